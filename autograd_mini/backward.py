@@ -1,0 +1,346 @@
+"""The walk: from outputs back to leaves, one primitive's rule at a time.
+
+This is the delta recursion on any graph. A node's gradient is complete when all its consumers, which were made later, have been
+visited; so nodes are taken by falling creation number, and nothing recurses. Gradients of intermediates live in a table of
+the call. `observe` sees every contribution as it is made: pictures and steppers show what really happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any, Final
+
+import numpy as np
+
+from .primitive import ITEM, Primitive, arrays, as_operands, cast, item, recorded
+from .state import mode, modes
+from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
+
+_ndarray = np.ndarray
+_asarray = np.asarray
+
+Observer = Callable[[Tensor, int, Any, Any, Any], None]
+
+
+def _gone(*_: Any, **__: Any) -> Array:
+    raise RuntimeError("freed")
+
+
+FREED: Final = Primitive("freed", _gone, formula="a graph that backward(free=True) dropped")
+
+
+def backward(
+    output: Tensor,
+    gradient: TensorLike | None = None,
+    *,
+    create_graph: bool = False,
+    free: bool = False,
+    observe: Observer | None = None,
+) -> None:
+    """Adds the gradient of `output` to `.grad` of every leaf that requires one (and of tensors that asked by `retain_grad`).
+
+    `gradient` is the gradient of some loss by `output`, of its shape; it may be left out when `output` has one element. With
+    `create_graph` the gradients can themselves be differentiated. With `free` the graph is dropped on the way, so a second pass
+    raises RuntimeError.
+
+    >>> from autograd_mini import Tensor
+    >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    Tensor([2., 4., 6.])
+    """
+    if not output._requires_grad:
+        raise RuntimeError(f"backward: {output._describe()} requires no gradient")
+    nodes = reachable([output])
+    table = walk(nodes, [output], [gradient], create_graph=create_graph, observe=observe)
+    given: set[int] = set()
+    for seq, tensor in nodes.items():
+        g = table.get(seq)
+        if g is None or not (tensor._primitive is None or (tensor._watch and tensor._watch.retain)):
+            continue
+        if create_graph:
+            tensor.grad = g if tensor.grad is None else tensor.grad + g
+        else:
+            g = own(g, given)
+            tensor.grad = leaf(g if tensor.grad is None else _asarray(tensor.grad._data + g))
+    if free:
+        for tensor in nodes.values():
+            if tensor._primitive is not None:
+                tensor._primitive, tensor._inputs, tensor._params = FREED, (), _EMPTY
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    gradients: TensorLike | Sequence[TensorLike] | None = None,
+    *,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
+    """The gradients of `outputs` by `inputs`, returned and not accumulated anywhere; a sequence of inputs gives a list.
+
+    Only the paths from the inputs are walked. `gradients` are the upstream gradients of the outputs, needed where an output has more
+    than one element. An input that no output depends on raises RuntimeError, or gives None with `allow_unused`.
+
+    >>> import autograd_mini as ag
+    >>> x = ag.Tensor(3.0, requires_grad=True)
+    >>> dy = ag.grad(x ** 3, x, create_graph=True)
+    >>> dy, ag.grad(dy, x)
+    (Tensor(27.0, op=multiply), Tensor(18.0))
+    """
+    single = isinstance(inputs, Tensor)
+    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    if gradients is None:
+        seeds: list[Any] = [None] * len(roots)
+    else:
+        seeds = [gradients] if isinstance(outputs, Tensor) else list(gradients)  # type: ignore[arg-type]
+    if len(seeds) != len(roots):
+        raise ValueError(f"grad: {len(roots)} outputs need as many gradients, got {len(seeds)}")
+    for x in wanted:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"grad: inputs must be tensors, got {type(x).__name__}")
+        if not x._requires_grad:
+            raise RuntimeError(f"grad: {x._describe()} requires no gradient")
+    nodes = between(reachable([r for r in roots if r._requires_grad]), wanted)
+    live = [(r, s) for r, s in zip(roots, seeds, strict=True) if r._seq in nodes]
+    table = walk(nodes, [r for r, _ in live], [s for _, s in live], create_graph=create_graph, keep={x._seq for x in wanted})
+    found: list[Tensor | None] = []
+    given: set[int] = set()
+    for i, x in enumerate(wanted):
+        g = table.get(x._seq)
+        if g is None and not allow_unused:
+            raise RuntimeError(
+                f"grad: input {i}, {x._describe()}, is not used by the outputs; pass allow_unused=True to get None"
+            )
+        found.append(g if g is None or create_graph else leaf(own(g, given)))
+    return found[0] if single else found
+
+
+def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
+    """Every tensor that requires a gradient and that `outputs` were made from, themselves included, by creation number."""
+    nodes = {t._seq: t for t in outputs}
+    stack = list(nodes.values())
+    while stack:
+        node = stack.pop()
+        seq = node._seq
+        for x in node._inputs:
+            s = x._seq
+            if s > seq:
+                raise _stale(node, x)
+            if x._requires_grad and s not in nodes:
+                nodes[s] = x
+                if x._primitive is not None:
+                    stack.append(x)
+        if node._primitive is FREED:
+            raise RuntimeError("backward: this graph was dropped by backward(free=True); run the forward pass again")
+    return nodes
+
+
+def between(nodes: dict[int, Tensor], inputs: Iterable[Tensor]) -> dict[int, Tensor]:
+    """Those of `nodes` that depend on one of `inputs`, or are one."""
+    kept = {x._seq for x in inputs} & nodes.keys()
+    for seq in sorted(nodes):
+        if any(x._seq in kept for x in nodes[seq]._inputs):
+            kept.add(seq)
+    return {seq: nodes[seq] for seq in kept}
+
+
+def walk(
+    nodes: dict[int, Tensor],
+    outputs: Sequence[Tensor],
+    seeds: Sequence[TensorLike | None],
+    *,
+    create_graph: bool,
+    keep: Iterable[int] = (),
+    observe: Observer | None = None,
+) -> dict[int, Any]:
+    """Runs the rules of `nodes` and returns the gradients of leaves, of tensors that retain theirs and of those in `keep`."""
+    xp = recorded if create_graph else arrays
+    keep = set(keep)
+    table: dict[int, Any] = {}
+    for output, s in zip(outputs, seeds, strict=True):
+        _add(table, output._seq, seed(output, s, create_graph))
+    with mode("grad_enabled", create_graph), np.errstate(all="ignore"):
+        return _sweep(nodes, table, keep, xp, create_graph, observe)
+
+
+def _sweep(
+    nodes: dict[int, Tensor],
+    table: dict[int, Any],
+    keep: set[int],
+    xp: SimpleNamespace,
+    create_graph: bool,
+    observe: Observer | None,
+) -> dict[int, Any]:
+    kept: dict[int, Any] = {}
+    owned: set[int] = set()  # sums made here: nobody else holds them, so they may be added to in place
+    watching = observe is not None or modes.anomaly is not None
+    plain = not create_graph
+    pop, get, add = table.pop, table.get, np.add
+    for seq in sorted(nodes, reverse=True):
+        g = pop(seq, None)
+        if g is None:
+            continue
+        node = nodes[seq]
+        if type(g) is not _ndarray and not create_graph and type(g) is not list:
+            g = _asarray(g)
+        if node._watch is not None:
+            g = _watched(node, keep, g, create_graph)
+        primitive = node._primitive
+        if primitive is None:
+            kept[seq] = g
+            continue
+        if keep and seq in keep:
+            kept[seq] = g
+        inputs = node._inputs
+        if plain and primitive.simple and not node._params and len(inputs) <= 2:
+            # What `pull` does, spelt out for the calls that make up most graphs: there, unpacking costs as much as the rules.
+            x = inputs[0]
+            if len(inputs) == 1:
+                grads: Sequence[Any] = (primitive.vjp[0](xp, g, node._data, x._data),) if x._seq in nodes else ()
+            else:
+                y = inputs[1]
+                grads = (
+                    primitive.vjp[0](xp, g, node._data, x._data, y._data) if x._seq in nodes else None,
+                    primitive.vjp[1](xp, g, node._data, x._data, y._data) if y._seq in nodes else None,
+                )
+        elif primitive is ITEM:
+            _collect(table, inputs[0], node._params["index"], g)
+            continue
+        else:
+            grads = pull(node, nodes, xp, g, create_graph)
+        i = 0
+        for d in grads:
+            if d is not None:
+                x = inputs[i]
+                if d.shape != x._data.shape:
+                    raw, d = d, fit(xp, d, x)
+                    if watching:
+                        _observed(observe, node, i, g, raw, d)
+                elif watching:
+                    _observed(observe, node, i, g, d, d)
+                s = x._seq
+                held = get(s)
+                if held is None:
+                    table[s] = d
+                elif s in owned:
+                    add(held, d, held)
+                else:
+                    table[s] = held = held + d
+                    if type(held) is _ndarray:
+                        owned.add(s)
+            i += 1
+    return kept
+
+
+def _watched(node: Tensor, keep: set[int], g: Any, create_graph: bool) -> Any:
+    """Runs the hooks of a tensor whose gradient is complete, and keeps the gradient where the tensor asked for it."""
+    assert node._watch is not None
+    if node._watch.hooks:
+        g = _hooked(node, g, create_graph)
+    if node._watch.retain:
+        keep.add(node._seq)
+    return g
+
+
+def pull(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, create_graph: bool) -> Sequence[Any]:
+    """The gradients by a node's inputs from its own, by the rules of its primitive; None for inputs outside `nodes`."""
+    primitive, inputs, params = node._primitive, node._inputs, node._params
+    assert primitive is not None
+    if not primitive.differentiable:
+        raise RuntimeError(f"backward: {primitive.name} has no gradient rule; .detach() its result if none is wanted")
+    out: Any = node if create_graph else node._data
+    if create_graph and primitive.outputs > 1:
+        out = tuple(item(node, i) for i in range(primitive.outputs))
+    operands = inputs if create_graph else [x._data for x in inputs]
+    if primitive.joint is not None:
+        return primitive.joint(xp, [x._seq in nodes for x in inputs], g, out, *operands, **params)  # type: ignore[no-any-return]
+    return [
+        None if rule is None or x._seq not in nodes else rule(xp, g, out, *operands, **params)
+        for x, rule in zip(inputs, primitive.vjp, strict=False)
+    ]
+
+
+def _add(table: dict[int, Any], key: int, g: Any) -> None:
+    table[key] = table[key] + g if key in table else g
+
+
+def _collect(table: dict[int, Any], call: Tensor, index: int, g: Any) -> None:
+    """Puts the gradient of one output beside those of the call's other outputs."""
+    slots = table.setdefault(call._seq, [None] * len(call._data))
+    slots[index] = g if slots[index] is None else slots[index] + g
+
+
+def fit(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
+    """`g` in the shape and dtype of `x`. Here, and nowhere else, broadcasting is undone: a repeated element collects its copies' sum."""
+    shape = x._data.shape
+    if g.shape != shape:
+        lead = g.ndim - len(shape)
+        if lead > 0:
+            g = xp.sum(g, axis=tuple(range(lead)), keepdims=False)
+        axes = tuple(i for i, (have, want) in enumerate(zip(g.shape, shape, strict=True)) if have != want)
+        if any(shape[i] != 1 for i in axes):
+            raise RuntimeError(f"a gradient rule returned shape {g.shape} for an input of shape {shape}")
+        if axes:
+            g = xp.sum(g, axis=axes, keepdims=True)
+    if g.dtype != x._data.dtype:
+        g = xp.cast(g, dtype=x._data.dtype)
+    return g
+
+
+def seed(output: Tensor, gradient: TensorLike | None, create_graph: bool) -> Any:
+    """The gradient that the walk starts from: 1 for a scalar, else what the caller gave, checked."""
+    shape, dtype = output._data.shape, output._data.dtype
+    if gradient is None:
+        if output._data.size != 1:
+            raise RuntimeError(
+                f"backward: an output of shape {shape} needs a gradient of that shape; only a scalar starts from 1"
+            )
+        ones = np.ones(shape, dtype)
+        return leaf(ones) if create_graph else ones
+    if (given := np.shape(gradient._data if isinstance(gradient, Tensor) else gradient)) != shape:
+        raise ValueError(f"backward: the gradient has shape {given}, the output {shape}")
+    if create_graph:
+        return cast(gradient if isinstance(gradient, Tensor) else Tensor(gradient), dtype)
+    return np.array(to_array(gradient, dtype))
+
+
+def own(g: Any, given: set[int]) -> Array:
+    """`g` as an array that nobody else holds. At most one gradient may keep the memory of one base; others are copied."""
+    g = _asarray(g)
+    base = g
+    while isinstance(base.base, _ndarray):
+        base = base.base
+    if id(base) in given or not base.flags.owndata or not g.flags.writeable or (g.base is not None and 0 in g.strides):
+        return np.array(g)
+    given.add(id(base))
+    return g
+
+
+def _hooked(node: Tensor, g: Any, create_graph: bool) -> Any:
+    assert node._watch is not None
+    for hook in tuple(node._watch.hooks):
+        replaced = hook(g if create_graph else leaf(g))
+        if replaced is not None:
+            if np.shape(replaced) != node._data.shape:
+                raise ValueError(f"hook: expected a gradient of shape {node._data.shape}, got {np.shape(replaced)}")
+            replaced = cast(as_operands(replaced)[0], node._data.dtype)
+            g = replaced if create_graph else replaced._data
+    return g
+
+
+def _observed(observe: Observer | None, node: Tensor, index: int, g: Any, raw: Any, d: Any) -> None:
+    if modes.anomaly is not None:
+        modes.anomaly.contributed(node, index, g, d)
+    if observe is not None:
+        observe(node, index, g, raw, d)
+
+
+def _stale(node: Tensor, x: Tensor) -> RuntimeError:
+    assert node._primitive is not None
+    return RuntimeError(
+        f"backward: {x._describe()} was written after {node._primitive.name} used it, so the gradient would be wrong; "
+        "run the forward pass again, or call backward before the update"
+    )

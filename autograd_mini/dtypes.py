@@ -1,0 +1,65 @@
+"""Which dtype a result has. Three rules, and no others anywhere else:
+
+1. Float beats integer beats bool; an operand of a lower kind never widens one of a higher kind.
+2. Within a kind, arrays decide before 0-d tensors, and those before Python and NumPy scalars ("weak" operands).
+3. Python floats, and functions that leave the integers (`sqrt`, `/`, `mean`), give the default dtype, float32 at first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+
+FLOATS: Final = tuple(np.dtype(t) for t in (np.float16, np.float32, np.float64))
+
+_default: np.dtype[Any] = np.dtype(np.float32)
+_KINDS: Final = {"f": 2, "i": 1, "u": 1, "b": 0}
+
+
+def default_dtype() -> np.dtype[Any]:
+    """The dtype of tensors made from Python floats.
+
+    >>> import autograd_mini as ag
+    >>> ag.default_dtype()
+    dtype('float32')
+    """
+    return _default
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Makes `dtype` (float16, float32 or float64) the dtype of tensors made from Python floats, in the whole process.
+
+    >>> import autograd_mini as ag
+    >>> ag.set_default_dtype("float64")
+    >>> ag.Tensor(0.5).dtype
+    dtype('float64')
+    >>> ag.set_default_dtype("float32")
+    """
+    global _default
+    dtype = np.dtype(dtype)
+    if dtype not in FLOATS:
+        raise TypeError(f"set_default_dtype: expected float16, float32 or float64, got {dtype}")
+    _default = dtype
+
+
+def supported(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Returns `dtype` in native byte order, or raises TypeError where tensors cannot hold it."""
+    if dtype.kind not in _KINDS or dtype.itemsize > 8:
+        raise TypeError(f"a Tensor holds bool, integer or float16/32/64 values, not {dtype}")
+    return dtype.newbyteorder("=")
+
+
+def common(operands: Iterable[tuple[np.dtype[Any], int]]) -> np.dtype[Any]:
+    """The dtype of a result from each operand's (dtype, rank): rank 0 is a scalar, 1 a 0-d tensor, 2 an array."""
+    best, chosen = (-1, -1), _default
+    for dtype, rank in operands:
+        kind = _KINDS[dtype.kind]
+        if rank == 0 and kind:
+            dtype = _default if kind == 2 else np.dtype(np.int64)
+        if (kind, rank) > best:
+            best, chosen = (kind, rank), dtype
+        elif (kind, rank) == best:
+            chosen = np.promote_types(chosen, dtype)
+    return chosen

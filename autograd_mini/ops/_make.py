@@ -1,0 +1,148 @@
+"""Makers that turn one row of facts into a primitive, its user function with a docstring, and its place in NumPy's protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
+
+import numpy as np
+
+from ..primitive import KERNEL_ERRORS, Primitive, apply, as_operands, explained, floating, record
+from ..tensor import _EMPTY, Tensor, TensorLike, as_tensor
+
+Unary: TypeAlias = Callable[[TensorLike], Tensor]
+Binary: TypeAlias = Callable[[TensorLike, TensorLike], Tensor]
+F = TypeVar("F", bound=Callable[..., Any])
+
+numpy_functions: Final[dict[Callable[..., Any], Callable[..., Any]]] = {}
+"""NumPy's function -> ours, for `__array_ufunc__` and `__array_function__`."""
+
+
+def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
+    """Declares that the decorated function answers when NumPy's `functions` meet a Tensor."""
+
+    def declare(ours: F) -> F:
+        for theirs in functions:
+            numpy_functions[theirs] = ours
+        return ours
+
+    return declare
+
+
+def _documented(
+    function: Any, primitive: Primitive, numpy: Callable[..., Any] | None, text: str, operands: str, at: Sequence[Any]
+) -> Any:
+    name = primitive.name
+    function.__name__ = function.__qualname__ = name
+    function.primitive = primitive
+    function.__module__ = "autograd_mini.ops.elementwise"
+    derivative = "; ".join(f"by {x}: {d}" for x, d in zip(operands, primitive.derivative, strict=False)) or "none"
+    kink = f" {primitive.kink}." if primitive.kink else ""
+    shown = ", ".join(map(repr, at[:-1]))
+    function.__doc__ = (
+        f"{text}: {primitive.formula}, elementwise with broadcasting; floats in, floats of the same dtype out.\n\n"
+        f"Local derivative: {derivative}.{kink}\n\n"
+        f">>> import autograd_mini as ag\n>>> round(ag.{name}({shown}).item(), 4)\n{at[-1]!r}\n"
+    )
+    for theirs in (numpy, primitive.kernel):
+        if isinstance(theirs, np.ufunc):
+            numpy_functions[theirs] = function
+    return function
+
+
+def unary(
+    name: str,
+    kernel: Callable[..., Any],
+    formula: str,
+    derivative: str,
+    rule: Callable[..., Any] | None,
+    text: str,
+    at: Sequence[Any],
+    *,
+    kink: str = "",
+    integers: bool = False,
+    numpy: Callable[..., Any] | None = None,
+) -> Unary:
+    """One row for a function of one operand. `rule=None` says: piecewise constant; `integers` that it keeps integers as they are.
+
+    `at` is (x, value at x) for the docstring.
+    """
+    primitive = Primitive(
+        name,
+        kernel,
+        (rule,) if rule else (),
+        formula=formula,
+        derivative=(derivative,),
+        kink=kink,
+        elementwise=True,
+        constant=rule is None,
+    )
+
+    def function(x: TensorLike) -> Tensor:
+        if not isinstance(x, Tensor) or not x._requires_grad:
+            x = as_tensor(x) if integers else floating(x)
+        try:
+            data = kernel(x._data)
+        except KERNEL_ERRORS as error:
+            raise explained(primitive, (x,), _EMPTY, error) from None
+        return record(primitive, (x,), _EMPTY, data)
+
+    return _documented(function, primitive, numpy, text, "x", at)
+
+
+def binary(
+    name: str,
+    kernel: Callable[..., Any],
+    formula: str,
+    derivative: tuple[str, str],
+    rules: tuple[Callable[..., Any] | None, Callable[..., Any] | None],
+    text: str,
+    at: Sequence[Any],
+    *,
+    kink: str = "",
+    float_only: bool = False,
+    numpy: Callable[..., Any] | None = None,
+) -> Binary:
+    """One row for a function of two operands. `float_only` functions leave the integers for the default dtype."""
+    primitive = Primitive(
+        name, kernel, rules, formula=formula, derivative=derivative, kink=kink, elementwise=True, explain=no_broadcast
+    )  # fmt: skip
+
+    def function(a: TensorLike, b: TensorLike) -> Tensor:
+        try:
+            ready = a._data.dtype is b._data.dtype  # type: ignore[union-attr]
+        except AttributeError:  # not tensors yet
+            ready = False
+        if not ready:
+            a, b = as_operands(a, b)
+        if float_only and a._data.dtype.kind != "f":  # type: ignore[union-attr]
+            a, b = floating(a), floating(b)
+        try:
+            data = kernel(a._data, b._data)  # type: ignore[union-attr]
+        except KERNEL_ERRORS as error:
+            raise explained(primitive, (a, b), _EMPTY, error) from None  # type: ignore[arg-type]
+        return record(primitive, (a, b), _EMPTY, data)  # type: ignore[arg-type]
+
+    return _documented(function, primitive, numpy, text, "ab", at)
+
+
+def predicate(name: str, kernel: np.ufunc, formula: str, text: str, at: Sequence[Any], arity: int = 2) -> Callable[..., Tensor]:
+    """One row for a function whose result is bool, which has no gradient."""
+    primitive = Primitive(name, kernel, formula=formula, elementwise=True, constant=True, explain=no_broadcast)
+
+    def function(*operands: TensorLike) -> Tensor:
+        if len(operands) != arity:
+            raise TypeError(f"{name}: takes {arity} operands, got {len(operands)}")
+        return apply(primitive, as_operands(*operands))
+
+    return _documented(function, primitive, None, text, "ab", at)
+
+
+def no_broadcast(*operands: Any, **_: Any) -> str:
+    """Why an elementwise kernel failed: the shapes, when they are the reason."""
+    shapes = [np.shape(x) for x in operands]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        return f"shapes do not broadcast together: {' and '.join(map(str, shapes))}"
+    return ""

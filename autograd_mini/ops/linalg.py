@@ -1,0 +1,129 @@
+"""Products of matrices: `matmul` and its relatives, and the layer's own `linear`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Primitive, apply, as_operands
+from ..tensor import Array, Tensor, TensorLike
+from ._make import implements
+
+__all__ = [
+    "linear",
+    "matmul",
+]
+
+
+def _matmul(a: Array, b: Array) -> Any:
+    if a.ndim <= 2 and b.ndim <= 2 and a.ndim and b.ndim:
+        return a.dot(b)  # the same product, in under half of matmul's fixed cost
+    return np.matmul(a, b)
+
+
+def _swap(xp: Any, x: Any) -> Any:
+    return xp.transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def _matmul_left(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
+    if b.ndim == 1:
+        return g * b if a.ndim == 1 else xp.reshape(g, shape=(*g.shape, 1)) * b
+    if a.ndim == 1:
+        column = xp.matmul(b, xp.reshape(g, shape=(*g.shape, 1)))
+        return xp.reshape(column, shape=column.shape[:-1])
+    return xp.matmul(g, _swap(xp, b))
+
+
+def _matmul_right(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
+    if a.ndim == 1:
+        return (
+            g * a if b.ndim == 1 else xp.reshape(a, shape=(*a.shape, 1)) * xp.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
+        )
+    if b.ndim == 1:
+        column = xp.matmul(_swap(xp, a), xp.reshape(g, shape=(*g.shape, 1)))
+        return xp.reshape(column, shape=column.shape[:-1])
+    if b.ndim == 2 and a.ndim > 2:
+        # One product over all rows instead of a stack of products to be summed.
+        rows = int(np.prod(a.shape[:-1]))
+        a, g = xp.reshape(a, shape=(rows, a.shape[-1])), xp.reshape(g, shape=(rows, g.shape[-1]))
+    return xp.matmul(_swap(xp, a), g)
+
+
+def _no_matmul(a: Array, b: Array) -> str:
+    if not a.ndim or not b.ndim:
+        return f"operands need at least one axis: {a.shape} @ {b.shape}; multiply by a scalar with *"
+    if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        return f"inner dimensions differ: {a.shape} @ {b.shape}"
+    return f"batch dimensions do not broadcast: {a.shape} @ {b.shape}"
+
+
+_MATMUL = Primitive(
+    "matmul", _matmul, (_matmul_left, _matmul_right), formula="A B", derivative=("δ Bᵀ", "Aᵀ δ"), explain=_no_matmul
+)  # fmt: skip
+
+
+@implements(np.matmul)
+def matmul(a: TensorLike, b: TensorLike) -> Tensor:
+    """Matrix product `a @ b` with NumPy's rules: 1-D operands are vectors, leading axes are batches and broadcast.
+
+    Gradients: δ Bᵀ by a, Aᵀ δ by b.
+
+    >>> import autograd_mini as ag
+    >>> ag.matmul([[1.0, 2.0]], [[3.0], [4.0]])
+    Tensor([[11.]], shape=(1, 1))
+    """
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor) and a._data.dtype is b._data.dtype):
+        a, b = as_operands(a, b)
+    return apply(_MATMUL, (a, b))
+
+
+def _linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    y = x.dot(weight.T)
+    if bias is not None:
+        y += bias
+    return y
+
+
+def _rows(xp: Any, x: Any) -> Any:
+    return x if x.ndim == 2 else xp.reshape(x, shape=(int(np.prod(x.shape[:-1])), x.shape[-1]))
+
+
+def _linear_weight(xp: Any, g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    return xp.matmul(xp.transpose(_rows(xp, g), axes=(1, 0)), _rows(xp, x))
+
+
+def _no_linear(x: Array, weight: Array, bias: Array | None = None) -> str:
+    if weight.ndim != 2 or (bias is not None and bias.shape != weight.shape[:1]):
+        return f"expected a weight (out, in) and a bias (out,), got {weight.shape} and {None if bias is None else bias.shape}"
+    return f"expected {weight.shape[1]} features, got {x.shape}" if x.shape[-1:] != weight.shape[1:] else ""
+
+
+_LINEAR = Primitive(
+    "linear",
+    _linear,
+    (
+        lambda xp, g, y, x, weight, bias=None: xp.matmul(g, weight),
+        _linear_weight,
+        lambda xp, g, y, x, weight, bias: xp.sum(_rows(xp, g), axis=(0,), keepdims=False),
+    ),
+    formula="W h + b",
+    derivative=("δ W", "δᵀ h", "Σ δ"),
+    explain=_no_linear,
+)
+
+
+def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:
+    """A layer's u = W h + b for every row h of `x`: (…, in) → (…, out), with weight (out, in) and bias (out,).
+
+    Gradients, for δ = ∂L/∂u: δ W by x, δᵀ h by the weight, δ summed over rows by the bias.
+
+    >>> import autograd_mini as ag
+    >>> ag.linear([[1.0, 2.0]], [[1.0, 0.0], [1.0, 1.0]], [10.0, 20.0])
+    Tensor([[11., 23.]], shape=(1, 2))
+    """
+    operands = as_operands(x, weight) if bias is None else as_operands(x, weight, bias)
+    h, w = operands[0]._data, operands[1]._data
+    if not h.ndim or w.ndim != 2 or h.shape[-1] != w.shape[1] or (bias is not None and operands[2]._data.shape != w.shape[:1]):
+        raise ValueError(f"linear: {_no_linear(*[t._data for t in operands])}")
+    return apply(_LINEAR, operands)

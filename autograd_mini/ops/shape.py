@@ -1,0 +1,306 @@
+"""Primitives that rearrange elements without changing them. Each one's rule is the inverse rearrangement."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Primitive, apply, as_operands
+from ..primitive import cast as _cast
+from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
+from ._make import implements
+from .reduce import canonical_axes, canonical_axis
+
+__all__ = [
+    "astype",
+    "broadcast_to",
+    "concatenate",
+    "copy",
+    "expand_dims",
+    "flatten",
+    "moveaxis",
+    "ravel",
+    "reshape",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "transpose",
+]
+
+
+def _no_reshape(x: Array, shape: Shape) -> str:
+    return f"{x.size} elements of shape {x.shape} do not fill shape {shape}"
+
+
+_RESHAPE = Primitive(
+    "reshape",
+    lambda x, shape: x.reshape(shape),
+    (lambda xp, g, y, x, shape: xp.reshape(g, shape=x.shape),),
+    formula="x in another shape",
+    derivative=("1",),
+    view=True,
+    explain=_no_reshape,
+)
+_TRANSPOSE = Primitive(
+    "transpose",
+    lambda x, axes: x.transpose(axes),
+    (lambda xp, g, y, x, axes: xp.transpose(g, axes=tuple(sorted(range(len(axes)), key=axes.__getitem__))),),
+    formula="xᵀ",
+    derivative=("1",),
+    view=True,
+)
+_BROADCAST = Primitive(
+    "broadcast_to",
+    lambda x, shape: np.broadcast_to(x, shape),
+    (lambda xp, g, y, x, shape: g,),
+    formula="x repeated to a larger shape",
+    derivative=("1, summed over the copies",),
+    view=True,
+    explain=lambda x, shape: f"shape {x.shape} does not broadcast to {shape}",
+)
+
+
+def _ints(name: str, values: tuple[Any, ...]) -> tuple[int, ...]:
+    """`f(2, 3)` and `f((2, 3))` alike as a tuple of ints."""
+    if len(values) == 1 and not hasattr(values[0], "__index__"):
+        values = tuple(values[0])
+    try:
+        return tuple(v.__index__() for v in values)
+    except AttributeError:
+        raise TypeError(f"{name}: expected ints, got {values!r}") from None
+
+
+@implements(np.reshape)
+def reshape(x: TensorLike, *shape: Any) -> Tensor:
+    """The same elements, in row-major order, in another shape; one length may be −1.
+
+    >>> import autograd_mini as ag
+    >>> ag.reshape([1.0, 2.0, 3.0, 4.0], 2, -1)
+    Tensor([[1., 2.],
+            [3., 4.]], shape=(2, 2))
+    """
+    x = as_tensor(x)
+    wanted = _ints("reshape", shape)
+    if wanted.count(-1) > 1 or any(n < -1 for n in wanted):
+        raise ValueError(f"reshape: expected lengths ≥ 0 and at most one −1, got {wanted}")
+    if -1 in wanted:
+        rest = math.prod(n for n in wanted if n != -1)
+        if rest == 0 or x._data.size % rest:
+            raise ValueError(f"reshape: {_no_reshape(x._data, wanted)}")
+        wanted = tuple(x._data.size // rest if n == -1 else n for n in wanted)
+    return apply(_RESHAPE, (x,), {"shape": wanted})
+
+
+@implements(np.transpose)
+def transpose(x: TensorLike, *axes: Any) -> Tensor:
+    """The axes in another order; without `axes`, reversed.
+
+    >>> import autograd_mini as ag
+    >>> ag.transpose(ag.Tensor([[1.0, 2.0]]))
+    Tensor([[1.],
+            [2.]], shape=(2, 1))
+    """
+    x = as_tensor(x)
+    ndim = x._data.ndim
+    if not axes or axes == (None,):
+        order = tuple(reversed(range(ndim)))
+    else:
+        order = tuple(canonical_axis("transpose", a, ndim) for a in _ints("transpose", axes))
+        if sorted(order) != list(range(ndim)):
+            raise ValueError(f"transpose: axes {order} are no permutation of {ndim} axes")
+    return apply(_TRANSPOSE, (x,), {"axes": order})
+
+
+@implements(np.swapaxes)
+def swapaxes(x: TensorLike, axis1: int, axis2: int) -> Tensor:
+    """Two axes exchanged.
+
+    >>> import autograd_mini as ag
+    >>> ag.swapaxes(ag.Tensor([[1.0, 2.0]]), 0, 1).shape
+    (2, 1)
+    """
+    x = as_tensor(x)
+    order = list(range(x._data.ndim))
+    i, j = (canonical_axis("swapaxes", a, x._data.ndim) for a in (axis1, axis2))
+    order[i], order[j] = order[j], order[i]
+    return transpose(x, order)
+
+
+@implements(np.moveaxis)
+def moveaxis(x: TensorLike, source: int | tuple[int, ...], destination: int | tuple[int, ...]) -> Tensor:
+    """Axes moved to new places, the others keeping their order.
+
+    >>> import autograd_mini as ag
+    >>> ag.moveaxis(ag.Tensor([[[1.0, 2.0]]]), -1, 0).shape
+    (2, 1, 1)
+    """
+    x = as_tensor(x)
+    ndim = x._data.ndim
+    sources, destinations = (
+        [canonical_axis("moveaxis", a, ndim) for a in (axes if isinstance(axes, (tuple, list)) else (axes,))]
+        for axes in (source, destination)
+    )  # fmt: skip
+    if len(sources) != len(destinations) or len(set(sources)) != len(sources) or len(set(destinations)) != len(destinations):
+        raise ValueError(f"moveaxis: source {source} and destination {destination} must name as many distinct axes")
+    order = [i for i in range(ndim) if i not in sources]
+    for target, axis in sorted(zip(destinations, sources, strict=True)):
+        order.insert(target, axis)
+    return transpose(x, order) if ndim else x
+
+
+@implements(np.broadcast_to)
+def broadcast_to(x: TensorLike, shape: int | Shape) -> Tensor:
+    """`x` repeated along new and length-1 axes until it has `shape`; the gradient sums over the copies.
+
+    >>> import autograd_mini as ag
+    >>> ag.broadcast_to([1.0, 2.0], (2, 2))
+    Tensor([[1., 2.],
+            [1., 2.]], shape=(2, 2))
+    """
+    return apply(_BROADCAST, (as_tensor(x),), {"shape": _ints("broadcast_to", (shape,))})
+
+
+@implements(np.expand_dims)
+def expand_dims(x: TensorLike, axis: int | tuple[int, ...]) -> Tensor:
+    """New axes of length 1 at the given places of the result.
+
+    >>> import autograd_mini as ag
+    >>> ag.expand_dims([1.0, 2.0], 0).shape
+    (1, 2)
+    """
+    x = as_tensor(x)
+    new = axis if isinstance(axis, tuple) else (axis,)
+    axes = canonical_axes("expand_dims", new, x._data.ndim + len(new))
+    shape = iter(x._data.shape)
+    return reshape(x, tuple(1 if i in axes else next(shape) for i in range(x._data.ndim + len(new))))
+
+
+@implements(np.squeeze)
+def squeeze(x: TensorLike, axis: Axis = None) -> Tensor:
+    """Without axes of length 1: all of them, or those named (ValueError where one is longer).
+
+    >>> import autograd_mini as ag
+    >>> ag.squeeze(ag.Tensor([[1.0, 2.0]])).shape
+    (2,)
+    """
+    x = as_tensor(x)
+    shape = x._data.shape
+    axes = tuple(i for i, n in enumerate(shape) if n == 1) if axis is None else canonical_axes("squeeze", axis, len(shape))
+    if any(shape[i] != 1 for i in axes):
+        raise ValueError(f"squeeze: axis {axis} of shape {shape} is longer than 1")
+    return reshape(x, tuple(n for i, n in enumerate(shape) if i not in axes))
+
+
+def flatten(x: TensorLike, start: int = 0, end: int = -1) -> Tensor:
+    """Axes `start` to `end`, both included, joined into one.
+
+    >>> import autograd_mini as ag
+    >>> ag.flatten(ag.Tensor([[[1.0], [2.0]]]), 1).shape
+    (1, 2)
+    """
+    x = as_tensor(x)
+    if x._data.ndim == 0:
+        return reshape(x, (1,))
+    shape = x._data.shape
+    i, j = canonical_axis("flatten", start, len(shape)), canonical_axis("flatten", end, len(shape))
+    if i > j:
+        raise ValueError(f"flatten: start {start} lies behind end {end}")
+    return reshape(x, shape[:i] + (math.prod(shape[i : j + 1]),) + shape[j + 1 :])
+
+
+@implements(np.ravel)
+def ravel(x: TensorLike) -> Tensor:
+    """All elements in one axis.
+
+    >>> import autograd_mini as ag
+    >>> ag.ravel([[1.0], [2.0]])
+    Tensor([1., 2.])
+    """
+    return flatten(x)
+
+
+# -- joining -------------------------------------------------------------------------------------------------------------------
+
+
+def _unjoin(xp: Any, needs: list[bool], g: Any, y: Any, *xs: Any, axis: int) -> list[Any]:
+    found, start = [], 0
+    for x, need in zip(xs, needs, strict=True):
+        end = start + x.shape[axis]
+        found.append(xp.getitem(g, index=(slice(None),) * axis + (slice(start, end),)) if need else None)
+        start = end
+    return found
+
+
+def _no_join(*xs: Array, axis: int) -> str:
+    return f"shapes must agree but for axis {axis}: {', '.join(str(x.shape) for x in xs)}"
+
+
+_CONCATENATE = Primitive(
+    "concatenate", lambda *xs, axis: np.concatenate(xs, axis), _unjoin, formula="x₁ ⧺ x₂ ⧺ …", derivative=("1",), explain=_no_join
+)  # fmt: skip
+
+
+@implements(np.concatenate)
+def concatenate(tensors: Any, axis: int = 0) -> Tensor:
+    """Tensors joined along an existing axis; their other lengths must agree.
+
+    >>> import autograd_mini as ag
+    >>> ag.concatenate([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])])
+    Tensor([1., 2., 3.])
+    """
+    xs = as_operands(*_several("concatenate", tensors))
+    if not xs[0]._data.ndim:
+        raise ValueError("concatenate: 0-d tensors have no axis to join along; use ag.stack")
+    return apply(_CONCATENATE, xs, {"axis": canonical_axis("concatenate", axis, xs[0]._data.ndim)})
+
+
+@implements(np.stack)
+def stack(tensors: Any, axis: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new axis.
+
+    >>> import autograd_mini as ag
+    >>> ag.stack([ag.Tensor(1.0), ag.Tensor(2.0)])
+    Tensor([1., 2.])
+    """
+    xs = [as_tensor(t) for t in _several("stack", tensors)]
+    if len({t._data.shape for t in xs}) > 1:
+        raise ValueError(f"stack: shapes must agree: {', '.join(str(t._data.shape) for t in xs)}")
+    return concatenate([expand_dims(t, axis) for t in xs], axis)
+
+
+def _several(name: str, tensors: Any) -> list[Any]:
+    found = list(tensors)
+    if not found:
+        raise ValueError(f"{name}: needs at least one tensor")
+    return found
+
+
+# -- dtype and copies ---------------------------------------------------------------------------------------------------------
+
+
+def astype(x: TensorLike, dtype: Any) -> Tensor:
+    """`x` in another dtype, recorded: the gradient comes back in x's own. The same tensor where nothing changes.
+
+    >>> import autograd_mini as ag
+    >>> ag.astype([1, 2], "float64")
+    Tensor([1., 2.], dtype=float64)
+    """
+    from ..dtypes import supported
+
+    return _cast(as_tensor(x), supported(np.dtype(dtype)))
+
+
+_COPY = Primitive("copy", lambda x: x.copy("K"), (lambda xp, g, y, x: g,), formula="x", derivative=("1",))
+
+
+@implements(np.copy)
+def copy(x: TensorLike) -> Tensor:
+    """The same values on memory of their own, recorded.
+
+    >>> import autograd_mini as ag
+    >>> ag.copy([1.0])
+    Tensor([1.])
+    """
+    return apply(_COPY, (as_tensor(x),))

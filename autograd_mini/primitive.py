@@ -1,0 +1,236 @@
+"""A primitive is data: one record holds all that is known about one operation, and `apply` runs any of them.
+
+The gradient rule is written once and is duck-typed. `vjp` holds one rule per input,
+
+    rule(xp, g, out, *inputs, **params) -> gradient of the loss by that input, given g = gradient by the output
+
+where `xp` is a namespace with every primitive by name. With `xp = arrays` the operands are NumPy arrays and the functions are
+bare kernels: the fast first-order path. With `xp = recorded` the operands are Tensors and every call is recorded, so the gradient
+can be differentiated again. A rule calls named functions of `xp` and uses operators only for plain elementwise arithmetic; it need
+not undo broadcasting and never writes into what it was given. A primitive with many inputs of one role (`concatenate`) has a single
+joint rule, `rule(xp, needs, g, out, *inputs, **params) -> gradients`, where `needs[i]` tells whether gradient i is wanted.
+
+A primitive with several outputs returns a tuple. Its call is one hidden node, and each output an `item` of it; its rules get
+tuples for `g` (None where no gradient arrived) and `out`. Integer and bool outputs never carry a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from . import dtypes
+from .state import modes, tick
+from .tensor import _EMPTY, Array, Tensor, TensorLike, _new, as_tensor, leaf
+
+Rule: TypeAlias = Callable[..., Any]
+
+arrays: Final = SimpleNamespace()
+recorded: Final = SimpleNamespace()
+registry: Final[dict[str, Primitive]] = {}
+
+KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, np.linalg.LinAlgError)
+
+_ndarray = np.ndarray
+_asarray = np.asarray
+
+
+class Primitive:
+    """One operation as a record.
+
+    name         unique, as pictures and messages show it
+    kernel       `kernel(*arrays, **params) -> array` (a tuple of them with `outputs` > 1); it never writes into its operands
+    vjp          a tuple with a rule per input (None: no gradient), one joint rule, or () for an operation without a gradient
+    formula      what it computes, in the field's notation
+    derivative   the local derivative by each input, as text for pictures
+    kink         the convention where the derivative does not exist
+    explain      `explain(*arrays, **params)`: why these operands cannot be combined; asked only after a kernel raised
+    outputs      the number of arrays that the kernel returns
+    elementwise  each output element depends on the input elements at its own place (the kernel then takes `out=`)
+    view         the result may share memory with the first input
+    effect       it writes or draws: never merged, dropped or moved
+    uniform      its operands share one dtype (not so where some are indices or conditions)
+    constant     piecewise constant: its derivative is zero wherever it exists, and differentiating through it is no mistake
+    """
+
+    __slots__ = (
+        "constant", "derivative", "effect", "elementwise", "explain", "formula", "joint", "kernel", "kink", "name", "outputs",
+        "simple", "uniform", "view", "vjp",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        kernel: Callable[..., Any],
+        vjp: Sequence[Rule | None] | Rule = (),
+        *,
+        formula: str = "",
+        derivative: Sequence[str] = (),
+        kink: str = "",
+        explain: Callable[..., str] | None = None,
+        outputs: int = 1,
+        elementwise: bool = False,
+        view: bool = False,
+        effect: bool = False,
+        uniform: bool = True,
+        constant: bool = False,
+    ):
+        if name in registry:
+            raise ValueError(f"a primitive named {name!r} is registered already")
+        self.name, self.kernel = name, kernel
+        self.joint: Rule | None = vjp if callable(vjp) else None
+        self.vjp: tuple[Rule | None, ...] = () if callable(vjp) else tuple(vjp)
+        self.formula, self.derivative, self.kink, self.explain = formula, tuple(derivative), kink, explain
+        self.outputs, self.elementwise, self.view, self.effect = outputs, elementwise, view, effect
+        self.uniform, self.constant = uniform, constant
+        # Told apart once: one output and a rule for every input, which is all that most operations need.
+        self.simple = outputs == 1 and bool(self.vjp) and None not in self.vjp
+        registry[name] = self
+        setattr(arrays, name, kernel)
+        setattr(recorded, name, _recorder(self))
+
+    @property
+    def differentiable(self) -> bool:
+        return bool(self.vjp) or self.joint is not None
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}: {self.formula}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return registry.__getitem__, (self.name,)
+
+
+def _recorder(primitive: Primitive) -> Callable[..., Any]:
+    def record(*inputs: TensorLike, **params: Any) -> Any:
+        operands = as_operands(*inputs) if primitive.uniform and inputs else tuple(as_tensor(x) for x in inputs)
+        return apply(primitive, operands, params)
+
+    record.__name__ = primitive.name
+    return record
+
+
+def apply(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any] = _EMPTY) -> Any:
+    """Runs a primitive on tensors of one dtype and records it where a gradient is wanted. Returns a Tensor, or a tuple of them."""
+    try:
+        data = primitive.kernel(*[x._data for x in inputs], **params)
+    except KERNEL_ERRORS as error:
+        raise explained(primitive, inputs, params, error) from None
+    if primitive.outputs > 1:
+        return _several(primitive, inputs, params, data)
+    return record(primitive, inputs, params, data)
+
+
+def record(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], data: Any) -> Tensor:
+    """The tensor that holds a kernel's result and, where a gradient is wanted, remembers the call."""
+    if type(data) is not _ndarray:
+        data = _asarray(data)
+    out = _new(Tensor)
+    out._data = data
+    out._seq = tick()
+    out._watch = out._where = out.grad = out.name = None
+    for x in inputs:
+        if x._requires_grad:
+            out._requires_grad = True
+            out._primitive = primitive
+            out._inputs = inputs
+            out._params = params
+            break
+    else:
+        out._requires_grad = False
+        out._primitive = None
+        out._inputs = ()
+        out._params = _EMPTY
+    return out if modes.plain and not primitive.constant else _unusual(primitive, inputs, params, out)
+
+
+def _unusual(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> Tensor:
+    """What `record` leaves for later: results that carry no gradient, and modes other than the default ones."""
+    if primitive.constant or not modes.grad_enabled:
+        out._requires_grad = False
+        out._primitive = None
+        out._inputs = ()
+        out._params = _EMPTY
+    if modes.anomaly is not None:
+        modes.anomaly.made(primitive, inputs, params, out)
+    if modes.tracer is not None:
+        modes.tracer.record(primitive, inputs, params, out)
+    return out
+
+
+def _several(
+    primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], data: tuple[Any, ...]
+) -> tuple[Tensor, ...]:
+    """The outputs of one call: items of a hidden node whose data is the tuple of arrays."""
+    node = leaf(tuple(_asarray(d) for d in data))  # type: ignore[arg-type]
+    if any(x._requires_grad for x in inputs) and modes.grad_enabled:
+        node._requires_grad, node._primitive, node._inputs, node._params = True, primitive, inputs, params
+    if not modes.plain:
+        _unusual(primitive, inputs, params, node)
+    return tuple(item(node, i) for i in range(primitive.outputs))
+
+
+def item(node: Tensor, index: int) -> Tensor:
+    """Output `index` of a call with several outputs."""
+    out = leaf(node._data[index])
+    if node._requires_grad and out._data.dtype.kind == "f":
+        out._requires_grad, out._primitive, out._inputs, out._params = True, ITEM, (node,), {"index": index}
+    out._where = node._where
+    return out
+
+
+def as_operands(*values: TensorLike) -> tuple[Tensor, ...]:
+    """Tensors of one dtype from whatever a user combines; see `dtypes` for the rules. The casts are recorded."""
+    tensors = [v if isinstance(v, Tensor) else Tensor(v) for v in values]
+    dtype = tensors[0]._data.dtype
+    for t in tensors:
+        if t._data.dtype is not dtype:
+            break
+    else:
+        return tuple(tensors)
+    target = dtypes.common(
+        (t._data.dtype, (2 if t._data.ndim else 1 if isinstance(v, Tensor) else 0))
+        for t, v in zip(tensors, values, strict=True)
+    )  # fmt: skip
+    return tuple(cast(t, target) for t in tensors)
+
+
+def floating(x: TensorLike) -> Tensor:
+    """`x` as a tensor of floats: integers and bools become the default dtype."""
+    if not isinstance(x, Tensor):
+        x = Tensor(x)
+    return x if x._data.dtype.kind == "f" else cast(x, dtypes.default_dtype())
+
+
+def cast(x: Tensor, dtype: np.dtype[Any]) -> Tensor:
+    """`x` in another dtype, recorded; `x` itself where nothing changes."""
+    if x._data.dtype == dtype:
+        return x
+    return apply(CAST if dtype.kind == "f" else TRUNCATE, (x,), {"dtype": dtype})
+
+
+def explained(primitive: Primitive, inputs: Iterable[Tensor], params: dict[str, Any], error: Exception) -> Exception:
+    """The kernel's error in the user's words: operation, reason, shapes, and where the operands were made if that is known."""
+    inputs = tuple(inputs)
+    reason = primitive.explain(*[x._data for x in inputs], **params) if primitive.explain else ""
+    shapes = ", ".join(str(x.shape) for x in inputs)
+    made = "".join(f"; operand {i} was made at {x._where}" for i, x in enumerate(inputs) if x._where)
+    kind = type(error) if type(error) in KERNEL_ERRORS else ValueError
+    return kind(f"{primitive.name}: {reason or f'{error} (operand shapes: {shapes})'}{made}")
+
+
+def _no_item(*_: Any, **__: Any) -> Array:
+    raise RuntimeError("item: made by `apply` alone")
+
+
+ITEM: Final = Primitive("item", _no_item, formula="yᵢ", derivative=("1",))
+CAST: Final = Primitive(
+    "cast",
+    lambda x, dtype: x.astype(dtype),
+    (lambda xp, g, out, x, dtype: xp.cast(g, dtype=x.dtype),),
+    formula="x in another dtype",
+    derivative=("1",),
+)
+TRUNCATE: Final = Primitive("truncate", lambda x, dtype: x.astype(dtype), formula="x as integers or bools", constant=True)

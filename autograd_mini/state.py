@@ -1,0 +1,86 @@
+"""What an operation must know besides its operands: the thread's modes and the process's clock.
+
+Modes are thread-local and change only through context managers, so an exception always restores them.
+The clock numbers tensors in order of creation, which is already a topological order of every graph.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from contextlib import ContextDecorator
+from typing import Any
+
+tick: Callable[[], int] = itertools.count(1).__next__
+
+
+class _Modes(threading.local):
+    """The modes of one thread. `plain` is True while all of them stand at their defaults, so an operation reads one flag."""
+
+    grad_enabled: bool = True
+    tracer: Any = None
+    anomaly: Any = None
+    plain: bool = True
+
+
+modes = _Modes()
+
+
+class mode(ContextDecorator):
+    """Sets one mode for a `with` block (or a decorated function) and puts the earlier value back, whatever happens."""
+
+    def __init__(self, key: str, value: Any):
+        self._key, self._value = key, value
+        self._saved: list[Any] = []
+
+    def __enter__(self) -> Any:
+        self._saved.append(getattr(modes, self._key))
+        self._set(self._value)
+        return self._value
+
+    def __exit__(self, *exc: object) -> None:
+        self._set(self._saved.pop())
+
+    def _recreate_cm(self) -> mode:
+        """A decorated function enters a context of its own at every call, so that threads do not share `_saved`."""
+        return mode(self._key, self._value)
+
+    def _set(self, value: Any) -> None:
+        setattr(modes, self._key, value)
+        modes.plain = modes.grad_enabled and modes.tracer is None and modes.anomaly is None
+
+
+def no_grad() -> mode:
+    """Operations inside are not recorded: their results are leaves that need no gradient.
+
+    >>> import autograd_mini as ag
+    >>> x = ag.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with ag.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad, y.is_leaf
+    (False, True)
+    """
+    return mode("grad_enabled", False)
+
+
+def enable_grad() -> mode:
+    """Records operations inside, also within `no_grad`.
+
+    >>> import autograd_mini as ag
+    >>> x = ag.Tensor(3.0, requires_grad=True)
+    >>> with ag.no_grad(), ag.enable_grad():
+    ...     (x * x).requires_grad
+    True
+    """
+    return mode("grad_enabled", True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations of this thread are being recorded.
+
+    >>> import autograd_mini as ag
+    >>> ag.is_grad_enabled()
+    True
+    """
+    return modes.grad_enabled
