@@ -8,33 +8,74 @@ The engine is here; the layers `nn`, `models` and `viz` are loaded when they are
 
 from __future__ import annotations
 
-import os.path
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import os.path as _path
+import typing as _typing
+from importlib import import_module as _import_module
+from types import ModuleType as _ModuleType
 
 from . import methods as _methods  # binds operators and methods to Tensor
-from .backward import grad
-from .dtypes import default_dtype, set_default_dtype
-from .ops import *
-from .state import enable_grad, is_grad_enabled, no_grad
-from .tensor import Tensor, as_tensor, from_numpy
-
-if TYPE_CHECKING:
-    from . import models, nn, testing, viz
+from .anomaly import detect_anomaly as detect_anomaly
+from .create import *
+from .dtypes import default_dtype as default_dtype
+from .dtypes import set_default_dtype as set_default_dtype
+from .ops.activation import *
+from .ops.contraction import *
+from .ops.conv import *
+from .ops.elementwise import *
+from .ops.embeddings import *
+from .ops.index import *
+from .ops.inverse import *
+from .ops.linalg import *
+from .ops.losses import *
+from .ops.moments import *
+from .ops.normalize import *
+from .ops.order import *
+from .ops.pool import *
+from .ops.random import *
+from .ops.rearrange import *
+from .ops.reduce import *
+from .ops.scan import *
+from .ops.shape import *
+from .ops.softmax_family import *
+from .ops.transcendental import *
+from .ops.upsampling import *
+from .primitive import primitive as primitive
+from .state import enable_grad as enable_grad
+from .state import is_grad_enabled as is_grad_enabled
+from .state import no_grad as no_grad
+from .tensor import Tensor as Tensor
+from .tensor import as_tensor as as_tensor
+from .tensor import from_numpy as from_numpy
+from .transform import checkpoint as checkpoint
+from .transform import grad as grad
+from .transform import hessian as hessian
+from .transform import hvp as hvp
+from .transform import jacobian as jacobian
+from .transform import jvp as jvp
+from .transform import value_and_grad as value_and_grad
+from .transform import vjp as vjp
 
 __version__ = "0.1.0"
 _LAZY = ("nn", "models", "viz", "testing")
 
 # In a checkout the layers lie beside the engine; an installed package holds them inside.
-if not os.path.isdir(os.path.join(__path__[0], "nn")):
-    __path__.append(os.path.dirname(__path__[0]))
+if not _path.isdir(_path.join(__path__[0], "nn")):
+    __path__.append(_path.dirname(__path__[0]))
 
+if _typing.TYPE_CHECKING:
+    from . import models as models
+    from . import nn as nn
+    from . import testing as testing
+    from . import viz as viz
+else:
 
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        if name in _LAZY:
+            return _import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    """What users call, and the layers; the engine's own files are left out."""
+    names = [n for n, value in globals().items() if not n.startswith("_") and not isinstance(value, _ModuleType)]
+    return sorted({*names, *_LAZY} - {"annotations"})

@@ -60,9 +60,10 @@ def backward(
         if g is None or not (tensor._primitive is None or (tensor._watch and tensor._watch.retain)):
             continue
         if create_graph:
+            g = cast(g, tensor._data.dtype)
             tensor.grad = g if tensor.grad is None else tensor.grad + g
         else:
-            g = own(g, given)
+            g = own(g, tensor, given)
             tensor.grad = leaf(g if tensor.grad is None else _asarray(tensor.grad._data + g))
     if free:
         for tensor in nodes.values():
@@ -70,52 +71,37 @@ def backward(
                 tensor._primitive, tensor._inputs, tensor._params = FREED, (), _EMPTY
 
 
-def grad(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
-    gradients: TensorLike | Sequence[TensorLike] | None = None,
+def gradients(
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    seeds: Sequence[TensorLike | None] | None = None,
     *,
     create_graph: bool = False,
     allow_unused: bool = False,
-) -> Any:
-    """The gradients of `outputs` by `inputs`, returned and not accumulated anywhere; a sequence of inputs gives a list.
-
-    Only the paths from the inputs are walked. `gradients` are the upstream gradients of the outputs, needed where an output has more
-    than one element. An input that no output depends on raises RuntimeError, or gives None with `allow_unused`.
-
-    >>> import autograd_mini as ag
-    >>> x = ag.Tensor(3.0, requires_grad=True)
-    >>> dy = ag.grad(x ** 3, x, create_graph=True)
-    >>> dy, ag.grad(dy, x)
-    (Tensor(27.0, op=multiply), Tensor(18.0))
-    """
-    single = isinstance(inputs, Tensor)
-    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    if gradients is None:
-        seeds: list[Any] = [None] * len(roots)
-    else:
-        seeds = [gradients] if isinstance(outputs, Tensor) else list(gradients)  # type: ignore[arg-type]
-    if len(seeds) != len(roots):
-        raise ValueError(f"grad: {len(roots)} outputs need as many gradients, got {len(seeds)}")
-    for x in wanted:
+) -> list[Any]:
+    """The gradients of `outputs` by `inputs`, walking only the paths between them; `ag.grad` is its public face."""
+    seeds = [None] * len(outputs) if seeds is None else seeds
+    if len(seeds) != len(outputs):
+        raise ValueError(f"grad: {len(outputs)} outputs need as many gradients, got {len(seeds)}")
+    for x in (*outputs, *inputs):
         if not isinstance(x, Tensor):
-            raise TypeError(f"grad: inputs must be tensors, got {type(x).__name__}")
+            raise TypeError(f"grad: outputs and inputs must be tensors, got {type(x).__name__}")
+    for x in inputs:
         if not x._requires_grad:
             raise RuntimeError(f"grad: {x._describe()} requires no gradient")
-    nodes = between(reachable([r for r in roots if r._requires_grad]), wanted)
-    live = [(r, s) for r, s in zip(roots, seeds, strict=True) if r._seq in nodes]
-    table = walk(nodes, [r for r, _ in live], [s for _, s in live], create_graph=create_graph, keep={x._seq for x in wanted})
+    nodes = between(reachable([y for y in outputs if y._requires_grad]), inputs)
+    live = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y._seq in nodes]
+    table = walk(nodes, [y for y, _ in live], [s for _, s in live], create_graph=create_graph, keep={x._seq for x in inputs})
     found: list[Tensor | None] = []
     given: set[int] = set()
-    for i, x in enumerate(wanted):
+    for i, x in enumerate(inputs):
         g = table.get(x._seq)
         if g is None and not allow_unused:
             raise RuntimeError(
                 f"grad: input {i}, {x._describe()}, is not used by the outputs; pass allow_unused=True to get None"
             )
-        found.append(g if g is None or create_graph else leaf(own(g, given)))
-    return found[0] if single else found
+        found.append(g if g is None else cast(g, x._data.dtype) if create_graph else leaf(own(g, x, given)))
+    return found
 
 
 def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
@@ -177,7 +163,6 @@ def _sweep(
     kept: dict[int, Any] = {}
     owned: set[int] = set()  # sums made here: nobody else holds them, so they may be added to in place
     watching = observe is not None or modes.anomaly is not None
-    plain = not create_graph
     pop, get, add = table.pop, table.get, np.add
     for seq in sorted(nodes, reverse=True):
         g = pop(seq, None)
@@ -195,43 +180,40 @@ def _sweep(
         if keep and seq in keep:
             kept[seq] = g
         inputs = node._inputs
-        if plain and primitive.simple and not node._params and len(inputs) <= 2:
-            # What `pull` does, spelt out for the calls that make up most graphs: there, unpacking costs as much as the rules.
-            x = inputs[0]
-            if len(inputs) == 1:
-                grads: Sequence[Any] = (primitive.vjp[0](xp, g, node._data, x._data),) if x._seq in nodes else ()
-            else:
-                y = inputs[1]
-                grads = (
-                    primitive.vjp[0](xp, g, node._data, x._data, y._data) if x._seq in nodes else None,
-                    primitive.vjp[1](xp, g, node._data, x._data, y._data) if y._seq in nodes else None,
-                )
+        # What `pull` does, spelt out for the calls that make up most graphs: there, unpacking costs as much as the rules.
+        plain = 0 if create_graph else primitive.plain
+        if plain == 2:
+            left, right = inputs
+            rule, other = primitive.vjp
+            a, b, y = left._data, right._data, node._data
+            grads: Sequence[Any] = (
+                rule(xp, g, y, a, b) if left._seq in nodes else None,
+                other(xp, g, y, a, b) if right._seq in nodes else None,
+            )
+        elif plain == 1 and inputs[0]._seq in nodes:
+            grads = (primitive.vjp[0](xp, g, node._data, inputs[0]._data),)
         elif primitive is ITEM:
             _collect(table, inputs[0], node._params["index"], g)
             continue
         else:
             grads = pull(node, nodes, xp, g, create_graph)
-        i = 0
-        for d in grads:
-            if d is not None:
-                x = inputs[i]
-                if d.shape != x._data.shape:
-                    raw, d = d, fit(xp, d, x)
-                    if watching:
-                        _observed(observe, node, i, g, raw, d)
-                elif watching:
-                    _observed(observe, node, i, g, d, d)
-                s = x._seq
-                held = get(s)
-                if held is None:
-                    table[s] = d
-                elif s in owned:
-                    add(held, d, held)
-                else:
-                    table[s] = held = held + d
-                    if type(held) is _ndarray:
-                        owned.add(s)
-            i += 1
+        for i, raw in enumerate(grads):
+            if raw is None:
+                continue
+            x = inputs[i]
+            d = raw if raw.shape == x._data.shape else fit(xp, raw, x)
+            if watching:
+                _observed(observe, node, i, g, raw, d)
+            s = x._seq
+            held = get(s)
+            if held is None:
+                table[s] = d
+            elif s in owned:
+                add(held, d, held)
+            else:
+                table[s] = held = held + d
+                if type(held) is _ndarray:
+                    owned.add(s)
     return kept
 
 
@@ -256,7 +238,7 @@ def pull(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, cr
         out = tuple(item(node, i) for i in range(primitive.outputs))
     operands = inputs if create_graph else [x._data for x in inputs]
     if primitive.joint is not None:
-        return primitive.joint(xp, [x._seq in nodes for x in inputs], g, out, *operands, **params)  # type: ignore[no-any-return]
+        return primitive.joint(xp, [x._seq in nodes for x in inputs], g, out, *operands, **params)
     return [
         None if rule is None or x._seq not in nodes else rule(xp, g, out, *operands, **params)
         for x, rule in zip(inputs, primitive.vjp, strict=False)
@@ -274,7 +256,7 @@ def _collect(table: dict[int, Any], call: Tensor, index: int, g: Any) -> None:
 
 
 def fit(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
-    """`g` in the shape and dtype of `x`. Here, and nowhere else, broadcasting is undone: a repeated element collects its copies' sum."""
+    """`g` in the shape and dtype of `x`. Here alone is broadcasting undone: a repeated element collects its copies' sum."""
     shape = x._data.shape
     if g.shape != shape:
         lead = g.ndim - len(shape)
@@ -307,9 +289,9 @@ def seed(output: Tensor, gradient: TensorLike | None, create_graph: bool) -> Any
     return np.array(to_array(gradient, dtype))
 
 
-def own(g: Any, given: set[int]) -> Array:
-    """`g` as an array that nobody else holds. At most one gradient may keep the memory of one base; others are copied."""
-    g = _asarray(g)
+def own(g: Any, like: Tensor, given: set[int]) -> Array:
+    """`g` in the dtype of `like`, as an array that nobody else holds: at most one gradient may keep the memory of one base."""
+    g = _asarray(g, like._data.dtype)
     base = g
     while isinstance(base.base, _ndarray):
         base = base.base

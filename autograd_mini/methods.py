@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from .backward import backward
+from .ops import activation, contraction, index, linalg, moments, order, rearrange, reduce, scan, shape, softmax_family
 from .ops import elementwise as e
-from .ops import index, linalg, reduce, shape
+from .ops import transcendental as t
 from .ops._make import numpy_functions
 from .tensor import Tensor, TensorLike, as_tensor
 
@@ -42,10 +45,13 @@ OPERATORS: dict[str, Function] = {
     "__sub__": e.subtract,
     "__mul__": e.multiply,
     "__truediv__": e.divide,
+    "__floordiv__": e.floor_divide,
+    "__mod__": e.remainder,
     "__pow__": e.power,
     "__matmul__": linalg.matmul,
     "__and__": e.bitwise_and,
     "__or__": e.bitwise_or,
+    "__xor__": e.bitwise_xor,
 }
 TABLE: dict[str, Any] = {
     **OPERATORS,
@@ -53,6 +59,7 @@ TABLE: dict[str, Any] = {
     "__neg__": e.negative,
     "__pos__": as_tensor,
     "__abs__": e.abs,
+    "__round__": e.round,
     "__invert__": e.invert,
     "__lt__": e.less,
     "__le__": e.less_equal,
@@ -67,33 +74,35 @@ TABLE: dict[str, Any] = {
     **{
         function.__name__: function
         for function in (
-            e.abs, e.exp, e.log, e.sqrt, e.square, e.sign, e.tanh, e.sigmoid, e.relu, e.clip,
-            reduce.sum, reduce.mean, reduce.max, reduce.min, reduce.var, reduce.std, reduce.any, reduce.all, reduce.argmax,
-            reduce.argmin, reduce.softmax, reduce.log_softmax, reduce.logsumexp,
-            shape.reshape, shape.flatten, shape.transpose, shape.swapaxes, shape.squeeze, shape.astype, shape.copy,
+            e.abs, e.sqrt, e.square, e.sign, e.round, e.clip, t.exp, t.log, t.sin, t.cos, t.tanh, t.erf,
+            activation.sigmoid, activation.relu,
+            reduce.sum, reduce.mean, reduce.prod, reduce.max, reduce.min, reduce.any, reduce.all, reduce.argmax, reduce.argmin,
+            moments.var, moments.std, moments.norm, scan.cumsum, scan.cumprod,
+            order.sort, order.argsort, order.topk, order.median,
+            softmax_family.softmax, softmax_family.log_softmax, softmax_family.logsumexp,
+            shape.reshape, shape.flatten, shape.ravel, shape.transpose, shape.swapaxes, shape.squeeze, shape.astype, shape.copy,
+            rearrange.repeat, rearrange.diagonal, rearrange.trace, rearrange.tril, rearrange.triu, rearrange.flip,
+            rearrange.roll, rearrange.split, index.take, index.gather, index.nonzero, contraction.dot,
         )
     },
 }  # fmt: skip
 
 
 def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-    ours = numpy_functions.get(ufunc)
-    if method == "reduce" and ufunc in _REDUCTIONS:
-        return _REDUCTIONS[ufunc](*inputs, **{k: v for k, v in options.items() if k in ("axis", "keepdims")})
     if options.get("out") is not None or method == "at":
         raise TypeError(
             f"np.{ufunc.__name__} would write into an array, which no gradient can follow; assign its result instead"
         )
     if "where" in options:
         raise TypeError(f"np.{ufunc.__name__}(where=…) leaves elements undefined; use ag.where(condition, a, b)")
-    if ours is None or method != "__call__":
-        called = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-        raise TypeError(
-            f"np.{called} has no gradient here; ag.{ufunc.__name__} does not exist. Use .detach().numpy() for plain NumPy"
-        )
-    if options:
-        raise TypeError(f"np.{ufunc.__name__} on a Tensor takes no {', '.join(options)}; use ag.{ours.__name__}")
-    return ours(*inputs)
+    options.pop("out", None)
+    if method in ("reduce", "accumulate"):  # NumPy's default is the first axis here
+        options.setdefault("axis", 0)
+    called = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    ours = numpy_functions.get(ufunc) if method == "__call__" else _FOLDS.get((ufunc, method))
+    if ours is None:
+        raise TypeError(f"np.{called} has no gradient here and no form of its own in ag; use .detach().numpy() for plain NumPy")
+    return _called(called, ours, inputs, options)
 
 
 def _array_function(self: Tensor, function: Function, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -102,10 +111,43 @@ def _array_function(self: Tensor, function: Function, types: Any, args: tuple[An
         raise TypeError(
             f"np.{function.__name__} has no gradient here and no form of its own in ag; use .detach().numpy() for plain NumPy"
         )
+    return _called(function.__name__, ours, args, kwargs)
+
+
+_signature = cache(signature)
+
+
+def _called(name: str, ours: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Our function in the place of NumPy's, where the arguments are such as ours takes."""
+    parameters = _signature(ours)
+    try:
+        parameters.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"np.{name} on a Tensor takes ({', '.join(parameters.parameters)}): {error}") from None
     return ours(*args, **kwargs)
 
 
-_REDUCTIONS: dict[Any, Function] = {np.add: reduce.sum, np.maximum: reduce.max, np.minimum: reduce.min}
+_FOLDS: dict[Any, Function] = {
+    (np.add, "reduce"): reduce.sum,
+    (np.multiply, "reduce"): reduce.prod,
+    (np.maximum, "reduce"): reduce.max,
+    (np.minimum, "reduce"): reduce.min,
+    (np.logical_and, "reduce"): reduce.all,
+    (np.logical_or, "reduce"): reduce.any,
+    (np.add, "accumulate"): scan.cumsum,
+    (np.multiply, "accumulate"): scan.cumprod,
+}
+
+
+def _on_values(function: Function) -> Function:
+    return lambda *args, **options: function(*(a.data if isinstance(a, Tensor) else a for a in args), **options)
+
+
+# What asks only for the form of an array, or compares values, needs no gradient.
+numpy_functions.update(
+    {np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size, np.positive: as_tensor}
+)
+numpy_functions.update({function: _on_values(function) for function in (np.allclose, np.array_equal)})
 
 
 def bind() -> None:

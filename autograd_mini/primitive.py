@@ -5,10 +5,11 @@ The gradient rule is written once and is duck-typed. `vjp` holds one rule per in
     rule(xp, g, out, *inputs, **params) -> gradient of the loss by that input, given g = gradient by the output
 
 where `xp` is a namespace with every primitive by name. With `xp = arrays` the operands are NumPy arrays and the functions are
-bare kernels: the fast first-order path. With `xp = recorded` the operands are Tensors and every call is recorded, so the gradient
-can be differentiated again. A rule calls named functions of `xp` and uses operators only for plain elementwise arithmetic; it need
-not undo broadcasting and never writes into what it was given. A primitive with many inputs of one role (`concatenate`) has a single
-joint rule, `rule(xp, needs, g, out, *inputs, **params) -> gradients`, where `needs[i]` tells whether gradient i is wanted.
+bare kernels: the fast first-order path. With `xp = recorded` the operands are Tensors and every call is recorded, so the
+gradient can be differentiated again. A rule calls named functions of `xp` and uses operators only for plain elementwise
+arithmetic; it need not undo broadcasting and never writes into what it was given. A primitive with many inputs of one role
+(`concatenate`) has a single joint rule, `rule(xp, needs, g, out, *inputs, **params) -> gradients`, where `needs[i]` tells
+whether gradient i is wanted.
 
 A primitive with several outputs returns a tuple. Its call is one hidden node, and each output an `item` of it; its rules get
 tuples for `g` (None where no gradient arrived) and `out`. Integer and bool outputs never carry a gradient.
@@ -17,6 +18,7 @@ tuples for `g` (None where no gradient arrived) and `out`. Integer and bool outp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from types import SimpleNamespace
 from typing import Any, Final, TypeAlias
 
@@ -58,7 +60,7 @@ class Primitive:
 
     __slots__ = (
         "constant", "derivative", "effect", "elementwise", "explain", "formula", "joint", "kernel", "kink", "name", "outputs",
-        "simple", "uniform", "view", "vjp",
+        "plain", "uniform", "view", "vjp",
     )  # fmt: skip
 
     def __init__(
@@ -82,12 +84,12 @@ class Primitive:
             raise ValueError(f"a primitive named {name!r} is registered already")
         self.name, self.kernel = name, kernel
         self.joint: Rule | None = vjp if callable(vjp) else None
-        self.vjp: tuple[Rule | None, ...] = () if callable(vjp) else tuple(vjp)
+        self.vjp: tuple[Any, ...] = () if callable(vjp) else tuple(vjp)
         self.formula, self.derivative, self.kink, self.explain = formula, tuple(derivative), kink, explain
         self.outputs, self.elementwise, self.view, self.effect = outputs, elementwise, view, effect
         self.uniform, self.constant = uniform, constant
-        # Told apart once: one output and a rule for every input, which is all that most operations need.
-        self.simple = outputs == 1 and bool(self.vjp) and None not in self.vjp
+        # 1 or 2 for the rows of `ops/_make.py`: that many operands with a rule each, and never a parameter.
+        self.plain = 0
         registry[name] = self
         setattr(arrays, name, kernel)
         setattr(recorded, name, _recorder(self))
@@ -112,8 +114,66 @@ def _recorder(primitive: Primitive) -> Callable[..., Any]:
     return record
 
 
+def primitive(
+    vjp: Sequence[Rule | None] | Rule = (),
+    *,
+    name: str | None = None,
+    formula: str = "",
+    derivative: Sequence[str] = (),
+    kink: str = "",
+    outputs: int = 1,
+    elementwise: bool = False,
+    constant: bool = False,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Registers an operation of your own: decorates its kernel on arrays, and gives back the function on tensors.
+
+    `vjp` holds a rule per operand, `rule(xp, g, out, *operands, **params)`, written with operators and functions of `xp`, so
+    that it can itself be differentiated; the other arguments are fields of `Primitive`. Operands are positional and share one
+    dtype, parameters are keywords. Defining it again under the same name replaces it, as notebooks need.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini.testing import primitive_check
+    >>> @ag.primitive((lambda xp, g, y, x, by: g * by * xp.power(x, by - 1),), formula="xᵏ", derivative=("k xᵏ⁻¹",))
+    ... def raised(x, by):
+    ...     return x**by
+    >>> ag.grad(lambda x: raised(x, by=3.0))(2.0)
+    Tensor(12.0)
+    >>> bool(primitive_check(lambda x: raised(x, by=3.0), [1.0, 2.0]))
+    True
+    """
+
+    def register(kernel: Callable[..., Any]) -> Callable[..., Any]:
+        known = name or kernel.__name__
+        if known in registry and _same_function(registry[known].kernel, kernel):
+            del registry[known]
+        made = Primitive(
+            known,
+            kernel,
+            vjp,
+            formula=formula,
+            derivative=derivative,
+            kink=kink,
+            outputs=outputs,
+            elementwise=elementwise,
+            constant=constant,
+        )
+
+        @wraps(kernel)
+        def function(*operands: TensorLike, **params: Any) -> Any:
+            return apply(made, as_operands(*operands), params)
+
+        return function
+
+    return register
+
+
+def _same_function(a: Callable[..., Any], b: Callable[..., Any]) -> bool:
+    """Whether `b` is `a` defined again: the same name at the same place."""
+    return (getattr(a, "__module__", None), getattr(a, "__qualname__", 0)) == (b.__module__, b.__qualname__)
+
+
 def apply(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any] = _EMPTY) -> Any:
-    """Runs a primitive on tensors of one dtype and records it where a gradient is wanted. Returns a Tensor, or a tuple of them."""
+    """Runs a primitive on tensors of one dtype, recorded where a gradient is wanted; gives a Tensor or a tuple of them."""
     try:
         data = primitive.kernel(*[x._data for x in inputs], **params)
     except KERNEL_ERRORS as error:
@@ -194,7 +254,8 @@ def as_operands(*values: TensorLike) -> tuple[Tensor, ...]:
         (t._data.dtype, (2 if t._data.ndim else 1 if isinstance(v, Tensor) else 0))
         for t, v in zip(tensors, values, strict=True)
     )  # fmt: skip
-    return tuple(cast(t, target) for t in tensors)
+    # A Python number goes straight to the target: by way of the default dtype, 0.1 would reach float64 as 0.10000000149.
+    return tuple(cast(v, target) if isinstance(v, Tensor) else Tensor(v, dtype=target) for v in values)
 
 
 def floating(x: TensorLike) -> Tensor:

@@ -1,7 +1,8 @@
-"""Makers that turn one row of facts into a primitive, its user function with a docstring, and its place in NumPy's protocols."""
+"""Makers that turn one row of facts into a primitive, its documented user function, and its place in NumPy's protocols."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -35,14 +36,15 @@ def _documented(
     name = primitive.name
     function.__name__ = function.__qualname__ = name
     function.primitive = primitive
-    function.__module__ = "autograd_mini.ops.elementwise"
+    function.__module__ = sys._getframe(2).f_globals["__name__"]  # the file that has the row
     derivative = "; ".join(f"by {x}: {d}" for x, d in zip(operands, primitive.derivative, strict=False)) or "none"
     kink = f" {primitive.kink}." if primitive.kink else ""
-    shown = ", ".join(map(repr, at[:-1]))
+    value = f"ag.{name}({', '.join(map(repr, at[:-1]))}).item()"
+    value = f"round({value}, 4)" if isinstance(at[-1], float) else value
     function.__doc__ = (
         f"{text}: {primitive.formula}, elementwise with broadcasting; floats in, floats of the same dtype out.\n\n"
         f"Local derivative: {derivative}.{kink}\n\n"
-        f">>> import autograd_mini as ag\n>>> round(ag.{name}({shown}).item(), 4)\n{at[-1]!r}\n"
+        f">>> import autograd_mini as ag\n>>> {value}\n{at[-1]!r}\n"
     )
     for theirs in (numpy, primitive.kernel):
         if isinstance(theirs, np.ufunc):
@@ -63,7 +65,7 @@ def unary(
     integers: bool = False,
     numpy: Callable[..., Any] | None = None,
 ) -> Unary:
-    """One row for a function of one operand. `rule=None` says: piecewise constant; `integers` that it keeps integers as they are.
+    """One row for a function of one operand. `rule=None` says: piecewise constant; `integers`: it keeps integers as they are.
 
     `at` is (x, value at x) for the docstring.
     """
@@ -77,6 +79,7 @@ def unary(
         elementwise=True,
         constant=rule is None,
     )
+    primitive.plain = 1 * (rule is not None)
 
     def function(x: TensorLike) -> Tensor:
         if not isinstance(x, Tensor) or not x._requires_grad:
@@ -103,22 +106,26 @@ def binary(
     float_only: bool = False,
     numpy: Callable[..., Any] | None = None,
 ) -> Binary:
-    """One row for a function of two operands. `float_only` functions leave the integers for the default dtype."""
+    """One row for a function of two operands. No rule at all says: piecewise constant; `float_only`: integers become floats."""
     primitive = Primitive(
-        name, kernel, rules, formula=formula, derivative=derivative, kink=kink, elementwise=True, explain=no_broadcast
+        name, kernel, rules if any(rules) else (), formula=formula, derivative=derivative, kink=kink, elementwise=True,
+        constant=not any(rules), explain=no_broadcast,
     )  # fmt: skip
+    primitive.plain = 2 * all(rules)
 
     def function(a: TensorLike, b: TensorLike) -> Tensor:
         try:
-            ready = a._data.dtype is b._data.dtype  # type: ignore[union-attr]
+            x, y = a._data, b._data  # type: ignore[union-attr]
+            ready = x.dtype is y.dtype
         except AttributeError:  # not tensors yet
             ready = False
-        if not ready:
+        if not ready or (float_only and x.dtype.kind != "f"):
             a, b = as_operands(a, b)
-        if float_only and a._data.dtype.kind != "f":  # type: ignore[union-attr]
-            a, b = floating(a), floating(b)
+            if float_only:
+                a, b = floating(a), floating(b)
+            x, y = a._data, b._data
         try:
-            data = kernel(a._data, b._data)  # type: ignore[union-attr]
+            data = kernel(x, y)
         except KERNEL_ERRORS as error:
             raise explained(primitive, (a, b), _EMPTY, error) from None  # type: ignore[arg-type]
         return record(primitive, (a, b), _EMPTY, data)  # type: ignore[arg-type]

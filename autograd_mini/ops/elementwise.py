@@ -1,4 +1,7 @@
-"""Elementwise primitives: a row each, with name, kernel, formula, local derivative, rule, and a worked value for the docstring."""
+"""Elementwise primitives: a row each, with name, kernel, formula, local derivative, rule, and a worked value for the docstring.
+
+Arithmetic, rounding, kinks, choice and comparison are here; `transcendental.py` and `activation.py` hold the other rows.
+"""
 
 from __future__ import annotations
 
@@ -12,42 +15,55 @@ from ._make import binary, implements, no_broadcast, predicate, unary
 
 __all__ = [
     "abs",
+    "absolute",
     "add",
     "bitwise_and",
     "bitwise_or",
+    "bitwise_xor",
+    "cbrt",
+    "ceil",
     "clip",
+    "copysign",
     "divide",
     "equal",
-    "exp",
+    "fabs",
+    "float_power",
+    "floor",
+    "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
     "greater",
     "greater_equal",
+    "hypot",
     "invert",
     "isfinite",
     "isinf",
     "isnan",
-    "leaky_relu",
     "less",
     "less_equal",
-    "log",
     "logical_and",
     "logical_not",
     "logical_or",
+    "logical_xor",
     "maximum",
     "minimum",
     "multiply",
     "negative",
     "not_equal",
+    "ones_like",
     "power",
     "reciprocal",
-    "relu",
-    "sigmoid",
+    "remainder",
+    "rint",
+    "round",
     "sign",
-    "softplus",
     "sqrt",
     "square",
     "subtract",
-    "tanh",
+    "trunc",
     "where",
+    "zeros_like",
 ]
 
 # -- arithmetic ------------------------------------------------------------------------------------------------------------
@@ -94,6 +110,9 @@ _power = binary(
 )  # fmt: skip
 square = unary("square", np.square, "x²", "2x", lambda xp, g, y, x: g * (x * 2), "Square", (3.0, 9.0), integers=True)
 sqrt = unary("sqrt", np.sqrt, "√x", "1/(2√x)", lambda xp, g, y, x: g * 0.5 / y, "Square root", (9.0, 3.0), kink="inf at 0")
+cbrt = unary(
+    "cbrt", np.cbrt, "∛x", "1/(3 ∛x²)", lambda xp, g, y, x: g / (y * y * 3), "Cube root", (-8.0, -2.0), kink="inf at 0"
+)
 reciprocal = unary(
     "reciprocal", np.reciprocal, "1/x", "−1/x²", lambda xp, g, y, x: -g * (y * y), "Reciprocal", (4.0, 0.25), kink="−inf at 0"
 )
@@ -115,19 +134,61 @@ def power(a: TensorLike, b: TensorLike) -> Tensor:
     return _power(a, b)
 
 
-# -- exponentials, logarithms, trigonometry ------------------------------------------------------------------------------------
+@implements(np.float_power)
+def float_power(a: TensorLike, b: TensorLike) -> Tensor:
+    """`power` in floats: integers become the default dtype first, so negative exponents are fine (NumPy's gives float64).
 
-exp = unary("exp", np.exp, "eˣ", "eˣ", lambda xp, g, y, x: g * y, "Exponential", (1.0, 2.7183))
-log = unary("log", np.log, "ln x", "1/x", lambda xp, g, y, x: g / x, "Natural logarithm", (2.0, 0.6931), kink="inf at 0")
+    >>> import autograd_mini as ag
+    >>> ag.float_power([1, 2], -2)
+    Tensor([1.  , 0.25])
+    """
+    return power(floating(a), b)
 
 
-def _tanh_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    h = g * y
-    h *= y
-    return g - h
+def _leg_share(xp: Any, y: Any, leg: Any) -> Any:
+    """leg / hypotenuse, and 0 where both legs are 0."""
+    return leg / xp.where(y == 0, xp.ones_like(y), y)
 
 
-tanh = unary("tanh", np.tanh, "tanh x", "1 − tanh²(x)", _tanh_rule, "Hyperbolic tangent", (0.5, 0.4621))
+hypot = binary(
+    "hypot", np.hypot, "√(a² + b²)", ("a/√(a² + b²)", "b/√(a² + b²)"),
+    (lambda xp, g, y, a, b: g * _leg_share(xp, y, a), lambda xp, g, y, a, b: g * _leg_share(xp, y, b)),
+    "Hypotenuse", (3.0, 4.0, 5.0), float_only=True, kink="0 at (0, 0)",
+)  # fmt: skip
+
+# -- rounding, and the remainders that it leaves ---------------------------------------------------------------------
+
+floor = unary("floor", np.floor, "⌊x⌋", "0", None, "Largest integer not above", (-1.5, -2.0), integers=True)
+ceil = unary("ceil", np.ceil, "⌈x⌉", "0", None, "Smallest integer not below", (-1.5, -1.0), integers=True)
+trunc = unary("trunc", np.trunc, "x without its fraction", "0", None, "Integer part", (-1.5, -1.0), integers=True)
+rint = unary("rint", np.rint, "the integer next to x", "0", None, "Nearest integer, halves to even", (2.5, 2.0))
+floor_divide = binary(
+    "floor_divide", np.floor_divide, "⌊a / b⌋", ("0", "0"), (None, None), "Quotient rounded down", (-7.0, 2.0, -4.0)
+)
+remainder = binary(
+    "remainder", np.remainder, "a − b⌊a / b⌋", ("1", "−⌊a/b⌋"),
+    (lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.floor_divide(a, b)),
+    "Remainder with the divisor's sign", (-7.0, 2.0, 1.0), kink="the same at a jump",
+)  # fmt: skip
+fmod = binary(
+    "fmod", np.fmod, "a − b·trunc(a / b)", ("1", "−trunc(a/b)"),
+    # Rounding (a − y)/b gives the very integer that the kernel used, which trunc of a rounded a/b may miss.
+    (lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.rint((a - y) / b)),
+    "Remainder with the dividend's sign", (-7.0, 2.0, -1.0), kink="the same at a jump",
+)  # fmt: skip
+_ROUND = Primitive("round", np.round, formula="x to a number of decimals", elementwise=True, constant=True)
+
+
+@implements(np.round)
+def round(x: TensorLike, decimals: int = 0) -> Tensor:
+    """`x` rounded to a number of decimals, halves to even. Piecewise constant: gradient 0.
+
+    >>> import autograd_mini as ag
+    >>> ag.round([0.126, 1.5], 2)
+    Tensor([0.13, 1.5 ])
+    """
+    return apply(_ROUND, (as_tensor(x),), {"decimals": int(decimals)})
+
 
 # -- kinks ---------------------------------------------------------------------------------------------------------------------
 
@@ -143,10 +204,29 @@ abs = unary(
     kink="0 at 0",
     integers=True,
 )
+absolute = abs
+
+
+@implements(np.fabs)
+def fabs(x: TensorLike) -> Tensor:
+    """`abs` in floats: integers become the default dtype.
+
+    >>> import autograd_mini as ag
+    >>> ag.fabs([-2, 3])
+    Tensor([2., 3.])
+    """
+    return abs(floating(x))
+
+
+copysign = binary(
+    "copysign", np.copysign, "|a| with the sign of b", ("sgn a · sgn b", "0"),
+    (lambda xp, g, y, a, b: g * xp.sign(a) * xp.copysign(xp.ones_like(b), b), lambda xp, g, y, a, b: xp.zeros_like(b)),
+    "Magnitude of a with the sign of b", (2.0, -3.0, -2.0), kink="0 at a = 0", float_only=True,
+)  # fmt: skip
 
 
 def _winner(a: Array, b: Array) -> Array:
-    return ((a > b) + 0.5 * (a == b)).astype(a.dtype, copy=False)
+    return np.add(a > b, a >= b, dtype=a.dtype) * a.dtype.type(0.5)
 
 
 Primitive("winner", _winner, formula="[a > b] + ½[a = b]", elementwise=True, constant=True)
@@ -154,11 +234,31 @@ Primitive("winner", _winner, formula="[a > b] + ½[a = b]", elementwise=True, co
 _TIE = "½ to each at a tie"
 maximum = binary(
     "maximum", np.maximum, "max(a, b)", ("[a > b]", "[b > a]"),
-    (lambda xp, g, y, a, b: g * xp.winner(a, b), lambda xp, g, y, a, b: g * xp.winner(b, a)), "Larger of two", (1.0, 2.0, 2.0), kink=_TIE,
+    (lambda xp, g, y, a, b: g * xp.winner(a, b), lambda xp, g, y, a, b: g * xp.winner(b, a)),
+    "Larger of two", (1.0, 2.0, 2.0), kink=_TIE,
 )  # fmt: skip
 minimum = binary(
     "minimum", np.minimum, "min(a, b)", ("[a < b]", "[b < a]"),
-    (lambda xp, g, y, a, b: g * xp.winner(b, a), lambda xp, g, y, a, b: g * xp.winner(a, b)), "Smaller of two", (1.0, 2.0, 1.0), kink=_TIE,
+    (lambda xp, g, y, a, b: g * xp.winner(b, a), lambda xp, g, y, a, b: g * xp.winner(a, b)),
+    "Smaller of two", (1.0, 2.0, 1.0), kink=_TIE,
+)  # fmt: skip
+
+
+def _present(xp: Any, g: Any, a: Any, b: Any, worst: float) -> Any:
+    """a's share of the gradient where nan counts as the worst value there is."""
+    a, b = (xp.where(xp.isnan(x), worst, x) for x in (a, b))
+    return g * (xp.winner(a, b) if worst < 0 else xp.winner(b, a))
+
+
+fmax = binary(
+    "fmax", np.fmax, "max(a, b), nan ignored", ("[a > b]", "[b > a]"),
+    (lambda xp, g, y, a, b: _present(xp, g, a, b, -np.inf), lambda xp, g, y, a, b: _present(xp, g, b, a, -np.inf)),
+    "Larger of two, or the one that is not nan", (1.0, 2.0, 2.0), kink=_TIE,
+)  # fmt: skip
+fmin = binary(
+    "fmin", np.fmin, "min(a, b), nan ignored", ("[a < b]", "[b < a]"),
+    (lambda xp, g, y, a, b: _present(xp, g, a, b, np.inf), lambda xp, g, y, a, b: _present(xp, g, b, a, np.inf)),
+    "Smaller of two, or the one that is not nan", (1.0, 2.0, 1.0), kink=_TIE,
 )  # fmt: skip
 
 
@@ -190,6 +290,7 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     x = as_tensor(x)
     if lo is None and hi is None:
         raise ValueError("clip: needs a lower or an upper bound")
+    lo, hi = (b.item() if isinstance(b, np.generic) else b for b in (lo, hi))
     if all(b is None or isinstance(b, (int, float)) for b in (lo, hi)):
         if any(isinstance(b, float) for b in (lo, hi)):
             x = floating(x)
@@ -201,73 +302,33 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     return x if hi is None else minimum(x, hi)
 
 
-# -- activations ---------------------------------------------------------------------------------------------------------------
+# -- choosing --------------------------------------------------------------------------------------------------------
+
+_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, constant=True)
+_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, constant=True)
 
 
-def _relu(x: Array, out: Array | None = None) -> Array:
-    return np.maximum(x, 0, out=out)
-
-
-def _sigmoid(x: Array, out: Array | None = None) -> Array:
-    # Through tanh it is three times as fast as through exp and never overflows; the absolute error stays below 1e-7 in float32.
-    return np.multiply(np.tanh(x * 0.5) + 1, 0.5, out=out)
-
-
-def _softplus(x: Array, out: Array | None = None) -> Array:
-    # max(x, 0) − ln σ(|x|): neither part can overflow; the absolute error stays below 1e-7 in float32.
-    return np.subtract(np.maximum(x, 0), np.log(_sigmoid(np.absolute(x))), out=out)
-
-
-relu = unary(
-    "relu",
-    _relu,
-    "max(x, 0)",
-    "[x > 0]",
-    lambda xp, g, y, x: g * (x > 0),
-    "Rectified linear unit",
-    (-2.0, 0.0),
-    kink="0 at 0",
-    integers=True,
-)
-sigmoid = unary(
-    "sigmoid", _sigmoid, "1/(1 + e⁻ˣ)", "σ(x)(1 − σ(x))", lambda xp, g, y, x: g * (y - y * y), "Logistic sigmoid", (0.5, 0.6225)
-)
-softplus = unary(
-    "softplus", _softplus, "ln(1 + eˣ)", "σ(x)", lambda xp, g, y, x: g * xp.sigmoid(x), "Smooth ReLU", (0.5, 0.9741)
-)
-
-Primitive(
-    "step_to",
-    lambda x, slope: np.where(x > 0, 1, slope).astype(x.dtype),
-    formula="1 where x > 0, else the slope",
-    elementwise=True,
-    constant=True,
-)
-_LEAKY_RELU = Primitive(
-    "leaky_relu",
-    lambda x, slope: np.where(x > 0, x, x * slope),
-    (lambda xp, g, y, x, slope: g * xp.step_to(x, slope=slope),),
-    formula="x for x > 0, else slope · x",
-    derivative=("1 for x > 0, else the slope",),
-    kink="the slope at 0",
-    elementwise=True,
-)
-
-
-def leaky_relu(x: TensorLike, slope: float = 0.01) -> Tensor:
-    """Leaky ReLU: x where positive, else slope · x (slope 0.01 as in PyTorch). Local derivative at 0: the slope.
+@implements(np.zeros_like)
+def zeros_like(x: TensorLike) -> Tensor:
+    """Zeros of x's shape and dtype.
 
     >>> import autograd_mini as ag
-    >>> ag.leaky_relu([-2.0, 3.0], 0.1)
-    Tensor([-0.2,  3. ])
+    >>> ag.zeros_like([1.0, 2.0])
+    Tensor([0., 0.])
     """
-    return apply(_LEAKY_RELU, (floating(x),), {"slope": float(slope)})
+    return apply(_ZEROS, (as_tensor(x),))
 
 
-# -- choosing -------------------------------------------------------------------------------------------------------------------
+@implements(np.ones_like)
+def ones_like(x: TensorLike) -> Tensor:
+    """Ones of x's shape and dtype.
 
-Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, constant=True)
-Primitive("ones_like", np.ones_like, formula="1", elementwise=True, constant=True)
+    >>> import autograd_mini as ag
+    >>> ag.ones_like([3, 4])
+    Tensor([1, 1])
+    """
+    return apply(_ONES, (as_tensor(x),))
+
 
 _WHERE = Primitive(
     "where",
@@ -289,7 +350,7 @@ _WHERE = Primitive(
 def where(condition: TensorLike, a: TensorLike, b: TensorLike) -> Tensor:
     """Picks a where `condition` holds, else b, with broadcasting. The branch not taken gets gradient 0.
 
-    A nan or inf made *inside* the branch not taken still spoils its own inputs' gradients (0 · inf); `ag.detect_anomaly()` names it.
+    A nan or inf made *inside* the branch not taken spoils its own inputs' gradients (0 · inf): `ag.detect_anomaly()` finds it.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([-1.0, 2.0])
@@ -315,9 +376,11 @@ greater = predicate("greater", np.greater, "a > b", "Greater than", (1.0, 2.0, F
 greater_equal = predicate("greater_equal", np.greater_equal, "a ≥ b", "At least", (1.0, 2.0, False))
 logical_and = predicate("logical_and", np.logical_and, "a ∧ b", "Both true", (True, False, False))
 logical_or = predicate("logical_or", np.logical_or, "a ∨ b", "Either true", (True, False, True))
+logical_xor = predicate("logical_xor", np.logical_xor, "a ⊻ b", "One true, not both", (True, True, False))
 logical_not = predicate("logical_not", np.logical_not, "¬a", "Not true", (True, False), arity=1)
 bitwise_and = predicate("bitwise_and", np.bitwise_and, "a & b", "And, bit by bit", (6, 3, 2))
 bitwise_or = predicate("bitwise_or", np.bitwise_or, "a | b", "Or, bit by bit", (6, 3, 7))
+bitwise_xor = predicate("bitwise_xor", np.bitwise_xor, "a ^ b", "Exclusive or, bit by bit", (6, 3, 5))
 invert = predicate("invert", np.invert, "~a", "Not, bit by bit", (True, False), arity=1)
 isnan = predicate("isnan", np.isnan, "x is nan", "Not a number", (1.0, False), arity=1)
 isinf = predicate("isinf", np.isinf, "x is ±inf", "Infinite", (1.0, False), arity=1)

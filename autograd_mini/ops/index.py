@@ -1,24 +1,34 @@
 """Indexing with NumPy's semantics, and its inverse: what is read from many places is added back to them.
 
-An index is kept as a template of slices, ints, None and Ellipsis, in which each integer or boolean array is a `Place` that points
-to an operand. So arrays that index are inputs of the graph like all others.
+An index is kept as a template of slices, ints, None and Ellipsis, in which each integer or boolean array is a `Place` that
+points to an operand. So arrays that index are inputs of the graph like all others.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ..dtypes import default_dtype
 from ..primitive import Primitive, apply, cast
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
+from ._make import implements
+from .reduce import canonical_axis
+from .shape import broadcast_to, ravel, reshape
 
 __all__ = [
+    "argwhere",
     "gather",
     "getitem",
+    "index_add",
     "index_put",
+    "nonzero",
     "one_hot",
+    "scatter_add",
     "take",
+    "take_along_axis",
 ]
 
 
@@ -43,11 +53,24 @@ def _getitem(x: Array, *arrays: Array, index: Template) -> Any:
 def _index_add(g: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
     total = np.zeros(shape, g.dtype)
     where = _fill(index, arrays)
-    if any(a.dtype.kind != "b" for a in arrays):
-        np.add.at(total, where, g)
-    else:  # slices and masks name no element twice
+    if all(a.dtype.kind == "b" for a in arrays):  # slices and masks name no element twice
         total[where] = g
+        return total
+    # Only along one axis is `np.add.at` fast. So each chosen block of untouched last axes becomes a range of flat positions:
+    # for 4096 rows of 64 columns 0.25 ms, against 1.7 ms on the array itself and 0.6 ms by sorting and `np.add.reduceat`.
+    depth = _depth(index, arrays, len(shape))
+    block = math.prod(shape[depth:])
+    starts = np.arange(math.prod(shape[:depth])).reshape(shape[:depth])[where] * block
+    np.add.at(total.reshape(-1), (starts[..., None] + np.arange(block)).reshape(-1), g.reshape(-1))
     return total
+
+
+def _depth(index: Template, arrays: tuple[Array, ...], ndim: int) -> int:
+    """How many leading axes an index speaks of."""
+    if Ellipsis in index:
+        return ndim
+    masks = {i: a.ndim for i, a in enumerate(arrays) if a.dtype.kind == "b"}
+    return sum(masks.get(e.position, 1) if type(e) is Place else e is not None for e in index)
 
 
 def _why_not(x: Array, *arrays: Array, index: Template, **_: Any) -> str:
@@ -65,7 +88,7 @@ _GETITEM = Primitive(
     uniform=False,
     explain=_why_not,
 )
-Primitive(
+INDEX_ADD: Final = Primitive(
     "index_add",
     _index_add,
     (lambda xp, g, y, x, *arrays, index, shape: xp.getitem(g, *arrays, index=index),),
@@ -80,13 +103,13 @@ def _index_put_base(xp: Any, g: Any, y: Any, x: Any, v: Any, *arrays: Any, index
 
 
 def _index_put(x: Array, v: Array, *arrays: Array, index: Template) -> Array:
-    y = x.copy()
+    y = np.array(x)
     y[_fill(index, arrays)] = v
     return y
 
 
 def _written(v: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
-    """1 for each element of the broadcast value that the assignment left standing, 0 for those it overwrote (repeated indices)."""
+    """1 for each element of the broadcast value that the assignment left standing, 0 for those that a repeat overwrote."""
     where = _fill(index, arrays)
     order = np.full(shape, -1)
     slots = order[where]
@@ -123,10 +146,11 @@ def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
     for e in entries:
         if isinstance(e, _BASIC):
             template.append(e)
-        elif hasattr(e, "__index__") and not isinstance(e, (bool, np.bool_)) and np.ndim(e) == 0 and not isinstance(e, Tensor):
-            template.append(e.__index__())
+        elif isinstance(e, (int, np.integer)) and not isinstance(e, bool):
+            template.append(int(e))
         else:
-            chosen = e if isinstance(e, Tensor) else Tensor(np.asarray(e, dtype=np.intp if np.size(e) == 0 else None))
+            # An empty list names no position; NumPy would make floats of it.
+            chosen = e if isinstance(e, Tensor) else Tensor(np.asarray(e, np.intp if isinstance(e, list) and not e else None))
             if chosen._data.dtype.kind not in "iub":
                 raise IndexError(f"getitem: an index must be ints, bools, slices, None or Ellipsis, not {chosen._data.dtype}")
             template.append(Place(len(arrays)))
@@ -135,7 +159,7 @@ def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
 
 
 def getitem(x: TensorLike, index: Any) -> Tensor:
-    """`x[index]`: ints, slices, None, Ellipsis, integer arrays (gradients add up where an index repeats), boolean masks, mixtures.
+    """`x[index]`: ints, slices, None, Ellipsis, integer arrays (gradients add up where one repeats), boolean masks, mixtures.
 
     >>> from autograd_mini import Tensor
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -149,18 +173,47 @@ def getitem(x: TensorLike, index: Any) -> Tensor:
 
 
 def index_put(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
-    """A copy of `x` with `value` at `index`: the functional form of `x[index] = value`. Of repeated indices the last value stands.
+    """A copy of `x` with `value` at `index`: the functional form of `x[index] = value`. Of repeats the last value stands.
 
     >>> import autograd_mini as ag
     >>> ag.index_put([1.0, 2.0, 3.0], 1, 9.0)
     Tensor([1., 9., 3.])
     """
-    x = as_tensor(x)
-    v = cast(as_tensor(value), x._data.dtype)
-    template, arrays = parse(index)
+    x, v, template, arrays, _ = _targeted("index_put", x, index, value)
     return apply(_INDEX_PUT, (x, v, *arrays), {"index": template})
 
 
+def index_add(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
+    """A copy of `x` with `value` added at `index`: the functional form of `np.add.at`, so repeated indices accumulate.
+
+    >>> import autograd_mini as ag
+    >>> ag.index_add([1.0, 2.0, 3.0], [0, 0], [10.0, 20.0])
+    Tensor([31.,  2.,  3.])
+    """
+    x, v, template, arrays, slots = _targeted("index_add", x, index, value)
+    spread = v if v._data.shape == slots else broadcast_to(v, slots)
+    return x + apply(INDEX_ADD, (spread, *arrays), {"index": template, "shape": x._data.shape})
+
+
+def _targeted(
+    name: str, x: TensorLike, index: Any, value: TensorLike
+) -> tuple[Tensor, Tensor, Template, tuple[Tensor, ...], Shape]:
+    """What writing at an index needs: x, the value in its dtype without surplus axes, the parsed index, what shape it has."""
+    x = as_tensor(x)
+    v = cast(as_tensor(value), x._data.dtype)
+    template, arrays = parse(index)
+    data = [t._data for t in arrays]
+    try:
+        slots = np.shape(x._data[_fill(template, tuple(data))])
+    except IndexError:
+        raise IndexError(f"{name}: {_why_not(x._data, *data, index=template)}") from None
+    surplus = v._data.ndim - len(slots)
+    if surplus > 0 and set(v._data.shape[:surplus]) == {1}:
+        v = reshape(v, v._data.shape[surplus:])
+    return x, v, template, arrays, slots
+
+
+@implements(np.take)
 def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
     """Elements (or slices along `axis`) at integer `indices`; without an axis, of the flattened tensor.
 
@@ -169,9 +222,6 @@ def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
     Tensor([[2., 2.],
             [4., 4.]], shape=(2, 2))
     """
-    from .reduce import canonical_axis
-    from .shape import ravel
-
     x = as_tensor(x)
     if axis is None:
         return getitem(ravel(x), as_tensor(indices))
@@ -186,14 +236,73 @@ def gather(x: TensorLike, axis: int, indices: TensorLike) -> Tensor:
     Tensor([[1.],
             [4.]], shape=(2, 1))
     """
-    from .reduce import canonical_axis
-
     x, chosen = as_tensor(x), as_tensor(indices)
-    if chosen._data.ndim != x._data.ndim:
-        raise ValueError(f"gather: indices of shape {chosen.shape} need as many axes as x of shape {x.shape}")
-    axis = canonical_axis("gather", axis, x._data.ndim)
-    grid = [np.arange(n).reshape([-1 if i == k else 1 for i in range(x._data.ndim)]) for k, n in enumerate(chosen._data.shape)]
-    return getitem(x, tuple(chosen if k == axis else along for k, along in enumerate(grid)))
+    return getitem(x, _along("gather", x, axis, chosen, chosen._data.shape))
+
+
+def scatter_add(x: TensorLike, axis: int, indices: TensorLike, values: TensorLike) -> Tensor:
+    """A copy of `x` with values added along `axis`, as `gather` reads: result[i][indices[i][j]] += values[i][j] for axis 1.
+
+    >>> import autograd_mini as ag
+    >>> ag.scatter_add(ag.Tensor([[0.0, 0.0, 0.0]]), 1, [[2, 2]], [[1.0, 5.0]])
+    Tensor([[0., 0., 6.]], shape=(1, 3))
+    """
+    x, chosen = as_tensor(x), as_tensor(indices)
+    return index_add(x, _along("scatter_add", x, axis, chosen, chosen._data.shape), values)
+
+
+@implements(np.take_along_axis)
+def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -> Tensor:
+    """For each index along `axis` (None: flattened), the element there; on the other axes `indices` and `x` broadcast.
+
+    >>> import autograd_mini as ag
+    >>> x = ag.Tensor([[3.0, 1.0], [2.0, 5.0]])
+    >>> ag.take_along_axis(x, ag.argmax(x, axis=1, keepdims=True), 1)
+    Tensor([[3.],
+            [5.]], shape=(2, 1))
+    """
+    x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
+    return getitem(x, _along("take_along_axis", x, along, as_tensor(indices), x._data.shape))
+
+
+def _along(name: str, x: Tensor, axis: int, chosen: Tensor, lengths: Shape) -> tuple[Any, ...]:
+    """The index in which `axis` is walked by `chosen`, and every other axis by the numbers up to its length."""
+    ndim = x._data.ndim
+    if chosen._data.ndim != ndim or not ndim:
+        raise ValueError(f"{name}: indices of shape {chosen.shape} need as many axes as x of shape {x.shape}, and at least one")
+    axis = canonical_axis(name, axis, ndim)
+    grid = [np.arange(n).reshape([-1 if i == k else 1 for i in range(ndim)]) for k, n in enumerate(lengths)]
+    return tuple(chosen if k == axis else along for k, along in enumerate(grid))
+
+
+_ARGWHERE = Primitive("argwhere", np.argwhere, formula="the indices where x ≠ 0", constant=True)
+
+
+@implements(np.argwhere)
+def argwhere(x: TensorLike) -> Tensor:
+    """The index of every element that is not 0, one per row: shape (count, ndim). No gradient.
+
+    >>> import autograd_mini as ag
+    >>> ag.argwhere([0.0, 2.0, 3.0])
+    Tensor([[1],
+            [2]], shape=(2, 1))
+    """
+    return apply(_ARGWHERE, (as_tensor(x),))
+
+
+@implements(np.nonzero)
+def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
+    """The indices of the elements that are not 0, as a tensor for each axis, so that `x[ag.nonzero(x)]` are those elements.
+
+    >>> import autograd_mini as ag
+    >>> ag.nonzero([0.0, 2.0, 3.0])
+    (Tensor([1, 2]),)
+    """
+    x = as_tensor(x)
+    if not x._data.ndim:
+        raise ValueError("nonzero: a 0-d tensor has no axis to give indices for")
+    places = argwhere(x)
+    return tuple(getitem(places, (slice(None), i)) for i in range(x._data.ndim))
 
 
 def one_hot(indices: TensorLike, classes: int, dtype: Any = None) -> Tensor:
@@ -204,8 +313,6 @@ def one_hot(indices: TensorLike, classes: int, dtype: Any = None) -> Tensor:
     Tensor([[1., 0., 0.],
             [0., 0., 1.]], shape=(2, 3))
     """
-    from ..dtypes import default_dtype
-
     chosen = as_tensor(indices)
     if chosen._data.dtype.kind not in "iu":
         raise TypeError(f"one_hot: indices must be integers, not {chosen._data.dtype}")

@@ -1,7 +1,8 @@
-"""Products of matrices: `matmul` and its relatives, and the layer's own `linear`."""
+"""Products of matrices: `matmul`, and the layer's own `linear`. `contraction.py` builds the other products on it."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ def _matmul(a: Array, b: Array) -> Any:
     return np.matmul(a, b)
 
 
-def _swap(xp: Any, x: Any) -> Any:
+def swapped(xp: Any, x: Any) -> Any:
+    """Each matrix of a stack transposed."""
     return xp.transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
@@ -32,7 +34,7 @@ def _matmul_left(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == 1:
         column = xp.matmul(b, xp.reshape(g, shape=(*g.shape, 1)))
         return xp.reshape(column, shape=column.shape[:-1])
-    return xp.matmul(g, _swap(xp, b))
+    return xp.matmul(g, swapped(xp, b))
 
 
 def _matmul_right(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -41,13 +43,13 @@ def _matmul_right(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
             g * a if b.ndim == 1 else xp.reshape(a, shape=(*a.shape, 1)) * xp.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
         )
     if b.ndim == 1:
-        column = xp.matmul(_swap(xp, a), xp.reshape(g, shape=(*g.shape, 1)))
+        column = xp.matmul(swapped(xp, a), xp.reshape(g, shape=(*g.shape, 1)))
         return xp.reshape(column, shape=column.shape[:-1])
     if b.ndim == 2 and a.ndim > 2:
         # One product over all rows instead of a stack of products to be summed.
-        rows = int(np.prod(a.shape[:-1]))
+        rows = math.prod(a.shape[:-1])
         a, g = xp.reshape(a, shape=(rows, a.shape[-1])), xp.reshape(g, shape=(rows, g.shape[-1]))
-    return xp.matmul(_swap(xp, a), g)
+    return xp.matmul(swapped(xp, a), g)
 
 
 def _no_matmul(a: Array, b: Array) -> str:
@@ -86,7 +88,7 @@ def _linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 
 def _rows(xp: Any, x: Any) -> Any:
-    return x if x.ndim == 2 else xp.reshape(x, shape=(int(np.prod(x.shape[:-1])), x.shape[-1]))
+    return x if x.ndim == 2 else xp.reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _linear_weight(xp: Any, g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Primitives that fold axes: sums, extrema, moments, and the softmax family.
+"""Primitives that fold axes: sums, products, extrema and counts. Moments and the softmax family have files of their own.
 
 User functions take `axis` as None, an int or a tuple; kernels and rules meet a sorted tuple of non-negative ints.
 """
@@ -17,18 +17,18 @@ from ._make import implements
 
 __all__ = [
     "all",
+    "amax",
+    "amin",
     "any",
     "argmax",
     "argmin",
-    "log_softmax",
-    "logsumexp",
+    "count_nonzero",
     "max",
     "mean",
     "min",
-    "softmax",
-    "std",
+    "prod",
+    "ptp",
     "sum",
-    "var",
 ]
 
 
@@ -64,19 +64,35 @@ def unfold(xp: Any, g: Any, x: Any, axis: tuple[int, ...]) -> Any:
     return g if g.ndim == x.ndim else xp.reshape(g, shape=kept(x.shape, axis))
 
 
-def _count(x: Any, axis: tuple[int, ...]) -> int:
+def count(x: Any, axis: tuple[int, ...]) -> int:
+    """How many elements are folded into one."""
     return math.prod(x.shape[i] for i in axis)
 
 
-def _sum(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+def lined_up(xp: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    """`x` with the axes to be folded joined into one, which comes last."""
+    rest = tuple(i for i in range(x.ndim) if i not in axis)
+    return xp.reshape(xp.transpose(x, axes=rest + axis), shape=(*(x.shape[i] for i in rest), count(x, axis)))
 
 
-def _mean(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
-    if x.dtype.itemsize == 2:  # neither the sum nor the count need fit into float16: NumPy's mean adds in float32
-        return np.mean(x, axis=axis, keepdims=keepdims)
-    total = np.add.reduce(x, axis=axis, keepdims=keepdims)
-    return total / (_count(x, axis) or x.dtype.type(np.nan))
+def put_back(xp: Any, lined: Any, shape: Shape, axis: tuple[int, ...]) -> Any:
+    """The inverse of `lined_up`, for a tensor that had `shape`."""
+    order = (*(i for i in range(len(shape)) if i not in axis), *axis)
+    spread = xp.reshape(lined, shape=tuple(shape[i] for i in order))
+    return xp.transpose(spread, axes=tuple(sorted(range(len(shape)), key=order.__getitem__)))
+
+
+_add: Any = np.add.reduce  # NumPy's stubs want keepdims as a literal
+
+
+def sum_kernel(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return _add(x, axis=axis, keepdims=keepdims)
+
+
+def mean_kernel(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if x.dtype.itemsize == 2:  # neither the sum nor the count need fit into float16
+        return mean_kernel(x.astype(np.float32), axis, keepdims).astype(x.dtype)
+    return _add(x, axis=axis, keepdims=keepdims) / (count(x, axis) or np.nan)
 
 
 def _sum_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -84,14 +100,15 @@ def _sum_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: 
 
 
 def _mean_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return xp.broadcast_to(unfold(xp, g / (_count(x, axis) or 1), x, axis), shape=x.shape)
+    return xp.broadcast_to(unfold(xp, g * (1 / (count(x, axis) or 1)), x, axis), shape=x.shape)
 
 
-_SUM = Primitive("sum", _sum, (_sum_rule,), formula="Σ x", derivative=("1",))
-_MEAN = Primitive("mean", _mean, (_mean_rule,), formula="Σ x / n", derivative=("1/n",), kink="the mean of nothing is nan")
+_SUM = Primitive("sum", sum_kernel, (_sum_rule,), formula="Σ x", derivative=("1",))
+_MEAN = Primitive("mean", mean_kernel, (_mean_rule,), formula="Σ x / n", derivative=("1/n",), kink="the mean of nothing is nan")
 
 
-def _fold(primitive: Primitive, x: Tensor, axis: Any, keepdims: bool, **more: Any) -> Tensor:
+def fold(primitive: Primitive, x: Tensor, axis: Any, keepdims: bool, **more: Any) -> Tensor:
+    """Applies a primitive that folds axes, with `axis` in canonical form."""
     axes = canonical_axes(primitive.name, axis, x._data.ndim)
     return apply(primitive, (x,), {"axis": axes, "keepdims": bool(keepdims), **more})
 
@@ -106,7 +123,7 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     Tensor([4., 6.])
     """
-    return _fold(_SUM, as_tensor(x), axis, keepdims)
+    return fold(_SUM, as_tensor(x), axis, keepdims)
 
 
 @implements(np.mean)
@@ -119,15 +136,56 @@ def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.mean([[1.0, 2.0], [3.0, 4.0]])
     Tensor(2.5)
     """
-    return _fold(_MEAN, floating(x), axis, keepdims)
+    return fold(_MEAN, floating(x), axis, keepdims)
 
 
-# -- extrema: a tie shares the gradient evenly ----------------------------------------------------------------------------------
+# -- products --------------------------------------------------------------------------------------------------------
+
+
+def shifted(xp: Any, x: Any, axis: int, value: float) -> Any:
+    """`x` moved by one place along `axis`: `value` comes first, the last element falls out."""
+    front = tuple((1, 0) if i == axis else (0, 0) for i in range(x.ndim))
+    return xp.getitem(xp.pad(x, width=front, value=value), index=(slice(None),) * axis + (slice(0, -1),))
+
+
+def _prod_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    # The product of the others is that of those before times that of those behind: no division, so zeros are exact.
+    line = lined_up(xp, x, axis)
+    last = line.ndim - 1
+    before = shifted(xp, xp.cumprod(line, axis=last), last, 1)
+    behind = xp.flip(shifted(xp, xp.cumprod(xp.flip(line, axis=(last,)), axis=last), last, 1), axis=(last,))
+    return unfold(xp, g, x, axis) * put_back(xp, before * behind, x.shape, axis)
+
+
+_PROD = Primitive(
+    "prod",
+    lambda x, axis, keepdims: np.multiply.reduce(x, axis=axis, keepdims=keepdims),
+    (_prod_rule,),
+    formula="Π x",
+    derivative=("the product of the others",),
+    kink="exact with zeros",
+)
+
+
+@implements(np.prod)
+def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Product of the elements along `axis`. Local derivative: the product of the others, exact where elements are 0.
+
+    >>> import autograd_mini as ag
+    >>> x = ag.Tensor([2.0, 0.0, 3.0], requires_grad=True)
+    >>> ag.prod(x).backward()
+    >>> x.grad
+    Tensor([0., 6., 0.])
+    """
+    return fold(_PROD, as_tensor(x), axis, keepdims)
+
+
+# -- extrema: a tie shares the gradient evenly -----------------------------------------------------------------------
 
 
 def _share(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
     hit = x == y.reshape(kept(x.shape, axis))
-    return (hit / np.add.reduce(hit, axis=axis, keepdims=True)).astype(x.dtype, copy=False)
+    return hit.astype(x.dtype) / np.add.reduce(hit, axis=axis, keepdims=True).astype(x.dtype)
 
 
 Primitive("share", _share, formula="[x = max] / number of ties", constant=True)
@@ -142,9 +200,7 @@ def _extremum(name: str, ufunc: np.ufunc, formula: str) -> Primitive:
         return ufunc.reduce(x, axis=axis, keepdims=keepdims)
 
     def explain(x: Array, axis: tuple[int, ...], keepdims: bool) -> str:
-        return (
-            f"a tensor of shape {x.shape} has no largest or smallest element along axis {axis}" if not _count(x, axis) else ""
-        )
+        return f"a tensor of shape {x.shape} has no largest or smallest element along axis {axis}" if not count(x, axis) else ""
 
     return Primitive(
         name, kernel, (_extremum_rule,), formula=formula, derivative=("[x is extreme] / number of ties",), explain=explain,
@@ -166,7 +222,7 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> x.grad
     Tensor([0. , 0.5, 0.5])
     """
-    return _fold(_MAX, as_tensor(x), axis, keepdims)
+    return fold(_MAX, as_tensor(x), axis, keepdims)
 
 
 @implements(np.min, np.amin)
@@ -177,160 +233,25 @@ def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.min([[1.0, 2.0], [3.0, 0.0]], axis=1)
     Tensor([1., 0.])
     """
-    return _fold(_MIN, as_tensor(x), axis, keepdims)
+    return fold(_MIN, as_tensor(x), axis, keepdims)
 
 
-# -- moments -----------------------------------------------------------------------------------------------------------------
+amax, amin = max, min
 
 
-def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
-    centred = x - _mean(x, axis, True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return _sum(centred * centred, axis, keepdims) / x.dtype.type(_count(x, axis) - ddof)
-
-
-def _var_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
-    centred = x - xp.mean(x, axis=axis, keepdims=True)
-    count = _count(x, axis) - ddof
-    return unfold(xp, g, x, axis) * (centred * (2 / count if count else np.nan))
-
-
-_VAR = Primitive(
-    "var", _var, (_var_rule,), formula="Σ (x − x̄)² / (n − ddof)", derivative=("2 (x − x̄) / (n − ddof)",), kink="nan for one element and ddof 1"
-)  # fmt: skip
-
-
-def _std(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
-    return np.sqrt(_var(x, axis, ddof, keepdims))
-
-
-def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
-    centred = x - xp.mean(x, axis=axis, keepdims=True)
-    spread, count = unfold(xp, y, x, axis), _count(x, axis) - ddof
-    # A constant has centred = spread = 0; dividing by 1 there gives the minimum-norm subgradient, 0.
-    return unfold(xp, g, x, axis) * (centred / (xp.where(spread == 0, xp.ones_like(spread), spread) * (count or np.nan)))
-
-
-_STD = Primitive(
-    "std", _std, (_std_rule,), formula="√(Σ (x − x̄)² / (n − ddof))", derivative=("(x − x̄) / ((n − ddof) std)",), kink="0 for a constant"
-)  # fmt: skip
-
-
-@implements(np.var)
-def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
-    """Variance along `axis`, divided by n − ddof (ddof 0 as in NumPy; PyTorch's default is 1).
+@implements(np.ptp)
+def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Peak to peak, max − min, along `axis`.
 
     >>> import autograd_mini as ag
-    >>> ag.var([1.0, 2.0, 3.0, 4.0])
-    Tensor(1.25)
+    >>> ag.ptp([3.0, 1.0, 6.0])
+    Tensor(5.0)
     """
-    return _fold(_VAR, floating(x), axis, keepdims, ddof=ddof)
+    x = as_tensor(x)
+    return max(x, axis, keepdims) - min(x, axis, keepdims)
 
 
-@implements(np.std)
-def std(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
-    """Standard deviation along `axis`, with n − ddof; a constant has gradient 0, not nan.
-
-    >>> import autograd_mini as ag
-    >>> ag.std([2.0, 2.0, 6.0, 6.0])
-    Tensor(2.0)
-    """
-    return _fold(_STD, floating(x), axis, keepdims, ddof=ddof)
-
-
-# -- the softmax family: shifted by the maximum, so that nothing overflows ----------------------------------------------------------
-
-
-def _shift(x: Array, axis: tuple[int, ...]) -> Array:
-    top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
-    return np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
-
-
-def _logsumexp(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
-    top = _shift(x, axis)
-    with np.errstate(divide="ignore"):
-        total = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
-    return total if keepdims else total.reshape([n for i, n in enumerate(total.shape) if i not in axis])
-
-
-def _logsumexp_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return unfold(xp, g, x, axis) * xp.softmax_or_zero(x, unfold(xp, y, x, axis), axis=axis)
-
-
-def _softmax_or_zero(x: Array, total: Array, axis: tuple[int, ...]) -> Array:
-    # Where every x is −inf so is the total; the weights are then 0 and not −inf − (−inf).
-    return np.exp(x - np.where(np.isneginf(total), 0, total).astype(x.dtype, copy=False))
-
-
-Primitive(
-    "softmax_or_zero",
-    _softmax_or_zero,
-    (lambda xp, g, y, x, total, axis: g * y, lambda xp, g, y, x, total, axis: -g * y),
-    formula="exp(x − total)",
-    derivative=("exp(x − total)", "−exp(x − total)"),
-)
-_LOGSUMEXP = Primitive(
-    "logsumexp", _logsumexp, (_logsumexp_rule,), formula="ln Σ eˣ", derivative=("softmax(x)",), kink="0 where every x is −inf"
-)  # fmt: skip
-
-
-def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """ln Σ eˣ along `axis`, finite for x = ±1000. Local derivative: softmax(x).
-
-    >>> import autograd_mini as ag
-    >>> round(ag.logsumexp([1000.0, 1000.0]).item(), 3)
-    1000.693
-    """
-    return _fold(_LOGSUMEXP, floating(x), axis, keepdims)
-
-
-def _softmax(x: Array, axis: tuple[int, ...]) -> Array:
-    e = np.exp(x - _shift(x, axis))
-    return e / np.add.reduce(e, axis=axis, keepdims=True)
-
-
-def _softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) -> Any:
-    return (g - xp.sum(g * y, axis=axis, keepdims=True)) * y
-
-
-def _log_softmax(x: Array, axis: tuple[int, ...]) -> Array:
-    shifted = x - _shift(x, axis)
-    return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
-
-
-def _log_softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) -> Any:
-    return g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True)
-
-
-_SOFTMAX = Primitive("softmax", _softmax, (_softmax_rule,), formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",))
-_LOG_SOFTMAX = Primitive(
-    "log_softmax", _log_softmax, (_log_softmax_rule,), formula="x − ln Σ eˣ", derivative=("δᵢⱼ − softmax(x)ⱼ",)
-)
-
-
-def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
-    """eˣ / Σ eˣ along `axis` (the last by default). Local derivative: yᵢ (δᵢⱼ − yⱼ).
-
-    >>> import autograd_mini as ag
-    >>> ag.softmax([0.0, 0.0])
-    Tensor([0.5, 0.5])
-    """
-    x = floating(x)
-    return apply(_SOFTMAX, (x,), {"axis": canonical_axes("softmax", axis, x._data.ndim)})
-
-
-def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
-    """x − ln Σ eˣ along `axis`, finite for x = ±1000. Local derivative: δᵢⱼ − softmax(x)ⱼ.
-
-    >>> import autograd_mini as ag
-    >>> ag.log_softmax([1000.0, 0.0])
-    Tensor([    0., -1000.])
-    """
-    x = floating(x)
-    return apply(_LOG_SOFTMAX, (x,), {"axis": canonical_axes("log_softmax", axis, x._data.ndim)})
-
-
-# -- without a gradient ---------------------------------------------------------------------------------------------------------
+# -- without a gradient ----------------------------------------------------------------------------------------------
 
 
 def _arg(name: str, function: Callable[..., Any], formula: str) -> Primitive:
@@ -338,7 +259,8 @@ def _arg(name: str, function: Callable[..., Any], formula: str) -> Primitive:
         return f"a tensor of shape {x.shape} has no element to choose" if not x.size else ""
 
     return Primitive(
-        name, lambda x, axis, keepdims: function(x, axis=axis, keepdims=keepdims), formula=formula, constant=True, explain=explain
+        name, lambda x, axis, keepdims: function(x, axis=axis, keepdims=keepdims),
+        formula=formula, constant=True, explain=explain,
     )  # fmt: skip
 
 
@@ -389,7 +311,7 @@ def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.any([0.0, 2.0])
     Tensor(True)
     """
-    return _fold(_ANY, as_tensor(x), axis, keepdims)
+    return fold(_ANY, as_tensor(x), axis, keepdims)
 
 
 @implements(np.all)
@@ -400,4 +322,23 @@ def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.all([0.0, 2.0])
     Tensor(False)
     """
-    return _fold(_ALL, as_tensor(x), axis, keepdims)
+    return fold(_ALL, as_tensor(x), axis, keepdims)
+
+
+_COUNT = Primitive(
+    "count_nonzero",
+    lambda x, axis, keepdims: np.count_nonzero(x, axis=axis, keepdims=keepdims),
+    formula="Σ [x ≠ 0]",
+    constant=True,
+)
+
+
+@implements(np.count_nonzero)
+def count_nonzero(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """How many elements along `axis` are not 0. No gradient.
+
+    >>> import autograd_mini as ag
+    >>> ag.count_nonzero([0.0, 2.0, -1.0])
+    Tensor(2)
+    """
+    return fold(_COUNT, as_tensor(x), axis, keepdims)

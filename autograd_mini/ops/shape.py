@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import supported
 from ..primitive import Primitive, apply, as_operands
 from ..primitive import cast as _cast
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
@@ -207,7 +208,7 @@ def flatten(x: TensorLike, start: int = 0, end: int = -1) -> Tensor:
     i, j = canonical_axis("flatten", start, len(shape)), canonical_axis("flatten", end, len(shape))
     if i > j:
         raise ValueError(f"flatten: start {start} lies behind end {end}")
-    return reshape(x, shape[:i] + (math.prod(shape[i : j + 1]),) + shape[j + 1 :])
+    return reshape(x, (*shape[:i], math.prod(shape[i : j + 1]), *shape[j + 1 :]))
 
 
 @implements(np.ravel)
@@ -238,7 +239,8 @@ def _no_join(*xs: Array, axis: int) -> str:
 
 
 _CONCATENATE = Primitive(
-    "concatenate", lambda *xs, axis: np.concatenate(xs, axis), _unjoin, formula="x₁ ⧺ x₂ ⧺ …", derivative=("1",), explain=_no_join
+    "concatenate", lambda *xs, axis: np.concatenate(xs, axis), _unjoin,
+    formula="x₁ ⧺ x₂ ⧺ …", derivative=("1",), explain=_no_join,
 )  # fmt: skip
 
 
@@ -287,8 +289,6 @@ def astype(x: TensorLike, dtype: Any) -> Tensor:
     >>> ag.astype([1, 2], "float64")
     Tensor([1., 2.], dtype=float64)
     """
-    from ..dtypes import supported
-
     return _cast(as_tensor(x), supported(np.dtype(dtype)))
 
 

@@ -1,0 +1,22 @@
+"""`python -m autograd_mini` and the `autograd-mini` command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line of `models.cli` and returns the exit code; one line tells when the package it needs is missing."""
+    try:
+        from autograd_mini.models import cli
+    except ModuleNotFoundError as error:
+        if error.name != "typer":
+            raise
+        print('autograd-mini: the command line needs typer: pip install "autograd-mini[train]"', file=sys.stderr)
+        return 2
+    return cli.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""Sums of products over named axes: `einsum`, and its special cases `dot`, `vdot`, `outer` and `tensordot`."""
+
+from __future__ import annotations
+
+import math
+import string
+from collections import Counter
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..primitive import Primitive, apply, as_operands
+from ..tensor import Array, Shape, Tensor, TensorLike
+from . import reduce
+from ._make import implements
+from .elementwise import multiply
+from .linalg import matmul
+from .rearrange import diagonal
+from .reduce import canonical_axis
+from .shape import expand_dims, ravel, reshape, transpose
+
+__all__ = [
+    "dot",
+    "einsum",
+    "outer",
+    "tensordot",
+    "vdot",
+]
+
+AxisPairs: TypeAlias = "int | tuple[int | tuple[int, ...], int | tuple[int, ...]]"
+
+
+@implements(np.tensordot)
+def tensordot(a: TensorLike, b: TensorLike, axes: AxisPairs = 2) -> Tensor:
+    """Sum of products over pairs of axes: the last n of a with the first n of b, or those named as (axes of a, axes of b).
+
+    The result has the other axes of a, then those of b.
+
+    >>> import autograd_mini as ag
+    >>> ag.tensordot([[1.0, 2.0]], [[3.0, 4.0]], axes=(1, 1))
+    Tensor([[11.]], shape=(1, 1))
+    """
+    a, b = as_operands(a, b)
+    if isinstance(axes, int):
+        axes = (tuple(range(-axes, 0)), tuple(range(axes)))
+    (out_a, sum_a), (out_b, sum_b) = (_parted(t, pair) for t, pair in zip((a, b), axes, strict=True))
+    shapes = a._data.shape, b._data.shape
+    if [shapes[0][i] for i in sum_a] != [shapes[1][i] for i in sum_b]:
+        raise ValueError(f"tensordot: axes {sum_a} of shape {shapes[0]} do not match axes {sum_b} of shape {shapes[1]}")
+    inner = math.prod(shapes[0][i] for i in sum_a)
+    left, right = [shapes[0][i] for i in out_a], [shapes[1][i] for i in out_b]
+    rows = reshape(transpose(a, (*out_a, *sum_a)), math.prod(left), inner)
+    columns = reshape(transpose(b, (*sum_b, *out_b)), inner, math.prod(right))
+    return reshape(matmul(rows, columns), (*left, *right))
+
+
+def _parted(x: Tensor, axes: int | tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """The axes of `x` that stay, and those named, which are summed over."""
+    named = [canonical_axis("tensordot", a, x._data.ndim) for a in (axes if isinstance(axes, (tuple, list)) else (axes,))]
+    if len(set(named)) != len(named):
+        raise ValueError(f"tensordot: axes {axes} name an axis twice")
+    return [i for i in range(x._data.ndim) if i not in named], named
+
+
+@implements(np.dot)
+def dot(a: TensorLike, b: TensorLike) -> Tensor:
+    """NumPy's dot: `matmul` up to two axes, the product with a 0-d operand, else the sum over a's last, b's last but one axis.
+
+    >>> import autograd_mini as ag
+    >>> ag.dot([1.0, 2.0], [3.0, 4.0])
+    Tensor(11.0)
+    """
+    a, b = as_operands(a, b)
+    if not a._data.ndim or not b._data.ndim:
+        return multiply(a, b)
+    if b._data.ndim <= 2 and a._data.ndim <= 2:
+        return matmul(a, b)
+    return tensordot(a, b, (-1, -min(2, b._data.ndim)))
+
+
+@implements(np.vdot)
+def vdot(a: TensorLike, b: TensorLike) -> Tensor:
+    """Sum of the products of all elements, both operands flattened.
+
+    >>> import autograd_mini as ag
+    >>> ag.vdot([[1.0, 2.0]], [[3.0], [4.0]])
+    Tensor(11.0)
+    """
+    a, b = as_operands(a, b)
+    return matmul(ravel(a), ravel(b))
+
+
+@implements(np.outer)
+def outer(a: TensorLike, b: TensorLike) -> Tensor:
+    """Every element of a times every element of b, both flattened: shape (a.size, b.size).
+
+    >>> import autograd_mini as ag
+    >>> ag.outer([1.0, 2.0], [3.0, 4.0])
+    Tensor([[3., 4.],
+            [6., 8.]], shape=(2, 2))
+    """
+    a, b = as_operands(a, b)
+    return multiply(expand_dims(ravel(a), 1), ravel(b))
+
+
+# -- einsum. The primitive sees axes named by single letters, each once in an operand and again elsewhere ------------------
+
+
+def _einsum(*xs: Array, subscripts: str) -> Any:
+    inputs, output = _terms(subscripts)
+    if len(xs) == 2:
+        a, b = inputs
+        both = [i for i in a if i in b]
+        summed, batch = [i for i in both if i not in output], [i for i in both if i in output]
+        if summed and len(both) < len(set(a + b)):  # a product of matrices, which BLAS does
+            return _by_matmul(*xs, a, b, output, batch, summed)
+    return np.einsum(subscripts, *xs, optimize=len(xs) > 2)
+
+
+def _by_matmul(x: Array, y: Array, a: str, b: str, output: str, batch: list[str], summed: list[str]) -> Array:
+    rows, columns = ([i for i in own if i not in batch + summed] for own in (a, b))
+    size = dict(zip(a + b, x.shape + y.shape, strict=True))
+    stack, inner = [size[i] for i in batch], math.prod(size[i] for i in summed)
+    left = x.transpose([a.index(i) for i in batch + rows + summed]).reshape(*stack, math.prod(size[i] for i in rows), inner)
+    right = y.transpose([b.index(i) for i in batch + summed + columns])
+    right = right.reshape(*stack, inner, math.prod(size[i] for i in columns))
+    order = batch + rows + columns
+    return np.matmul(left, right).reshape([size[i] for i in order]).transpose([order.index(i) for i in output])
+
+
+def _terms(subscripts: str) -> tuple[list[str], str]:
+    inputs, output = subscripts.split("->")
+    return inputs.split(","), output
+
+
+def _einsum_rule(xp: Any, needs: list[bool], g: Any, y: Any, *xs: Any, subscripts: str) -> list[Any]:
+    """By one operand: the gradient takes its place, and its axes become the result's."""
+    inputs, output = _terms(subscripts)
+
+    def by(k: int) -> Any:
+        others = [output, *inputs[:k], *inputs[k + 1 :]]
+        return xp.einsum(g, *xs[:k], *xs[k + 1 :], subscripts=f"{','.join(others)}->{inputs[k]}")
+
+    return [by(k) if need else None for k, need in enumerate(needs)]
+
+
+_EINSUM = Primitive("einsum", _einsum, _einsum_rule, formula="Σ of products", derivative=("the product of the others, summed",))
+
+
+def _parse(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:
+    """A letter for each axis of each operand and of the result, "…" and an absent result spelt out."""
+    given, arrow, result = subscripts.replace(" ", "").partition("->")
+    inputs = given.split(",")
+    if len(inputs) != len(shapes):
+        raise ValueError(f"einsum: {subscripts!r} names {len(inputs)} operands, got {len(shapes)}")
+    unused = [c for c in string.ascii_letters if c not in subscripts]
+    hidden = [len(shape) - len(names.replace("...", "")) for names, shape in zip(inputs, shapes, strict=True)]
+    for names, shape, n in zip(inputs, shapes, hidden, strict=True):
+        if n < 0 or (n > 0 and "..." not in names):
+            raise ValueError(f"einsum: {names!r} does not name the axes of shape {shape}")
+    dots = "".join(unused[: max(hidden)])  # broadcasting aligns axes at the end
+    inputs = [names.replace("...", dots[len(dots) - n :]) for names, n in zip(inputs, hidden, strict=True)]
+    if arrow:
+        output = result.replace("...", dots)
+    else:
+        times = Counter("".join(inputs))
+        output = dots + "".join(sorted(i for i in times if times[i] == 1 and i not in dots))
+    if not set("".join(inputs) + output) <= set(string.ascii_letters):
+        raise ValueError(f"einsum: axes are named by letters, got {subscripts!r}")
+    if len(set(output)) != len(output) or not set(output) <= set("".join(inputs)):
+        raise ValueError(f"einsum: the result of {subscripts!r} must name axes of the operands, each once")
+    return inputs, output
+
+
+@implements(np.einsum)
+def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
+    """Einstein's sum: letters name axes, axes of one letter are multiplied along, and letters not after "->" are summed over.
+
+    Written as for `np.einsum`, "..." included; without "->" the letters that occur once remain, in alphabetical order. The
+    gradient by an operand is an einsum too, with the upstream gradient in its place. ValueError for shapes that disagree.
+
+    >>> import autograd_mini as ag
+    >>> a = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> ag.einsum("ij,jk->ik", a, a)
+    Tensor([[ 7., 10.],
+            [15., 22.]], shape=(2, 2))
+    >>> ag.einsum("ii", a)
+    Tensor(5.0)
+    """
+    xs = list(as_operands(*operands)) if operands else []
+    inputs, output = _parse(subscripts, [x._data.shape for x in xs])
+    size: dict[str, int] = {}
+    for names, x in zip(inputs, xs, strict=True):
+        for i, n in zip(names, x._data.shape, strict=True):
+            if size.setdefault(i, n) != n and 1 not in (n, size[i]):
+                raise ValueError(f"einsum: axis {i!r} has lengths {size[i]} and {n} in {', '.join(str(t.shape) for t in xs)}")
+            size[i] = n if size[i] == 1 else size[i]
+    own = [_own_axes(names, x, size) for names, x in zip(inputs, xs, strict=True)]
+    occurring = Counter("".join(names for names, _ in own) + output)
+    own = [_summed_alone(names, x, occurring) for names, x in own]
+    if len(own) == 1:
+        names, x = own[0]
+        return transpose(x, [names.index(i) for i in output])
+    return apply(_EINSUM, tuple(x for _, x in own), {"subscripts": f"{','.join(names for names, _ in own)}->{output}"})
+
+
+def _own_axes(names: str, x: Tensor, size: dict[str, int]) -> tuple[str, Tensor]:
+    """The operand with each letter once, and without axes of length 1 that only broadcast."""
+    for i in dict.fromkeys(names):
+        while names.count(i) > 1:
+            first, second = names.index(i), names.rindex(i)
+            if x._data.shape[first] != x._data.shape[second]:
+                raise ValueError(f"einsum: {names!r} takes a diagonal, but of shape {x._data.shape}")
+            x = diagonal(x, 0, first, second)
+            names = names[:first] + names[first + 1 : second] + names[second + 1 :] + i
+    kept = [k for k, i in enumerate(names) if x._data.shape[k] == size[i]]
+    if len(kept) == len(names):
+        return names, x
+    return "".join(names[k] for k in kept), reshape(x, [x._data.shape[k] for k in kept])
+
+
+def _summed_alone(names: str, x: Tensor, occurring: Counter[str]) -> tuple[str, Tensor]:
+    """The operand summed over the letters that nothing else names."""
+    alone = tuple(k for k, i in enumerate(names) if occurring[i] == 1)
+    return "".join(i for i in names if occurring[i] > 1), reduce.sum(x, alone) if alone else x

@@ -1,0 +1,243 @@
+"""What inverts or factors a matrix, for stacks of matrices in the last two axes, with rules that hold to any order.
+
+The rules are those of Giles (2008), "Collected matrix derivative results for forward and reverse mode algorithmic
+differentiation", and for Cholesky's factor of Murray (2016), "Differentiation of the Cholesky decomposition".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Primitive, apply, as_operands, floating
+from ..tensor import Array, Tensor, TensorLike
+from ._make import implements
+from .linalg import swapped
+from .shape import expand_dims, squeeze
+
+__all__ = [
+    "cholesky",
+    "det",
+    "inv",
+    "slogdet",
+    "solve",
+]
+
+Kernel = Callable[..., Any]
+
+
+def _lapack(function: Kernel) -> Kernel:
+    """`function` as a kernel for all our dtypes: LAPACK has no float16, so that is computed in float32."""
+
+    def kernel(*xs: Array) -> Any:
+        dtype = xs[0].dtype
+        found = function(*[x.astype(np.float32) if dtype.itemsize == 2 else x for x in xs])
+        return tuple(np.asarray(f, dtype) for f in found) if isinstance(found, tuple) else np.asarray(found, dtype)
+
+    return kernel
+
+
+def _why_not(reason: str) -> Callable[..., str]:
+    """An explanation of LAPACK's refusal: the shapes where they are at fault, else `reason`."""
+
+    def explain(*xs: Array) -> str:
+        shapes = " and ".join(str(x.shape) for x in xs)
+        if xs[0].ndim < 2 or xs[0].shape[-1] != xs[0].shape[-2]:
+            return f"expected a square matrix or a stack of them, got {shapes}"
+        return f"shapes do not fit: {shapes}" if xs[-1].shape[-2] != xs[0].shape[-1] else f"{reason}, of shape {xs[0].shape}"
+
+    return explain
+
+
+def _scalars(xp: Any, g: Any) -> Any:
+    """Numbers, one per matrix, shaped to multiply matrices."""
+    return xp.reshape(g, shape=(*g.shape, 1, 1))
+
+
+# -- inverse and linear systems --------------------------------------------------------------------------------------
+
+
+def _inv_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
+    turned = swapped(xp, y)
+    return -xp.matmul(xp.matmul(turned, g), turned)
+
+
+_INV = Primitive(
+    "inv", _lapack(np.linalg.inv), (_inv_rule,), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
+    explain=_why_not("the matrix is singular"),
+)  # fmt: skip
+_SOLVE = Primitive(
+    "solve",
+    _lapack(np.linalg.solve),
+    (
+        lambda xp, g, y, a, b: -xp.matmul(xp.solve(swapped(xp, a), g), swapped(xp, y)),
+        lambda xp, g, y, a, b: xp.solve(swapped(xp, a), g),
+    ),
+    formula="A⁻¹ B",
+    derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
+    explain=_why_not("the matrix is singular"),
+)
+
+
+@implements(np.linalg.inv)
+def inv(x: TensorLike) -> Tensor:
+    """Inverse of each matrix: (…, n, n). LinAlgError where one is singular. Gradient: −A⁻ᵀ δ A⁻ᵀ (Giles 2008, sec. 2.2.3).
+
+    >>> import autograd_mini as ag
+    >>> ag.inv([[2.0, 0.0], [0.0, 4.0]])
+    Tensor([[0.5 , 0.  ],
+            [0.  , 0.25]], shape=(2, 2))
+    """
+    return apply(_INV, (floating(x),))
+
+
+@implements(np.linalg.solve)
+def solve(a: TensorLike, b: TensorLike) -> Tensor:
+    """The X with A X = B: a is (…, n, n), b is (…, n, k), or one vector (n,). LinAlgError where a matrix is singular.
+
+    Gradients: A⁻ᵀ δ by B, −(A⁻ᵀ δ) Xᵀ by A (Giles 2008, sec. 2.3.1).
+
+    >>> import autograd_mini as ag
+    >>> ag.solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0])
+    Tensor([1. , 0.5])
+    """
+    a, b = (floating(x) for x in as_operands(a, b))
+    if b._data.ndim == 1:
+        return squeeze(apply(_SOLVE, (a, expand_dims(b, 1))), -1)
+    return apply(_SOLVE, (a, b))
+
+
+# -- determinants ----------------------------------------------------------------------------------------------------
+
+
+def _cofactor(x: Array) -> Array:
+    """det A · A⁻ᵀ, by A = U S Vᵀ as det U det V · U S′ Vᵀ, where S′ has the products of the other singular values."""
+    u, s, vt = np.linalg.svd(x)
+    others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
+    sign = np.rint(np.linalg.det(u) * np.linalg.det(vt))
+    return np.matmul(u * (others * sign[..., None])[..., None, :], vt)
+
+
+def _cofactor_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
+    along = xp.sum(g * y, axis=(g.ndim - 2, g.ndim - 1), keepdims=True) * y
+    across = xp.matmul(xp.matmul(y, swapped(xp, g)), y)
+    return (along - across) / _scalars(xp, xp.det(x))
+
+
+Primitive(
+    "cofactor",
+    _lapack(_cofactor),
+    (_cofactor_rule,),
+    formula="C = det A · A⁻ᵀ",
+    derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A",),
+    kink="for singular matrices only the value is right, not the derivative",
+)
+_DET = Primitive(
+    "det",
+    _lapack(np.linalg.det),
+    (lambda xp, g, y, x: _scalars(xp, g) * xp.cofactor(x),),
+    formula="det A",
+    derivative=("δ · cofactors of A",),
+    explain=_why_not("no determinant"),
+)
+
+
+def _inverse_or_nan(x: Array) -> Array:
+    singular = (np.linalg.slogdet(x)[0] == 0)[..., None, None]
+    regular = np.where(singular, np.eye(x.shape[-1], dtype=x.dtype), x)
+    return np.where(singular, x.dtype.type(np.nan), np.linalg.inv(regular))
+
+
+Primitive(
+    "inverse_or_nan",
+    _lapack(_inverse_or_nan),
+    (_inv_rule,),
+    formula="A⁻¹",
+    derivative=("−A⁻ᵀ δ A⁻ᵀ",),
+    kink="nan for a singular A",
+)
+
+
+def _slogdet_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
+    _, by_log = g  # the sign is piecewise constant
+    return xp.zeros_like(x) if by_log is None else _scalars(xp, by_log) * swapped(xp, xp.inverse_or_nan(x))
+
+
+_SLOGDET = Primitive(
+    "slogdet",
+    _lapack(lambda x: tuple(np.linalg.slogdet(x))),
+    (_slogdet_rule,),
+    outputs=2,
+    formula="sgn det A, ln |det A|",
+    derivative=("δ A⁻ᵀ, from the logarithm alone",),
+    kink="nan for a singular matrix",
+    explain=_why_not("no determinant"),
+)
+
+
+@implements(np.linalg.det)
+def det(x: TensorLike) -> Tensor:
+    """Determinant of each matrix: (…, n, n) → (…). Gradient: δ times the cofactors, right for singular matrices too.
+
+    Second derivatives need an invertible matrix (Giles 2008, sec. 2.2.4).
+
+    >>> import autograd_mini as ag
+    >>> x = ag.Tensor([[2.0, 0.0], [0.0, 0.0]], requires_grad=True)
+    >>> ag.grad(ag.det(x), x)
+    Tensor([[0., 0.],
+            [0., 2.]], shape=(2, 2))
+    """
+    return apply(_DET, (floating(x),))
+
+
+@implements(np.linalg.slogdet)
+def slogdet(x: TensorLike) -> tuple[Tensor, Tensor]:
+    """Sign of each determinant and the logarithm of its absolute value, which does not overflow: (…, n, n) → (…), (…).
+
+    Gradient: δ A⁻ᵀ from the logarithm, nan where the matrix is singular; the sign is piecewise constant.
+
+    >>> import autograd_mini as ag
+    >>> sign, logarithm = ag.slogdet([[0.0, 1.0], [1.0, 0.0]])
+    >>> sign, logarithm
+    (Tensor(-1.0), Tensor(0.0))
+    """
+    sign, logarithm = apply(_SLOGDET, (floating(x),))
+    return sign, logarithm
+
+
+# -- Cholesky's factor -----------------------------------------------------------------------------------------------
+
+
+def _cholesky_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
+    inner = xp.matmul(swapped(xp, y), g)
+    half = (xp.tril(inner, k=0) + xp.tril(inner, k=-1)) * 0.5  # its lower triangle with the diagonal halved
+    up = swapped(xp, y)
+    whole = swapped(xp, xp.solve(up, swapped(xp, xp.solve(up, half))))  # L⁻ᵀ half L⁻¹
+    return (whole + swapped(xp, whole)) * 0.5
+
+
+_CHOLESKY = Primitive(
+    "cholesky",
+    _lapack(np.linalg.cholesky),
+    (_cholesky_rule,),
+    formula="L with A = L Lᵀ",
+    derivative=("sym(L⁻ᵀ Φ(Lᵀ δ) L⁻¹), Φ: lower triangle, diagonal halved",),
+    explain=_why_not("the matrix is not positive definite"),
+)
+
+
+@implements(np.linalg.cholesky)
+def cholesky(x: TensorLike) -> Tensor:
+    """Lower triangular L with A = L Lᵀ for symmetric positive definite matrices (…, n, n); LinAlgError for others.
+
+    Only the lower triangle of A is read. The gradient is the symmetric one: sym(L⁻ᵀ Φ(Lᵀ δ) L⁻¹), where Φ takes the lower
+    triangle and halves its diagonal (Murray 2016, eq. 10).
+
+    >>> import autograd_mini as ag
+    >>> ag.cholesky([[4.0, 2.0], [2.0, 2.0]])
+    Tensor([[2., 0.],
+            [1., 1.]], shape=(2, 2))
+    """
+    return apply(_CHOLESKY, (floating(x),))

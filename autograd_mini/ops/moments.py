@@ -1,0 +1,150 @@
+"""Measures of spread and size: variance, standard deviation, norms. At a constant or the zero vector their gradient is 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Primitive, floating
+from ..tensor import Array, Axis, Tensor, TensorLike
+from . import reduce
+from ._make import implements
+from .elementwise import abs
+from .reduce import canonical_axes, count, fold, mean_kernel, sum_kernel, unfold
+
+__all__ = [
+    "norm",
+    "std",
+    "var",
+]
+
+
+def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+    if x.dtype.itemsize == 2:  # squares and their sum need not fit into float16
+        return _var(x.astype(np.float32), axis, ddof, keepdims).astype(x.dtype)
+    centred = x - mean_kernel(x, axis, True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sum_kernel(centred * centred, axis, keepdims) / x.dtype.type(_freedom(x, axis, ddof))
+
+
+def _freedom(x: Any, axis: tuple[int, ...], ddof: int) -> int:
+    """Degrees of freedom, n − ddof; 0 where there are too few elements, and the variance is nan."""
+    n = count(x, axis) - ddof
+    return n if n > 0 else 0
+
+
+def _var_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+    centred = x - xp.mean(x, axis=axis, keepdims=True)
+    n = _freedom(x, axis, ddof)
+    return unfold(xp, g, x, axis) * (centred * (2 / n if n else np.nan))
+
+
+_VAR = Primitive(
+    "var", _var, (_var_rule,), formula="Σ (x − x̄)² / (n − ddof)", derivative=("2 (x − x̄) / (n − ddof)",),
+    kink="nan for one element and ddof 1",
+)  # fmt: skip
+
+
+def _std(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+    return np.sqrt(_var(x, axis, ddof, keepdims))
+
+
+def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+    centred = x - xp.mean(x, axis=axis, keepdims=True)
+    spread, n = unfold(xp, y, x, axis), _freedom(x, axis, ddof)
+    # A constant has centred = spread = 0; dividing by 1 there gives the minimum-norm subgradient, 0.
+    return unfold(xp, g, x, axis) * (centred / xp.where(spread == 0, 1.0, spread) * (1 / n if n else np.nan))
+
+
+_STD = Primitive(
+    "std", _std, (_std_rule,), formula="√(Σ (x − x̄)² / (n − ddof))", derivative=("(x − x̄) / ((n − ddof) std)",),
+    kink="0 for a constant",
+)  # fmt: skip
+
+
+@implements(np.var)
+def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    """Variance along `axis`, divided by n − ddof (ddof 0 as in NumPy; PyTorch's default is 1). Nan where n ≤ ddof.
+
+    >>> import autograd_mini as ag
+    >>> ag.var([1.0, 2.0, 3.0, 4.0])
+    Tensor(1.25)
+    """
+    return fold(_VAR, floating(x), axis, keepdims, ddof=ddof)
+
+
+@implements(np.std)
+def std(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    """Standard deviation along `axis`, with n − ddof; a constant has gradient 0, not nan.
+
+    >>> import autograd_mini as ag
+    >>> ag.std([2.0, 2.0, 6.0, 6.0])
+    Tensor(2.0)
+    """
+    return fold(_STD, floating(x), axis, keepdims, ddof=ddof)
+
+
+# -- norms -----------------------------------------------------------------------------------------------------------
+
+
+def _norm(x: Array, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
+    if x.dtype.itemsize == 2:
+        return _norm(x.astype(np.float32), axis, keepdims, ord).astype(x.dtype)
+    size = np.absolute(x)
+    top = np.maximum.reduce(size, axis=axis, keepdims=True, initial=0)
+    # Measured in units of the largest element, no power overflows and none vanishes.
+    unit = np.where((top == 0) | np.isinf(top), 1, top)
+    ratio = size / unit
+    if ord == 2:
+        length = unit * np.sqrt(sum_kernel(ratio * ratio, axis, True))
+    else:
+        length = unit * sum_kernel(ratio**ord, axis, True) ** (1 / ord)
+    return length if keepdims else np.squeeze(length, axis)
+
+
+def _norm_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
+    length = unfold(xp, y, x, axis)
+    ratio = x / xp.where(length == 0, 1.0, length)
+    if ord == 2:
+        return unfold(xp, g, x, axis) * ratio
+    # sgn x already makes elements of 0 vanish; the base 1 there keeps the slope of a power below 1 out of the second order.
+    return unfold(xp, g, x, axis) * xp.sign(x) * xp.power(xp.where(ratio == 0, 1.0, xp.abs(ratio)), ord - 1)
+
+
+_NORM = Primitive(
+    "norm", _norm, (_norm_rule,), formula="(Σ |x|ᵖ)^(1/p)", derivative=("sgn x · (|x| / norm)ᵖ⁻¹",), kink="0 at the zero vector"
+)  # fmt: skip
+
+
+@implements(np.linalg.vector_norm)
+def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Length of the vector that the axes in `axis` (all, by default) hold: (Σ |x|ᵖ)^(1/p) for p = `ord`, largest |x| for inf.
+
+    Several axes count as one long vector, so two of them give the Frobenius norm. The gradient is 0 at the zero vector; where
+    several elements are the largest, the inf-norm's gradient is split among them. ValueError unless `ord` > 0.
+
+    >>> import autograd_mini as ag
+    >>> x = ag.Tensor([3.0, 4.0], requires_grad=True)
+    >>> ag.norm(x).backward()
+    >>> x.grad
+    Tensor([0.6, 0.8])
+    """
+    x = floating(x)
+    if not ord > 0:
+        raise ValueError(f"norm: ord must be greater than 0 or inf, got {ord}")
+    if ord == np.inf:
+        return reduce.max(abs(x), axis, keepdims)
+    if ord == 1:
+        return reduce.sum(abs(x), axis, keepdims)
+    return fold(_NORM, x, axis, keepdims, ord=float(ord))
+
+
+@implements(np.linalg.norm)
+def _numpy_norm(x: TensorLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """NumPy's norm, which takes two axes and an `ord` for a matrix norm; of those only Frobenius' is a vector's norm."""
+    x = floating(x)
+    axes = canonical_axes("norm", axis, x._data.ndim)
+    if ord is not None and ord != "fro" and len(axes) != 1:
+        raise TypeError(f"np.linalg.norm: the matrix norm ord={ord!r} has no gradient here; ag.norm measures vectors")
+    return norm(x, 2 if ord in (None, "fro") else ord, axis, keepdims)

@@ -1,0 +1,95 @@
+"""Sorting and what follows from it. Of ties the first index is selected, and the gradient goes to what was selected."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..primitive import Primitive, apply, floating, recorded
+from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
+from ._make import implements
+from .elementwise import isnan, where
+from .index import gather, getitem
+from .reduce import canonical_axes, canonical_axis, kept, lined_up, mean
+from .shape import ravel, reshape
+
+__all__ = [
+    "argsort",
+    "median",
+    "sort",
+    "topk",
+]
+
+
+def _argsort(x: Array, axis: int, descending: bool) -> Array:
+    if not descending:
+        return np.argsort(x, axis=axis, kind="stable")
+    # Sorted from behind and read from behind, so that ties keep their order.
+    return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
+
+
+_ARGSORT = Primitive("argsort", _argsort, formula="the indices that sort x", constant=True)
+
+
+@implements(np.argsort)
+def argsort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> Tensor:
+    """Indices that sort `x` along `axis` (None: flattened), stable in both directions, nan counted as largest. No gradient.
+
+    >>> import autograd_mini as ag
+    >>> ag.argsort([3.0, 1.0, 2.0])
+    Tensor([1, 2, 0])
+    """
+    x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
+    return apply(_ARGSORT, (x,), {"axis": canonical_axis("argsort", along, x._data.ndim), "descending": bool(descending)})
+
+
+@implements(np.sort)
+def sort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> Tensor:
+    """`x` sorted along `axis` (None: flattened); each gradient returns to the place its value came from.
+
+    >>> import autograd_mini as ag
+    >>> ag.sort([3.0, 1.0, 2.0], descending=True)
+    Tensor([3., 2., 1.])
+    """
+    x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
+    return gather(x, along, argsort(x, along, descending))
+
+
+def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+    """The `k` largest (or smallest) elements along `axis`, in order, and their indices; of ties the first come first.
+
+    ValueError where `axis` has fewer than `k` elements.
+
+    >>> import autograd_mini as ag
+    >>> values, indices = ag.topk([1.0, 5.0, 3.0], 2)
+    >>> values, indices
+    (Tensor([5., 3.]), Tensor([1, 2]))
+    """
+    x = as_tensor(x)
+    axis = canonical_axis("topk", axis, x._data.ndim)
+    if not 0 <= k <= x._data.shape[axis]:
+        raise ValueError(f"topk: k = {k} does not fit axis {axis} of shape {x._data.shape}")
+    indices = getitem(argsort(x, axis, descending=largest), (slice(None),) * axis + (slice(0, k),))
+    return gather(x, axis, indices), indices
+
+
+@implements(np.median)
+def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Middle element along `axis`, or the mean of the two middle ones; nan where one is nan, and for no elements.
+
+    The gradient goes to the one or two elements selected, in stable order.
+
+    >>> import autograd_mini as ag
+    >>> ag.median([4.0, 1.0, 3.0, 10.0])
+    Tensor(3.5)
+    """
+    x = floating(x)
+    axes = canonical_axes("median", axis, x._data.ndim)
+    line = lined_up(recorded, x, axes)
+    n = line._data.shape[-1]
+    order = argsort(line)
+    chosen = getitem(order, (..., slice((n - 1) // 2, n // 2 + 1)))
+    if n:
+        last = getitem(order, (..., slice(n - 1, n)))  # nan sorts last
+        chosen = where(isnan(gather(line, -1, last)), last, chosen)
+    middle = mean(gather(line, -1, chosen), -1)
+    return reshape(middle, kept(x._data.shape, axes)) if keepdims else middle

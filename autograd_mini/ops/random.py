@@ -1,0 +1,223 @@
+"""Random draws, and dropout which multiplies by them, as primitives with an effect: each run draws anew from its stream.
+
+There is one stream for the process, and whoever wants another passes a `np.random.Generator`. A draw is recorded like any call,
+so that a trace can repeat it; its result carries no gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from ..dtypes import FLOATS, default_dtype
+from ..primitive import Primitive, apply, floating
+from ..tensor import Array, Shape, Tensor, TensorLike
+from .shape import _ints
+
+__all__ = [
+    "bernoulli",
+    "dropout",
+    "generator",
+    "get_rng_state",
+    "manual_seed",
+    "permutation",
+    "rand",
+    "randint",
+    "randn",
+    "set_rng_state",
+]
+
+Stream = np.random.Generator
+
+_STREAM: Final = np.random.default_rng()
+
+
+def generator() -> Stream:
+    """The process's stream, which every draw without a generator of its own advances.
+
+    >>> import autograd_mini as ag
+    >>> ag.generator() is ag.generator()
+    True
+    """
+    return _STREAM
+
+
+def manual_seed(seed: int) -> Stream:
+    """Starts the process's stream anew from `seed` (an int ≥ 0) and returns it: same seed, same bits. Without it, runs differ.
+
+    >>> import autograd_mini as ag
+    >>> ag.manual_seed(0).random() == ag.manual_seed(0).random()
+    True
+    """
+    _STREAM.bit_generator.state = type(_STREAM.bit_generator)(seed).state
+    return _STREAM
+
+
+def get_rng_state() -> dict[str, Any]:
+    """Where the process's stream stands, as a dict of strings and ints that JSON can hold.
+
+    >>> import autograd_mini as ag
+    >>> sorted(ag.get_rng_state())
+    ['bit_generator', 'has_uint32', 'state', 'uinteger']
+    """
+    return dict(_STREAM.bit_generator.state)
+
+
+def set_rng_state(state: dict[str, Any]) -> None:
+    """Puts the process's stream where `get_rng_state` found it; ValueError for the state of another kind of generator.
+
+    >>> import autograd_mini as ag
+    >>> state = ag.get_rng_state()
+    >>> first = ag.rand(3)
+    >>> ag.set_rng_state(state)
+    >>> bool((ag.rand(3) == first).all())
+    True
+    """
+    _STREAM.bit_generator.state = state
+
+
+def _native(dtype: np.dtype[Any]) -> Any:
+    """The dtype to draw in: the streams know no float16."""
+    return np.float32 if dtype.itemsize == 2 else dtype
+
+
+def _randn(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array:
+    return (generator or _STREAM).standard_normal(shape, _native(dtype)).astype(dtype, copy=False)
+
+
+def _rand(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array:
+    drawn = (generator or _STREAM).random(shape, _native(dtype)).astype(dtype, copy=False)
+    if dtype.itemsize == 2:
+        np.minimum(drawn, np.nextafter(dtype.type(1), dtype.type(0)), out=drawn)  # rounding to float16 may reach 1
+    return drawn
+
+
+def _bernoulli(p: Array, shape: Shape, generator: Stream | None) -> Any:
+    chances = np.broadcast_to(p, shape)
+    return np.less((generator or _STREAM).random(shape, _native(p.dtype)), chances).astype(p.dtype)
+
+
+def _randint(low: int, high: int, shape: Shape, generator: Stream | None) -> Any:
+    return (generator or _STREAM).integers(low, high, shape)
+
+
+def _permutation(n: int, generator: Stream | None) -> Array:
+    return (generator or _STREAM).permutation(n)
+
+
+_RANDN = Primitive("randn", _randn, formula="ε ~ N(0, 1)", effect=True, constant=True)
+_RAND = Primitive("rand", _rand, formula="u ~ U[0, 1)", effect=True, constant=True)
+_BERNOULLI = Primitive(
+    "bernoulli", _bernoulli, formula="[u < p]", effect=True, constant=True,
+    explain=lambda p, shape, generator: f"probabilities of shape {p.shape} do not broadcast to {shape}",
+)  # fmt: skip
+_RANDINT = Primitive("randint", _randint, formula="i ~ U{low … high − 1}", effect=True, constant=True)
+_PERMUTATION = Primitive("permutation", _permutation, formula="0 … n − 1, shuffled", effect=True, constant=True)
+
+
+def _lengths(name: str, shape: tuple[Any, ...]) -> Shape:
+    lengths = _ints(name, shape)
+    if any(n < 0 for n in lengths):
+        raise ValueError(f"{name}: lengths must be ≥ 0, got {lengths}")
+    return lengths
+
+
+def _real(name: str, shape: tuple[Any, ...], dtype: Any, generator: Stream | None) -> dict[str, Any]:
+    chosen = default_dtype() if dtype is None else np.dtype(dtype)
+    if chosen not in FLOATS:
+        raise TypeError(f"{name}: expected float16, float32 or float64, got {chosen}")
+    return {"shape": _lengths(name, shape), "dtype": chosen, "generator": generator}
+
+
+def randn(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Tensor:
+    """Independent draws from N(0, 1), of `shape` (ints, or one tuple), in the default dtype unless `dtype` names another.
+
+    >>> import autograd_mini as ag
+    >>> ag.randn(2, 3).shape
+    (2, 3)
+    """
+    return apply(_RANDN, (), _real("randn", shape, dtype, generator))
+
+
+def rand(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Tensor:
+    """Uniform draws from [0, 1), independent, of `shape` (ints, or one tuple), in the default dtype unless `dtype` names one.
+
+    >>> import autograd_mini as ag
+    >>> x = ag.rand(100)
+    >>> bool(((x >= 0) & (x < 1)).all())
+    True
+    """
+    return apply(_RAND, (), _real("rand", shape, dtype, generator))
+
+
+def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Stream | None = None) -> Tensor:
+    """Independent draws of 1 with probability `p`, else 0, in p's dtype; `shape` is p's own, or one that p broadcasts to.
+
+    ValueError where p lies outside [0, 1] or does not broadcast.
+
+    >>> import autograd_mini as ag
+    >>> ag.bernoulli([0.0, 1.0])
+    Tensor([0., 1.])
+    """
+    chances = floating(p)
+    lengths = chances.shape if shape is None else _lengths("bernoulli", (shape,) if isinstance(shape, int) else tuple(shape))
+    if not ((chances._data >= 0) & (chances._data <= 1)).all():
+        raise ValueError("bernoulli: probabilities must lie in [0, 1]")
+    return apply(_BERNOULLI, (chances,), {"shape": lengths, "generator": generator})
+
+
+def randint(low: int, high: int, shape: int | Shape = (), *, generator: Stream | None = None) -> Tensor:
+    """Independent int64 draws from low … high − 1, uniform; ValueError where that is empty.
+
+    >>> import autograd_mini as ag
+    >>> ag.randint(3, 4, 2)
+    Tensor([3, 3])
+    """
+    if low >= high:
+        raise ValueError(f"randint: expected low < high, got {low} and {high}")
+    lengths = _lengths("randint", (shape,) if isinstance(shape, int) else tuple(shape))
+    return apply(_RANDINT, (), {"low": low, "high": high, "shape": lengths, "generator": generator})
+
+
+def permutation(n: int, *, generator: Stream | None = None) -> Tensor:
+    """The int64 numbers 0 … n − 1 in random order.
+
+    >>> import autograd_mini as ag
+    >>> sorted(ag.permutation(3).tolist())
+    [0, 1, 2]
+    """
+    return apply(_PERMUTATION, (), {"n": _lengths("permutation", (n,))[0], "generator": generator})
+
+
+# -- dropout -------------------------------------------------------------------------------------------------------------------
+
+
+def _dropout_mask(x: Array, p: float, generator: Stream | None) -> Array:
+    mask = np.empty_like(x)
+    inner = mask.transpose(sorted(range(x.ndim), key=lambda i: -mask.strides[i]))  # in the order of memory
+    kept = (generator or _STREAM).random(inner.shape, np.float32) >= np.float32(p)
+    np.multiply(kept, x.dtype.type(1 / (1 - p)), inner)
+    return mask
+
+
+_MASK = Primitive("dropout_mask", _dropout_mask, formula="[u ≥ p] / (1 − p)", effect=True, constant=True)
+
+
+def dropout(x: TensorLike, p: float = 0.5, training: bool = True, *, generator: Stream | None = None) -> Tensor:
+    """Each element 0 with probability `p`, independently, and else divided by 1 − p; `x` itself when not `training`.
+
+    The expectation is x ("inverted" dropout, Srivastava et al. 2014, section 10). ValueError unless 0 ≤ p ≤ 1.
+
+    >>> import autograd_mini as ag
+    >>> set(ag.dropout(ag.Tensor([1.0] * 100), 0.5).tolist()) <= {0.0, 2.0}
+    True
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p must lie in [0, 1], got {p}")
+    x = floating(x)
+    if not training or p == 0:
+        return x
+    if p == 1:
+        return x * 0
+    return x * apply(_MASK, (x,), {"p": float(p), "generator": generator})

@@ -1,0 +1,336 @@
+"""Rearrangements beyond a change of shape: mirrored, rolled, padded, repeated, triangular, diagonal, split and stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Primitive, apply, as_operands
+from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
+from . import reduce
+from ._make import implements
+from .index import INDEX_ADD, Place, getitem, take
+from .reduce import canonical_axes, canonical_axis
+from .shape import broadcast_to, concatenate, expand_dims, moveaxis, ravel, reshape
+
+__all__ = [
+    "array_split",
+    "diag",
+    "diagonal",
+    "flip",
+    "hstack",
+    "pad",
+    "repeat",
+    "roll",
+    "split",
+    "tile",
+    "trace",
+    "tril",
+    "triu",
+    "vstack",
+]
+
+# -- moved ---------------------------------------------------------------------------------------------------------------------
+
+_FLIP = Primitive(
+    "flip",
+    lambda x, axis: np.flip(x, axis),
+    (lambda xp, g, y, x, axis: xp.flip(g, axis=axis),),
+    formula="x read backwards",
+    derivative=("1",),
+    view=True,
+)
+_ROLL = Primitive(
+    "roll",
+    lambda x, shift, axis: np.roll(x, shift, axis),
+    (lambda xp, g, y, x, shift, axis: xp.roll(g, shift=tuple(-s for s in shift), axis=axis),),
+    formula="x moved round",
+    derivative=("1",),
+)
+
+
+@implements(np.flip)
+def flip(x: TensorLike, axis: Axis = None) -> Tensor:
+    """`x` read backwards along `axis` (an int, a tuple, or None for all).
+
+    >>> import autograd_mini as ag
+    >>> ag.flip([1.0, 2.0, 3.0])
+    Tensor([3., 2., 1.])
+    """
+    x = as_tensor(x)
+    return apply(_FLIP, (x,), {"axis": canonical_axes("flip", axis, x._data.ndim)})
+
+
+@implements(np.roll)
+def roll(x: TensorLike, shift: int | tuple[int, ...], axis: Axis = None) -> Tensor:
+    """`x` moved by `shift` places along `axis`, what leaves at one end entering at the other; without an axis, as if flattened.
+
+    >>> import autograd_mini as ag
+    >>> ag.roll([1.0, 2.0, 3.0], 1)
+    Tensor([3., 1., 2.])
+    """
+    x = as_tensor(x)
+    if axis is None:
+        return reshape(roll(ravel(x), shift, 0), x._data.shape)
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    shifts = shift if isinstance(shift, tuple) else (shift,) * len(axes)
+    if len(shifts) != len(axes):
+        raise ValueError(f"roll: {len(shifts)} shifts for {len(axes)} axes")
+    if not axes:
+        return x
+    return apply(_ROLL, (x,), {"shift": shifts, "axis": tuple(canonical_axis("roll", a, x._data.ndim) for a in axes)})
+
+
+# -- padded ----------------------------------------------------------------------------------------------------------
+
+
+def _pad(x: Array, width: tuple[tuple[int, int], ...], value: float) -> Array:
+    y = np.full([lo + n + hi for n, (lo, hi) in zip(x.shape, width, strict=True)], value, x.dtype)
+    y[_inside(x, width)] = x
+    return y
+
+
+def _inside(x: Any, width: tuple[tuple[int, int], ...]) -> tuple[slice, ...]:
+    return tuple(slice(lo, lo + n) for n, (lo, _) in zip(x.shape, width, strict=True))
+
+
+_PAD = Primitive(
+    "pad",
+    _pad,
+    (lambda xp, g, y, x, width, value: xp.getitem(g, index=_inside(x, width)),),
+    formula="x with a margin",
+    derivative=("1",),
+)
+_MODES = ("edge", "reflect", "symmetric", "wrap")
+
+
+@implements(np.pad)
+def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Tensor:
+    """`x` with a margin of `pad_width`: one number, a pair (before, after), or a pair for each axis.
+
+    The margin holds `constant_values`, or is taken from `x` by NumPy's modes "edge", "reflect", "symmetric" and "wrap".
+
+    >>> import autograd_mini as ag
+    >>> ag.pad([1.0, 2.0, 3.0], (1, 2))
+    Tensor([0., 1., 2., 3., 0., 0.])
+    >>> ag.pad([1.0, 2.0, 3.0], 1, mode="reflect")
+    Tensor([2., 1., 2., 3., 2.])
+    """
+    x = as_tensor(x)
+    try:
+        given = np.broadcast_to(np.asarray(pad_width or 0), (x._data.ndim, 2))
+    except ValueError:
+        raise ValueError(f"pad: pad_width {pad_width} is no pair for each axis of shape {x._data.shape}") from None
+    if given.size and (given.dtype.kind not in "iu" or given.min() < 0):
+        raise ValueError(f"pad: pad_width must hold ints of at least 0, got {pad_width}")
+    width: tuple[tuple[int, int], ...] = tuple((int(lo), int(hi)) for lo, hi in given)
+    if mode == "constant":
+        return apply(_PAD, (x,), {"width": width, "value": constant_values})
+    if mode not in _MODES:
+        raise ValueError(f'pad: mode must be "constant", {", ".join(map(repr, _MODES))}, got {mode!r}')
+    for axis, margin in enumerate(width):
+        if margin != (0, 0):
+            x = take(x, np.pad(np.arange(x._data.shape[axis]), margin, mode), axis)  # type: ignore[call-overload]
+    return x
+
+
+# -- repeated --------------------------------------------------------------------------------------------------------
+
+
+@implements(np.tile)
+def tile(x: TensorLike, reps: int | tuple[int, ...]) -> Tensor:
+    """`x` set side by side `reps` times along each axis; the shorter of shape and `reps` is filled up with ones in front.
+
+    >>> import autograd_mini as ag
+    >>> ag.tile([1.0, 2.0], 2)
+    Tensor([1., 2., 1., 2.])
+    """
+    x = as_tensor(x)
+    times = reps if isinstance(reps, tuple) else (reps,)
+    ndim = max(len(times), x._data.ndim)
+    times = (1,) * (ndim - len(times)) + times
+    shape = (1,) * (ndim - x._data.ndim) + x._data.shape
+    spread = broadcast_to(
+        reshape(x, [n for m in shape for n in (1, m)]), tuple(n for pair in zip(times, shape, strict=True) for n in pair)
+    )
+    return reshape(spread, tuple(t * n for t, n in zip(times, shape, strict=True)))
+
+
+@implements(np.repeat)
+def repeat(x: TensorLike, repeats: int | Sequence[int] | Array, axis: int | None = None) -> Tensor:
+    """Each element (or slice along `axis`) `repeats` times in a row; a sequence gives each its own number.
+
+    >>> import autograd_mini as ag
+    >>> ag.repeat([1.0, 2.0], 2)
+    Tensor([1., 1., 2., 2.])
+    >>> ag.repeat([1.0, 2.0], [0, 3])
+    Tensor([2., 2., 2.])
+    """
+    x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
+    i = canonical_axis("repeat", along, x._data.ndim)
+    shape = x._data.shape
+    if np.ndim(repeats):
+        if len(repeats) != shape[i]:  # type: ignore[arg-type]
+            raise ValueError(f"repeat: {len(repeats)} repeats for {shape[i]} elements along axis {i}")  # type: ignore[arg-type]
+        return take(x, np.repeat(np.arange(shape[i]), repeats), i)
+    times = int(repeats)  # type: ignore[arg-type]
+    copies = broadcast_to(expand_dims(x, i + 1), (*shape[: i + 1], times, *shape[i + 1 :]))
+    return reshape(copies, (*shape[:i], shape[i] * times, *shape[i + 1 :]))
+
+
+# -- triangles and diagonals -----------------------------------------------------------------------------------------
+
+
+def _triangle(name: str, kernel: Any, formula: str) -> Primitive:
+    return Primitive(
+        name, lambda x, k: kernel(x, k), (lambda xp, g, y, x, k: getattr(xp, name)(g, k=k),),
+        formula=formula, derivative=("1 where kept",),
+    )  # fmt: skip
+
+
+_TRIL = _triangle("tril", np.tril, "x on and below the diagonal, else 0")
+_TRIU = _triangle("triu", np.triu, "x on and above the diagonal, else 0")
+
+
+def _matrix(name: str, x: TensorLike) -> Tensor:
+    x = as_tensor(x)
+    if x._data.ndim < 2:
+        raise ValueError(f"{name}: needs a matrix or a stack of them, got shape {x._data.shape}")
+    return x
+
+
+@implements(np.tril)
+def tril(x: TensorLike, k: int = 0) -> Tensor:
+    """The lower triangle of each matrix in the last two axes, with zeros above diagonal number `k`.
+
+    >>> import autograd_mini as ag
+    >>> ag.tril([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[1., 0.],
+            [3., 4.]], shape=(2, 2))
+    """
+    return apply(_TRIL, (_matrix("tril", x),), {"k": int(k)})
+
+
+@implements(np.triu)
+def triu(x: TensorLike, k: int = 0) -> Tensor:
+    """The upper triangle of each matrix in the last two axes, with zeros below diagonal number `k`.
+
+    >>> import autograd_mini as ag
+    >>> ag.triu([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[1., 2.],
+            [0., 4.]], shape=(2, 2))
+    """
+    return apply(_TRIU, (_matrix("triu", x),), {"k": int(k)})
+
+
+def _places(length: int, offset: int) -> tuple[Tensor, Tensor]:
+    """Rows and columns of a diagonal with `length` elements."""
+    steps = np.arange(length)
+    return Tensor(steps + max(-offset, 0)), Tensor(steps + max(offset, 0))
+
+
+@implements(np.diagonal)
+def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """The diagonal of the matrices that two axes hold, as a new last axis; `offset` counts to the right of the main one.
+
+    >>> import autograd_mini as ag
+    >>> ag.diagonal([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([1., 4.])
+    """
+    x = moveaxis(_matrix("diagonal", x), (axis1, axis2), (-2, -1))
+    rows, columns = x._data.shape[-2:]
+    return getitem(x, (..., *_places(max(min(rows, columns, rows + offset, columns - offset), 0), offset)))
+
+
+@implements(np.trace)
+def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """Sum of a diagonal.
+
+    >>> import autograd_mini as ag
+    >>> ag.trace([[1.0, 2.0], [3.0, 4.0]])
+    Tensor(5.0)
+    """
+    return reduce.sum(diagonal(x, offset, axis1, axis2), -1)
+
+
+@implements(np.diag)
+def diag(x: TensorLike, k: int = 0) -> Tensor:
+    """The diagonal of a matrix, or the matrix that has a vector as its diagonal number `k`.
+
+    >>> import autograd_mini as ag
+    >>> ag.diag([1.0, 2.0])
+    Tensor([[1., 0.],
+            [0., 2.]], shape=(2, 2))
+    """
+    x = as_tensor(x)
+    if x._data.ndim == 2:
+        return diagonal(x, k)
+    if x._data.ndim != 1:
+        raise ValueError(f"diag: needs a vector or a matrix, got shape {x._data.shape}")
+    side = len(x) + abs(k)
+    return apply(INDEX_ADD, (x, *_places(len(x), k)), {"index": (Place(0), Place(1)), "shape": (side, side)})
+
+
+# -- split and stacked -----------------------------------------------------------------------------------------------
+
+
+def _cuts(name: str, x: Tensor, sections: int | Sequence[int], axis: int, even: bool) -> list[Tensor]:
+    axis = canonical_axis(name, axis, x._data.ndim)
+    n = x._data.shape[axis]
+    if isinstance(sections, int):
+        if sections < 1 or (even and n % sections):
+            raise ValueError(f"{name}: {n} elements along axis {axis} do not make {sections} equal parts")
+        size, more = divmod(n, sections)  # the first parts are longer by one
+        bounds = [i * size + min(i, more) for i in range(sections + 1)]
+    else:
+        bounds = [0, *sections, n]
+    return [getitem(x, (slice(None),) * axis + (slice(i, j),)) for i, j in pairwise(bounds)]
+
+
+@implements(np.split)
+def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """Parts along `axis`: a number of equal ones (ValueError where they cannot be), or those between given indices.
+
+    >>> import autograd_mini as ag
+    >>> ag.split([1.0, 2.0, 3.0], [1])
+    [Tensor([1.]), Tensor([2., 3.])]
+    """
+    return _cuts("split", as_tensor(x), sections, axis, even=True)
+
+
+@implements(np.array_split)
+def array_split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """`split` into parts whose lengths may differ by one, the longer ones first.
+
+    >>> import autograd_mini as ag
+    >>> ag.array_split([1.0, 2.0, 3.0], 2)
+    [Tensor([1., 2.]), Tensor([3.])]
+    """
+    return _cuts("array_split", as_tensor(x), sections, axis, even=False)
+
+
+@implements(np.hstack)
+def hstack(tensors: Sequence[TensorLike]) -> Tensor:
+    """Tensors joined along their second axis; vectors and numbers along their only one.
+
+    >>> import autograd_mini as ag
+    >>> ag.hstack([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])])
+    Tensor([1., 2., 3.])
+    """
+    xs = [reshape(t, -1) if t._data.ndim == 0 else t for t in as_operands(*tensors)]
+    return concatenate(xs, 0 if xs[0]._data.ndim == 1 else 1)
+
+
+@implements(np.vstack)
+def vstack(tensors: Sequence[TensorLike]) -> Tensor:
+    """Tensors joined along their first axis, a vector counting as one row.
+
+    >>> import autograd_mini as ag
+    >>> ag.vstack([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])])
+    Tensor([[1., 2.],
+            [3., 4.]], shape=(2, 2))
+    """
+    return concatenate([reshape(t, 1, -1) if t._data.ndim < 2 else t for t in as_operands(*tensors)])

@@ -1,0 +1,111 @@
+"""Running sums and products along an axis, and the differences that undo them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Primitive, apply
+from ..tensor import Array, Tensor, TensorLike, as_tensor
+from ._make import implements
+from .index import getitem
+from .reduce import canonical_axis, shifted
+from .shape import ravel
+
+__all__ = [
+    "cumprod",
+    "cumsum",
+    "diff",
+]
+
+
+def _cumsum_rule(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
+    return xp.flip(xp.cumsum(xp.flip(g, axis=(axis,)), axis=axis), axis=(axis,))
+
+
+_CUMSUM = Primitive(
+    "cumsum", lambda x, axis: np.cumsum(x, axis), (_cumsum_rule,), formula="yᵢ = Σ x₁ … xᵢ", derivative=("1 for j ≤ i",)
+)  # fmt: skip
+
+
+def _recurrence(a: Array, b: Array, axis: int) -> Array:
+    """yᵢ = aᵢ yᵢ₋₁ + bᵢ in log₂ n steps: after each, (a, y) at i stands for the last `step` applications joined into one."""
+    a, y = np.moveaxis(a.copy(), axis, 0), np.moveaxis(b.copy(), axis, 0)
+    step = 1
+    while step < len(y):
+        y[step:] += a[step:] * y[:-step]
+        a[step:] *= a[:-step].copy()
+        step *= 2
+    return np.moveaxis(y, 0, axis)
+
+
+def _carried(xp: Any, a: Any, g: Any, axis: int) -> Any:
+    """The gradient by bᵢ of yᵢ = aᵢ yᵢ₋₁ + bᵢ: the same recurrence, run backwards."""
+    back = (axis,)
+    return xp.flip(xp.recurrence(shifted(xp, xp.flip(a, axis=back), axis, 0), xp.flip(g, axis=back), axis=axis), axis=back)
+
+
+Primitive(
+    "recurrence",
+    _recurrence,
+    (
+        lambda xp, g, y, a, b, axis: _carried(xp, a, g, axis) * shifted(xp, y, axis, 0),
+        lambda xp, g, y, a, b, axis: _carried(xp, a, g, axis),
+    ),
+    formula="yᵢ = aᵢ yᵢ₋₁ + bᵢ",
+    derivative=("yᵢ₋₁, carried on", "1, carried on"),
+)
+# xᵢ enters yᵢ beside yᵢ₋₁, and from there on every later product: no division, so zeros are exact.
+_CUMPROD = Primitive(
+    "cumprod",
+    lambda x, axis: np.cumprod(x, axis),
+    (lambda xp, g, y, x, axis: _carried(xp, x, g, axis) * shifted(xp, y, axis, 1),),
+    formula="yᵢ = Π x₁ … xᵢ",
+    derivative=("the product of the others, for j ≤ i",),
+    kink="exact with zeros",
+)
+
+
+def _scan(primitive: Primitive, x: TensorLike, axis: int | None) -> Tensor:
+    x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
+    return apply(primitive, (x,), {"axis": canonical_axis(primitive.name, along, x._data.ndim)})
+
+
+@implements(np.cumsum)
+def cumsum(x: TensorLike, axis: int | None = None) -> Tensor:
+    """Running sum along `axis`, or of the flattened tensor.
+
+    >>> import autograd_mini as ag
+    >>> ag.cumsum([1.0, 2.0, 3.0])
+    Tensor([1., 3., 6.])
+    """
+    return _scan(_CUMSUM, x, axis)
+
+
+@implements(np.cumprod)
+def cumprod(x: TensorLike, axis: int | None = None) -> Tensor:
+    """Running product along `axis`, or of the flattened tensor; its gradient is exact where elements are 0.
+
+    >>> import autograd_mini as ag
+    >>> ag.cumprod([1.0, 2.0, 3.0])
+    Tensor([1., 2., 6.])
+    """
+    return _scan(_CUMPROD, x, axis)
+
+
+@implements(np.diff)
+def diff(x: TensorLike, n: int = 1, axis: int = -1) -> Tensor:
+    """Differences of neighbours along `axis`, taken `n` times.
+
+    >>> import autograd_mini as ag
+    >>> ag.diff([1.0, 4.0, 9.0])
+    Tensor([3., 5.])
+    """
+    x = as_tensor(x)
+    before = (slice(None),) * canonical_axis("diff", axis, x._data.ndim)
+    if n < 0:
+        raise ValueError(f"diff: n must be at least 0, got {n}")
+    for _ in range(n):
+        x = getitem(x, (*before, slice(1, None))) - getitem(x, (*before, slice(None, -1)))
+    return x

@@ -1,0 +1,75 @@
+"""Writes docs/reference.md from the registry of primitives, so that the page cannot say what the code does not.
+
+python docs/make_reference.py           writes the page
+python docs/make_reference.py --check   exits 1 where the page is not current
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import autograd_mini as ag
+from autograd_mini.primitive import Primitive, registry
+
+PAGE = Path(__file__).resolve().parent / "reference.md"
+HEAD = """# Reference of operations
+
+Made from the registry of primitives by `python docs/make_reference.py`; the tests check that it is current.
+
+Every operation has a formula, a local derivative by each input (δ stands for the gradient that arrives from above where the
+derivative is a product of matrices) and, where the derivative does not exist, a convention. One rule decides all conventions:
+differentiable → the gradient; convex or concave kink → the minimum-norm element of the generalised gradient; otherwise the
+limit.
+"""
+COLUMNS = "| operation | formula | local derivative | at kinks |\n|---|---|---|---|"
+
+
+def row(primitive: Primitive) -> str:
+    cells = (
+        f"`{primitive.name}`",
+        primitive.formula,
+        "; ".join(primitive.derivative) if primitive.differentiable else "0" if primitive.constant else "none",
+        primitive.kink,
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def group(primitive: Primitive) -> str:
+    """The file a primitive stands in."""
+    rule = next(
+        (r for r in (primitive.joint, *primitive.vjp, primitive.kernel) if r is not None and inspect.isfunction(r)), None
+    )
+    public = getattr(ag, primitive.name, None)
+    module = getattr(rule, "__module__", None) if rule else getattr(public, "__module__", None)
+    return (module or "autograd_mini.ops.elementwise").removeprefix("autograd_mini.").removeprefix("ops.")
+
+
+def page() -> str:
+    groups: dict[str, list[Primitive]] = {}
+    for primitive in registry.values():
+        groups.setdefault(group(primitive), []).append(primitive)
+    parts = [HEAD]
+    for name in sorted(groups):
+        module = sys.modules.get(f"autograd_mini.ops.{name}") or sys.modules.get(f"autograd_mini.{name}")
+        about = (inspect.getdoc(module) or "").splitlines()[0] if module else ""
+        rows = "\n".join(row(p) for p in sorted(groups[name], key=lambda p: p.name))
+        parts.append(f"## {name}\n\n{about}\n\n{COLUMNS}\n{rows}\n")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    current = page()
+    if "--check" in sys.argv:
+        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != current:
+            sys.exit("docs/reference.md is not current: run python docs/make_reference.py")
+        return
+    PAGE.write_text(current, encoding="utf-8")
+    print(f"wrote {PAGE.name}: {len(registry)} operations")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""An autoencoder: an encoder narrows an image to a bottleneck, a mirrored decoder draws it again; the target is the input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import autograd_mini as ag
+from autograd_mini import nn
+from autograd_mini.tensor import Tensor, TensorLike
+
+from .latent import LatentModel
+from .stack import Activation, stack
+
+SIZES = (784, 256, 64, 2)  # pixels, hidden units, bottleneck; the decoder is its mirror image, 2-64-256-784
+
+
+class Autoencoder(LatentModel):
+    """An autoencoder of images (N, H, W) or (N, D) with values in [0, 1]; `sizes` are the encoder's, pixels to bottleneck.
+
+    >>> import numpy as np
+    >>> from autograd_mini import models
+    >>> ae = models.Autoencoder(sizes=(64, 32, 2))
+    >>> ae.encode(np.zeros((5, 8, 8))).shape, ae.reconstruct(np.zeros((5, 8, 8))).shape
+    ((5, 2), (5, 8, 8))
+    """
+
+    def __init__(self, sizes: Sequence[int] = SIZES, activation: Activation = nn.ReLU) -> None:
+        self.encoder = stack(sizes, activation)
+        self.decoder = stack(sizes[::-1], activation)
+
+    def encode(self, images: TensorLike) -> Tensor:
+        """The images' points in the bottleneck, (N, latent)."""
+        return self.encoder(ag.flatten(images, 1))
+
+    latent = encode
+
+    def training_step(self, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """The binary cross-entropy of the reconstructions to the images: nats, summed over pixels, mean over the batch."""
+        images = ag.flatten(batch[0], 1)
+        logits = self.decoder(self.encode(images))
+        return {"loss": nn.binary_cross_entropy_with_logits(logits, images, reduction="batchmean")}

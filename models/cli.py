@@ -1,0 +1,139 @@
+"""The command line, `autograd-mini`: `train` a model into a folder of results, `draw` a model's training graph.
+
+Whatever the user can put right, a flag, a folder, a missing package, is told in one line on stderr, with exit code 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from autograd_mini import nn, viz
+
+from .recipes import MODELS, RECIPES, Recipe
+from .run import DRAWN, Run, training_graph
+
+USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes, as shells know them
+# Newer releases of typer carry click inside, older ones depend on it: this is click's base of all usage errors in both.
+ClickException: Any = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(no_args_is_help=True, help="Train small models on real images and draw what backpropagation does.")
+
+ModelName = Annotated[str, typer.Argument(help=f"One of {', '.join(MODELS)}.", metavar="MODEL", show_default=False)]
+DataName = Annotated[str, typer.Option(help=f"One of {', '.join(nn.data.DATASETS)}.")]
+Latent = Annotated[int | None, typer.Option(min=1, help="Latent dimensions, for models that have them.")]
+
+
+@app.command()
+def train(
+    model: ModelName,
+    data: DataName = "digits",
+    classes: Annotated[str | None, typer.Option(help="Only these classes, such as 0,1,2.")] = None,
+    limit_per_class: Annotated[int | None, typer.Option(min=1, help="At most so many training images of each class.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    latent: Latent = None,
+    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
+    lr: Annotated[float | None, typer.Option(min=0, help="Learning rate of Adam.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same run, bit for bit.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
+) -> None:
+    """Trains a model and fills a folder with its weights, metrics and pictures.
+
+    What is not given comes from the recipe for this model and data.
+    """
+    asked: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "seed": seed,
+        "classes": None if classes is None else _numbers(classes),
+        "limit_per_class": limit_per_class,
+    }
+    recipe = replace(_recipe(model, data, latent), **{name: value for name, value in asked.items() if value is not None})
+    try:
+        run = Run(recipe, out or Path("runs") / f"{model}-{data}", resume=resume)
+    except nn.data.DataError:
+        raise
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    run.train()
+    if run.trainer.history:
+        run.write()
+        print(_summary(run))
+    if run.trainer.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def draw(
+    model: ModelName,
+    data: DataName = "digits",
+    latent: Latent = None,
+    out: Annotated[Path, typer.Option(help="An .svg, .png, .pdf or .dot file.")] = Path("graph.svg"),
+) -> None:
+    """Draws the graph of a model's training loss on a few random images, as backpropagation walks it."""
+    recipe = _recipe(model, data, latent)
+    images = np.random.default_rng(0).random((DRAWN, recipe.sizes[0]), np.float32)
+    picture = training_graph(MODELS[model](recipe.sizes), images, np.zeros(DRAWN, np.int64))
+    try:
+        picture.save(out)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    print(out)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line (sys.argv unless `arguments` are given) and returns the exit code.
+
+    >>> from autograd_mini.models.cli import main
+    >>> main(["train", "perceptron"])
+    2
+    """
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except ClickException as error:
+        return _refuse(error.format_message())
+    except OSError as error:
+        return _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except (ModuleNotFoundError, nn.data.DataError, viz.RendererMissing) as error:
+        return _refuse(str(error))
+    except typer.Abort:
+        return INTERRUPTED
+
+
+def _refuse(message: str) -> int:
+    """One line on stderr; none where the help text was shown instead."""
+    if message:
+        print(f"autograd-mini: {' '.join(message.split())}", file=sys.stderr)
+    return USAGE_ERROR
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--classes: expected numbers such as 0,1,2, got {text!r}") from None
+
+
+def _recipe(model: str, data: str, latent: int | None) -> Recipe:
+    for what, name, known in (("model", model, MODELS), ("data set", data, nn.data.DATASETS)):
+        if name not in known:
+            raise typer.BadParameter(f"unknown {what} {name!r}; there are {', '.join(known)}")
+    recipe = RECIPES[model, data]
+    try:
+        return recipe if latent is None else recipe.with_latent(latent)
+    except ValueError as error:
+        raise typer.BadParameter(f"--latent: {error}") from error
+
+
+def _summary(run: Run) -> str:
+    last = run.trainer.history[-1]
+    tested = ", ".join(f"{name.removeprefix('val_')} {value:.4g}" for name, value in last.items() if name.startswith("val_"))
+    return f"epoch {last['epoch']}: on test images {tested}; results in {run.folder}"

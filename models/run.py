@@ -1,0 +1,145 @@
+"""One training run: a recipe in, a folder of results out.
+
+config.json, metrics.csv, checkpoint.safetensors, model.safetensors, loss.png and graph.svg for every model; reconstructions.png
+and latent.png where there is a latent space; samples.png where the model can draw new images.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+import autograd_mini as ag
+from autograd_mini import nn, viz
+from autograd_mini.tensor import Array
+
+from .latent import LatentModel
+from .recipes import MODELS, Model, Recipe
+from .vae import VAE
+
+DRAWN: Final = 4  # images in the batch whose graph is drawn
+RESTORED: Final = 10  # images beside their reconstructions
+SAMPLES: Final = 64
+POINTS: Final = 1000  # images in the picture of latent space
+TESTED_AT_ONCE: Final = 1000
+CURVES: Final = {"training": "loss", "test": "val_loss"}  # in loss.png, and where the history has them
+
+
+class Run:
+    """A recipe made ready: data loaded and cut down, model, trainer, and the folder for the results, with its config.json.
+
+    ValueError for a recipe that does not fit its data, OSError for a folder that cannot be written. With `resume`, the folder's
+    checkpoint is taken up: FileNotFoundError where there is none, ValueError where it is another model's.
+
+    >>> import pathlib, tempfile
+    >>> from autograd_mini.models.recipes import RECIPES
+    >>> from autograd_mini.models.run import Run
+    >>> run = Run(RECIPES["vae", "digits"], pathlib.Path(tempfile.mkdtemp()))
+    >>> len(run.train_split), sorted(path.name for path in run.folder.iterdir())
+    (1442, ['config.json'])
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = True) -> None:
+        nn.extras.extra("matplotlib", "plotting")  # before training, not after it
+        self.recipe = recipe
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        dataset = nn.data.DATASETS[recipe.data]()
+        self.train_split = dataset.train.only(recipe.classes, recipe.limit_per_class)
+        self.test_split = dataset.test.only(recipe.classes)
+        ag.manual_seed(recipe.seed)
+        self.model = MODELS[recipe.model](recipe.sizes)
+        self.trainer = nn.Trainer(self.model, nn.Adam(self.model.parameters(), lr=recipe.lr), folder, progress=progress)
+        if resume:
+            self.trainer.load(folder / nn.trainer.CHECKPOINT)
+        self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
+        (folder / "config.json").write_text(self._config + "\n", encoding="utf-8")
+
+    def train(self) -> None:
+        """Trains to the recipe's last epoch, or until Ctrl-C, with the test images for validation.
+
+        BLAS keeps to one thread: results are the same bits on any number of cores, and a busy core stalls no barrier.
+        """
+        train, test = self.train_split, self.test_split
+        batches = nn.data.DataLoader(
+            train.images, train.labels, batch_size=self.recipe.batch_size, shuffle=True, seed=self.recipe.seed
+        )
+        validation = nn.data.DataLoader(test.images, test.labels, batch_size=TESTED_AT_ONCE)
+        with threadpool_limits(1):
+            self.trainer.fit(batches, self.recipe.epochs, validation)
+
+    def write(self) -> None:
+        """Writes the model and the pictures.
+
+        Without a renderer, graph.dot stands in for graph.svg, and a line on stderr says how to get the picture.
+        """
+        nn.save(self.folder / "model.safetensors", self.model, {"recipe": self._config})
+        curves = {name: [row[key] for row in self.trainer.history] for name, key in CURVES.items()}
+        viz.plot_losses(curves, self.folder / "loss.png", ylabel="loss (nats per image)")
+        for name, kind, plot in PLOTS:
+            if isinstance(self.model, kind):
+                plot(self.model, self.test_split, self.folder / name)
+        picture = training_graph(self.model, self.test_split.images[:DRAWN], self.test_split.labels[:DRAWN])
+        try:
+            picture.save(self.folder / "graph.svg")
+        except (RuntimeError, TimeoutError) as error:
+            picture.save(self.folder / "graph.dot")
+            print(f"wrote {self.folder / 'graph.dot'} instead of graph.svg: {error}", file=sys.stderr)
+
+
+def training_graph(model: Model, images: Array, labels: Array) -> viz.Picture:
+    """The graph of one training loss and its parts, the very one that backpropagation walks."""
+    losses = model.training_step((ag.as_tensor(images), ag.as_tensor(labels)))
+    return viz.draw({name: loss for name, loss in losses.items() if loss.requires_grad}, params=model)
+
+
+# -- plots -----------------------------------------------------------------------------------------------------------------
+
+
+def _reconstructions(model: LatentModel, test: nn.data.Split, path: Path) -> None:
+    images = test.images[:RESTORED]
+    viz.plot_reconstructions(images, model.reconstruct(images), path, image_shape=images.shape[1:])
+
+
+def _latent(model: LatentModel, test: nn.data.Split, path: Path) -> None:
+    with ag.no_grad():
+        points = model.latent(test.images[:POINTS]).numpy()
+    labels, dimensions = test.labels[:POINTS], points.shape[1]
+    if dimensions == 2:
+        viz.plot_scatter(points, labels, path, title="test images in latent space")
+    elif dimensions > 2:
+        title = f"test images in latent space, {dimensions} dimensions projected by PCA"
+        axes = {"xlabel": "first principal component", "ylabel": "second principal component"}
+        viz.plot_scatter(principal_components(points, 2), labels, path, title=title, **axes)
+
+
+def _samples(model: VAE, test: nn.data.Split, path: Path) -> None:
+    viz.plot_images(ag.reshape(model.sample(SAMPLES), SAMPLES, *test.images.shape[1:]), path)
+
+
+PLOTS: Final[tuple[tuple[str, type, Callable[[Any, nn.data.Split, Path], None]], ...]] = (
+    ("reconstructions.png", LatentModel, _reconstructions),
+    ("latent.png", LatentModel, _latent),
+    ("samples.png", VAE, _samples),
+)
+"""File name, the kind of model that has such a plot, and who draws it."""
+
+
+def principal_components(points: Array, count: int) -> Array:
+    """Points (N, D) projected onto their `count` directions of largest variance, (N, count); Pearson 1901.
+
+    >>> import numpy as np
+    >>> from autograd_mini.models.run import principal_components
+    >>> np.abs(principal_components(np.array([[3.0, 4.0], [0.0, 0.0], [-3.0, -4.0]]), 1)).round(6).ravel()
+    array([5., 0., 5.])
+    """
+    centred = points - points.mean(axis=0)
+    directions = np.linalg.svd(centred, full_matrices=False)[2]
+    return centred @ directions[:count].T

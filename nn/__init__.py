@@ -1,0 +1,155 @@
+"""Networks on the engine: modules, initial values, losses, optimizers, files. Names and defaults follow PyTorch.
+
+>>> from autograd_mini import nn
+>>> net = nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
+>>> optimizer = nn.SGD(net.parameters(), lr=0.1, momentum=0.9)
+"""
+
+from __future__ import annotations
+
+from . import data, init
+from .activation import (
+    ELU,
+    GELU,
+    SELU,
+    Activation,
+    Hardtanh,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    Mish,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+)
+from .adversarial import (
+    AdversarialLoss,
+    feature_matching_loss,
+    gradient_penalty,
+    hinge_loss,
+    minimax_loss,
+    non_saturating_loss,
+    wasserstein_loss,
+)
+from .container import Identity, Lambda, ModuleDict, ModuleList, Sequential
+from .conv import Conv1d, Conv2d, ConvTranspose2d
+from .embedding import Embedding
+from .linear import Flatten, Linear, Unflatten
+from .losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    gaussian_nll_loss,
+    kl_div,
+    kl_normal,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
+from .minibatch import MinibatchDiscrimination
+from .module import Buffer, Module, Parameter
+from .noise import Dropout, Dropout2d, GaussianNoise
+from .normalize import BatchNorm1d, BatchNorm2d, LayerNorm, VirtualBatch, VirtualBatchNorm
+from .optim import Optimizer
+from .optimizers import FTRL, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
+from .pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
+from .reparametrize import SpectralNorm, WeightNorm, data_dependent_init
+from .semi_supervised import generated_loss, real_logit, semi_supervised_loss, unlabelled_loss
+from .serialize import load, load_metadata, save
+from .summarize import Summary, summary
+from .trainer import Trainer
+
+__all__ = [
+    "ELU",
+    "FTRL",
+    "GELU",
+    "SELU",
+    "SGD",
+    "Activation",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "AdaptiveAvgPool2d",
+    "AdversarialLoss",
+    "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Buffer",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose2d",
+    "Dropout",
+    "Dropout2d",
+    "Embedding",
+    "Flatten",
+    "GaussianNoise",
+    "Hardtanh",
+    "Identity",
+    "Lambda",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LogSigmoid",
+    "LogSoftmax",
+    "MaxPool2d",
+    "MinibatchDiscrimination",
+    "Mish",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "NAdam",
+    "Optimizer",
+    "Parameter",
+    "RMSprop",
+    "ReLU",
+    "ReLU6",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Softsign",
+    "SpectralNorm",
+    "Summary",
+    "Tanh",
+    "Trainer",
+    "Unflatten",
+    "Upsample",
+    "VirtualBatch",
+    "VirtualBatchNorm",
+    "WeightNorm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "data",
+    "data_dependent_init",
+    "feature_matching_loss",
+    "gaussian_nll_loss",
+    "generated_loss",
+    "gradient_penalty",
+    "hinge_loss",
+    "init",
+    "kl_div",
+    "kl_normal",
+    "l1_loss",
+    "load",
+    "load_metadata",
+    "minimax_loss",
+    "mse_loss",
+    "nll_loss",
+    "non_saturating_loss",
+    "real_logit",
+    "save",
+    "semi_supervised_loss",
+    "smooth_l1_loss",
+    "summary",
+    "unlabelled_loss",
+    "wasserstein_loss",
+]

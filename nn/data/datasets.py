@@ -1,0 +1,127 @@
+"""The image sets, each a function that gives a `Dataset`; `DATASETS` is the table of them all.
+
+A set that lies in IDX files is one `Source` (mirrors and digests) and one row more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..extras import extra
+from .fetch import Source, fetch
+from .idx import DataError, read_idx
+
+TEN_DIGITS: Final = tuple("0123456789")
+
+MNIST: Final = Source(
+    "mnist",
+    (
+        "https://ossci-datasets.s3.amazonaws.com/mnist",
+        "https://storage.googleapis.com/cvdf-datasets/mnist",
+        "https://raw.githubusercontent.com/fgnt/mnist/master",
+    ),
+    {
+        "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    },
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images (N, H, W), float32 in [0, 1], beside their labels (N,), int64."""
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def only(self, classes: Iterable[int] | None = None, limit_per_class: int | None = None) -> Split:
+        """The images of the given classes (None: all), at most so many of each, the first ones, in their order.
+
+        ValueError where a class has no image here, or the limit is below 1.
+
+        >>> import numpy as np
+        >>> from autograd_mini import nn
+        >>> split = nn.data.Split(np.zeros((4, 1, 1), np.float32), np.array([0, 1, 0, 2]))
+        >>> split.only(classes=[0, 2], limit_per_class=1).labels
+        array([0, 2])
+        """
+        if limit_per_class is not None and limit_per_class < 1:
+            raise ValueError(f"limit per class must be at least 1, got {limit_per_class}")
+        present = np.unique(self.labels).tolist()
+        wanted = present if classes is None else sorted(set(classes))
+        if missing := [c for c in wanted if c not in present]:
+            raise ValueError(f"no images of class {', '.join(map(str, missing))}; there are {', '.join(map(str, present))}")
+        chosen = np.concatenate([np.flatnonzero(self.labels == c)[:limit_per_class] for c in wanted])
+        chosen.sort()
+        return Split(self.images[chosen], self.labels[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """An image set: what to learn from, what to test on, and the names of its classes, which the labels count from 0."""
+
+    name: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of one image, (H, W)."""
+        return self.train.images.shape[1:]
+
+
+def digits() -> Dataset:
+    """8×8 handwritten digits that come with scikit-learn: 1797 images of ten classes, nothing downloaded.
+
+    The split is fixed: within each class, every fifth image is a test image (355), the others are training images (1442).
+    Pixel values 0…16 become 0…1. ModuleNotFoundError where scikit-learn is not installed.
+
+    >>> from autograd_mini import nn
+    >>> data = nn.data.digits()
+    >>> data.train.images.shape, len(data.test), data.image_shape
+    ((1442, 8, 8), 355, (8, 8))
+    """
+    bundle = extra("sklearn.datasets", "the digits data set").load_digits()
+    images, labels = (bundle.images / 16).astype(np.float32), bundle.target.astype(np.int64)
+    tested = np.zeros(len(labels), bool)
+    for c in range(len(TEN_DIGITS)):
+        tested[np.flatnonzero(labels == c)[4::5]] = True
+    return Dataset("digits", Split(images[~tested], labels[~tested]), Split(images[tested], labels[tested]), TEN_DIGITS)
+
+
+def mnist() -> Dataset:
+    """MNIST: 28×28 handwritten digits, 60,000 to learn from and 10,000 to test on (LeCun et al. 1998).
+
+    The four IDX files are read from `$AUTOGRAD_MINI_DATA/mnist` where that has them, else from the cache, into which they are
+    downloaded once (11 MB, checked by SHA-256). DataError names a damaged file, DownloadError says why no mirror gave it.
+    """
+    return _from_idx("mnist", MNIST, TEN_DIGITS)
+
+
+def _from_idx(name: str, source: Source, classes: tuple[str, ...]) -> Dataset:
+    return Dataset(name, _idx_split(source, "train", len(classes)), _idx_split(source, "t10k", len(classes)), classes)
+
+
+def _idx_split(source: Source, part: str, class_count: int) -> Split:
+    images_path, labels_path = (fetch(source, f"{part}-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
+    images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
+    if len(images) != len(labels):
+        raise DataError(f"{images_path} holds {len(images)} images, but {labels_path} holds {len(labels)} labels")
+    if labels.size and labels.max() >= class_count:
+        raise DataError(f"{labels_path}: label {labels.max()} is beyond the {class_count} classes")
+    return Split(np.divide(images, 255, dtype=np.float32), labels.astype(np.int64))
+
+
+DATASETS: Final[dict[str, Callable[[], Dataset]]] = {"digits": digits, "mnist": mnist}
+"""Name -> the function that loads it."""

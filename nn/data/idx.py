@@ -1,0 +1,55 @@
+"""The IDX format of MNIST and its kin: a short header, then raw bytes, gzip-compressed. Every fault is named, with its file.
+
+Header, big-endian: two zero bytes, a type code (8 is unsigned byte), the number of axes, then each axis' length as 32 bits.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNSIGNED_BYTE = 8
+
+
+class DataError(ValueError):
+    """A data file is not what it should be; the message names the file and the cause."""
+
+
+def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
+    """The array of bytes, with `ndim` axes, in the gzipped IDX file at `path`; DataError where the file is damaged or another.
+
+    >>> import gzip, pathlib, tempfile
+    >>> from autograd_mini.nn.data.idx import read_idx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "labels.gz"
+    ...     _ = path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1])))
+    ...     read_idx(path, 1)
+    array([7, 2, 1], dtype=uint8)
+    """
+    try:
+        with gzip.open(path) as file:
+            magic = file.read(4)
+            if magic != bytes((0, 0, UNSIGNED_BYTE, ndim)):
+                raise DataError(
+                    f"{path}: expected the magic number 0000080{ndim} of an IDX file, got {magic.hex() or 'nothing'}"
+                )
+            shape = tuple(int(n) for n in np.frombuffer(_exactly(file, 4 * ndim), ">u4"))
+            array = np.frombuffer(_exactly(file, math.prod(shape)), np.uint8).reshape(shape)
+            if file.read(1):
+                raise DataError(f"{path}: holds more bytes than its header's shape {shape}")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: truncated or corrupt: {error}") from error
+    return array
+
+
+def _exactly(file: Any, count: int) -> bytes:
+    found: bytes = file.read(count)
+    if len(found) != count:
+        raise EOFError(f"the data end after {len(found)} of {count} bytes")
+    return found

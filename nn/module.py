@@ -1,0 +1,359 @@
+"""`Module`: a part of a network that owns parameters. They are found by looking at its attributes; nothing is registered.
+
+Attributes, and lists, tuples and dicts in them, are walked in the order in which they were assigned. A parameter's name is
+the path that leads to it, as in PyTorch: `encoder.0.weight`.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from autograd_mini.tensor import Array, Tensor, TensorLike
+
+Leaf = TypeVar("Leaf", bound=Tensor)
+
+
+class Parameter(Tensor):
+    """A tensor that a module trains: it asks for a gradient, and an optimizer moves it.
+
+    `data` is copied; it must be floating (TypeError otherwise).
+
+    >>> from autograd_mini import nn
+    >>> nn.Parameter([1.0, 2.0])
+    Tensor([1., 2.], requires_grad=True)
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, data: TensorLike, *, dtype: DTypeLike | None = None, requires_grad: bool = True, name: str | None = None
+    ):
+        super().__init__(data, dtype=dtype, requires_grad=requires_grad, name=name)
+
+
+class Buffer(Tensor):
+    """A tensor that belongs to a module's state but is not trained, like running statistics. Assign to `.data` to change it.
+
+    >>> from autograd_mini import nn
+    >>> running_mean = nn.Buffer([0.0, 0.0])
+    >>> running_mean.data = [1.0, 2.0]
+    >>> running_mean
+    Tensor([1., 2.])
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: TensorLike, *, dtype: DTypeLike | None = None, name: str | None = None):
+        super().__init__(data, dtype=dtype, name=name)
+
+
+class Module:
+    """Base of layers and networks: assign parameters, buffers and modules to attributes, and define `forward`.
+
+    Calling the module calls `forward`. No call of `super().__init__()` is needed. A plain `Tensor` is a constant and not
+    found. `training` tells layers such as dropout which of their two behaviours is wanted; `train` and `eval` switch it.
+
+    >>> from autograd_mini import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         self.hidden = nn.Linear(2, 3)
+    ...         self.heads = [nn.Linear(3, 1), nn.Linear(3, 4)]
+    ...     def forward(self, x):
+    ...         h = self.hidden(x).relu()
+    ...         return [head(h) for head in self.heads]
+    >>> [y.shape for y in Net()([[1.0, 2.0]])]
+    [(1, 1), (1, 4)]
+    >>> [name for name, _ in Net().named_parameters()]
+    ['hidden.weight', 'hidden.bias', 'heads.0.weight', 'heads.0.bias', 'heads.1.weight', 'heads.1.bias']
+    """
+
+    training: bool = True
+    forward: Callable[..., Any]
+    _forward_hooks: tuple[Callable[[Any, tuple[Any, ...], Any], Any], ...] = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        output = self.forward(*args, **kwargs)
+        for hook in self._forward_hooks:
+            changed = hook(self, args, output)
+            output = output if changed is None else changed
+        return output
+
+    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> Callable[[], None]:
+        """Calls `hook(module, inputs, output)` after each forward; a result that is not None replaces the output.
+
+        Gives a function that takes the hook away again.
+
+        >>> from autograd_mini import nn
+        >>> net, seen = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), []
+        >>> remove = net[0].register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+        >>> y = net([[1.0, 2.0]])
+        >>> remove()
+        >>> y = net([[1.0, 2.0]])
+        >>> seen
+        [(1, 3)]
+        """
+        entry = lambda module, inputs, output: hook(module, inputs, output)  # itself and no other, should a hook be given twice
+        self._forward_hooks = (*self._forward_hooks, entry)
+
+        def remove() -> None:
+            self._forward_hooks = tuple(other for other in self._forward_hooks if other is not entry)
+
+        return remove
+
+    # -- what it is made of ------------------------------------------------------------------------------------------------
+
+    def members(self) -> Iterable[tuple[Any, Any]]:
+        """The (name, value) pairs in which modules, parameters and buffers are looked for: its attributes by default."""
+        return vars(self).items()
+
+    def _direct(self) -> Iterator[tuple[str, Any]]:
+        """The modules, parameters and buffers directly below, which may lie in lists, tuples and dicts, with their paths."""
+        around: set[int] = set()  # the containers that hold what is being visited, so that one inside itself ends
+
+        def visit(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+            if isinstance(value, (Module, Parameter, Buffer)):
+                yield path, value
+            elif isinstance(value, (list, tuple, dict)) and id(value) not in around:
+                around.add(id(value))
+                for key, child in pairs(value):
+                    yield from visit(f"{path}.{key}", child)
+                around.remove(id(value))
+
+        for name, value in self.members():
+            yield from visit(str(name), value)
+
+    def _walk(self, unique: bool = True) -> Iterator[tuple[str, Any]]:
+        """Every module, parameter and buffer from here down with its path, itself first: once each, or by each of its paths."""
+        visited: set[int] = set()  # with `unique` all that was met, else what lies on the path to here: either way cycles end
+
+        def visit(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+            if id(value) in visited:
+                return
+            visited.add(id(value))
+            yield path, value
+            if isinstance(value, Module):
+                for key, child in value._direct():
+                    yield from visit(f"{path}.{key}" if path else key, child)
+            if not unique:
+                visited.remove(id(value))
+
+        return visit("", self)
+
+    def _named(self, kind: type[Leaf], unique: bool = True) -> Iterator[tuple[str, Leaf]]:
+        return ((path, value) for path, value in self._walk(unique) if isinstance(value, kind))
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Each parameter once with its path, in order of assignment; a shared one goes by its first path.
+
+        >>> from autograd_mini import nn
+        >>> [(name, p.shape) for name, p in nn.Linear(2, 3).named_parameters()]
+        [('weight', (3, 2)), ('bias', (3,))]
+        """
+        return self._named(Parameter)
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Each parameter once, in order of assignment.
+
+        >>> from autograd_mini import nn
+        >>> sum(p.size for p in nn.Linear(2, 3).parameters())
+        9
+        """
+        return (p for _, p in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        """Each buffer once with its path.
+
+        >>> from autograd_mini import nn
+        >>> list(nn.Linear(2, 3).named_buffers())
+        []
+        """
+        return self._named(Buffer)
+
+    def buffers(self) -> Iterator[Buffer]:
+        """Each buffer once, in order of assignment.
+
+        >>> from autograd_mini import nn
+        >>> list(nn.Linear(2, 3).buffers())
+        []
+        """
+        return (b for _, b in self.named_buffers())
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Each module from here down once with its path; this one comes first, under the empty path.
+
+        >>> from autograd_mini import nn
+        >>> list(nn.Sequential(nn.ReLU()).named_modules())[1]
+        ('0', ReLU())
+        """
+        return ((path, value) for path, value in self._walk() if isinstance(value, Module))
+
+    def modules(self) -> Iterator[Module]:
+        """Each module from here down once, this one first.
+
+        >>> from autograd_mini import nn
+        >>> len(list(nn.Sequential(nn.ReLU(), nn.Tanh()).modules()))
+        3
+        """
+        return (m for _, m in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Each module directly below, once, with its path.
+
+        >>> from autograd_mini import nn
+        >>> list(nn.Sequential(nn.ReLU(), nn.Tanh()).named_children())
+        [('0', ReLU()), ('1', Tanh())]
+        """
+        seen: dict[int, tuple[str, Module]] = {}
+        for path, value in self._direct():
+            if isinstance(value, Module):
+                seen.setdefault(id(value), (path, value))
+        return iter(seen.values())
+
+    def children(self) -> Iterator[Module]:
+        """Each module directly below, once.
+
+        >>> from autograd_mini import nn
+        >>> list(nn.Sequential(nn.ReLU(), nn.Tanh()).children())
+        [ReLU(), Tanh()]
+        """
+        return (m for _, m in self.named_children())
+
+    # -- switches ----------------------------------------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets `training` here and in every module below; returns the module.
+
+        >>> from autograd_mini import nn
+        >>> nn.Sequential(nn.ReLU()).train(False)[0].training
+        False
+        """
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Switches to inference: `train(False)`; returns the module.
+
+        >>> from autograd_mini import nn
+        >>> nn.ReLU().eval().training
+        False
+        """
+        return self.train(False)
+
+    def freeze(self) -> Self:
+        """Asks for no gradient of its parameters, so that optimizers leave them as they are; returns the module.
+
+        >>> from autograd_mini import nn
+        >>> nn.Linear(2, 3).freeze()([[1.0, 2.0]]).requires_grad
+        False
+        """
+        return self._require(False)
+
+    def unfreeze(self) -> Self:
+        """Asks for the gradients of its parameters again; returns the module.
+
+        >>> from autograd_mini import nn
+        >>> nn.Linear(2, 3).freeze().unfreeze().weight.requires_grad
+        True
+        """
+        return self._require(True)
+
+    def _require(self, wanted: bool) -> Self:
+        for parameter in self.parameters():
+            parameter.requires_grad = wanted
+        return self
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients of its parameters (`grad` becomes None).
+
+        >>> from autograd_mini import nn
+        >>> layer = nn.Linear(2, 1)
+        >>> layer([[1.0, 2.0]]).backward()
+        >>> layer.zero_grad()
+        >>> layer.weight.grad is None
+        True
+        """
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def apply(self, function: Callable[[Module], object]) -> Self:
+        """Calls `function` with this module and then with each one below, once each; returns the module.
+
+        >>> from autograd_mini import nn
+        >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        >>> net = net.apply(lambda m: isinstance(m, nn.Linear) and nn.init.zeros_(m.bias))
+        >>> net[0].bias
+        Tensor([0., 0.], requires_grad=True)
+        """
+        for module in list(self.modules()):
+            function(module)
+        return self
+
+    # -- state -------------------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the parameters and buffers by path. A shared one appears under each of its paths, as in PyTorch.
+
+        >>> from autograd_mini import nn
+        >>> list(nn.Sequential(nn.Linear(2, 3), nn.ReLU()).state_dict())
+        ['0.weight', '0.bias']
+        """
+        return {path: tensor._data.copy() for path, tensor in self._state()}
+
+    def load_state_dict(self, state: Mapping[str, Array | Tensor], strict: bool = True) -> None:
+        """Copies `state` into the parameters and buffers, whose storage stays where it is.
+
+        Keys are paths as in `state_dict`; of a shared tensor one path is enough. Raises ValueError that names each missing
+        and each unexpected key (unless `strict` is False: then both are passed over), and each key whose shape or kind of
+        dtype differs. Nothing is loaded when anything is wrong.
+
+        >>> from autograd_mini import nn
+        >>> a, b = nn.Linear(2, 3), nn.Linear(2, 3)
+        >>> b.load_state_dict(a.state_dict())
+        >>> bool((a.weight == b.weight).all())
+        True
+        """
+        own = dict(self._state())
+        given = {key: np.asarray(value._data if isinstance(value, Tensor) else value) for key, value in state.items()}
+        found = [(key, own[key], array) for key, array in given.items() if key in own]
+        wrong = [f"{key}: expected {t.dtype} {t.shape}, got {a.dtype} {a.shape}" for key, t, a in found if not _fits(a, t)]
+        if strict:
+            reached = {id(tensor) for _, tensor, _ in found}
+            wrong += [f"missing {key}" for key, tensor in own.items() if id(tensor) not in reached]
+            wrong += [f"unexpected {key}" for key in given if key not in own]
+        if wrong:
+            raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(wrong)}")
+        for _, tensor, array in found:
+            tensor.data = array
+
+    def _state(self) -> Iterator[tuple[str, Tensor]]:
+        return ((path, t) for path, t in self._named(Tensor, unique=False))
+
+    # -- as text -----------------------------------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """What the module's line shows between its parentheses, such as `in_features=2`; empty unless overridden."""
+        return ""
+
+    @reprlib.recursive_repr("(…)")
+    def __repr__(self) -> str:
+        children = [(path, value) for path, value in self._direct() if isinstance(value, Module)]
+        lines = [f"({path}): {child!r}".replace("\n", "\n  ") for path, child in children]
+        inside = [line for line in (self.extra_repr(), *lines) if line]
+        if not lines:
+            return f"{type(self).__name__}({''.join(inside)})"
+        return "\n  ".join([f"{type(self).__name__}(", *inside]) + "\n)"
+
+
+def pairs(container: Sequence[Any] | Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:
+    """What a container holds, by key or by place."""
+    return container.items() if isinstance(container, Mapping) else enumerate(container)
+
+
+def _fits(array: Array, tensor: Tensor) -> bool:
+    return array.shape == tensor._data.shape and np.can_cast(array.dtype, tensor._data.dtype, "same_kind")

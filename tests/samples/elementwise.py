@@ -1,0 +1,68 @@
+"""Samples of the elementwise primitives: each function with the open domain in which it is smooth, kinks met now and then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import autograd_mini as ag
+from autograd_mini.primitive import recorded
+from samples.call import Call
+from samples.strategies import SHAPES, binary, unary, values
+
+INSIDE = (-0.9, 0.9)
+ABOVE = (0.2, 3.0)
+_UNARY = {
+    "abs": (-3, 3), "arccos": INSIDE, "arccosh": (1.2, 4), "arcsin": INSIDE, "arcsinh": (-3, 3), "arctan": (-3, 3),
+    "arctanh": INSIDE, "cbrt": ABOVE, "cos": (-3, 3), "cosh": (-3, 3), "deg2rad": (-180, 180),
+    "erf": (-3, 3), "exp": (-3, 3), "exp2": (-3, 3),
+    "expm1": (-3, 3), "gelu": (-3, 3), "log": ABOVE, "log10": ABOVE, "log1p": (-0.8, 3), "log2": ABOVE, "logsigmoid": (-3, 3),
+    "mish": (-3, 3), "negative": (-3, 3), "rad2deg": (-3, 3), "reciprocal": (-3, -0.2), "relu": (-3, 3), "relu6": (-3, 8),
+    "sigmoid": (-3, 3), "silu": (-3, 3), "sin": (-3, 3), "sinh": (-3, 3), "softplus": (-3, 3), "softsign": (-3, 3),
+    "sqrt": ABOVE, "square": (-3, 3), "tan": (-1.3, 1.3), "tanh": (-3, 3),
+}  # fmt: skip
+_BINARY = {
+    "add": ((-3, 3), (-3, 3)), "arctan2": ((-3, 3), (0.3, 3)), "copysign": ((-3, 3), (-3.1, 3)), "divide": ((-3, 3), ABOVE),
+    "fmax": ((-3, 3), (-2.97, 3.03)), "fmin": ((-3, 3), (-2.97, 3.03)), "fmod": ((-2.93, 2.93), (0.71, 1.97)),
+    "hypot": (ABOVE, (-3, 3)),
+    "logaddexp": ((-3, 3), (-3, 3)), "logaddexp2": ((-3, 3), (-3, 3)),
+    "maximum": ((-3, 3), (-2.97, 3.03)), "minimum": ((-3, 3), (-2.97, 3.03)), "multiply": ((-3, 3), (-3, 3)),
+    "power": (ABOVE, (-2, 2)), "remainder": ((-2.93, 2.93), (0.71, 1.97)), "subtract": ((-3, 3), (-3, 3)),
+    "xlogy": ((-3, 3), ABOVE),
+}  # fmt: skip
+
+
+@st.composite
+def _set(draw: Any, function: Any, settings: dict[str, st.SearchStrategy[Any]]) -> Call:
+    """A function of one operand with drawn settings."""
+    drawn = draw(st.fixed_dictionaries(settings))
+    return Call(lambda x: function(x, **drawn), draw(unary(function)).operands, f"{function.__name__} {drawn}")
+
+
+@st.composite
+def _where(draw: Any) -> Call:
+    shapes = draw(hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=3, min_side=0, max_side=3)).input_shapes
+    condition = draw(hnp.arrays(bool, shapes[0]))
+    operands = draw(values(shapes[1])), draw(values(shapes[2]))
+    return Call(lambda a, b: ag.where(condition, a, b), operands, f"where {condition}")
+
+
+@st.composite
+def _cast(draw: Any) -> Call:
+    return Call(lambda x: recorded.cast(x, dtype=np.dtype(np.float64)), (draw(SHAPES.flatmap(values)),), "cast to float64")
+
+
+_SLOPES = st.sampled_from([0.0, 0.01, 0.3, 1.0])
+SAMPLES: dict[str, st.SearchStrategy[Call]] = {
+    **{name: unary(getattr(ag, name), *domain) for name, domain in _UNARY.items()},
+    **{name: binary(getattr(ag, name), *domains) for name, domains in _BINARY.items()},
+    "cast": _cast(),
+    "clip": _set(ag.clip, {"lo": st.sampled_from([None, -1.03, 0.07]), "hi": st.sampled_from([0.07, 2.03])}),
+    "elu": _set(ag.elu, {"alpha": st.sampled_from([0.0, 0.5, 1.0, 2.0])}) | unary(ag.selu),
+    "gelu_tanh": unary(lambda x: ag.gelu(x, approximate="tanh")),
+    "leaky_relu": _set(ag.leaky_relu, {"slope": _SLOPES}),
+    "where": _where(),
+}

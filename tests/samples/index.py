@@ -1,0 +1,76 @@
+"""Samples of indexing: slices, ints, None and Ellipsis, integer arrays with repeats, masks, and mixtures of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import autograd_mini as ag
+from autograd_mini.ops.index import INDEX_ADD, parse
+from autograd_mini.primitive import apply
+from samples.call import Call
+from samples.strategies import SHAPES, values
+
+
+@st.composite
+def _mixed(draw: Any, shape: tuple[int, ...]) -> Any:
+    """For each axis an int, a slice, a mask or an integer array; the arrays broadcast together (masks choose two)."""
+    entries: list[Any] = []
+    for n in shape:
+        mask = np.arange(n) < 2
+        choices = [st.slices(n)]
+        if n:
+            choices += [st.integers(-n, n - 1), hnp.arrays(np.int64, (2,), elements=st.integers(-n, n - 1))]
+        if n >= 2:
+            choices.append(st.permutations(mask).map(np.array))
+        entries.append(draw(st.one_of(choices)))
+    if draw(st.booleans()):
+        entries.insert(draw(st.integers(0, len(entries))), None)
+    return tuple(entries)
+
+
+@st.composite
+def indices(draw: Any, shape: tuple[int, ...]) -> Any:
+    kinds = [hnp.basic_indices(shape, allow_newaxis=True), _mixed(shape), hnp.arrays(bool, shape)]
+    if shape and 0 not in shape:
+        kinds.append(hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=4)))
+        places = draw(hnp.array_shapes(max_dims=2, max_side=4))
+        kinds.append(hnp.arrays(np.int64, places, elements=st.integers(-shape[0], shape[0] - 1)))
+    return draw(st.one_of(kinds))
+
+
+@st.composite
+def _getitem(draw: Any) -> Call:
+    x = draw(SHAPES.flatmap(values))
+    index = draw(indices(x.shape))
+    return Call(lambda t: ag.getitem(t, index), (x,), f"getitem {index!r}")
+
+
+@st.composite
+def _slots(draw: Any, shape: tuple[int, ...], index: Any) -> np.ndarray:
+    """A value for `x[index]`: of its full shape, or one that broadcasts to it."""
+    full = np.zeros(shape)[index].shape
+    return draw(values(draw(st.sampled_from([full, full[1:], tuple(1 for _ in full), ()]))))
+
+
+@st.composite
+def _index_put(draw: Any) -> Call:
+    x = draw(SHAPES.flatmap(values))
+    index = draw(indices(x.shape))
+    return Call(lambda t, v: ag.index_put(t, index, v), (x, draw(_slots(x.shape, index))), f"index_put {index!r}")
+
+
+@st.composite
+def _index_add(draw: Any) -> Call:
+    shape = draw(SHAPES)
+    index = draw(indices(shape))
+    template, arrays = parse(index)
+    v = draw(values(np.zeros(shape)[index].shape))
+    params = {"index": template, "shape": shape}
+    return Call(lambda t: apply(INDEX_ADD, (t, *arrays), params), (v,), f"index_add {index!r} {shape}")
+
+
+SAMPLES: dict[str, st.SearchStrategy[Call]] = {"getitem": _getitem(), "index_add": _index_add(), "index_put": _index_put()}

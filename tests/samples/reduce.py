@@ -1,0 +1,88 @@
+"""Samples of the primitives that fold or run along axes, over every choice of axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import autograd_mini as ag
+from autograd_mini.primitive import recorded
+from samples.call import Call
+from samples.strategies import SHAPES, values
+
+NON_EMPTY = hnp.array_shapes(min_dims=0, max_dims=3, min_side=1, max_side=3)
+
+
+@st.composite
+def axes(draw: Any, ndim: int) -> int | tuple[int, ...] | None:
+    """None, one axis, or several, negative ones among them; a 0-d tensor has None and ()."""
+    if not ndim:
+        return draw(st.sampled_from([None, ()]))
+    one = st.integers(-ndim, ndim - 1)
+    several = st.lists(one, max_size=ndim, unique_by=lambda a: a % ndim).map(tuple)
+    return draw(st.none() | one | several)
+
+
+@st.composite
+def folds(
+    draw: Any, function: Callable[..., Any], lo: float = -3, hi: float = 3, shapes: Any = SHAPES, distinct: bool = False,
+    **settings: st.SearchStrategy[Any],
+) -> Call:  # fmt: skip
+    """`function(x, axis=…, **settings)`; with `distinct`, elements are never equal, because kinks lie where they are."""
+    x = draw(shapes.flatmap(lambda shape: values(shape, lo, hi)))
+    if distinct:
+        x = 0.37 * np.array(draw(st.permutations(range(x.size))), float).reshape(x.shape) - 2
+    drawn = {"axis": draw(axes(x.ndim)), **{name: draw(strategy) for name, strategy in settings.items()}}
+    return Call(lambda t: function(t, **drawn), (x,), f"{function.__name__} {drawn}")
+
+
+@st.composite
+def runs(draw: Any, function: Callable[..., Any], lo: float = -3, hi: float = 3) -> Call:
+    x = draw(SHAPES.flatmap(lambda shape: values(shape, lo, hi)))
+    axis = draw(st.none() | st.integers(-x.ndim, x.ndim - 1)) if x.ndim else None
+    return Call(lambda t: function(t, axis=axis), (x,), f"{function.__name__} axis={axis}")
+
+
+@st.composite
+def _recurrence(draw: Any) -> Call:
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4))
+    axis = draw(st.integers(0, len(shape) - 1))
+    operands = draw(values(shape, -1.4, 1.4)), draw(values(shape))
+    return Call(lambda a, b: recorded.recurrence(a, b, axis=axis), operands, f"recurrence axis={axis}")
+
+
+@st.composite
+def _softmax_or_zero(draw: Any) -> Call:
+    x = draw(NON_EMPTY.flatmap(values))
+    axis = tuple(draw(st.sets(st.integers(0, x.ndim - 1), min_size=1))) if x.ndim else ()
+    return Call(lambda t: recorded.softmax_or_zero(t, axis=axis), (x,), f"softmax_or_zero axis={axis}")
+
+
+def _sample_var(x: ag.Tensor, axis: Any, keepdims: bool) -> ag.Tensor:
+    """Variance with n − 1 over at least one axis, so that n > 1."""
+    return ag.var(x, None if axis == () else axis, ddof=1, keepdims=keepdims)
+
+
+KEEP = st.booleans()
+TWO_OR_MORE = hnp.array_shapes(min_dims=1, max_dims=3, min_side=2, max_side=3)
+SAMPLES: dict[str, st.SearchStrategy[Call]] = {
+    "cumprod": runs(ag.cumprod, -1.4, 1.4),
+    "cumsum": runs(ag.cumsum),
+    "log_softmax": folds(ag.log_softmax),
+    "logsumexp": folds(ag.logsumexp, keepdims=KEEP),
+    "max": folds(ag.max, distinct=True, shapes=NON_EMPTY, keepdims=KEEP),
+    "mean": folds(ag.mean, keepdims=KEEP),
+    "min": folds(ag.min, distinct=True, shapes=NON_EMPTY, keepdims=KEEP),
+    "norm": folds(ag.norm, keepdims=KEEP, ord=st.sampled_from([1.3, 2, 3, 4])),
+    "prod": folds(ag.prod, -1.4, 1.4, keepdims=KEEP),
+    "recurrence": _recurrence(),
+    "softmax": folds(ag.softmax),
+    "softmax_or_zero": _softmax_or_zero(),
+    "std": folds(ag.std, distinct=True, keepdims=KEEP, ddof=st.just(0)),
+    "sum": folds(ag.sum, keepdims=KEEP),
+    "var": folds(ag.var, keepdims=KEEP, ddof=st.just(0)) | folds(_sample_var, shapes=TWO_OR_MORE, keepdims=KEEP),
+}

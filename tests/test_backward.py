@@ -1,0 +1,369 @@
+"""The walk: what lands in `.grad`, what accumulates, what raises, and what survives a million nodes."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import subprocess
+import sys
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import autograd_mini as ag
+from autograd_mini import Tensor
+
+
+def leaf(*values: float) -> Tensor:
+    return Tensor(list(values) if len(values) > 1 else values[0], dtype=np.float64, requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "at", "expected"),
+    [
+        (lambda x: x * x, 3, 6),
+        (lambda x: x - x, 3, 0),
+        (lambda x: x / x, 3, 0),
+        (lambda x: x + x, 3, 2),
+        (lambda x: (x * x) * (x * x), 2, 32),
+    ],
+)
+def test_the_same_tensor_twice(function: object, at: float, expected: float) -> None:
+    """Every use of a tensor contributes to its gradient."""
+    x = leaf(at)
+    function(x).backward()  # type: ignore[operator]
+    assert x.grad is not None
+    assert x.grad.item() == expected
+
+
+def test_backward_twice_accumulates_exactly_twice_and_intermediates_are_never_stale() -> None:
+    x = leaf(3)
+    u = (x * x).retain_grad()
+    y = u * u
+    y.backward()
+    once = x.grad.item(), u.grad.item()
+    y.backward()
+    assert (x.grad.item(), u.grad.item()) == (2 * once[0], 2 * once[1])
+    assert once == (108, 18)
+
+
+def test_gradients_share_no_memory() -> None:
+    """A rule may hand one array to two parents; what the user gets is theirs to change."""
+    a, b = leaf(1, 2), leaf(3, 4)
+    s = (a + b).retain_grad()
+    upstream = np.ones(2)
+    s.backward(upstream)
+    found = [a.grad.data, b.grad.data, s.grad.data, upstream]
+    for i, x in enumerate(found):
+        for y in found[i + 1 :]:
+            assert not np.shares_memory(x, y)
+    first = a.grad
+    s.backward(upstream)
+    assert first.tolist() == [1, 1], "a gradient that was handed out is not changed by a later pass"
+    assert a.grad.tolist() == [2, 2]
+
+
+def test_a_gradient_owns_writeable_memory_of_its_own() -> None:
+    """Also where the rule made a view: a sum's gradient is a broadcast one."""
+    x = leaf(1, 2, 3)
+    x.sum().backward()
+    x.grad.data[0] = 7
+    assert x.grad.tolist() == [7, 1, 1]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_rule_that_widens_cannot_widen_a_gradient(create_graph: bool) -> None:
+    """Every gradient has exactly its input's dtype, whatever a user's own rule returns."""
+
+    @ag.primitive((lambda xp, g, y, x: g * np.float64(2.0) * Tensor(np.ones(2)) if create_graph else g * np.ones(2) * 2,), formula="2x")
+    def careless_double(x: np.ndarray) -> np.ndarray:
+        return x * 2
+
+    x = Tensor(np.ones(2, np.float16), requires_grad=True)
+    careless_double(x).sum().backward(create_graph=create_graph)
+    assert x.grad.dtype == np.float16
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_what_needs_no_gradient_gets_none() -> None:
+    x, constant = leaf(1, 2), Tensor([3.0, 4.0])
+    (x * constant).sum().backward()
+    assert constant.grad is None
+    assert not (constant * 2).requires_grad
+
+
+def test_intermediates_keep_no_gradient_unless_asked() -> None:
+    x = leaf(2)
+    u = x * x
+    (u * u).backward()
+    assert u.grad is None
+
+
+def test_a_0d_leaf_broadcast_gets_a_0d_array_gradient() -> None:
+    x = leaf(2)
+    (x * np.ones((3, 4))).sum().backward()
+    assert isinstance(x.grad, Tensor)
+    assert isinstance(x.grad.data, np.ndarray)
+    assert x.grad.shape == ()
+    assert x.grad.item() == 12
+
+
+def test_a_vector_output_needs_an_upstream_gradient() -> None:
+    y = leaf(1, 2) * 2
+    with pytest.raises(RuntimeError, match=r"shape \(2,\)"):
+        y.backward()
+
+
+def test_an_upstream_gradient_of_the_wrong_shape_names_both_shapes() -> None:
+    with pytest.raises(ValueError, match=r"\(3,\).*\(2,\)"):
+        (leaf(1, 2) * 2).backward(np.ones(3))
+
+
+def test_backward_through_nothing_raises() -> None:
+    with pytest.raises(RuntimeError, match="requires no gradient"):
+        Tensor(1.0).backward()
+
+
+def test_an_unused_input_raises_or_gives_none() -> None:
+    x, unused = leaf(1), leaf(2)
+    with pytest.raises(RuntimeError, match=r"input 1.*allow_unused"):
+        ag.grad(x * x, [x, unused])
+    assert ag.grad(x * x, [x, unused], allow_unused=True)[1] is None
+
+
+def test_grad_leaves_every_grad_alone() -> None:
+    x = leaf(2)
+    y = x * x
+    assert ag.grad(y * y, y).item() == 8
+    assert ag.grad(y * y, x).item() == 32
+    assert x.grad is None
+    assert y.grad is None
+
+
+def test_grad_of_an_output_by_itself_is_one() -> None:
+    x = leaf(2)
+    assert ag.grad(x, x).item() == 1
+
+
+def test_grad_walks_only_the_paths_asked_for() -> None:
+    """A branch without a rule does not matter where nobody wants a gradient through it."""
+    x, other = leaf(1, 2), leaf(3, 4)
+    calls: list[Tensor] = []
+    side = other * 2
+    side.register_hook(lambda g: calls.append(g))
+    ag.grad((x * side).sum(), x)
+    assert calls == []
+
+
+def test_grads_of_grads_to_third_order() -> None:
+    x = leaf(2)
+    y = x * x * x * x
+    for expected in (32, 48, 48, 24):
+        y = ag.grad(y, x, create_graph=True)
+        assert y.item() == expected
+
+
+def test_create_graph_leaves_a_differentiable_grad() -> None:
+    x = leaf(3)
+    (x * x * x).backward(create_graph=True)
+    first = x.grad
+    x.grad = None
+    first.backward()
+    assert (first.item(), x.grad.item()) == (27, 18)
+
+
+def test_a_freed_graph_says_so() -> None:
+    x = leaf(2)
+    y = x * x
+    y.backward(free=True)
+    with pytest.raises(RuntimeError, match=r"free=True"):
+        y.backward()
+
+
+def test_a_leaf_written_after_its_use_is_found() -> None:
+    """The gradient of the old graph would use new values: it raises instead, as PyTorch does."""
+    w = leaf(2)
+    loss = w * w
+    w.data = 5.0
+    with pytest.raises(RuntimeError, match="was written after multiply used it"):
+        loss.backward()
+    (w * w).backward()
+    assert w.grad.item() == 10
+
+
+def test_a_constant_written_after_its_use_is_found_too() -> None:
+    w, x = leaf(2), Tensor(3.0, dtype=np.float64)
+    loss = w * x
+    x.data = 7.0
+    with pytest.raises(RuntimeError, match="was written"):
+        loss.backward()
+
+
+def test_a_recorded_tensor_cannot_be_written() -> None:
+    y = leaf(2) * 2
+    with pytest.raises(RuntimeError, match="only a leaf"):
+        y.data = 3.0
+    with pytest.raises(TypeError, match="index_put"):
+        y[()] = 3.0
+
+
+def test_storage_never_moves() -> None:
+    w = leaf(1, 2)
+    before = w.data
+    w.data = [5, 6]
+    assert w.data is before
+    assert before.tolist() == [5, 6]
+    with pytest.raises(ValueError, match=r"\(2,\).*\(3,\)"):
+        w.data = [1, 2, 3]
+
+
+def test_in_place_operators_rebind() -> None:
+    x = leaf(1, 2)
+    y = x
+    y += 1
+    assert x.tolist() == [1, 2]
+    assert y.tolist() == [2, 3]
+    y.sum().backward()
+    assert x.grad.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.bool_])
+def test_integers_and_bools_have_no_gradient(dtype: type) -> None:
+    with pytest.raises(TypeError, match="floating"):
+        Tensor([0, 1], dtype=dtype, requires_grad=True)
+    x = leaf(1, 2)
+    (x * Tensor([0, 1], dtype=dtype)).sum().backward()
+    assert x.grad.tolist() == [0, 1]
+
+
+def test_no_grad_is_exception_safe_per_thread_and_a_decorator() -> None:
+    x = leaf(1)
+    with ag.no_grad():
+        assert not (x * 2).requires_grad
+    with pytest.raises(ZeroDivisionError), ag.no_grad():
+        1 / 0  # noqa: B018
+    assert (x * 2).requires_grad
+    seen: list[bool] = []
+    with ag.no_grad():
+        thread = threading.Thread(target=lambda: seen.append((x * 2).requires_grad))
+        thread.start()
+        thread.join()
+        assert not ag.is_grad_enabled()
+    assert seen == [True]
+    assert not ag.no_grad()(lambda: x * 2)().requires_grad
+
+
+def test_detach_cuts_and_shares_memory() -> None:
+    x = leaf(1, 2)
+    y = (x * 2).detach()
+    assert not y.requires_grad
+    assert np.shares_memory((u := x * 1).detach().data, u.data)
+
+
+def test_hooks_see_the_complete_gradient_and_may_replace_it() -> None:
+    x = leaf(3)
+    u = x * x
+    seen: list[float] = []
+    u.register_hook(lambda g: seen.append(g.item()))
+    remove = u.register_hook(lambda g: g * 10)
+    (u + u).backward()
+    assert seen == [2]
+    assert x.grad.item() == 120
+    remove()
+    x.grad = None
+    (u + u).backward()
+    assert x.grad.item() == 12
+    u.register_hook(lambda g: Tensor([1.0, 2.0]))
+    with pytest.raises(ValueError, match=r"\(\).*\(2,\)"):
+        (u + u).backward()
+
+
+def test_a_million_nodes_build_backpropagate_and_are_freed_without_recursion() -> None:
+    """In a process of its own with a small recursion limit; nothing is left for the collector to find."""
+    code = """
+import gc, sys, weakref
+import autograd_mini as ag
+sys.setrecursionlimit(60)
+gc.collect(); gc.disable()
+x = ag.Tensor(0.0, requires_grad=True)
+y = x
+for _ in range(1_000_000):
+    y = y + 1.0
+middle = weakref.ref(y)
+y.backward()
+assert (y.item(), x.grad.item()) == (1e6, 1.0)
+del y
+assert middle() is None
+found = gc.collect()
+assert not any(isinstance(o, ag.Tensor) for o in gc.garbage)
+assert found == 0, found
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_graph_makes_no_reference_cycles() -> None:
+    """Reference counting alone frees a graph, also one with several outputs, hooks and a second order."""
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(1, 2)
+        y = ag.softmax(x * x).sum()
+        g = ag.grad(y, x, create_graph=True)
+        g.sum().backward()
+        watched = [weakref.ref(y), weakref.ref(g)]
+        x.grad = None
+        del y, g
+        assert [w() for w in watched] == [None, None]
+    finally:
+        gc.enable()
+
+
+def test_shared_subgraphs_cost_linear_time() -> None:
+    """Path-wise walks would take 2**200 steps."""
+    x = leaf(1)
+    y = x
+    for _ in range(200):
+        y = (y + y) * 0.5
+    y.backward()
+    assert x.grad.item() == 1
+
+
+def test_copies_and_pickles_carry_leaves_only() -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    for again in (copy.copy(x), copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert again.tolist() == [1, 2]
+        assert (again.requires_grad, again.name, again.is_leaf) == (True, "x", True)
+        assert not np.shares_memory(again.data, x.data)
+    with pytest.raises(RuntimeError, match="detach"):
+        pickle.dumps(x * 2)
+
+
+def test_two_threads_training_at_once_give_the_results_of_one() -> None:
+    """Modes are thread-local, and gradients live in a table of the call."""
+
+    def train(results: dict[int, list[float]], key: int) -> None:
+        rng = np.random.default_rng(key)
+        w = Tensor(rng.standard_normal((4, 4)), requires_grad=True)
+        for _ in range(60):
+            loss = ag.tanh(w @ w).sum()
+            loss.backward(free=True)
+            w.data = w.data - 0.01 * w.grad.data
+            w.grad = None
+            with ag.no_grad():
+                w @ w
+        results[key] = w.tolist()
+
+    alone: dict[int, list[float]] = {}
+    together: dict[int, list[float]] = {}
+    for key in (1, 2):
+        train(alone, key)
+    threads = [threading.Thread(target=train, args=(together, key)) for key in (1, 2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert alone == together

@@ -1,0 +1,55 @@
+"""DataLoader: every row once per epoch, in an order that only the seed and the epoch's number decide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograd_mini import nn
+
+
+def rows(batches: object) -> list[int]:
+    return [row for (batch,) in batches for row in batch.tolist()]  # type: ignore[attr-defined]
+
+
+@given(
+    n=st.integers(0, 40), batch_size=st.integers(1, 12), shuffle=st.booleans(), drop_last=st.booleans(), seed=st.integers(0, 99)
+)
+def test_an_epoch_deals_every_row_once_in_full_batches_but_the_last(
+    n: int, batch_size: int, shuffle: bool, drop_last: bool, seed: int
+) -> None:
+    loader = nn.data.DataLoader(np.arange(n), batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, seed=seed)
+    batches = list(loader)
+    dealt = rows(batches)
+    assert len(batches) == len(loader)
+    assert len(set(dealt)) == len(dealt) == (n // batch_size * batch_size if drop_last else n)
+    assert all(len(batch) == batch_size for (batch,) in (batches if drop_last else batches[:-1]))
+    assert shuffle or dealt == list(range(len(dealt)))
+
+
+def test_rows_of_all_arrays_stay_together() -> None:
+    x = np.arange(50)
+    for a, b in nn.data.DataLoader(x, -x, batch_size=7, shuffle=True):
+        np.testing.assert_array_equal(a.numpy(), -b.numpy())
+
+
+def test_epochs_differ_seeds_differ_and_both_repeat() -> None:
+    first, again = (nn.data.DataLoader(np.arange(100), batch_size=10, shuffle=True, seed=3) for _ in range(2))
+    other = nn.data.DataLoader(np.arange(100), batch_size=10, shuffle=True, seed=4)
+    epochs = [rows(first), rows(first)]
+    assert epochs[0] != epochs[1]
+    assert [rows(again), rows(again)] == epochs
+    assert rows(other) != epochs[0]
+    assert rows(first.epoch(1)) == epochs[1], "an epoch cannot be repeated by its number"
+    assert rows(first.epoch(1, start=4)) == epochs[1][40:], "an epoch cannot be taken up in its middle"
+
+
+@pytest.mark.parametrize(
+    ("arrays", "batch_size", "message"),
+    [((), 1, "lengths"), ((np.zeros(2), np.zeros(3)), 1, r"\[2, 3\]"), ((np.zeros(2),), 0, "batch_size")],
+)
+def test_bad_arguments_are_refused(arrays: tuple[np.ndarray, ...], batch_size: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        nn.data.DataLoader(*arrays, batch_size=batch_size)

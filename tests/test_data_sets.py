@@ -1,0 +1,251 @@
+"""Data sets: what they hold, where their files come from, and that no damaged file passes for a good one."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from autograd_mini import nn
+
+DataError, DownloadError = nn.data.DataError, nn.data.DownloadError
+Source, cache_folder, fetch = nn.data.fetch.Source, nn.data.fetch.cache_folder, nn.data.fetch.fetch
+MNIST, read_idx = nn.data.datasets.MNIST, nn.data.idx.read_idx
+
+Server = tuple[Callable[..., Source], list[str]]  # makes a source whose mirrors behave as named; the requests that came
+
+
+def idx(array: np.ndarray) -> bytes:
+    """The array in IDX form, uncompressed."""
+    return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def mnist_folder() -> Path:
+    folder = Path(os.environ.get("AUTOGRAD_MINI_DATA", "")) / "mnist"
+    if not (folder / "train-images-idx3-ubyte.gz").exists():
+        pytest.skip("needs MNIST in $AUTOGRAD_MINI_DATA/mnist")
+    return folder
+
+
+# -- sets ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits() -> nn.data.Dataset:
+    return nn.data.digits()
+
+
+def test_digits_are_scaled_typed_and_split_without_overlap(digits: nn.data.Dataset) -> None:
+    both = np.concatenate([digits.train.images, digits.test.images])
+    assert (len(digits.train), len(digits.test), digits.image_shape) == (1442, 355, (8, 8))
+    assert (both.dtype, both.min(), both.max()) == (np.float32, 0, 1)
+    assert digits.train.labels.dtype == np.int64
+    assert len(np.unique(both.reshape(1797, -1), axis=0)) == 1797, "an image lies in both parts, or was lost"
+
+
+def test_the_digits_split_is_frozen_and_keeps_the_classes_in_proportion(digits: nn.data.Dataset) -> None:
+    assert digits.test.labels[:12].tolist() == [5, 0, 9, 8, 7, 1, 2, 6, 3, 4, 0, 2]
+    for c in range(10):
+        share = np.mean(digits.test.labels == c) / np.mean(digits.train.labels == c)
+        assert 0.95 < share < 1.05
+
+
+def test_only_takes_the_first_images_of_the_classes_asked_for(digits: nn.data.Dataset) -> None:
+    few = digits.train.only(classes=[3, 1], limit_per_class=20)
+    assert sorted(few.labels.tolist()) == [1] * 20 + [3] * 20
+    np.testing.assert_array_equal(few.images[few.labels == 3], digits.train.images[digits.train.labels == 3][:20])
+
+
+@pytest.mark.parametrize(("arguments", "message"), [({"classes": [11]}, "class 11"), ({"limit_per_class": 0}, "at least 1")])
+def test_only_refuses_what_is_not_there(digits: nn.data.Dataset, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        digits.train.only(**arguments)
+
+
+def test_mnist_is_read_from_the_users_folder_which_is_left_untouched(mnist_folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in mnist_folder.iterdir()}
+    mnist = nn.data.mnist()
+    assert (mnist.train.images.shape, mnist.test.images.shape) == ((60000, 28, 28), (10000, 28, 28))
+    assert mnist.train.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
+    assert np.bincount(mnist.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert mnist.train.images.mean() == pytest.approx(0.13066, abs=1e-5)
+    assert {path: path.stat().st_mtime_ns for path in mnist_folder.iterdir()} == before
+
+
+def test_the_digests_of_the_table_are_those_of_the_files(mnist_folder: Path) -> None:
+    found = {name: hashlib.sha256((mnist_folder / name).read_bytes()).hexdigest() for name in MNIST.digests}
+    assert found == MNIST.digests
+
+
+# -- IDX files -------------------------------------------------------------------------------------------------------------
+
+
+@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5)))
+def test_idx_gives_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, array: np.ndarray) -> None:
+    path = tmp_path_factory.mktemp("idx") / "a.gz"
+    path.write_bytes(gzip.compress(idx(array)))
+    np.testing.assert_array_equal(read_idx(path, array.ndim), array)
+
+
+RANDOM = np.random.default_rng(0).integers(0, 256, (10, 4, 4), dtype=np.uint8)
+WHOLE = gzip.compress(idx(RANDOM))
+
+
+def flipped_bit(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        pytest.param(WHOLE[:-30], "truncated", id="gzip cut short"),
+        pytest.param(flipped_bit(WHOLE), "corrupt", id="one bit flipped"),
+        pytest.param(idx(RANDOM), "Not a gzipped file", id="not compressed"),
+        pytest.param(b"", "magic", id="empty"),
+        pytest.param(gzip.compress(b"<html>not found</html>"), "magic", id="another kind of file"),
+        pytest.param(gzip.compress(idx(RANDOM[0])), "magic number 00000803 .*got 00000802", id="too few axes"),
+        pytest.param(gzip.compress(idx(RANDOM)[:-1]), "159 of 160 bytes", id="array cut short"),
+        pytest.param(gzip.compress(idx(RANDOM)[:10]), "6 of 12 bytes", id="header cut short"),
+        pytest.param(gzip.compress(idx(RANDOM) + b"x"), "more bytes", id="too long"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_name_and_cause(tmp_path: Path, content: bytes, cause: str) -> None:
+    path = tmp_path / "damaged.gz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"damaged\.gz.*{cause}"):
+        read_idx(path, 3)
+
+
+@given(st.integers(0, len(WHOLE) - 1))
+def test_no_truncation_passes_unnoticed(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
+    path = tmp_path_factory.mktemp("cut") / "cut.gz"
+    path.write_bytes(WHOLE[:length])
+    with pytest.raises(DataError):
+        read_idx(path, 3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "cause"),
+    [(np.zeros(9, np.uint8), "10 images, but .* 9 labels"), (np.full(10, 77, np.uint8), "label 77 is beyond the 10 classes")],
+)
+def test_images_and_labels_must_belong_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: np.ndarray, cause: str
+) -> None:
+    monkeypatch.setenv("AUTOGRAD_MINI_DATA", str(tmp_path))
+    (tmp_path / "mnist").mkdir()
+    for kind, array in (("images-idx3", RANDOM), ("labels-idx1", labels)):
+        (tmp_path / "mnist" / f"train-{kind}-ubyte.gz").write_bytes(gzip.compress(idx(array)))
+    with pytest.raises(DataError, match=cause):
+        nn.data.datasets._idx_split(MNIST, "train", 10)
+
+
+# -- finding and downloading -----------------------------------------------------------------------------------------------
+
+CONTENT = bytes(range(256)) * 1000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Mirrors(BaseHTTPRequestHandler):
+    """One server that stands for several mirrors: the first part of the path says how it behaves."""
+
+    asked: list[str]
+
+    def __init__(self, asked: list[str], *args: object) -> None:
+        self.asked = asked
+        super().__init__(*args)  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        behaviour = self.path.split("/")[1]
+        self.asked.append(behaviour)
+        if behaviour == "broken":
+            self.send_error(500)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        sent = {"good": CONTENT, "forged": CONTENT[::-1], "interrupted": CONTENT[:100_000]}[behaviour]
+        self.wfile.write(sent)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.delenv("AUTOGRAD_MINI_DATA", raising=False)
+    monkeypatch.setenv("AUTOGRAD_MINI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    asked: list[str] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Mirrors, asked)) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        address = f"http://127.0.0.1:{http.server_port}"
+        yield lambda *names: Source("set", tuple(f"{address}/{n}" for n in names), {"file.gz": DIGEST}), asked
+        http.shutdown()
+        thread.join()
+
+
+def test_a_download_goes_to_the_cache_once(server: Server) -> None:
+    source, asked = server
+    path = fetch(source("good"), "file.gz")
+    assert path == cache_folder() / "set" / "file.gz"
+    assert path.read_bytes() == CONTENT
+    assert fetch(source("good"), "file.gz") == path
+    assert asked == ["good"], "the second call asked the network again"
+
+
+@pytest.mark.parametrize("fault", ["broken", "forged", "interrupted"])
+def test_a_faulty_mirror_is_passed_over(server: Server, fault: str) -> None:
+    source, asked = server
+    assert fetch(source(fault, "good"), "file.gz").read_bytes() == CONTENT
+    assert asked == [fault, "good"]
+
+
+def test_when_every_mirror_fails_all_causes_are_told_and_nothing_is_left(
+    server: Server,
+) -> None:
+    source, _ = server
+    with pytest.raises(DownloadError) as caught:
+        fetch(source("broken", "forged", "interrupted"), "file.gz")
+    for cause in ("HTTP Error 500", f"expected {DIGEST}", "100000 of 256000 bytes", "$AUTOGRAD_MINI_DATA/set/file.gz"):
+        assert cause in str(caught.value)
+    assert list((cache_folder() / "set").iterdir()) == []
+
+
+def test_an_interrupted_download_leaves_nothing_behind(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, _ = server
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autograd_mini.nn.data.fetch.os.replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(source("good"), "file.gz")
+    assert list((cache_folder() / "set").iterdir()) == []
+
+
+def test_the_users_own_file_comes_before_cache_and_network(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, asked = server
+    own = tmp_path / "own" / "set" / "file.gz"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"mine")
+    monkeypatch.setenv("AUTOGRAD_MINI_DATA", str(tmp_path / "own"))
+    assert fetch(source("good"), "file.gz") == own
+    assert asked == []
+    assert not cache_folder().exists()

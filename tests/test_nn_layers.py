@@ -1,0 +1,436 @@
+"""Layers: gradients by input and parameters in both modes, shapes and dtypes at the edges, and what each layer promises."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd_mini as ag
+from autograd_mini import Tensor, nn
+from autograd_mini.testing import gradcheck, gradgradcheck
+
+RNG = np.random.default_rng(0)
+Make = Callable[..., nn.Module]
+
+# name -> (how it is made, the shape of one example)
+LAYERS: dict[str, tuple[Make, tuple[int, ...]]] = {
+    "linear": (lambda dtype: nn.Linear(3, 2, dtype=dtype), (3,)),
+    "conv1d": (lambda dtype: nn.Conv1d(2, 4, 3, stride=2, padding=1, groups=2, dtype=dtype), (2, 5)),
+    "conv2d": (lambda dtype: nn.Conv2d(2, 3, (3, 2), padding=1, dilation=(1, 2), dtype=dtype), (2, 4, 4)),
+    "conv2d_same": (lambda dtype: nn.Conv2d(2, 2, 3, padding="same", bias=False, dtype=dtype), (2, 3, 3)),
+    "conv_transpose2d": (lambda dtype: nn.ConvTranspose2d(2, 3, 4, 2, 1, output_padding=1, dtype=dtype), (2, 2, 3)),
+    "max_pool2d": (lambda dtype: nn.MaxPool2d(2, stride=1), (1, 3, 3)),
+    "avg_pool2d": (lambda dtype: nn.AvgPool2d(2, padding=1), (2, 3, 4)),
+    "adaptive_avg_pool2d": (lambda dtype: nn.AdaptiveAvgPool2d((2, 1)), (2, 3, 4)),
+    "upsample": (lambda dtype: nn.Upsample(scale_factor=2, mode="bilinear"), (1, 2, 3)),
+    "batch_norm1d": (lambda dtype: nn.BatchNorm1d(3, dtype=dtype), (3, 4)),
+    "batch_norm2d": (lambda dtype: nn.BatchNorm2d(2, dtype=dtype), (2, 3, 2)),
+    "batch_norm_bare": (lambda dtype: nn.BatchNorm2d(2, affine=False, track_running_stats=False, dtype=dtype), (2, 3, 2)),
+    "layer_norm": (lambda dtype: nn.LayerNorm((2, 3), dtype=dtype), (2, 3)),
+    "dropout": (lambda dtype: nn.Dropout(0.4), (2, 3)),
+    "dropout_test": (lambda dtype: nn.Dropout(0.4, scaling="test"), (2, 3)),
+    "dropout2d": (lambda dtype: nn.Dropout2d(0.4), (3, 2, 2)),
+    "gaussian_noise": (lambda dtype: nn.GaussianNoise(0.5), (2, 3)),
+    "virtual_batch": (lambda dtype: virtual_net(dtype), (3,)),
+    "virtual_batch_images": (
+        lambda dtype: nn.VirtualBatch(nn.VirtualBatchNorm(2, dtype=dtype), RNG.normal(size=(4, 2, 3, 2)).astype(dtype)),
+        (2, 3, 2),
+    ),
+    "minibatch": (lambda dtype: nn.MinibatchDiscrimination(3, 4, 2, dtype=dtype), (3,)),
+    "minibatch_others": (lambda dtype: nn.MinibatchDiscrimination(3, 4, 2, include_self=False, dtype=dtype), (3,)),
+    "weight_norm": (lambda dtype: nn.WeightNorm(nn.Linear(3, 2, dtype=dtype)), (3,)),
+    "weight_norm_conv": (lambda dtype: nn.WeightNorm(nn.ConvTranspose2d(2, 3, 2, dtype=dtype)), (2, 2, 2)),
+    "spectral_norm": (lambda dtype: nn.SpectralNorm(nn.Linear(3, 2, dtype=dtype), 100), (3,)),
+    "spectral_norm_conv": (lambda dtype: nn.SpectralNorm(nn.Conv2d(2, 3, 2, dtype=dtype), 100), (2, 2, 2)),
+}  # fmt: skip
+
+
+def virtual_net(dtype: Any) -> nn.Module:
+    net = nn.Sequential(
+        nn.Linear(3, 4, bias=False, dtype=dtype), nn.VirtualBatchNorm(4, dtype=dtype), nn.Tanh(), nn.Linear(4, 2, dtype=dtype)
+    )
+    return nn.VirtualBatch(net, RNG.normal(size=(5, 3)).astype(dtype))
+
+
+def made(name: str, dtype: Any = np.float64) -> nn.Module:
+    ag.manual_seed(3)
+    layer = LAYERS[name][0](dtype)
+    for p in layer.parameters():  # away from 0 and 1, where a missing factor would not be seen
+        p.data = p + 0.1 * RNG.normal(size=p.shape)
+    return layer
+
+
+def batch(name: str, n: int, dtype: Any = np.float64) -> Any:
+    return RNG.normal(size=(n, *LAYERS[name][1])).astype(dtype)
+
+
+def called(layer: nn.Module, parameters: list[Tensor]) -> Callable[..., Tensor]:
+    """The layer as a function of its input and its parameters, the same draws each time."""
+
+    def place(module: nn.Module, table: dict[int, Tensor]) -> int:
+        placed = 0
+        for key, value in list(vars(module).items()):
+            if id(value) in table:
+                vars(module)[key] = table[id(value)]
+                placed += 1
+            elif isinstance(value, nn.Module):
+                placed += place(value, table)
+            elif key == "_items":
+                placed += sum(place(child, table) for child in value)
+        return placed
+
+    def function(x: Tensor, *values: Tensor) -> Tensor:
+        ag.manual_seed(1)
+        assert place(layer, dict(zip(map(id, parameters), values, strict=True))) == len(parameters)
+        try:
+            return layer(x)
+        finally:
+            place(layer, dict(zip(map(id, values), parameters, strict=True)))
+
+    return function
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradients_by_input_and_parameters(name: str, training: bool) -> None:
+    layer = made(name).train(training)
+    parameters = list(layer.parameters())
+    for n in (3, 1):
+        if n == 1 and training and name.startswith("batch_norm1d"):
+            continue
+        assert gradcheck(called(layer, parameters), batch(name, n), *parameters)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["conv_transpose2d", "batch_norm2d", "virtual_batch", "minibatch", "weight_norm"])
+def test_gradients_can_be_differentiated_again(name: str) -> None:
+    """Gradient penalties go through layers twice."""
+    layer = made(name)
+    parameters = list(layer.parameters())
+    assert gradgradcheck(called(layer, parameters), batch(name, 2), *parameters)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_dtype_of_input_and_parameters_is_that_of_output_and_gradients(name: str, dtype: str) -> None:
+    for training in (True, False):
+        layer = made(name, dtype).train(training)
+        x = Tensor(batch(name, 3, dtype), requires_grad=True)
+        y = layer(x)
+        y.sum().backward()
+        assert y.dtype == dtype
+        assert x.grad is not None
+        assert x.grad.dtype == dtype
+        assert {t.dtype for t in layer.parameters()} <= {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_layout_of_the_input_changes_nothing(name: str) -> None:
+    x = batch(name, 3)
+    for training in (True, False):
+        layer = made(name).train(training)
+        results = []
+        for laid in (x, np.asarray(x, order="F"), np.repeat(x, 2, axis=0)[::2], x[::-1].copy()[::-1]):
+            twin = copy.deepcopy(layer)
+            ag.manual_seed(1)
+            results.append(twin(ag.from_numpy(laid)).detach().numpy() if "dropout" not in name else twin(laid).shape)
+        for result in results[1:]:
+            np.testing.assert_allclose(result, results[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_an_empty_batch_gives_an_empty_batch(name: str) -> None:
+    """In evaluation always; in training wherever there is something to compute."""
+    for training in (True, False):
+        layer = made(name).train(training)
+        if name == "batch_norm_bare" or (training and name.startswith("batch_norm")):
+            with pytest.raises(ValueError, match=r"BatchNorm.d\("):
+                layer(batch(name, 0))
+            continue
+        x = Tensor(batch(name, 0), requires_grad=True)
+        y = layer(x)
+        assert y.shape == (0, *layer.train(False)(batch(name, 2)).shape[1:])
+        y.sum().backward()
+        assert x.grad is not None
+        assert x.grad.shape == x.shape
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_state_moves_to_another_layer_and_evaluation_then_agrees(name: str) -> None:
+    a, b = made(name), LAYERS[name][0](np.float64)
+    for _ in range(2):
+        a(batch(name, 3))
+    b.load_state_dict(a.state_dict())
+    x = batch(name, 2)
+    np.testing.assert_array_equal(a.eval()(x).data, b.eval()(x).data)
+
+
+# -- mistakes --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (nn.Conv2d(3, 8, 3), (1, 1, 28, 28), r"Conv2d\(3, 8, kernel_size=\(3, 3\)\): conv2d: .*3 input channels.*\(1, 1, 28, 28\)"),
+        (nn.Conv1d(1, 1, 9), (1, 1, 5), r"Conv1d\(1, 1, kernel_size=\(9,\)\): conv1d: no kernel .*fits"),
+        (nn.ConvTranspose2d(4, 8, 4), (1, 3, 7, 7), r"ConvTranspose2d\(4, 8.*needs 4 input channels.*\(1, 3, 7, 7\)"),
+        (nn.MaxPool2d(7), (1, 1, 5, 5), r"MaxPool2d\(kernel_size=7.*\(1, 1, 5, 5\)"),
+        (nn.Upsample(), (1, 1, 5, 5), r"Upsample\(.*either a scale or a size"),
+        (nn.BatchNorm1d(3), (2, 4), r"BatchNorm1d\(3.*\(N, C\) or \(N, C, L\) with C = 3, got \(2, 4\)"),
+        (nn.BatchNorm2d(3), (2, 3), r"BatchNorm2d\(3.*\(N, C, H, W\) with C = 3, got \(2, 3\)"),
+        (nn.BatchNorm1d(3), (1, 3), r"BatchNorm1d\(3.*more than one value for each channel.*\(1, 3\)"),
+        (nn.BatchNorm2d(3), (1, 3, 1, 1), r"more than one value for each channel"),
+        (nn.LayerNorm(4), (2, 3), r"LayerNorm\(\(4,\).*\(2, 3\) are not \(4,\)"),
+        (nn.Dropout2d(), (3,), r"Dropout2d\(p=0.5\): expected an input of shape \(N, C, …\), got \(3,\)"),
+        (nn.VirtualBatchNorm(3), (2, 3), r"VirtualBatchNorm\(3.*no reference batch; nn\.VirtualBatch"),
+        (nn.VirtualBatch(nn.VirtualBatchNorm(3), np.ones((2, 3))), (2, 4), r"shape \(4,\) beside references \(3,\)"),
+        (nn.MinibatchDiscrimination(3), (2, 4), r"MinibatchDiscrimination\(3.*\(N, 3\), got \(2, 4\)"),
+        (nn.WeightNorm(nn.Linear(3, 2)), (2, 4), r"Linear\(in_features=3.*got \(2, 4\)"),
+    ],
+)  # fmt: skip
+def test_a_wrong_input_names_the_layer_and_the_shapes(layer: nn.Module, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        layer(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: nn.Conv2d(3, 8, 3, groups=2), ValueError, "3 channels in and 8 out cannot be split into 2 groups"),
+        (lambda: nn.Conv2d(0, 8, 3), ValueError, "0 channels in"),
+        (lambda: nn.Conv1d(1, 1, (3, 3)), ValueError, "kernel_size must be 1 lengths"),
+        (lambda: nn.MaxPool2d(), TypeError, r"MaxPool2d: takes \(kernel_size, stride"),
+        (lambda: nn.Dropout(1.5), ValueError, r"Dropout: p must lie in \[0, 1\]"),
+        (lambda: nn.Dropout(0.5, scaling="both"), ValueError, "scaling"),  # type: ignore[arg-type]
+        (lambda: nn.GaussianNoise(-1), ValueError, "std"),
+        (lambda: nn.VirtualBatch(nn.ReLU(), np.zeros((0, 3))), ValueError, "empty"),
+        (lambda: nn.WeightNorm(nn.ReLU()), TypeError, r"WeightNorm: expected a layer with a weight, got ReLU\(\)"),
+        (lambda: nn.SpectralNorm(nn.BatchNorm1d(2, affine=False)), TypeError, "SpectralNorm: expected a layer with a weight"),
+        (lambda: nn.SpectralNorm(nn.Linear(2, 2), 0), ValueError, "n_power_iterations"),
+        (lambda: nn.Embedding(3, 2)([3]), IndexError, r"Embedding\(3, 2\): .*\[0, 3\)"),
+        (lambda: nn.Embedding(3, 2)([0.5]), TypeError, r"Embedding\(3, 2\): .*integers"),
+    ],
+)
+def test_mistakes_are_named(make: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make()
+
+
+# -- convolution, embedding ------------------------------------------------------------------------------------------------
+
+
+def test_convolutions_start_within_the_bound_of_their_fan_in() -> None:
+    """U(−1/√fan_in, 1/√fan_in), fan_in being the weight's second axis times the kernel, also for transposed convolutions."""
+    for layer, fan_in in ((nn.Conv2d(4, 64, 5, groups=2), 50), (nn.ConvTranspose2d(64, 4, 5), 100), (nn.Conv1d(8, 32, 3), 24)):
+        for p in layer.parameters():
+            assert 0.8 / np.sqrt(fan_in) < abs(p.data).max() <= 1 / np.sqrt(fan_in) or p.size < 30
+        assert abs(layer.weight.data.std() * np.sqrt(3 * fan_in) - 1) < 0.1
+
+
+def test_a_repeated_index_collects_the_gradients_of_its_places() -> None:
+    layer = nn.Embedding(4, 2)
+    layer([[1, 3], [1, 1]]).sum().backward()
+    assert layer.weight.grad is not None
+    np.testing.assert_array_equal(layer.weight.grad.data[:, 0], [0, 3, 0, 1])
+    assert layer(np.zeros((0, 3), int)).shape == (0, 3, 2)
+
+
+# -- normalisation ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.3, None])
+def test_running_statistics_follow_the_batches_by_pytorchs_rule(momentum: float | None) -> None:
+    """Mean and unbiased variance, moved by momentum or averaged over all batches; evaluation uses them and moves nothing."""
+    layer = nn.BatchNorm2d(2, momentum=momentum, dtype=np.float64)
+    mean, var = np.zeros(2), np.ones(2)
+    for t in range(1, 5):
+        x = RNG.normal(t, 2, size=(3, 2, 2, 2))
+        y = layer(x)
+        np.testing.assert_allclose(y.data.mean((0, 2, 3)), 0, atol=1e-12)
+        np.testing.assert_allclose(y.data.var((0, 2, 3)), 1, rtol=1e-4)
+        share = 1 / t if momentum is None else momentum
+        mean = (1 - share) * mean + share * x.mean((0, 2, 3))
+        var = (1 - share) * var + share * x.var((0, 2, 3), ddof=1)
+    np.testing.assert_allclose(layer.running_mean.data, mean, rtol=1e-12)  # type: ignore[union-attr]
+    np.testing.assert_allclose(layer.running_var.data, var, rtol=1e-12)  # type: ignore[union-attr]
+    assert layer.num_batches_tracked.item() == 4  # type: ignore[union-attr]
+    before, y = layer.state_dict(), layer.eval()(x)
+    np.testing.assert_allclose(y.data[0, :, 0, 0], (x[0, :, 0, 0] - mean) / np.sqrt(var + 1e-5), rtol=1e-10)
+    for key, value in layer.state_dict().items():
+        np.testing.assert_array_equal(value, before[key])
+
+
+def test_two_training_forwards_before_one_backward_agree_with_separate_ones() -> None:
+    """A discriminator sees real and generated images before its step: moving its statistics must not spoil the first graph."""
+    for layer in (nn.BatchNorm1d(3), nn.SpectralNorm(nn.Linear(3, 2))):
+        (layer(batch("linear", 4)).square().sum() + layer(batch("linear", 4)).square().sum()).backward()
+        assert all(p.grad is not None for p in layer.parameters())
+
+
+@pytest.mark.parametrize("name", ["virtual_batch", "virtual_batch_images"])
+def test_with_virtual_batch_norm_no_output_depends_on_batch_mates(name: str) -> None:
+    net = made(name)
+    x = Tensor(batch(name, 4), requires_grad=True)
+    together = net(x)
+    for i in range(4):
+        np.testing.assert_allclose(net(x.data[i : i + 1]).data[0], together.data[i], rtol=1e-12)
+        gradient = ag.grad(together[i].sum(), x).data
+        assert not np.delete(gradient, i, axis=0).any()
+        assert gradient[i].any()
+
+
+def test_virtual_batch_norm_combines_the_moments_of_references_and_example() -> None:
+    reference, x = RNG.normal(2, 3, size=(6, 2, 3, 3)), RNG.normal(-1, 1, size=(5, 2, 3, 3))
+    y = nn.VirtualBatch(nn.VirtualBatchNorm(2, dtype=np.float64), reference)(x).data
+    for i in range(5):
+        both = np.concatenate([reference, x[i : i + 1]])  # every example weighs 1 / (n_ref + 1)
+        mean, var = both.mean((0, 2, 3), keepdims=True), both.var((0, 2, 3), keepdims=True)
+        np.testing.assert_allclose(y[i : i + 1], (x[i : i + 1] - mean) / np.sqrt(var + 1e-5), rtol=1e-10)
+
+
+def test_the_reference_batch_goes_through_the_weights_as_they_are_now() -> None:
+    net = made("virtual_batch")
+    x = batch("virtual_batch", 2)
+    before = net(x).data
+    net.module[0].weight.data = net.module[0].weight * 5.0  # type: ignore[attr-defined]
+    # A factor on all weights is normalised away only if the references take it too.
+    np.testing.assert_allclose(net(x).data, before, rtol=1e-3)
+    net(x).sum().backward()
+    assert "reference" in net.state_dict()
+
+
+# -- dropout, noise --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [nn.Dropout, nn.Dropout2d])
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 1.0])
+def test_the_two_scalings_of_dropout_keep_the_expectation_of_a_linear_layer(make: Any, p: float) -> None:
+    """Units are off with probability p, each by a draw of its own; a half-dropping layer drops 50 %, not 39 %."""
+    ag.manual_seed(0)
+    x = np.full((200, 100, 1, 1), 3.0)
+    inverted, plain = make(p), make(p, scaling="test")
+    for layer, kept in ((inverted, 3 / (1 - p) if p < 1 else 0), (plain, 3.0)):
+        y = layer(x).data
+        np.testing.assert_allclose(y[y != 0], kept)
+        assert abs((y == 0).mean() - p) < 0.02
+        assert (y == 0).any(axis=(0, 2, 3)).all() == (p > 0)
+        assert np.unique((y == 0).reshape(200, -1), axis=0).shape[0] == (200 if 0 < p < 1 else 1)  # a mask for each example
+    np.testing.assert_array_equal(inverted.eval()(x).data, x)
+    np.testing.assert_allclose(plain.eval()(x).data, x * (1 - p))
+
+
+def test_dropout2d_drops_whole_maps() -> None:
+    y = nn.Dropout2d(0.5)(np.ones((20, 10, 3, 3))).data
+    assert set(np.unique(y.mean((2, 3)))) == {0.0, 2.0}
+
+
+def test_noise_has_the_size_asked_for_and_is_new_each_time() -> None:
+    ag.manual_seed(0)
+    layer, x = nn.GaussianNoise(0.3), np.zeros(10000, np.float32)
+    a, b = layer(x).data, layer(x).data
+    assert (a != b).any()
+    assert abs(a.std() - 0.3) < 0.01
+    assert abs(a.mean()) < 0.01
+
+
+# -- minibatch discrimination ----------------------------------------------------------------------------------------------
+
+
+def test_minibatch_features_follow_the_papers_formula() -> None:
+    x = RNG.normal(size=(4, 3))
+    for include_self in (True, False):
+        layer = nn.MinibatchDiscrimination(3, 5, 2, include_self, dtype=np.float64)
+        m = np.einsum("na,abc->nbc", x, layer.weight.data.reshape(3, 5, 2))
+        expected = np.zeros((4, 5))
+        for i in range(4):
+            for j in range(4):
+                if include_self or i != j:
+                    expected[i] += np.exp(-np.abs(m[i] - m[j]).sum(-1))
+        np.testing.assert_allclose(layer(x).data, np.concatenate([x, expected], 1), rtol=1e-12)
+    assert nn.MinibatchDiscrimination(3)(np.zeros((2, 3), np.float32)).shape == (2, 103)
+
+
+@given(st.permutations(range(5)))
+def test_minibatch_features_do_not_depend_on_the_order_of_the_batch(order: list[int]) -> None:
+    layer, x = made("minibatch"), np.random.default_rng(1).normal(size=(5, 3))
+    np.testing.assert_allclose(layer(x[order]).data, layer(x).data[order], rtol=1e-10)
+
+
+# -- weights computed from others ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [lambda: nn.Linear(3, 4), lambda: nn.Conv2d(2, 4, 3), lambda: nn.ConvTranspose2d(2, 4, 3)])
+def test_weight_norm_starts_as_the_layer_and_is_blind_to_the_length_of_v(make: Callable[[], Any]) -> None:
+    layer = make()
+    x = RNG.normal(size=(2, *((3,) if isinstance(layer, nn.Linear) else (2, 5, 5)))).astype(np.float32)
+    before, fan_out = layer(x).data, layer.weight.shape[int(isinstance(layer, nn.ConvTranspose2d))]
+    wrapped = nn.WeightNorm(layer)
+    assert sorted(wrapped.state_dict()) == ["bias", "weight_g", "weight_v"]
+    np.testing.assert_allclose(wrapped(x).data, before, rtol=1e-4, atol=1e-6)
+    wrapped.weight_v.data = wrapped.weight_v * 7.0
+    np.testing.assert_allclose(wrapped(x).data, before, rtol=1e-4, atol=1e-6)
+    assert wrapped.weight_g.size == fan_out
+    copy.deepcopy(wrapped)  # no computed weight is left in the layer
+
+
+def test_data_dependent_initialisation_standardises_every_layers_output() -> None:
+    ag.manual_seed(0)
+    net = nn.Sequential(
+        nn.WeightNorm(nn.Conv2d(1, 4, 3)), nn.ReLU(), nn.WeightNorm(nn.ConvTranspose2d(4, 3, 2)), nn.ReLU(), nn.Flatten(),
+        nn.WeightNorm(nn.Linear(3 * 25, 6)),
+    )  # fmt: skip
+    x = RNG.normal(3, 5, size=(40, 1, 6, 6)).astype(np.float32)
+    given = nn.data_dependent_init(net, x)
+    np.testing.assert_allclose(given.data, net(x).data, atol=1e-4)
+    assert not given.requires_grad
+    for layer in net:
+        x = layer(x)
+        if isinstance(layer, nn.WeightNorm):
+            axes = (0, 2, 3) if x.ndim == 4 else (0,)
+            np.testing.assert_allclose(x.data.mean(axes), 0, atol=1e-4)
+            np.testing.assert_allclose(x.data.std(axes), 1, atol=1e-3)
+
+
+@given(st.integers(0, 50))
+def test_spectral_norm_makes_the_largest_singular_value_1(seed: int) -> None:
+    ag.manual_seed(seed)
+    layer = nn.SpectralNorm(nn.Conv2d(2, 5, 3, dtype=np.float64))
+    x = np.zeros((1, 2, 3, 3))
+    for _ in range(100):
+        layer(x)
+    sigma = np.linalg.svd(layer.effective_weight().data.reshape(5, -1), compute_uv=False)[0]
+    assert sigma == pytest.approx(1, abs=0.02)
+    before = layer.state_dict()
+    layer.eval()(x)
+    np.testing.assert_array_equal(layer.state_dict()["weight_u"], before["weight_u"])
+
+
+def test_spectral_norm_iterates_once_per_training_forward() -> None:
+    layer = nn.SpectralNorm(nn.Linear(4, 3, dtype=np.float64))
+    u, w = layer.weight_u.data.copy(), layer.weight_orig.data
+    layer(np.zeros((1, 4)))
+    v = w.T @ u / np.linalg.norm(w.T @ u)
+    np.testing.assert_allclose(layer.weight_u.data, w @ v / np.linalg.norm(w @ v), rtol=1e-12)
+    np.testing.assert_allclose(layer.effective_weight().data, w / (layer.weight_u.data @ w @ v), rtol=1e-12)
+
+
+# -- hooks -----------------------------------------------------------------------------------------------------------------
+
+
+def test_forward_hooks_see_each_call_and_may_replace_the_output() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    seen = []
+    first = net[0].register_forward_hook(lambda m, inputs, y: seen.append((m, inputs[0].shape, y.shape)))
+    second = net[0].register_forward_hook(lambda m, inputs, y: y * 0 + 1)
+    np.testing.assert_array_equal(net(Tensor([[1.0, 2.0]])).data, [[1, 1, 1]])
+    assert seen == [(net[0], (1, 2), (1, 3))]
+    second()
+    first()
+    first()
+    net(Tensor([[1.0, 2.0]]))
+    assert len(seen) == 1

@@ -1,0 +1,177 @@
+"""NumPy's functions on Tensors: the same values, the dtype kept, gradients recorded, and refusals that say what to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from samples import elementwise, index, linalg, reduce, shape
+
+import autograd_mini as ag
+from autograd_mini.ops._make import numpy_functions
+
+UFUNCS = sorted((f for f in numpy_functions if isinstance(f, np.ufunc)), key=lambda f: f.__name__)
+FLOATS = (np.float16, np.float32, np.float64)
+BITWISE = {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
+SAMPLES = {**elementwise.SAMPLES, **reduce.SAMPLES, **shape.SAMPLES, **index.SAMPLES, **linalg.SAMPLES}
+
+
+@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_ufunc_gives_numpys_values_in_the_operands_dtype(ufunc: np.ufunc, dtype: type) -> None:
+    """Also on 0-d tensors, whose results are arrays and never NumPy scalars."""
+    rng = np.random.default_rng(0)
+    kind: Any = np.int64 if ufunc in BITWISE else dtype
+    for form in [(3, 4), (0, 2), ()]:
+        if ufunc is np.matmul:
+            operands = [rng.uniform(size=(2, 3)).astype(dtype), rng.uniform(size=(3, 4)).astype(dtype)]
+        else:
+            low = 1 if ufunc is np.arccosh else 0
+            operands = [(rng.uniform(0.1, 0.9, form) + low + (kind is np.int64) * 3).astype(kind) for _ in range(ufunc.nin)]
+        found = ufunc(*map(ag.Tensor, operands))
+        expected = ufunc(*operands)
+        assert isinstance(found, ag.Tensor)
+        assert type(found.data) is np.ndarray
+        assert found.dtype == (dtype if ufunc is np.float_power else expected.dtype)
+        np.testing.assert_allclose(found.data, expected, rtol=10 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("ufunc", [f for f in UFUNCS if f is not np.matmul], ids=lambda f: f.__name__)
+def test_integers_stay_where_numpy_keeps_them_and_else_become_the_default_dtype(ufunc: np.ufunc) -> None:
+    """NumPy's float64 from integers is our float32; 1/x of integers is a true quotient here."""
+    with np.errstate(all="ignore"):
+        expected = ufunc(*[np.array([1, 2])] * ufunc.nin).dtype.kind
+        found = ufunc(*[ag.Tensor([1, 2])] * ufunc.nin)
+    kind = "f" if ufunc is np.reciprocal else expected
+    assert found.dtype == {"f": np.float32, "i": np.int64, "b": np.bool_}[kind]
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_no_kernel_and_no_rule_widens(name: str, dtype: type) -> None:
+    """Results and gradients keep the operands' dtype in both modes of a rule, so nothing is computed in float64 by accident."""
+    if name == "cast":
+        pytest.skip("changing the dtype is what it is for")
+
+    @given(call=SAMPLES[name])
+    @settings(max_examples=4)
+    def check(call: Any) -> None:
+        xs = [ag.Tensor(x.astype(dtype), requires_grad=True) for x in call.operands]
+        with np.errstate(all="ignore"):
+            y = call.function(*xs)
+            outputs = [t for t in (y if isinstance(y, tuple) else (y,)) if t.dtype.kind == "f"]
+            assert {t.dtype for t in outputs} == {np.dtype(dtype)}
+            for create_graph in (False, True):
+                upstream = [np.ones(t.shape, dtype) for t in outputs]
+                found = ag.grad(outputs, xs, upstream, create_graph=create_graph, allow_unused=True)
+                assert {g.dtype for g in found if g is not None} <= {np.dtype(dtype)}
+
+    check()
+
+
+def _awkward(x: np.ndarray) -> np.ndarray:
+    """The same values on read-only memory, last axis first and walked backwards."""
+    y = np.empty(x.shape[::-1])[(..., *(slice(None, None, -1),) * x.ndim)].T
+    y[...] = x
+    y.flags.writeable = False
+    return y
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_layout_changes_nothing_and_nobody_writes_into_an_operand(name: str) -> None:
+    """Negative strides and permuted axes give the values and gradients of a plain array; read-only memory is enough."""
+
+    @given(call=SAMPLES[name])
+    @settings(max_examples=4)
+    def check(call: Any) -> None:
+        results = []
+        for arrange in (np.array, _awkward):
+            xs = [ag.from_numpy(arrange(x), requires_grad=True) for x in call.operands]
+            with np.errstate(all="ignore"):
+                y = call.function(*xs)
+                outputs = [t for t in (y if isinstance(y, tuple) else (y,)) if t.dtype.kind == "f"]
+                upstream = [arrange(np.arange(1.0, t.size + 1).reshape(t.shape)) for t in outputs]
+                found = ag.grad(outputs, xs, upstream, allow_unused=True)
+            results.append([t.data for t in outputs] + [g.data for g in found if g is not None])
+        for plain, awkward in zip(*results, strict=True):
+            np.testing.assert_allclose(awkward, plain, rtol=1e-9, atol=1e-9)
+
+    check()
+
+
+def test_erf_is_right_to_the_last_digits() -> None:
+    """Against the C library over the whole range, tiny arguments included."""
+    x = np.concatenate([np.linspace(-6.5, 6.5, 5001), np.geomspace(1e-140, 1, 300)])
+    exact = np.array([math.erf(v) for v in x])
+    np.testing.assert_allclose(ag.erf(x).data, exact, rtol=8e-16)
+    single = x.astype(np.float32)
+    np.testing.assert_allclose(ag.erf(single).data, [math.erf(v) for v in single], rtol=3e-7, atol=1e-19)
+    assert ag.erf(np.array([np.inf, -np.inf, 7.0, -0.0])).tolist() == [1.0, -1.0, 1.0, 0.0]
+    assert np.isnan(ag.erf(np.nan).item())
+
+
+REDUCED = [
+    (np.add, "reduce"), (np.multiply, "reduce"), (np.maximum, "reduce"), (np.minimum, "reduce"), (np.logical_and, "reduce"),
+    (np.logical_or, "reduce"), (np.add, "accumulate"), (np.multiply, "accumulate"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ufunc", "method"), REDUCED)
+def test_methods_of_ufuncs_fold_the_first_axis_as_numpy_does(ufunc: np.ufunc, method: str) -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    for axis in ({}, {"axis": 1}):
+        found = getattr(ufunc, method)(ag.Tensor(x), **axis)
+        assert isinstance(found, ag.Tensor)
+        np.testing.assert_array_equal(found.data, getattr(ufunc, method)(x, **axis))
+
+
+T = ag.Tensor([1.0, 2.0])
+REFUSED: list[tuple[Callable[[], Any], str]] = [
+    (lambda: np.gcd(T, T), "np.gcd has no gradient here"),
+    (lambda: np.multiply.outer(T, T), r"np.multiply.outer has no gradient here"),
+    (lambda: np.fft.fft(T), "np.fft has no gradient here"),
+    (lambda: np.sum(T, dtype=np.float64), r"np.sum on a Tensor takes \(x, axis, keepdims\): got an unexpected keyword argument 'dtype'"),
+    (lambda: np.exp(T, dtype=np.float64), r"np.exp on a Tensor takes \(x\): .* 'dtype'"),
+    (lambda: np.add.reduce(T, initial=1.0), r"np.add.reduce on a Tensor takes .* 'initial'"),
+    (lambda: np.exp(T, where=np.array([True, False])), "use ag.where"),
+    (lambda: np.exp(T, out=np.zeros(2)), "would write into an array"),
+    (lambda: np.add.reduce(T, out=np.zeros(())), "would write into an array"),
+    (lambda: np.add.at(np.zeros(2), [0], T), "would write into an array"),
+    (lambda: np.linalg.svd(T), "np.svd has no gradient here"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("use", "message"), REFUSED)
+def test_what_has_no_gradient_here_says_so(use: Callable[[], Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        use()
+
+
+def test_comparisons_of_whole_arrays_give_python_bools() -> None:
+    assert np.allclose(T, [1.0, 2.0]) is True
+    assert np.array_equal(T, np.array([1.0, 3.0])) is False
+
+
+OPERATORS = {
+    "%": lambda a, b: a % b, "//": lambda a, b: a // b, "^": lambda a, b: a ^ b, "&": lambda a, b: a & b, "|": lambda a, b: a | b,
+    "**": lambda a, b: a**b, "@": lambda a, b: a @ b,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_operators_work_from_both_sides(operator: str) -> None:
+    use = OPERATORS[operator]
+    a, b = np.array([7, 5, 3]), np.array([2, 3, 4])
+    for left, right in [(ag.Tensor(a), b), (a, ag.Tensor(b)), (ag.Tensor(a), ag.Tensor(b))]:
+        found = use(left, right)
+        assert isinstance(found, ag.Tensor)
+        np.testing.assert_array_equal(found.data, use(a, b))
+
+
+def test_rounding_follows_pythons_own_function() -> None:
+    assert round(ag.Tensor(2.567), 1).item() == pytest.approx(2.6)
+    assert ag.Tensor([2.5, 3.5]).round().tolist() == [2.0, 4.0]

@@ -1,0 +1,174 @@
+"""Differentiation of functions: nesting, trees, forward against reverse, recomputation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd_mini as ag
+from autograd_mini import Tensor
+
+
+def test_grad_nests_and_sees_outer_variables() -> None:
+    """∂/∂x of (∂/∂y x·y³ at y = 2) is 12: the inner gradient stays connected to what the outer one varies."""
+    assert ag.grad(lambda x: ag.grad(lambda y: x * y**3)(2.0))(5.0).item() == 12
+
+
+def test_perturbation_confusion_is_impossible() -> None:
+    """d/dx (x · d/dy (x + y)) = 1, not 2 (Siskind & Pearlmutter 2005)."""
+    assert ag.grad(lambda x: x * ag.grad(lambda y: x + y)(1.0))(1.0).item() == 1
+
+
+def test_results_at_the_top_carry_no_graph() -> None:
+    value, gradient = ag.value_and_grad(lambda x: x * x)(3.0)
+    assert not value.requires_grad
+    assert not gradient.requires_grad
+
+
+def test_gradients_reach_closed_over_parameters() -> None:
+    """A gradient penalty: the derivative of |∂f/∂x|² by a parameter that f closes over."""
+    w = Tensor(3.0, requires_grad=True)
+    penalty = ag.square(ag.grad(lambda x: w * x * x)(2.0))
+    penalty.backward()
+    assert penalty.item() == 144
+    assert w.grad.item() == 96
+
+
+def test_trees_of_arguments() -> None:
+    parameters = {
+        "layers": [{"w": Tensor(2.0), "b": Tensor(1.0)}, {"w": Tensor(3.0), "b": Tensor(0.0)}],
+        "scale": (Tensor(0.5),),
+    }
+
+    def f(p: dict, x: float) -> Tensor:
+        for layer in p["layers"]:
+            x = layer["w"] * x + layer["b"]
+        return x * p["scale"][0]
+
+    found = ag.grad(f)(parameters, 10.0)
+    assert found["layers"][0]["w"].item() == 15
+    assert found["layers"][1]["b"].item() == 0.5
+    assert isinstance(found["scale"], tuple)
+    first, second = ag.grad(f, argnums=(0, 1))(parameters, Tensor(10.0))
+    assert second.item() == 3
+    assert first["scale"][0].item() == 63
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse", None])
+@given(st.integers(0, 3), st.integers(0, 3))
+@settings(max_examples=10)
+def test_jacobian_is_the_same_by_rows_and_by_columns(mode: str | None, m: int, n: int) -> None:
+    a = np.arange(m * n, dtype=np.float64).reshape(m, n) + 1
+    found = ag.jacobian(lambda x: ag.square(Tensor(a) @ x), mode=mode)(Tensor(np.linspace(-1, 1, n)))
+    x = np.linspace(-1, 1, n)
+    np.testing.assert_allclose(found.data, 2 * (a @ x)[:, None] * a, atol=1e-12)
+    assert found.shape == (m, n)
+
+
+def test_hessian_and_hvp_agree_with_the_closed_form() -> None:
+    """f = xᵀ A x / 2 + Σ x³ has H = (A + Aᵀ)/2 + diag(6x)."""
+    a = np.array([[1.0, 2.0, 0.0], [0.0, 3.0, 1.0], [5.0, 0.0, 2.0]])
+    x, v = np.array([0.5, -1.0, 2.0]), np.array([1.0, 2.0, 3.0])
+
+    def f(x: Tensor) -> Tensor:
+        return x @ (Tensor(a) @ x) / 2 + (x**3).sum()
+
+    expected = (a + a.T) / 2 + np.diag(6 * x)
+    np.testing.assert_allclose(ag.hessian(f)(Tensor(x)).data, expected)
+    np.testing.assert_allclose(ag.hvp(f, (Tensor(x),), (v,))[0].data, expected @ v)
+
+
+def test_jvp_and_vjp_are_transposes() -> None:
+    """⟨u, J v⟩ = ⟨Jᵀ u, v⟩."""
+    rng = np.random.default_rng(0)
+    x, v, u = rng.standard_normal(4), rng.standard_normal(4), rng.standard_normal(3)
+    w = rng.standard_normal((3, 4))
+
+    def f(x: Tensor) -> Tensor:
+        return ag.tanh(Tensor(w) @ ag.exp(x))
+
+    moved = ag.jvp(f, (x,), (v,))[1]
+    pulled = ag.vjp(f, x)[1](u)[0]
+    assert np.isclose(u @ moved.data, pulled.data @ v)
+
+
+def test_fourth_derivative_of_sin_like_functions() -> None:
+    """tanh⁗(x) from nesting four times equals the closed form 8 t s² (2 − 3 s²)… evaluated by differences of the third."""
+    third = ag.grad(ag.grad(ag.grad(ag.tanh)))
+    fourth = ag.grad(third)
+    x, eps = 0.4, 1e-5
+    difference = (third(np.array(x + eps)).item() - third(np.array(x - eps)).item()) / (2 * eps)
+    assert np.isclose(fourth(np.array(x)).item(), difference, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda: ag.grad(lambda x: x * 2)([1.0, 2.0]), "scalar"),
+        (lambda: ag.grad(lambda x: x.sum())(np.array([1, 2])), "int64"),
+        (lambda: ag.grad(lambda x: 3.0)(1.0), "must return tensors"),
+        (lambda: ag.grad(lambda x: x, argnums=1)(1.0), "argument 1"),
+        (lambda: ag.jvp(lambda x: x, (1.0,), (1.0, 2.0)), "as many tangents"),
+        (lambda: ag.jvp(lambda x: x, ([1.0, 2.0],), (1.0,)), r"expected shape \(2,\), got \(\)"),
+        (lambda: ag.jacobian(lambda x: x, mode="sideways"), "sideways"),
+        (lambda: ag.checkpoint(lambda x: 1.0, 1.0), "must return one tensor"),
+    ],
+)
+def test_misuse_is_explained(use: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        use()  # type: ignore[operator]
+
+
+def test_a_checkpoint_changes_no_number_and_keeps_no_intermediate() -> None:
+    """Same gradients by inputs and by parameters, also at second order; the segment is one node of the graph."""
+
+    def gradients(wrap: object) -> list[Tensor]:
+        w = Tensor([[0.5, -1.0], [2.0, 0.25]], requires_grad=True, dtype=np.float64)
+        x = Tensor([0.3, -0.7], requires_grad=True, dtype=np.float64)
+        y = wrap(lambda x: ag.tanh(w @ ag.exp(x)) @ w, x)  # type: ignore[operator]
+        first = ag.grad((y * y).sum(), [w, x], create_graph=True)
+        second = ag.grad(sum((g * g).sum() for g in first), [w, x])
+        return [*first, *second]
+
+    for a, b in zip(gradients(ag.checkpoint), gradients(lambda f, x: f(x)), strict=True):
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
+    w = Tensor(1.0, requires_grad=True)
+    y = ag.checkpoint(lambda x: ag.tanh(x * w) * w, 0.5)
+    assert {t.is_leaf for t in y._inputs} == {True}
+
+
+def test_a_checkpoint_repeats_its_random_draws() -> None:
+    ag.manual_seed(3)
+    x = Tensor(np.ones(1000), requires_grad=True)
+    y = ag.checkpoint(lambda x: x * ag.randn(1000), x)
+    after = ag.randn(1).item()
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, y.data)
+    ag.manual_seed(3)
+    ag.randn(1000)
+    assert ag.randn(1).item() == after, "the backward pass gives the stream back as it found it"
+
+
+def test_anomalies_are_named_with_the_place_of_the_forward_operation() -> None:
+    x = Tensor([1.0, 0.0], requires_grad=True)
+    with np.errstate(all="ignore"):
+        with ag.detect_anomaly(), pytest.raises(FloatingPointError, match=r"log made -inf .*test_transform\.py:\d+"):
+            ag.log(x)
+        with (
+            ag.detect_anomaly(),
+            pytest.raises(FloatingPointError, match=r"gradient rule of sqrt made inf.*test_transform\.py"),
+        ):
+            ag.sqrt(x).sum().backward()
+
+
+def test_an_array_changed_behind_the_graphs_back_is_found() -> None:
+    array = np.ones(3)
+    w = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with ag.detect_anomaly():
+        y = (w * ag.from_numpy(array)).sum()
+        y.backward()
+        array[0] = 5
+        with pytest.raises(RuntimeError, match="behind the graph's back after multiply"):
+            y.backward()

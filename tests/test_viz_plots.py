@@ -1,0 +1,105 @@
+"""Plots: files in the format of their suffix, what is on the axes, refusals, and no global state of matplotlib touched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from autograd_mini import Tensor, viz
+
+pytest.importorskip("matplotlib")
+RNG = np.random.default_rng(0)
+HEADS = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
+PLOTS = {
+    "losses": lambda path: viz.plot_losses({"train": [3.0, 2.0, 1.0], "validation": [3.0, 2.5]}, path),
+    "scatter": lambda path: viz.plot_scatter(RNG.normal(size=(20, 2)), np.arange(20) % 3, path),
+    "images": lambda path: viz.plot_images(RNG.random((5, 8, 8, 3)), path),
+    "reconstructions": lambda path: viz.plot_reconstructions(
+        RNG.random((4, 64)), RNG.random((4, 64)), path, image_shape=(8, 8)
+    ),
+    "manifold": lambda path: viz.plot_manifold(RNG.random((3, 4, 8, 8)), path),
+}
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_a_plot_is_written_whole_in_the_format_of_its_suffix(plot, tmp_path):
+    for suffix, head in HEADS.items() if plot == "losses" else [("png", HEADS["png"])]:
+        PLOTS[plot](tmp_path / f"p.{suffix}")
+        assert (tmp_path / f"p.{suffix}").read_bytes().startswith(head)
+    assert all(not p.name.startswith(".") for p in tmp_path.iterdir()), "no temporary file stays behind"
+
+
+def test_losses_start_at_1_and_take_scalar_tensors():
+    figure = viz.plot_losses({"a": [Tensor(2.0, requires_grad=True), Tensor(1.0)]}, xlabel="iteration")
+    (line,) = figure.axes[0].lines
+    assert line.get_xydata().tolist() == [[1, 2], [2, 1]]
+    assert figure.axes[0].get_xlabel() == "iteration"
+
+
+def test_curves_and_classes_differ_by_more_than_colour():
+    lines = viz.plot_losses({str(i): [1.0, 2.0] for i in range(8)}).axes[0].lines
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 8
+    assert lines[0].get_linestyle() != lines[1].get_linestyle()
+    groups = viz.plot_scatter(RNG.normal(size=(30, 2)), np.arange(30) % 10).axes[0].collections
+    looks = {(tuple(g.get_facecolor()[0]), g.get_paths()[0].vertices.tobytes()) for g in groups}
+    assert len(groups) == len(looks) == 10
+
+
+def test_scatter_puts_each_point_under_its_class():
+    axes = viz.plot_scatter(Tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]), Tensor([1, 0, 1])).axes[0]
+    assert [g.get_offsets().tolist() for g in axes.collections] == [[[2, 3]], [[0, 1], [4, 5]]]
+
+
+def test_images_keep_their_place_and_values():
+    images = np.stack([np.full((2, 2), v) for v in (0.0, 0.25, 0.5, 2.0, -1.0)])
+    shown = viz.plot_images(images, columns=3).axes[0].images[0].get_array()
+    assert shown.shape == (2 * 4, 3 * 4)
+    centres = shown[1::4, 1::4]
+    assert centres.tolist() == [[0, 0.25, 0.5], [1, 0, 1]], "clipped to [0, 1], and white where no image is left"
+
+
+def test_reconstructions_lie_below_their_originals():
+    pair = viz.plot_reconstructions(np.zeros((3, 4)), np.ones((3, 1, 2, 2)), image_shape=(2, 2)).axes[0]
+    shown = pair.images[0].get_array()
+    assert (shown[1, 1::4] == 0).all()
+    assert (shown[5, 1::4] == 1).all()
+    assert [t.get_text() for t in pair.get_yticklabels()] == ["original", "reconstruction"]
+
+
+def test_a_manifold_has_its_first_row_on_top_and_no_gaps():
+    grid = np.arange(6).reshape(2, 3, 1, 1) / 10 * np.ones((2, 3, 2, 2))
+    axes = viz.plot_manifold(grid, extent=(-3, 3, -1, 1)).axes[0]
+    image = axes.images[0]
+    assert image.get_array()[::2, ::2].tolist() == [[0, 0.1, 0.2], [0.3, 0.4, 0.5]]
+    assert image.get_extent() == [-3, 3, -1, 1]
+    assert axes.get_ylim() == (-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: viz.plot_losses({}), "empty"),
+        (lambda: viz.plot_losses({"a": [1.0]}, "p.gif"), r"\.png, \.svg, \.pdf"),
+        (lambda: viz.plot_scatter(np.zeros((3, 3)), np.zeros(3)), r"\(3, 3\) and \(3,\)"),
+        (lambda: viz.plot_scatter(np.zeros((3, 2)), np.zeros(4)), r"\(3, 2\) and \(4,\)"),
+        (lambda: viz.plot_images(np.zeros((3, 3, 8, 8))), r"\(3, 3, 8, 8\)"),
+        (lambda: viz.plot_images(np.zeros((0, 8, 8))), r"\(0, 8, 8\)"),
+        (lambda: viz.plot_reconstructions(np.zeros((3, 64)), np.zeros((2, 64)), image_shape=(8, 8)), r"\(2, 64\)"),
+        (lambda: viz.plot_manifold(np.zeros((9, 8, 8))), r"\(9, 8, 8\)"),
+    ],
+)
+def test_bad_input_is_refused_with_its_shape(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()
+
+
+def test_viz_imports_neither_matplotlib_nor_graphviz_and_plots_leave_pyplot_alone():
+    program = (
+        "import sys; from autograd_mini import viz; heavy = {'matplotlib', 'graphviz', 'pygraphviz'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules);"
+        "viz.plot_losses({'a': [1.0]}); assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,0 +1,145 @@
+"""`draw` and the `Picture` that it returns: a graph as DOT text, which can be saved, piped, and shown in a notebook."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from .deltas import deltas, with_deltas
+from .dot import Direction, Show, write
+from .files import suffix_of, write_atomically
+from .fold import Collapse, folded, note
+from .graph import Graph, Names, Outputs, record
+from .lecture import Unclear, lecture
+from .render import FORMATS, render
+from .scopes import scoped
+from .tree import tree
+
+Notation: TypeAlias = Literal["code", "lecture"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn graph: `source` is its DOT text, `graph` the records behind it, `notes` what it says below itself.
+
+    `timeout` is the number of seconds that a layout may take.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import viz
+    >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
+    >>> viz.draw(x * x).source.splitlines()[0]
+    'digraph autograd_mini {'
+    >>> viz.draw(x * x)
+    <Picture of 3 nodes>
+    """
+
+    source: str
+    graph: Graph
+    notes: tuple[str, ...] = ()
+    timeout: float = 10
+
+    def __repr__(self) -> str:
+        return f"<Picture of {len(self.graph.nodes)} nodes>"
+
+    def pipe(self, format: str = "svg") -> bytes:
+        """The picture as the bytes of an svg, png, pdf or dot file.
+
+        Raises ValueError for another format, RendererMissing where no Graphviz is found (never for dot), TimeoutError when
+        the layout takes longer than `timeout` seconds, RuntimeError when it fails.
+
+        >>> import autograd_mini as ag
+        >>> from autograd_mini import viz
+        >>> viz.draw(ag.Tensor(1.0)).pipe("dot")[:7]
+        b'digraph'
+        """
+        return render(self.source, format, self.timeout)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the file, whole or not at all; the format follows the suffix: .svg, .png, .pdf or .dot (ValueError otherwise).
+
+        Raises what `pipe` raises.
+        """
+        write_atomically(path, self.pipe(suffix_of(path, FORMATS)))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        """What a notebook shows: the picture, or, where it cannot be drawn, the reason and the graph as text."""
+        try:
+            return {"image/svg+xml": self.pipe("svg").decode(), "text/plain": repr(self)}
+        except Exception as error:  # a cell's output must appear whatever is wrong with the machine
+            return {"text/plain": f"{tree(self.graph)}\n(not drawn: {error})"}
+
+
+def draw(
+    outputs: Outputs,
+    *,
+    params: Names = None,
+    show_shapes: bool = True,
+    show_values: bool = False,
+    show_grad: bool | None = None,
+    show_formula: bool = False,
+    notation: Notation = "code",
+    rankdir: Direction = "LR",
+    depth: int | None = None,
+    collapse: Collapse = "auto",
+    legend: bool = True,
+    max_nodes: int = 2000,
+    timeout: float = 10,
+) -> Picture:
+    """Draws the graph that made `outputs` (a Tensor, or a list or dict of them), exactly as it was recorded.
+
+    Inputs, parameters, operations, tensors and losses (scalar outputs) differ in shape and in colour. Names come from `params`
+    (a module, or a dict of name to Tensor or module), from the keys of `outputs`, or from each tensor's `name`. Where they are
+    paths, `encoder.0.weight`, operations stand in clusters, one for each module and one inside the other.
+
+    show_shapes   each tensor's shape
+    show_values   its numbers up to four of them, otherwise mean ± standard deviation, or the range of integers
+    show_grad     its gradient, `—` where none has been computed; None shows gradients when there are any
+    show_formula  what each operation computes, and its local derivatives ∂ by its operands
+    notation      "lecture" calls pre-activations u⁽ˡ⁾ and shows δ⁽ˡ⁾ at them alone, activations h⁽ˡ⁾, parameters W⁽ˡ⁾ and b⁽ˡ⁾
+                  with ∂L/∂W⁽ˡ⁾, the input being layer 1; local derivatives stand on the edges. Gradients are then those of
+                  the scalar outputs, from a walk of draw's own that leaves every `.grad` alone. Where no layers can be
+                  told apart, a note says why, and "code" is used
+    rankdir       the direction of the forward pass: LR, RL, TB or BT
+    depth         modules that many levels down are folded, each into one node
+    collapse      names of modules to be folded, or patterns like "layers.*"; "auto" folds blocks that repeat where the graph
+                  has more than 150 nodes, and modules where it has more than `max_nodes`; () folds nothing
+
+    A folded node says how many nodes it hides, and the picture how to see them.
+    A leaf that was written after an operation had used it, as by an optimizer's step, is marked "changed since". The first
+    operand of −, ÷, @ and power enters from the top (LR) or the left (TB). Raises ValueError for more than `max_nodes` nodes
+    or another `rankdir`, TypeError where an output is no Tensor. Only `Picture.pipe` and `save` need Graphviz.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import viz
+    >>> w, h = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(3.0, name="h")
+    >>> picture = viz.draw(w * h, show_values=True)
+    >>> "<b>w</b>" in picture.source
+    True
+    """
+    if rankdir not in get_args(Direction):
+        raise ValueError(f"draw: rankdir must be one of {', '.join(get_args(Direction))}, got {rankdir!r}")
+    if notation not in get_args(Notation):
+        raise ValueError(f"draw: notation must be one of {', '.join(get_args(Notation))}, got {notation!r}")
+    graph, notes = _spoken(scoped(record(outputs, params)), outputs, notation)
+    graph = folded(graph, depth, collapse, max_nodes)
+    if show_grad is None:
+        show_grad = any(node.grad is not None for node in graph.nodes)
+    show = Show(show_shapes, show_values, show_grad, show_formula, rankdir, legend)
+    said = tuple(filter(None, [*notes, note(graph)]))
+    return Picture(write(graph, show, said), graph, said, timeout)
+
+
+def _spoken(graph: Graph, outputs: Outputs, notation: Notation) -> tuple[Graph, list[str]]:
+    """The graph in a notation, and what the picture must say about that."""
+    if notation == "code":
+        return graph, []
+    notes: list[str] = []
+    try:
+        graph = with_deltas(graph, deltas(outputs))
+    except RuntimeError as error:
+        notes.append(f"gradients are not shown: {error}")
+    try:
+        return lecture(graph), notes
+    except Unclear as error:
+        return graph, [*notes, f"drawn in the notation of the code: {error}"]
