@@ -78,7 +78,9 @@ def test_a_gradient_owns_writeable_memory_of_its_own() -> None:
 def test_a_rule_that_widens_cannot_widen_a_gradient(create_graph: bool) -> None:
     """Every gradient has exactly its input's dtype, whatever a user's own rule returns."""
 
-    @ag.primitive((lambda xp, g, y, x: g * np.float64(2.0) * Tensor(np.ones(2)) if create_graph else g * np.ones(2) * 2,), formula="2x")
+    @ag.primitive(
+        (lambda xp, g, y, x: g * np.float64(2.0) * Tensor(np.ones(2)) if create_graph else g * np.ones(2) * 2,), formula="2x"
+    )
     def careless_double(x: np.ndarray) -> np.ndarray:
         return x * 2
 

@@ -28,7 +28,9 @@ def kept_means(draw: Any) -> Call:
     kept.flat[0] = True  # a mean of nothing is nan
     total = draw(st.sampled_from([1.0, 2.5, float(kept.sum())]))
     operands = (draw(values(shape)),)
-    return Call(lambda x: recorded.kept_mean(x, kept, np.asarray(total, x.dtype)), operands, f"kept {kept.tolist()}, total {total}")
+    return Call(
+        lambda x: recorded.kept_mean(x, kept, np.asarray(total, x.dtype)), operands, f"kept {kept.tolist()}, total {total}"
+    )
 
 
 SAMPLES = {"binary_cross_entropy": probabilities(), "kept_mean": kept_means()}
