@@ -19,6 +19,7 @@ from .create import *
 from .dtypes import default_dtype as default_dtype
 from .dtypes import set_default_dtype as set_default_dtype
 from .ops.activation import *
+from .ops.composed import *
 from .ops.contraction import *
 from .ops.conv import *
 from .ops.elementwise import *

@@ -41,7 +41,7 @@ def backward(
     """Adds the gradient of `output` to `.grad` of every leaf that requires one (and of tensors that asked by `retain_grad`).
 
     `gradient` is the gradient of some loss by `output`, of its shape; it may be left out when `output` has one element. With
-    `create_graph` the gradients can themselves be differentiated. With `free` the graph is dropped on the way, so a second pass
+    `create_graph` the gradients can themselves be differentiated. With `free` the graph is dropped afterwards, so a second pass
     raises RuntimeError.
 
     >>> from autograd_mini import Tensor

@@ -5,6 +5,7 @@ Whatever the user can put right, a flag, a folder, a missing package, is told in
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ import typer
 from autograd_mini import nn, viz
 
 from .recipes import MODELS, RECIPES, Recipe
-from .run import DRAWN, Run, training_graph
+from .run import DRAWN, Run, fresh_folder, last_folder, stored_recipe, training_graph
 
 USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes, as shells know them
 # Newer releases of typer carry click inside, older ones depend on it: this is click's base of all usage errors in both.
@@ -40,13 +41,15 @@ def train(
     latent: Latent = None,
     batch_size: Annotated[int | None, typer.Option(min=1)] = None,
     lr: Annotated[float | None, typer.Option(min=0, help="Learning rate of Adam.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same run, bit for bit.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same run, bit for bit.", show_default="0")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA, -2, -3, … if taken")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, by its own recipe.")] = False,
 ) -> None:
     """Trains a model and fills a folder with its weights, metrics and pictures.
 
-    What is not given comes from the recipe for this model and data.
+    What is not given comes from the recipe for this model and data. A run never writes over another.
     """
     asked: dict[str, Any] = {
         "epochs": epochs,
@@ -56,9 +59,12 @@ def train(
         "classes": None if classes is None else _numbers(classes),
         "limit_per_class": limit_per_class,
     }
-    recipe = replace(_recipe(model, data, latent), **{name: value for name, value in asked.items() if value is not None})
+    standard = _recipe(model, data, None)
+    default = Path("runs") / f"{model}-{data}"
+    folder = out or (last_folder(default) if resume else fresh_folder(default))
     try:
-        run = Run(recipe, out or Path("runs") / f"{model}-{data}", resume=resume)
+        recipe = _with_latent(_resumed(folder, standard) if resume else standard, latent)
+        run = Run(replace(recipe, **{name: value for name, value in asked.items() if value is not None}), folder, resume=resume)
     except nn.data.DataError:
         raise
     except ValueError as error:
@@ -68,6 +74,9 @@ def train(
         run.write()
         print(_summary(run))
     if run.trainer.interrupted:
+        print(
+            f"go on with: autograd-mini train {model} --data {data} --resume --out {shlex.quote(str(folder))}", file=sys.stderr
+        )
         raise typer.Exit(INTERRUPTED)
 
 
@@ -102,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error.format_message())
     except OSError as error:
         return _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except (ModuleNotFoundError, nn.data.DataError, viz.RendererMissing) as error:
+    except (ModuleNotFoundError, nn.data.DataError, nn.DivergedError, viz.RendererMissing) as error:
         return _refuse(str(error))
     except typer.Abort:
         return INTERRUPTED
@@ -126,11 +135,25 @@ def _recipe(model: str, data: str, latent: int | None) -> Recipe:
     for what, name, known in (("model", model, MODELS), ("data set", data, nn.data.DATASETS)):
         if name not in known:
             raise typer.BadParameter(f"unknown {what} {name!r}; there are {', '.join(known)}")
-    recipe = RECIPES[model, data]
+    if (model, data) not in RECIPES:
+        fitting = ", ".join(name for other, name in RECIPES if other == model)
+        raise typer.BadParameter(f"no recipe for {model} on {data}; there are some for {fitting}")
+    return _with_latent(RECIPES[model, data], latent)
+
+
+def _with_latent(recipe: Recipe, latent: int | None) -> Recipe:
     try:
         return recipe if latent is None else recipe.with_latent(latent)
     except ValueError as error:
         raise typer.BadParameter(f"--latent: {error}") from error
+
+
+def _resumed(folder: Path, standard: Recipe) -> Recipe:
+    recipe = stored_recipe(folder)
+    if (recipe.model, recipe.data) != (standard.model, standard.data):
+        asked = f"{standard.model} on {standard.data}"
+        raise ValueError(f"{folder} holds a run of {recipe.model} on {recipe.data}, not of {asked}")
+    return recipe
 
 
 def _summary(run: Run) -> str:

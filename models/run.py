@@ -1,7 +1,7 @@
 """One training run: a recipe in, a folder of results out.
 
-config.json, metrics.csv, checkpoint.safetensors, model.safetensors, loss.png and graph.svg for every model; reconstructions.png
-and latent.png where there is a latent space; samples.png where the model can draw new images.
+config.json, metrics.csv, timing.csv, checkpoint.safetensors, model.safetensors, loss.png and graph.svg for every model;
+reconstructions.png and latent.png where there is a latent space; samples.png where the model can draw new images.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable
+from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import autograd_mini as ag
 from autograd_mini import nn, viz
@@ -24,6 +24,7 @@ from .latent import LatentModel
 from .recipes import MODELS, Model, Recipe
 from .vae import VAE
 
+CONFIG: Final = "config.json"
 DRAWN: Final = 4  # images in the batch whose graph is drawn
 RESTORED: Final = 10  # images beside their reconstructions
 SAMPLES: Final = 64
@@ -35,8 +36,9 @@ CURVES: Final = {"training": "loss", "test": "val_loss"}  # in loss.png, and whe
 class Run:
     """A recipe made ready: data loaded and cut down, model, trainer, and the folder for the results, with its config.json.
 
-    ValueError for a recipe that does not fit its data, OSError for a folder that cannot be written. With `resume`, the folder's
-    checkpoint is taken up: FileNotFoundError where there is none, ValueError where it is another model's.
+    ValueError for a recipe that does not fit its data or a folder that holds a run already, OSError for one that cannot be
+    written. With `resume`, the folder's checkpoint is taken up: FileNotFoundError where there is none, ValueError where it is
+    another model's.
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES
@@ -48,6 +50,8 @@ class Run:
 
     def __init__(self, recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = True) -> None:
         nn.extras.extra("matplotlib", "plotting")  # before training, not after it
+        if not resume and holds_run(folder):
+            raise ValueError(f"{folder} holds a run already: go on with it by --resume, or give --out another name")
         self.recipe = recipe
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,20 +64,14 @@ class Run:
         if resume:
             self.trainer.load(folder / nn.trainer.CHECKPOINT)
         self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
-        (folder / "config.json").write_text(self._config + "\n", encoding="utf-8")
+        nn.checkpoint.write_text(folder / CONFIG, self._config + "\n")
 
     def train(self) -> None:
-        """Trains to the recipe's last epoch, or until Ctrl-C, with the test images for validation.
-
-        BLAS keeps to one thread: results are the same bits on any number of cores, and a busy core stalls no barrier.
-        """
+        """Trains to the recipe's last epoch, or until Ctrl-C, with the test images for validation."""
         train, test = self.train_split, self.test_split
-        batches = nn.data.DataLoader(
-            train.images, train.labels, batch_size=self.recipe.batch_size, shuffle=True, seed=self.recipe.seed
-        )
-        validation = nn.data.DataLoader(test.images, test.labels, batch_size=TESTED_AT_ONCE)
-        with threadpool_limits(1):
-            self.trainer.fit(batches, self.recipe.epochs, validation)
+        batches = nn.data.DataLoader(train, batch_size=self.recipe.batch_size, shuffle=True, seed=self.recipe.seed)
+        validation = nn.data.DataLoader(test, batch_size=TESTED_AT_ONCE)
+        self.trainer.fit(batches, self.recipe.epochs, validation)
 
     def write(self) -> None:
         """Writes the model and the pictures.
@@ -92,6 +90,65 @@ class Run:
         except (RuntimeError, TimeoutError) as error:
             picture.save(self.folder / "graph.dot")
             print(f"wrote {self.folder / 'graph.dot'} instead of graph.svg: {error}", file=sys.stderr)
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a training run has left its recipe or a checkpoint in the folder.
+
+    >>> import pathlib, tempfile
+    >>> from autograd_mini.models.run import holds_run
+    >>> holds_run(pathlib.Path(tempfile.mkdtemp()))
+    False
+    """
+    return any((folder / name).exists() for name in (CONFIG, nn.trainer.CHECKPOINT))
+
+
+def fresh_folder(wanted: Path) -> Path:
+    """`wanted`, or the first of `wanted-2`, `wanted-3`, … that holds no run.
+
+    >>> import pathlib, tempfile
+    >>> from autograd_mini.models.run import fresh_folder
+    >>> wanted = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (wanted / "config.json").write_text("{}")
+    >>> fresh_folder(wanted).name == f"{wanted.name}-2"
+    True
+    """
+    numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+    return next(folder for folder in chain([wanted], numbered) if not holds_run(folder))
+
+
+def last_folder(wanted: Path) -> Path:
+    """The last that `fresh_folder` gave and that holds a run since; `wanted` where there is none.
+
+    >>> import pathlib, tempfile
+    >>> from autograd_mini.models.run import last_folder
+    >>> wanted = pathlib.Path(tempfile.mkdtemp()) / "run"
+    >>> last_folder(wanted) == wanted
+    True
+    """
+    numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+    return [wanted, *takewhile(holds_run, numbered)][-1]
+
+
+def stored_recipe(folder: Path) -> Recipe:
+    """The recipe of the run in a folder; FileNotFoundError without one, ValueError where it is damaged.
+
+    >>> import pathlib, tempfile
+    >>> from autograd_mini.models.recipes import RECIPES
+    >>> from autograd_mini.models.run import Run, stored_recipe
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> stored_recipe(Run(RECIPES["ae", "digits"], folder).folder) == RECIPES["ae", "digits"]
+    True
+    """
+    path = folder / CONFIG
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8")).items()
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored}
+        return Recipe(**fields)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file; there is no run to go on with") from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: is no recipe of a run: {error}") from None
 
 
 def training_graph(model: Model, images: Array, labels: Array) -> viz.Picture:

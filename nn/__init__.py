@@ -27,6 +27,7 @@ from .activation import (
     Softsign,
     Tanh,
 )
+from .adam import Adam, AdamW, NAdam
 from .adversarial import (
     AdversarialLoss,
     feature_matching_loss,
@@ -36,6 +37,9 @@ from .adversarial import (
     non_saturating_loss,
     wasserstein_loss,
 )
+from .averaging import EMA, HistoricalAverage
+from .callbacks import Averaging, Callback, EarlyStopping, FixedNoise, LearningRateLog, Schedule
+from .clip import clip_grad_norm, clip_grad_value
 from .container import Identity, Lambda, ModuleDict, ModuleList, Sequential
 from .conv import Conv1d, Conv2d, ConvTranspose2d
 from .embedding import Embedding
@@ -57,18 +61,32 @@ from .module import Buffer, Module, Parameter
 from .noise import Dropout, Dropout2d, GaussianNoise
 from .normalize import BatchNorm1d, BatchNorm2d, LayerNorm, VirtualBatch, VirtualBatchNorm
 from .optim import Optimizer
-from .optimizers import FTRL, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
+from .optimizers import FTRL, SGD, Adadelta, Adagrad, RMSprop
 from .pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
 from .reparametrize import SpectralNorm, WeightNorm, data_dependent_init
+from .schedule import (
+    CosineAnnealingLR,
+    ExponentialLR,
+    LinearWarmup,
+    LRScheduler,
+    MultiStepLR,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    StepLR,
+)
 from .semi_supervised import generated_loss, real_logit, semi_supervised_loss, unlabelled_loss
 from .serialize import load, load_metadata, save
 from .summarize import Summary, summary
 from .trainer import Trainer
+from .update import DivergedError, Update
+from .wrappers import SAM, SwitchOptimizer
 
 __all__ = [
     "ELU",
+    "EMA",
     "FTRL",
     "GELU",
+    "SAM",
     "SELU",
     "SGD",
     "Activation",
@@ -78,24 +96,35 @@ __all__ = [
     "AdamW",
     "AdaptiveAvgPool2d",
     "AdversarialLoss",
+    "Averaging",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
     "Buffer",
+    "Callback",
     "Conv1d",
     "Conv2d",
     "ConvTranspose2d",
+    "CosineAnnealingLR",
+    "DivergedError",
     "Dropout",
     "Dropout2d",
+    "EarlyStopping",
     "Embedding",
+    "ExponentialLR",
+    "FixedNoise",
     "Flatten",
     "GaussianNoise",
     "Hardtanh",
+    "HistoricalAverage",
     "Identity",
+    "LRScheduler",
     "Lambda",
     "LayerNorm",
     "LeakyReLU",
+    "LearningRateLog",
     "Linear",
+    "LinearWarmup",
     "LogSigmoid",
     "LogSoftmax",
     "MaxPool2d",
@@ -104,12 +133,16 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiStepLR",
     "NAdam",
+    "OneCycleLR",
     "Optimizer",
     "Parameter",
     "RMSprop",
     "ReLU",
     "ReLU6",
+    "ReduceLROnPlateau",
+    "Schedule",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -117,16 +150,21 @@ __all__ = [
     "Softplus",
     "Softsign",
     "SpectralNorm",
+    "StepLR",
     "Summary",
+    "SwitchOptimizer",
     "Tanh",
     "Trainer",
     "Unflatten",
+    "Update",
     "Upsample",
     "VirtualBatch",
     "VirtualBatchNorm",
     "WeightNorm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "clip_grad_norm",
+    "clip_grad_value",
     "cross_entropy",
     "data",
     "data_dependent_init",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.dtypes import default_dtype
 from autograd_mini.tensor import Tensor, TensorLike
 
 from . import init
-from .layer import Layer
+from .layer import Layer, empty
 from .module import Parameter
 
 
@@ -25,9 +23,8 @@ class Embedding(Layer):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, dtype: DTypeLike | None = None):
-        dtype = default_dtype() if dtype is None else dtype
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.weight = init.normal_(Parameter(np.empty((num_embeddings, embedding_dim), dtype)))
+        self.weight = init.normal_(Parameter(empty((num_embeddings, embedding_dim), dtype)))
 
     def forward(self, indices: TensorLike) -> Tensor:
         return ag.embedding(self.weight, indices)

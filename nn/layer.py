@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from autograd_mini.dtypes import default_dtype
-from autograd_mini.tensor import Shape, Tensor, TensorLike
+from autograd_mini.tensor import Array, Shape, Tensor, TensorLike
 
 from . import init
 from .module import Module, Parameter
@@ -29,7 +29,8 @@ class Layer(Module):
         try:
             return super().__call__(*args, **kwargs)
         except (ValueError, TypeError, IndexError) as error:
-            raise type(error)(f"{self!r}: {error}") from None
+            error.args = (f"{self!r}: {error}",)  # the error itself goes on, and shows where it arose
+            raise
 
 
 class Applied(Layer):
@@ -71,12 +72,16 @@ class Applied(Layer):
         return ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
 
 
+def empty(shape: Shape, dtype: DTypeLike | None) -> Array:
+    """An array to be filled, in the default dtype unless `dtype` names another."""
+    return np.empty(shape, default_dtype() if dtype is None else dtype)
+
+
 def started(shape: Shape, outputs: int | None, dtype: DTypeLike | None) -> tuple[Parameter, Parameter | None]:
     """A weight and a bias of length `outputs` (None: no bias) from U(−1/√fan_in, 1/√fan_in), as PyTorch starts them."""
-    dtype = default_dtype() if dtype is None else dtype
     # He's bound with a leaky slope of √5 is just 1/√fan_in.
-    weight = init.kaiming_uniform_(Parameter(np.empty(shape, dtype)), a=math.sqrt(5))
+    weight = init.kaiming_uniform_(Parameter(empty(shape, dtype)), a=math.sqrt(5))
     if outputs is None:
         return weight, None
     bound = 1 / math.sqrt(max(init.fans(weight)[0], 1))
-    return weight, init.uniform_(Parameter(np.empty(outputs, dtype)), -bound, bound)
+    return weight, init.uniform_(Parameter(empty((outputs,), dtype)), -bound, bound)

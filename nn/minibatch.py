@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.dtypes import default_dtype
 from autograd_mini.primitive import floating
 from autograd_mini.tensor import Tensor, TensorLike
 
 from . import init
-from .layer import Layer
+from .layer import Layer, empty
 from .module import Parameter
 
 
@@ -40,9 +38,9 @@ class MinibatchDiscrimination(Layer):
         dtype: DTypeLike | None = None,
     ):
         self.in_features, self.kernels, self.kernel_dim, self.include_self = in_features, kernels, kernel_dim, include_self
-        dtype = default_dtype() if dtype is None else dtype
-        empty = Parameter(np.empty((in_features, kernels * kernel_dim), dtype))
-        self.weight = init.normal_(empty, std=1 / math.sqrt(max(in_features, 1)))
+        self.weight = init.normal_(
+            Parameter(empty((in_features, kernels * kernel_dim), dtype)), std=1 / math.sqrt(max(in_features, 1))
+        )
 
     def forward(self, features: TensorLike) -> Tensor:
         f = floating(features)

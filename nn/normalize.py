@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.dtypes import default_dtype
 from autograd_mini.primitive import floating
 from autograd_mini.tensor import Shape, Tensor, TensorLike
 
-from .layer import Layer
+from . import init
+from .layer import Layer, empty
 from .module import Buffer, Module, Parameter
 
 
@@ -20,16 +19,15 @@ class _Affine(Layer):
     """A layer that ends by x̂ γ + β, with γ = `weight` and β = `bias` of one shape, which start at 1 and 0; both may be None."""
 
     def __init__(self, shape: Shape, weight: bool, bias: bool, dtype: DTypeLike | None):
-        dtype = default_dtype() if dtype is None else dtype
-        self.weight = Parameter(np.ones(shape, dtype)) if weight else None
-        self.bias = Parameter(np.zeros(shape, dtype)) if bias else None
+        self.weight = init.ones_(Parameter(empty(shape, dtype))) if weight else None
+        self.bias = init.zeros_(Parameter(empty(shape, dtype))) if bias else None
 
 
 # -- over the batch --------------------------------------------------------------------------------------------------------
 
 
 class _BatchNorm(_Affine):
-    ndims: ClassVar[tuple[int, ...]]
+    shapes: ClassVar[dict[int, str]]  # what it takes, by number of axes
 
     def __init__(
         self,
@@ -45,16 +43,15 @@ class _BatchNorm(_Affine):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.running_mean = self.running_var = self.num_batches_tracked = None
         if track_running_stats:
-            dtype = default_dtype() if dtype is None else dtype
-            self.running_mean = Buffer(np.zeros(num_features, dtype))
-            self.running_var = Buffer(np.ones(num_features, dtype))
-            self.num_batches_tracked = Buffer(np.array(0))
+            self.running_mean = init.zeros_(Buffer(empty((num_features,), dtype)))
+            self.running_var = init.ones_(Buffer(empty((num_features,), dtype)))
+            self.num_batches_tracked = Buffer(0)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = floating(x)
-        if x.ndim not in self.ndims or x.shape[1] != self.num_features:
-            axes = " or ".join("(N, C)" if n == 2 else "(N, C, L)" if n == 3 else "(N, C, H, W)" for n in self.ndims)
-            raise ValueError(f"expected an input of shape {axes} with C = {self.num_features}, got {x.shape}")
+        if x.ndim not in self.shapes or x.shape[1] != self.num_features:
+            shapes = " or ".join(self.shapes.values())
+            raise ValueError(f"expected an input of shape {shapes} with C = {self.num_features}, got {x.shape}")
         if not self.training and self.running_mean is not None and self.running_var is not None:
             return ag.batch_norm_inference(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
         count = x.size // self.num_features
@@ -97,7 +94,7 @@ class BatchNorm1d(_BatchNorm):
     ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
     """
 
-    ndims = (2, 3)
+    shapes: ClassVar = {2: "(N, C)", 3: "(N, C, L)"}
 
 
 class BatchNorm2d(_BatchNorm):
@@ -110,7 +107,7 @@ class BatchNorm2d(_BatchNorm):
     (2, 3, 4, 4)
     """
 
-    ndims = (4,)
+    shapes: ClassVar = {4: "(N, C, H, W)"}
 
 
 # -- over the features -----------------------------------------------------------------------------------------------------
@@ -176,7 +173,7 @@ class VirtualBatchNorm(_Affine):
         pixels, column = tuple(range(2, x.ndim)), (self.num_features, *(1,) * (x.ndim - 2))
         ours, theirs = x[:n], x[n:]
         mean, var = ag.mean(ours, (0, *pixels), keepdims=True), ag.var(ours, (0, *pixels), keepdims=True)
-        own_mean, own_var = (f(theirs, pixels, keepdims=True) if pixels else f(theirs[None], 0) for f in (ag.mean, ag.var))
+        own_mean, own_var = ag.mean(theirs, pixels, keepdims=True), ag.var(theirs, pixels, keepdims=True)
         # The variance of a mixture: that within its parts and that between their means. E[x²] − E[x]² would cancel digits.
         share = 1 / (n + 1)
         both_mean = mean * (1 - share) + own_mean * share

@@ -232,3 +232,31 @@ class Optimizer(ABC):
             for group in self.param_groups
         ]
         return f"{self._name}(" + "; ".join(lines) + ")"
+
+
+# -- what kernels share -------------------------------------------------------------------------------------------------
+
+
+def decayed(w: Array, d: Array, scratch: Array, group: Group) -> Array:
+    """The gradient with λ w added, in `scratch`; where decay is decoupled, w itself shrinks by η λ w and the gradient stays."""
+    decay = group["weight_decay"]
+    if not decay:
+        return d
+    if group.get("decoupled_weight_decay"):
+        w *= 1 - group["lr"] * decay
+        return d
+    np.multiply(w, decay, scratch)
+    scratch += d
+    return scratch
+
+
+def averaged(mean: Array, value: Array, share: float, scratch: Array) -> None:
+    """mean ← (1 − share) mean + share · value; `value` may lie in `scratch`."""
+    np.multiply(value, share, scratch)
+    mean *= 1 - share
+    mean += scratch
+
+
+def zeros(p: Array, *names: str) -> dict[str, Any]:
+    """State that starts at 0, by name."""
+    return {name: np.zeros_like(p) for name in names}

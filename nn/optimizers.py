@@ -1,4 +1,4 @@
-"""The kinds of optimizers, one in-place kernel each. Defaults are PyTorch's; other defaults are named where they differ.
+"""Optimizers, one in-place kernel each; Adam and its kin are in `adam.py`. Defaults are PyTorch's; others are named.
 
 With w a parameter, g its gradient and η the learning rate, units tell the kinds apart. Plain descent moves by η g, in units of
 1/w (for a loss without a unit), so η must carry w². Where g is divided by the root of a mean of g², as in Adagrad, RMSprop
@@ -18,31 +18,7 @@ import numpy as np
 
 from autograd_mini.tensor import Array
 
-from .optim import Group, Optimizer, Params
-
-
-def _decayed(w: Array, d: Array, scratch: Array, group: Group) -> Array:
-    """The gradient with λ w added, in `scratch`; where decay is decoupled, w itself shrinks by η λ w and the gradient stays."""
-    decay = group["weight_decay"]
-    if not decay:
-        return d
-    if group.get("decoupled_weight_decay"):
-        w *= 1 - group["lr"] * decay
-        return d
-    np.multiply(w, decay, scratch)
-    scratch += d
-    return scratch
-
-
-def _averaged(mean: Array, value: Array, share: float, scratch: Array) -> None:
-    """mean ← (1 − share) mean + share · value; `value` may lie in `scratch`."""
-    np.multiply(value, share, scratch)
-    mean *= 1 - share
-    mean += scratch
-
-
-def _zeros(p: Array, *names: str) -> dict[str, Any]:
-    return {name: np.zeros_like(p) for name in names}
+from .optim import Group, Optimizer, Params, averaged, decayed, zeros
 
 
 class SGD(Optimizer):
@@ -76,14 +52,14 @@ class SGD(Optimizer):
         super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay})
 
     def begin(self, parameter: Array, group: Group) -> dict[str, Any]:
-        return _zeros(parameter, "momentum_buffer") if group["momentum"] else {}
+        return zeros(parameter, "momentum_buffer") if group["momentum"] else {}
 
     def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
         lr, momentum, nesterov = group["lr"], group["momentum"], group["nesterov"]
         if momentum and not state:  # switched on after the first step
             state.update(self.begin(p, group))
         for w, d, v, s, t, _ in self._blocks(p, g, state.get("momentum_buffer", p)):
-            d = _decayed(w, d, t, group)
+            d = decayed(w, d, t, group)
             if momentum:
                 v *= momentum
                 v += d
@@ -131,7 +107,7 @@ class Adagrad(Optimizer):
         rate = group["lr"] / (1 + state["step"] * group["lr_decay"])
         state["step"] += 1
         for w, d, n, s, t, _ in self._blocks(p, g, state["sum"]):
-            d = _decayed(w, d, t, group)
+            d = decayed(w, d, t, group)
             np.multiply(d, d, s)
             n += s
             np.sqrt(n, s)
@@ -170,21 +146,21 @@ class RMSprop(Optimizer):
         super().__init__(params, {**settings, "centered": centered})
 
     def begin(self, parameter: Array, group: Group) -> dict[str, Any]:
-        return _zeros(parameter, *self._names(group))
+        return zeros(parameter, *self._names(group))
 
     def _names(self, group: Group) -> list[str]:
         return ["square_avg"] + ["momentum_buffer"] * bool(group["momentum"]) + ["grad_avg"] * bool(group["centered"])
 
     def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
         share, momentum = 1 - group["alpha"], group["momentum"]
-        state.update(_zeros(p, *(name for name in self._names(group) if name not in state)))  # what was switched on later
+        state.update(zeros(p, *(name for name in self._names(group) if name not in state)))  # what was switched on later
         held = (state["square_avg"], state.get("momentum_buffer", p), state.get("grad_avg", p))
         for w, d, n, v, m, s, t, u in self._blocks(p, g, *held):
-            d = _decayed(w, d, t, group)
+            d = decayed(w, d, t, group)
             np.multiply(d, d, s)
-            _averaged(n, s, share, s)
+            averaged(n, s, share, s)
             if group["centered"]:
-                _averaged(m, d, share, s)
+                averaged(m, d, share, s)
                 np.multiply(m, m, u)
                 np.subtract(n, u, s)
                 np.maximum(s, 0, out=s)  # rounding may go below
@@ -221,152 +197,23 @@ class Adadelta(Optimizer):
         super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay})
 
     def begin(self, parameter: Array, group: Group) -> dict[str, Any]:
-        return _zeros(parameter, "square_avg", "acc_delta")
+        return zeros(parameter, "square_avg", "acc_delta")
 
     def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
         share, eps = 1 - group["rho"], group["eps"]
         for w, d, n, a, s, t, u in self._blocks(p, g, state["square_avg"], state["acc_delta"]):
-            d = _decayed(w, d, t, group)
+            d = decayed(w, d, t, group)
             np.multiply(d, d, s)
-            _averaged(n, s, share, s)
+            averaged(n, s, share, s)
             np.add(a, eps, s)
             np.add(n, eps, u)
             s /= u
             np.sqrt(s, s)
             s *= d
             np.multiply(s, s, u)
-            _averaged(a, u, share, u)
+            averaged(a, u, share, u)
             s *= group["lr"]
             w -= s
-
-
-class Adam(Optimizer):
-    """Adam: m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², w ← w − η m̂ / (√v̂ + ε), with m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ).
-
-    Kingma & Ba 2015, algorithm 1; its defaults are PyTorch's too (TensorFlow's ε is 1e-7). m and v start at 0, so that
-    E[mₜ] = (1 − β₁ᵗ) E[g]: the division undoes this. `weight_decay` λ adds λ w to g, or takes η λ w from w with
-    `decoupled_weight_decay`.
-
-    >>> from autograd_mini import Tensor, nn
-    >>> w = Tensor([1.0, -3.0], requires_grad=True)
-    >>> optimizer = nn.Adam([w], lr=0.5)
-    >>> (w * w).sum().backward()
-    >>> optimizer.step()  # the first step has the length of the learning rate, whatever the gradient's
-    >>> w
-    Tensor([ 0.5, -2.5], requires_grad=True)
-    """
-
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        decoupled_weight_decay: bool = False,
-    ):
-        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay})
-
-    def begin(self, parameter: Array, group: Group) -> dict[str, Any]:
-        return {"step": 0, **_zeros(parameter, "exp_avg", "exp_avg_sq")}
-
-    def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
-        state["step"] += 1
-        beta1, beta2 = group["betas"]
-        root = math.sqrt(1 - beta2 ** state["step"])
-        # m̂ / (√v̂ + ε) with both corrections drawn out of the arrays
-        rate, eps = group["lr"] * root / (1 - beta1 ** state["step"]), group["eps"] * root
-        for w, d, m, v, s, t, _ in self._blocks(p, g, state["exp_avg"], state["exp_avg_sq"]):
-            d = _decayed(w, d, t, group)
-            np.subtract(d, m, s)
-            s *= 1 - beta1
-            m += s
-            np.multiply(d, d, s)
-            _averaged(v, s, 1 - beta2, s)
-            np.sqrt(v, s)
-            s += eps
-            np.divide(m, s, s)
-            s *= rate
-            w -= s
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay: w ← w − η λ w, and then Adam's step by the bare gradient (Loshchilov & Hutter 2019).
-
-    λ is 1e-2 as in PyTorch (TensorFlow's is 4e-3).
-
-    >>> from autograd_mini import Tensor, nn
-    >>> w = Tensor([1.0], requires_grad=True)
-    >>> optimizer = nn.AdamW([w], lr=0.5, weight_decay=0.1)
-    >>> (w * 3).backward([1.0])
-    >>> optimizer.step()  # 1 − 0.5 · 0.1 − 0.5
-    >>> w
-    Tensor([0.45], requires_grad=True)
-    """
-
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-    ):
-        super().__init__(params, lr, betas, eps, weight_decay, decoupled_weight_decay=True)
-
-
-class NAdam(Optimizer):
-    """Adam with Nesterov's momentum: w ← w − η (μₜ₊₁ m / (1 − Π μ₁…ₜ₊₁) + (1 − μₜ) g / (1 − Π μ₁…ₜ)) / (√v̂ + ε) (Dozat 2016).
-
-    μₜ = β₁ (1 − ½ · 0.96^(t ψ)), with ψ = `momentum_decay`; m, v and v̂ as in Adam. TensorFlow's η is 1e-3, its ε 1e-7.
-
-    >>> from autograd_mini import Tensor, nn
-    >>> w = Tensor([1.0], requires_grad=True)
-    >>> optimizer = nn.NAdam([w], lr=0.1)
-    >>> (w * 3).backward([1.0])
-    >>> optimizer.step()
-    >>> round(w.item(), 4)
-    0.8944
-    """
-
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum_decay: float = 4e-3,
-    ):
-        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "momentum_decay": momentum_decay})
-
-    def begin(self, parameter: Array, group: Group) -> dict[str, Any]:
-        return {"step": 0, "mu_product": 1.0, **_zeros(parameter, "exp_avg", "exp_avg_sq")}
-
-    def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
-        state["step"] += 1
-        step, lr, (beta1, beta2) = state["step"], group["lr"], group["betas"]
-        now, coming = (beta1 * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1))
-        state["mu_product"] *= now
-        by_g = lr * (1 - now) / (1 - state["mu_product"])
-        by_m = lr * coming / (1 - state["mu_product"] * coming)
-        root = math.sqrt(1 - beta2**step)
-        for w, d, m, v, s, t, u in self._blocks(p, g, state["exp_avg"], state["exp_avg_sq"]):
-            d = _decayed(w, d, t, group)
-            _averaged(m, d, 1 - beta1, s)
-            np.multiply(d, d, s)
-            _averaged(v, s, 1 - beta2, s)
-            np.sqrt(v, s)
-            s /= root
-            s += group["eps"]
-            np.multiply(d, by_g, u)
-            u /= s
-            w -= u
-            np.multiply(m, by_m, u)
-            u /= s
-            w -= u
 
 
 class FTRL(Optimizer):

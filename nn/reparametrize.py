@@ -113,13 +113,14 @@ def _standardize(module: WeightNorm, inputs: Any, output: Tensor) -> Tensor:
     """Moves g and b, by which the output is affine, and gives the output as it is with the new ones."""
     channel = output.ndim - 1 if isinstance(module.layer, Linear) else 1
     others = tuple(i for i in range(output.ndim) if i != channel)
-    mean, std = ag.mean(output, others, keepdims=True), ag.std(output, others, keepdims=True)
+    std = ag.std(output, others, keepdims=True)
     std = ag.where(std == 0, 1, std)
-    bias = vars(module.layer).get("bias")
-    mean = mean * (bias is not None)
-    if bias is not None:
-        bias.data = (bias - ag.ravel(mean)) / ag.ravel(std)
     module.weight_g.data = module.weight_g / ag.reshape(std, module.weight_g.shape)
+    bias = vars(module.layer).get("bias")
+    if bias is None:
+        return output / std
+    mean = ag.mean(output, others, keepdims=True)
+    bias.data = (bias - ag.ravel(mean)) / ag.ravel(std)
     return (output - mean) / std
 
 

@@ -1,7 +1,7 @@
 """`Trainer`: the loop of epochs and batches around a model's `training_step`, with its bar, its records and its checkpoints.
 
-What is written to the run's folder, after every epoch and on Ctrl-C: `metrics.csv`, one row for each epoch, and
-`checkpoint.safetensors`, from which a run goes on as if it had never stopped, bit for bit.
+What is written to the run's folder, with each row of the history and on Ctrl-C: `metrics.csv`, the history; `timing.csv`, the
+seconds that each row took; and `checkpoint.safetensors`, from which a run goes on as if it had never stopped, bit for bit.
 """
 
 from __future__ import annotations
@@ -11,63 +11,57 @@ import io
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
 
 import autograd_mini as ag
 from autograd_mini.tensor import Array, Tensor
 
-from .checkpoint import load_checkpoint, save_checkpoint
+from .callbacks import Callback
+from .checkpoint import load_checkpoint, save_checkpoint, sweep, write_text, writing
 from .data import DataLoader
 from .extras import extra
 from .interrupt import Interrupt
-from .optim import Optimizer
+from .update import DivergedError, Means, Steps, Update, frozen
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 METRICS: Final = "metrics.csv"
+TIMING: Final = "timing.csv"
 
 Row: TypeAlias = dict[str, float]
 
 
 class Trainable(Protocol):
-    """What a trainer asks of a model: a Module whose `training_step` gives named scalars for a batch; "loss" is minimised."""
+    """What a trainer asks of a model: a Module. Its `training_step`, if no table of updates is given, gives named scalars for
+    a batch, of which "loss" is minimised."""
 
     training: bool
 
-    def training_step(self, batch: Any) -> Mapping[str, Tensor]: ...
     def train(self, mode: bool = True) -> object: ...
     def state_dict(self) -> dict[str, Array]: ...
     def load_state_dict(self, state: Mapping[str, Array | Tensor]) -> None: ...
 
 
-class Averages:
-    """Running means of named values, each weighted by the size of its batch."""
-
-    def __init__(self, count: int = 0, sums: Mapping[str, float] | None = None) -> None:
-        self.count = count
-        self.sums = dict(sums or {})
-
-    def add(self, values: Mapping[str, Tensor], size: int) -> None:
-        self.count += size
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value.item() * size
-
-    def means(self) -> Row:
-        return {name: total / self.count for name, total in self.sums.items()}
-
-
 class Trainer:
-    """Trains `model` by `optimizer`. `history` holds a row for each epoch: means over the training batches as they came,
-    the same with `val_` over the validation batches, and the `seconds` of training.
+    """Trains `model` by one optimizer, or by a table of updates by name, each with losses and an optimizer of its own.
 
-    With a `folder`, which is made if need be, metrics and checkpoints are written there. `progress=False` hides the bar.
+    `history` gets a row for each epoch, or for `every` so many batches: means over the training batches as they came, the same
+    with `val_` over the validation batches, and what `callbacks` add. With a table, names are `NAME_loss` and so on, and while
+    one update learns, the parameters of the others are frozen.
+
+    With a `folder`, which is made if need be, metrics and checkpoints are written there with each row. `progress=False` hides
+    the bar. `blas_threads` is how many threads BLAS may use during training (None: its own choice). By default it is one:
+    results are the same bits on any number of cores, and small products do not wait for a thread on a busy core.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models, nn
     >>> _ = ag.manual_seed(0)
     >>> data = nn.data.digits().train.only(limit_per_class=10)
-    >>> loader = nn.data.DataLoader(data.images, data.labels, batch_size=10, shuffle=True)
+    >>> loader = nn.data.DataLoader(data, batch_size=10, shuffle=True)
     >>> model = models.MLP(sizes=(64, 32, 10))
     >>> trainer = nn.Trainer(model, nn.Adam(model.parameters(), lr=1e-2), progress=False)
     >>> history = trainer.fit(loader, epochs=5)
@@ -78,42 +72,74 @@ class Trainer:
     def __init__(
         self,
         model: Trainable,
-        optimizer: Optimizer,
+        optimizer: Steps | Mapping[str, Update],
         folder: str | os.PathLike[str] | None = None,
         *,
+        callbacks: Iterable[Callback] = (),
+        every: int | None = None,
         progress: bool = True,
+        blas_threads: int | None = 1,
     ) -> None:
-        self.model = model
-        self.optimizer = optimizer
+        if every is not None and every < 1:
+            raise ValueError(f"Trainer: every must be at least 1 batch, got {every}")
+        self.model: Any = model
+        self.updates = _table(self.model, optimizer)
         self.folder = None if folder is None else Path(folder)
+        self.callbacks = tuple(callbacks)
+        self.every = every
         self.progress = progress
+        self.blas_threads = blas_threads
         self.history: list[Row] = []
+        self.iteration = 0  # batches done in all
+        self.stopped: str | None = None  # why a callback ended training
         self.interrupted = False
-        self._batch = 0  # batches of the current epoch that are done, and their averages
-        self._averages = Averages()
+        self._place: Mapping[str, Any] | None = None  # in the data
+        self._means = Means()
+        self._others = {name: _others(self.updates, name) for name in self.updates}
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
+            sweep(self.folder)
 
-    def fit(self, train: DataLoader, epochs: int, validation: DataLoader | None = None) -> list[Row]:
-        """Trains until `epochs` epochs are done, those of an earlier call or a loaded checkpoint included; returns the history.
+    def fit(
+        self,
+        train: DataLoader,
+        epochs: int | None = None,
+        validation: DataLoader | None = None,
+        *,
+        iterations: int | None = None,
+    ) -> list[Row]:
+        """Trains until `epochs` epochs, or `iterations` batches, are done, those of an earlier call or a loaded checkpoint
+        included; returns the history.
 
-        Ctrl-C ends it after the step in progress: the state is saved, a line says so, and `interrupted` is True. A second one
-        raises KeyboardInterrupt.
+        Ctrl-C ends it after the step in progress: the state is saved, a line says how to go on, and `interrupted` is True. A
+        second one raises KeyboardInterrupt. DivergedError for a loss or parameter that is not finite, OSError for a folder that
+        cannot be written, ValueError for data without a batch or in another order than before: the last checkpoint stays.
         """
-        with Interrupt() as interrupt:
-            while len(self.history) < epochs and not interrupt.requested:
-                row = self._epoch(train, epochs, interrupt)
-                if self._batch == len(train):
-                    self._finish(row, validation)
-                if self.folder:
-                    self._write(self.folder)
-        self.interrupted = interrupt.requested
+        if (epochs is None) == (iterations is None):
+            raise ValueError("Trainer.fit: give either epochs or iterations")
+        if not len(train):
+            raise ValueError("Trainer.fit: the training data have no batch")
+        if self._place is not None:
+            train.load_state_dict(self._place)
+        target = iterations if iterations is not None else (epochs or 0) * len(train)
+        self.model.train()
+        # A loss that overflows is told by DivergedError, once, and not by warnings of each operation on the way.
+        with Interrupt() as interrupt, self._threads(), np.errstate(over="ignore", invalid="ignore"):
+            while self.iteration < target and not (self.stopped or interrupt.requested):
+                self._epoch(train, validation, target, interrupt)
+            self.interrupted = interrupt.requested
+            if not self.interrupted:
+                for callback in self.callbacks:
+                    callback.after_fit(self)
+            self._write()
         if self.interrupted:
             print(self._farewell(), file=sys.stderr)
         return self.history
 
     def evaluate(self, loader: DataLoader) -> Row:
         """Means of the model's named losses over a loader, in inference mode; nothing is trained.
+
+        Random draws are the same at each call, and training's own stream stays where it is: validation changes no run.
 
         >>> import numpy as np
         >>> from autograd_mini import models, nn
@@ -122,78 +148,170 @@ class Trainer:
         >>> sorted(trainer.evaluate(nn.data.DataLoader(np.zeros((3, 4), "float32"), np.zeros(3, int))))
         ['accuracy', 'loss']
         """
-        averages, training = Averages(), self.model.training
+        means = Means()
+        with self.inference():
+            for batch in loader.epoch(0):
+                for prefix, update in self.updates.items():
+                    means.add(update.losses(batch), len(batch[0]), prefix)
+        return means()
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """Inside, the model is in inference mode, nothing is recorded, and random draws come from a stream apart."""
+        training = self.model.training
         self.model.train(False)
-        with ag.no_grad():
-            for batch in loader.epoch(0):  # the same order at every call, so that a resumed run draws as the whole one did
-                averages.add(self.model.training_step(batch), len(batch[0]))
-        self.model.train(training)
-        return averages.means()
+        try:
+            with ag.no_grad(), _stream_apart():
+                yield
+        finally:
+            self.model.train(training)
+
+    def stop(self, reason: str) -> None:
+        """Ends training after the row in progress; for callbacks."""
+        self.stopped = reason
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes model, optimizer, history, random stream and place in the data to one safetensors file, atomically."""
+        """Writes model, optimizers, callbacks, history, random stream and place in the data to one safetensors file.
+
+        Whole or not at all: OSError where it cannot be written, and what stood there before is then untouched.
+        """
         state = {
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [update.optimizer.state_dict() for update in self.updates.values()],
+            "callbacks": [callback.state_dict() for callback in self.callbacks],
             "history": self.history,
+            "iteration": self.iteration,
+            "stopped": self.stopped,
             "random": ag.get_rng_state(),
-            "batch": self._batch,
-            "averages": vars(self._averages),
+            "data": self._place,
+            "means": self._means.sums,
         }
         save_checkpoint(path, state)
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Takes a run up where `save` left it. The model, optimizer and data loader must be made as they were then.
+        """Takes a run up where `save` left it. Model, optimizers, callbacks and data loader must be made as they were then.
 
         FileNotFoundError without the file; ValueError where it is damaged or belongs to another model or optimizer.
         """
         state = load_checkpoint(path)
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for update, saved in zip(self.updates.values(), state["optimizers"], strict=True):
+            update.optimizer.load_state_dict(saved)
+        for callback, saved in zip(self.callbacks, state["callbacks"], strict=True):
+            callback.load_state_dict(saved)
         ag.set_rng_state(state["random"])
-        self.history, self._batch, self._averages = state["history"], state["batch"], Averages(**state["averages"])
+        self.history, self.iteration, self.stopped = state["history"], state["iteration"], state["stopped"]
+        self._place, self._means = state["data"], Means({name: (s, w) for name, (s, w) in state["means"].items()})
 
     # -- below ----------------------------------------------------------------------------------------------------------------
 
-    def _step(self, batch: tuple[Tensor, ...]) -> None:
-        self.optimizer.zero_grad()
-        losses = self.model.training_step(batch)
-        losses["loss"].backward(free=True)
-        self.optimizer.step()
-        self._averages.add(losses, len(batch[0]))
-
-    def _epoch(self, train: DataLoader, epochs: int, interrupt: Interrupt) -> Row:
-        """Runs the rest of an epoch, or up to an interrupt; returns its averages."""
-        number, start = len(self.history), time.perf_counter()
-        self.model.train()
+    def _epoch(self, train: DataLoader, validation: DataLoader | None, target: int, interrupt: Interrupt) -> None:
+        """Runs the rest of an epoch, or up to the last batch, a stop or an interrupt; a row wherever one is due."""
+        period, start = self.every or len(train), time.perf_counter()
+        place = train.state_dict()
+        epoch = place["epoch"] + 1
         bar = extra("tqdm.auto", "training's progress bar").tqdm(
-            desc=f"epoch {number + 1}/{epochs}", total=len(train), initial=self._batch, disable=not self.progress
+            desc=f"epoch {epoch}/{-(-target // len(train))}",
+            total=min(len(train), place["batch"] + target - self.iteration),
+            initial=place["batch"],
+            disable=not self.progress,
         )
         with bar:
-            for batch in train.epoch(number, self._batch):
-                self._step(batch)
-                self._batch += 1
-                bar.set_postfix({name: f"{mean:.4g}" for name, mean in self._averages.means().items()}, refresh=False)
+            for batch in train:
+                self._step(batch, epoch)
+                self._place = train.state_dict()
+                bar.set_postfix({name: f"{mean:.4g}" for name, mean in self._means().items()}, refresh=False)
                 bar.update()
-                if interrupt.requested:
+                if self.iteration % period == 0 or self.iteration == target:
+                    self._row(epoch, validation)
+                    self._write(time.perf_counter() - start)
+                    start = time.perf_counter()
+                if self.iteration == target or self.stopped or interrupt.requested:
                     break
-        return {"epoch": number + 1, **self._averages.means(), "seconds": time.perf_counter() - start}
 
-    def _finish(self, row: Row, validation: DataLoader | None) -> None:
+    def _step(self, batch: tuple[Tensor, ...], epoch: int) -> None:
+        for prefix, update in self.updates.items():
+            if self.iteration % update.every:
+                continue
+            with frozen(self._others[prefix]):
+                for _ in range(update.times):
+                    try:
+                        losses = update.step(batch)
+                    except DivergedError as error:
+                        raise self._diverged(f"{prefix}{error} in epoch {epoch}") from None
+                    self._means.add(losses, len(batch[0]), prefix)
+        self.iteration += 1
+        for callback in self.callbacks:
+            callback.after_step(self)
+
+    def _row(self, epoch: int, validation: DataLoader | None) -> None:
+        row: Row = {"epoch": epoch, "iteration": self.iteration, **self._means()}
         if validation is not None:
             row |= {f"val_{name}": mean for name, mean in self.evaluate(validation).items()}
+        for update in self.updates.values():
+            if not all(np.isfinite(p._data).all() for p in update.parameters()):
+                raise self._diverged(f"a parameter became nan or infinite in epoch {epoch}")
+        with _stream_apart():
+            for callback in self.callbacks:
+                callback.after_row(self, row)
         self.history.append(row)
-        self._batch, self._averages = 0, Averages()
+        self._means = Means()
 
-    def _write(self, folder: Path) -> None:
-        self.save(folder / CHECKPOINT)
+    def _write(self, seconds: float | None = None) -> None:
+        """The checkpoint first: the tables follow from it, and a run that is taken up again writes them anew."""
+        if self.folder is None:
+            return
+        self.save(self.folder / CHECKPOINT)
         table = io.StringIO()
         names = dict.fromkeys(name for row in self.history for name in row)
         writer = csv.DictWriter(table, fieldnames=list(names), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.history)
-        (folder / METRICS).write_text(table.getvalue(), encoding="utf-8", newline="")
+        write_text(self.folder / METRICS, table.getvalue())
+        if seconds is not None:
+            with writing(self.folder / TIMING), open(self.folder / TIMING, "a", encoding="utf-8") as file:
+                if not file.tell():
+                    file.write("iteration,seconds\n")
+                file.write(f"{self.iteration},{seconds:.3f}\n")
+
+    def _threads(self) -> AbstractContextManager[Any]:
+        if self.blas_threads is None:
+            return nullcontext()
+        return extra("threadpoolctl", "holding BLAS to so many threads").threadpool_limits(self.blas_threads, "blas")
+
+    def _diverged(self, fault: str) -> DivergedError:
+        kept = self.folder and (self.folder / CHECKPOINT).exists()
+        last = f"the last good state is in {self.folder / CHECKPOINT}" if self.folder and kept else "no checkpoint was written"
+        return DivergedError(f"{fault}, at batch {self.iteration + 1} of the run; {last}; a lower learning rate may help")
 
     def _farewell(self) -> str:
-        done = f"interrupted after {len(self.history)} epochs and {self._batch} batches"
-        return f"{done}; {f'saved to {self.folder / CHECKPOINT}' if self.folder else 'no folder was given, nothing is saved'}"
+        done = f"interrupted after {self.iteration} batches"
+        if self.folder is None:
+            return f"{done}; no folder was given, nothing is saved"
+        return f"{done}; saved to {self.folder / CHECKPOINT}: Trainer.load takes it up there"
+
+
+def _table(model: Any, optimizer: Steps | Mapping[str, Update]) -> dict[str, Update]:
+    """Updates by the prefix that their losses get."""
+    if isinstance(optimizer, Mapping):
+        if not optimizer:
+            raise ValueError("Trainer: the table of updates is empty")
+        return {f"{name}_": update for name, update in optimizer.items()}
+    return {"": Update(lambda batch: model.training_step(batch), optimizer)}
+
+
+def _others(updates: Mapping[str, Update], name: str) -> list[Tensor]:
+    """The parameters that other updates move and this one does not."""
+    own = {id(p) for p in updates[name].parameters()}
+    return [p for update in updates.values() for p in update.parameters() if id(p) not in own]
+
+
+@contextmanager
+def _stream_apart() -> Iterator[None]:
+    """Inside, the process's random stream is another, always the same; afterwards it stands where it stood."""
+    state = ag.get_rng_state()
+    ag.manual_seed(0)
+    try:
+        yield
+    finally:
+        ag.set_rng_state(state)

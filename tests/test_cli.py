@@ -16,7 +16,7 @@ from autograd_mini import models, nn, viz
 from autograd_mini.__main__ import main
 
 ROOT = Path(__file__).parent.parent
-ALWAYS = {"config.json", "metrics.csv", "checkpoint.safetensors", "model.safetensors", "loss.png"}
+ALWAYS = {"config.json", "metrics.csv", "timing.csv", "checkpoint.safetensors", "model.safetensors", "loss.png"}
 
 
 @pytest.fixture
@@ -71,7 +71,46 @@ def test_resume_goes_on_from_the_checkpoint(tmp_path: Path, capsys: pytest.Captu
         np.testing.assert_array_equal(array, parts[name])
     capsys.readouterr()
     assert main(["train", "vae", "--resume", "--out", str(tmp_path / "parts")]) == 2
-    assert "missing encoder.0.weight" in capsys.readouterr().err
+    assert "holds a run of mlp on digits, not of vae on digits" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_by_its_own_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flags need not be given again: the folder knows them."""
+    monkeypatch.chdir(tmp_path)
+    flags = ["--seed", "7", "--latent", "3", "--batch-size", "50", "--limit-per-class", "20"]
+    assert main(["train", "vae", *flags, "--epochs", "3", "--out", "whole"]) == 0
+    assert main(["train", "vae", *flags, "--epochs", "1"]) == 0
+    assert main(["train", "vae", "--epochs", "3", "--resume"]) == 0
+    whole, parts = (nn.load(folder / "model.safetensors") for folder in (Path("whole"), Path("runs/vae-digits")))
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, parts[name])
+    for name in ("config.json", "metrics.csv", "checkpoint.safetensors"):
+        assert Path("whole", name).read_bytes() == Path("runs/vae-digits", name).read_bytes()
+
+
+def test_no_run_writes_over_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ["train", "mlp", "--epochs", "1", "--limit-per-class", "5"]
+    for expected in ("mlp-digits", "mlp-digits-2", "mlp-digits-3"):
+        assert main(flags) == 0
+        assert capsys.readouterr().out.strip().endswith(f"results in {Path('runs', expected)}")
+    before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
+    assert main([*flags, "--out", "runs/mlp-digits"]) == 2
+    said = capsys.readouterr().err
+    assert "holds a run already" in said
+    assert "--resume" in said
+    assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before
+    assert main(["train", "mlp", "--resume", "--epochs", "2"]) == 0
+    assert capsys.readouterr().out.strip().endswith(f"results in {Path('runs', 'mlp-digits-3')}"), "not the last one went on"
+
+
+def test_a_run_that_diverges_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "mlp", "--lr", "1e38", "--epochs", "3", "--out", str(tmp_path / "run")]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("autograd-mini: ")
+    assert "a lower learning rate may help" in last
 
 
 @pytest.mark.parametrize("model", ["mlp", "ae", "vae"])
@@ -102,7 +141,7 @@ def nn_names(model: str) -> list[str]:
         (["train", "mlp", "--latent", "2"], "an mlp has no latent space"),
         (["train", "vae", "--classes", "one"], "expected numbers such as 0,1,2, got 'one'"),
         (["train", "vae", "--classes", "0,12"], "no images of class 12"),
-        (["train", "vae", "--resume"], "checkpoint.safetensors: no such file"),
+        (["train", "vae", "--resume"], "config.json: no such file; there is no run to go on with"),
         (["train", "vae", "--out", "a_file/run"], "a_file"),
         (["draw", "vae", "--out", "graph.gif"], "expected a name that ends in .svg"),
         (["draw", "vae", "--out", "nowhere/graph.dot"], "nowhere"),
@@ -159,6 +198,7 @@ def test_ctrl_c_saves_the_run_and_says_so(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"saved to {tmp_path / 'run' / 'checkpoint.safetensors'}" in err
+    assert f"go on with: autograd-mini train vae --data digits --resume --out {tmp_path / 'run'}\n" in err
     assert "Traceback" not in err
     assert (tmp_path / "run" / "samples.png").exists()
 

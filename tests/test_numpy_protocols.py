@@ -50,13 +50,10 @@ def test_integers_stay_where_numpy_keeps_them_and_else_become_the_default_dtype(
     assert found.dtype == {"f": np.float32, "i": np.int64, "b": np.bool_}[kind]
 
 
-@pytest.mark.parametrize("name", sorted(SAMPLES))
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"cast"}))  # which is there to change the dtype
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_no_kernel_and_no_rule_widens(name: str, dtype: type) -> None:
     """Results and gradients keep the operands' dtype in both modes of a rule, so nothing is computed in float64 by accident."""
-    if name == "cast":
-        pytest.skip("changing the dtype is what it is for")
-
     @given(call=SAMPLES[name])
     @settings(max_examples=4)
     def check(call: Any) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 
 import autograd_mini as ag
 from autograd_mini.primitive import registry as everything
-from autograd_mini.testing import GradientError, gradcheck, primitive_check
+from autograd_mini.testing import GradientError, gradcheck, layouts, primitive_check
 from autograd_mini.testing.check import Report
 
 SAMPLES: dict[str, st.SearchStrategy[samples.call.Call]] = {}
@@ -59,6 +59,41 @@ def test_properties(name: str) -> None:
 
     check()
     assert seen["undecidable"] <= 0.05 * seen["points"] + 3, f"finite differences gave no answer too often: {seen}"
+
+
+def results(call: samples.call.Call, operands: list[np.ndarray]) -> list[np.ndarray]:
+    """Values and gradients of a call, on the very arrays given."""
+    inputs = [ag.from_numpy(x, requires_grad=True) for x in operands]
+    outputs = call.function(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    live = [y for y in outputs if y.requires_grad]
+    found = ag.grad(live, inputs, [np.ones(y.shape) for y in live], allow_unused=True) if live else []
+    return [y.data for y in outputs] + [np.zeros(0) if g is None else g.data for g in found]
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_the_memory_layout_of_operands_does_not_matter(name: str) -> None:
+    """Permuted, reversed, gappy and stride-0 operands give the same values and gradients, and are not written into."""
+
+    @given(call=SAMPLES[name], data=st.data())
+    @settings(max_examples=8)
+    def check(call: samples.call.Call, data: st.DataObject) -> None:
+        arranged = [data.draw(layouts(x)) for x in call.operands]
+        repeated = [np.broadcast_to(x.flat[0], x.shape) if x.size else x for x in call.operands]
+        for strange in (arranged, repeated):
+            plain = [np.ascontiguousarray(x).reshape(x.shape) for x in strange]
+            before = [x.tobytes() for x in strange]
+            with np.errstate(all="ignore"):
+                try:
+                    expected = results(call, plain)
+                except np.linalg.LinAlgError:  # equal elements make a matrix singular
+                    continue
+                found = results(call, strange)
+            assert [x.tobytes() for x in strange] == before
+            for a, b in zip(found, expected, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+    check()
 
 
 @pytest.mark.parametrize("name", ["multiply", "tanh", "matmul", "sum"])

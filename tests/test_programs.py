@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from autograd_mini.testing import Program, gradcheck, gradgradcheck, programs
 from autograd_mini.testing.properties import forward_agrees, gradients_keep_form
 
-PROGRAMS = int(os.environ.get("PROGRAMS", "150"))
+# Every night 100,000 programs: HYPOTHESIS_PROFILE=nightly pytest -n auto tests/test_programs.py
+SHARDS, EACH = (40, 2500) if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else (1, 150)
 
 
-@given(programs())
-@settings(max_examples=PROGRAMS)
-def test_programs_have_the_right_gradients(program: Program) -> None:
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_programs_have_the_right_gradients(shard: int) -> None:
     """Orders 1 and 2 equal central differences, forward mode too, shapes and dtypes are kept and nothing is written into."""
-    gradients_keep_form(program, program.inputs, seed=0)
-    gradcheck(program, *program.inputs)
-    gradgradcheck(program, *program.inputs)
-    forward_agrees(program, program.inputs, seed=0)
+
+    @hypothesis.seed(shard)
+    @settings(max_examples=EACH)
+    @given(programs())
+    def check(program: Program) -> None:
+        gradients_keep_form(program, program.inputs, seed=0)
+        gradcheck(program, *program.inputs)
+        gradgradcheck(program, *program.inputs)
+        forward_agrees(program, program.inputs, seed=0)
+
+    check()
 
 
 @given(programs(max_steps=4))

@@ -21,7 +21,7 @@ from autograd_mini.viz.graph import record
 from autograd_mini.viz.summary import magnitude, number, values
 
 NODE = re.compile(r"^(n\d+) \[(.*)\]$", re.M)
-EDGE = re.compile(r"^(n\d+) -> (n\d+)$", re.M)
+EDGE = re.compile(r"^(n\d+) -> (n\d+)\b", re.M)
 
 
 def parameter(value: object, name: str | None = None) -> Tensor:

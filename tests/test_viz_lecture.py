@@ -58,7 +58,7 @@ def test_deltas_stand_at_pre_activations_alone_and_are_those_that_backward_leave
 def test_local_derivatives_stand_on_the_edges():
     mlp = models.MLP((4, 3, 2), nn.Tanh)
     picture = viz.draw(nn.mse_loss(mlp(X), T), params=mlp, notation="lecture")
-    labels = re.findall(r"-> n\d+ \[label=<<font[^>]*>([^<]*)", picture.source)
+    labels = re.findall(r"-> n\d+ \[(?:weight=1 )?label=<<font[^>]*>([^<]*)", picture.source)
     assert sorted(labels) == sorted(["· h⁽¹⁾ᵀ", "· W⁽²⁾ᵀ", "f′(u⁽²⁾) = 1 − tanh²(u)", "· h⁽²⁾ᵀ", "· W⁽³⁾ᵀ"])
 
 

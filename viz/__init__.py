@@ -1,28 +1,45 @@
-"""Pictures that teach: the graph that ran, as a picture and as text, and plots of what was learnt.
+"""Pictures that teach: the graph that ran, drawn, stepped through and as text, checked gradients, and plots of what was learnt.
 
     from autograd_mini import viz
     viz.draw(loss, params=model).save("loss.svg")
+    viz.step(loss, params=model).save("backprop.html")
     print(viz.text(loss))
+    assert viz.check(lambda: compute_loss(model), model)
 
 Everything is made from recorded operations; no gradient is ever derived anew. Graphviz and matplotlib load when needed.
 """
 
 from __future__ import annotations
 
+from .animation import save_animation
+from .check import Check, check
+from .figures import plot_confusion, plot_feature_maps, plot_filters, plot_gan, plot_latent_plane, plot_surface
 from .picture import Picture, draw
 from .plots import plot_images, plot_losses, plot_manifold, plot_reconstructions, plot_scatter
 from .render import RendererMissing
+from .step import Page, step
 from .tree import TextTree, text
 
 __all__ = [
+    "Check",
+    "Page",
     "Picture",
     "RendererMissing",
     "TextTree",
+    "check",
     "draw",
+    "plot_confusion",
+    "plot_feature_maps",
+    "plot_filters",
+    "plot_gan",
     "plot_images",
+    "plot_latent_plane",
     "plot_losses",
     "plot_manifold",
     "plot_reconstructions",
     "plot_scatter",
+    "plot_surface",
+    "save_animation",
+    "step",
     "text",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -63,26 +64,39 @@ class Show(NamedTuple):
     legend: bool = True
 
 
-def write(graph: Graph, show: Show, notes: Sequence[str] = ()) -> str:
-    """The DOT text of a graph, with `notes` below it. Node 3 is called n3. The same records give the same text."""
-    return "\n".join(_lines(graph, show, notes)) + "\n"
+def write(graph: Graph, show: Show, notes: Sequence[str] = (), table: Sequence[Sequence[str]] = ()) -> str:
+    """The DOT text of a graph, with `notes` below it and a `table` beside it.
+
+    Node 3 is called n3. The same records give the same text.
+    """
+    return "\n".join(_lines(graph, show, notes, table)) + "\n"
 
 
-def _lines(graph: Graph, show: Show, notes: Sequence[str]) -> Iterator[str]:
+def _lines(graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Sequence[str]]) -> Iterator[str]:
     yield "digraph autograd_mini {"
     # nslimit bounds a search that ordinary graphs end long before; one leaf in use all along a chain makes it take minutes.
     yield f'graph [rankdir={show.rankdir} bgcolor=white fontname="{FONT}" nodesep=0.25 ranksep=0.35 nslimit=2]'
     # The id makes a node addressable in an SVG: element n3 is node n3.
     yield f'node [fontname="{FONT}" fontsize=14 penwidth=1.8 margin="0.12,0.06" height=0.35 width=0.35 id="\\N"]'
-    yield f'edge [fontname="{FONT}" color="{QUIET}" arrowsize=0.7]'
+    # Heavy edges are drawn straight: the way from the input to the loss is, and leaves stand beside it.
+    yield f'edge [fontname="{FONT}" color="{QUIET}" arrowsize=0.7 weight=8]'
     if notes:
         yield f'labelloc=b fontsize=11 fontcolor="{QUIET}" label=<{"<br/>".join(map(text, notes))}>'
     yield from _clustered(graph, show)
     for edge in graph.edges:
-        yield f"n{graph.nodes[edge.source].number} -> n{graph.nodes[edge.target].number}{_edge(edge)}"
+        source, target = graph.nodes[edge.source], graph.nodes[edge.target]
+        yield f"n{source.number} -> n{target.number}{_edge(edge, source)}"
+    if table:
+        yield f"table [shape=plain id=table label=<{_table(table)}>]"
     if show.legend:
         yield from _legend(graph, show)
     yield "}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    cells = ("".join(f'<td align="left">{text(cell)}</td>' for cell in row) for row in rows)
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    return f'<table border="1" color="{FRAME}" cellborder="0" cellspacing="0" cellpadding="4">{body}</table>'
 
 
 def _clustered(graph: Graph, show: Show) -> Iterator[str]:
@@ -106,11 +120,15 @@ def _clustered(graph: Graph, show: Show) -> Iterator[str]:
     yield from "}" * len(opened)
 
 
-def _edge(edge: Edge) -> str:
-    """What an edge shows besides its arrow: a label, or its gradient's size as colour, width and number."""
+def _edge(edge: Edge, source: Node) -> str:
+    """What an edge has besides its arrow: a label, or its gradient's size as colour, width and number."""
+    parts = ["weight=1"] * (source.kind in ("input", "parameter"))
     if edge.heat is not None:
-        return f" [{heat_style(edge.heat)} label=<{_small(f'{edge.heat:.1f}', QUIET)}>]"
-    return f" [label=<{_small(edge.label, GRADIENT)}>]" * bool(edge.label)
+        size = "−∞" if math.isinf(edge.heat) else f"{edge.heat:.1f}"
+        parts.append(f"{heat_style(edge.heat)} label=<{_small(size, QUIET)}>")
+    elif edge.label:
+        parts.append(f"label=<{_small(edge.label, GRADIENT)}>")
+    return f" [{' '.join(parts)}]" * bool(parts)
 
 
 def _attributes(node: Node, show: Show) -> str:
@@ -131,8 +149,8 @@ def _legend(graph: Graph, show: Show) -> Iterator[str]:
         entries.append(("legend_changed", f"shape=box fillcolor=white {CHANGED.attributes}", text(CHANGED.meaning)))
     if show.grad:
         symbols = {node.symbol[0] for node in graph.nodes if node.wants_grad}
-        meaning = f"{', '.join(text for symbol, text in SYMBOLS.items() if symbol in symbols)} ({MISSING} not computed)"
-        entries.append(("legend_gradient", "shape=plain", _small(meaning, GRADIENT)))
+        meaning = ", ".join(meaning for symbol, meaning in SYMBOLS.items() if symbol in symbols)
+        entries.append(("legend_gradient", "shape=plain", _small(f"{meaning} ({MISSING} not computed)", GRADIENT)))
     if any(edge.heat is not None for edge in graph.edges):
         entries.append(("legend_heat", "shape=plain", _heat_scale()))
     yield 'subgraph cluster_legend { label="" color="#BBBBBB" style=rounded margin=8 fontsize=11 node [fontsize=11]'
@@ -145,7 +163,7 @@ def _legend(graph: Graph, show: Show) -> Iterator[str]:
 
 def heat_style(heat: float) -> str:
     """Colour and width for log₁₀ of a gradient's root mean square, from thin and pale at 1e−8 to wide and dark at 1."""
-    level = min(max(round((heat - COLDEST) / (HOTTEST - COLDEST) * (len(HEAT) - 1)), 0), len(HEAT) - 1)
+    level = round((min(max(heat, COLDEST), HOTTEST) - COLDEST) / (HOTTEST - COLDEST) * (len(HEAT) - 1))
     return f'color="{HEAT[level]}" penwidth={1 + level}'
 
 
@@ -192,6 +210,8 @@ def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
         yield _small(values(node.array), "black")
     if show.grad and node.wants_grad:
         yield _small(f"{node.symbol} {MISSING if node.grad is None else values(node.grad)}", GRADIENT)
+    if node.badge:
+        yield f"<b>{_small(node.badge, ALARM if node.badge.startswith('✗') else GRADIENT)}</b>"
     if node.changed:
         yield _small("changed since", ALARM)
 

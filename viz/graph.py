@@ -39,6 +39,7 @@ class Node(NamedTuple):
     scope       the path of the module that it belongs to; None until that is known
     hidden      how many nodes a folded one stands for
     symbol      what its gradient is called
+    badge       a verdict on it, to be seen at a glance
     """
 
     kind: Kind
@@ -54,6 +55,7 @@ class Node(NamedTuple):
     scope: Path | None = None
     hidden: int = 0
     symbol: str = "∇"
+    badge: str = ""
 
     @property
     def shape(self) -> Shape:
@@ -105,7 +107,7 @@ def record(outputs: Outputs, params: Names = None) -> Graph:
     TypeError where an output is no tensor. Nothing recurses, so the depth of the graph does not matter.
     """
     roots = named(outputs)
-    owned = {id(t): name for name, t in _pairs(params)}
+    owned = {id(t): name for name, t in named_parameters(params)}
     names = {id(t): name for name, t in roots if name} | owned
     tensors = _reachable(t for _, t in roots)
     changed = {id(x) for t in tensors for x in t._inputs if x._seq > t._seq}
@@ -180,7 +182,7 @@ def named(outputs: Outputs) -> list[tuple[str, Tensor]]:
     return pairs
 
 
-def _pairs(params: Names) -> Iterator[tuple[str, Tensor]]:
+def named_parameters(params: Names) -> Iterator[tuple[str, Tensor]]:
     """Every parameter with its path; those of a module in a dict come under its key."""
     if isinstance(params, Mapping):
         for key, value in params.items():

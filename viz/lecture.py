@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from .graph import Graph, Node
 
@@ -140,7 +140,7 @@ def _layer(
     yield layer
 
 
-def _names(graph: Graph, layer: Layer, last: bool) -> Iterator[tuple[int, dict[str, object]]]:
+def _names(graph: Graph, layer: Layer, last: bool) -> Iterator[tuple[int, dict[str, Any]]]:
     """New names of a layer's tensors, and what their gradients are called."""
     n, y = layer.number, "ŷ = " * last
     grad = graph.nodes[layer.u].grad

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -11,6 +12,7 @@ from .dot import Direction, Show, write
 from .files import suffix_of, write_atomically
 from .fold import Collapse, folded, note
 from .graph import Graph, Names, Outputs, record
+from .heat import LayerDelta, by_layer, cells, heated, table
 from .lecture import Unclear, lecture
 from .render import FORMATS, render
 from .scopes import scoped
@@ -23,7 +25,7 @@ Notation: TypeAlias = Literal["code", "lecture"]
 class Picture:
     """A drawn graph: `source` is its DOT text, `graph` the records behind it, `notes` what it says below itself.
 
-    `timeout` is the number of seconds that a layout may take.
+    `layers` are the rows of the table that `heat="grad"` adds, `table` that as text. A layout may take `timeout` seconds.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import viz
@@ -37,10 +39,16 @@ class Picture:
     source: str
     graph: Graph
     notes: tuple[str, ...] = ()
+    layers: tuple[LayerDelta, ...] = ()
     timeout: float = 10
 
     def __repr__(self) -> str:
         return f"<Picture of {len(self.graph.nodes)} nodes>"
+
+    @property
+    def table(self) -> str:
+        """δ by layer as text, empty unless drawn with `heat="grad"`."""
+        return table(self.layers) if self.layers else ""
 
     def pipe(self, format: str = "svg") -> bytes:
         """The picture as the bytes of an svg, png, pdf or dot file.
@@ -82,6 +90,8 @@ def draw(
     rankdir: Direction = "LR",
     depth: int | None = None,
     collapse: Collapse = "auto",
+    heat: Literal["grad"] | None = None,
+    badges: Mapping[str, str] | None = None,
     legend: bool = True,
     max_nodes: int = 2000,
     timeout: float = 10,
@@ -105,6 +115,10 @@ def draw(
     collapse      names of modules to be folded, or patterns like "layers.*"; "auto" folds blocks that repeat where the graph
                   has more than 150 nodes, and modules where it has more than `max_nodes`; () folds nothing
 
+    heat          "grad" colours and widens each edge by log₁₀ of the root mean square of the gradient that flows back along it,
+                  which stands beside it, and adds a table of δ by layer that says where it is vanishing or exploding
+    badges        a short text to be shown at each tensor of that name, as `check` does
+
     A folded node says how many nodes it hides, and the picture how to see them.
     A leaf that was written after an operation had used it, as by an optimizer's step, is marked "changed since". The first
     operand of −, ÷, @ and power enters from the top (LR) or the left (TB). Raises ValueError for more than `max_nodes` nodes
@@ -119,27 +133,30 @@ def draw(
     """
     if rankdir not in get_args(Direction):
         raise ValueError(f"draw: rankdir must be one of {', '.join(get_args(Direction))}, got {rankdir!r}")
+    if heat not in ("grad", None):
+        raise ValueError(f"draw: heat must be 'grad' or None, got {heat!r}")
     if notation not in get_args(Notation):
         raise ValueError(f"draw: notation must be one of {', '.join(get_args(Notation))}, got {notation!r}")
-    graph, notes = _spoken(scoped(record(outputs, params)), outputs, notation)
+    graph, notes = scoped(record(outputs, params)), []
+    if notation == "lecture" or heat:
+        try:
+            graph = with_deltas(graph, deltas(outputs))
+        except RuntimeError as error:
+            notes.append(f"gradients are not shown: {error}")
+    rows: tuple[LayerDelta, ...] = ()
+    try:
+        if heat:
+            graph = heated(graph)
+            rows = by_layer(graph)
+        if notation == "lecture":
+            graph = lecture(graph)
+    except Unclear as error:
+        notes.append(f"drawn in the notation of the code{' and without a table of layers' * bool(heat)}: {error}")
+    if badges:
+        graph = graph._replace(nodes=[node._replace(badge=badges.get(node.name, "")) for node in graph.nodes])
     graph = folded(graph, depth, collapse, max_nodes)
     if show_grad is None:
-        show_grad = any(node.grad is not None for node in graph.nodes)
+        show_grad = not heat and any(node.grad is not None for node in graph.nodes)
     show = Show(show_shapes, show_values, show_grad, show_formula, rankdir, legend)
     said = tuple(filter(None, [*notes, note(graph)]))
-    return Picture(write(graph, show, said), graph, said, timeout)
-
-
-def _spoken(graph: Graph, outputs: Outputs, notation: Notation) -> tuple[Graph, list[str]]:
-    """The graph in a notation, and what the picture must say about that."""
-    if notation == "code":
-        return graph, []
-    notes: list[str] = []
-    try:
-        graph = with_deltas(graph, deltas(outputs))
-    except RuntimeError as error:
-        notes.append(f"gradients are not shown: {error}")
-    try:
-        return lecture(graph), notes
-    except Unclear as error:
-        return graph, [*notes, f"drawn in the notation of the code: {error}"]
+    return Picture(write(graph, show, said, cells(rows) if rows else ()), graph, said, rows, timeout)

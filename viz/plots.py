@@ -1,36 +1,19 @@
-"""Plots of data and of learning. Each returns a matplotlib Figure, free of pyplot's state, and writes it if given a path.
-
-Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart; line styles and markers differ too.
-"""
+"""Plots of data and of learning. Each returns a matplotlib Figure, free of pyplot's state, and writes it if given a path."""
 
 from __future__ import annotations
 
-import io
 import math
-import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from autograd_mini.tensor import Array, Shape, Tensor
+from autograd_mini.tensor import Shape
 
-from .files import suffix_of, write_atomically
+from .canvas import COLOURS, GAP, LINES, MARKERS, Path, Values, array_of, blank, checked_images, finished, sheet, tiled
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Path: TypeAlias = "str | os.PathLike[str] | None"
-Values: TypeAlias = "Tensor | ArrayLike"
-
-COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800")
-LINES: Final = ("-", "--", "-.", ":")
-MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
-FORMATS: Final = ("png", "svg", "pdf")
-DOTS_PER_INCH: Final = 150
-GAP: Final = 2  # pixels of white between images
 
 
 def plot_losses(
@@ -49,7 +32,7 @@ def plot_losses(
 
     if not history:
         raise ValueError("plot_losses: the history is empty; expected {name: values}")
-    figure, axes = _figure(title)
+    figure, axes = blank(title)
     for i, (name, curve) in enumerate(history.items()):
         y = [float(v) for v in curve]
         marker = MARKERS[i % len(MARKERS)] if len(y) <= 30 else ""
@@ -58,7 +41,7 @@ def plot_losses(
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
-    return _finished(figure, path)
+    return finished(figure, path)
 
 
 def plot_scatter(
@@ -79,10 +62,10 @@ def plot_scatter(
     >>> [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
     ['0', '1']
     """
-    xy, classes = _array(points), _array(labels)
+    xy, classes = array_of(points), array_of(labels)
     if xy.ndim != 2 or xy.shape[1] != 2 or classes.shape != xy.shape[:1]:
         raise ValueError(f"plot_scatter: expected points (N, 2) and labels (N,), got {xy.shape} and {classes.shape}")
-    figure, axes = _figure(title, (6, 5))
+    figure, axes = blank(title, (6, 5))
     for i, label in enumerate(np.unique(classes)):
         x, y = xy[classes == label].T
         axes.scatter(
@@ -91,7 +74,7 @@ def plot_scatter(
         )  # fmt: skip
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.legend(title="class", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure, path)
+    return finished(figure, path)
 
 
 def plot_images(images: Values, path: Path = None, *, columns: int | None = None, title: str = "") -> Figure:
@@ -103,13 +86,13 @@ def plot_images(images: Values, path: Path = None, *, columns: int | None = None
     >>> from autograd_mini import viz
     >>> figure = viz.plot_images(np.zeros((6, 8, 8)), columns=3)
     """
-    stack = _images("plot_images", _array(images))
+    stack = checked_images("plot_images", array_of(images))
     columns = columns or math.ceil(math.sqrt(len(stack)))
     blank = np.ones((-len(stack) % columns, *stack.shape[1:]), stack.dtype)
     grid = np.concatenate([stack, blank]).reshape(-1, columns, *stack.shape[1:])
-    figure, axes = _canvas(_tiled(grid, GAP), title)
+    figure, axes = sheet(tiled(grid, GAP), title)
     axes.set_axis_off()
-    return _finished(figure, path)
+    return finished(figure, path)
 
 
 def plot_reconstructions(
@@ -124,19 +107,19 @@ def plot_reconstructions(
     >>> from autograd_mini import viz
     >>> figure = viz.plot_reconstructions(np.zeros((8, 64)), np.ones((8, 64)), image_shape=(8, 8))
     """
-    pair = [_array(originals), _array(reconstructions)]
+    pair = [array_of(originals), array_of(reconstructions)]
     count = len(pair[0])
     if any(a.size != count * math.prod(image_shape) for a in pair):
         raise ValueError(
             f"plot_reconstructions: {count} images of shape {image_shape} do not fit {pair[0].shape} and {pair[1].shape}"
         )
-    grid = np.stack([_images("plot_reconstructions", a.reshape(count, *image_shape)) for a in pair])
-    figure, axes = _canvas(_tiled(grid, GAP), title)
+    grid = np.stack([checked_images("plot_reconstructions", a.reshape(count, *image_shape)) for a in pair])
+    figure, axes = sheet(tiled(grid, GAP), title)
     height = image_shape[0] + GAP
     axes.set(xticks=[], yticks=[height / 2, height * 1.5], yticklabels=["original", "reconstruction"])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    return _finished(figure, path)
+    return finished(figure, path)
 
 
 def plot_manifold(
@@ -156,60 +139,11 @@ def plot_manifold(
     >>> from autograd_mini import viz
     >>> figure = viz.plot_manifold(np.zeros((5, 5, 8, 8)))
     """
-    grid = _array(images)
+    grid = array_of(images)
     if grid.ndim < 4:
         raise ValueError(f"plot_manifold: expected images (R, C, H, W) or (R, C, H, W, 3), got {grid.shape}")
     rows, columns = grid.shape[:2]
-    flat = _images("plot_manifold", grid.reshape(rows * columns, *grid.shape[2:]))
-    figure, axes = _canvas(_tiled(flat.reshape(grid.shape), 0), title, extent=extent)
+    flat = checked_images("plot_manifold", grid.reshape(rows * columns, *grid.shape[2:]))
+    figure, axes = sheet(tiled(flat.reshape(grid.shape), 0), title, extent=extent)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    return _finished(figure, path)
-
-
-def _array(values: Values) -> Array:
-    return values._data if isinstance(values, Tensor) else np.asarray(values)
-
-
-def _images(caller: str, images: Array) -> Array:
-    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] != 3) or not images.size:
-        raise ValueError(f"{caller}: expected images (N, H, W) or (N, H, W, 3), got {images.shape}")
-    return np.clip(images, 0, 1)
-
-
-def _tiled(grid: Array, gap: int) -> Array:
-    """Images (R, C, H, W[, 3]) as one large image, white between them."""
-    padding = [(0, 0), (0, 0), (gap // 2, gap - gap // 2), (gap // 2, gap - gap // 2)] + [(0, 0)] * (grid.ndim - 4)
-    padded = np.pad(grid, padding, constant_values=1)
-    rows, columns, height, width = padded.shape[:4]
-    return padded.swapaxes(1, 2).reshape(rows * height, columns * width, *padded.shape[4:])
-
-
-def _figure(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title)
-    axes.grid(alpha=0.25)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _canvas(image: Array, title: str, **options: Any) -> tuple[Figure, Axes]:
-    """A figure that shows one image, as sharp as its pixels."""
-    height, width = image.shape[:2]
-    longest = 8 / max(height, width)
-    figure, axes = _figure(title, (max(width * longest, 2) + 0.5, max(height * longest, 1) + 0.5))
-    axes.grid(False)
-    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", **options)
-    return figure, axes
-
-
-def _finished(figure: Figure, path: Path) -> Figure:
-    if path is not None:
-        suffix = suffix_of(path, FORMATS)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix, dpi=DOTS_PER_INCH)
-        write_atomically(path, buffer.getvalue())
-    return figure
+    return finished(figure, path)

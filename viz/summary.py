@@ -56,4 +56,9 @@ def magnitude(grad: Array) -> str:
     >>> magnitude(np.array([3.0, -3.0]))
     '3'
     """
-    return number(math.sqrt(np.square(grad, dtype=np.float64).mean())) if grad.size else "empty"
+    return number(rms(grad)) if grad.size else "empty"
+
+
+def rms(array: Array) -> float:
+    """The root mean square, in float64; 0 for an empty array."""
+    return float(np.sqrt(np.square(array, dtype=np.float64).mean())) if array.size else 0.0

@@ -77,7 +77,7 @@ def tree(graph: Graph, *, show_values: bool = True, max_lines: int | None = MAX_
     heads = ("operation", "name", "shape", "value", "|δ|")
     rows = [heads if show_values else heads[:3], *(_cells(graph, row, show_values) for row in shown)]
     kinds: list[Kind | None] = [None, *(graph.nodes[row.node].kind for row in shown)]
-    lines = _aligned([tuple(map(_plain, row)) for row in rows] if plain else rows)
+    lines = aligned([tuple(map(_plain, row)) for row in rows] if plain else rows)
     if left:
         more = f"… {left} more lines; max_lines=None writes them all"
         lines.append(_plain(more) if plain else more)
@@ -151,7 +151,7 @@ def _encodable(string: str) -> bool:
     return True
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+def aligned(rows: list[tuple[str, ...]]) -> list[str]:
     """Rows as lines, each column as wide as its widest cell. A row of one cell, a reference, sets no width."""
     full = [row for row in rows if len(row) > 1]
     widths = [max(map(_width, column)) for column in zip(*full, strict=True)]

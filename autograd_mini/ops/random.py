@@ -6,7 +6,8 @@ so that a trace can repeat it; its result carries no gradient.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -28,9 +29,13 @@ __all__ = [
     "set_rng_state",
 ]
 
-Stream = np.random.Generator
+Stream: TypeAlias = "np.random.Generator"
 
-_STREAM: Final = np.random.default_rng()
+
+@cache
+def _stream() -> Stream:
+    """The process's stream, made when first asked for: NumPy loads its random module as late as that."""
+    return np.random.default_rng()
 
 
 def generator() -> Stream:
@@ -40,7 +45,7 @@ def generator() -> Stream:
     >>> ag.generator() is ag.generator()
     True
     """
-    return _STREAM
+    return _stream()
 
 
 def manual_seed(seed: int) -> Stream:
@@ -50,8 +55,9 @@ def manual_seed(seed: int) -> Stream:
     >>> ag.manual_seed(0).random() == ag.manual_seed(0).random()
     True
     """
-    _STREAM.bit_generator.state = type(_STREAM.bit_generator)(seed).state
-    return _STREAM
+    stream = _stream()
+    stream.bit_generator.state = type(stream.bit_generator)(seed).state
+    return stream
 
 
 def get_rng_state() -> dict[str, Any]:
@@ -61,7 +67,7 @@ def get_rng_state() -> dict[str, Any]:
     >>> sorted(ag.get_rng_state())
     ['bit_generator', 'has_uint32', 'state', 'uinteger']
     """
-    return dict(_STREAM.bit_generator.state)
+    return dict(_stream().bit_generator.state)
 
 
 def set_rng_state(state: dict[str, Any]) -> None:
@@ -74,7 +80,7 @@ def set_rng_state(state: dict[str, Any]) -> None:
     >>> bool((ag.rand(3) == first).all())
     True
     """
-    _STREAM.bit_generator.state = state
+    _stream().bit_generator.state = state
 
 
 def _native(dtype: np.dtype[Any]) -> Any:
@@ -83,11 +89,11 @@ def _native(dtype: np.dtype[Any]) -> Any:
 
 
 def _randn(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array:
-    return (generator or _STREAM).standard_normal(shape, _native(dtype)).astype(dtype, copy=False)
+    return (generator or _stream()).standard_normal(shape, _native(dtype)).astype(dtype, copy=False)
 
 
 def _rand(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array:
-    drawn = (generator or _STREAM).random(shape, _native(dtype)).astype(dtype, copy=False)
+    drawn = (generator or _stream()).random(shape, _native(dtype)).astype(dtype, copy=False)
     if dtype.itemsize == 2:
         np.minimum(drawn, np.nextafter(dtype.type(1), dtype.type(0)), out=drawn)  # rounding to float16 may reach 1
     return drawn
@@ -95,15 +101,15 @@ def _rand(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array
 
 def _bernoulli(p: Array, shape: Shape, generator: Stream | None) -> Any:
     chances = np.broadcast_to(p, shape)
-    return np.less((generator or _STREAM).random(shape, _native(p.dtype)), chances).astype(p.dtype)
+    return np.less((generator or _stream()).random(shape, _native(p.dtype)), chances).astype(p.dtype)
 
 
 def _randint(low: int, high: int, shape: Shape, generator: Stream | None) -> Any:
-    return (generator or _STREAM).integers(low, high, shape)
+    return (generator or _stream()).integers(low, high, shape)
 
 
 def _permutation(n: int, generator: Stream | None) -> Array:
-    return (generator or _STREAM).permutation(n)
+    return (generator or _stream()).permutation(n)
 
 
 _RANDN = Primitive("randn", _randn, formula="ε ~ N(0, 1)", effect=True, constant=True)
@@ -196,7 +202,7 @@ def permutation(n: int, *, generator: Stream | None = None) -> Tensor:
 def _dropout_mask(x: Array, p: float, generator: Stream | None) -> Array:
     mask = np.empty_like(x)
     inner = mask.transpose(sorted(range(x.ndim), key=lambda i: -mask.strides[i]))  # in the order of memory
-    kept = (generator or _STREAM).random(inner.shape, np.float32) >= np.float32(p)
+    kept = (generator or _stream()).random(inner.shape, np.float32) >= np.float32(p)
     np.multiply(kept, x.dtype.type(1 / (1 - p)), inner)
     return mask
 

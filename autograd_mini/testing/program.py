@@ -62,100 +62,47 @@ def _compiled(source: str) -> Callable[..., tuple[Tensor, ...]]:
     return scope["program"]
 
 
-# -- the steps: each draws a line of code for given operands, or None where it does not fit them ------------------------
+# -- the steps: lines with places for operands {x}, {y} and for what is drawn ------------------------------------------------
 
 Value = tuple[str, Array]
-Step = Callable[[st.DrawFn, list[Value]], str | None]
+LINES: tuple[str, ...] = (
+    # arithmetic
+    "{x} + {y}", "{x} - {y}", "{x} * {y}", "{x} / (1.5 + ag.square({y}))", "ag.maximum({x}, {y})",
+    "ag.minimum({x}, {y})", "ag.hypot({x}, {y})", "ag.logaddexp({x}, {y})", "ag.arctan2({x}, 2 + ag.square({y}))",
+    "ag.where({x} > {y}, {x}, {y})", "{x} * {c}", "{c} - {x}", "{x} / {c}", "{x} ** 2", "{x} ** 3", "-{x}",
+    "ag.clip({x}, -1, 2)", "ag.leaky_relu({x}, 0.1)",
+    # reductions
+    "ag.sum({x}, axis={axis}, keepdims={keep})", "ag.mean({x}, axis={axis}, keepdims={keep})",
+    "ag.max({x}, axis={axis})", "ag.min({x}, axis={axis}, keepdims={keep})", "ag.prod({x}, axis={axis})",
+    "ag.var({x}, axis={axis}, keepdims={keep})", "ag.std({x}, axis={axis})", "ag.norm({x}, axis={axis})",
+    "ag.logsumexp({x}, axis={axis}, keepdims={keep})", "ag.sum({x})", "ag.mean({x})",
+    # along an axis
+    "ag.softmax({x}, axis={axis})", "ag.log_softmax({x}, axis={axis})", "ag.cumsum({x}, axis={axis})",
+    "ag.cumprod({x}, axis={axis})", "ag.sort({x}, axis={axis})", "ag.flip({x}, axis={axis})",
+    "ag.roll({x}, {i}, axis={axis})", "ag.repeat({x}, 2, axis={axis})",
+    # views and rearrangements
+    "ag.reshape({x}, -1)", "{x}.T", "{x}[None]", "{x}[..., ::-1]", "{x}[{i}]", "{x}[{i}:]", "{x}[[{i}, 0, {i}]]",
+    "{x}[{x} > 0]", "ag.broadcast_to({x}, (2, *{x}.shape))", "ag.swapaxes({x}, 0, -1)", "ag.moveaxis({x}, 0, -1)",
+    "ag.expand_dims({x}, -1)", "ag.squeeze({x})", "ag.tile({x}, 2)", "ag.pad({x}, 1)", "ag.tril({x})",
+    "ag.triu({x})", "ag.diagonal({x})", "ag.index_put({x}, {i}, {y})", "ag.stack([{x}, {y}, {x}])",
+    "ag.concatenate([{x}, {y}], axis={axis})", "ag.take({x}, [{i}, 0], axis={axis})",
+    # products
+    "{x} @ {y}", "{x} @ {x}.T", "{x} @ {x}", "ag.outer({x}, {y})", "ag.einsum('ij,ij->i', {x}, {y})",
+    "ag.trace({x})", "ag.solve(ag.eye({x}.shape[0], dtype='float64') * 4 + ag.tanh({x}), {y})",
+)  # fmt: skip
 
 
-def _axis(draw: st.DrawFn, x: Array) -> int:
-    return draw(st.integers(-x.ndim, x.ndim - 1))
-
-
-def _unary(draw: st.DrawFn, values: list[Value]) -> str | None:
-    name, _ = draw(st.sampled_from(values))
-    function = draw(st.sampled_from(smooth_functions()))
-    return f"ag.{function}({name})"
-
-
-def _binary(draw: st.DrawFn, values: list[Value]) -> str | None:
-    (a, x), (b, y) = draw(st.sampled_from(values)), draw(st.sampled_from(values))
-    try:
-        np.broadcast_shapes(x.shape, y.shape)
-    except ValueError:
-        return None
-    pattern = draw(
-        st.sampled_from(
-            ["{} + {}", "{} - {}", "{} * {}", "{} / (1.5 + ag.square({}))", "ag.maximum({}, {})", "ag.minimum({}, {})"]
-        )
-    )
-    return pattern.format(a, b)
-
-
-def _scalar(draw: st.DrawFn, values: list[Value]) -> str | None:
-    name, _ = draw(st.sampled_from(values))
-    constant = draw(st.sampled_from(["0.5", "-1.25", "2", "3"]))
-    return draw(
-        st.sampled_from([f"{name} * {constant}", f"{constant} - {name}", f"{name} ** 2", f"{name} / {constant}", f"-{name}"])
-    )
-
-
-def _reduction(draw: st.DrawFn, values: list[Value]) -> str | None:
-    name, x = draw(st.sampled_from(values))
-    function = draw(st.sampled_from(["sum", "mean", "max", "min", "logsumexp", "var"]))
-    if x.ndim == 0 or not x.size:
-        return None
-    axis = draw(st.one_of(st.none(), st.just(_axis(draw, x))))
-    return f"ag.{function}({name}, axis={axis}, keepdims={draw(st.booleans())})"
-
-
-def _along(draw: st.DrawFn, values: list[Value]) -> str | None:
-    name, x = draw(st.sampled_from(values))
-    if x.ndim == 0 or not x.size:
-        return None
-    return f"ag.{draw(st.sampled_from(['softmax', 'log_softmax']))}({name}, axis={_axis(draw, x)})"
-
-
-def _view(draw: st.DrawFn, values: list[Value]) -> str | None:
-    name, x = draw(st.sampled_from(values))
-    if x.ndim == 0:
-        return draw(st.sampled_from([f"{name}[None]", f"ag.broadcast_to({name}, (2, 1))", f"ag.reshape({name}, (1, 1))"]))
-    forms = [
-        f"ag.reshape({name}, -1)",
-        f"{name}.T",
-        f"{name}[None]",
-        f"{name}[..., ::-1]",
-        f"ag.broadcast_to({name}, {(2, *x.shape)})",
-    ]
-    if x.ndim > 1:
-        forms += [f"ag.swapaxes({name}, 0, -1)", f"ag.moveaxis({name}, 0, -1)"]
-    if len(x):
-        i = draw(st.integers(-len(x), len(x) - 1))
-        forms += [f"{name}[{i}]", f"{name}[{i}:]", f"{name}[[{i}, 0, {i}]]"]
-    return draw(st.sampled_from(forms)) if x.size else None
-
-
-def _product(draw: st.DrawFn, values: list[Value]) -> str | None:
-    (a, x), (b, y) = draw(st.sampled_from(values)), draw(st.sampled_from(values))
-    if x.ndim and y.ndim and x.ndim <= 2 and y.ndim <= 2 and x.shape[-1] == y.shape[0]:
-        return f"{a} @ {b}"
-    if x.ndim == 2:
-        return f"{a} @ {a}.T"
-    return f"ag.matmul({a}, {a})" if x.ndim == 1 else None
-
-
-def _joining(draw: st.DrawFn, values: list[Value]) -> str | None:
-    (a, x), (b, y) = draw(st.sampled_from(values)), draw(st.sampled_from(values))
-    if x.shape != y.shape:
-        return None
-    return draw(
-        st.sampled_from(
-            [f"ag.stack([{a}, {b}, {a}])", f"ag.where({a} > {b}, {a}, {b})", *([f"ag.concatenate([{a}, {b}])"] * bool(x.ndim))]
-        )
-    )
-
-
-STEPS: tuple[Step, ...] = (_unary, _binary, _scalar, _reduction, _along, _view, _product, _joining)
+def _line(draw: st.DrawFn, values: list[Value]) -> str:
+    """One step: a function of one operand from the registry, or a line of the table with its places filled."""
+    x, y = draw(st.sampled_from(values))[0], draw(st.sampled_from(values))[0]
+    if draw(st.integers(0, 3)) == 0:
+        return f"ag.{draw(st.sampled_from(smooth_functions()))}({x})"
+    template = draw(st.sampled_from(LINES))
+    places: dict[str, st.SearchStrategy[Any]] = {
+        "axis": st.integers(-2, 1), "i": st.integers(-2, 1), "keep": st.booleans(), "c": st.sampled_from(["0.5", "-1.25", "2"]),
+    }  # fmt: skip
+    drawn = {name: draw(strategy) for name, strategy in places.items() if f"{{{name}}}" in template}
+    return template.format(x=x, y=y, **drawn)
 
 
 def smooth_functions() -> list[str]:
@@ -169,7 +116,7 @@ def smooth_functions() -> list[str]:
 
 
 @st.composite
-def programs(draw: st.DrawFn, max_steps: int = 10, max_inputs: int = 3) -> Program:
+def programs(draw: st.DrawFn, max_steps: int = 14, max_inputs: int = 3) -> Program:
     """Random programs of at most `max_steps` operations on float64 inputs; a failing one prints itself as runnable code.
 
     >>> from hypothesis import given, settings
@@ -192,9 +139,7 @@ def programs(draw: st.DrawFn, max_steps: int = 10, max_inputs: int = 3) -> Progr
     inputs = [array for _, array in values]
     lines: list[str] = []
     for _ in range(draw(st.integers(1, max_steps))):
-        line = draw(st.sampled_from(STEPS))(draw, values)
-        if line is None:
-            continue
+        line = _line(draw, values)
         array = _value(line, values)
         if array is None:
             continue
@@ -211,14 +156,17 @@ def _mentions(text: str, name: str) -> bool:
 
 
 def _value(line: str, values: list[Value]) -> Array | None:
-    """What the line gives, or None where it or its local derivative leaves the tame range (a cube root at 0)."""
+    """What the line gives; None where it does not fit its operands, or leaves the tame range (the slope of a root at 0)."""
     import autograd_mini as ag
 
     operands = {name: leaf(array) for name, array in values if _mentions(line, name)}
     for operand in operands.values():
         operand.requires_grad = True
     with np.errstate(all="ignore"):
-        result = eval(line, {"ag": ag, **operands})  # the text is ours
+        try:
+            result = eval(line, {"ag": ag, **operands})  # the text is ours
+        except (ValueError, IndexError, np.linalg.LinAlgError):
+            return None
         slopes = gradients([result], list(operands.values()), [np.ones(result.shape)], allow_unused=True)
     found = [result.data, *[g.data for g in slopes if g is not None]]
     tame = result.size <= 64 and all(np.isfinite(a).all() and (np.abs(a) < _LIMIT).all() for a in found)

@@ -1,6 +1,7 @@
 """Where a data file is: in the user's own folder, in the cache, or on a mirror, from which it is downloaded into the cache.
 
-A download is checked against its SHA-256 digest and takes its place in the cache by renaming: a file there is whole.
+Some lie in an archive there, out of which a file is copied by its name; nothing is unpacked to a path that an archive names.
+Each file is checked against its SHA-256 digest and takes its place in the cache by renaming: a file there is whole.
 """
 
 from __future__ import annotations
@@ -8,14 +9,19 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import shutil
+import tarfile
 import tempfile
 import urllib.request
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ..extras import extra
+from .idx import DataError
 
 CHUNK = 1 << 16  # bytes
 TIMEOUT = 30.0  # seconds without a byte
@@ -27,11 +33,16 @@ class DownloadError(OSError):
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of files, the addresses that mirror it, and each file's SHA-256 digest."""
+    """A folder of files, the addresses that mirror it, and each file's SHA-256 digest.
+
+    With an `archive`, the mirrors have that one tar file, and the other files lie in it under `inside`.
+    """
 
     folder: str
     mirrors: tuple[str, ...]
     digests: Mapping[str, str]
+    archive: str | None = None
+    inside: str = ""
 
 
 def cache_folder() -> Path:
@@ -57,12 +68,21 @@ def fetch(source: Source, name: str) -> Path:
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
+    if source.archive and name != source.archive:
+        _unpack(fetch(source, source.archive), f"{source.inside}/{name}", path, source.digests[name])
+    else:
+        _download(source, name, path)
+    return path
+
+
+def _download(source: Source, name: str, path: Path) -> None:
     faults = []
     for mirror in source.mirrors:
         url = f"{mirror.rstrip('/')}/{name}"
         try:
-            _download(url, path, source.digests[name])
-            return path
+            with _filling(path, source.digests[name]) as part:
+                _receive(url, part)
+            return
         except (OSError, http.client.HTTPException) as error:
             faults.append(f"{url}: {error}")
     raise DownloadError(
@@ -71,12 +91,26 @@ def fetch(source: Source, name: str) -> Path:
     )
 
 
-def _download(url: str, path: Path, digest: str) -> None:
-    """Fills a temporary file beside `path`, which becomes `path` only once its digest is right."""
+def _unpack(archive: Path, member: str, path: Path, digest: str) -> None:
+    """Copies one file out of a tar file; DataError where the archive is damaged or another."""
+    try:
+        with tarfile.open(archive) as tar, _filling(path, digest) as part:
+            found = tar.extractfile(member)
+            if found is None:
+                raise OSError(f"{member} is no file")
+            shutil.copyfileobj(found, part, CHUNK)
+    except (KeyError, OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise DataError(f"{archive}: damaged or another archive: {member}: {error}") from error
+
+
+@contextmanager
+def _filling(path: Path, digest: str) -> Iterator[IO[bytes]]:
+    """A temporary file beside `path`, to be filled inside; it becomes `path` only if its digest is right then, else OSError."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
         try:
-            found = _copy(url, part)
-            if found != digest:
+            yield part
+            part.seek(0)
+            if (found := hashlib.file_digest(part, "sha256").hexdigest()) != digest:
                 raise OSError(f"SHA-256 digest is {found}, expected {digest}")
             part.close()
             os.replace(part.name, path)
@@ -86,18 +120,15 @@ def _download(url: str, path: Path, digest: str) -> None:
             raise
 
 
-def _copy(url: str, target: IO[bytes]) -> str:
-    """Copies what `url` holds into `target`, showing progress; returns its SHA-256 digest."""
+def _receive(url: str, target: IO[bytes]) -> None:
+    """Copies what `url` holds into `target`, showing progress."""
     tqdm = extra("tqdm.auto", "showing a download's progress").tqdm
-    sha = hashlib.sha256()
     with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
         size = response.headers.get("Content-Length")
         total = int(size) if size else None
         with tqdm(desc=url.rpartition("/")[2], total=total, unit="B", unit_scale=True, unit_divisor=1024) as bar:
             while chunk := response.read(CHUNK):
-                sha.update(chunk)
                 target.write(chunk)
                 bar.update(len(chunk))
         if total is not None and target.tell() != total:
             raise OSError(f"the transfer ended after {target.tell()} of {total} bytes")
-    return sha.hexdigest()

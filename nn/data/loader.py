@@ -1,22 +1,27 @@
-"""Minibatches: arrays cut along their first axis, in an order that the seed and the number of the epoch alone decide."""
+"""Minibatches: a data set cut along its first axis, in an order that the seed and the number of the epoch alone decide."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autograd_mini.tensor import Tensor, from_numpy
+from autograd_mini.tensor import Array, Tensor, from_numpy
+
+from .subsets import RowSource, TensorDataset
+
+BatchTransform: TypeAlias = Callable[[tuple[Array, ...], np.random.Generator], tuple[Array, ...]]
 
 
 class DataLoader:
-    """Deals arrays of equal length out in tuples of Tensors, `batch_size` rows at a time.
+    """Deals a data set, or arrays of equal length, out in tuples of Tensors, `batch_size` rows at a time.
 
     With `shuffle` each epoch has an order of its own, drawn from `seed` and the epoch's number: iterating anew gives the next
-    epoch, and `epoch(n)` gives the n-th again. The smaller last batch comes too, unless `drop_last`. ValueError where there is
-    no array, lengths differ, or the batch size is below 1.
+    epoch, and `epoch(n)` gives the n-th again. The smaller last batch comes too, unless `drop_last`. `transform(batch, rng)`
+    changes each batch of arrays, with a random stream that is the batch's own. ValueError where there is no array, lengths
+    differ, or the batch size is below 1.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -28,28 +33,33 @@ class DataLoader:
     """
 
     def __init__(
-        self, *arrays: NDArray[Any], batch_size: int = 1, shuffle: bool = False, seed: int = 0, drop_last: bool = False
+        self,
+        *data: RowSource | NDArray[Any] | Tensor,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        seed: int = 0,
+        drop_last: bool = False,
+        transform: BatchTransform | None = None,
     ) -> None:
-        lengths = [len(array) for array in arrays]
-        if len(set(lengths)) != 1:
-            raise ValueError(f"DataLoader: needs arrays of one length, got lengths {lengths}")
+        whole = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor))
+        self.dataset: RowSource = data[0] if whole else TensorDataset(*data)  # type: ignore[assignment,arg-type]
         if batch_size < 1:
             raise ValueError(f"DataLoader: batch_size must be at least 1, got {batch_size}")
-        self.arrays = arrays
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
         self.drop_last = drop_last
-        self._rows = lengths[0]
-        self._next_epoch = 0
+        self.transform = transform
+        self._next = self._place = (0, 0)  # epoch and batch: where the next iteration begins; after the batch dealt last
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        return (self._rows if self.drop_last else self._rows + self.batch_size - 1) // self.batch_size
+        rows = len(self.dataset)
+        return (rows if self.drop_last else rows + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        number, self._next_epoch = self._next_epoch, self._next_epoch + 1
-        return self.epoch(number)
+        (number, start), self._next = self._next, (self._next[0] + 1, 0)
+        return self._deal(number, start)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[tuple[Tensor, ...]]:
         """The batches of epoch `number`, from batch `start` on: the same at every call.
@@ -60,7 +70,40 @@ class DataLoader:
         >>> [x.tolist() for x, in loader.epoch(7)][1:] == [x.tolist() for x, in loader.epoch(7, start=1)]
         True
         """
-        order = np.random.default_rng((self.seed, number)).permutation(self._rows) if self.shuffle else None
+        order = np.random.default_rng((self.seed, number)).permutation(len(self.dataset)) if self.shuffle else None
         for i in range(start, len(self)):
             rows = slice(i * self.batch_size, (i + 1) * self.batch_size)
-            yield tuple(from_numpy(array[rows if order is None else order[rows]]) for array in self.arrays)
+            batch = self.dataset[rows if order is None else order[rows]]
+            if self.transform is not None:
+                batch = self.transform(batch, np.random.default_rng((self.seed, number, i + 1)))
+            yield tuple(from_numpy(array) for array in batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where in the data it stands, the number of the epoch and of the batch to come, and the settings that order the data.
+
+        >>> import numpy as np
+        >>> from autograd_mini import nn
+        >>> a, b = (nn.data.DataLoader(np.arange(9), batch_size=3, shuffle=True) for _ in range(2))
+        >>> first = next(iter(a))
+        >>> b.load_state_dict(a.state_dict())
+        >>> len(list(b)), len(list(b))  # the rest of that epoch, then a whole one
+        (2, 3)
+        """
+        epoch, batch = self._place
+        return {"epoch": epoch, "batch": batch, **self._settings()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken; ValueError where the data's length or the settings are not the same."""
+        own = self._settings()
+        if wrong := [f"{key} was {state.get(key)}, is {own[key]}" for key in own if own[key] != state.get(key)]:
+            raise ValueError(f"DataLoader.load_state_dict: the order of the data would change: {'; '.join(wrong)}")
+        self._next = self._place = (int(state["epoch"]), int(state["batch"]))
+
+    def _settings(self) -> dict[str, Any]:
+        own = {key: getattr(self, key) for key in ("batch_size", "shuffle", "seed", "drop_last")}
+        return {"rows": len(self.dataset), **own}
+
+    def _deal(self, number: int, start: int) -> Iterator[tuple[Tensor, ...]]:
+        for i, batch in enumerate(self.epoch(number, start), start + 1):
+            self._place = (number + 1, 0) if i == len(self) else (number, i)
+            yield batch

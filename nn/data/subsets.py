@@ -1,0 +1,126 @@
+"""Data sets as things that give rows: `TensorDataset` of arrays, `Subset` of another, and splits, at random or class by class.
+
+A data set has a length, and `dataset[rows]` gives a tuple of arrays for a slice or an array of row numbers: a whole minibatch
+in one call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from autograd_mini.tensor import Array, Tensor
+
+Rows: TypeAlias = "slice | NDArray[np.integer[Any]]"
+
+
+class RowSource(Protocol):
+    """What `DataLoader`, `Subset` and the splits ask of a data set."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Any) -> tuple[Array, ...]: ...
+
+
+class TensorDataset:
+    """Arrays or Tensors of equal length as one data set; row i is the tuple of their i-th entries.
+
+    ValueError where there is none, or lengths differ.
+
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> data = nn.data.TensorDataset(np.arange(4.0), np.array([0, 1, 0, 1]))
+    >>> data[[2, 3]]
+    (array([2., 3.]), array([0, 1]))
+    """
+
+    def __init__(self, *arrays: ArrayLike | Tensor) -> None:
+        self.arrays = tuple(a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in arrays)
+        lengths = [len(array) for array in self.arrays]
+        if len(set(lengths)) != 1:
+            raise ValueError(f"a data set needs arrays of one length, got lengths {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def __getitem__(self, rows: Any) -> tuple[Array, ...]:
+        return tuple(array[rows] for array in self.arrays)
+
+
+class Subset:
+    """The rows of `dataset` at `indices`, in that order; IndexError where one lies outside.
+
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> nn.data.Subset(nn.data.TensorDataset(np.arange(10)), [7, 1])[:]
+    (array([7, 1]),)
+    """
+
+    def __init__(self, dataset: RowSource, indices: Sequence[int] | NDArray[np.integer[Any]]) -> None:
+        self.dataset = dataset
+        self.indices = np.asarray(indices, np.int64)
+        if self.indices.size and not 0 <= self.indices.min() <= self.indices.max() < len(dataset):
+            raise IndexError(f"Subset: indices must lie in 0 … {len(dataset) - 1}")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, rows: Any) -> tuple[Array, ...]:
+        return self.dataset[self.indices[rows]]
+
+
+def random_split(dataset: RowSource, lengths: Sequence[float], seed: int = 0) -> list[Subset]:
+    """Disjoint random subsets. `lengths` are numbers of rows that add up to the data set, or shares that add up to 1.
+
+    Of shares, rounding gives the rows left over to the first subsets, as PyTorch does. ValueError for other sums.
+
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> parts = nn.data.random_split(nn.data.TensorDataset(np.arange(10)), [0.8, 0.2])
+    >>> [len(part) for part in parts]
+    [8, 2]
+    """
+    order = np.random.default_rng(seed).permutation(len(dataset))
+    return [Subset(dataset, rows) for rows in np.split(order, np.cumsum(_sizes(len(dataset), lengths))[:-1])]
+
+
+def stratified_split(dataset: RowSource, lengths: Sequence[float], labels: ArrayLike, seed: int = 0) -> list[Subset]:
+    """Disjoint random subsets by shares that add up to 1, each with every class of `labels` (N,) in its proportion.
+
+    Each class is split for itself, so the count of a class is its share to within one row, and rows stay in their order.
+    ValueError for shares that do not add up to 1, or labels of another length.
+
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> labels = np.repeat([0, 1], [80, 20])
+    >>> a, b = nn.data.stratified_split(nn.data.TensorDataset(labels), [0.75, 0.25], labels)
+    >>> np.bincount(a[:][0]), np.bincount(b[:][0])
+    (array([60, 15]), array([20,  5]))
+    """
+    classes = np.asarray(labels)
+    if classes.shape != (len(dataset),):
+        raise ValueError(f"stratified_split: expected labels of shape ({len(dataset)},), got {classes.shape}")
+    rng, parts = np.random.default_rng(seed), [[np.empty(0, np.int64)] for _ in lengths]
+    _sizes(1, [float(share) for share in lengths])
+    for c in np.unique(classes):
+        rows = rng.permutation(np.flatnonzero(classes == c))
+        cuts = np.rint(np.cumsum(lengths)[:-1] * len(rows)).astype(int)
+        for part, chosen in zip(parts, np.split(rows, cuts), strict=True):
+            part.append(chosen)
+    return [Subset(dataset, np.sort(np.concatenate(part))) for part in parts]
+
+
+def _sizes(total: int, lengths: Sequence[float]) -> list[int]:
+    if min(lengths, default=-1) < 0:
+        raise ValueError(f"a split needs lengths of 0 or more, got {list(lengths)}")
+    if all(isinstance(n, (int, np.integer)) for n in lengths) and sum(lengths) == total:
+        return [int(n) for n in lengths]
+    if not math.isclose(sum(lengths), 1):
+        raise ValueError(f"a split needs lengths that add up to {total}, or shares that add up to 1, got {list(lengths)}")
+    sizes = [math.floor(share * total + 1e-9) for share in lengths]
+    for i in range(total - sum(sizes)):
+        sizes[i % len(sizes)] += 1
+    return sizes

@@ -1,0 +1,156 @@
+"""Learning-rate schedules: golden rates, agreement with recursions written out here, and runs that go on from saved state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from autograd_mini import Tensor, nn
+
+
+def optimizer(**options: Any) -> nn.SGD:
+    groups = [{"params": [Tensor([1.0])]}, {"params": [Tensor([1.0])], "lr": 0.2}]
+    return nn.SGD(groups, lr=1.0, momentum=0.9, **options)
+
+
+def rates(schedule: Any, steps: int) -> list[list[float]]:
+    met = [schedule.get_last_lr()]
+    for _ in range(steps):
+        schedule.step()
+        met.append(schedule.get_last_lr())
+    return met
+
+
+# name -> (how it is made, the first group's rates from 1.0)
+CASES: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
+    "step": (lambda o: nn.StepLR(o, 2, 0.5), [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125]),
+    "milestones": (lambda o: nn.MultiStepLR(o, [5, 2, 2], 0.5), [1, 1, 0.25, 0.25, 0.25, 0.125, 0.125]),
+    "exponential": (lambda o: nn.ExponentialLR(o, 0.5), [1, 0.5, 0.25, 0.125, 0.0625]),
+    "cosine": (
+        lambda o: nn.CosineAnnealingLR(o, 4),
+        [1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2, 0, (1 - math.sqrt(0.5)) / 2],
+    ),
+    "warmup": (lambda o: nn.LinearWarmup(o, 4, 0.2), [0.2, 0.4, 0.6, 0.8, 1, 1]),
+    "warmup_then_step": (
+        lambda o: nn.LinearWarmup(o, 2, 0.5, after=nn.StepLR(o, 2, 0.1)), [0.5, 0.75, 1, 1, 0.1, 0.1, 0.01],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_group_follows_the_formula_from_its_own_rate(name: str) -> None:
+    make, expected = CASES[name]
+    met = rates(make(optimizer()), len(expected) - 1)
+    assert [first for first, _ in met] == pytest.approx(expected, abs=1e-12)
+    assert [second for _, second in met] == pytest.approx([0.2 * rate for rate in expected], abs=1e-12)
+
+
+def test_cosine_annealing_ends_at_its_minimum() -> None:
+    met = rates(nn.CosineAnnealingLR(optimizer(), 5, eta_min=0.1), 5)
+    assert met[0] == [1.0, 0.2]
+    assert met[5] == pytest.approx([0.1, 0.1])
+
+
+def test_one_cycle_goes_up_and_down_and_momentum_the_other_way() -> None:
+    o = optimizer()
+    schedule = nn.OneCycleLR(o, max_lr=0.5, total_steps=21, pct_start=0.3, anneal_strategy="linear")
+    met, momenta = [], []
+    for _ in range(24):
+        met.append(o.param_groups[0]["lr"])
+        momenta.append(o.param_groups[1]["momentum"])
+        schedule.step()
+    top = 0.3 * 21 - 1
+    assert met[0] == pytest.approx(0.02)
+    assert met[3] == pytest.approx(0.02 + 0.48 * 3 / top)
+    assert met[10] == pytest.approx(0.5 + (2e-6 - 0.5) * (10 - top) / (20 - top))
+    assert met[20:] == pytest.approx([2e-6] * 4)
+    assert (momenta[0], momenta[20]) == (pytest.approx(0.95), pytest.approx(0.95))
+    assert momenta[3] == pytest.approx(0.95 - 0.1 * 3 / top)
+    adam = nn.Adam([Tensor([1.0])])
+    nn.OneCycleLR(adam, 0.1, 10)
+    assert adam.param_groups[0]["betas"] == (0.95, 0.999)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_plateau_reduces_after_more_than_patience_steps_without_progress(mode: Any) -> None:
+    o = optimizer()
+    schedule = nn.ReduceLROnPlateau(o, mode, factor=0.5, patience=2, threshold=0.1, cooldown=2, min_lr=0.2)
+    sign = 1 if mode == "min" else -1
+    met = []
+    #         best      better than 10 %; then bad 3 times, 2 of cooldown, bad 3 times, a better one and the same
+    for value in [10.0, 10 - 1.5 * sign, *[10 - 2.0 * sign] * 3, *[99.0 * sign] * 5, 10 - 5.0 * sign, *[99.0 * sign] * 4]:
+        schedule.step(value)
+        met.append(o.param_groups[0]["lr"])
+    assert met == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25, 0.2]
+    assert o.param_groups[1]["lr"] == 0.2  # it was at the minimum from the start
+
+
+def test_an_absolute_threshold_and_a_metric_that_is_nan() -> None:
+    o = optimizer()
+    schedule = nn.ReduceLROnPlateau(o, patience=0, threshold=0.5, threshold_mode="abs")
+    for value, lr in ((1.0, 1.0), (0.4, 1.0), (0.0, 0.1), (math.nan, 0.01), (Tensor(-1.0), 0.01)):
+        schedule.step(value)
+        assert o.param_groups[0]["lr"] == pytest.approx(lr)
+
+
+@pytest.mark.parametrize("name", [*CASES, "one_cycle", "plateau"])
+def test_a_schedule_resumed_from_saved_state_goes_on_as_it_would_have(name: str) -> None:
+    """Whether the optimizer's own state was loaded before the schedule was made or after."""
+    make = {
+        "one_cycle": lambda o: nn.OneCycleLR(o, 0.5, 10), "plateau": lambda o: nn.ReduceLROnPlateau(o, patience=1),
+    }.get(name) or CASES[name][0]  # fmt: skip
+    metric = (1.0,) if name == "plateau" else ()
+    through, half = optimizer(), optimizer()
+    for o, steps in ((through, 7), (half, 4)):
+        schedule = make(o)
+        for _ in range(steps):
+            schedule.step(*metric)
+    states = half.state_dict(), schedule.state_dict()
+    for before in (True, False):
+        resumed = optimizer()
+        if before:
+            resumed.load_state_dict(states[0])
+        schedule = make(resumed)
+        if not before:
+            resumed.load_state_dict(states[0])
+        schedule.load_state_dict(states[1])
+        for _ in range(3):
+            schedule.step(*metric)
+        for a, b in zip(through.param_groups, resumed.param_groups, strict=True):
+            assert (a["lr"], a["momentum"]) == (b["lr"], b["momentum"])
+
+
+def test_a_switch_between_optimizers_keeps_each_ones_own_rate() -> None:
+    w = Tensor([1.0], requires_grad=True)
+    switch = nn.SwitchOptimizer(nn.Adam([w], lr=1.0), nn.SGD([w], lr=0.1), at=2)
+    schedule = nn.ExponentialLR(switch, 0.5)
+    met = []
+    for _ in range(4):
+        met.append(switch.param_groups[0]["lr"])
+        w.backward([1.0])
+        switch.step()
+        schedule.step()
+    assert met == pytest.approx([1.0, 0.5, 0.1 * 0.25, 0.1 * 0.125])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda o: nn.StepLR(o, 0), "StepLR: step_size must be at least 1, got 0"),
+        (lambda o: nn.CosineAnnealingLR(o, 0), "T_max"),
+        (lambda o: nn.LinearWarmup(o, 0), "total_iters"),
+        (lambda o: nn.OneCycleLR(o, 1.0, 1), "total_steps"),
+        (lambda o: nn.OneCycleLR(o, 1.0, 10, pct_start=1.0), "pct_start"),
+        (lambda o: nn.OneCycleLR(o, 1.0, 10, anneal_strategy="exp"), "anneal_strategy"),
+        (lambda o: nn.OneCycleLR(nn.SGD([Tensor([1.0])]), 1.0, 10), "no momentum"),
+        (lambda o: nn.ReduceLROnPlateau(o, factor=1.0), "factor"),
+        (lambda o: nn.ReduceLROnPlateau(o, mode="least"), "'least'"),
+        (lambda o: nn.StepLR(o, 1).load_state_dict({"steps": 1, "base_lrs": [1.0]}), "rates for 2 groups, got 1"),
+    ],
+)
+def test_mistakes_are_named(make: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(optimizer())
