@@ -38,9 +38,8 @@ class MinibatchDiscrimination(Layer):
         dtype: DTypeLike | None = None,
     ):
         self.in_features, self.kernels, self.kernel_dim, self.include_self = in_features, kernels, kernel_dim, include_self
-        self.weight = init.normal_(
-            Parameter(empty((in_features, kernels * kernel_dim), dtype)), std=1 / math.sqrt(max(in_features, 1))
-        )
+        weight = Parameter(empty((in_features, kernels * kernel_dim), dtype))
+        self.weight = init.normal_(weight, std=1 / math.sqrt(max(in_features, 1)))
 
     def forward(self, features: TensorLike) -> Tensor:
         f = floating(features)

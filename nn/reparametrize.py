@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 import autograd_mini as ag
-from autograd_mini.ops.random import generator
-from autograd_mini.tensor import Array, Tensor
+from autograd_mini.tensor import Tensor
 
+from . import init
 from .conv import Convolution
+from .layer import empty
 from .linear import Linear
 from .module import Buffer, Module, Parameter
 
@@ -151,19 +150,21 @@ class SpectralNorm(_Reparametrized):
         super().__init__(layer, axis)
         self.n_power_iterations, self.eps = n_power_iterations, eps
         self.weight_orig = _taken("SpectralNorm", layer)
-        matrix = self._matrix(self.weight_orig)._data
-        self.weight_u = Buffer(self._unit(generator().standard_normal(len(matrix)).astype(matrix.dtype)))
-        self.weight_v = Buffer(np.zeros(matrix.shape[1], matrix.dtype))
+        rows, columns = (empty((n,), self.weight_orig.dtype) for n in self._matrix(self.weight_orig).shape)
+        self.weight_u = init.normal_(Buffer(rows))
+        self.weight_v = init.zeros_(Buffer(columns))
         self._iterate(15)
 
     def _matrix(self, weight: Tensor) -> Tensor:
         return ag.flatten(ag.moveaxis(weight, self.axis, 0), 1)
 
-    def _unit(self, vector: Array) -> Array:
-        return vector / max(float(np.linalg.norm(vector)), self.eps)
+    def _unit(self, vector: Tensor) -> Tensor:
+        return vector / ag.maximum(ag.norm(vector), self.eps)
 
+    @ag.no_grad()
     def _iterate(self, times: int) -> None:
-        matrix, u = self._matrix(self.weight_orig)._data, self.weight_u._data
+        matrix = self._matrix(self.weight_orig)
+        u: Tensor = self.weight_u
         for _ in range(times):
             v = self._unit(matrix.T @ u)
             u = self._unit(matrix @ v)
@@ -171,7 +172,7 @@ class SpectralNorm(_Reparametrized):
 
     def effective_weight(self) -> Tensor:
         """W / σ(W), by u and v as they stand."""
-        u, v = (ag.Tensor(b) for b in (self.weight_u, self.weight_v))  # copies: the next forward moves the buffers
+        u, v = self.weight_u.copy(), self.weight_v.copy()  # the next forward moves the buffers
         return self.weight_orig / (u @ self._matrix(self.weight_orig) @ v)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import struct
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -90,6 +93,38 @@ def test_the_digests_of_the_table_are_those_of_the_files(mnist_folder: Path) -> 
     assert found == MNIST.digests
 
 
+def test_fashion_mnist_is_mnist_with_another_folder_and_other_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGRAD_MINI_DATA", str(tmp_path))
+    (tmp_path / "fashion_mnist").mkdir()
+    for name in nn.data.datasets.FASHION_MNIST.digests:
+        content = np.arange(10, dtype=np.uint8) if "labels" in name else RANDOM
+        (tmp_path / "fashion_mnist" / name).write_bytes(gzip.compress(idx(content)))
+    data = nn.data.fashion_mnist()
+    assert (data.name, data.image_shape, data.classes[9]) == ("fashion_mnist", (4, 4), "ankle boot")
+    np.testing.assert_array_equal(data.test.images * 255, RANDOM)
+
+
+def test_cifar10_is_read_in_its_true_colours() -> None:
+    """The means of the channels are those that are published; a wrong order of bytes or channels gives others."""
+    if not (Path(os.environ.get("AUTOGRAD_MINI_DATA", "")) / "cifar10" / "test_batch.bin").exists():
+        pytest.skip("needs CIFAR-10 in $AUTOGRAD_MINI_DATA/cifar10")
+    test = nn.data.datasets._cifar_split(nn.data.cifar.TEST_FILES)
+    first = nn.data.datasets._cifar_split(nn.data.cifar.TRAINING_FILES[:1])
+    assert (test.images.shape, test.images.dtype, test.labels.dtype) == ((10000, 3, 32, 32), np.float32, np.int64)
+    assert [nn.data.cifar.CLASSES[label] for label in test.labels[:4]] == ["cat", "ship", "ship", "airplane"]
+    assert np.bincount(test.labels).tolist() == [1000] * 10
+    assert first.images.mean((0, 2, 3)) == pytest.approx([0.4914, 0.4822, 0.4465], abs=0.003)
+    neighbours = np.abs(np.diff(test.images, axis=3)).mean()
+    assert neighbours < 0.06, "neighbouring pixels are not alike: rows and columns are mixed up"
+
+
+def test_a_damaged_cifar_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "test_batch.bin"
+    path.write_bytes(bytes(3073))
+    with pytest.raises(DataError, match=r"test_batch\.bin: damaged or another file"):
+        nn.data.cifar.read_batch(path, DIGEST)
+
+
 # -- IDX files -------------------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +194,29 @@ CONTENT = bytes(range(256)) * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
+def tar(**members: bytes | str) -> bytes:
+    """A gzipped tar file of members by path, `__` standing for `/`; a string is where a symbolic link leads."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name.replace("__", "/"))
+            if isinstance(content, str):
+                entry.type, entry.linkname = tarfile.SYMTYPE, content
+                archive.addfile(entry)
+            else:
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+ARCHIVE = tar(inside__a=CONTENT, inside__b=b"other", **{"..__outside": b"evil", "inside__link": "/etc/hostname"})
+
+
+def archived(mirrors: tuple[str, ...] = (), archive: bytes = ARCHIVE) -> Source:
+    digests = {"set.tar.gz": hashlib.sha256(archive).hexdigest(), "a": DIGEST, "b": DIGEST, "link": DIGEST, "missing": DIGEST}
+    return Source("set", mirrors, digests, archive="set.tar.gz", inside="inside")
+
+
 class Mirrors(BaseHTTPRequestHandler):
     """One server that stands for several mirrors: the first part of the path says how it behaves."""
 
@@ -174,11 +232,11 @@ class Mirrors(BaseHTTPRequestHandler):
         if behaviour == "broken":
             self.send_error(500)
             return
+        whole = ARCHIVE if behaviour == "archive" else CONTENT
         self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
+        self.send_header("Content-Length", str(len(whole)))
         self.end_headers()
-        sent = {"good": CONTENT, "forged": CONTENT[::-1], "interrupted": CONTENT[:100_000]}[behaviour]
-        self.wfile.write(sent)
+        self.wfile.write({"forged": whole[::-1], "interrupted": whole[:100_000]}.get(behaviour, whole))
 
     def log_message(self, *_: object) -> None:
         pass
@@ -249,3 +307,39 @@ def test_the_users_own_file_comes_before_cache_and_network(
     assert fetch(source("good"), "file.gz") == own
     assert asked == []
     assert not cache_folder().exists()
+
+
+def test_a_file_is_copied_out_of_a_downloaded_archive(server: Server) -> None:
+    made, asked = server
+    source = archived(made("archive").mirrors)
+    assert fetch(source, "a").read_bytes() == CONTENT
+    assert fetch(source, "a") == cache_folder() / "set" / "a"
+    assert asked == ["archive"], "the archive was asked for again"
+    assert {path.name for path in cache_folder().parent.rglob("*")} == {"cache", "set", "set.tar.gz", "a"}, "more was unpacked"
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"), [("b", f"expected {DIGEST}"), ("missing", "missing"), ("link", "link"), ("../outside", "outside")]
+)
+def test_what_an_archive_holds_is_checked_file_by_file(server: Server, name: str, cause: str) -> None:
+    made, _ = server
+    source = archived(made("archive").mirrors)
+    source = replace(source, digests={**source.digests, "../outside": DIGEST})
+    with pytest.raises(DataError, match=rf"set\.tar\.gz: damaged or another archive.*{cause}"):
+        fetch(source, name)
+    assert [path.name for path in (cache_folder() / "set").iterdir()] == ["set.tar.gz"]
+
+
+def test_a_users_own_archive_is_read_and_a_damaged_one_named(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, asked = server
+    own = tmp_path / "own" / "set" / "set.tar.gz"
+    own.parent.mkdir(parents=True)
+    monkeypatch.setenv("AUTOGRAD_MINI_DATA", str(tmp_path / "own"))
+    own.write_bytes(ARCHIVE[: len(ARCHIVE) // 2])
+    with pytest.raises(DataError, match=r"own.*set\.tar\.gz: damaged"):
+        fetch(archived(), "a")
+    own.write_bytes(ARCHIVE)
+    assert fetch(archived(), "a").read_bytes() == CONTENT
+    assert asked == []

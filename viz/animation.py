@@ -29,8 +29,9 @@ def save_animation(
 ) -> None:
     """Writes a sequence of image batches as a GIF (.gif) or an animated PNG (.png, .apng), each batch one sheet of images.
 
-    Each frame is (N, H, W) or (N, H, W, 3) in [0, 1], all of one shape; pixels are `scale` times as wide on the screen. The last
-    frame stands four times as long, and the film repeats. Raises ValueError for other shapes or suffixes.
+    Each frame is (N, H, W) or (N, H, W, 3) in [0, 1], all of one shape, and is shown for so many milliseconds, the last one
+    four times as long; then the film repeats. A pixel is `scale` pixels wide on the
+    screen. Raises ValueError for other shapes or suffixes.
 
     >>> import numpy as np, tempfile, pathlib
     >>> from autograd_mini import viz

@@ -1,4 +1,4 @@
-"""Figures of trained models: the latent plane, surfaces of a regression, confusion, filters, feature maps, and a GAN's balance."""
+"""Figures of trained models: latent plane, surfaces of a regression, confusion, filters, feature maps, a GAN's balance."""
 
 from __future__ import annotations
 
@@ -35,8 +35,14 @@ def plane(extent: Extent, size: int) -> Array:
 
 
 def plot_latent_plane(
-    decode: Callable[[Tensor], Values], path: Path = None, *, image_shape: Shape, size: int = 15, extent: Extent = (-2, 2, -2, 2), **options: Any
-) -> Figure:  # fmt: skip
+    decode: Callable[[Tensor], Values],
+    path: Path = None,
+    *,
+    image_shape: Shape,
+    size: int = 15,
+    extent: Extent = (-2, 2, -2, 2),
+    **options: Any,
+) -> Figure:
     """What a decoder makes of a grid of size × size points of its 2-D latent space, each image at its point.
 
     `decode` takes points (N, 2) and returns N images in [0, 1] of `image_shape`, (H, W) or (H, W, 3), in any shape that starts
@@ -53,8 +59,13 @@ def plot_latent_plane(
 
 
 def plot_surface(
-    surfaces: Mapping[str, Callable[[Array], Values]], path: Path = None, *, extent: Extent = (-5, 5, -5, 5), size: int = 50, title: str = ""
-) -> Figure:  # fmt: skip
+    surfaces: Mapping[str, Callable[[Array], Values]],
+    path: Path = None,
+    *,
+    extent: Extent = (-5, 5, -5, 5),
+    size: int = 50,
+    title: str = "",
+) -> Figure:
     """Functions of two variables as 3-D surfaces side by side, on one scale: the truth, say, and what a model learnt.
 
     Each takes points (N, 2), float64, and returns N values in any shape; it is not recorded. ValueError for an empty mapping or
@@ -182,9 +193,7 @@ def plot_gan(
     curves = {"D(x)": [float(v) for v in real], "D(G(z))": [float(v) for v in fake]}
     values = [v for curve in curves.values() for v in curve]
     if not values or not all(0 <= v <= 1 for v in values):
-        raise ValueError(
-            "plot_gan: expected probabilities in [0, 1]; pass sigmoid(logits) for a discriminator that gives logits"
-        )
+        raise ValueError("plot_gan: expected probabilities in [0, 1]; pass sigmoid(logits) where D gives logits")
     figure, axes = blank(title)
     for (name, curve), colour, line in zip(curves.items(), COLOURS, ("-", "--"), strict=False):
         axes.plot(range(1, len(curve) + 1), curve, line, color=colour, label=name, linewidth=2)

@@ -31,7 +31,7 @@ def _cross_entropy(logits: Array, targets: Array) -> tuple[Array, Array]:
 
 
 def _cross_entropy_backward(p: Array, targets: Array, g: Array) -> Array:
-    d = p * g[..., None]
+    d = np.multiply(p, g[..., None], order="C")  # rows in memory, so that reshaping makes no copy
     d.reshape(targets.size, p.shape[-1])[np.arange(targets.size), targets.reshape(targets.size)] -= g.reshape(targets.size)
     return d
 

@@ -6,6 +6,7 @@ Each file is checked against its SHA-256 digest and takes its place in the cache
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.client
 import os
@@ -29,6 +30,10 @@ TIMEOUT = 30.0  # seconds without a byte
 
 class DownloadError(OSError):
     """No mirror gave the file; the message tells what went wrong at each."""
+
+
+class WrongBytesError(OSError):
+    """A file has not the content that its digest asks for."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +102,21 @@ def _unpack(archive: Path, member: str, path: Path, digest: str) -> None:
         with tarfile.open(archive) as tar, _filling(path, digest) as part:
             found = tar.extractfile(member)
             if found is None:
-                raise OSError(f"{member} is no file")
+                raise WrongBytesError("is no file")
             shutil.copyfileobj(found, part, CHUNK)
-    except (KeyError, OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (KeyError, WrongBytesError, gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
         raise DataError(f"{archive}: damaged or another archive: {member}: {error}") from error
 
 
 @contextmanager
 def _filling(path: Path, digest: str) -> Iterator[IO[bytes]]:
-    """A temporary file beside `path`, to be filled inside; it becomes `path` only if its digest is right then, else OSError."""
+    """A temporary file beside `path`, to be filled inside; it becomes `path` only if its digest is right then, else WrongBytesError."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
         try:
             yield part
             part.seek(0)
             if (found := hashlib.file_digest(part, "sha256").hexdigest()) != digest:
-                raise OSError(f"SHA-256 digest is {found}, expected {digest}")
+                raise WrongBytesError(f"SHA-256 digest is {found}, expected {digest}")
             part.close()
             os.replace(part.name, path)
         except BaseException:

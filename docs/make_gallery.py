@@ -1,0 +1,296 @@
+"""Writes docs/gallery.md and the pictures in docs/gallery/: every picture of `viz`, from a model that ran, with the code that made it.
+
+python docs/make_gallery.py              makes all of them, in about a minute
+python docs/make_gallery.py chain heat   makes those alone, and the page
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import numpy as np
+
+import autograd_mini as ag
+from autograd_mini import Tensor, models, nn, viz
+
+FOLDER = HERE / "gallery"
+HEAD = """# Gallery
+
+Made by `python docs/make_gallery.py`: each picture by the code below it, from a model that ran. The code begins with
+
+```python
+import numpy as np
+import autograd_mini as ag
+from autograd_mini import Tensor, models, nn, viz
+```
+"""
+
+
+class Entry(NamedTuple):
+    """A picture: its title, its file, and the function whose docstring is the caption and whose body the code."""
+
+    title: str
+    file: str
+    make: Callable[[], None]
+
+
+ENTRIES: list[Entry] = []
+
+
+def entry(title: str, file: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    def register(make: Callable[[], None]) -> Callable[[], None]:
+        ENTRIES.append(Entry(title, file, make))
+        return make
+
+    return register
+
+
+@entry("A chain by hand, in the notation of the lecture", "chain.svg")
+def chain() -> None:
+    """u⁽¹⁾ = x, h = u², u⁽ˡ⁾ = w⁽ˡ⁾ h⁽ˡ⁻¹⁾, L = ŷ². Every δ can be followed with a pencil: δ⁽³⁾ = 2ŷ · 2u⁽³⁾ = 288 · 24 = 6912."""
+    x, w2, w3 = (Tensor(value, requires_grad=True, name=name) for name, value in (("x", 1.0), ("w2", 2.0), ("w3", 3.0)))
+    loss = ag.square(ag.square(w3 * ag.square(w2 * ag.square(x))))
+    viz.draw({"L": loss}, notation="lecture", show_values=True).save("chain.svg")
+
+
+@entry("The same backward pass, step by step", "backprop.html")
+def stepper() -> None:
+    """A page for the projector: arrow keys, slider, `#frame=7`, dark mode; `quiz=True` hides each number until it is clicked."""
+    ag.manual_seed(0)
+    mlp = models.MLP((3, 4, 2), nn.Tanh)
+    x, y = Tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]], name="x"), Tensor([[1.0, 0.0], [0.0, 1.0]], name="y")
+    viz.step(nn.mse_loss(mlp(x), y), params=mlp, notation="lecture").save("backprop.html")
+
+
+@entry("A network in the notation of the lecture", "mlp.svg")
+def mlp() -> None:
+    """Only pre-activations carry δ, and local derivatives stand on the edges. Clusters are modules."""
+    ag.manual_seed(0)
+    mlp = models.MLP((3, 4, 2), nn.Tanh)
+    x, y = Tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]], name="x"), Tensor([[1.0, 0.0], [0.0, 1.0]], name="y")
+    viz.draw({"L": nn.mse_loss(mlp(x), y)}, params=mlp, notation="lecture").save("mlp.svg")
+
+
+@entry("A variational autoencoder, its modules folded", "vae.svg")
+def vae() -> None:
+    """Folded modules say how many nodes they hide; what lies between them, z = μ + σ ε and the two parts of −ELBO, stays open."""
+    digits = nn.data.digits()
+    vae = models.VAE(sizes=(64, 32, 2))
+    parts = vae.loss(digits.train.images[:16])
+    viz.draw({"loss": parts["loss"]}, params=vae, depth=1, legend=False).save("vae.svg")
+
+
+@entry("Thirty layers, the repeated ones folded", "repeats.svg")
+def repeats() -> None:
+    """Blocks that repeat fold by themselves in long graphs; the first and the last stay."""
+    deep = models.MLP((64, *[32] * 30, 10), nn.ReLU)
+    digits = nn.data.digits()
+    loss = nn.cross_entropy(deep(digits.train.images[:16]), digits.train.labels[:16])
+    viz.draw({"L": loss}, params=deep, legend=False).save("repeats.svg")
+
+
+@entry("The gradient of a gradient", "second_order.svg")
+def second_order() -> None:
+    """`create_graph=True` makes the backward pass a graph like any other: here y = x³ and dy/dx."""
+    x = Tensor(2.0, requires_grad=True, name="x")
+    y = x**3
+    viz.draw({"y": y, "dy/dx": ag.grad(y, x, create_graph=True)}, show_values=True, legend=False).save("second_order.svg")
+
+
+@entry("Vanishing: ten sigmoid layers", "heat_sigmoid.svg")
+def heat_sigmoid() -> None:
+    """Edges are coloured, widened and labelled by log₁₀ of the gradient's root mean square; σ′ ≤ ¼ takes its toll at each layer."""
+    ag.manual_seed(0)
+    digits = nn.data.digits()
+    deep = models.MLP((64, *[32] * 10, 10), nn.Sigmoid)
+    for name, parameter in deep.named_parameters():
+        (nn.init.kaiming_normal_ if name.endswith("weight") else nn.init.zeros_)(parameter)
+    loss = nn.cross_entropy(deep(digits.train.images[:64]), digits.train.labels[:64])
+    picture = viz.draw({"L": loss}, heat="grad", show_shapes=False, rankdir="TB", legend=False)
+    picture.save("heat_sigmoid.svg")
+    print(picture.table)
+
+
+@entry("Not vanishing: ten ReLU layers", "heat_relu.svg")
+def heat_relu() -> None:
+    """The same network, data, seed and initial values with ReLU."""
+    ag.manual_seed(0)
+    digits = nn.data.digits()
+    deep = models.MLP((64, *[32] * 10, 10), nn.ReLU)
+    for name, parameter in deep.named_parameters():
+        (nn.init.kaiming_normal_ if name.endswith("weight") else nn.init.zeros_)(parameter)
+    loss = nn.cross_entropy(deep(digits.train.images[:64]), digits.train.labels[:64])
+    picture = viz.draw({"L": loss}, heat="grad", show_shapes=False, rankdir="TB", legend=False)
+    picture.save("heat_relu.svg")
+    print(picture.table)
+
+
+@entry("A gradient, checked", "check.svg")
+def check() -> None:
+    """Each parameter with its verdict; `viz.check` itself is true or false, so it can stand in an `assert`."""
+    ag.manual_seed(0)
+    mlp = models.MLP((3, 4, 2), nn.Tanh)
+    x, y = Tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]], name="x"), Tensor([[1.0, 0.0], [0.0, 1.0]], name="y")
+    result = viz.check(lambda: nn.mse_loss(mlp(x), y), mlp)
+    assert result, result
+    print(result)
+    result.draw().save("check.svg")
+
+
+@entry("Loss curves", "losses.svg")
+def losses() -> None:
+    """Training and test loss of a classifier of the bundled handwritten digits, epoch by epoch."""
+    ag.manual_seed(0)
+    digits = nn.data.digits()
+    mlp = models.MLP((64, 64, 10))
+    optimizer = nn.Adam(mlp.parameters(), lr=3e-3)
+    history: dict[str, list[float]] = {"training": [], "test": []}
+    for _ in range(20):
+        for images, labels in nn.data.DataLoader(digits.train.images, digits.train.labels, batch_size=64, shuffle=True):
+            optimizer.zero_grad()
+            nn.cross_entropy(mlp(images), labels).backward()
+            optimizer.step()
+        for name, split in (("training", digits.train), ("test", digits.test)):
+            with ag.no_grad():
+                history[name].append(nn.cross_entropy(mlp(split.images), split.labels).item())
+    viz.plot_losses(history, "losses.svg", ylabel="cross-entropy (nats)")
+    viz.plot_confusion(digits.test.labels, mlp.predict(digits.test.images), "confusion.png", title="test images")
+    viz.plot_filters(ag.reshape(mlp.layers[0].weight, 64, 1, 8, 8), "filters.png")
+
+
+@entry("Which class is taken for which", "confusion.png")
+def confusion() -> None:
+    """The classifier above on the test images."""
+
+
+@entry("What the first layer looks for", "filters.png")
+def filters() -> None:
+    """The 64 rows of its first weight matrix as images."""
+
+
+@entry("Feature maps of a convolution", "maps.png")
+def maps() -> None:
+    """A digit under four filters: blur, horizontal edge, vertical edge, sharpening."""
+    blur, edge = np.full((3, 3), 1 / 9), np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]])
+    sharp = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
+    weight = np.stack([blur, edge, edge.T, sharp])[:, None]
+    image = nn.data.digits().train.images[3]
+    viz.plot_feature_maps(ag.conv2d(image[None, None].astype(float), weight, padding=1)[0], "maps.png", columns=4)
+
+
+@entry("A regression beside the truth", "surface.png")
+def surface() -> None:
+    """f(x₁, x₂) = 10 − 10 exp(−0.2 (x₁² + x₂²)) − exp((cos x₁ + cos x₂)/2), learnt from 1000 noisy samples."""
+    ag.manual_seed(0)
+    points, values = nn.data.synthetic.funnel_samples(1000, noise=0.1)
+    net = models.MLP((2, 64, 64, 1), nn.Tanh)
+    optimizer = nn.Adam(net.parameters(), lr=1e-2)
+    for _ in range(600):
+        optimizer.zero_grad()
+        nn.mse_loss(net(points)[:, 0], values).backward()
+        optimizer.step()
+    learnt = {"truth": nn.data.synthetic.funnel, "network": lambda p: net(p.astype(np.float32))}
+    viz.plot_surface(learnt, "surface.png", size=40)
+
+
+@entry("A 2-D latent space", "plane.png")
+def plane() -> None:
+    """A variational autoencoder with two latent dimensions: what its decoder makes of each point, where test images lie,
+    reconstructions, and the same eight points of latent space drawn after each few epochs."""
+    ag.manual_seed(0)
+    digits = nn.data.digits()
+    vae = models.VAE(sizes=(64, 128, 2))
+    optimizer = nn.Adam(vae.parameters(), lr=3e-3)
+    noise, film = ag.randn(8, 2), []
+    for epoch in range(60):
+        if epoch % 6 == 0:
+            film.append(ag.reshape(vae.decode(noise), 8, 8, 8))
+        for (images,) in nn.data.DataLoader(digits.train.images, batch_size=64, shuffle=True):
+            optimizer.zero_grad()
+            vae.loss(images)["loss"].backward()
+            optimizer.step()
+    test = digits.test.images
+    viz.plot_latent_plane(vae.decode, "plane.png", image_shape=(8, 8))
+    viz.plot_scatter(vae.latent(test), digits.test.labels, "scatter.png")
+    viz.plot_reconstructions(test[:10], vae.decode(vae.latent(test[:10])), "pairs.png", image_shape=(8, 8))
+    viz.save_animation(film, "film.gif", columns=8)
+
+
+@entry("Test images in it", "scatter.png")
+def scatter() -> None:
+    """The mean of q(z|x) for each test image."""
+
+
+@entry("Reconstructions from two numbers", "pairs.png")
+def pairs() -> None:
+    """Each test image above, and what is left of it after the bottleneck below."""
+
+
+@entry("Samples over training", "film.gif")
+def film() -> None:
+    """The same eight points of latent space, every six epochs."""
+
+
+@entry("The balance of a GAN", "gan.svg")
+def gan() -> None:
+    """A generator of one number against a discriminator: D(x) and D(G(z)) on their way to ½."""
+    ag.manual_seed(0)
+    generator, discriminator = models.MLP((1, 16, 1)), models.MLP((1, 16, 1))
+    steps = {"G": nn.Adam(generator.parameters(), lr=2e-3), "D": nn.Adam(discriminator.parameters(), lr=2e-3)}
+    real, fake = [], []
+    for _ in range(600):
+        x, g = 4 + ag.randn(64, 1), generator(ag.randn(64, 1))
+        on_real, on_fake = discriminator(x), discriminator(g.detach())
+        steps["D"].zero_grad()
+        (ag.softplus(-on_real) + ag.softplus(on_fake)).mean().backward()
+        steps["D"].step()
+        steps["G"].zero_grad()
+        ag.softplus(-discriminator(g)).mean().backward()
+        steps["G"].step()
+        real.append(ag.sigmoid(on_real).mean().item())
+        fake.append(ag.sigmoid(on_fake).mean().item())
+    viz.plot_gan(real, fake, "gan.svg")
+
+
+def page() -> str:
+    """The gallery as Markdown, from the entries and what lies in the folder."""
+    return "\n".join([HEAD, *(section(e) for e in ENTRIES)])
+
+
+def section(e: Entry) -> str:
+    caption = " ".join((inspect.getdoc(e.make) or "").split())
+    shown = f"[{e.file}](gallery/{e.file})" if e.file.endswith(".html") else f"![{e.title}](gallery/{e.file})"
+    code = body(e.make)
+    block = f"\n```python\n{code}\n```\n" if code else "\nMade by the code above.\n"
+    return f"## {e.title}\n\n{caption}\n\n{shown}\n{block}"
+
+
+def body(make: Callable[[], None]) -> str:
+    """The statements of a function, without its docstring."""
+    source = inspect.getsource(make)
+    return textwrap.dedent(source.split('"""', 2)[2].lstrip("\n")).strip()
+
+
+def main(wanted: list[str]) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    os.chdir(FOLDER)
+    for e in ENTRIES:
+        if not wanted or e.make.__name__ in wanted:
+            start = time.perf_counter()
+            e.make()
+            print(f"{e.file}: {time.perf_counter() - start:.1f} s", file=sys.stderr)
+    (HERE / "gallery.md").write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
