@@ -147,7 +147,7 @@ def check() -> None:
     result.draw().save("check.svg")
 
 
-@entry("Loss curves", "losses.svg")
+@entry("Loss curves", "losses.png")
 def losses() -> None:
     """Training and test loss of a classifier of the bundled handwritten digits, epoch by epoch."""
     ag.manual_seed(0)
@@ -163,7 +163,7 @@ def losses() -> None:
         for name, split in (("training", digits.train), ("test", digits.test)):
             with ag.no_grad():
                 history[name].append(nn.cross_entropy(mlp(split.images), split.labels).item())
-    viz.plot_losses(history, "losses.svg", ylabel="cross-entropy (nats)")
+    viz.plot_losses(history, "losses.png", ylabel="cross-entropy (nats)")
     viz.plot_confusion(digits.test.labels, mlp.predict(digits.test.images), "confusion.png", title="test images")
     viz.plot_filters(ag.reshape(mlp.layers[0].weight, 64, 1, 8, 8), "filters.png")
 
@@ -197,10 +197,10 @@ def surface() -> None:
     optimizer = nn.Adam(net.parameters(), lr=1e-2)
     for _ in range(600):
         optimizer.zero_grad()
-        nn.mse_loss(net(points)[:, 0], values).backward()
+        nn.mse_loss(net(points), values).backward()
         optimizer.step()
     learnt = {"truth": nn.data.synthetic.funnel, "network": lambda p: net(p.astype(np.float32))}
-    viz.plot_surface(learnt, "surface.png", size=40)
+    viz.plot_surface(learnt, "surface.png", size=30)
 
 
 @entry("A 2-D latent space", "plane.png")
@@ -241,7 +241,7 @@ def film() -> None:
     """The same eight points of latent space, every six epochs."""
 
 
-@entry("The balance of a GAN", "gan.svg")
+@entry("The balance of a GAN", "gan.png")
 def gan() -> None:
     """A generator of one number against a discriminator: D(x) and D(G(z)) on their way to ½."""
     ag.manual_seed(0)
@@ -259,7 +259,7 @@ def gan() -> None:
         steps["G"].step()
         real.append(ag.sigmoid(on_real).mean().item())
         fake.append(ag.sigmoid(on_fake).mean().item())
-    viz.plot_gan(real, fake, "gan.svg")
+    viz.plot_gan(real, fake, "gan.png")
 
 
 def page() -> str:

@@ -143,3 +143,15 @@ def test_matrix_norms_are_not_taken_for_vector_norms() -> None:
     assert np.linalg.norm(x, "fro").item() == 2.0
     with pytest.raises(TypeError, match="matrix norm"):
         np.linalg.norm(x, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("value", [0.388, 1 / 3, -1e3, 0.1])
+def test_the_spread_of_a_constant_is_exactly_zero(value: float, dtype: type) -> None:
+    """Three equal numbers have a mean that may differ from them in the last place; no spread, and no gradient, may come of it."""
+    for fold in (ag.std, ag.var):
+        x = ag.Tensor(np.full(3, value, dtype), requires_grad=True)
+        y = fold(x)
+        y.backward()
+        assert y.item() == 0
+        assert x.grad.tolist() == [0, 0, 0]

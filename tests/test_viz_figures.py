@@ -60,7 +60,7 @@ def test_confusion_has_true_classes_in_rows_and_shares_as_colours():
 def test_zero_is_grey_in_filters_and_three_channels_are_colours():
     shown = viz.plot_filters(np.array([[[[0.0, 2.0], [-2.0, 1.0]]]])).axes[0].images[0].get_array()
     assert shown[1:3, 1:3].tolist() == [[0.5, 1.0], [0.0, 0.75]]
-    assert viz.plot_filters(RNG.normal(size=(4, 3, 2, 2))).axes[0].images[0].get_array().shape == (4, 16, 3)
+    assert viz.plot_filters(RNG.normal(size=(4, 3, 2, 2))).axes[0].images[0].get_array().shape == (8, 8, 3)
     assert viz.plot_filters(RNG.normal(size=(4, 2, 2, 2))).axes[0].images[0].get_array().shape == (16, 8)
 
 

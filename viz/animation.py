@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,7 +11,7 @@ import numpy as np
 
 from autograd_mini.tensor import Array
 
-from .canvas import GAP, Values, array_of, checked_images, tiled
+from .canvas import GAP, Values, array_of, block, checked_images, tiled
 from .files import suffix_of, write_atomically
 
 FORMATS: Final = ("gif", "png", "apng")
@@ -56,7 +55,5 @@ def save_animation(
 
 def _sheet(batch: Array, columns: int | None, scale: int) -> Array:
     """A batch as one image of bytes, rows of `columns`, nearly square by default."""
-    columns = columns or math.ceil(math.sqrt(len(batch)))
-    filler = np.ones((-len(batch) % columns, *batch.shape[1:]), batch.dtype)
-    sheet = tiled(np.concatenate([batch, filler]).reshape(-1, columns, *batch.shape[1:]), GAP)
+    sheet = tiled(block(batch, columns), GAP)
     return np.rint(sheet * 255).astype(np.uint8).repeat(scale, axis=0).repeat(scale, axis=1)

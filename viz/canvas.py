@@ -6,6 +6,7 @@ Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart; 
 from __future__ import annotations
 
 import io
+import math
 import os
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -41,6 +42,13 @@ def checked_images(caller: str, images: Array) -> Array:
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] != 3) or not images.size:
         raise ValueError(f"{caller}: expected images (N, H, W) or (N, H, W, 3), got {images.shape}")
     return np.clip(images, 0, 1)
+
+
+def block(images: Array, columns: int | None = None) -> Array:
+    """Images (N, H, W[, 3]) in rows of `columns`, (R, C, H, W[, 3]), nearly square by default and white where none is left."""
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    filler = np.ones((-len(images) % columns, *images.shape[1:]), images.dtype)
+    return np.concatenate([images, filler]).reshape(-1, columns, *images.shape[1:])
 
 
 def tiled(grid: Array, gap: int) -> Array:

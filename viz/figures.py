@@ -11,7 +11,7 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini.tensor import Array, Shape, Tensor
 
-from .canvas import COLOURS, GAP, Path, Values, array_of, blank, finished, sheet, tiled
+from .canvas import COLOURS, GAP, Path, Values, array_of, blank, block, finished, sheet, tiled
 from .plots import plot_manifold
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def plot_surface(
             raise ValueError(f"plot_surface: {name!r} must give {size * size} values for that many points, got {z.shape}")
     x, y = points.reshape(size, size, 2).transpose(2, 0, 1)
     low, high = min(z.min() for z in heights.values()), max(z.max() for z in heights.values())
-    figure = Figure(figsize=(5 * len(heights), 4.5), layout="constrained")
+    figure = Figure(figsize=(4 * len(heights), 3.6), layout="constrained")
     figure.suptitle(title)
     for i, (name, z) in enumerate(heights.items()):
         axes: Any = figure.add_subplot(1, len(heights), i + 1, projection="3d")
@@ -133,7 +133,7 @@ def plot_confusion(
 
 
 def plot_filters(weights: Values, path: Path = None, *, title: str = "") -> Figure:
-    """The filters of a convolution (F, C, H, W): a row for each, a column for each input channel; one row where C is 1 or 3.
+    """The filters of a convolution (F, C, H, W): a row for each and a column for each input channel; a block where C is 1 or 3.
 
     Filters of three channels are shown in colour. Grey is 0 and each filter has a scale of its own, so that its shape shows.
     Raises ValueError for other shapes.
@@ -147,9 +147,9 @@ def plot_filters(weights: Values, path: Path = None, *, title: str = "") -> Figu
         raise ValueError(f"plot_filters: expected filters (F, C, H, W), got {filters.shape}")
     largest = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
     shades = 0.5 + 0.5 * filters / np.where(largest > 0, largest, 1)
-    channels = shades.shape[1]
-    grid = shades.transpose(0, 2, 3, 1)[None] if channels == 3 else shades.swapaxes(0, 1) if channels == 1 else shades
-    return _sheet(grid, title, path)
+    if shades.shape[1] in (1, 3):
+        shades = block(shades[:, 0] if shades.shape[1] == 1 else shades.transpose(0, 2, 3, 1))
+    return _sheet(shades, title, path)
 
 
 def plot_feature_maps(maps: Values, path: Path = None, *, columns: int | None = None, title: str = "") -> Figure:
@@ -167,9 +167,7 @@ def plot_feature_maps(maps: Values, path: Path = None, *, columns: int | None = 
     low = stack.min(axis=(1, 2), keepdims=True)
     height = stack.max(axis=(1, 2), keepdims=True) - low
     shades = (stack - low) / np.where(height > 0, height, 1)
-    columns = columns or math.ceil(math.sqrt(len(shades)))
-    filler = np.ones((-len(shades) % columns, *shades.shape[1:]))
-    return _sheet(np.concatenate([shades, filler]).reshape(-1, columns, *shades.shape[1:]), title, path)
+    return _sheet(block(shades, columns), title, path)
 
 
 def _sheet(grid: Array, title: str, path: Path) -> Figure:

@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_mini.tensor import Shape
 
-from .canvas import COLOURS, GAP, LINES, MARKERS, Path, Values, array_of, blank, checked_images, finished, sheet, tiled
+from .canvas import COLOURS, GAP, LINES, MARKERS, Path, Values, array_of, blank, block, checked_images, finished, sheet, tiled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,10 +87,7 @@ def plot_images(images: Values, path: Path = None, *, columns: int | None = None
     >>> figure = viz.plot_images(np.zeros((6, 8, 8)), columns=3)
     """
     stack = checked_images("plot_images", array_of(images))
-    columns = columns or math.ceil(math.sqrt(len(stack)))
-    blank = np.ones((-len(stack) % columns, *stack.shape[1:]), stack.dtype)
-    grid = np.concatenate([stack, blank]).reshape(-1, columns, *stack.shape[1:])
-    figure, axes = sheet(tiled(grid, GAP), title)
+    figure, axes = sheet(tiled(block(stack, columns), GAP), title)
     axes.set_axis_off()
     return finished(figure, path)
 

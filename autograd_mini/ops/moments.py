@@ -20,10 +20,19 @@ __all__ = [
 ]
 
 
+def _centred(x: Array, axis: tuple[int, ...]) -> Array:
+    # Measured from an element first: the mean of equal numbers may differ from them in the last place, that of zeros does not.
+    shifted: Array = x - x[tuple(slice(0, 1) if i in axis else slice(None) for i in range(x.ndim))]
+    return shifted - mean_kernel(shifted, axis, True)
+
+
+Primitive("centred", _centred, (lambda xp, g, y, x, axis: xp.centred(g, axis=axis),), formula="x − x̄", derivative=("δᵢⱼ − 1/n",))
+
+
 def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
     if x.dtype.itemsize == 2:  # squares and their sum need not fit into float16
         return _var(x.astype(np.float32), axis, ddof, keepdims).astype(x.dtype)
-    centred = x - mean_kernel(x, axis, True)
+    centred = _centred(x, axis)
     with np.errstate(invalid="ignore", divide="ignore"):
         return sum_kernel(centred * centred, axis, keepdims) / x.dtype.type(_freedom(x, axis, ddof))
 
@@ -35,7 +44,7 @@ def _freedom(x: Any, axis: tuple[int, ...], ddof: int) -> int:
 
 
 def _var_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
-    centred = x - xp.mean(x, axis=axis, keepdims=True)
+    centred = xp.centred(x, axis=axis)
     n = _freedom(x, axis, ddof)
     return unfold(xp, g, x, axis) * (centred * (2 / n if n else np.nan))
 
@@ -51,7 +60,7 @@ def _std(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
 
 
 def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
-    centred = x - xp.mean(x, axis=axis, keepdims=True)
+    centred = xp.centred(x, axis=axis)
     spread, n = unfold(xp, y, x, axis), _freedom(x, axis, ddof)
     # A constant has centred = spread = 0; dividing by 1 there gives the minimum-norm subgradient, 0.
     return unfold(xp, g, x, axis) * (centred / xp.where(spread == 0, 1.0, spread) * (1 / n if n else np.nan))

@@ -62,6 +62,13 @@ def _softmax_or_zero(draw: Any) -> Call:
     return Call(lambda t: recorded.softmax_or_zero(t, axis=axis), (x,), f"softmax_or_zero axis={axis}")
 
 
+@st.composite
+def _centred(draw: Any) -> Call:
+    x = draw(NON_EMPTY.flatmap(values))
+    axis = tuple(draw(st.sets(st.integers(0, x.ndim - 1)))) if x.ndim else ()
+    return Call(lambda t: recorded.centred(t, axis=axis), (x,), f"centred axis={axis}")
+
+
 def _sample_var(x: ag.Tensor, axis: Any, keepdims: bool) -> ag.Tensor:
     """Variance with n − 1 over at least one axis, so that n > 1."""
     return ag.var(x, None if axis == () else axis, ddof=1, keepdims=keepdims)
@@ -70,6 +77,7 @@ def _sample_var(x: ag.Tensor, axis: Any, keepdims: bool) -> ag.Tensor:
 KEEP = st.booleans()
 TWO_OR_MORE = hnp.array_shapes(min_dims=1, max_dims=3, min_side=2, max_side=3)
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
+    "centred": _centred(),
     "cumprod": runs(ag.cumprod, -1.4, 1.4),
     "cumsum": runs(ag.cumsum),
     "log_softmax": folds(ag.log_softmax),
