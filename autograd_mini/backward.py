@@ -41,8 +41,10 @@ def backward(
     """Adds the gradient of `output` to `.grad` of every leaf that requires one (and of tensors that asked by `retain_grad`).
 
     `gradient` is the gradient of some loss by `output`, of its shape; it may be left out when `output` has one element. With
-    `create_graph` the gradients can themselves be differentiated. With `free` the graph is dropped afterwards, so a second pass
-    raises RuntimeError.
+    `create_graph` the gradients can themselves be differentiated (`.grad` then keeps the graph, and with it the leaf, alive:
+    `ag.grad` returns them instead). With `free` the graph is dropped afterwards, so a second pass raises RuntimeError.
+    `observe(node, i, g, raw, d)` sees each contribution: the rule of `node` made `raw` from its gradient `g`, which became `d`
+    in the shape of input i.
 
     >>> from autograd_mini import Tensor
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)

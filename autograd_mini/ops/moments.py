@@ -26,7 +26,9 @@ def _centred(x: Array, axis: tuple[int, ...]) -> Array:
     return shifted - mean_kernel(shifted, axis, True)
 
 
-Primitive("centred", _centred, (lambda xp, g, y, x, axis: xp.centred(g, axis=axis),), formula="x − x̄", derivative=("δᵢⱼ − 1/n",))
+Primitive(
+    "centred", _centred, (lambda xp, g, y, x, axis: xp.centred(g, axis=axis),), formula="x − x̄", derivative=("δᵢⱼ − 1/n",)
+)  # fmt: skip
 
 
 def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
