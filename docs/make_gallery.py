@@ -1,6 +1,6 @@
-"""Writes docs/gallery.md and the pictures in docs/gallery/: every picture of `viz`, from a model that ran, with the code that made it.
+"""Writes docs/gallery.md and the pictures in docs/gallery/: each from a model that ran, with the code that made it.
 
-python docs/make_gallery.py              makes all of them, in about a minute
+python docs/make_gallery.py              makes all of them, in a few seconds
 python docs/make_gallery.py chain heat   makes those alone, and the page
 """
 
@@ -57,7 +57,7 @@ def entry(title: str, file: str) -> Callable[[Callable[[], None]], Callable[[], 
 
 @entry("A chain by hand, in the notation of the lecture", "chain.svg")
 def chain() -> None:
-    """u⁽¹⁾ = x, h = u², u⁽ˡ⁾ = w⁽ˡ⁾ h⁽ˡ⁻¹⁾, L = ŷ². Every δ can be followed with a pencil: δ⁽³⁾ = 2ŷ · 2u⁽³⁾ = 288 · 24 = 6912."""
+    """u⁽¹⁾ = x, h = u², u⁽ˡ⁾ = w⁽ˡ⁾ h⁽ˡ⁻¹⁾, L = ŷ². Every δ can be followed with a pencil: δ⁽³⁾ = 2ŷ · 2u⁽³⁾ = 6912."""
     x, w2, w3 = (Tensor(value, requires_grad=True, name=name) for name, value in (("x", 1.0), ("w2", 2.0), ("w3", 3.0)))
     loss = ag.square(ag.square(w3 * ag.square(w2 * ag.square(x))))
     viz.draw({"L": loss}, notation="lecture", show_values=True).save("chain.svg")
@@ -65,7 +65,7 @@ def chain() -> None:
 
 @entry("The same backward pass, step by step", "backprop.html")
 def stepper() -> None:
-    """A page for the projector: arrow keys, slider, `#frame=7`, dark mode; `quiz=True` hides each number until it is clicked."""
+    """A page for the projector: arrow keys, slider, `#frame=7`, dark mode; `quiz=True` hides numbers until clicked."""
     ag.manual_seed(0)
     mlp = models.MLP((3, 4, 2), nn.Tanh)
     x, y = Tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]], name="x"), Tensor([[1.0, 0.0], [0.0, 1.0]], name="y")
@@ -83,7 +83,7 @@ def mlp() -> None:
 
 @entry("A variational autoencoder, its modules folded", "vae.svg")
 def vae() -> None:
-    """Folded modules say how many nodes they hide; what lies between them, z = μ + σ ε and the two parts of −ELBO, stays open."""
+    """Folded modules say how many nodes they hide; what lies between them, z = μ + σ ε and the parts of −ELBO, stays open."""
     digits = nn.data.digits()
     vae = models.VAE(sizes=(64, 32, 2))
     parts = vae.loss(digits.train.images[:16])
@@ -101,36 +101,36 @@ def repeats() -> None:
 
 @entry("The gradient of a gradient", "second_order.svg")
 def second_order() -> None:
-    """`create_graph=True` makes the backward pass a graph like any other: here y = x³ and dy/dx."""
+    """`create_graph=True` makes the backward pass a graph like any other: here y = sin x² and dy/dx = 2x cos x²."""
     x = Tensor(2.0, requires_grad=True, name="x")
-    y = x**3
+    y = ag.sin(ag.square(x))
     viz.draw({"y": y, "dy/dx": ag.grad(y, x, create_graph=True)}, show_values=True, legend=False).save("second_order.svg")
 
 
 @entry("Vanishing: ten sigmoid layers", "heat_sigmoid.svg")
 def heat_sigmoid() -> None:
-    """Edges are coloured, widened and labelled by log₁₀ of the gradient's root mean square; σ′ ≤ ¼ takes its toll at each layer."""
+    """Edges are coloured, widened and labelled by log₁₀ of the gradient's root mean square; σ′ ≤ ¼ takes its toll."""
     ag.manual_seed(0)
     digits = nn.data.digits()
     deep = models.MLP((64, *[32] * 10, 10), nn.Sigmoid)
     for name, parameter in deep.named_parameters():
         (nn.init.kaiming_normal_ if name.endswith("weight") else nn.init.zeros_)(parameter)
     loss = nn.cross_entropy(deep(digits.train.images[:64]), digits.train.labels[:64])
-    picture = viz.draw({"L": loss}, heat="grad", show_shapes=False, rankdir="TB", legend=False)
+    picture = viz.draw({"L": loss}, params=deep, heat="grad", depth=2, rankdir="TB", legend=False)
     picture.save("heat_sigmoid.svg")
     print(picture.table)
 
 
 @entry("Not vanishing: ten ReLU layers", "heat_relu.svg")
 def heat_relu() -> None:
-    """The same network, data, seed and initial values with ReLU."""
+    """The same network, data, seed and initial values with ReLU. Each layer is folded into one node here."""
     ag.manual_seed(0)
     digits = nn.data.digits()
     deep = models.MLP((64, *[32] * 10, 10), nn.ReLU)
     for name, parameter in deep.named_parameters():
         (nn.init.kaiming_normal_ if name.endswith("weight") else nn.init.zeros_)(parameter)
     loss = nn.cross_entropy(deep(digits.train.images[:64]), digits.train.labels[:64])
-    picture = viz.draw({"L": loss}, heat="grad", show_shapes=False, rankdir="TB", legend=False)
+    picture = viz.draw({"L": loss}, params=deep, heat="grad", depth=2, rankdir="TB", legend=False)
     picture.save("heat_relu.svg")
     print(picture.table)
 
@@ -220,7 +220,7 @@ def plane() -> None:
             vae.loss(images)["loss"].backward()
             optimizer.step()
     test = digits.test.images
-    viz.plot_latent_plane(vae.decode, "plane.png", image_shape=(8, 8))
+    viz.plot_latent_plane(vae.decode, "plane.png", image_shape=(8, 8), gap=1)
     viz.plot_scatter(vae.latent(test), digits.test.labels, "scatter.png")
     viz.plot_reconstructions(test[:10], vae.decode(vae.latent(test[:10])), "pairs.png", image_shape=(8, 8))
     viz.save_animation(film, "film.gif", columns=8)
@@ -281,6 +281,14 @@ def body(make: Callable[[], None]) -> str:
     return textwrap.dedent(source.split('"""', 2)[2].lstrip("\n")).strip()
 
 
+def slim(path: Path) -> None:
+    """Cuts a picture down to 64 colours, which a repository has room for."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(64).save(path, optimize=True)
+
+
 def main(wanted: list[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
     os.chdir(FOLDER)
@@ -288,6 +296,8 @@ def main(wanted: list[str]) -> None:
         if not wanted or e.make.__name__ in wanted:
             start = time.perf_counter()
             e.make()
+            if e.file.endswith(".png"):
+                slim(FOLDER / e.file)
             print(f"{e.file}: {time.perf_counter() - start:.1f} s", file=sys.stderr)
     (HERE / "gallery.md").write_text(page(), encoding="utf-8")
 

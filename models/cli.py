@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,7 +45,7 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA, -2, -3, … if taken")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, by its own recipe.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, to --epochs if given.")] = False,
 ) -> None:
     """Trains a model and fills a folder with its weights, metrics and pictures.
 
@@ -59,12 +59,16 @@ def train(
         "classes": None if classes is None else _numbers(classes),
         "limit_per_class": limit_per_class,
     }
-    standard = _recipe(model, data, None)
+    recipe = _recipe(model, data, None)
     default = Path("runs") / f"{model}-{data}"
     folder = out or (last_folder(default) if resume else fresh_folder(default))
     try:
-        recipe = _with_latent(_resumed(folder, standard) if resume else standard, latent)
-        run = Run(replace(recipe, **{name: value for name, value in asked.items() if value is not None}), folder, resume=resume)
+        before = stored_recipe(folder) if resume else recipe
+        flags = {name: value for name, value in asked.items() if value is not None}
+        recipe = _with_latent(replace(before, model=model, data=data, **flags), latent)
+        if resume:
+            _check_resumed(folder, before, recipe)
+        run = Run(recipe, folder, resume=resume)
     except nn.data.DataError:
         raise
     except ValueError as error:
@@ -148,12 +152,12 @@ def _with_latent(recipe: Recipe, latent: int | None) -> Recipe:
         raise typer.BadParameter(f"--latent: {error}") from error
 
 
-def _resumed(folder: Path, standard: Recipe) -> Recipe:
-    recipe = stored_recipe(folder)
-    if (recipe.model, recipe.data) != (standard.model, standard.data):
-        asked = f"{standard.model} on {standard.data}"
-        raise ValueError(f"{folder} holds a run of {recipe.model} on {recipe.data}, not of {asked}")
-    return recipe
+def _check_resumed(folder: Path, before: Recipe, now: Recipe) -> None:
+    """What fixes the course of a run stays; only its length and its learning rate may be others."""
+    old, new = asdict(before), asdict(now)
+    changed = [f"{key} {old[key]}, not {new[key]}" for key in old if old[key] != new[key] and key not in ("epochs", "lr")]
+    if changed:
+        raise ValueError(f"{folder} holds a run with {', '.join(changed)}")
 
 
 def _summary(run: Run) -> str:

@@ -46,9 +46,12 @@ RECIPES: Final = {
     for recipe in (
         Recipe("mlp", "digits", (64, 128, 10), epochs=30, batch_size=32, lr=1e-3),
         Recipe("mlp", "mnist", mlp.SIZES, epochs=5, batch_size=128, lr=1e-3),
+        Recipe("mlp", "fashion_mnist", mlp.SIZES, epochs=10, batch_size=128, lr=1e-3),
         Recipe("ae", "digits", (64, 128, 32, 2), epochs=100, batch_size=32, lr=1e-3),
         Recipe("ae", "mnist", autoencoder.SIZES, epochs=10, batch_size=128, lr=1e-3),
+        Recipe("ae", "fashion_mnist", autoencoder.SIZES, epochs=10, batch_size=128, lr=1e-3),
         Recipe("vae", "digits", (64, 256, 64, 8), epochs=200, batch_size=32, lr=1e-3),
         Recipe("vae", "mnist", vae.SIZES, epochs=10, batch_size=128, lr=1e-3),
+        Recipe("vae", "fashion_mnist", vae.SIZES, epochs=10, batch_size=128, lr=1e-3),
     )
 }

@@ -51,7 +51,7 @@ class Run:
     def __init__(self, recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = True) -> None:
         nn.extras.extra("matplotlib", "plotting")  # before training, not after it
         if not resume and holds_run(folder):
-            raise ValueError(f"{folder} holds a run already: go on with it by --resume, or give --out another name")
+            raise ValueError(f"{folder} holds a run already: go on with it (--resume) or choose another folder (--out)")
         self.recipe = recipe
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,9 +60,12 @@ class Run:
         self.test_split = dataset.test.only(recipe.classes)
         ag.manual_seed(recipe.seed)
         self.model = MODELS[recipe.model](recipe.sizes)
-        self.trainer = nn.Trainer(self.model, nn.Adam(self.model.parameters(), lr=recipe.lr), folder, progress=progress)
+        optimizer = nn.Adam(self.model.parameters(), lr=recipe.lr)
+        self.trainer = nn.Trainer(self.model, optimizer, folder, progress=progress)
         if resume:
             self.trainer.load(folder / nn.trainer.CHECKPOINT)
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.lr  # which may be another from here on
         self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
         nn.checkpoint.write_text(folder / CONFIG, self._config + "\n")
 

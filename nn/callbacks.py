@@ -38,7 +38,7 @@ class Callback:
         """Called with each new row of the history, before it is written."""
 
     def after_fit(self, trainer: Trainer) -> None:
-        """Called when training is complete, not when it was interrupted; again when a complete run is taken up again."""
+        """Called when training is complete, not where it was broken off; again when a complete run is taken up again."""
 
     def state_dict(self) -> dict[str, Any]:
         """What it must remember: nested dicts and lists of arrays and plain values."""
@@ -99,18 +99,9 @@ class Schedule(Callback):
     number of the row is passed on, as reduction on a plateau wants it.
 
     >>> from autograd_mini import models, nn
-    >>> class Halving:
-    ...     def __init__(self, optimizer):
-    ...         self.group = optimizer.param_groups[0]
-    ...     def step(self):
-    ...         self.group["lr"] /= 2
-    ...     def state_dict(self):
-    ...         return {}
-    ...     def load_state_dict(self, state):
-    ...         pass
     >>> model = models.MLP(sizes=(64, 10))
     >>> optimizer = nn.SGD(model.parameters(), lr=0.4)
-    >>> callbacks = [nn.LearningRateLog(), nn.Schedule(Halving(optimizer))]
+    >>> callbacks = [nn.LearningRateLog(), nn.Schedule(nn.ExponentialLR(optimizer, gamma=0.5))]
     >>> data = nn.data.digits().train.only(limit_per_class=5)
     >>> trainer = nn.Trainer(model, optimizer, callbacks=callbacks, progress=False)
     >>> [row["lr"] for row in trainer.fit(nn.data.DataLoader(data, batch_size=50), epochs=3)]

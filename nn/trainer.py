@@ -128,7 +128,7 @@ class Trainer:
             while self.iteration < target and not (self.stopped or interrupt.requested):
                 self._epoch(train, validation, target, interrupt)
             self.interrupted = interrupt.requested
-            if not self.interrupted:
+            if self.stopped or self.iteration >= target:
                 for callback in self.callbacks:
                     callback.after_fit(self)
             self._write()
@@ -194,6 +194,9 @@ class Trainer:
         FileNotFoundError without the file; ValueError where it is damaged or belongs to another model or optimizer.
         """
         state = load_checkpoint(path)
+        for what, own in (("optimizers", self.updates), ("callbacks", self.callbacks)):
+            if len(state[what]) != len(own):
+                raise ValueError(f"{os.fspath(path)}: the run had {len(state[what])} {what}, this one has {len(own)}")
         self.model.load_state_dict(state["model"])
         for update, saved in zip(self.updates.values(), state["optimizers"], strict=True):
             update.optimizer.load_state_dict(saved)
@@ -262,12 +265,8 @@ class Trainer:
         if self.folder is None:
             return
         self.save(self.folder / CHECKPOINT)
-        table = io.StringIO()
-        names = dict.fromkeys(name for row in self.history for name in row)
-        writer = csv.DictWriter(table, fieldnames=list(names), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.history)
-        write_text(self.folder / METRICS, table.getvalue())
+        if self.history:
+            write_text(self.folder / METRICS, _table_text(self.history))
         if seconds is not None:
             with writing(self.folder / TIMING), open(self.folder / TIMING, "a", encoding="utf-8") as file:
                 if not file.tell():
@@ -304,6 +303,16 @@ def _others(updates: Mapping[str, Update], name: str) -> list[Tensor]:
     """The parameters that other updates move and this one does not."""
     own = {id(p) for p in updates[name].parameters()}
     return [p for update in updates.values() for p in update.parameters() if id(p) not in own]
+
+
+def _table_text(history: list[Row]) -> str:
+    """The history as CSV; a name that came up later has empty cells before."""
+    text = io.StringIO()
+    names = dict.fromkeys(name for row in history for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue()
 
 
 @contextmanager

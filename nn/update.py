@@ -60,6 +60,8 @@ class Update:
         def closure() -> Tensor:
             self.optimizer.zero_grad()
             seen.append(self.losses(batch))
+            if "loss" not in seen[-1]:
+                raise ValueError(f"expected a loss named 'loss' to lessen, got {', '.join(seen[-1]) or 'none'}")
             loss = seen[-1]["loss"]
             if not math.isfinite(loss.item()):
                 raise DivergedError(f"the loss became {loss.item()}")

@@ -71,7 +71,7 @@ def test_resume_goes_on_from_the_checkpoint(tmp_path: Path, capsys: pytest.Captu
         np.testing.assert_array_equal(array, parts[name])
     capsys.readouterr()
     assert main(["train", "vae", "--resume", "--out", str(tmp_path / "parts")]) == 2
-    assert "holds a run of mlp on digits, not of vae on digits" in capsys.readouterr().err
+    assert "holds a run with model mlp, not vae" in capsys.readouterr().err
 
 
 def test_a_run_goes_on_by_its_own_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +86,35 @@ def test_a_run_goes_on_by_its_own_recipe(tmp_path: Path, monkeypatch: pytest.Mon
         np.testing.assert_array_equal(array, parts[name])
     for name in ("config.json", "metrics.csv", "checkpoint.safetensors"):
         assert Path("whole", name).read_bytes() == Path("runs/vae-digits", name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--seed", "7"], "holds a run with seed 0, not 7"),
+        (["--batch-size", "9"], "holds a run with batch_size 32, not 9"),
+        (["--latent", "3"], "sizes (64, 128, 32, 2), not (64, 128, 32, 3)"),
+        (["--classes", "0,1"], "classes None, not (0, 1)"),
+    ],
+)
+def test_what_fixes_the_course_of_a_run_cannot_change_on_the_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], told: str
+) -> None:
+    command = ["train", "ae", "--out", str(tmp_path / "run")]
+    assert main([*command, "--epochs", "1", "--limit-per-class", "5"]) == 0
+    before = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
+    assert main([*command, "--resume", "--epochs", "2", *flags]) == 2
+    assert told in capsys.readouterr().err
+    assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_a_run_may_go_on_with_another_learning_rate(tmp_path: Path) -> None:
+    command = ["train", "mlp", "--limit-per-class", "5", "--out", str(tmp_path / "run")]
+    assert main([*command, "--epochs", "1"]) == 0
+    before = nn.load(tmp_path / "run" / "model.safetensors")
+    assert main([*command, "--epochs", "2", "--resume", "--lr", "0"]) == 0
+    for name, array in nn.load(tmp_path / "run" / "model.safetensors").items():
+        np.testing.assert_array_equal(array, before[name])
 
 
 def test_no_run_writes_over_another(
@@ -133,6 +162,10 @@ def nn_names(model: str) -> list[str]:
         (["train"], "MODEL"),
         (["train", "perceptron"], "unknown model 'perceptron'; there are mlp, ae, vae"),
         (["train", "vae", "--data", "letters"], "unknown data set 'letters'; there are digits, mnist"),
+        (
+            ["train", "vae", "--data", "cifar10"],
+            "no recipe for vae on cifar10; there are some for digits, mnist, fashion_mnist",
+        ),
         (["train", "vae", "--bogus"], "--bogus"),
         (["train", "vae", "--epochs", "0"], "--epochs"),
         (["train", "vae", "--epochs", "many"], "--epochs"),

@@ -179,6 +179,13 @@ def test_the_length_of_a_run_is_given_in_one_unit(arguments: dict[str, int], mes
         fresh().fit(nn.data.DataLoader(FEW.images[:0]), iterations=1)
 
 
+def test_a_model_without_a_loss_is_told_what_it_gave() -> None:
+    trainer = fresh()
+    trainer.model.training_step = lambda batch: {"accuracy": ag.Tensor(1.0)}
+    with pytest.raises(ValueError, match=r"named 'loss' .*got accuracy"):
+        trainer.fit(loader(), epochs=1)
+
+
 def test_blas_keeps_to_one_thread_during_training_only() -> None:
     """Unless another number is asked for; afterwards it is what it was."""
 
@@ -232,6 +239,39 @@ def test_players_move_in_their_ratio_each_with_the_others_frozen(ratio: dict[str
     assert all((a, b) == (player == "a", player == "b") for player, a, b in duel.log)
     assert row.keys() == {"epoch", "iteration", "a_loss", "b_loss"}
     assert all(p.requires_grad for p in duel.parameters())
+
+
+@pytest.mark.parametrize("ratio", [{"times": 2}, {"every": 3}])
+def test_players_go_on_in_step_after_a_stop(tmp_path: Path, ratio: dict[str, int]) -> None:
+    """Both optimizers' states and the ratio's phase come back: stopped after 4 of 9 batches, it ends as the whole run does."""
+
+    def run(folder: Path) -> nn.Trainer:
+        ag.manual_seed(0)
+        duel = Duel()
+        return nn.Trainer(duel, duel.updates(**ratio), folder, every=4, progress=False)
+
+    batches = lambda: nn.data.DataLoader(FEW.images, batch_size=10, shuffle=True)
+    run(tmp_path / "whole").fit(batches(), iterations=9)
+    run(tmp_path / "parts").fit(batches(), iterations=4)
+    resumed = run(tmp_path / "parts")
+    resumed.load(tmp_path / "parts" / "checkpoint.safetensors")
+    resumed.fit(batches(), iterations=9)
+    for name in ("checkpoint.safetensors", "metrics.csv"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_checkpoint_of_another_table_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    trainer = fresh(tmp_path)
+    trainer.fit(loader(), epochs=1)
+    weights = trainer.model.state_dict()
+    other = nn.Trainer(trainer.model, nn.SGD(trainer.model.parameters()), callbacks=[nn.LearningRateLog()])
+    next(trainer.model.parameters()).data += 1
+    changed = trainer.model.state_dict()
+    with pytest.raises(ValueError, match="the run had 0 callbacks, this one has 1"):
+        other.load(tmp_path / "checkpoint.safetensors")
+    for name, array in changed.items():
+        np.testing.assert_array_equal(array, trainer.model.state_dict()[name])
+    assert any(np.any(array != changed[name]) for name, array in weights.items())
 
 
 def test_a_parameter_frozen_by_the_user_stays_frozen() -> None:
@@ -346,6 +386,18 @@ def test_early_stopping_ends_with_the_best_weights(
         np.testing.assert_array_equal(array, trainer.model.state_dict()[name])
 
 
+def test_ctrl_c_at_the_last_batch_still_ends_with_the_best_weights() -> None:
+    script, stopping = Scripted([1.0, 2.0]), nn.EarlyStopping("score")
+    trainer = fresh()
+    trainer.callbacks = (script, stopping)
+    last = InterruptingLoader(FEW.images, batch_size=16, shuffle=True, seed=3)
+    last.at = 4
+    trainer.fit(last, epochs=2)
+    assert trainer.interrupted
+    for name, array in script.weights[0].items():
+        np.testing.assert_array_equal(array, trainer.model.state_dict()[name])
+
+
 def test_a_run_that_was_stopped_early_stays_stopped_when_it_is_taken_up(tmp_path: Path) -> None:
     def run() -> nn.Trainer:
         trainer = fresh(tmp_path)
@@ -360,6 +412,14 @@ def test_a_run_that_was_stopped_early_stays_stopped_when_it_is_taken_up(tmp_path
     assert again.fit(loader(), epochs=4) == first.history
     for name, array in first.model.state_dict().items():
         np.testing.assert_array_equal(array, again.model.state_dict()[name])
+
+
+def test_a_plateau_lowers_the_rate_and_the_log_shows_the_rates_used() -> None:
+    """Scores that stand still from the second row on: halved after each further row."""
+    trainer = fresh()
+    schedule = nn.ReduceLROnPlateau(trainer.updates[""].optimizer, factor=0.5, patience=0)
+    trainer.callbacks = (Scripted([2.0, 1.0, 1.0, 1.0]), nn.LearningRateLog(), nn.Schedule(schedule, monitor="score"))
+    assert [row["lr"] for row in trainer.fit(loader(), epochs=4)] == [0.01, 0.01, 0.01, 0.005]
 
 
 def test_a_monitor_that_rows_lack_is_named() -> None:

@@ -54,6 +54,7 @@ def test_integers_stay_where_numpy_keeps_them_and_else_become_the_default_dtype(
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_no_kernel_and_no_rule_widens(name: str, dtype: type) -> None:
     """Results and gradients keep the operands' dtype in both modes of a rule, so nothing is computed in float64 by accident."""
+
     @given(call=SAMPLES[name])
     @settings(max_examples=4)
     def check(call: Any) -> None:

@@ -149,6 +149,16 @@ def test_long_graphs_fold_their_repeats_by_themselves_and_short_ones_do_not():
         viz.draw(chain(5000), collapse=())
 
 
+def test_a_picture_prints_as_a_tree_also_where_parts_are_folded():
+    mlp = models.MLP((4, 3, 2))
+    loss = nn.mse_loss(mlp(X), np.zeros((5, 2), np.float32))
+    assert str(viz.draw(loss, params=mlp)) == viz.text(loss, params=mlp)
+    lines = str(viz.draw(loss, params=mlp, depth=2)).splitlines()
+    inner = [line.strip("│├└─ ").split("  ")[0] for line in lines if "nodes hidden" in line]
+    assert inner == ["layers.2 · Linear (4 nodes hidden)", "layers.0 · Linear (6 nodes hidden)"]
+    assert "collapse=()" in lines[-1]
+
+
 def test_graphs_too_large_to_draw_fold_their_modules_from_the_deepest_up():
     net = models.MLP((4, *range(5, 60), 2), nn.ReLU)
     loss = net(X).sum()

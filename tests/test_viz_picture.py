@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import shutil
 import stat
 import sys
@@ -110,6 +111,30 @@ def test_a_leaf_used_all_along_a_chain_is_laid_out_in_time():
 @needs_any
 def test_a_notebook_gets_the_svg(picture):
     assert "<svg" in picture._repr_mimebundle_()["image/svg+xml"]
+
+
+@needs_any
+def test_an_svg_says_what_it_shows_and_its_style_touches_nothing_else(picture):
+    svg = xml.fromstring(picture.pipe("svg"))
+    assert svg.get("role") == "img"
+    said = {part.tag.split("}")[1]: part.text for part in list(svg)[:2]}
+    assert said["title"] == "The graph of loss"
+    assert said["desc"].endswith("Operations: multiply, square.")
+    style = svg.find("{http://www.w3.org/2000/svg}style").text
+    assert style.startswith("@media (prefers-color-scheme: dark)")
+    selectors = [s.strip() for rule in re.findall(r"([^{}]+)\{[^{}]*\}", style) for s in rule.split(",")]
+    assert len(selectors) > 5
+    assert all(s.startswith(".autograd-mini ") for s in selectors)
+
+
+@needs_any
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_theme_may_be_fixed(theme):
+    svg = viz.draw(Tensor(1.0, name="x"), theme=theme).pipe("svg").decode()
+    assert "prefers-color-scheme" not in svg
+    assert ("<style>" in svg) == (theme == "dark")
+    with pytest.raises(ValueError, match="auto, light, dark, got 'blue'"):
+        viz.draw(Tensor(1.0), theme="blue")  # type: ignore[arg-type]
 
 
 # -- without one, or with a broken one ---------------------------------------------------------------------------------

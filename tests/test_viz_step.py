@@ -57,6 +57,12 @@ def test_the_lecture_chain_is_played_with_the_numbers_of_the_hand_calculation():
     )
 
 
+def test_the_letters_of_a_local_derivative_are_explained():
+    page = viz.step(lecture_chain(), notation="lecture")
+    details = [line["detail"] for frame in page.frames for line in frame["lines"] if line["label"] == "× local derivative"]
+    assert details == ["2x", "2u", "b   (b = h⁽²⁾)", "a   (a = w⁽³⁾)", "2u", "b   (b = h⁽¹⁾)"]
+
+
 def test_the_last_frame_shows_what_backward_leaves_in_grad_and_no_grad_is_touched():
     mlp = models.MLP((5, 4, 2), nn.Tanh)
     loss = mlp_loss(mlp)
@@ -93,10 +99,22 @@ def test_layers_are_one_frame_each_with_modules_and_without():
     mlp = models.MLP((5, 4, 2), nn.Tanh)
     assert titles(viz.step(mlp_loss(mlp), params=mlp, granularity="layer"))[1:-1] == [
         "around the layers",
-        "layers.2",
-        "layers.0",
+        "layers.2 · Linear",
+        "layers.0 · Linear",
     ]
     assert titles(viz.step(mlp_loss(mlp), granularity="layer"))[1:-1] == ["around the layers", "layer 3", "layer 2"]
+
+
+def test_calls_with_several_outputs_and_joint_rules_are_played_too():
+    ag.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 2))
+    loss = nn.mse_loss(net(np.ones((2, 1, 6, 6), np.float32) * np.arange(6, dtype=np.float32)), T[:2])
+    page = viz.step(ag.concatenate([loss[None], loss[None]]).sum(), params=net)
+    played = {title.split(" → ")[0] for title in titles(page)}
+    assert {"max_pool2d", "batch_norm", "conv2d", "concatenate"} <= played
+    shown = {line["label"]: line["rows"] for line in page.frames[-1]["lines"]}
+    (ag.concatenate([loss[None], loss[None]]).sum()).backward()
+    assert shown["∂L/∂0.bias"] == written(net[0].bias.grad.data)
 
 
 def test_every_rule_in_the_graph_has_a_frame_and_lights_nodes_of_the_picture():

@@ -65,7 +65,7 @@ class Show(NamedTuple):
 
 
 def write(graph: Graph, show: Show, notes: Sequence[str] = (), table: Sequence[Sequence[str]] = ()) -> str:
-    """The DOT text of a graph, with `notes` below it and a `table` beside it.
+    """The DOT text of a graph, with a `table` and `notes` below it.
 
     Node 3 is called n3. The same records give the same text.
     """
@@ -80,23 +80,24 @@ def _lines(graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Seque
     yield f'node [fontname="{FONT}" fontsize=14 penwidth=1.8 margin="0.12,0.06" height=0.35 width=0.35 id="\\N"]'
     # Heavy edges are drawn straight: the way from the input to the loss is, and leaves stand beside it.
     yield f'edge [fontname="{FONT}" color="{QUIET}" arrowsize=0.7 weight=8]'
-    if notes:
-        yield f'labelloc=b fontsize=11 fontcolor="{QUIET}" label=<{"<br/>".join(map(text, notes))}>'
+    if notes or table:
+        yield f'labelloc=b fontsize=11 fontcolor="{QUIET}" label=<{_caption(notes, table)}>'
     yield from _clustered(graph, show)
     for edge in graph.edges:
         source, target = graph.nodes[edge.source], graph.nodes[edge.target]
         yield f"n{source.number} -> n{target.number}{_edge(edge, source)}"
-    if table:
-        yield f"table [shape=plain id=table label=<{_table(table)}>]"
     if show.legend:
         yield from _legend(graph, show)
     yield "}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    cells = ("".join(f'<td align="left">{text(cell)}</td>' for cell in row) for row in rows)
+def _caption(notes: Sequence[str], table: Sequence[Sequence[str]]) -> str:
+    """What stands below the picture: the table, and the notes in rows of their own."""
+    cells = ("".join(f'<td align="left">{text(cell)}</td>' for cell in row) for row in table)
     body = "".join(f"<tr>{row}</tr>" for row in cells)
-    return f'<table border="1" color="{FRAME}" cellborder="0" cellspacing="0" cellpadding="4">{body}</table>'
+    inner = f'<table border="1" color="{FRAME}" cellborder="0" cellspacing="0" cellpadding="4">{body}</table>'
+    rows = [inner] * bool(table) + list(map(text, notes))
+    return f'<table border="0">{"".join(f"<tr><td>{row}</td></tr>" for row in rows)}</table>'
 
 
 def _clustered(graph: Graph, show: Show) -> Iterator[str]:
@@ -125,7 +126,7 @@ def _edge(edge: Edge, source: Node) -> str:
     parts = ["weight=1"] * (source.kind in ("input", "parameter"))
     if edge.heat is not None:
         size = "−∞" if math.isinf(edge.heat) else f"{edge.heat:.1f}"
-        parts.append(f"{heat_style(edge.heat)} label=<{_small(size, QUIET)}>")
+        parts.append(f"{heat_style(edge.heat)} label=<&#160;{_small(size, QUIET)}>")  # clear of a wide edge
     elif edge.label:
         parts.append(f"label=<{_small(edge.label, GRADIENT)}>")
     return f" [{' '.join(parts)}]" * bool(parts)
@@ -174,7 +175,7 @@ def _heat_scale() -> str:
         f'<td bgcolor="{colour}"><font color="{"white" if i > 2 else "black"}">{step:g}</font></td>'
         for i, (step, colour) in enumerate(zip(steps, HEAT, strict=True))
     )
-    head = '<tr><td colspan="5">edges: log₁₀ RMS of the gradient</td></tr>'
+    head = f'<tr><td colspan="5"><font color="{QUIET}">edges: log₁₀ RMS of the gradient</font></td></tr>'
     return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="3">{head}<tr>{cells}</tr></table>'
 
 
@@ -229,7 +230,7 @@ def _subscript(i: int) -> str:
 
 def _tooltip(node: Node) -> str:
     if node.kind == "folded":
-        return f"{node.name}: {node.hidden} nodes are hidden; collapse=() shows them"
+        return f"{node.name}: {node.hidden} nodes are hidden; depth=None, collapse=() shows them"
     if node.primitive is None:
         return f"{node.kind} {node.name}".rstrip()
     params = ", ".join(f"{key}={value}" for key, value in node.params.items() if isinstance(value, PLAIN))

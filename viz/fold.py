@@ -55,7 +55,7 @@ def _of(whole: int, left: int) -> str:
 def note(graph: Graph) -> str:
     """What a picture of a folded graph must say: how many nodes are hidden, and how to see them."""
     hidden = sum(node.hidden for node in graph.nodes)
-    return f"{hidden} nodes are hidden in folded ones; draw(…, collapse=()) shows them all" * (hidden > 0)
+    return f"{hidden} nodes are hidden in folded ones; draw(…, depth=None, collapse=()) shows them all" * (hidden > 0)
 
 
 def _modules(graph: Graph, depth: int | None, collapse: str | Sequence[str]) -> Iterator[Group]:

@@ -13,6 +13,7 @@ from autograd_mini.backward import reachable, walk
 from autograd_mini.tensor import Array, Tensor
 
 from . import summary
+from .fold import title
 from .graph import Graph, Node
 from .lecture import Unclear, in_u, layers
 
@@ -20,6 +21,7 @@ Granularity: TypeAlias = Literal["op", "layer"]
 
 LARGEST: Final = 36  # elements of an array that is written out whole
 DELTA: Final = re.compile("δ(?!ᵢⱼ)")  # the upstream gradient in the text of a rule, not Kronecker's delta
+LETTER: Final = {x: re.compile(rf"(?<![a-z]){x}(?![a-z])") for x in "ab"}
 
 # Rules that are products: how the shapes combine, and the operand that is the other factor. Every other rule works element by
 # element or by a map of its own.
@@ -94,11 +96,11 @@ def observed(loss: Tensor, graph: Graph) -> tuple[list[Event], dict[int, Array]]
 def frames(graph: Graph, events: Iterable[Event], found: dict[int, Array], granularity: Granularity) -> list[Frame]:
     """The frames of a pass: its seed, a step for each contribution or for each layer, and what the leaves ended with."""
     if granularity == "op":
-        steps = [frame for event in events for frame in _steps(event, graph)]
+        steps = [frame for event in events for frame in _steps(event)]
     else:
         layer_of = _layers(graph)
         groups = groupby(events, lambda event: layer_of.get(event.operation.number, "around the layers"))
-        steps = [_layer(title, list(group), graph) for title, group in groups]
+        steps = [_layer(name, list(group)) for name, group in groups]
     return [_seed(graph), *steps, _end(graph, found)]
 
 
@@ -110,7 +112,7 @@ def _seed(graph: Graph) -> Frame:
     )
 
 
-def _steps(event: Event, graph: Graph) -> Iterator[Frame]:
+def _steps(event: Event) -> Iterator[Frame]:
     """A contribution, then the undoing of broadcasting and the sum with earlier contributions where they happened."""
     name, target = event.operation.name, symbol(event.operand)
     lines = [
@@ -137,15 +139,15 @@ def _steps(event: Event, graph: Graph) -> Iterator[Frame]:
         yield _frame("accumulate", f"added up: {target}", caption, lines, [event.operand], [event], [event.operand])
 
 
-def _layer(title: str, events: list[Event], graph: Graph) -> Frame:
+def _layer(name: str, events: list[Event]) -> Frame:
     first = events[0]
     lines = [_line("upstream", "δ that arrives", first.upstream)]
     for event in events:
         total = event.fitted if event.held is None else event.held + event.fitted
         lines.append(_line(symbol(event.operand), f"{rule(event)}   {shapes(event)}", total, answer=True))
     nodes = [node for event in events for node in (event.operation, event.operand)]
-    caption = f"{title}: " + ", then ".join(f"{event.operation.name} to {called(event.operand)}" for event in events)
-    return _frame("layer", title, caption, lines, nodes, events, [event.operand for event in events])
+    caption = f"{name}: " + ", then ".join(f"{event.operation.name} to {called(event.operand)}" for event in events)
+    return _frame("layer", name, caption, lines, nodes, events, [event.operand for event in events])
 
 
 def _end(graph: Graph, found: dict[int, Array]) -> Frame:
@@ -201,15 +203,25 @@ def _local(event: Event) -> Iterator[Line]:
     assert event.operation.primitive is not None
     comparable = event.operation.primitive.elementwise and upstream is not None and upstream.shape == event.raw.shape
     if comparable and upstream is not None and np.isfinite(upstream).all() and upstream.all():
-        yield _line("× local derivative", text, event.raw / upstream)
+        yield _line("× local derivative", _explained(event, text), event.raw / upstream)
     else:
-        yield _line("× local derivative", text, None)
+        yield _line("× local derivative", _explained(event, text), None)
+
+
+def _explained(event: Event, text: str) -> str:
+    """The text of a derivative, and which operands its letters a and b are."""
+    used = [f"{x} = {called(node)}" for x, node in zip("ab", event.operands, strict=False) if LETTER[x].search(text)]
+    return f"{text}   ({', '.join(used)})" if used and len(event.operands) == 2 else text
 
 
 def rule(event: Event) -> str:
     """What the contribution is: `δ W`, or upstream times the local derivative."""
     text = _derivative(event)
-    return text if DELTA.search(text) else f"δ · ({text})" if text else "δ through this operation's rule"
+    if not text:
+        return "δ through this operation's rule"
+    if DELTA.search(text):
+        return text
+    return "δ" if text == "1" else f"δ · ({text})" if " " in text else f"δ · {text}"
 
 
 def _derivative(event: Event) -> str:
@@ -250,7 +262,7 @@ def symbol(node: Node) -> str:
 def _layers(graph: Graph) -> dict[int, str]:
     """The layer of each operation by its number: modules where they are known, else layers in the lecture's sense."""
     if any(node.scope for node in graph.nodes):
-        return {n.number: ".".join(n.scope) for n in graph.nodes if n.kind == "operation" and n.scope}
+        return {n.number: title(graph, n.scope) for n in graph.nodes if n.kind == "operation" and n.scope}
     try:
         found = layers(graph)
     except Unclear:

@@ -20,8 +20,10 @@ body { margin: 0; padding: 0.8rem; background: var(--ground); color: var(--ink);
 #graph svg .edge path { stroke: var(--wire); fill: none; transition: stroke 0.2s, stroke-width 0.2s; }
 #graph svg .edge polygon { stroke: var(--wire); fill: var(--wire); }
 #graph svg .node > g :is(path, polygon, ellipse) { transition: stroke 0.2s, stroke-width 0.2s; }
-#graph svg .known > g :is(path, polygon, ellipse) { stroke: var(--known); stroke-width: 4; }
-#graph svg .now > g :is(path, polygon, ellipse) { stroke: var(--now); stroke-width: 6; }
+#graph svg .known > g :is(path, polygon, ellipse) { stroke: var(--known); stroke-width: 4;
+  vector-effect: non-scaling-stroke; }
+#graph svg .now > g :is(path, polygon, ellipse) { stroke: var(--now); stroke-width: 6;
+  vector-effect: non-scaling-stroke; }
 #graph svg .edge.now path { stroke: var(--now); stroke-width: 5; }
 #graph svg .edge.now polygon { stroke: var(--now); fill: var(--now); }
 .list { columns: 16rem; margin: 0; }

@@ -16,6 +16,7 @@ from .heat import LayerDelta, by_layer, cells, heated, table
 from .lecture import Unclear, lecture
 from .render import FORMATS, render
 from .scopes import scoped
+from .svg import Theme, dressed
 from .tree import tree
 
 Notation: TypeAlias = Literal["code", "lecture"]
@@ -40,10 +41,14 @@ class Picture:
     graph: Graph
     notes: tuple[str, ...] = ()
     layers: tuple[LayerDelta, ...] = ()
+    theme: Theme = "auto"
     timeout: float = 10
 
     def __repr__(self) -> str:
         return f"<Picture of {len(self.graph.nodes)} nodes>"
+
+    def __str__(self) -> str:
+        return "\n".join([str(tree(self.graph)), *self.notes])
 
     @property
     def table(self) -> str:
@@ -61,7 +66,8 @@ class Picture:
         >>> viz.draw(ag.Tensor(1.0)).pipe("dot")[:7]
         b'digraph'
         """
-        return render(self.source, format, self.timeout)
+        made = render(self.source, format, self.timeout)
+        return dressed(made, self.graph, self.theme) if format == "svg" else made
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the file, whole or not at all; the format follows the suffix: .svg, .png, .pdf or .dot (ValueError otherwise).
@@ -75,7 +81,7 @@ class Picture:
         try:
             return {"image/svg+xml": self.pipe("svg").decode(), "text/plain": repr(self)}
         except Exception as error:  # a cell's output must appear whatever is wrong with the machine
-            return {"text/plain": f"{tree(self.graph)}\n(not drawn: {error})"}
+            return {"text/plain": f"{self}\n(not drawn: {error})"}
 
 
 def draw(
@@ -92,6 +98,7 @@ def draw(
     collapse: Collapse = "auto",
     heat: Literal["grad"] | None = None,
     badges: Mapping[str, str] | None = None,
+    theme: Theme = "auto",
     legend: bool = True,
     max_nodes: int = 2000,
     timeout: float = 10,
@@ -114,15 +121,18 @@ def draw(
     depth         modules that many levels down are folded, each into one node
     collapse      names of modules to be folded, or patterns like "layers.*"; "auto" folds blocks that repeat where the graph
                   has more than 150 nodes, and modules where it has more than `max_nodes`; () folds nothing
-
     heat          "grad" colours and widens each edge by log₁₀ of the root mean square of the gradient that flows back along it,
                   which stands beside it, and adds a table of δ by layer that says where it is vanishing or exploding
+    theme         of an SVG: "light", "dark", or "auto", which follows the reader's setting; other formats are light
     badges        a short text to be shown at each tensor of that name, as `check` does
 
     A folded node says how many nodes it hides, and the picture how to see them.
+
     A leaf that was written after an operation had used it, as by an optimizer's step, is marked "changed since". The first
-    operand of −, ÷, @ and power enters from the top (LR) or the left (TB). Raises ValueError for more than `max_nodes` nodes
-    or another `rankdir`, TypeError where an output is no Tensor. Only `Picture.pipe` and `save` need Graphviz.
+    operand of −, ÷, @ and power enters from the top (LR) or the left (TB). Only `Picture.pipe` and `save` need Graphviz.
+
+    Raises ValueError for more than `max_nodes` nodes after folding, a name in `collapse` that fits no module, or another word
+    for an option; TypeError where an output is no Tensor.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import viz
@@ -131,27 +141,12 @@ def draw(
     >>> "<b>w</b>" in picture.source
     True
     """
-    if rankdir not in get_args(Direction):
-        raise ValueError(f"draw: rankdir must be one of {', '.join(get_args(Direction))}, got {rankdir!r}")
+    for name, given, known in (("rankdir", rankdir, Direction), ("notation", notation, Notation), ("theme", theme, Theme)):
+        if given not in get_args(known):
+            raise ValueError(f"draw: {name} must be one of {', '.join(get_args(known))}, got {given!r}")
     if heat not in ("grad", None):
         raise ValueError(f"draw: heat must be 'grad' or None, got {heat!r}")
-    if notation not in get_args(Notation):
-        raise ValueError(f"draw: notation must be one of {', '.join(get_args(Notation))}, got {notation!r}")
-    graph, notes = scoped(record(outputs, params)), []
-    if notation == "lecture" or heat:
-        try:
-            graph = with_deltas(graph, deltas(outputs))
-        except RuntimeError as error:
-            notes.append(f"gradients are not shown: {error}")
-    rows: tuple[LayerDelta, ...] = ()
-    try:
-        if heat:
-            graph = heated(graph)
-            rows = by_layer(graph)
-        if notation == "lecture":
-            graph = lecture(graph)
-    except Unclear as error:
-        notes.append(f"drawn in the notation of the code{' and without a table of layers' * bool(heat)}: {error}")
+    graph, rows, notes = _told(scoped(record(outputs, params)), outputs, notation, heat)
     if badges:
         graph = graph._replace(nodes=[node._replace(badge=badges.get(node.name, "")) for node in graph.nodes])
     graph = folded(graph, depth, collapse, max_nodes)
@@ -159,4 +154,28 @@ def draw(
         show_grad = not heat and any(node.grad is not None for node in graph.nodes)
     show = Show(show_shapes, show_values, show_grad, show_formula, rankdir, legend)
     said = tuple(filter(None, [*notes, note(graph)]))
-    return Picture(write(graph, show, said, cells(rows) if rows else ()), graph, said, rows, timeout)
+    return Picture(write(graph, show, said, cells(rows) if rows else ()), graph, said, rows, theme, timeout)
+
+
+def _told(
+    graph: Graph, outputs: Outputs, notation: Notation, heat: Literal["grad"] | None
+) -> tuple[Graph, tuple[LayerDelta, ...], list[str]]:
+    """The graph with the gradients, heat and names that were asked for, the table of layers, and what the picture must say."""
+    rows: tuple[LayerDelta, ...] = ()
+    notes: list[str] = []
+    if notation == "code" and not heat:
+        return graph, rows, notes
+    try:
+        graph = with_deltas(graph, deltas(outputs))
+    except RuntimeError as error:
+        notes.append(f"gradients are not shown: {error}")
+    try:
+        if heat:
+            graph = heated(graph)
+            rows = by_layer(graph)
+        if notation == "lecture":
+            graph = lecture(graph)
+    except Unclear as error:
+        missing = ["drawn in the notation of the code"] * (notation == "lecture") + ["without a table of layers"] * bool(heat)
+        notes.append(f"{', '.join(missing)}: {error}")
+    return graph, rows, notes

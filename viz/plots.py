@@ -124,13 +124,15 @@ def plot_manifold(
     path: Path = None,
     *,
     extent: tuple[float, float, float, float] = (-2, 2, -2, 2),
+    gap: int = 0,
     xlabel: str = "$z_1$",
     ylabel: str = "$z_2$",
     title: str = "",
 ) -> Figure:
     """A decoder's images over a grid in the latent plane, (R, C, H, W) or (R, C, H, W, 3) in [0, 1], the first row on top.
 
-    `extent` is the plane's (left, right, bottom, top) in latent units. Raises ValueError for other shapes.
+    `extent` is the plane's (left, right, bottom, top) in latent units, `gap` the pixels of white between
+    images. Raises ValueError for other shapes.
 
     >>> import numpy as np
     >>> from autograd_mini import viz
@@ -141,6 +143,6 @@ def plot_manifold(
         raise ValueError(f"plot_manifold: expected images (R, C, H, W) or (R, C, H, W, 3), got {grid.shape}")
     rows, columns = grid.shape[:2]
     flat = checked_images("plot_manifold", grid.reshape(rows * columns, *grid.shape[2:]))
-    figure, axes = sheet(tiled(flat.reshape(grid.shape), 0), title, extent=extent)
+    figure, axes = sheet(tiled(flat.reshape(grid.shape), gap), title, extent=extent)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return finished(figure, path)

@@ -111,5 +111,5 @@ def _drawn(graph: Graph, timeout: float) -> str:
         svg = render(write(graph, Show(legend=False)), "svg", timeout).decode()
     except (RuntimeError, TimeoutError):
         items = (f'<li id="n{node.number}">{html.escape(f"{node.kind} {called(node)}")}</li>' for node in graph.nodes)
-        return f'<ol class="list">{"".join(items)}</ol>'
+        return f'<ol class="list" start="0">{"".join(items)}</ol>'
     return svg[svg.index("<svg") :]

@@ -104,13 +104,12 @@ def _rows(graph: Graph) -> Iterator[Row]:
     while stack:
         index, own, below, depth = stack.pop()
         if index in written:
-            yield Row(index, f"{own}↑ #{index}", False)
+            yield Row(index, f"{own}↑ #{graph.nodes[index].number}", False)
             continue
         written.add(index)
-        made_by = operands[index]
-        number = f"#{index} " if uses[index] > 1 else ""
-        yield Row(index, own + number + _operation(graph, index, made_by), True)
-        children = operands[made_by[0]] if made_by else []
+        label, children = _made(graph, index, operands)
+        number = f"#{graph.nodes[index].number} " if uses[index] > 1 else ""
+        yield Row(index, own + number + label, True)
         if len(below) > DEEPEST:
             below = f"⋯{depth + 1} "
         branches = [(child, f"{below}├── ", f"{below}│   ", depth + 1) for child in children[:-1]]
@@ -118,9 +117,14 @@ def _rows(graph: Graph) -> Iterator[Row]:
         stack += reversed(branches)
 
 
-def _operation(graph: Graph, index: int, made_by: list[int]) -> str:
-    """What made a tensor: an operation's name, or the kind of a leaf."""
-    return graph.nodes[made_by[0]].name if made_by else graph.nodes[index].kind
+def _made(graph: Graph, index: int, operands: list[list[int]]) -> tuple[str, list[int]]:
+    """What a row shows as the making of its node, and what that was made of. Folded nodes may stand in a tensor's place."""
+    node = graph.nodes[index]
+    if node.array is not None and not operands[index]:
+        return node.kind, []
+    maker = index if node.array is None else operands[index][0]
+    made = graph.nodes[maker]
+    return made.name + f" ({made.hidden} nodes hidden)" * (made.hidden > 0), operands[maker]
 
 
 def _cells(graph: Graph, row: Row, show_values: bool) -> tuple[str, ...]:

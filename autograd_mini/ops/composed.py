@@ -31,7 +31,7 @@ def inner(a: TensorLike, b: TensorLike) -> Tensor:
         return multiply(a, b)
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(f"inner: last axes differ: {a.shape} and {b.shape}")
-    return tensordot(a, b, axes=([a.ndim - 1], [b.ndim - 1]))
+    return tensordot(a, b, axes=(a.ndim - 1, b.ndim - 1))
 
 
 @implements(np.kron)

@@ -110,7 +110,7 @@ def _unpack(archive: Path, member: str, path: Path, digest: str) -> None:
 
 @contextmanager
 def _filling(path: Path, digest: str) -> Iterator[IO[bytes]]:
-    """A temporary file beside `path`, to be filled inside; it becomes `path` only if its digest is right then, else WrongBytesError."""
+    """A temporary file, to be filled inside; it becomes `path` only if its digest is right then, else WrongBytesError."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
         try:
             yield part

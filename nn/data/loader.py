@@ -41,7 +41,7 @@ class DataLoader:
         drop_last: bool = False,
         transform: BatchTransform | None = None,
     ) -> None:
-        whole = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor))
+        whole = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor, list, tuple))
         self.dataset: RowSource = data[0] if whole else TensorDataset(*data)  # type: ignore[assignment,arg-type]
         if batch_size < 1:
             raise ValueError(f"DataLoader: batch_size must be at least 1, got {batch_size}")

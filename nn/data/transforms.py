@@ -2,7 +2,7 @@
 
 Each transform is a small object called as `transform(batch, rng)`, with the batch a tuple of arrays, images first, and gives
 the new tuple: that is what `DataLoader(transform=…)` takes, and `Compose` strings together. Images are (N, H, W) or
-(N, C, H, W), float; they are never changed in place.
+(N, C, H, W), float32 or float64; they are never changed in place.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autograd_mini.tensor import Array
 Batch: TypeAlias = tuple[Array, ...]
 Range: TypeAlias = tuple[float, float]
 
-_CHUNK: Final = 1 << 15  # pixels interpolated at once: their coordinates, indices and values stay in cache
+_CHUNK: Final = 1 << 14  # pixels interpolated at once: their coordinates, indices and values stay in cache
 
 
 class Compose:
@@ -90,7 +90,7 @@ def affine(images: Array, matrices: ArrayLike, shifts: ArrayLike = 0.0) -> Array
     """
     images = _checked(images)
     height, width = images.shape[-2:]
-    planes = images.reshape(len(images), -1, height, width)
+    planes = images if images.ndim == 4 else images[:, None]
     try:
         inverse = np.linalg.inv(np.broadcast_to(matrices, (len(images), 2, 2)))
     except np.linalg.LinAlgError:
@@ -282,7 +282,7 @@ class Thicken(ImageTransform):
 
 @dataclass(frozen=True)
 class Normalize(ImageTransform):
-    """(x − mean) / std, of one number each, or one for each channel of (N, C, H, W). ValueError for a `std` that is not positive.
+    """(x − mean) / std, of one number each, or one for each channel of (N, C, H, W); ValueError unless `std` is positive.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -372,8 +372,8 @@ class Mixup:
 
 def _checked(images: Any) -> Array:
     array = np.asarray(images)
-    if array.dtype.kind != "f" or array.ndim not in (3, 4):
-        raise TypeError(f"expected float images (N, H, W) or (N, C, H, W), got {array.dtype} {array.shape}")
+    if array.dtype not in (np.float32, np.float64) or array.ndim not in (3, 4):
+        raise TypeError(f"expected float32 or float64 images (N, H, W) or (N, C, H, W), got {array.dtype} {array.shape}")
     return array
 
 

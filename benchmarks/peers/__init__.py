@@ -1,0 +1,21 @@
+"""Who takes part. A peer is one module with `build(workload)`, which gives a step, or None where it has no such workload."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Peer(NamedTuple):
+    """A row of the table: a title, the module beside this one, and the distribution that it needs."""
+
+    title: str
+    module: str
+    needs: str
+
+
+PEERS: dict[str, Peer] = {
+    "ours": Peer("autograd_mini", "peers.ours", "numpy"),
+    "torch": Peer("PyTorch", "peers.pytorch", "torch"),
+    "jax": Peer("jax.jit", "peers.jax_jit", "jax"),
+    "numpy": Peer("NumPy by hand", "peers.by_hand", "numpy"),
+}

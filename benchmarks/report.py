@@ -1,0 +1,115 @@
+"""What is shown of measurements: the Markdown table, the plot, the page in docs, and which losses disagree."""
+
+from __future__ import annotations
+
+import math
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import machine
+from peers import PEERS
+from workloads import WORKLOADS
+
+Results = dict[str, dict[str, dict[str, Any]]]  # workload -> peer -> measurement
+
+BASE = "torch"  # what ratios refer to
+AGREE = 5e-3  # relative difference of first losses: two updates by Adam, which follows a gradient's sign, blow up rounding
+
+_COLUMNS = ("", "peer", "ms per step", "µs per operation", f"ratio to {BASE}", "peak RSS, MiB", "page faults per step",
+            "first step, s", "other CPU")  # fmt: skip
+_PAGE = """# Benchmarks
+
+One training step (forward, backward, update) of each workload, float32, beside other frameworks on the same machine: {machine}.
+Measured {date} with {versions}; {effort}, interleaved, each run in a process of its own; the lowest of the rounds' medians.
+"Other CPU" is the number of cores that other processes took meanwhile: distrust rows where it is large.
+
+    python benchmarks/run.py --write     # this page
+    python benchmarks/growth.py          # time against depth, width, batch and size of the graph
+    python benchmarks/per_op.py          # the cost of one recorded operation
+    python benchmarks/import_time.py     # what `import autograd_mini` costs
+
+{titles}
+
+{table}
+{plot}"""
+
+
+def table(results: Results, heading: bool = True) -> str:
+    """One row for each workload and peer."""
+    lines = [_row(_COLUMNS), _row(["---", "---", *["---:"] * (len(_COLUMNS) - 2)])] if heading else []
+    for workload, by_peer in results.items():
+        base = by_peer.get(BASE, {}).get("seconds", math.nan)
+        operations = WORKLOADS[workload]().operations
+        for peer, found in by_peer.items():
+            seconds = found["seconds"]
+            per_operation = f"{seconds / operations * 1e6:.2f}" if operations > 1 else ""
+            ratio = "" if math.isnan(base) else f"{seconds / base:.2f}"
+            numbers = (f"{seconds * 1e3:.3g}", per_operation, ratio, f"{found['rss']:.0f}", f"{found['faults']:.0f}",
+                       f"{found['first']:.2f}", f"{found['other_cpu']:.2f}")  # fmt: skip
+            lines.append(_row([workload, PEERS[peer].title, *numbers]))
+    return "\n".join(lines)
+
+
+def _row(cells: Any) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def disagreements(results: Results) -> str | None:
+    """Which peers' first losses differ from those of the first peer; None where all agree."""
+    wrong = []
+    for workload, by_peer in results.items():
+        (first, expected), *others = ((peer, found["losses"]) for peer, found in by_peer.items())
+        wrong += [
+            f"{workload}: losses {losses} of {peer} differ from {expected} of {first}"
+            for peer, losses in others
+            if not all(math.isclose(a, b, rel_tol=AGREE) for a, b in zip(losses, expected, strict=True))
+        ]
+    return "\n".join(wrong) or None
+
+
+def write(folder: Path, results: Results, peers: list[str], effort: str) -> None:
+    """The page `benchmarks.md` in `folder`, and beside it the plot where matplotlib is installed."""
+    packages = dict.fromkeys(["numpy", *(PEERS[peer].needs for peer in peers)])
+    versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)])
+    titles = "\n".join(f"- {name}: {WORKLOADS[name]().title}" for name in results)
+    plotted = plot(results, folder / "benchmarks.svg")
+    page = _PAGE.format(
+        machine=machine.describe(),
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        versions=versions,
+        effort=effort,
+        titles=titles,
+        table=table(results),
+        plot="\n![Time per step relative to PyTorch](benchmarks.svg)\n" if plotted else "",
+    )
+    (folder / "benchmarks.md").write_text(page)
+
+
+def plot(results: Results, path: Path) -> bool:
+    """Bars of each peer's time relative to the base, on a logarithmic axis; False where matplotlib or the base is missing."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError:
+        print("matplotlib is not installed; no plot is drawn")
+        return False
+    compared = {workload: by_peer for workload, by_peer in results.items() if BASE in by_peer}
+    if not compared:
+        return False
+    peers = list(dict.fromkeys(peer for by_peer in compared.values() for peer in by_peer))
+    figure, axes = plt.subplots(figsize=(9, 3.5), layout="constrained")
+    width = 0.8 / len(peers)
+    for i, peer in enumerate(peers):
+        at = [(x + i * width, by_peer) for x, by_peer in enumerate(compared.values()) if peer in by_peer]
+        ratios = [by_peer[peer]["seconds"] / by_peer[BASE]["seconds"] for _, by_peer in at]
+        axes.bar([x for x, _ in at], ratios, width, label=PEERS[peer].title)
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set(yscale="log", ylabel=f"time per step, {PEERS[BASE].title} = 1")
+    axes.set_xticks([x + width * (len(peers) - 1) / 2 for x in range(len(compared))], list(compared))
+    axes.legend(ncols=len(peers))
+    plt.rcParams["svg.hashsalt"] = "benchmarks"  # the same file from the same numbers
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+    return True

@@ -1,0 +1,157 @@
+"""The workloads: what one step of each computes, its batches and its initial parameters, drawn from one seed for all peers.
+
+Parameters have PyTorch's names and layouts: a Linear's weight is (out, in), a convolution's (out, in, kh, kw), a transposed
+convolution's (in, out, kh, kw). A step takes the next batch in turn, runs forward, backward and the update, and gives the loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import cycle, pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray
+Parameters: TypeAlias = dict[str, Array]
+Batch: TypeAlias = tuple[Array, ...]
+Step: TypeAlias = Callable[..., Any]
+
+BATCHES = 4  # different ones, so that no step repeats the one before
+CHAIN = 3333  # links y ← tanh(y w + b) of W7
+WIDTHS = (3, 64, 128, 256, 512)  # channels of the DCGAN between the 64 × 64 image and the 4 × 4 map
+LATENT = 100
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One row of the benchmark. `operations` > 1 asks for the time of one recorded operation beside that of a step."""
+
+    name: str
+    title: str
+    parameters: Parameters
+    batches: tuple[Batch, ...]
+    operations: int = 1
+
+    def in_turn(self, step: Step, convert: Callable[[Array], Any] = lambda array: array) -> Callable[[], Any]:
+        """`step` on one batch after the other, round and round, each array converted beforehand."""
+        batches: Iterator[tuple[Any, ...]] = cycle([tuple(map(convert, batch)) for batch in self.batches])
+        return lambda: step(*next(batches))
+
+
+class _Source:
+    """Seeded float32 values; parameters come as named entries."""
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(0)
+
+    def uniform(self, *shape: int) -> Array:
+        return self._random.random(shape, np.float32)
+
+    def normal(self, *shape: int) -> Array:
+        return self._random.standard_normal(shape, np.float32)
+
+    def classes(self, n: int) -> Array:
+        return self._random.integers(0, 10, n)
+
+    def layer(self, name: str, *shape: int) -> Parameters:
+        """A weight (out, in, …) and a bias from U(−1/√fan_in, 1/√fan_in)."""
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
+        return {
+            f"{name}.weight": (self.uniform(*shape) * 2 - 1) * np.float32(bound),
+            f"{name}.bias": (self.uniform(shape[0]) * 2 - 1) * np.float32(bound),
+        }
+
+    def small(self, name: str, *shape: int) -> Parameters:
+        """A weight from N(0, 0.02)."""
+        return {f"{name}.weight": self.normal(*shape) * np.float32(0.02)}
+
+    def batch_norm(self, name: str, channels: int) -> Parameters:
+        """γ from N(1, 0.02) and β = 0."""
+        gamma = 1 + self.normal(channels) * np.float32(0.02)
+        return {f"{name}.weight": gamma, f"{name}.bias": np.zeros(channels, np.float32)}
+
+
+def _batches(*arrays: Callable[[], Array]) -> tuple[Batch, ...]:
+    return tuple(tuple(make() for make in arrays) for _ in range(BATCHES))
+
+
+def _w1() -> Workload:
+    s = _Source()
+    parameters = s.layer("0", 100, 784) | s.layer("2", 10, 100)
+    return Workload("W1", "MLP 784-100-10, batch 32, SGD with momentum", parameters,
+                    _batches(lambda: s.uniform(32, 784), lambda: s.classes(32)))  # fmt: skip
+
+
+def _w2() -> Workload:
+    s = _Source()
+    parameters = s.layer("0", 512, 784) | s.layer("2", 512, 512) | s.layer("4", 10, 512)
+    return Workload("W2", "MLP 784-512-512-10, batch 128, Adam", parameters,
+                    _batches(lambda: s.uniform(128, 784), lambda: s.classes(128)))  # fmt: skip
+
+
+def _w3() -> Workload:
+    s = _Source()
+    sizes = {"0": (256, 784), "2": (64, 256), "4": (2, 64), "5": (64, 2), "7": (256, 64), "9": (784, 256)}
+    parameters = {key: value for name, shape in sizes.items() for key, value in s.layer(name, *shape).items()}
+    return Workload("W3", "Autoencoder 784-256-64-2-64-256-784, batch 100, Adam", parameters,
+                    _batches(lambda: s.uniform(100, 784)))  # fmt: skip
+
+
+def _w4() -> Workload:
+    s = _Source()
+    sizes = {"hidden": (400, 784), "mu": (20, 400), "logvar": (20, 400), "decoder.0": (400, 20), "decoder.2": (784, 400)}
+    parameters = {key: value for name, shape in sizes.items() for key, value in s.layer(name, *shape).items()}
+    return Workload("W4", "VAE 784-400-20-400-784, batch 128, Adam", parameters,
+                    _batches(lambda: s.uniform(128, 784), lambda: s.normal(128, 20)))  # fmt: skip
+
+
+def _w5() -> Workload:
+    s = _Source()
+    parameters = (
+        s.layer("0", 32, 1, 3, 3) | s.batch_norm("1", 32)
+        | s.layer("4", 64, 32, 3, 3) | s.batch_norm("5", 64)
+        | s.layer("9", 10, 64 * 7 * 7)
+    )  # fmt: skip
+    return Workload("W5", "CNN conv32-BN-pool-conv64-BN-pool-10 on 28 × 28, batch 64, Adam", parameters,
+                    _batches(lambda: s.uniform(64, 1, 28, 28), lambda: s.classes(64)))  # fmt: skip
+
+
+def _w6() -> Workload:
+    s = _Source()
+    parameters: Parameters = {}
+    up = (LATENT, *WIDTHS[:0:-1], WIDTHS[0])
+    for i, (inner, outer) in enumerate(pairwise(up)):
+        parameters |= s.small(f"generator.{3 * i}", inner, outer, 4, 4)
+        parameters |= s.batch_norm(f"generator.{3 * i + 1}", outer) if i < 4 else {}
+    # The first and last layer of the discriminator have no normalisation, so places are 0, 2, 5, 8, 11.
+    for place, inner, outer in zip((0, 2, 5, 8, 11), WIDTHS, (*WIDTHS[1:], 1), strict=True):
+        parameters |= s.small(f"discriminator.{place}", outer, inner, 4, 4)
+        parameters |= s.batch_norm(f"discriminator.{place + 1}", outer) if 0 < place < 11 else {}
+    return Workload("W6", "DCGAN 3 × 64 × 64, one D and one G step, batch 32, Adam", parameters,
+                    _batches(lambda: s.uniform(32, 3, 64, 64) * 2 - 1, lambda: s.normal(32, LATENT, 1, 1)))  # fmt: skip
+
+
+def _w7() -> Workload:
+    start, w, b = (np.array(value, np.float32) for value in (0.5, 0.9, 0.1))
+    return Workload("W7", "Chain of 10,000 scalar operations", {"w": w, "b": b}, ((start,),), operations=3 * CHAIN)
+
+
+def _w8() -> Workload:
+    s = _Source()
+    parameters = {key: value for i in range(4) for key, value in s.layer(str(i), 16, 16).items()}
+    return Workload("W8", "MLP of 4 × 16 units written in operators, batch 1, SGD", parameters,
+                    _batches(lambda: s.normal(1, 16), lambda: s.normal(1, 16)), operations=15)  # fmt: skip
+
+
+def _w9() -> Workload:
+    s = _Source()
+    parameters = {"x": s.normal(1000, 1000), "a": s.normal(1000), "b": s.normal(1000, 1), "c": s.normal(1000, 1000)}
+    return Workload("W9", "11 elementwise operations on 10⁶ elements, broadcasting, sum", parameters, ((),))
+
+
+WORKLOADS: dict[str, Callable[[], Workload]] = {
+    "W1": _w1, "W2": _w2, "W3": _w3, "W4": _w4, "W5": _w5, "W6": _w6, "W7": _w7, "W8": _w8, "W9": _w9,
+}  # fmt: skip
