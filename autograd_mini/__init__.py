@@ -15,6 +15,7 @@ from types import ModuleType as _ModuleType
 
 from . import methods as _methods  # binds operators and methods to Tensor
 from .anomaly import detect_anomaly as detect_anomaly
+from .apply import primitive as primitive
 from .create import *
 from .dtypes import default_dtype as default_dtype
 from .dtypes import set_default_dtype as set_default_dtype
@@ -40,7 +41,6 @@ from .ops.shape import *
 from .ops.softmax_family import *
 from .ops.transcendental import *
 from .ops.upsampling import *
-from .primitive import primitive as primitive
 from .state import enable_grad as enable_grad
 from .state import is_grad_enabled as is_grad_enabled
 from .state import no_grad as no_grad

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .primitive import Primitive
+from .registry import Primitive
 from .state import mode
 from .tensor import Array, Tensor
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from .primitive import ITEM, Primitive, arrays, as_operands, cast, item, recorded
+from .apply import ITEM, as_operands, cast, item, recorded
+from .registry import Primitive, arrays
 from .state import mode, modes
 from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
 

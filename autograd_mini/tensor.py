@@ -2,7 +2,7 @@
 
 A tensor is its own node of the graph. `_primitive`, `_inputs` and `_params` say how it was made (a leaf has none), and `_seq`,
 the number of its creation, orders the graph: whoever is made later has the larger number. Operators and methods are bound
-from one table in `methods.py`; operations themselves are made in `primitive.py` and `ops/`.
+from one table in `methods.py`; operations themselves are in `ops/`, and `apply.py` runs them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from . import dtypes
 from .state import modes, tick
 
 if TYPE_CHECKING:
-    from .primitive import Primitive
+    from .registry import Primitive
 
 Array: TypeAlias = NDArray[Any]
 TensorLike: TypeAlias = "Tensor | ArrayLike"

@@ -13,10 +13,11 @@ from typing import Any, TypeAlias, overload
 
 import numpy as np
 
+from .apply import record
 from .backward import gradients, reachable
 from .ops.random import generator
 from .ops.shape import copy, reshape, stack
-from .primitive import Primitive, record
+from .registry import Primitive
 from .state import enable_grad, no_grad, tick
 from .tensor import Tensor, TensorLike, as_tensor, leaf
 

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import autograd_mini as ag
-from autograd_mini.primitive import Primitive, registry
+from autograd_mini.registry import Primitive, registry
 
 PAGE = Path(__file__).resolve().parent / "reference.md"
 HEAD = """# Reference of operations

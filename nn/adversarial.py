@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import autograd_mini as ag
-from autograd_mini.primitive import floating
+from autograd_mini.apply import floating
 from autograd_mini.tensor import Tensor, TensorLike
 
 from .reduction import Reduction, reduced

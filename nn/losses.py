@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.primitive import Primitive, apply, floating
+from autograd_mini.apply import apply, floating
+from autograd_mini.registry import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 
 from .reduction import Reduction, paired, reduced

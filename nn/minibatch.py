@@ -7,7 +7,7 @@ import math
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.primitive import floating
+from autograd_mini.apply import floating
 from autograd_mini.tensor import Tensor, TensorLike
 
 from . import init

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import autograd_mini as ag
-from autograd_mini.primitive import floating
+from autograd_mini.apply import floating
 from autograd_mini.tensor import Shape, Tensor, TensorLike
 
 from .layer import Layer

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.primitive import floating
+from autograd_mini.apply import floating
 from autograd_mini.tensor import Shape, Tensor, TensorLike
 
 from . import init

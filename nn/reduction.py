@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 import autograd_mini as ag
-from autograd_mini.primitive import as_operands
+from autograd_mini.apply import as_operands
 from autograd_mini.tensor import Tensor, TensorLike
 
 Reduction: TypeAlias = Literal["mean", "sum", "none", "batchmean"]

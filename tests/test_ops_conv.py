@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from samples.conv import geometry
 
 import autograd_mini as ag
+from autograd_mini.apply import recorded
 from autograd_mini.ops import conv
-from autograd_mini.primitive import arrays, recorded
+from autograd_mini.registry import arrays
 from autograd_mini.testing import arrays as drawn
 
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4, np.float16: 3e-2}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as ag
-from autograd_mini.primitive import arrays, registry
+from autograd_mini.registry import arrays, registry
 
 DRAWS: dict[str, Any] = {
     "randn": lambda **stream: ag.randn(3, 2, **stream),

@@ -13,7 +13,7 @@ import samples
 from hypothesis import given, settings
 
 import autograd_mini as ag
-from autograd_mini.primitive import registry as everything
+from autograd_mini.registry import registry as everything
 from autograd_mini.testing import GradientError, gradcheck, layouts, primitive_check
 from autograd_mini.testing.check import Report
 

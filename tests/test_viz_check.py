@@ -9,7 +9,8 @@ import pytest
 
 import autograd_mini as ag
 from autograd_mini import Tensor, models, nn, viz
-from autograd_mini.primitive import Primitive, apply, registry
+from autograd_mini.apply import apply
+from autograd_mini.registry import Primitive, registry
 
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import autograd_mini as ag
 from autograd_mini import Tensor, nn, viz
-from autograd_mini.primitive import Primitive, apply, registry
+from autograd_mini.apply import apply
+from autograd_mini.registry import Primitive, registry
 from autograd_mini.viz.dot import STYLES, Show, write
 from autograd_mini.viz.graph import record
 from autograd_mini.viz.summary import magnitude, number, values

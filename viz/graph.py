@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from autograd_mini import nn
-from autograd_mini.primitive import ITEM, Primitive
+from autograd_mini.apply import ITEM
+from autograd_mini.registry import Primitive
 from autograd_mini.tensor import Array, Shape, Tensor
 
 Kind: TypeAlias = Literal["input", "parameter", "operation", "tensor", "loss", "folded"]

@@ -8,7 +8,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from ..primitive import KERNEL_ERRORS, Primitive, apply, as_operands, explained, floating, record
+from ..apply import KERNEL_ERRORS, apply, as_operands, explained, floating, record
+from ..registry import Primitive
 from ..tensor import _EMPTY, Tensor, TensorLike, as_tensor
 
 Unary: TypeAlias = Callable[[TensorLike], Tensor]

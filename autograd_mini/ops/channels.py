@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive
+from ..registry import Primitive
 from ..tensor import Array, Shape
 
 

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..primitive import Primitive, apply, as_operands
+from ..apply import apply, as_operands
+from ..registry import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike
 from . import reduce
 from ._make import implements

@@ -15,7 +15,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..primitive import Primitive, apply, as_operands, floating
+from ..apply import apply, as_operands, floating
+from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike
 from .channels import channels_last, in_float32, spread
 from .shape import reshape

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, apply, as_operands, floating, recorded
+from ..apply import apply, as_operands, floating, recorded
+from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import binary, implements, no_broadcast, predicate, unary
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..primitive import Primitive, apply, floating
+from ..apply import apply, floating
+from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 
 __all__ = [

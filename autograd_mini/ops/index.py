@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ..apply import apply, cast
 from ..dtypes import default_dtype
-from ..primitive import Primitive, apply, cast
+from ..registry import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .reduce import canonical_axis

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, apply, as_operands, floating
+from ..apply import apply, as_operands, floating
+from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike
 from ._make import implements
 from .linalg import swapped

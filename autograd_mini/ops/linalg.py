@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, apply, as_operands
+from ..apply import apply, as_operands
+from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike
 from ._make import implements
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, apply, as_operands, cast, floating
+from ..apply import apply, as_operands, cast, floating
+from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from .reduce import sum as _sum
 from .softmax_family import log_softmax

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, floating
+from ..apply import floating
+from ..registry import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike
 from . import reduce
 from ._make import implements

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, apply, as_operands, floating
+from ..apply import apply, as_operands, floating
+from ..registry import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike
 from .channels import column, from_rows, in_float32, row_sums, spread, to_rows
 from .elementwise import sqrt

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..primitive import Primitive, apply, floating, recorded
+from ..apply import apply, floating, recorded
+from ..registry import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .elementwise import isnan, where

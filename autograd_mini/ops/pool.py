@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, apply, floating
+from ..apply import apply, floating
+from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike
 from .conv import Padding, Pair, int_pair, windows_out
 from .resample import RESAMPLE

@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..apply import apply, floating
 from ..dtypes import FLOATS, default_dtype
-from ..primitive import Primitive, apply, floating
+from ..registry import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike
 from .shape import _ints
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, apply, as_operands
+from ..apply import apply, as_operands
+from ..registry import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from . import reduce
 from ._make import implements

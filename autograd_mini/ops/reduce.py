@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, apply, floating
+from ..apply import apply, floating
+from ..registry import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
 

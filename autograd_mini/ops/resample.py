@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from ..primitive import Primitive
+from ..registry import Primitive
 from ..tensor import Array
 from .channels import channels_last, in_float32
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, apply
+from ..apply import apply
+from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .index import getitem

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..apply import apply, as_operands
+from ..apply import cast as _cast
 from ..dtypes import supported
-from ..primitive import Primitive, apply, as_operands
-from ..primitive import cast as _cast
+from ..registry import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .reduce import canonical_axes, canonical_axis

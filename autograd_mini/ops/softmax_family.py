@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Primitive, apply, floating
+from ..apply import apply, floating
+from ..registry import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike
 from .reduce import canonical_axes, fold, unfold
 

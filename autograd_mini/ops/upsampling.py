@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..primitive import apply, floating
+from ..apply import apply, floating
 from ..tensor import Tensor, TensorLike
 from .conv import Pair, int_pair
 from .resample import RESAMPLE

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..apply import apply
 from ..backward import gradients, reachable
-from ..primitive import Primitive, apply
+from ..registry import Primitive
 from ..state import enable_grad, no_grad
 from ..tensor import Array, Tensor, TensorLike, leaf, to_array
 

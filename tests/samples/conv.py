@@ -6,7 +6,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 
-from autograd_mini.primitive import recorded
+from autograd_mini.apply import recorded
 from samples.call import Call
 from samples.strategies import values
 

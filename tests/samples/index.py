@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import autograd_mini as ag
+from autograd_mini.apply import apply
 from autograd_mini.ops.index import INDEX_ADD, parse
-from autograd_mini.primitive import apply
 from samples.call import Call
 from samples.strategies import SHAPES, values
 

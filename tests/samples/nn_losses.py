@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis.extra import numpy as hnp
 
 from autograd_mini import nn
-from autograd_mini.primitive import recorded
+from autograd_mini.apply import recorded
 from samples.call import Call
 from samples.strategies import SHAPES, values
 

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.primitive import recorded
+from autograd_mini.apply import recorded
 from samples.call import Call
 from samples.strategies import values
 

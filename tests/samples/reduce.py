@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import autograd_mini as ag
-from autograd_mini.primitive import recorded
+from autograd_mini.apply import recorded
 from samples.call import Call
 from samples.strategies import SHAPES, values
 
