@@ -1,4 +1,4 @@
-"""What happens beside training: callbacks of the trainer, each with state of its own, which the run's checkpoint keeps.
+"""What happens beside training: the callbacks that come with the trainer, each with state of its own, which the run's checkpoint keeps.
 
 They are called in their order. A learning-rate log before a schedule logs the rate that was used, after it the one to come.
 """
@@ -8,45 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 import autograd_mini as ag
 from autograd_mini.tensor import Array, Tensor
 
-if TYPE_CHECKING:
-    from .trainer import Trainer
-
-
-class Callback:
-    """Base of the callbacks; a subclass overrides what it needs.
-
-    `after_row` may add numbers to the row, and may end training by `trainer.stop(reason)`. Random draws there do not touch
-    training's own stream.
-
-    >>> from autograd_mini import nn
-    >>> class Gap(nn.Callback):
-    ...     def after_row(self, trainer, row):
-    ...         row["gap"] = row["val_loss"] - row["loss"]
-    """
-
-    def after_step(self, trainer: Trainer) -> None:
-        """Called after each batch."""
-
-    def after_row(self, trainer: Trainer, row: dict[str, float]) -> None:
-        """Called with each new row of the history, before it is written."""
-
-    def after_fit(self, trainer: Trainer) -> None:
-        """Called when training is complete, not where it was broken off; again when a complete run is taken up again."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What it must remember: nested dicts and lists of arrays and plain values."""
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
-
+from .trainer import Callback, Trainer
 
 _SIGN: Final = {"min": 1.0, "max": -1.0}
 

@@ -21,7 +21,6 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini.tensor import Array, Tensor
 
-from .callbacks import Callback
 from .checkpoint import load_checkpoint, save_checkpoint, sweep, write_text, writing
 from .data import DataLoader
 from .extras import extra
@@ -44,6 +43,35 @@ class Trainable(Protocol):
     def train(self, mode: bool = True) -> object: ...
     def state_dict(self) -> dict[str, Array]: ...
     def load_state_dict(self, state: Mapping[str, Array | Tensor]) -> None: ...
+
+
+class Callback:
+    """Base of the callbacks; a subclass overrides what it needs.
+
+    `after_row` may add numbers to the row, and may end training by `trainer.stop(reason)`. Random draws there do not touch
+    training's own stream.
+
+    >>> from autograd_mini import nn
+    >>> class Gap(nn.Callback):
+    ...     def after_row(self, trainer, row):
+    ...         row["gap"] = row["val_loss"] - row["loss"]
+    """
+
+    def after_step(self, trainer: Trainer) -> None:
+        """Called after each batch."""
+
+    def after_row(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Called with each new row of the history, before it is written."""
+
+    def after_fit(self, trainer: Trainer) -> None:
+        """Called when training is complete, not where it was broken off; again when a complete run is taken up again."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it must remember: nested dicts and lists of arrays and plain values."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` gave."""
 
 
 class Trainer:
