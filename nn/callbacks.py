@@ -1,4 +1,4 @@
-"""What happens beside training: the callbacks that come with the trainer, each with state of its own, which the run's checkpoint keeps.
+"""What happens beside training: the callbacks that come with the trainer. A checkpoint keeps the state of each.
 
 They are called in their order. A learning-rate log before a schedule logs the rate that was used, after it the one to come.
 """
