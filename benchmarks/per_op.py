@@ -2,8 +2,8 @@
 
     python benchmarks/per_op.py [--rounds 15] [--nodes 3000]
 
-The chain y = tanh(y * w + b) is built and backpropagated on 0-d and on 8x8 float32 operands; rounds of all contenders are
-interleaved, and the median over rounds counts.
+Chains of three operations, y = tanh(y * w + b) and y = tanh(y @ w + b), are built and backpropagated on 0-d and on 8x8 float32
+operands; rounds of all contenders are interleaved, and the median over rounds counts.
 """
 
 from __future__ import annotations
@@ -20,27 +20,37 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-Contender = Callable[[tuple[int, ...], int], float]
+Contender = Callable[[tuple[int, ...], "Chain", int], float]
+Chain = Callable[[Any, Any, Any, int], Any]
 
 
-def ours(shape: tuple[int, ...], nodes: int) -> float:
-    from autograd_mini import Tensor
-
-    w, b, y = (Tensor(np.full(shape, v, np.float32), requires_grad=g) for v, g in ((0.9, True), (0.1, True), (0.5, False)))
-    return _timed(lambda: _chain(w, b, y, nodes).backward(np.ones(shape, np.float32)))
-
-
-def torch(shape: tuple[int, ...], nodes: int) -> float:
-    import torch as t
-
-    w, b, y = (t.full(shape, v, requires_grad=g) for v, g in ((0.9, True), (0.1, True), (0.5, False)))
-    return _timed(lambda: _chain(w, b, y, nodes).backward(t.ones(shape)))
-
-
-def _chain(w: Any, b: Any, y: Any, nodes: int) -> Any:
+def multiplied(w: Any, b: Any, y: Any, nodes: int) -> Any:
     for _ in range(nodes // 3):
         y = (y * w + b).tanh()
     return y
+
+
+def matrix(w: Any, b: Any, y: Any, nodes: int) -> Any:
+    for _ in range(nodes // 3):
+        y = (y @ w + b).tanh()
+    return y
+
+
+CASES: tuple[tuple[tuple[int, ...], Chain], ...] = (((), multiplied), ((8, 8), multiplied), ((8, 8), matrix))
+
+
+def ours(shape: tuple[int, ...], chain: Chain, nodes: int) -> float:
+    from autograd_mini import Tensor
+
+    w, b, y = (Tensor(np.full(shape, v, np.float32), requires_grad=g) for v, g in ((0.9, True), (0.1, True), (0.5, False)))
+    return _timed(lambda: chain(w, b, y, nodes).backward(np.ones(shape, np.float32)))
+
+
+def torch(shape: tuple[int, ...], chain: Chain, nodes: int) -> float:
+    import torch as t
+
+    w, b, y = (t.full(shape, v, requires_grad=g) for v, g in ((0.9, True), (0.1, True), (0.5, False)))
+    return _timed(lambda: chain(w, b, y, nodes).backward(t.ones(shape)))
 
 
 def _timed(run: Callable[[], None]) -> float:
@@ -61,16 +71,16 @@ def main() -> None:
         contenders[f"torch {installed.__version__}"] = torch
     except ImportError:
         print("PyTorch is not installed; showing autograd_mini alone")
-    print(f"{'operands':>10}  {'contender':<20} {'µs per operation':>17} {'ratio':>7}")
-    for shape in ((), (8, 8)):
+    print(f"{'operands':>10}  {'chain':<10}  {'contender':<20} {'µs per operation':>17} {'ratio':>7}")
+    for shape, chain in CASES:
         times: dict[str, list[float]] = {name: [] for name in contenders}
         for _ in range(options.rounds):
             for name, run in contenders.items():
-                times[name].append(run(shape, options.nodes) / options.nodes * 1e6)
+                times[name].append(run(shape, chain, options.nodes) / options.nodes * 1e6)
         last = statistics.median(times[list(contenders)[-1]])
         for name, found in times.items():
             median = statistics.median(found)
-            print(f"{shape!s:>10}  {name:<20} {median:>17.2f} {median / last:>7.2f}")
+            print(f"{shape!s:>10}  {chain.__name__:<10}  {name:<20} {median:>17.2f} {median / last:>7.2f}")
 
 
 if __name__ == "__main__":
