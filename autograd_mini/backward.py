@@ -172,8 +172,6 @@ def _sweep(
         if g is None:
             continue
         node = nodes[seq]
-        if type(g) is not _ndarray and not create_graph and type(g) is not list:
-            g = _asarray(g)
         if node._watch is not None:
             g = _watched(node, keep, g, create_graph)
         primitive = node._primitive
@@ -189,14 +187,19 @@ def _sweep(
             left, right = inputs
             rule, other = primitive.vjp
             a, b, y = left._data, right._data, node._data
+            if not y.ndim:  # NumPy's arithmetic is six times as fast on scalars as on 0-d arrays
+                g, a, b, y = g[()], a[()], b[()], y[()]
             grads: Sequence[Any] = (
                 rule(xp, g, y, a, b) if left._seq in nodes else None,
                 other(xp, g, y, a, b) if right._seq in nodes else None,
             )
         elif plain == 1 and inputs[0]._seq in nodes:
-            grads = (primitive.vjp[0](xp, g, node._data, inputs[0]._data),)
+            a, y = inputs[0]._data, node._data
+            if not y.ndim:
+                g, a, y = g[()], a[()], y[()]
+            grads = (primitive.vjp[0](xp, g, y, a),)
         elif primitive is ITEM:
-            _collect(table, inputs[0], node._params["index"], g)
+            _collect(table, inputs[0], node._params["index"], g if create_graph else _asarray(g))
             continue
         else:
             grads = pull(node, nodes, xp, g, create_graph)
@@ -240,6 +243,8 @@ def pull(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, cr
     if create_graph and primitive.outputs > 1:
         out = tuple(item(node, i) for i in range(primitive.outputs))
     operands = inputs if create_graph else [x._data for x in inputs]
+    if not create_graph and primitive.outputs == 1:
+        g = _asarray(g)
     if primitive.joint is not None:
         return primitive.joint(xp, [x._seq in nodes for x in inputs], g, out, *operands, **params)
     return [
@@ -261,6 +266,8 @@ def _collect(table: dict[int, Any], call: Tensor, index: int, g: Any) -> None:
 def fit(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
     """`g` in the shape and dtype of `x`. Here alone is broadcasting undone: a repeated element collects its copies' sum."""
     shape = x._data.shape
+    if g.size == x._data.size and [n for n in g.shape if n != 1] == [n for n in shape if n != 1]:
+        g = xp.reshape(g, shape=shape)
     if g.shape != shape:
         lead = g.ndim - len(shape)
         if lead > 0:
@@ -307,7 +314,7 @@ def own(g: Any, like: Tensor, given: set[int]) -> Array:
 def _hooked(node: Tensor, g: Any, create_graph: bool) -> Any:
     assert node._watch is not None
     for hook in tuple(node._watch.hooks):
-        replaced = hook(g if create_graph else leaf(g))
+        replaced = hook(g if create_graph else leaf(_asarray(g)))
         if replaced is not None:
             if np.shape(replaced) != node._data.shape:
                 raise ValueError(f"hook: expected a gradient of shape {node._data.shape}, got {np.shape(replaced)}")

@@ -61,11 +61,12 @@ def disagreements(results: Results) -> str | None:
     """Which peers' first losses differ from those of the first peer; None where all agree."""
     wrong = []
     for workload, by_peer in results.items():
-        (first, expected), *others = ((peer, found["losses"]) for peer, found in by_peer.items())
+        first = next(iter(by_peer), "")
+        expected = by_peer[first]["losses"] if first else []
         wrong += [
-            f"{workload}: losses {losses} of {peer} differ from {expected} of {first}"
-            for peer, losses in others
-            if not all(math.isclose(a, b, rel_tol=AGREE) for a, b in zip(losses, expected, strict=True))
+            f"{workload}: losses {found['losses']} of {peer} differ from {expected} of {first}"
+            for peer, found in by_peer.items()
+            if not all(math.isclose(a, b, rel_tol=AGREE) for a, b in zip(found["losses"], expected, strict=True))
         ]
     return "\n".join(wrong) or None
 
@@ -89,16 +90,16 @@ def write(folder: Path, results: Results, peers: list[str], effort: str) -> None
 
 
 def plot(results: Results, path: Path) -> bool:
-    """Bars of each peer's time relative to the base, on a logarithmic axis; False where matplotlib or the base is missing."""
+    """Bars of each peer's time relative to the base, on a logarithmic axis; False without matplotlib or a comparison."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:
         print("matplotlib is not installed; no plot is drawn")
         return False
-    compared = {workload: by_peer for workload, by_peer in results.items() if BASE in by_peer}
+    compared = {workload: by_peer for workload, by_peer in results.items() if len(by_peer) > 1 and BASE in by_peer}
     if not compared:
         return False
-    peers = list(dict.fromkeys(peer for by_peer in compared.values() for peer in by_peer))
+    peers = list(dict.fromkeys(peer for by_peer in compared.values() for peer in by_peer if peer != BASE))
     figure, axes = plt.subplots(figsize=(9, 3.5), layout="constrained")
     width = 0.8 / len(peers)
     for i, peer in enumerate(peers):
@@ -108,7 +109,7 @@ def plot(results: Results, path: Path) -> bool:
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set(yscale="log", ylabel=f"time per step, {PEERS[BASE].title} = 1")
     axes.set_xticks([x + width * (len(peers) - 1) / 2 for x in range(len(compared))], list(compared))
-    axes.legend(ncols=len(peers))
+    figure.legend(loc="outside upper center", ncols=len(peers))
     plt.rcParams["svg.hashsalt"] = "benchmarks"  # the same file from the same numbers
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

@@ -86,12 +86,15 @@ def main() -> None:
     peers = [peer for peer in options.peers if find_spec(PEERS[peer].needs)]
     for peer in set(options.peers) - set(peers):
         print(f"{PEERS[peer].title} is not installed and is left out")
+    if not peers:
+        raise SystemExit("no peer is installed")
     results: report.Results = {}
     for workload in options.workloads:
         results[workload] = dict(best(workload, peers, options))
         print(report.table({workload: results[workload]}, heading=len(results) == 1), flush=True)
     if options.write:
-        report.write(HERE.parent / "docs", results, peers, f"{options.rounds} rounds of {options.seconds:g} s")
+        threads = f", BLAS and PyTorch on {options.threads} core{'s' * (options.threads > 1)}" if options.threads else ""
+        report.write(HERE.parent / "docs", results, peers, f"{options.rounds} rounds of {options.seconds:g} s{threads}")
     raise SystemExit(report.disagreements(results))
 
 

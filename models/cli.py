@@ -17,7 +17,7 @@ import typer
 
 from autograd_mini import nn, viz
 
-from .recipes import MODELS, RECIPES, Recipe
+from .recipes import IMAGE_SHAPES, MODELS, PRESETS, RECIPES, Recipe
 from .run import DRAWN, Run, fresh_folder, last_folder, stored_recipe, training_graph
 
 USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes, as shells know them
@@ -29,21 +29,23 @@ app = typer.Typer(no_args_is_help=True, help="Train small models on real images 
 ModelName = Annotated[str, typer.Argument(help=f"One of {', '.join(MODELS)}.", metavar="MODEL", show_default=False)]
 DataName = Annotated[str, typer.Option(help=f"One of {', '.join(nn.data.DATASETS)}.")]
 Latent = Annotated[int | None, typer.Option(min=1, help="Latent dimensions, for models that have them.")]
+Preset = Annotated[str | None, typer.Option(help=f"One of {', '.join(name for _, name in PRESETS)}, for cnn.")]
 
 
 @app.command()
 def train(
     model: ModelName,
     data: DataName = "digits",
+    preset: Preset = None,
     classes: Annotated[str | None, typer.Option(help="Only these classes, such as 0,1,2.")] = None,
     limit_per_class: Annotated[int | None, typer.Option(min=1, help="At most so many training images of each class.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     latent: Latent = None,
     batch_size: Annotated[int | None, typer.Option(min=1)] = None,
-    lr: Annotated[float | None, typer.Option(min=0, help="Learning rate of Adam.")] = None,
+    lr: Annotated[float | None, typer.Option(min=0, help="Learning rate.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same run, bit for bit.", show_default="0")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA, -2, -3, … if taken")
+        Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA-PRESET, -2, … if taken")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, to --epochs if given.")] = False,
 ) -> None:
@@ -59,12 +61,12 @@ def train(
         "classes": None if classes is None else _numbers(classes),
         "limit_per_class": limit_per_class,
     }
-    recipe = _recipe(model, data, None)
-    default = Path("runs") / f"{model}-{data}"
+    recipe = _recipe(model, data, preset, None)
+    default = Path("runs") / "-".join(filter(None, (model, data, preset)))
     folder = out or (last_folder(default) if resume else fresh_folder(default))
     try:
         before = stored_recipe(folder) if resume else recipe
-        flags = {name: value for name, value in asked.items() if value is not None}
+        flags = _changes(model, preset) | {name: value for name, value in asked.items() if value is not None}
         recipe = _with_latent(replace(before, model=model, data=data, **flags), latent)
         if resume:
             _check_resumed(folder, before, recipe)
@@ -88,13 +90,14 @@ def train(
 def draw(
     model: ModelName,
     data: DataName = "digits",
+    preset: Preset = None,
     latent: Latent = None,
     out: Annotated[Path, typer.Option(help="An .svg, .png, .pdf or .dot file.")] = Path("graph.svg"),
 ) -> None:
     """Draws the graph of a model's training loss on a few random images, as backpropagation walks it."""
-    recipe = _recipe(model, data, latent)
-    images = np.random.default_rng(0).random((DRAWN, recipe.sizes[0]), np.float32)
-    picture = training_graph(MODELS[model](recipe.sizes), images, np.zeros(DRAWN, np.int64))
+    recipe = _recipe(model, data, preset, latent)
+    images = np.random.default_rng(0).random((DRAWN, *IMAGE_SHAPES[data]), np.float32)
+    picture = training_graph(recipe.build(), images, np.zeros(DRAWN, np.int64))
     try:
         picture.save(out)
     except ValueError as error:
@@ -135,14 +138,22 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise typer.BadParameter(f"--classes: expected numbers such as 0,1,2, got {text!r}") from None
 
 
-def _recipe(model: str, data: str, latent: int | None) -> Recipe:
+def _recipe(model: str, data: str, preset: str | None, latent: int | None) -> Recipe:
     for what, name, known in (("model", model, MODELS), ("data set", data, nn.data.DATASETS)):
         if name not in known:
             raise typer.BadParameter(f"unknown {what} {name!r}; there are {', '.join(known)}")
     if (model, data) not in RECIPES:
         fitting = ", ".join(name for other, name in RECIPES if other == model)
         raise typer.BadParameter(f"no recipe for {model} on {data}; there are some for {fitting}")
-    return _with_latent(RECIPES[model, data], latent)
+    return _with_latent(replace(RECIPES[model, data], **_changes(model, preset)), latent)
+
+
+def _changes(model: str, preset: str | None) -> dict[str, Any]:
+    """What a preset changes in the model's recipe."""
+    if preset is not None and (model, preset) not in PRESETS:
+        fitting = ", ".join(name for other, name in PRESETS if other == model) or "none"
+        raise typer.BadParameter(f"no preset {preset!r} for {model}; there are {fitting}")
+    return {} if preset is None else PRESETS[model, preset]
 
 
 def _with_latent(recipe: Recipe, latent: int | None) -> Recipe:

@@ -1,7 +1,8 @@
 """One training run: a recipe in, a folder of results out.
 
-config.json, metrics.csv, timing.csv, checkpoint.safetensors, model.safetensors, loss.png and graph.svg for every model;
-reconstructions.png and latent.png where there is a latent space; samples.png where the model can draw new images.
+config.json, metrics.csv, timing.csv, checkpoint.safetensors, model.safetensors, summary.txt, loss.png and graph.svg for every
+model; accuracy.png and confusion.png for classifiers; reconstructions.png and latent.png where there is a latent space;
+samples.png where the model can draw new images.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import autograd_mini as ag
 from autograd_mini import nn, viz
 from autograd_mini.tensor import Array
 
+from .classifier import Classifier
 from .latent import LatentModel
-from .recipes import MODELS, Model, Recipe
+from .recipes import OPTIMIZERS, Model, Recipe
 from .vae import VAE
 
 CONFIG: Final = "config.json"
@@ -30,7 +32,7 @@ RESTORED: Final = 10  # images beside their reconstructions
 SAMPLES: Final = 64
 POINTS: Final = 1000  # images in the picture of latent space
 TESTED_AT_ONCE: Final = 1000
-CURVES: Final = {"training": "loss", "test": "val_loss"}  # in loss.png, and where the history has them
+CURVES: Final = {"loss": "loss (nats per image)", "accuracy": "accuracy"}  # what has a plot over the epochs, and its axis
 
 
 class Run:
@@ -44,7 +46,7 @@ class Run:
     >>> from autograd_mini.models.recipes import RECIPES
     >>> from autograd_mini.models.run import Run
     >>> run = Run(RECIPES["vae", "digits"], pathlib.Path(tempfile.mkdtemp()))
-    >>> len(run.train_split), sorted(path.name for path in run.folder.iterdir())
+    >>> len(run.data.train), sorted(path.name for path in run.folder.iterdir())
     (1442, ['config.json'])
     """
 
@@ -56,24 +58,23 @@ class Run:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         dataset = nn.data.DATASETS[recipe.data]()
-        self.train_split = dataset.train.only(recipe.classes, recipe.limit_per_class)
-        self.test_split = dataset.test.only(recipe.classes)
+        train, test = dataset.train.only(recipe.classes, recipe.limit_per_class), dataset.test.only(recipe.classes)
+        self.data = dataclasses.replace(dataset, train=train, test=test)
         ag.manual_seed(recipe.seed)
-        self.model = MODELS[recipe.model](recipe.sizes)
-        optimizer = nn.Adam(self.model.parameters(), lr=recipe.lr)
-        self.trainer = nn.Trainer(self.model, optimizer, folder, progress=progress)
+        self.model = recipe.build()
+        optimizer = OPTIMIZERS[recipe.optimizer](self.model.parameters(), lr=recipe.lr)
+        schedule = nn.ExponentialLR(optimizer, recipe.lr_decay)
+        self.trainer = nn.Trainer(self.model, optimizer, folder, callbacks=[nn.Schedule(schedule)], progress=progress)
         if resume:
             self.trainer.load(folder / nn.trainer.CHECKPOINT)
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.lr  # which may be another from here on
+            schedule.load_state_dict({**schedule.state_dict(), "base_lrs": [recipe.lr]})  # may be another from here on
         self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
         nn.checkpoint.write_text(folder / CONFIG, self._config + "\n")
 
     def train(self) -> None:
         """Trains to the recipe's last epoch, or until Ctrl-C, with the test images for validation."""
-        train, test = self.train_split, self.test_split
-        batches = nn.data.DataLoader(train, batch_size=self.recipe.batch_size, shuffle=True, seed=self.recipe.seed)
-        validation = nn.data.DataLoader(test, batch_size=TESTED_AT_ONCE)
+        batches = nn.data.DataLoader(self.data.train, batch_size=self.recipe.batch_size, shuffle=True, seed=self.recipe.seed)
+        validation = nn.data.DataLoader(self.data.test, batch_size=TESTED_AT_ONCE)
         self.trainer.fit(batches, self.recipe.epochs, validation)
 
     def write(self) -> None:
@@ -82,12 +83,17 @@ class Run:
         Without a renderer, graph.dot stands in for graph.svg, and a line on stderr says how to get the picture.
         """
         nn.save(self.folder / "model.safetensors", self.model, {"recipe": self._config})
-        curves = {name: [row[key] for row in self.trainer.history] for name, key in CURVES.items()}
-        viz.plot_losses(curves, self.folder / "loss.png", ylabel="loss (nats per image)")
+        images, labels = self.data.test[:DRAWN]
+        nn.checkpoint.write_text(self.folder / "summary.txt", f"{nn.summary(self.model, images[:1])}\n")
+        for name, label in CURVES.items():
+            if name in self.trainer.history[0]:
+                keys = {"training": name, "test": f"val_{name}"}
+                curves = {split: [row[key] for row in self.trainer.history] for split, key in keys.items()}
+                viz.plot_losses(curves, self.folder / f"{name}.png", ylabel=label)
         for name, kind, plot in PLOTS:
             if isinstance(self.model, kind):
-                plot(self.model, self.test_split, self.folder / name)
-        picture = training_graph(self.model, self.test_split.images[:DRAWN], self.test_split.labels[:DRAWN])
+                plot(self.model, self.data, self.folder / name)
+        picture = training_graph(self.model, images, labels)
         try:
             picture.save(self.folder / "graph.svg")
         except (RuntimeError, TimeoutError) as error:
@@ -163,15 +169,20 @@ def training_graph(model: Model, images: Array, labels: Array) -> viz.Picture:
 # -- plots -----------------------------------------------------------------------------------------------------------------
 
 
-def _reconstructions(model: LatentModel, test: nn.data.Split, path: Path) -> None:
-    images = test.images[:RESTORED]
+def _confusion(model: Classifier, data: nn.data.Dataset, path: Path) -> None:
+    answers = [model.predict(images).numpy() for images, _ in nn.data.DataLoader(data.test, batch_size=TESTED_AT_ONCE)]
+    viz.plot_confusion(data.test.labels, np.concatenate(answers), path, classes=data.classes, title="test images")
+
+
+def _reconstructions(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
+    images = data.test.images[:RESTORED]
     viz.plot_reconstructions(images, model.reconstruct(images), path, image_shape=images.shape[1:])
 
 
-def _latent(model: LatentModel, test: nn.data.Split, path: Path) -> None:
+def _latent(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
     with ag.no_grad():
-        points = model.latent(test.images[:POINTS]).numpy()
-    labels, dimensions = test.labels[:POINTS], points.shape[1]
+        points = model.latent(data.test.images[:POINTS]).numpy()
+    labels, dimensions = data.test.labels[:POINTS], points.shape[1]
     if dimensions == 2:
         viz.plot_scatter(points, labels, path, title="test images in latent space")
     elif dimensions > 2:
@@ -180,11 +191,12 @@ def _latent(model: LatentModel, test: nn.data.Split, path: Path) -> None:
         viz.plot_scatter(principal_components(points, 2), labels, path, title=title, **axes)
 
 
-def _samples(model: VAE, test: nn.data.Split, path: Path) -> None:
-    viz.plot_images(ag.reshape(model.sample(SAMPLES), SAMPLES, *test.images.shape[1:]), path)
+def _samples(model: VAE, data: nn.data.Dataset, path: Path) -> None:
+    viz.plot_images(ag.reshape(model.sample(SAMPLES), SAMPLES, *data.image_shape), path)
 
 
-PLOTS: Final[tuple[tuple[str, type, Callable[[Any, nn.data.Split, Path], None]], ...]] = (
+PLOTS: Final[tuple[tuple[str, type, Callable[[Any, nn.data.Dataset, Path], None]], ...]] = (
+    ("confusion.png", Classifier, _confusion),
     ("reconstructions.png", LatentModel, _reconstructions),
     ("latent.png", LatentModel, _latent),
     ("samples.png", VAE, _samples),

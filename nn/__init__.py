@@ -38,7 +38,7 @@ from .adversarial import (
     wasserstein_loss,
 )
 from .averaging import EMA, HistoricalAverage
-from .callbacks import Averaging, Callback, EarlyStopping, FixedNoise, LearningRateLog, Schedule
+from .callbacks import Averaging, EarlyStopping, FixedNoise, LearningRateLog, Schedule
 from .clip import clip_grad_norm, clip_grad_value
 from .container import Identity, Lambda, ModuleDict, ModuleList, Sequential
 from .conv import Conv1d, Conv2d, ConvTranspose2d
@@ -77,7 +77,7 @@ from .schedule import (
 from .semi_supervised import generated_loss, real_logit, semi_supervised_loss, unlabelled_loss
 from .serialize import load, load_metadata, save
 from .summarize import Summary, summary
-from .trainer import Trainer
+from .trainer import Callback, Trainer
 from .update import DivergedError, Update
 from .wrappers import SAM, SwitchOptimizer
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from autograd_mini import models, nn, viz
 from autograd_mini.__main__ import main
 
 ROOT = Path(__file__).parent.parent
-ALWAYS = {"config.json", "metrics.csv", "timing.csv", "checkpoint.safetensors", "model.safetensors", "loss.png"}
+ALWAYS = {"config.json", "metrics.csv", "timing.csv", "checkpoint.safetensors", "model.safetensors", "summary.txt", "loss.png"}
 
 
 @pytest.fixture
@@ -29,7 +30,9 @@ def no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("model", "flags", "pictures"),
     [
-        ("mlp", [], set()),
+        ("mlp", [], {"accuracy.png", "confusion.png"}),
+        ("cnn", ["--classes", "0,1"], {"accuracy.png", "confusion.png"}),
+        ("cnn", ["--preset", "contest-pool-2"], {"accuracy.png", "confusion.png"}),
         ("ae", ["--classes", "0,1,2", "--limit-per-class", "30"], {"latent.png", "reconstructions.png"}),
         ("vae", ["--latent", "3"], {"latent.png", "reconstructions.png", "samples.png"}),
         ("vae", ["--latent", "1"], {"reconstructions.png", "samples.png"}),
@@ -117,6 +120,19 @@ def test_a_run_may_go_on_with_another_learning_rate(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, before[name])
 
 
+def test_a_decaying_rate_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Also for a run that goes on to more epochs than were planned."""
+    recipe = replace(models.recipes.RECIPES["mlp", "digits"], lr_decay=0.5, limit_per_class=5, epochs=3)
+    whole = models.run.Run(recipe, tmp_path / "whole", progress=False)
+    whole.train()
+    models.run.Run(replace(recipe, epochs=1), tmp_path / "parts", progress=False).train()
+    rest = models.run.Run(recipe, tmp_path / "parts", resume=True, progress=False)
+    assert rest.trainer.updates[""].optimizer.param_groups[0]["lr"] == recipe.lr / 2
+    rest.train()
+    for name, array in whole.model.state_dict().items():
+        np.testing.assert_array_equal(array, rest.model.state_dict()[name])
+
+
 def test_no_run_writes_over_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,7 +158,32 @@ def test_a_run_that_diverges_is_told_in_one_line(tmp_path: Path, capsys: pytest.
     assert "a lower learning rate may help" in last
 
 
-@pytest.mark.parametrize("model", ["mlp", "ae", "vae"])
+def test_a_preset_changes_the_recipe_and_flags_change_the_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run with a preset has a folder of its own, and goes on without being given the preset again, but not with another."""
+    monkeypatch.chdir(tmp_path)
+    command = ["train", "cnn", "--limit-per-class", "5"]
+    assert main([*command, "--preset", "keras-check", "--batch-size", "25"]) == 0
+    folder = Path("runs/cnn-digits-keras-check")
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["options"], config["optimizer"], config["lr"]) == ({"variant": "keras"}, "momentum", 0.01)
+    assert (config["batch_size"], config["epochs"]) == (25, 1)
+    assert main(["train", "cnn", "--resume", "--epochs", "2", "--out", str(folder)]) == 0
+    assert main(["train", "cnn", "--resume", "--preset", "contest-pool-2", "--out", str(folder)]) == 2
+    assert "options {'variant': 'keras'}, not {'variant': 'contest-2'}" in capsys.readouterr().err
+
+
+def test_a_recipe_with_an_unknown_optimizer_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", "mlp", "--epochs", "1", "--limit-per-class", "5", "--out", str(tmp_path)]
+    assert main(command) == 0
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace('"adam"', '"eve"'))
+    assert main([*command, "--resume"]) == 2
+    assert "is no recipe of a run: unknown optimizer 'eve'; there are adam, momentum" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "ae", "vae"])
 def test_draw_writes_the_training_graph(tmp_path: Path, model: str) -> None:
     path = tmp_path / "graph.dot"
     assert main(["draw", model, "--out", str(path)]) == 0
@@ -152,15 +193,22 @@ def test_draw_writes_the_training_graph(tmp_path: Path, model: str) -> None:
 
 
 def nn_names(model: str) -> list[str]:
-    recipe = models.recipes.RECIPES[model, "digits"]
-    return [name for name, _ in models.recipes.MODELS[model](recipe.sizes).named_parameters()]
+    return [name for name, _ in models.recipes.RECIPES[model, "digits"].build().named_parameters()]
+
+
+def test_draw_knows_each_data_sets_images_and_each_preset(tmp_path: Path) -> None:
+    path = tmp_path / "graph.dot"
+    assert main(["draw", "cnn", "--data", "cifar10", "--out", str(path)]) == 0
+    assert "max_pool2d" in path.read_text()
+    assert main(["draw", "cnn", "--data", "mnist", "--preset", "contest-pool-7", "--out", str(path)]) == 0
+    assert "batch_norm" in path.read_text()
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["train"], "MODEL"),
-        (["train", "perceptron"], "unknown model 'perceptron'; there are mlp, ae, vae"),
+        (["train", "perceptron"], "unknown model 'perceptron'; there are mlp, cnn, ae, vae"),
         (["train", "vae", "--data", "letters"], "unknown data set 'letters'; there are digits, mnist"),
         (
             ["train", "vae", "--data", "cifar10"],
@@ -171,7 +219,11 @@ def nn_names(model: str) -> list[str]:
         (["train", "vae", "--epochs", "many"], "--epochs"),
         (["train", "vae", "--lr", "inf"], "lr must lie in"),
         (["train", "vae", "--latent", "0"], "--latent"),
-        (["train", "mlp", "--latent", "2"], "an mlp has no latent space"),
+        (["train", "mlp", "--latent", "2"], "mlp has no latent space"),
+        (["train", "cnn", "--latent", "2"], "cnn has no latent space"),
+        (["train", "cnn", "--preset", "keras"], "no preset 'keras' for cnn; there are keras-check, contest-pool-7"),
+        (["train", "mlp", "--preset", "keras-check"], "no preset 'keras-check' for mlp; there are none"),
+        (["draw", "ae", "--preset", "keras-check"], "no preset 'keras-check' for ae; there are none"),
         (["train", "vae", "--classes", "one"], "expected numbers such as 0,1,2, got 'one'"),
         (["train", "vae", "--classes", "0,12"], "no images of class 12"),
         (["train", "vae", "--resume"], "config.json: no such file; there is no run to go on with"),

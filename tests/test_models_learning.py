@@ -102,7 +102,12 @@ def test_the_elbo_is_its_formula(digits: nn.data.Dataset) -> None:
 
 def test_every_parameter_of_each_model_gets_a_gradient(digits: nn.data.Dataset) -> None:
     batch = ag.as_tensor(digits.test.images[:7]), ag.as_tensor(digits.test.labels[:7])
-    for model in (models.MLP((64, 16, 10)), models.Autoencoder((64, 16, 2)), models.VAE((64, 16, 2))):
+    for model in (
+        models.MLP((64, 16, 10)),
+        models.CNN((1, 8, 8, 10)),
+        models.Autoencoder((64, 16, 2)),
+        models.VAE((64, 16, 2)),
+    ):
         model.training_step(batch)["loss"].backward()
         assert all(p.grad is not None and np.any(p.grad.data) for p in model.parameters())
 

@@ -26,7 +26,7 @@ def _matmul(a: Array, b: Array) -> Any:
 
 def swapped(xp: Any, x: Any) -> Any:
     """Each matrix of a stack transposed."""
-    return xp.transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+    return x.T if x.ndim == 2 else xp.transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
 def _matmul_left(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -64,6 +64,7 @@ def _no_matmul(a: Array, b: Array) -> str:
 _MATMUL = Primitive(
     "matmul", _matmul, (_matmul_left, _matmul_right), formula="A B", derivative=("δ Bᵀ", "Aᵀ δ"), explain=_no_matmul
 )  # fmt: skip
+_MATMUL.plain = 2
 
 
 @implements(np.matmul)
