@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Path: TypeAlias = "str | os.PathLike[str] | None"
 Values: TypeAlias = "Tensor | ArrayLike"
 
-COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800")
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800", "#8C564B", "#999999")
 LINES: Final = ("-", "--", "-.", ":")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 FORMATS: Final = ("png", "svg", "pdf")

@@ -126,6 +126,8 @@ def plot_confusion(
     shown = axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
     figure.colorbar(shown, label="share of the true class", shrink=0.8)
     axes.set(xlabel="predicted", ylabel="true", xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
+    if max(map(len, map(str, names)), default=0) > 3:  # long names would run into each other
+        axes.tick_params(axis="x", rotation=45)
     if count <= READABLE_CLASSES:
         for (i, j), number in np.ndenumerate(matrix):
             axes.text(j, i, str(number), ha="center", va="center", fontsize=8, color="black" if share[i, j] > 0.5 else "white")
