@@ -8,7 +8,7 @@ from one table in `methods.py`; operations themselves are in `ops/`, and `apply.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -481,6 +481,3 @@ def as_tensor(value: TensorLike) -> Tensor:
 def stamp(tensor: Tensor) -> None:
     """Tells the graph that a leaf's storage has just been written: a backward pass through an older use of it will raise."""
     tensor._seq = tick()
-
-
-Scalar: TypeAlias = "SupportsFloat | int | bool"
