@@ -19,6 +19,9 @@ from .apply import primitive as primitive
 from .create import *
 from .dtypes import default_dtype as default_dtype
 from .dtypes import set_default_dtype as set_default_dtype
+from .jit import TraceError as TraceError
+from .jit import jit as jit
+from .memory import keep_memory as keep_memory
 from .ops.activation import *
 from .ops.composed import *
 from .ops.contraction import *
@@ -41,6 +44,8 @@ from .ops.shape import *
 from .ops.softmax_family import *
 from .ops.transcendental import *
 from .ops.upsampling import *
+from .pair import threads as threads
+from .profile import profile as profile
 from .state import enable_grad as enable_grad
 from .state import is_grad_enabled as is_grad_enabled
 from .state import no_grad as no_grad

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import dtypes
 from .registry import Primitive, Rule, registry
-from .state import modes, tick
+from .state import begin, modes, tick, unusual
 from .tensor import _EMPTY, Array, Tensor, TensorLike, _new, as_tensor, leaf
 
 KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, np.linalg.LinAlgError)
@@ -98,6 +98,8 @@ def _same_function(a: Callable[..., Any], b: Callable[..., Any]) -> bool:
 
 def apply(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any] = _EMPTY) -> Any:
     """Runs a primitive on tensors of one dtype, recorded where a gradient is wanted; gives a Tensor or a tuple of them."""
+    if unusual:
+        begin()
     try:
         data = primitive.kernel(*[x._data for x in inputs], **params)
     except KERNEL_ERRORS as error:
@@ -114,7 +116,7 @@ def record(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, A
     out = _new(Tensor)
     out._data = data
     out._seq = tick()
-    out._watch = out._where = out.grad = out.name = None
+    out._watch = out._where = out._grad = out.name = None
     for x in inputs:
         if x._requires_grad:
             out._requires_grad = True
@@ -127,11 +129,26 @@ def record(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, A
         out._primitive = None
         out._inputs = ()
         out._params = _EMPTY
-    return out if modes.plain and not primitive.constant else _unusual(primitive, inputs, params, out)
+    if primitive.constant or (unusual and not modes.plain):
+        return _unusual(primitive, inputs, params, out)
+    return out
+
+
+def act(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...] = ()) -> None:
+    """Runs a primitive that has an effect and no result. `writes` are the arrays, dicts and objects that it changes."""
+    if modes.tracer is not None:
+        modes.tracer.act(primitive, inputs, params, writes)
+    if unusual:
+        begin()
+    primitive.kernel(*[x._data for x in inputs], **params)
+    if modes.profiler is not None:
+        modes.profiler.acted(primitive, inputs)
 
 
 def _unusual(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> Tensor:
     """What `record` leaves for later: results that carry no gradient, and modes other than the default ones."""
+    if modes.profiler is not None:
+        modes.profiler.made(primitive, inputs, out)
     if primitive.constant or not modes.grad_enabled:
         out._requires_grad = False
         out._primitive = None
@@ -211,9 +228,18 @@ def _no_item(*_: Any, **__: Any) -> Array:
 
 
 ITEM: Final = Primitive("item", _no_item, formula="yᵢ", derivative=("1",))
+
+
+def _cast(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:
+    if out is None:
+        return x.astype(dtype)
+    np.copyto(out, x, casting="unsafe")
+    return out
+
+
 CAST: Final = Primitive(
     "cast",
-    lambda x, dtype: x.astype(dtype),
+    _cast,
     (lambda xp, g, out, x, dtype: xp.cast(g, dtype=x.dtype),),
     formula="x in another dtype",
     derivative=("1",),

@@ -58,16 +58,17 @@ def backward(
     nodes = reachable([output])
     table = walk(nodes, [output], [gradient], create_graph=create_graph, observe=observe)
     given: set[int] = set()
-    for seq, tensor in nodes.items():
-        g = table.get(seq)
-        if g is None or not (tensor._primitive is None or (tensor._watch and tensor._watch.retain)):
-            continue
+    for seq, g in table.items():
+        tensor = nodes[seq]
+        held = tensor.grad
         if create_graph:
             g = cast(g, tensor._data.dtype)
-            tensor.grad = g if tensor.grad is None else tensor.grad + g
+            tensor.grad = g if held is None else held + g
+        elif modes.tracer is not None:
+            tensor.grad = modes.tracer.owned(cast(g, tensor._data.dtype) if held is None else held + g)
         else:
             g = own(g, tensor, given)
-            tensor.grad = leaf(g if tensor.grad is None else _asarray(tensor.grad._data + g))
+            tensor.grad = leaf(g if held is None else _asarray(held._data + g))
     if free:
         for tensor in nodes.values():
             if tensor._primitive is not None:
@@ -103,7 +104,8 @@ def gradients(
             raise RuntimeError(
                 f"grad: input {i}, {x._describe()}, is not used by the outputs; pass allow_unused=True to get None"
             )
-        found.append(g if g is None else cast(g, x._data.dtype) if create_graph else leaf(own(g, x, given)))
+        recording = create_graph or modes.tracer is not None
+        found.append(g if g is None else cast(g, x._data.dtype) if recording else leaf(own(g, x, given)))
     return found
 
 
@@ -146,13 +148,17 @@ def walk(
     observe: Observer | None = None,
 ) -> dict[int, Any]:
     """Runs the rules of `nodes` and returns the gradients of leaves, of tensors that retain theirs and of those in `keep`."""
-    xp = recorded if create_graph else arrays
+    recording = create_graph or modes.tracer is not None  # what is to be replayed must be seen, whether differentiable or not
+    xp = recorded if recording else arrays
     keep = set(keep)
     table: dict[int, Any] = {}
     for output, s in zip(outputs, seeds, strict=True):
-        _add(table, output._seq, seed(output, s, create_graph))
+        _add(table, output._seq, seed(output, s, recording))
     with mode("grad_enabled", create_graph), np.errstate(all="ignore"):
-        return _sweep(nodes, table, keep, xp, create_graph, observe)
+        if modes.profiler is None:
+            return _sweep(nodes, table, keep, xp, recording, observe)
+        with modes.profiler.inside("backward", "pass"):
+            return _sweep(nodes, table, keep, xp, recording, observe)
 
 
 def _sweep(
@@ -160,20 +166,23 @@ def _sweep(
     table: dict[int, Any],
     keep: set[int],
     xp: SimpleNamespace,
-    create_graph: bool,
+    recording: bool,
     observe: Observer | None,
 ) -> dict[int, Any]:
     kept: dict[int, Any] = {}
     owned: set[int] = set()  # sums made here: nobody else holds them, so they may be added to in place
     watching = observe is not None or modes.anomaly is not None
-    pop, get, add = table.pop, table.get, np.add
+    profiler = modes.profiler
+    began = 0 if profiler is None else profiler.clock()
+    quick = not (recording or watching) and profiler is None
+    pop = table.pop
     for seq in sorted(nodes, reverse=True):
         g = pop(seq, None)
         if g is None:
             continue
         node = nodes[seq]
         if node._watch is not None:
-            g = _watched(node, keep, g, create_graph)
+            g = _watched(node, keep, g, recording)
         primitive = node._primitive
         if primitive is None:
             kept[seq] = g
@@ -181,69 +190,86 @@ def _sweep(
         if keep and seq in keep:
             kept[seq] = g
         inputs = node._inputs
-        # What `pull` does, spelt out for the calls that make up most graphs: there, unpacking costs as much as the rules.
-        plain = 0 if create_graph else primitive.plain
+        # What the rest of the loop does, spelt out for the calls that make up most graphs: the walk takes a third less.
+        plain = primitive.plain if quick else 0
+        if plain == 1 and (s := inputs[0]._seq) in nodes:
+            a, y = inputs[0]._data, node._data
+            if not y.ndim:  # NumPy's arithmetic is six times as fast on scalars as on 0-d arrays
+                a, y = a[()], y[()]
+                if type(g) is _ndarray:
+                    g = g[()]
+            d = primitive.vjp[0](xp, g, y, a)
+            table[s] = _sum(table[s], d, owned, s) if s in table else d
+            continue
         if plain == 2:
             left, right = inputs
             rule, other = primitive.vjp
             a, b, y = left._data, right._data, node._data
-            if not y.ndim:  # NumPy's arithmetic is six times as fast on scalars as on 0-d arrays
-                g, a, b, y = g[()], a[()], b[()], y[()]
-            grads: Sequence[Any] = (
-                rule(xp, g, y, a, b) if left._seq in nodes else None,
-                other(xp, g, y, a, b) if right._seq in nodes else None,
-            )
-        elif plain == 1 and inputs[0]._seq in nodes:
-            a, y = inputs[0]._data, node._data
-            if not y.ndim:
-                g, a, y = g[()], a[()], y[()]
-            grads = (primitive.vjp[0](xp, g, y, a),)
-        elif primitive is ITEM:
-            _collect(table, inputs[0], node._params["index"], g if create_graph else _asarray(g))
+            if y.ndim:
+                fits = a.shape == b.shape  # then no operand was broadcast
+            else:
+                fits = True
+                a, b, y = a[()], b[()], y[()]
+                if type(g) is _ndarray:
+                    g = g[()]
+            if (s := left._seq) in nodes:
+                d = rule(xp, g, y, a, b)
+                d = d if fits else fit(xp, d, left)
+                table[s] = _sum(table[s], d, owned, s) if s in table else d
+            if (s := right._seq) in nodes:
+                d = other(xp, g, y, a, b)
+                d = d if fits else fit(xp, d, right)
+                table[s] = _sum(table[s], d, owned, s) if s in table else d
             continue
-        else:
-            grads = pull(node, nodes, xp, g, create_graph)
+        if primitive is ITEM:
+            _collect(table, inputs[0], node._params["index"], g if recording else _asarray(g))
+            continue
+        grads = pull(node, nodes, xp, g, recording)
         for i, raw in enumerate(grads):
             if raw is None:
                 continue
             x = inputs[i]
-            d = raw if raw.shape == x._data.shape else fit(xp, raw, x)
+            d = fit(xp, raw, x)
             if watching:
                 _observed(observe, node, i, g, raw, d)
             s = x._seq
-            held = get(s)
-            if held is None:
-                table[s] = d
-            elif s in owned:
-                add(held, d, held)
-            else:
-                table[s] = held = held + d
-                if type(held) is _ndarray:
-                    owned.add(s)
+            table[s] = _sum(table[s], d, owned, s) if s in table else d
+        if profiler is not None:
+            began = profiler.pulled(node, g, grads, began)
     return kept
 
 
-def _watched(node: Tensor, keep: set[int], g: Any, create_graph: bool) -> Any:
+def _sum(held: Any, g: Any, owned: set[int], key: int) -> Any:
+    """A further contribution added to what is held: in place where that is a sum made here."""
+    if key in owned:
+        return np.add(held, g, held)
+    total = held + g
+    if type(total) is _ndarray:
+        owned.add(key)
+    return total
+
+
+def _watched(node: Tensor, keep: set[int], g: Any, recording: bool) -> Any:
     """Runs the hooks of a tensor whose gradient is complete, and keeps the gradient where the tensor asked for it."""
     assert node._watch is not None
     if node._watch.hooks:
-        g = _hooked(node, g, create_graph)
+        g = _hooked(node, g, recording)
     if node._watch.retain:
         keep.add(node._seq)
     return g
 
 
-def pull(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, create_graph: bool) -> Sequence[Any]:
+def pull(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool) -> Sequence[Any]:
     """The gradients by a node's inputs from its own, by the rules of its primitive; None for inputs outside `nodes`."""
     primitive, inputs, params = node._primitive, node._inputs, node._params
     assert primitive is not None
     if not primitive.differentiable:
         raise RuntimeError(f"backward: {primitive.name} has no gradient rule; .detach() its result if none is wanted")
-    out: Any = node if create_graph else node._data
-    if create_graph and primitive.outputs > 1:
+    out: Any = node if recording else node._data
+    if recording and primitive.outputs > 1:
         out = tuple(item(node, i) for i in range(primitive.outputs))
-    operands = inputs if create_graph else [x._data for x in inputs]
-    if not create_graph and primitive.outputs == 1:
+    operands = inputs if recording else [x._data for x in inputs]
+    if not recording and primitive.outputs == 1:
         g = _asarray(g)
     if primitive.joint is not None:
         return primitive.joint(xp, [x._seq in nodes for x in inputs], g, out, *operands, **params)
@@ -266,10 +292,15 @@ def _collect(table: dict[int, Any], call: Tensor, index: int, g: Any) -> None:
 def fit(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
     """`g` in the shape and dtype of `x`. Here alone is broadcasting undone: a repeated element collects its copies' sum."""
     shape = x._data.shape
-    if g.size == x._data.size and [n for n in g.shape if n != 1] == [n for n in shape if n != 1]:
+    if g.shape == shape:
+        return g
+    lead = g.ndim - len(shape)
+    if lead > 0 and g.shape[lead:] == shape:  # a bias beside rows
+        one = g.size == x._data.size
+        g = xp.reshape(g, shape=shape) if one else xp.sum(g, axis=tuple(range(lead)), keepdims=False)
+    elif g.size == x._data.size and [n for n in g.shape if n != 1] == [n for n in shape if n != 1]:
         g = xp.reshape(g, shape=shape)
     if g.shape != shape:
-        lead = g.ndim - len(shape)
         if lead > 0:
             g = xp.sum(g, axis=tuple(range(lead)), keepdims=False)
         axes = tuple(i for i, (have, want) in enumerate(zip(g.shape, shape, strict=True)) if have != want)
@@ -282,7 +313,7 @@ def fit(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
     return g
 
 
-def seed(output: Tensor, gradient: TensorLike | None, create_graph: bool) -> Any:
+def seed(output: Tensor, gradient: TensorLike | None, recording: bool) -> Any:
     """The gradient that the walk starts from: 1 for a scalar, else what the caller gave, checked."""
     shape, dtype = output._data.shape, output._data.dtype
     if gradient is None:
@@ -291,10 +322,10 @@ def seed(output: Tensor, gradient: TensorLike | None, create_graph: bool) -> Any
                 f"backward: an output of shape {shape} needs a gradient of that shape; only a scalar starts from 1"
             )
         ones = np.ones(shape, dtype)
-        return leaf(ones) if create_graph else ones
+        return leaf(ones) if recording else ones
     if (given := np.shape(gradient._data if isinstance(gradient, Tensor) else gradient)) != shape:
         raise ValueError(f"backward: the gradient has shape {given}, the output {shape}")
-    if create_graph:
+    if recording:
         return cast(gradient if isinstance(gradient, Tensor) else Tensor(gradient), dtype)
     return np.array(to_array(gradient, dtype))
 
@@ -311,15 +342,15 @@ def own(g: Any, like: Tensor, given: set[int]) -> Array:
     return g
 
 
-def _hooked(node: Tensor, g: Any, create_graph: bool) -> Any:
+def _hooked(node: Tensor, g: Any, recording: bool) -> Any:
     assert node._watch is not None
     for hook in tuple(node._watch.hooks):
-        replaced = hook(g if create_graph else leaf(_asarray(g)))
+        replaced = hook(g if recording else leaf(_asarray(g)))
         if replaced is not None:
             if np.shape(replaced) != node._data.shape:
                 raise ValueError(f"hook: expected a gradient of shape {node._data.shape}, got {np.shape(replaced)}")
             replaced = cast(as_operands(replaced)[0], node._data.dtype)
-            g = replaced if create_graph else replaced._data
+            g = replaced if recording else replaced._data
     return g
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import dtypes
-from .state import modes, tick
+from .home import housed
+from .state import modes, settings, tick
 
 if TYPE_CHECKING:
     from .registry import Primitive
@@ -56,7 +57,7 @@ class Tensor:
     """
 
     __slots__ = (
-        "__weakref__", "_data", "_inputs", "_params", "_primitive", "_requires_grad", "_seq", "_watch", "_where", "grad",
+        "__weakref__", "_data", "_grad", "_inputs", "_params", "_primitive", "_requires_grad", "_seq", "_watch", "_where",
         "name",
     )  # fmt: skip
 
@@ -68,7 +69,7 @@ class Tensor:
     _seq: int
     _watch: Watch | None
     _where: str | None
-    grad: Tensor | None
+    _grad: Tensor | None
     name: str | None
 
     def __init__(
@@ -77,6 +78,8 @@ class Tensor:
         _set_leaf(self, np.array(to_array(data, dtype), order="K"), name)
         if requires_grad:
             self.requires_grad = True
+            if self._data.flags.c_contiguous:
+                self._data = housed(self._data)
 
     # -- what it holds ---------------------------------------------------------------------------------------------------
 
@@ -100,11 +103,26 @@ class Tensor:
             raise RuntimeError(
                 f"data: only a leaf can be assigned to, and {self._describe()} was made by {self._primitive.name}"
             )
-        array = to_array(value)
-        if array.shape != self._data.shape:
-            raise ValueError(f"data: expected shape {self._data.shape}, got {array.shape}")
-        self._data[...] = array
+        given = value if isinstance(value, Tensor) else leaf(to_array(value))
+        if given._data.shape != self._data.shape:
+            raise ValueError(f"data: expected shape {self._data.shape}, got {given._data.shape}")
+        if modes.tracer is not None:
+            modes.tracer.assign(self, given)
+        self._data[...] = given._data
         self._seq = tick()
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have left here, added up; None before the first. May be assigned to."""
+        if modes.tracer is not None:
+            modes.tracer.reads_grad(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if modes.tracer is not None:
+            modes.tracer.writes_grad(self)
+        self._grad = value
 
     shape: property = property(lambda self: self._data.shape, doc="Length of each axis, as in NumPy.")
     dtype: property = property(lambda self: self._data.dtype, doc="NumPy dtype of the elements.")
@@ -132,7 +150,10 @@ class Tensor:
             raise RuntimeError(f"requires_grad: only a leaf can change it; use .detach() on {self._describe()}")
         if wanted and self._data.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating tensors have gradients, and this one holds {self._data.dtype}")
+        if modes.tracer is not None:
+            modes.tracer.switch(self, "_requires_grad")
         self._requires_grad = bool(wanted)
+        settings.version += 1
 
     # -- leaving the graph -------------------------------------------------------------------------------------------------
 
@@ -144,6 +165,8 @@ class Tensor:
         >>> (x * x).detach()
         Tensor(4.0)
         """
+        if modes.tracer is not None:
+            modes.tracer.value(self)  # or the new leaf would pass for a constant
         return leaf(self._data, self.name)
 
     def numpy(self) -> Array:
@@ -411,7 +434,7 @@ def _set_leaf(tensor: Tensor, array: Array, name: str | None) -> None:
     tensor._seq = tick()
     tensor._watch = None
     tensor._where = None
-    tensor.grad = None
+    tensor._grad = None
     tensor.name = name
 
 
@@ -463,6 +486,8 @@ def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = 
     if dtypes.supported(array.dtype) != array.dtype:
         raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; Tensor(array) copies and converts")
     tensor = leaf(array, name)
+    if modes.tracer is not None:
+        modes.tracer.aliases(tensor)
     if requires_grad:
         tensor.requires_grad = True
     return tensor

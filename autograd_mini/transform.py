@@ -18,7 +18,7 @@ from .backward import gradients, reachable
 from .ops.random import generator
 from .ops.shape import copy, reshape, stack
 from .registry import Primitive
-from .state import enable_grad, no_grad, tick
+from .state import enable_grad, modes, no_grad, tick
 from .tensor import Tensor, TensorLike, as_tensor, leaf
 
 Tree: TypeAlias = Any
@@ -63,7 +63,7 @@ def _variable(name: str, value: Any) -> Tensor:
         raise TypeError(f"{name}: cannot differentiate by a tensor of {x.dtype}; give floats")
     if x.requires_grad:
         return copy(x)
-    variable = leaf(x._data, x.name)
+    variable = x.detach()
     variable.requires_grad = True
     return variable
 
@@ -418,6 +418,8 @@ def checkpoint(f: Function, *inputs: TensorLike) -> Tensor:
     1.1816
     """
     tensors = tuple(as_tensor(x) for x in inputs)
+    if modes.tracer is not None:  # a plan keeps no intermediate longer than it is needed
+        return f(*tensors)
     state = generator().bit_generator.state
     start = tick()
     output = f(*tensors)

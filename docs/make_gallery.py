@@ -107,6 +107,26 @@ def second_order() -> None:
     viz.draw({"y": y, "dy/dx": ag.grad(y, x, create_graph=True)}, show_values=True, legend=False).save("second_order.svg")
 
 
+@entry("What jit replays", "plan.svg")
+def plan() -> None:
+    """The plan of a training step: forward pass, backward pass and update are one list of kernels, numbered as they run. What
+    lies in the same buffer has the same colour; step 10 works in place, and the four parameters are updated as one."""
+    mlp = models.MLP((4, 8, 3))
+    optimizer = nn.SGD(mlp.parameters(), lr=0.1, momentum=0.9)
+
+    @ag.jit
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = nn.cross_entropy(mlp(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    for _ in range(2):
+        step(Tensor(np.eye(5, 4), name="x"), Tensor([0, 1, 2, 0, 1], name="y"))
+    viz.draw(step.plan, params=mlp, rankdir="TB").save("plan.svg")
+
+
 @entry("Vanishing: ten sigmoid layers", "heat_sigmoid.svg")
 def heat_sigmoid() -> None:
     """Edges are coloured, widened and labelled by log₁₀ of the gradient's root mean square; σ′ ≤ ¼ takes its toll."""

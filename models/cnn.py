@@ -57,8 +57,8 @@ VARIANTS: Final[dict[str, tuple[tuple[Block, ...], tuple[int, ...]]]] = {
 class CNN(Classifier):
     """A classifier of images (N, C, H, W), or (N, H, W) for one channel, into logits (N, classes).
 
-    `sizes` are (C, H, W, classes), `variant` is a name in `VARIANTS`. ValueError for an unknown variant, for other sizes, and
-    for images too small for a layer, which is named.
+    `sizes` are (C, H, W, classes), `variant` is a name in `VARIANTS`, `centred` as in `Classifier`. ValueError for an unknown
+    variant, for other sizes, and for images too small for a layer, which is named.
 
     >>> import numpy as np
     >>> from autograd_mini import models
@@ -67,11 +67,12 @@ class CNN(Classifier):
     (5, 10)
     """
 
-    def __init__(self, sizes: Sequence[int] = SIZES, variant: str = "stride") -> None:
+    def __init__(self, sizes: Sequence[int] = SIZES, variant: str = "stride", centred: bool = False) -> None:
         if variant not in VARIANTS:
             raise ValueError(f"CNN: unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
         if len(sizes) != 4 or min(sizes) < 1:
             raise ValueError(f"CNN: expected sizes (channels, height, width, classes), each 1 or more, got {tuple(sizes)}")
+        self.centred = centred
         blocks, hidden = VARIANTS[variant]
         *image_shape, classes = sizes
         inputs = [image_shape[0], *(block.channels for block in blocks)]
@@ -82,5 +83,5 @@ class CNN(Classifier):
         self.layers = nn.Sequential(*features, *stack((count, *hidden, classes), nn.ReLU)).train()
 
     def forward(self, images: TensorLike) -> Tensor:
-        images = ag.as_tensor(images)
+        images = self.seen(images)
         return self.layers(ag.expand_dims(images, 1) if images.ndim == 3 else images)

@@ -15,7 +15,8 @@ SIZES = (784, 128, 10)  # pixels, hidden units, classes
 
 
 class MLP(Classifier):
-    """A classifier of images (N, H, W) or (N, D) into logits (N, classes); `sizes` are the widths, pixels to classes.
+    """A classifier of images (N, …) into logits (N, classes); `sizes` are the widths, pixels to classes; `centred` as in
+    `Classifier`.
 
     >>> import numpy as np
     >>> from autograd_mini import models
@@ -24,8 +25,9 @@ class MLP(Classifier):
     ((5, 10), (5,))
     """
 
-    def __init__(self, sizes: Sequence[int] = SIZES, activation: Activation = nn.ReLU) -> None:
+    def __init__(self, sizes: Sequence[int] = SIZES, activation: Activation = nn.ReLU, centred: bool = False) -> None:
+        self.centred = centred
         self.layers = stack(sizes, activation)
 
     def forward(self, images: TensorLike) -> Tensor:
-        return self.layers(ag.flatten(images, 1))
+        return self.layers(ag.flatten(self.seen(images), 1))

@@ -1,8 +1,9 @@
 """One training run: a recipe in, a folder of results out.
 
 config.json, metrics.csv, timing.csv, checkpoint.safetensors, model.safetensors, summary.txt, loss.png and graph.svg for every
-model; accuracy.png and confusion.png for classifiers; reconstructions.png and latent.png where there is a latent space;
-samples.png where the model can draw new images.
+model; accuracy.png and confusion.png for classifiers; reconstructions.png, latent.png and interpolation.png where there is a
+latent space, plane.png where it is a plane; samples.png where the model can draw new images. Of GANs also samples/, what
+became of the same noise over time, frechet.png, balance.png with D(x) and D(G(z)), and diagnosis.txt.
 """
 
 from __future__ import annotations
@@ -10,29 +11,36 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
-from itertools import chain, count, takewhile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
 
 import autograd_mini as ag
 from autograd_mini import nn, viz
 from autograd_mini.tensor import Array
 
+from . import datasets, gan_plots, latent_plots, metrics
+from .adversarial import AdversarialModel
 from .classifier import Classifier
+from .diagnosis import diagnose
+from .gan_callbacks import ErrorLog, FrechetLog, WithAverage
 from .latent import LatentModel
-from .recipes import OPTIMIZERS, Model, Recipe
-from .vae import VAE
+from .latent_plots import pictures
+from .recipes import OPTIMIZERS, RECIPES, Model, Recipe
+from .semi_supervised_gan import PartlyLabelled, SemiSupervisedGAN
 
 CONFIG: Final = "config.json"
 DRAWN: Final = 4  # images in the batch whose graph is drawn
-RESTORED: Final = 10  # images beside their reconstructions
-SAMPLES: Final = 64
-POINTS: Final = 1000  # images in the picture of latent space
 TESTED_AT_ONCE: Final = 1000
-CURVES: Final = {"loss": "loss (nats per image)", "accuracy": "accuracy"}  # what has a plot over the epochs, and its axis
+CURVES: Final = {
+    "loss": {"loss": "training", "val_loss": "test", "d_loss": "discriminator", "g_loss": "generator"},
+    "accuracy": {"accuracy": "training", "val_accuracy": "test", "d_accuracy": "training"},
+    "errors": {"errors": "test images classified wrongly"},
+    "frechet": {"frechet": "Fréchet distance from test images"},
+}
+"""What has a plot over the rows of the history: numbers of a row, and the names of their curves."""
 
 
 class Run:
@@ -53,52 +61,95 @@ class Run:
     def __init__(self, recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = True) -> None:
         nn.extras.extra("matplotlib", "plotting")  # before training, not after it
         if not resume and holds_run(folder):
-            raise ValueError(f"{folder} holds a run already: go on with it (--resume) or choose another folder (--out)")
+            raise ValueError(
+                f"{folder} holds a run already: go on with it by autograd-mini resume {folder}, or choose another folder"
+            )
         self.recipe = recipe
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        dataset = nn.data.DATASETS[recipe.data]()
-        train, test = dataset.train.only(recipe.classes, recipe.limit_per_class), dataset.test.only(recipe.classes)
-        self.data = dataclasses.replace(dataset, train=train, test=test)
+        self.data = datasets.load(recipe)
         ag.manual_seed(recipe.seed)
         self.model = recipe.build()
-        optimizer = OPTIMIZERS[recipe.optimizer](self.model.parameters(), lr=recipe.lr)
-        schedule = nn.ExponentialLR(optimizer, recipe.lr_decay)
-        self.trainer = nn.Trainer(self.model, optimizer, folder, callbacks=[nn.Schedule(schedule)], progress=progress)
+        self.trainer = nn.Trainer(self.model, self._steps(), folder, every=recipe.every, progress=progress)
+        schedules = [nn.ExponentialLR(update.optimizer, recipe.lr_decay) for update in self.trainer.updates.values()]
+        self.trainer.callbacks = (*self._callbacks(), *map(nn.Schedule, schedules))
         if resume:
+            rates = [schedule.state_dict()["base_lrs"] for schedule in schedules]
             self.trainer.load(folder / nn.trainer.CHECKPOINT)
-            schedule.load_state_dict({**schedule.state_dict(), "base_lrs": [recipe.lr]})  # may be another from here on
+            for schedule, rate in zip(schedules, rates, strict=True):  # may be another from here on
+                schedule.load_state_dict({**schedule.state_dict(), "base_lrs": rate})
         self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
         nn.checkpoint.write_text(folder / CONFIG, self._config + "\n")
 
     def train(self) -> None:
-        """Trains to the recipe's last epoch, or until Ctrl-C, with the test images for validation."""
-        batches = nn.data.DataLoader(self.data.train, batch_size=self.recipe.batch_size, shuffle=True, seed=self.recipe.seed)
-        validation = nn.data.DataLoader(self.data.test, batch_size=TESTED_AT_ONCE)
-        self.trainer.fit(batches, self.recipe.epochs, validation)
+        """Trains to the recipe's last epoch or batch, or until Ctrl-C; test images validate what is no game of two players."""
+        recipe, rows = self.recipe, self.data.train
+        if isinstance(self.model, AdversarialModel) and not self.trainer.iteration:
+            self.model.start(rows.images[: recipe.batch_size])
+        if isinstance(self.model, LatentModel) and not self.trainer.iteration:
+            self.model.start(rows.images)
+        few = recipe.labelled_per_class
+        source = rows if few is None else PartlyLabelled(rows, few, recipe.seed)
+        batches = nn.data.DataLoader(source, batch_size=recipe.batch_size, shuffle=True, seed=recipe.seed)
+        validation = None if self.adversarial else nn.data.DataLoader(self.data.test, batch_size=TESTED_AT_ONCE)
+        self.trainer.fit(batches, recipe.epochs, validation, iterations=recipe.iterations)
 
     def write(self) -> None:
-        """Writes the model and the pictures.
+        """Writes the model, with averaged weights where there is an average, and the pictures; prints a GAN's diagnosis.
 
         Without a renderer, graph.dot stands in for graph.svg, and a line on stderr says how to get the picture.
         """
-        nn.save(self.folder / "model.safetensors", self.model, {"recipe": self._config})
+        with self._final():
+            nn.save(self.folder / "model.safetensors", self.model, {"recipe": self._config})
+            for name, kind, plot in PLOTS:
+                if isinstance(self.model, kind):
+                    plot(self.model, self.data, self.folder / name)
         images, labels = self.data.test[:DRAWN]
-        nn.checkpoint.write_text(self.folder / "summary.txt", f"{nn.summary(self.model, images[:1])}\n")
-        for name, label in CURVES.items():
-            if name in self.trainer.history[0]:
-                keys = {"training": name, "test": f"val_{name}"}
-                curves = {split: [row[key] for row in self.trainer.history] for split, key in keys.items()}
-                viz.plot_losses(curves, self.folder / f"{name}.png", ylabel=label)
-        for name, kind, plot in PLOTS:
-            if isinstance(self.model, kind):
-                plot(self.model, self.data, self.folder / name)
+        nn.checkpoint.write_text(self.folder / "summary.txt", self._summary(images[:1]))
+        _plot_history(self.trainer.history, self.folder)
+        if diagnosis := diagnose(self.trainer.history):
+            nn.checkpoint.write_text(self.folder / "diagnosis.txt", f"{diagnosis}\n")
+            print(diagnosis)
         picture = training_graph(self.model, images, labels)
         try:
             picture.save(self.folder / "graph.svg")
         except (RuntimeError, TimeoutError) as error:
             picture.save(self.folder / "graph.dot")
             print(f"wrote {self.folder / 'graph.dot'} instead of graph.svg: {error}", file=sys.stderr)
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether two players learn."""
+        return isinstance(self.model, AdversarialModel)
+
+    def _steps(self) -> Any:
+        """An optimizer, or what a model of several players has in its place."""
+        if isinstance(self.model, AdversarialModel):
+            return self.model.updates(self.recipe.lr)
+        return OPTIMIZERS[self.recipe.optimizer](self.model.parameters(), lr=self.recipe.lr)
+
+    def _callbacks(self) -> list[nn.Callback]:
+        recipe, model = self.recipe, self.model
+        stopping = [_stopping(recipe.early_stop, recipe.patience)] if recipe.early_stop else []
+        if not isinstance(model, AdversarialModel):
+            return [*stopping]
+        draw = lambda images, path: viz.plot_images(pictures(images, model.image_shape), path, columns=model.columns)
+        noise = nn.FixedNoise(model.decode, model.columns**2, model.latent_features, self.folder / "samples", draw)
+        measured = recipe.early_stop == "frechet" or (recipe.frechet and ("cnn", recipe.data) in RECIPES)  # by that classifier
+        frechet = [FrechetLog(model, self.data)] if measured else []
+        errors = [ErrorLog(model, self.data.test)] if isinstance(model, SemiSupervisedGAN) else []
+        return [*map(nn.Averaging, model.means()), WithAverage(model.average, [noise, *frechet, *errors, *stopping])]
+
+    def _final(self) -> AbstractContextManager[Any]:
+        """Inside, the weights are those to keep: averages, unless early stopping has put back the best of them."""
+        averaged = self.adversarial and not self.recipe.early_stop
+        return WithAverage(self.model.average if averaged else None, []).applied()
+
+    def _summary(self, image: Array) -> str:
+        parts = [nn.summary(self.model, image)]
+        if isinstance(self.model, AdversarialModel):
+            parts.append(nn.summary(self.model.generator, self.model.given(self.model.noise(1))))
+        return "\n\n".join(map(str, parts)) + "\n"
 
 
 def holds_run(folder: Path) -> bool:
@@ -124,19 +175,6 @@ def fresh_folder(wanted: Path) -> Path:
     """
     numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
     return next(folder for folder in chain([wanted], numbered) if not holds_run(folder))
-
-
-def last_folder(wanted: Path) -> Path:
-    """The last that `fresh_folder` gave and that holds a run since; `wanted` where there is none.
-
-    >>> import pathlib, tempfile
-    >>> from autograd_mini.models.run import last_folder
-    >>> wanted = pathlib.Path(tempfile.mkdtemp()) / "run"
-    >>> last_folder(wanted) == wanted
-    True
-    """
-    numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
-    return [wanted, *takewhile(holds_run, numbered)][-1]
 
 
 def stored_recipe(folder: Path) -> Recipe:
@@ -169,49 +207,30 @@ def training_graph(model: Model, images: Array, labels: Array) -> viz.Picture:
 # -- plots -----------------------------------------------------------------------------------------------------------------
 
 
+def _stopping(metric: str, patience: int) -> nn.EarlyStopping:
+    """Of an accuracy more is better, of all else less."""
+    return nn.EarlyStopping(metric, patience, mode="max" if metric.endswith("accuracy") else "min")
+
+
+def _plot_history(history: Sequence[Mapping[str, float]], folder: Path) -> None:
+    """The curves of `CURVES` that the rows have numbers for, and of a GAN with probabilities D(x) beside D(G(z))."""
+    for file, names in CURVES.items():
+        curves = {label: [row[key] for row in history if key in row] for key, label in names.items()}
+        if any(shown := {label: curve for label, curve in curves.items() if curve}):
+            viz.plot_losses(shown, folder / f"{file}.png", xlabel="row of metrics.csv", ylabel=file)
+    real, fake = ([row[key] for row in history if key in row] for key in ("d_real", "d_fake"))
+    if real and all(0 <= value <= 1 for value in (*real, *fake)):
+        viz.plot_gan(real, fake, folder / "balance.png", xlabel="row of metrics.csv")
+
+
 def _confusion(model: Classifier, data: nn.data.Dataset, path: Path) -> None:
-    answers = [model.predict(images).numpy() for images, _ in nn.data.DataLoader(data.test, batch_size=TESTED_AT_ONCE)]
-    viz.plot_confusion(data.test.labels, np.concatenate(answers), path, classes=data.classes, title="test images")
-
-
-def _reconstructions(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
-    images = data.test.images[:RESTORED]
-    viz.plot_reconstructions(images, model.reconstruct(images), path, image_shape=images.shape[1:])
-
-
-def _latent(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
-    with ag.no_grad():
-        points = model.latent(data.test.images[:POINTS]).numpy()
-    labels, dimensions = data.test.labels[:POINTS], points.shape[1]
-    if dimensions == 2:
-        viz.plot_scatter(points, labels, path, title="test images in latent space")
-    elif dimensions > 2:
-        title = f"test images in latent space, {dimensions} dimensions projected by PCA"
-        axes = {"xlabel": "first principal component", "ylabel": "second principal component"}
-        viz.plot_scatter(principal_components(points, 2), labels, path, title=title, **axes)
-
-
-def _samples(model: VAE, data: nn.data.Dataset, path: Path) -> None:
-    viz.plot_images(ag.reshape(model.sample(SAMPLES), SAMPLES, *data.image_shape), path)
+    answers = metrics.predictions(model, data.test)
+    viz.plot_confusion(data.test.labels, answers, path, classes=data.classes, title="test images")
 
 
 PLOTS: Final[tuple[tuple[str, type, Callable[[Any, nn.data.Dataset, Path], None]], ...]] = (
     ("confusion.png", Classifier, _confusion),
-    ("reconstructions.png", LatentModel, _reconstructions),
-    ("latent.png", LatentModel, _latent),
-    ("samples.png", VAE, _samples),
+    *latent_plots.PLOTS,
+    *gan_plots.PLOTS,
 )
 """File name, the kind of model that has such a plot, and who draws it."""
-
-
-def principal_components(points: Array, count: int) -> Array:
-    """Points (N, D) projected onto their `count` directions of largest variance, (N, count); Pearson 1901.
-
-    >>> import numpy as np
-    >>> from autograd_mini.models.run import principal_components
-    >>> np.abs(principal_components(np.array([[3.0, 4.0], [0.0, 0.0], [-3.0, -4.0]]), 1)).round(6).ravel()
-    array([5., 0., 5.])
-    """
-    centred = points - points.mean(axis=0)
-    directions = np.linalg.svd(centred, full_matrices=False)[2]
-    return centred @ directions[:count].T

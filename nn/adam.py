@@ -49,7 +49,8 @@ class Adam(Optimizer):
         root = math.sqrt(1 - beta2 ** state["step"])
         # m̂ / (√v̂ + ε) with both corrections drawn out of the arrays
         rate, eps = group["lr"] * root / (1 - beta1 ** state["step"]), group["eps"] * root
-        for w, d, m, v, s, t, _ in self._blocks(p, g, state["exp_avg"], state["exp_avg_sq"]):
+
+        def block(w: Array, d: Array, m: Array, v: Array, s: Array, t: Array, _: Array) -> None:
             d = decayed(w, d, t, group)
             np.subtract(d, m, s)
             s *= 1 - beta1
@@ -61,6 +62,8 @@ class Adam(Optimizer):
             np.divide(m, s, s)
             s *= rate
             w -= s
+
+        self.blockwise(block, p, g, state["exp_avg"], state["exp_avg_sq"])
 
 
 class AdamW(Adam):
@@ -125,7 +128,8 @@ class NAdam(Optimizer):
         by_g = lr * (1 - now) / (1 - state["mu_product"])
         by_m = lr * coming / (1 - state["mu_product"] * coming)
         root = math.sqrt(1 - beta2**step)
-        for w, d, m, v, s, t, u in self._blocks(p, g, state["exp_avg"], state["exp_avg_sq"]):
+
+        def block(w: Array, d: Array, m: Array, v: Array, s: Array, t: Array, u: Array) -> None:
             d = decayed(w, d, t, group)
             averaged(m, d, 1 - beta1, s)
             np.multiply(d, d, s)
@@ -139,3 +143,5 @@ class NAdam(Optimizer):
             np.multiply(m, by_m, u)
             u /= s
             w -= u
+
+        self.blockwise(block, p, g, state["exp_avg"], state["exp_avg_sq"])

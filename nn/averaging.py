@@ -9,7 +9,10 @@ from typing import Any, Self
 import numpy as np
 
 import autograd_mini as ag
+from autograd_mini.apply import act
 from autograd_mini.tensor import Array, Tensor
+
+from .optim import UPDATE
 
 
 class _Means:
@@ -28,10 +31,13 @@ class _Means:
 
     def update(self) -> None:
         """Takes the parameters, as they are now, into their means: to be called after each step of the optimizer."""
+        act(UPDATE, tuple(self.parameters), {"move": self._move}, (self, *self.means))
+
+    def _move(self, *arrays: Array) -> None:
         self.steps += 1
         share = self.share()
-        for mean, p in zip(self.means, self.parameters, strict=True):
-            mean += (p._data - mean) * mean.dtype.type(share)
+        for mean, p in zip(self.means, arrays, strict=True):
+            mean += (p - mean) * mean.dtype.type(share)
 
     def state_dict(self) -> dict[str, Any]:
         """The number of updates and copies of the means."""
@@ -105,5 +111,6 @@ class HistoricalAverage(_Means):
 
     def penalty(self) -> Tensor:
         """The penalty, a scalar with a gradient by the parameters: to be added to a player's loss."""
-        first, *rest = (ag.sum(ag.square(p - mean)) for p, mean in zip(self.parameters, self.means, strict=True))
+        past = [ag.from_numpy(mean) for mean in self.means]
+        first, *rest = (ag.sum(ag.square(p - mean)) for p, mean in zip(self.parameters, past, strict=True))
         return sum(rest, first)

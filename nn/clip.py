@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
+from typing import Any, Final
 
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.tensor import Tensor
+from autograd_mini.apply import apply
+from autograd_mini.registry import Primitive
+from autograd_mini.state import modes
+from autograd_mini.tensor import Array, Tensor
 
 
-def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> float:
+def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Any:
     """Scales all gradients by one factor so that their joint norm is at most `max_norm`; returns what it was.
 
     `norm_type` is p in (Σ |g|ᵖ)^(1/p) over all elements of all gradients, or inf. The direction stays (Pascanu et al. 2013).
-    ValueError for a negative `max_norm`, and where the norm is inf or nan: no factor would help.
+    Inside `jit` the result is a 0-d tensor, else a float. ValueError for a negative `max_norm`, and where the norm is inf or
+    nan: no factor would help.
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0, 1.0], requires_grad=True)
@@ -29,14 +33,24 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: flo
         raise ValueError(f"clip_grad_norm: max_norm must be ≥ 0, got {max_norm}")
     gradients = [(p, p.grad) for p in parameters if p.grad is not None]
     with ag.no_grad():
-        norms = [ag.norm(g.astype(np.float64), norm_type).item() for _, g in gradients]
-        total = ag.norm(np.array(norms or [0.0]), norm_type).item()
-        if not math.isfinite(total):
-            raise ValueError(f"clip_grad_norm: the norm of the gradients is {total}")
-        if total > max_norm:
-            for p, g in gradients:
-                p.grad = g * (max_norm / total)
-    return float(total)
+        norms = [ag.norm(g.astype(np.float64), norm_type) for _, g in gradients]
+        total = ag.norm(ag.stack(norms or [ag.zeros((), dtype=np.float64)]), norm_type)
+        factor = apply(_FACTOR, (total,), {"max_norm": float(max_norm)})
+        for p, g in gradients:
+            p.grad = g * factor.astype(g.dtype)
+    return total if modes.tracer is not None else total.item()
+
+
+def _factor(total: Array, max_norm: float) -> Array:
+    if not np.isfinite(total):
+        raise ValueError
+    return np.asarray(max_norm / total if total > max_norm else 1.0)
+
+
+_FACTOR: Final = Primitive(
+    "clip_factor", _factor, formula="min(1, bound/‖g‖)", constant=True,
+    explain=lambda total, **_: f"the norm of the gradients is {total}",
+)  # fmt: skip
 
 
 def clip_grad_value(parameters: Iterable[Tensor], clip_value: float) -> None:

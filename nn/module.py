@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from autograd_mini.state import modes, settings
 from autograd_mini.tensor import Array, Tensor, TensorLike
 
 Leaf = TypeVar("Leaf", bound=Tensor)
@@ -72,16 +73,42 @@ class Module:
     ['hidden.weight', 'hidden.bias', 'heads.0.weight', 'heads.0.bias', 'heads.1.weight', 'heads.1.bias']
     """
 
-    training: bool = True
     forward: Callable[..., Any]
+    _training: bool = True
     _forward_hooks: tuple[Callable[[Any, tuple[Any, ...], Any], Any], ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        output = self.forward(*args, **kwargs)
+        if modes.plain or modes.profiler is None:
+            output = self.forward(*args, **kwargs)
+        else:
+            with modes.profiler.call(self):
+                output = self.forward(*args, **kwargs)
         for hook in self._forward_hooks:
             changed = hook(self, args, output)
             output = output if changed is None else changed
         return output
+
+    @property
+    def training(self) -> bool:
+        """Whether layers such as dropout should act as in training; `train` and `eval` set it, here and below."""
+        if modes.tracer is not None:
+            modes.tracer.switch(self, "_training")
+        return self._training
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        if modes.tracer is not None:
+            modes.tracer.switch(self, "_training")
+        self._training = mode
+        settings.version += 1
+
+    if not TYPE_CHECKING:  # a checker would let anything be assigned
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in self.__dict__ and isinstance(value, (Module, Parameter, Buffer)):  # what a compiled step knew is gone
+                settings.exchanged += 1
+                settings.version += 1
+            super().__setattr__(name, value)
 
     def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> Callable[[], None]:
         """Calls `hook(module, inputs, output)` after each forward; a result that is not None replaces the output.

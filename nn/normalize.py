@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
@@ -67,7 +68,7 @@ class _BatchNorm(_Affine):
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.data = self.num_batches_tracked + 1
-        share = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
+        share = 1 / self.num_batches_tracked.astype(np.float64) if self.momentum is None else self.momentum
         self.running_mean.data = self.running_mean * (1 - share) + mean * share
         self.running_var.data = self.running_var * (1 - share) + var * share
 

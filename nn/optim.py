@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from autograd_mini.apply import act
+from autograd_mini.home import flattened, mirrored
+from autograd_mini.pair import in_pair
+from autograd_mini.registry import Primitive
+from autograd_mini.state import modes
+from autograd_mini.state import settings as engine
 from autograd_mini.tensor import Array, Tensor, stamp
 
 Group: TypeAlias = dict[str, Any]
 Params: TypeAlias = "Iterable[Tensor] | Iterable[Group]"
 
 _BLOCK: Final = 1 << 17  # elements; measured best between 2^15 and 2^18, from 10^5 to 10^7 parameters
+_COST: Final = 1.0  # nanoseconds for an element, about: ten passes or so
 _POSITIVE: Final = (0.0, math.inf)
 _RANGES: Final[dict[str, tuple[float, float]]] = {
     **dict.fromkeys(("lr", "momentum", "weight_decay", "eps", "lr_decay", "momentum_decay", "beta", "l1", "l2"), _POSITIVE),
@@ -27,6 +34,54 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     **dict.fromkeys(("betas", "alpha", "rho"), (0.0, 1.0)),
 }
 """Where each hyperparameter must lie: the lower end included, the upper one not."""
+
+UPDATE: Final = Primitive("update", lambda *arrays, move: move(*arrays), formula="w ← w − η Δ", effect=True, uniform=False)
+"""A step of an optimizer, or of a mean of weights, as a call that a compiled step repeats."""
+
+
+class Move(NamedTuple):
+    """The step of one parameter, to be called with its array and its gradient's."""
+
+    optimizer: Optimizer
+    parameter: Tensor
+    group: Group
+
+    def __call__(self, p: Array, g: Array) -> None:
+        self.optimizer.move(self.parameter, self.group, p, g)
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Moves of one key can be made together."""
+        return id(self.optimizer), id(self.group)
+
+    def joined(self, moves: Sequence[Move], places: Sequence[slice]) -> Callable[[Array, Array], None] | None:
+        """The steps of several parameters as one, on flat arrays in which each parameter has its place.
+
+        None where their states have not come equally far, or do not lie as the parameters do.
+        """
+        states = [self.optimizer.state.get(move.parameter, {}) for move in moves]
+        counts = {name: value for name, value in states[0].items() if not isinstance(value, np.ndarray)}
+        names = states[0].keys() - counts.keys()
+        if any(state.keys() != states[0].keys() or any(state[n] != v for n, v in counts.items()) for state in states):
+            return None
+        arrays = {name: flattened([state[name] for state in states], places) for name in names}
+        if any(array is None for array in arrays.values()):
+            return None
+
+        def step(p: Array, g: Array) -> None:
+            together = {**states[0], **arrays}
+            if together.keys() != arrays.keys() | counts.keys():  # a setting that needs more state was switched on meanwhile
+                for move, place in zip(moves, places, strict=True):
+                    move(p[place].reshape(move.parameter.shape), g[place].reshape(move.parameter.shape))
+                return
+            self.optimizer.update(p, g, together, self.group)
+            for move, state, place in zip(moves, states, places, strict=True):
+                for name in together.keys() - arrays.keys():
+                    value = together[name]
+                    state[name] = value[place].reshape(move.parameter.shape) if isinstance(value, np.ndarray) else value
+                stamp(move.parameter)
+
+        return step
 
 
 class Optimizer(ABC):
@@ -56,6 +111,7 @@ class Optimizer(ABC):
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
         self._scratches: dict[Any, tuple[Array, ...]] = {}
+        self._mirrors: dict[str, dict[int, tuple[Array, Array]]] = {}
         if isinstance(params, (Tensor, Mapping)):
             raise TypeError(f"{self._name}: params must be an iterable of tensors or of dicts, not one {type(params).__name__}")
         given = list(params)
@@ -92,11 +148,19 @@ class Optimizer(ABC):
                 gradient = parameter.grad
                 if gradient is None or not parameter._requires_grad:
                     continue
-                state = self.state.get(parameter)
-                if state is None:
-                    state = self.state[parameter] = self.begin(parameter._data, group)
-                self.update(parameter._data, gradient._data, state, group)
-                stamp(parameter)
+                if modes.plain:
+                    self.move(parameter, group, parameter._data, gradient._data)
+                else:
+                    written = parameter._data, self.state, self.state.get(parameter, {})
+                    act(UPDATE, (parameter, gradient), {"move": Move(self, parameter, group)}, written)
+
+    def move(self, parameter: Tensor, group: Group, p: Array, g: Array) -> None:
+        """Moves one parameter, whose array is `p`, by its gradient."""
+        state = self.state.get(parameter)
+        if state is None:
+            state = self.state[parameter] = self._begun(p, group)
+        self.update(p, g, state, group)
+        stamp(parameter)
 
     def zero_grad(self) -> None:
         """Forgets the gradients (`grad` becomes None); gradients add up until then.
@@ -141,6 +205,9 @@ class Optimizer(ABC):
             low, high = _RANGES[key]
             if not all(low <= v < high for v in np.atleast_1d(settings[key])):
                 raise ValueError(f"{self._name}: {key} must lie in [{low:g}, {high:g}), got {settings[key]}")
+        if self.param_groups:
+            engine.exchanged += 1
+            engine.version += 1
         self.param_groups.append({"params": unique, **settings})
 
     # -- saving ------------------------------------------------------------------------------------------------------------
@@ -184,11 +251,13 @@ class Optimizer(ABC):
         if unknown := stepped.keys() - set(range(len(owners))):
             raise ValueError(f"{self._name}.load_state_dict: state for unknown parameters {sorted(unknown)} of {len(owners)}")
         self.state = {owners[i][0]: self._loaded(i, *owners[i], values) for i, values in stepped.items()}
+        engine.exchanged += 1
+        engine.version += 1
         for own, group in zip(self.param_groups, merged, strict=True):
             own.update(group)
 
     def _loaded(self, number: int, parameter: Tensor, group: Group, values: Mapping[str, Any]) -> dict[str, Any]:
-        state, where = self.begin(parameter._data, group), f"{self._name}.load_state_dict: parameter {number}"
+        state, where = self._begun(parameter._data, group), f"{self._name}.load_state_dict: parameter {number}"
         if state.keys() != values.keys():
             raise ValueError(f"{where}: expected state {sorted(state)}, got {sorted(values)}")
         for name, start in state.items():
@@ -202,6 +271,14 @@ class Optimizer(ABC):
 
     # -- below -------------------------------------------------------------------------------------------------------------
 
+    def _begun(self, p: Array, group: Group) -> dict[str, Any]:
+        """State at the start, whose arrays lie in memory as their parameters do: neighbours are neighbours there too."""
+        state = self.begin(p, group)
+        for name, start in state.items():
+            if isinstance(start, np.ndarray) and start.shape == p.shape and start.dtype == p.dtype:
+                state[name] = mirrored(start, p, self._mirrors.setdefault(name, {}))
+        return state
+
     @property
     def _name(self) -> str:
         return type(self).__name__
@@ -209,21 +286,25 @@ class Optimizer(ABC):
     def _parameters(self) -> Iterator[Tensor]:
         return (p for group in self.param_groups for p in group["params"])
 
-    def _blocks(self, *arrays: Array) -> Iterator[tuple[Array, ...]]:
-        """The arrays, all of one shape, by blocks of rows; each block is followed by three scratch arrays of its shape."""
+    def blockwise(self, kernel: Callable[..., None], *arrays: Array) -> None:
+        """Runs a kernel on arrays of one shape, by blocks of rows; three scratch arrays of a block's shape go with them."""
         whole = arrays[0]
         if whole.size <= _BLOCK:
-            yield (*arrays, *self._scratch(whole))
+            kernel(*arrays, *self._scratch(whole, 0))
             return
         rows = max(1, _BLOCK * len(whole) // whole.size)
-        for start in range(0, len(whole), rows):
-            block = [a[start : start + rows] for a in arrays]
-            yield (*block, *self._scratch(block[0]))
 
-    def _scratch(self, like: Array) -> tuple[Array, ...]:
-        key = like.shape, like.dtype
+        def half(part: slice) -> None:
+            for start in range(part.start, part.stop, rows):
+                block = [a[start : min(start + rows, part.stop)] for a in arrays]
+                kernel(*block, *self._scratch(block[0], part.start))
+
+        in_pair(half, len(whole), whole.size * _COST)
+
+    def _scratch(self, like: Array, part: int) -> tuple[Array, ...]:
+        key = part, like.shape, like.dtype
         if key not in self._scratches:
-            self._scratches[key] = tuple(np.empty_like(like) for _ in range(3))
+            self._scratches[key] = tuple(np.empty(like.shape, like.dtype) for _ in range(3))
         return self._scratches[key]
 
     def __repr__(self) -> str:

@@ -58,7 +58,8 @@ class SGD(Optimizer):
         lr, momentum, nesterov = group["lr"], group["momentum"], group["nesterov"]
         if momentum and not state:  # switched on after the first step
             state.update(self.begin(p, group))
-        for w, d, v, s, t, _ in self._blocks(p, g, state.get("momentum_buffer", p)):
+
+        def block(w: Array, d: Array, v: Array, s: Array, t: Array, _: Array) -> None:
             d = decayed(w, d, t, group)
             if momentum:
                 v *= momentum
@@ -71,6 +72,8 @@ class SGD(Optimizer):
                     d = v
             np.multiply(d, lr, s)
             w -= s
+
+        self.blockwise(block, p, g, state.get("momentum_buffer", p))
 
 
 class Adagrad(Optimizer):
@@ -106,7 +109,8 @@ class Adagrad(Optimizer):
     def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
         rate = group["lr"] / (1 + state["step"] * group["lr_decay"])
         state["step"] += 1
-        for w, d, n, s, t, _ in self._blocks(p, g, state["sum"]):
+
+        def block(w: Array, d: Array, n: Array, s: Array, t: Array, _: Array) -> None:
             d = decayed(w, d, t, group)
             np.multiply(d, d, s)
             n += s
@@ -115,6 +119,8 @@ class Adagrad(Optimizer):
             np.divide(d, s, s)
             s *= rate
             w -= s
+
+        self.blockwise(block, p, g, state["sum"])
 
 
 class RMSprop(Optimizer):
@@ -155,7 +161,8 @@ class RMSprop(Optimizer):
         share, momentum = 1 - group["alpha"], group["momentum"]
         state.update(zeros(p, *(name for name in self._names(group) if name not in state)))  # what was switched on later
         held = (state["square_avg"], state.get("momentum_buffer", p), state.get("grad_avg", p))
-        for w, d, n, v, m, s, t, u in self._blocks(p, g, *held):
+
+        def block(w: Array, d: Array, n: Array, v: Array, m: Array, s: Array, t: Array, u: Array) -> None:
             d = decayed(w, d, t, group)
             np.multiply(d, d, s)
             averaged(n, s, share, s)
@@ -176,6 +183,8 @@ class RMSprop(Optimizer):
             else:
                 s *= group["lr"]
             w -= s
+
+        self.blockwise(block, p, g, *held)
 
 
 class Adadelta(Optimizer):
@@ -201,7 +210,8 @@ class Adadelta(Optimizer):
 
     def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
         share, eps = 1 - group["rho"], group["eps"]
-        for w, d, n, a, s, t, u in self._blocks(p, g, state["square_avg"], state["acc_delta"]):
+
+        def block(w: Array, d: Array, n: Array, a: Array, s: Array, t: Array, u: Array) -> None:
             d = decayed(w, d, t, group)
             np.multiply(d, d, s)
             averaged(n, s, share, s)
@@ -214,6 +224,8 @@ class Adadelta(Optimizer):
             averaged(a, u, share, u)
             s *= group["lr"]
             w -= s
+
+        self.blockwise(block, p, g, state["square_avg"], state["acc_delta"])
 
 
 class FTRL(Optimizer):
@@ -259,7 +271,8 @@ class FTRL(Optimizer):
 
     def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
         lr, l1 = group["lr"], group["l1"]
-        for w, d, n, z, s, t, u in self._blocks(p, g, state["accumulator"], state["linear"]):
+
+        def block(w: Array, d: Array, n: Array, z: Array, s: Array, t: Array, u: Array) -> None:
             np.sqrt(n, t)
             np.multiply(d, d, s)
             n += s
@@ -276,3 +289,5 @@ class FTRL(Optimizer):
             s /= lr
             s += 2 * group["l2"]
             np.divide(u, s, w)
+
+        self.blockwise(block, p, g, state["accumulator"], state["linear"])

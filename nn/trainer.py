@@ -11,7 +11,8 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -82,8 +83,10 @@ class Trainer:
     one update learns, the parameters of the others are frozen.
 
     With a `folder`, which is made if need be, metrics and checkpoints are written there with each row. `progress=False` hides
-    the bar. `blas_threads` is how many threads BLAS may use during training (None: its own choice). By default it is one:
-    results are the same bits on any number of cores, and small products do not wait for a thread on a busy core.
+    the bar. With `jit` (the default) each update is compiled: recorded at its second batch, and then replayed without Python; a
+    step that cannot be recorded, because it looks at values, runs as it is, and a warning says why. `threads` is how many of
+    ours share large operations, 1 or 2, while BLAS is held at one: results are the same bits on any number of cores, and small
+    products do not wait for a thread on a busy core. None leaves BLAS to its own choice.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models, nn
@@ -106,7 +109,8 @@ class Trainer:
         callbacks: Iterable[Callback] = (),
         every: int | None = None,
         progress: bool = True,
-        blas_threads: int | None = 1,
+        jit: bool = True,
+        threads: int | None = 2,
     ) -> None:
         if every is not None and every < 1:
             raise ValueError(f"Trainer: every must be at least 1 batch, got {every}")
@@ -116,13 +120,15 @@ class Trainer:
         self.callbacks = tuple(callbacks)
         self.every = every
         self.progress = progress
-        self.blas_threads = blas_threads
+        self.threads = threads
         self.history: list[Row] = []
         self.iteration = 0  # batches done in all
         self.stopped: str | None = None  # why a callback ended training
         self.interrupted = False
         self._place: Mapping[str, Any] | None = None  # in the data
         self._means = Means()
+        self.jit = jit
+        self._steps: dict[str, Callable[[Any], Mapping[str, Tensor]]] = {}
         self._others = {name: _others(self.updates, name) for name in self.updates}
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -151,6 +157,7 @@ class Trainer:
             train.load_state_dict(self._place)
         target = iterations if iterations is not None else (epochs or 0) * len(train)
         self.model.train()
+        self._steps = {name: _compiled(update) if self.jit else update.step for name, update in self.updates.items()}
         # A loss that overflows is told by DivergedError, once, and not by warnings of each operation on the way.
         with Interrupt() as interrupt, self._threads(), np.errstate(over="ignore", invalid="ignore"):
             while self.iteration < target and not (self.stopped or interrupt.requested):
@@ -262,18 +269,26 @@ class Trainer:
 
     def _step(self, batch: tuple[Tensor, ...], epoch: int) -> None:
         for prefix, update in self.updates.items():
-            if self.iteration % update.every:
+            if not update.due(self.iteration):
                 continue
             with frozen(self._others[prefix]):
                 for _ in range(update.times):
                     try:
-                        losses = update.step(batch)
+                        losses = self._losses(prefix, batch)
                     except DivergedError as error:
                         raise self._diverged(f"{prefix}{error} in epoch {epoch}") from None
                     self._means.add(losses, len(batch[0]), prefix)
         self.iteration += 1
         for callback in self.callbacks:
             callback.after_step(self)
+
+    def _losses(self, prefix: str, batch: Any) -> Mapping[str, Tensor]:
+        try:
+            return self._steps[prefix](batch)
+        except ag.TraceError as error:  # nothing has been changed
+            warnings.warn(f"this step is not compiled and runs as it is: {error}", stacklevel=2)
+            self._steps[prefix] = self.updates[prefix].step
+            return self._steps[prefix](batch)
 
     def _row(self, epoch: int, validation: DataLoader | None) -> None:
         row: Row = {"epoch": epoch, "iteration": self.iteration, **self._means()}
@@ -302,9 +317,7 @@ class Trainer:
                 file.write(f"{self.iteration},{seconds:.3f}\n")
 
     def _threads(self) -> AbstractContextManager[Any]:
-        if self.blas_threads is None:
-            return nullcontext()
-        return extra("threadpoolctl", "holding BLAS to so many threads").threadpool_limits(self.blas_threads, "blas")
+        return nullcontext() if self.threads is None else ag.threads(self.threads)
 
     def _diverged(self, fault: str) -> DivergedError:
         kept = self.folder and (self.folder / CHECKPOINT).exists()
@@ -325,6 +338,10 @@ def _table(model: Any, optimizer: Steps | Mapping[str, Update]) -> dict[str, Upd
             raise ValueError("Trainer: the table of updates is empty")
         return {f"{name}_": update for name, update in optimizer.items()}
     return {"": Update(lambda batch: model.training_step(batch), optimizer)}
+
+
+def _compiled(update: Update) -> Callable[[Any], Mapping[str, Tensor]]:
+    return ag.jit(lambda batch: {name: value.detach() for name, value in update.step(batch).items()}, exact=True)
 
 
 def _others(updates: Mapping[str, Update], name: str) -> list[Tensor]:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-from autograd_mini.tensor import Tensor
+from autograd_mini.apply import act
+from autograd_mini.registry import Primitive
+from autograd_mini.tensor import Array, Tensor
 
 from .wrappers import SAM
 
@@ -31,23 +33,40 @@ class DivergedError(ArithmeticError):
     """A loss or a parameter is nan or infinite; the message says where, and which checkpoint is still good."""
 
 
+def _look(loss: Array) -> None:
+    if not math.isfinite(loss.item()):
+        raise DivergedError(f"the loss became {loss.item()}")
+
+
+_FINITE: Final = Primitive("check_finite", _look, formula="|L| < ∞", effect=True, uniform=False)
+
+
 @dataclass(frozen=True)
 class Update:
-    """`losses(batch)` gives named scalars, of which "loss" is lessened by `optimizer`: `times` over, at each `every`-th batch.
+    """`losses(batch)` gives named scalars, of which "loss" is lessened by `optimizer`: `times` over, at each `every`-th batch,
+    after the first `start` batches.
 
     Several in a table make a model of several players. One discriminator step to two generator steps:
     `{"d": Update(gan.d_losses, d_optimizer), "g": Update(gan.g_losses, g_optimizer, times=2)}`; five to one, each on a batch of
-    its own: `every=5` for the generator. ValueError where `times` or `every` is below 1.
+    its own: `every=5` for the generator. A discriminator trained for 100 batches before it meets an opponent that learns:
+    `start=100` for the generator. ValueError where `times` or `every` is below 1, or `start` below 0.
     """
 
     losses: Losses
     optimizer: Steps
     times: int = 1
     every: int = 1
+    start: int = 0
 
     def __post_init__(self) -> None:
+        if self.start < 0:
+            raise ValueError(f"Update: start must be at least 0, got {self.start}")
         if min(self.times, self.every) < 1:
             raise ValueError(f"Update: times and every must be at least 1, got {self.times} and {self.every}")
+
+    def due(self, iteration: int) -> bool:
+        """Whether it moves at this batch, counted from 0 over the whole run."""
+        return iteration >= self.start and iteration % self.every == 0
 
     def parameters(self) -> list[Tensor]:
         """The parameters that it moves."""
@@ -63,8 +82,7 @@ class Update:
             if "loss" not in seen[-1]:
                 raise ValueError(f"expected a loss named 'loss' to lessen, got {', '.join(seen[-1]) or 'none'}")
             loss = seen[-1]["loss"]
-            if not math.isfinite(loss.item()):
-                raise DivergedError(f"the loss became {loss.item()}")
+            act(_FINITE, (loss,), {})
             loss.backward(free=True)
             return loss
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from autograd_mini.tensor import Tensor
+import autograd_mini as ag
+from autograd_mini.apply import act
+from autograd_mini.tensor import Array, Tensor
 
-from .optim import Group, Optimizer
+from .optim import UPDATE, Group, Optimizer
 
 
 class SAM:
@@ -47,15 +49,18 @@ class SAM:
     def step(self, closure: Callable[[], Tensor]) -> Tensor:
         """Climbs to w + ε by a first gradient, takes a second there, goes back to w and steps by the second."""
         loss = closure()
-        tensors = [p for group in self.param_groups for p in group["params"] if p.requires_grad]
-        moving = [(p, p._data.copy(), p.grad._data) for p in tensors if p.grad is not None]
-        norm = math.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for _, _, g in moving))
-        for p, value, g in moving:
-            p.data = value + g * g.dtype.type(self.rho / (norm or 1))
+        moving = [p for group in self.param_groups for p in group["params"] if p.requires_grad and p.grad is not None]
+        with ag.no_grad():
+            own = [p.copy() for p in moving]
+            squares = [ag.sum(ag.square(p.grad.astype(np.float64))) for p in moving]
+            norm = ag.sqrt(sum(squares, ag.zeros((), dtype=np.float64)))
+            climb = self.rho / ag.where(norm == 0, 1, norm)
+            for p, value in zip(moving, own, strict=True):
+                p.data = value + p.grad * climb
         try:
             closure()
         finally:
-            for p, value, _ in moving:
+            for p, value in zip(moving, own, strict=True):
                 p.data = value
         self.optimizer.step()
         return loss
@@ -110,7 +115,17 @@ class SwitchOptimizer:
 
     def step(self) -> None:
         """A step of the optimizer whose turn it is."""
-        self.active.step()
+        for i, group in enumerate(self.param_groups):
+            for p in group["params"]:
+                if p.grad is not None and p.requires_grad:
+                    states = [s for o in (self.first, self.second) for s in (o.state, o.state.get(p, {}))]
+                    act(UPDATE, (p, p.grad), {"move": partial(self._move, p, i)}, (p._data, *states))
+        act(UPDATE, (), {"move": self._count}, (self,))
+
+    def _move(self, parameter: Tensor, group: int, p: Array, g: Array) -> None:
+        self.active.move(parameter, self.param_groups[group], p, g)
+
+    def _count(self) -> None:
         self.steps += 1
 
     def zero_grad(self) -> None:

@@ -11,7 +11,8 @@ import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import numpy as np
 import pytest
@@ -23,21 +24,33 @@ SHORT: Final = 100  # links y ← tanh(y w + b), of three operations each
 LONG: Final = 400
 OPERATIONS: Final = 3 * (LONG - SHORT)
 
-# Python functions and C functions called for one operation, and the objects that the garbage collector must look at. The first
-# are an operation's dearest part: about 50 ns each, of 400 that the kernel of a small array takes.
-FORWARD: Final = {"call": 2.1, "c_call": 2.7}  # 2: the user's function and `record`; 2.3: making the tensor, the clock
-BACKWARD: Final = {"call": 1.9, "c_call": 6.7}  # 1.7: a rule for each operand; 6.3: the look-ups of the walk
-TRACKED: Final = 2.1  # 2: the tensor, the tuple of its inputs; a closure or a dict per operation would be one more
+# Python functions and C functions called for one operation. They are its dearest part: about 50 ns each, of 400 that the kernel
+# of a small array takes.
+FORWARD: Final = {
+    "call": 2.4,
+    "c_call": 2.7,
+}  # 2: the operator and `record`; a product has its kernel too; c: the tensor, the clock
+BACKWARD: Final = {"call": 2.4, "c_call": 3.9}  # 1.7: a rule for each operand, 0.7: adding up; c: the pop of the walk
+BROADCAST: Final = {"call": 4.2, "c_call": 4.6}  # backward where shapes differ: `fit` for each gradient, and a sum over rows
+TRACKED: Final = 2.1  # objects for the garbage collector: the tensor, the tuple of its inputs; a closure would be one more
+BLOCKS: Final = 4.1  # of memory, for those two, the array and the number of its creation
 
-STEP: Final = {"call": 200, "c_call": 160}  # 181 and 141: forward, backward and update of two layers, a ReLU and a loss
+STEP: Final = {"call": 205, "c_call": 160}  # 181 and 141: forward, backward and update of two layers, a ReLU and a loss
 LARGE: Final = 1  # arrays as large as the largest parameter made in one step: that parameter's gradient
 
 
-def chain(links: int) -> ag.Tensor:
-    w, b, y = (ag.Tensor(value, requires_grad=True) for value in (0.9, 0.1, 0.5))
+def chain(links: int, batch: tuple[int, ...] = (), w: tuple[int, ...] = (), b: tuple[int, ...] = ()) -> ag.Tensor:
+    """Links of operands with these shapes: a product of matrices where `w` has two axes."""
+    y, weight, bias = (ag.Tensor(np.full(s, v), requires_grad=True) for s, v in ((batch, 0.5), (w, 0.9), (b, 0.1)))
     for _ in range(links):
-        y = ag.tanh(y * w + b)
+        y = ag.tanh((y @ weight if len(w) == 2 else y * weight) + bias)
     return y
+
+
+def backpropagated(links: int, *shapes: tuple[int, ...]) -> Callable[[], None]:
+    """The backward pass of a chain, not run yet."""
+    y = chain(links, *shapes)
+    return partial(y.backward, np.ones(y.shape))
 
 
 def training_step() -> Callable[[], None]:
@@ -105,19 +118,39 @@ def arrays_of(size: int, run: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("run", "limits"),
-    [(lambda links: lambda: chain(links), FORWARD), (lambda links: chain(links).backward, BACKWARD)],
-    ids=["forward", "backward"],
+    ("shapes", "backward"),
+    [
+        (((), (), ()), BACKWARD),
+        (((8,), (8,), (8,)), BACKWARD),
+        (((8, 8), (8, 8), (8, 8)), BACKWARD),
+        (((4, 8), (8, 8), (8,)), BROADCAST),
+    ],
+    ids=["numbers", "vectors", "matrices", "rows and a bias"],
 )
-def test_calls_for_one_operation(run: Callable[[int], Callable[[], Any]], limits: dict[str, float]):
-    short, long = calls(run(SHORT)), calls(run(LONG))
-    each = {kind: (long[kind] - short[kind]) / OPERATIONS for kind in limits}
-    assert all(0 < each[kind] <= limits[kind] for kind in limits), f"{each} exceeds {limits}"
+def test_calls_for_one_operation(shapes: tuple[tuple[int, ...], ...], backward: dict[str, float]):
+    for make, limits in (
+        (lambda links: partial(chain, links, *shapes), FORWARD),
+        (lambda links: backpropagated(links, *shapes), backward),
+    ):
+        short, long = calls(make(SHORT)), calls(make(LONG))
+        each = {kind: (long[kind] - short[kind]) / OPERATIONS for kind in limits}
+        assert all(0 < each[kind] <= limits[kind] for kind in limits), f"{each} exceeds {limits}"
 
 
 def test_objects_that_the_collector_tracks_for_one_operation():
     each = (tracked_by(lambda: chain(LONG)) - tracked_by(lambda: chain(SHORT))) / OPERATIONS
     assert 1 <= each <= TRACKED
+
+
+def test_blocks_of_memory_for_one_operation():
+    chain(LONG)  # lists of free objects fill
+    before = sys.getallocatedblocks()
+    short = chain(SHORT)
+    between = sys.getallocatedblocks()
+    long = chain(LONG)
+    each = (sys.getallocatedblocks() - between - (between - before)) / OPERATIONS
+    assert 1 <= each <= BLOCKS
+    del short, long
 
 
 def test_a_dropped_graph_leaves_nothing_to_the_collector():

@@ -64,6 +64,14 @@ def test_every_variant_learns_digits(variant: str) -> None:
     assert np.mean(cnn.predict(digits.test.images).numpy() == digits.test.labels) > 0.3
 
 
+@pytest.mark.parametrize(("model", "sizes"), [(models.CNN, (1, 8, 8, 10)), (models.MLP, (64, 16, 10))])
+def test_centred_networks_see_pixels_between_minus_one_and_one(model: type, sizes: tuple[int, ...]) -> None:
+    plain, centred = model(sizes), model(sizes, centred=True)
+    centred.load_state_dict(plain.state_dict())
+    images = np.random.default_rng(0).random((3, 8, 8), np.float32)
+    np.testing.assert_array_equal(centred(images).data, plain(2 * images - 1).data)
+
+
 def test_predictions_know_no_dropout_and_move_nothing() -> None:
     """In training, too: neither the mode, nor the running statistics, nor the random stream."""
     cnn = models.CNN((1, 8, 8, 10), "contest-2")

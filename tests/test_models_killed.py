@@ -15,6 +15,7 @@ RESULTS = ("metrics.csv", "checkpoint.safetensors")
 
 # Trains in forks of one process, which has everything imported already. Each fork counts the calls and returns of Python and C
 # functions, and kills itself at the count that it is given: between any two steps, files or lines of a file. The last is spared.
+# Every other run is not compiled, and must end with the same bytes.
 PROGRAM = """
 import json, os, signal, sys, warnings
 from pathlib import Path
@@ -35,7 +36,8 @@ def train(folder):
     schedule = nn.Schedule(nn.CosineAnnealingLR(optimizer, T_max=16), per="iteration")
     averaging = nn.Averaging(nn.EMA(vae.parameters(), decay=0.9))
     callbacks = [nn.LearningRateLog(), schedule, averaging, nn.EarlyStopping("val_loss", patience=50)]
-    trainer = nn.Trainer(vae, optimizer, folder, callbacks=callbacks, every=3, progress=False)
+    compiled = not folder.name.isdigit() or int(folder.name) % 2 == 0
+    trainer = nn.Trainer(vae, optimizer, folder, callbacks=callbacks, every=3, progress=False, jit=compiled)
     if (folder / "checkpoint.safetensors").exists():
         trainer.load(folder / "checkpoint.safetensors")
     batches = nn.data.DataLoader(FEW, batch_size=16, shuffle=True, seed=5, transform=dropping)
@@ -80,7 +82,7 @@ found = {"kills": 0, "with a checkpoint": 0, "while writing": 0}
 for seed in range(int(sys.argv[2])):
     folder, rng = place / str(seed), np.random.default_rng(seed)
     for kill in range(6):
-        ended, _ = fork(lambda: counted(int(rng.integers(1, int(total) // 3))))
+        ended, _ = fork(lambda: counted(int(rng.integers(1, 2 * int(total) // 3))))
         assert ended in (0, signal.SIGKILL), ended
         if ended:
             found["kills"] += 1
@@ -122,6 +124,6 @@ def test_a_run_killed_at_random_points_ends_with_the_same_bytes(runs: tuple[Path
 def test_the_runs_were_killed_where_it_matters(runs: tuple[Path, dict[str, int]]) -> None:
     """Without kills after a checkpoint and in the middle of a file, the comparison above would say little."""
     _, found = runs
-    assert found["kills"] >= 4 * SEEDS
+    assert found["kills"] >= 3 * SEEDS
     assert found["with a checkpoint"] >= 2 * SEEDS
     assert found["while writing"] >= 1

@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,7 +188,7 @@ def test_a_model_without_a_loss_is_told_what_it_gave() -> None:
 
 
 def test_blas_keeps_to_one_thread_during_training_only() -> None:
-    """Unless another number is asked for; afterwards it is what it was."""
+    """Unless it is left alone; afterwards it is what it was."""
 
     def threads() -> set[int]:
         return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
@@ -200,9 +201,31 @@ def test_blas_keeps_to_one_thread_during_training_only() -> None:
     for wanted in (1, 2, None):
         model = models.MLP((64, 10))
         data = nn.data.DataLoader(FEW, batch_size=70)
-        nn.Trainer(model, nn.SGD(model.parameters()), callbacks=[Counting()], progress=False, blas_threads=wanted).fit(data, 1)
+        nn.Trainer(model, nn.SGD(model.parameters()), callbacks=[Counting()], progress=False, threads=wanted).fit(data, 1)
         assert threads() == before
-    assert seen == [{1}, {2}, before]
+    assert seen == [{1}, {1}, before]
+
+
+def test_a_compiled_run_is_the_same_bit_for_bit_and_what_cannot_be_compiled_runs_as_it_is() -> None:
+    class Looking(models.VAE):
+        def training_step(self, batch: tuple[ag.Tensor, ...]) -> dict[str, ag.Tensor]:
+            losses = super().training_step(batch)
+            assert losses["loss"].item() > 0
+            return losses
+
+    def run(kind: type[models.VAE], jit: bool) -> tuple[Any, dict[str, Any]]:
+        ag.manual_seed(0)
+        vae = kind((64, 16, 2))
+        trainer = nn.Trainer(vae, nn.Adam(vae.parameters(), lr=1e-2), progress=False, jit=jit)
+        return trainer.fit(loader(), epochs=3, validation=loader()), vae.state_dict()
+
+    history, weights = run(models.VAE, jit=False)
+    compiled = run(models.VAE, jit=True)
+    with pytest.warns(UserWarning, match="not compiled .* hands a tensor's value to Python"):
+        looking = run(Looking, jit=True)
+    for other_history, other_weights in (compiled, looking):
+        assert other_history == history
+        assert all(np.array_equal(weights[name], other_weights[name]) for name in weights)
 
 
 # -- several updates -------------------------------------------------------------------------------------------------------
@@ -230,10 +253,10 @@ class Duel(nn.Module):
         }
 
 
-@pytest.mark.parametrize(("ratio", "moves"), [({"times": 2}, "abbabbabb"), ({"every": 2}, "abaab")])
+@pytest.mark.parametrize(("ratio", "moves"), [({"times": 2}, "abbabbabb"), ({"every": 2}, "abaab"), ({"start": 2}, "aaab")])
 def test_players_move_in_their_ratio_each_with_the_others_frozen(ratio: dict[str, int], moves: str) -> None:
     duel = Duel()
-    trainer = nn.Trainer(duel, duel.updates(**ratio), progress=False)
+    trainer = nn.Trainer(duel, duel.updates(**ratio), progress=False, jit=False)  # a replay writes nothing down
     row = trainer.fit(nn.data.DataLoader(FEW.images, batch_size=10), iterations=3)[-1]
     assert "".join(player for player, _, _ in duel.log) == moves
     assert all((a, b) == (player == "a", player == "b") for player, a, b in duel.log)
@@ -241,7 +264,7 @@ def test_players_move_in_their_ratio_each_with_the_others_frozen(ratio: dict[str
     assert all(p.requires_grad for p in duel.parameters())
 
 
-@pytest.mark.parametrize("ratio", [{"times": 2}, {"every": 3}])
+@pytest.mark.parametrize("ratio", [{"times": 2}, {"every": 3}, {"start": 5}])
 def test_players_go_on_in_step_after_a_stop(tmp_path: Path, ratio: dict[str, int]) -> None:
     """Both optimizers' states and the ratio's phase come back: stopped after 4 of 9 batches, it ends as the whole run does."""
 

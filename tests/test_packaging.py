@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("nn", "models", "viz")
+SHIPPED = (*LAYERS, "examples")
 
 
 def run(code: str, cwd: Path, *flags: str) -> str:
@@ -45,15 +46,15 @@ def test_the_wheel_puts_one_name_into_site_packages(wheel: Path) -> None:
     top = {name.split("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"autograd_mini"}
     assert "autograd_mini/py.typed" in names
-    for layer in LAYERS:
-        assert f"autograd_mini/{layer}/__init__.py" in names
+    for folder in SHIPPED:
+        assert f"autograd_mini/{folder}/__init__.py" in names
 
 
 def test_every_module_of_the_checkout_is_in_the_wheel(wheel: Path) -> None:
     """A folder forgotten in pyproject.toml would only be missed by users."""
     shipped = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"autograd_mini/{p.relative_to(ROOT / 'autograd_mini')}" for p in (ROOT / "autograd_mini").rglob("*.py")}
-    expected |= {f"autograd_mini/{p.relative_to(ROOT)}" for layer in LAYERS for p in (ROOT / layer).rglob("*.py")}
+    expected |= {f"autograd_mini/{p.relative_to(ROOT)}" for folder in SHIPPED for p in (ROOT / folder).rglob("*.py")}
     assert expected <= shipped
 
 
@@ -71,6 +72,21 @@ assert models.mine and ours.__name__ == "autograd_mini.models" and nn.__name__ =
 assert ag.__file__.startswith({str(site)!r}) and nn.__file__.startswith({str(site)!r}), ag.__path__
 """
     run(code, tmp_path)
+
+
+def test_the_installed_package_runs_its_exercises(wheel: Path, tmp_path: Path) -> None:
+    """They are scripts that import their neighbour by its bare name, which no user's module of that name may take."""
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    (tmp_path / "study.py").write_text("mine = True\n")
+    code = f"""
+import sys; sys.path.insert(1, {str(site)!r})
+from autograd_mini.__main__ import main
+assert sys.modules["autograd_mini"].__file__.startswith({str(site)!r})
+assert main(["exercise", "20", "--quick", "--out", "found"]) == 0
+"""
+    assert run(code, tmp_path).startswith("Exercise 20: ")
+    assert (tmp_path / "found" / "result.md").exists()
 
 
 ONLY_NUMPY = """

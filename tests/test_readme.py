@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/engine.md", "docs/training.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/engine.md", "docs/training.md", "docs/gans.md"])
 def test_examples_run_as_written(page: str) -> None:
     assert doctest.testfile(str(ROOT / page), module_relative=False).failed == 0
 

@@ -33,11 +33,15 @@ STYLES: Final[dict[Kind, Style]] = {
     "input": Style("input or constant", 'shape=box style=filled fillcolor="#DDF0FB" color="#56B4E9"'),
     "parameter": Style("parameter", 'shape=cylinder style=filled fillcolor="#FBECC8" color="#E69F00" margin="0.12,0.11"'),
     "operation": Style("operation", 'shape=ellipse style=filled fillcolor="#0072B2" color="#0072B2" fontcolor=white'),
+    "write": Style("write", 'shape=hexagon style=filled margin="0.02,0.06" fillcolor="#FFF6B3" color="#000000"'),
     "tensor": Style("tensor", 'shape=box style="rounded,filled" fillcolor="#D9F0E8" color="#009E73"'),
     "loss": Style("loss", 'shape=box style="rounded,filled" fillcolor="#FADFCC" color="#D55E00" peripheries=2'),
     "folded": Style("folded", 'shape=folder style="filled,dashed" margin="0.16,0.1" fillcolor="#F4E3EE" color="#CC79A7"'),
 }
 CHANGED: Final = Style("changed since it was used", f'style="filled,dashed" color="{ALARM}" penwidth=3')
+
+# What lies in the same buffer of a plan is filled with the same colour; the label has its number, as there may be more of them.
+BUFFERS: Final = ("#BFE0F5", "#FFDFA6", "#BCE5D3", "#F8C9AE", "#E9CBDD", "#F5EE9E", "#C4D3EE", "#DADADA")
 
 # The four operations of arithmetic read better as signs; the tooltip has the name.
 SIGNS: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
@@ -136,6 +140,9 @@ def _attributes(node: Node, show: Show) -> str:
     own = STYLES[node.kind].attributes
     if node.changed:
         return f"{own} {CHANGED.attributes}"
+    _, _, buffer = node.memory.partition("buffer ")
+    if buffer:
+        return f'{own} fillcolor="{BUFFERS[int(buffer) % len(BUFFERS)]}"'
     if node.primitive is not None and (node.name in ORDERED or show.formula):
         return f"{own} ordering=in"
     return own
@@ -180,7 +187,7 @@ def _heat_scale() -> str:
 
 
 def _label(node: Node, show: Show) -> str:
-    rows = {"operation": _operation_rows, "folded": _folded_rows}.get(node.kind, _tensor_rows)
+    rows = {"operation": _operation_rows, "write": _operation_rows, "folded": _folded_rows}.get(node.kind, _tensor_rows)
     return "<br/>".join(rows(node, show)) or "·"
 
 
@@ -190,12 +197,17 @@ def _folded_rows(node: Node, show: Show) -> Iterator[str]:
 
 
 def _operation_rows(node: Node, show: Show) -> Iterator[str]:
+    ink = "white" if node.kind == "operation" else "black"
+    if node.step is not None:
+        yield _small(str(node.step), ink)
     yield text(SIGNS.get(node.name, node.name))
     if show.formula and node.primitive is not None:
         if node.primitive.formula:
-            yield _small(node.primitive.formula, "white")
+            yield _small(node.primitive.formula, ink)
         if node.primitive.derivative:
-            yield _small(derivatives(node), "white")
+            yield _small(derivatives(node), ink)
+    if node.memory:
+        yield _small(node.memory, ink)
 
 
 def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
@@ -211,6 +223,8 @@ def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
         yield _small(values(node.array), "black")
     if show.grad and node.wants_grad:
         yield _small(f"{node.symbol} {MISSING if node.grad is None else values(node.grad)}", GRADIENT)
+    if node.memory:
+        yield _small(node.memory, "black")
     if node.badge:
         yield f"<b>{_small(node.badge, ALARM if node.badge.startswith('✗') else GRADIENT)}</b>"
     if node.changed:

@@ -10,7 +10,7 @@ from autograd_mini.apply import ITEM
 from autograd_mini.registry import Primitive
 from autograd_mini.tensor import Array, Shape, Tensor
 
-Kind: TypeAlias = Literal["input", "parameter", "operation", "tensor", "loss", "folded"]
+Kind: TypeAlias = Literal["input", "parameter", "operation", "write", "tensor", "loss", "folded"]
 Path: TypeAlias = tuple[str, ...]
 
 
@@ -28,7 +28,7 @@ class Node(NamedTuple):
     """One thing to draw: an operation (it has a `primitive`), a tensor (it has an `array`), or many of both, folded.
 
     kind        input (a leaf without a gradient), parameter (a leaf with one, or a frozen nn.Parameter), operation,
-                tensor (an intermediate), loss (a scalar output), or folded
+                write (an operation that changes what is there), tensor (an intermediate), loss (a scalar output), or folded
     name        the operation's name, or the tensor's; empty where nobody gave one
     array       the tensor's values, not a copy
     grad        its gradient; None where it has not been computed
@@ -41,6 +41,8 @@ class Node(NamedTuple):
     hidden      how many nodes a folded one stands for
     symbol      what its gradient is called
     badge       a verdict on it, to be seen at a glance
+    step        of a compiled plan, which step the operation is
+    memory      of a compiled plan, where the tensor lies ("buffer 3", "gradient", "new"), or what the operation writes
     """
 
     kind: Kind
@@ -57,6 +59,8 @@ class Node(NamedTuple):
     hidden: int = 0
     symbol: str = "∇"
     badge: str = ""
+    step: int | None = None
+    memory: str = ""
 
     @property
     def shape(self) -> Shape:

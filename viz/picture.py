@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+from autograd_mini.jit.plan import Plan
+
 from .deltas import deltas, with_deltas
 from .dot import Direction, Show, write
 from .files import suffix_of, write_atomically
@@ -14,19 +16,22 @@ from .fold import Collapse, folded, note
 from .graph import Graph, Names, Outputs, record
 from .heat import LayerDelta, by_layer, cells, heated, table
 from .lecture import Unclear, lecture
+from .plan import planned
 from .render import FORMATS, render
 from .scopes import scoped
 from .svg import Theme, dressed
 from .tree import tree
 
 Notation: TypeAlias = Literal["code", "lecture"]
+_Told: TypeAlias = tuple[Graph, tuple[LayerDelta, ...], list[str]]
 
 
 @dataclass(frozen=True)
 class Picture:
     """A drawn graph: `source` is its DOT text, `graph` the records behind it, `notes` what it says below itself.
 
-    `layers` are the rows of the table that `heat="grad"` adds, `table` that as text. A layout may take `timeout` seconds.
+    `layers` are the rows of the table that `heat="grad"` adds, `table` that as text; `plan` is a drawn plan as text. A layout
+    may take `timeout` seconds.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import viz
@@ -43,12 +48,13 @@ class Picture:
     layers: tuple[LayerDelta, ...] = ()
     theme: Theme = "auto"
     timeout: float = 10
+    plan: str = ""
 
     def __repr__(self) -> str:
         return f"<Picture of {len(self.graph.nodes)} nodes>"
 
     def __str__(self) -> str:
-        return "\n".join([str(tree(self.graph)), *self.notes])
+        return "\n".join([self.plan or str(tree(self.graph)), *self.notes])
 
     @property
     def table(self) -> str:
@@ -85,7 +91,7 @@ class Picture:
 
 
 def draw(
-    outputs: Outputs,
+    outputs: Outputs | Plan,
     *,
     params: Names = None,
     show_shapes: bool = True,
@@ -128,11 +134,14 @@ def draw(
 
     A folded node says how many nodes it hides, and the picture how to see them.
 
+    A plan, `draw(step.plan)` of a function compiled by `ag.jit`, is drawn in the same way: its numbered steps, each result with
+    the buffer that it lies in, where a step works in place, and writes. It has shapes alone.
+
     A leaf that was written after an operation had used it, as by an optimizer's step, is marked "changed since". The first
     operand of −, ÷, @ and power enters from the top (LR) or the left (TB). Only `Picture.pipe` and `save` need Graphviz.
 
     Raises ValueError for more than `max_nodes` nodes after folding, a name in `collapse` that fits no module, or another word
-    for an option; TypeError where an output is no Tensor.
+    for an option, or one that a plan has nothing to show for; TypeError where an output is no Tensor.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import viz
@@ -146,7 +155,15 @@ def draw(
             raise ValueError(f"draw: {name} must be one of {', '.join(get_args(known))}, got {given!r}")
     if heat not in ("grad", None):
         raise ValueError(f"draw: heat must be 'grad' or None, got {heat!r}")
-    graph, rows, notes = _told(scoped(record(outputs, params)), outputs, notation, heat)
+    if isinstance(outputs, Plan):
+        if heat or show_values or show_grad or notation == "lecture":
+            raise ValueError(
+                "draw: a plan holds no values: show_values, show_grad, heat and the lecture's δ have nothing to show"
+            )
+        told: _Told = planned(outputs, params), (), []
+    else:
+        told = _told(scoped(record(outputs, params)), outputs, notation, heat)
+    graph, rows, notes = told
     if badges:
         graph = graph._replace(nodes=[node._replace(badge=badges.get(node.name, "")) for node in graph.nodes])
     graph = folded(graph, depth, collapse, max_nodes)
@@ -154,12 +171,11 @@ def draw(
         show_grad = not heat and any(node.grad is not None for node in graph.nodes)
     show = Show(show_shapes, show_values, show_grad, show_formula, rankdir, legend)
     said = tuple(filter(None, [*notes, note(graph)]))
-    return Picture(write(graph, show, said, cells(rows) if rows else ()), graph, said, rows, theme, timeout)
+    drawn = write(graph, show, said, cells(rows) if rows else ())
+    return Picture(drawn, graph, said, rows, theme, timeout, repr(outputs) if isinstance(outputs, Plan) else "")
 
 
-def _told(
-    graph: Graph, outputs: Outputs, notation: Notation, heat: Literal["grad"] | None
-) -> tuple[Graph, tuple[LayerDelta, ...], list[str]]:
+def _told(graph: Graph, outputs: Outputs, notation: Notation, heat: Literal["grad"] | None) -> _Told:
     """The graph with the gradients, heat and names that were asked for, the table of layers, and what the picture must say."""
     rows: tuple[LayerDelta, ...] = ()
     notes: list[str] = []

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..apply import KERNEL_ERRORS, apply, as_operands, explained, floating, record
 from ..registry import Primitive
+from ..state import begin, unusual
 from ..tensor import _EMPTY, Tensor, TensorLike, as_tensor
 
 Unary: TypeAlias = Callable[[TensorLike], Tensor]
@@ -85,6 +86,8 @@ def unary(
     def function(x: TensorLike) -> Tensor:
         if not isinstance(x, Tensor) or not x._requires_grad:
             x = as_tensor(x) if integers else floating(x)
+        if unusual:
+            begin()
         try:
             data = kernel(x._data)
         except KERNEL_ERRORS as error:
@@ -125,6 +128,8 @@ def binary(
             if float_only:
                 a, b = floating(a), floating(b)
             x, y = a._data, b._data
+        if unusual:
+            begin()
         try:
             data = kernel(x, y)
         except KERNEL_ERRORS as error:

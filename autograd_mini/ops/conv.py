@@ -9,13 +9,15 @@ Parameters of the primitives: `stride` and `dilation` (h, w), `padding` ((top, b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..apply import apply, as_operands, floating
+from ..pair import in_pair
 from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike
 from .channels import channels_last, in_float32, spread
@@ -110,41 +112,89 @@ def _grouped(maps: Array, at: slice, groups: int) -> Array:
     return block.reshape(math.prod(block.shape[:-1]), groups, block.shape[-1] // groups).transpose(1, 0, 2)
 
 
+def _cost(windows: int, inner: int, outer: int) -> float:
+    """About the nanoseconds that a core takes to gather windows of `inner` numbers and to multiply each by `outer` filters."""
+    return windows * inner * (0.2 + outer / 50)
+
+
 def _add_bias(maps: Array, bias: Array) -> None:
     """Adds a bias for each channel to contiguous (N, h, w, C) maps."""
     rows = maps.reshape(maps.shape[0] * maps.shape[1], maps.shape[2] * maps.shape[3])
     rows += spread(bias, rows)
 
 
+def _maps(n: int, size: Iterable[int], channels: int, dtype: Any, out: Array | None) -> Array:
+    """Memory for (N, C, h, w) maps as an array (N, h, w, C): what was given, or new."""
+    return np.empty((n, *size, channels), dtype) if out is None else out.transpose(0, 2, 3, 1)
+
+
 @in_float32
 def _conv2d(
-    x: Array, weight: Array, bias: Array | None = None, *, stride: Pair, padding: Padding, dilation: Pair, groups: int
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    out: Array | None = None,
 ) -> Array:
     kernel = weight.shape[2:]
-    out = map(windows_out, x.shape[2:], kernel, stride, padding, dilation)
-    y = np.empty((len(x), *out, len(weight)), x.dtype)
+    size = map(windows_out, x.shape[2:], kernel, stride, padding, dilation)
+    y = _maps(len(x), size, len(weight), x.dtype, out)
     columns = _matrices(weight, groups).transpose(0, 2, 1)
-    for at, rows in _blocks(x, kernel, stride, padding, dilation, groups, weight.size):
-        np.matmul(rows, columns, out=_grouped(y, at, groups))
-        if bias is not None:
-            _add_bias(y[at], bias)
+
+    def convolve(part: slice) -> None:
+        maps = y[part]
+        for at, rows in _blocks(x[part], kernel, stride, padding, dilation, groups, weight.size):
+            np.matmul(rows, columns, out=_grouped(maps, at, groups))
+            if bias is not None:
+                _add_bias(maps[at], bias)
+
+    in_pair(convolve, len(x), _cost(y.size // max(1, len(weight)), math.prod(weight.shape[1:]), len(weight)))
     return y.transpose(0, 3, 1, 2)
 
 
 @in_float32
-def _conv2d_weight(x: Array, g: Array, *, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> Any:
-    maps = channels_last(g)
-    out, depth = g.shape[1], x.shape[1] // groups
-    total: Any = 0
-    for at, rows in _blocks(x, kernel, stride, padding, dilation, groups, out * math.prod(kernel) * depth):
-        block = _grouped(maps, at, groups)
-        # BLAS is slow where both factors are transposed, as they would be for windows of few channels.
-        if depth > _FEW:
-            part = np.matmul(block.transpose(0, 2, 1), rows)
-        else:
-            part = np.matmul(rows.transpose(0, 2, 1), block).transpose(0, 2, 1)
-        total = part if at.start == 0 else np.add(total, part, total)
-    return total.reshape(out, *kernel, depth).transpose(0, 3, 1, 2)
+def _conv2d_weight(
+    x: Array,
+    g: Array,
+    *,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    out: Array | None = None,
+) -> Array:
+    filters, depth = g.shape[1], x.shape[1] // groups
+    inner = math.prod(kernel) * depth
+    weight = _maps(filters, kernel, depth, x.dtype, out)
+    matrices = weight.reshape(groups, filters // groups, inner)
+
+    def correlate(part: slice) -> Array:
+        maps = channels_last(g[part])
+        total = np.empty_like(matrices) if part.start else matrices
+        for at, rows in _blocks(x[part], kernel, stride, padding, dilation, groups, weight.size):
+            block = _grouped(maps, at, groups)
+            # BLAS is slow where both factors are transposed, as they would be for windows of few channels.
+            if depth > _FEW:
+                term = np.matmul(block.transpose(0, 2, 1), rows, out=None if at.start else total)
+            else:
+                # matmul would keep Python's lock, and with it the other thread, for results as small as these.
+                term = np.stack([a.T.dot(b).T for a, b in zip(rows, block, strict=True)])
+            if at.start:
+                total += term
+            elif term is not total:
+                total[...] = term
+        return total
+
+    # A cut costs a second sum as large as the weight.
+    _, *others = in_pair(correlate, len(x), _cost(g.size // max(1, filters), inner, filters) - weight.size)
+    for other in others:
+        matrices += other
+    return weight.transpose(0, 3, 1, 2)
 
 
 @in_float32
@@ -158,13 +208,18 @@ def _conv_transpose2d(
     padding: Padding,
     dilation: Pair,
     groups: int,
+    out: Array | None = None,
 ) -> Any:
     reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     around = tuple((r - before, r - after) for r, (before, after) in zip(reach, padding, strict=True))
     # With more than a quarter more windows than y has pixels, adding up overlaps is the cheaper way (measured).
     if stride == (1, 1) and min(map(min, around)) >= 0 and 4 * math.prod(size) <= 5 * math.prod(y.shape[2:]):
-        return _conv2d(y, _turned(weight, groups), bias, stride=stride, padding=around, dilation=dilation, groups=groups)
-    return _overlap_add(y, weight, bias, size, stride, padding, dilation, groups)
+        return _conv2d(
+            y, _turned(weight, groups), bias, stride=stride, padding=around, dilation=dilation, groups=groups, out=out
+        )
+    x = _maps(len(y), size, groups * weight.shape[1], y.dtype, out)
+    _overlap_add(y, weight, bias, x, stride, padding, dilation, groups)
+    return x.transpose(0, 3, 1, 2)
 
 
 def _turned(weight: Array, groups: int) -> Array:
@@ -175,41 +230,43 @@ def _turned(weight: Array, groups: int) -> Array:
 
 
 def _overlap_add(
-    y: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
-) -> Array:
-    """Every pixel of y times the weight, a window each, added up where windows overlap.
+    y: Array, weight: Array, bias: Array | None, x: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int
+) -> None:
+    """Every pixel of y times the weight, a window each, added up in x (N, H, W, C) where windows overlap.
 
     A run of kernel offsets as long as the stride overlaps with nothing and is added in one stroke: 4 × 4, stride 2 takes four.
     """
     n, _, *out = y.shape
     each, *kernel = weight.shape[1:]
     matrices, maps = _matrices(weight, groups), channels_last(y)
-    run = [s if d == 1 and k % s == 0 else 1 for k, s, d in zip(kernel, stride, dilation, strict=True)]
+    runs = [s if d == 1 and k % s == 0 else 1 for k, s, d in zip(kernel, stride, dilation, strict=True)]
+    offsets = [range(0, k, run) for k, run in zip(kernel, runs, strict=True)]
     (top, _), (left, _) = padding
-    step = min(n, max(1, max(_BLOCK, weight.size) // max(1, math.prod(out) * math.prod(kernel) * groups * each)))
-    canvas = np.empty((step, *(m + sum(p) for m, p in zip(size, padding, strict=True)), groups * each), y.dtype)
-    products = np.empty((step, *out, groups, math.prod(kernel) * each), y.dtype)
-    x = np.empty((n, *size, groups * each), y.dtype)
-    for i in range(0, n, max(step, 1)):
-        count = min(step, n - i)
-        at, here = slice(i, i + count), slice(0, count)
-        np.matmul(_grouped(maps, at, groups), matrices, out=_grouped(products.reshape(*products.shape[:3], -1), here, groups))
-        parts = products[here].reshape(count, *out, groups, kernel[0] // run[0], run[0], kernel[1] // run[1], run[1], each)
-        canvas.fill(0)
-        for p in range(kernel[0] // run[0]):
-            for q in range(kernel[1] // run[1]):
-                corner = canvas[here, p * run[0] * dilation[0] :, q * run[1] * dilation[1] :]
+    frame = [m + sum(p) for m, p in zip(x.shape[1:3], padding, strict=True)]
+    step = max(1, max(_BLOCK, weight.size) // max(1, math.prod(out) * math.prod(kernel) * groups * each))
+
+    def add_up(part: slice) -> None:
+        for i in range(part.start, part.stop, step):
+            at = slice(i, min(i + step, part.stop))
+            count = at.stop - i
+            products = np.empty((count, *out, groups, *kernel, each), y.dtype)
+            flat = products.reshape(count * math.prod(out), groups, math.prod(kernel) * each)
+            np.matmul(_grouped(maps, at, groups), matrices, out=flat.transpose(1, 0, 2))
+            canvas = np.zeros((count, *frame, groups * each), y.dtype)
+            for p, q in product(*offsets):
+                corner = canvas[:, p * dilation[0] :, q * dilation[1] :]
                 image, row, pixel, item = corner.strides
                 target = as_strided(
                     corner,
-                    (count, *out, groups, *run, each),
+                    (count, *out, groups, *runs, each),
                     (image, stride[0] * row, stride[1] * pixel, each * item, row, pixel, item),
                 )  # fmt: skip
-                target += parts[:, :, :, :, p, :, q]
-        x[at] = canvas[here, top : top + size[0], left : left + size[1]]
-        if bias is not None:
-            _add_bias(x[at], bias)
-    return x.transpose(0, 3, 1, 2)
+                target += products[:, :, :, :, p : p + runs[0], q : q + runs[1]]
+            x[at] = canvas[:, top : top + x.shape[1], left : left + x.shape[2]]
+            if bias is not None:
+                _add_bias(x[at], bias)
+
+    in_pair(add_up, n, _cost(n * math.prod(out), math.prod(weight.shape[1:]), len(weight)))
 
 
 # -- primitives ----------------------------------------------------------------------------------------------------------------

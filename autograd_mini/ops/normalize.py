@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..apply import apply, as_operands, floating
+from ..pair import in_pair
 from ..registry import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike
-from .channels import column, from_rows, in_float32, row_sums, spread, to_rows
+from .channels import column, column_dots, column_sums, fold, from_rows, in_float32, placed, spread, to_rows, total
 from .elementwise import sqrt
 from .reduce import mean as _mean
 from .shape import reshape
@@ -30,30 +31,51 @@ __all__ = [
 
 
 @in_float32
-def _batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, ...]:
-    rows, channels = to_rows(x), len(gamma)
-    count = x.size // channels
-    mean = row_sums(rows, channels) / count
-    xhat = rows - spread(mean, rows)
-    y = xhat * xhat
-    var = row_sums(y, channels) / count
-    xhat *= spread(1 / np.sqrt(var + eps), rows)
-    np.multiply(xhat, spread(gamma, rows), y)
-    y += spread(beta, rows)
-    return from_rows(y, x.shape), mean, var, from_rows(xhat, x.shape)
+def _batch_norm(x: Array, gamma: Array, beta: Array, eps: float, out: tuple[Array, ...] | None = None) -> tuple[Array, ...]:
+    into, mean_into, var_into = out or (None,) * 3
+    rows, channels, count = to_rows(x), len(gamma), x.size // len(gamma)
+    y = np.empty_like(rows) if into is None else to_rows(into)
+
+    def centred(part: slice) -> Any:
+        np.subtract(rows[part], centre, y[part])
+        return column_dots(y[part], y[part])
+
+    def scaled(part: slice) -> None:
+        y[part] *= slope
+        y[part] += shift
+
+    mean = fold(total(lambda part: column_sums(rows[part]), rows, 0.1), channels) / count
+    centre = spread(mean, rows)
+    var = fold(total(centred, rows, 0.3), channels) / count
+    slope, shift = spread(gamma / np.sqrt(var + eps), rows), spread(beta, rows)
+    in_pair(scaled, len(rows), rows.size * 0.3)
+    return from_rows(y, x.shape), placed(mean, mean_into), placed(var, var_into)
 
 
 @in_float32
-def _batch_norm_backward(g: Array, xhat: Array, scale: Array) -> tuple[Array, ...]:
-    rows, normal, channels = to_rows(g), to_rows(xhat), len(scale)
-    count = g.size // channels
-    d = rows * normal
-    along, total = row_sums(d, channels), row_sums(rows, channels)
-    np.multiply(normal, spread(along / count, rows), d)
-    d += spread(total / count, rows)
-    np.subtract(rows, d, d)
-    d *= spread(scale, rows)
-    return from_rows(d, g.shape), along, total
+def _batch_norm_backward(
+    g: Array, x: Array, mean: Array, inverse: Array, gamma: Array, out: tuple[Array, ...] | None = None
+) -> tuple[Array, ...]:
+    into, along_into, sums_into = out or (None,) * 3
+    rows, pixels, channels, count = to_rows(g), to_rows(x), len(mean), x.size // len(mean)
+    d = np.empty_like(rows) if into is None else to_rows(into)
+
+    def products(part: slice) -> Array:
+        np.subtract(pixels[part], centre, d[part])
+        return np.array((column_dots(d[part], rows[part]), column_sums(rows[part])))
+
+    def projected(part: slice) -> None:
+        d[part] *= tilt
+        d[part] += shift
+        d[part] += rows[part]
+        d[part] *= scale
+
+    centre = spread(mean, rows)
+    along, sums = (fold(found, channels) for found in total(products, rows, 0.4))
+    along *= inverse
+    tilt, shift, scale = (spread(v, rows) for v in (-inverse * along / count, -sums / count, gamma * inverse))
+    in_pair(projected, len(rows), rows.size * 0.5)
+    return from_rows(d, g.shape), placed(along, along_into), placed(sums, sums_into)
 
 
 # -- rules ---------------------------------------------------------------------------------------------------------------------
@@ -66,34 +88,42 @@ def _total(parts: list[Any]) -> Any:
 
 
 def _batch_norm_rule(xp: Any, needs: list[bool], g: Any, out: Any, x: Any, gamma: Any, beta: Any, eps: float) -> list[Any]:
-    to_y, to_mean, to_var, to_xhat = g
-    _, mean, var, xhat = out
+    to_y, to_mean, to_var = g
+    _, mean, var = out
     inverse, count = 1 / xp.sqrt(var + eps), x.size // x.shape[1]
-    by_x, by_gamma, by_beta = (None,) * 3 if to_y is None else xp.batch_norm_backward(to_y, xhat, gamma * inverse)
+    by_x, by_gamma, by_beta = (None,) * 3 if to_y is None else xp.batch_norm_backward(to_y, x, mean, inverse, gamma)
     parts = [
         by_x,
-        None if to_xhat is None else xp.batch_norm_backward(to_xhat, xhat, inverse)[0],
         None if to_mean is None else xp.broadcast_to(column(xp, to_mean / count, x), shape=x.shape),
         None if to_var is None else (x - column(xp, mean, x)) * column(xp, to_var * (2 / count), x),
     ]
     return [found if need else None for found, need in zip((_total(parts), by_gamma, by_beta), needs, strict=True)]
 
 
-def _backward_rule(xp: Any, needs: list[bool], g: Any, out: Any, d: Any, xhat: Any, scale: Any) -> list[Any]:
+def _backward_rule(
+    xp: Any, needs: list[bool], g: Any, out: Any, d: Any, x: Any, mean: Any, inverse: Any, gamma: Any
+) -> list[Any]:
     v, to_along, to_total = g
     _, along, total = out
-    count = d.size // d.shape[1]
+    count, scale = d.size // d.shape[1], gamma * inverse
+    centred = x - column(xp, mean, x)
     by_d = by_xhat = by_scale = None
     if v is not None:
-        by_d, v_along, v_total = xp.batch_norm_backward(v, xhat, scale)
+        by_d, v_along, v_total = xp.batch_norm_backward(v, x, mean, inverse, gamma)
         by_xhat = v * column(xp, -scale * along / count, d) - d * column(xp, scale * v_along / count, d)
         by_scale = xp.channel_sum(v * d) - (v_total * total + v_along * along) / count
     if to_along is not None:
-        by_d = _total([by_d, xhat * column(xp, to_along, d)])
+        by_d = _total([by_d, centred * column(xp, to_along * inverse, d)])
         by_xhat = _total([by_xhat, d * column(xp, to_along, d)])
     if to_total is not None:
         by_d = _total([by_d, xp.broadcast_to(column(xp, to_total, d), shape=d.shape)])
-    return [found if need else None for found, need in zip((by_d, by_xhat, by_scale), needs, strict=True)]
+    by_x = by_mean = by_inverse = by_gamma = None
+    if by_xhat is not None:  # x̂ = (x − mean) · inverse
+        by_x = by_xhat * column(xp, inverse, x)
+        by_mean, by_inverse = -xp.channel_sum(by_x), xp.channel_sum(by_xhat * centred)
+    if by_scale is not None:  # scale = gamma · inverse
+        by_inverse, by_gamma = by_inverse + by_scale * gamma, by_scale * inverse
+    return [found if need else None for found, need in zip((by_d, by_x, by_mean, by_inverse, by_gamma), needs, strict=True)]
 
 
 _BATCH_NORM = Primitive(
@@ -102,16 +132,19 @@ _BATCH_NORM = Primitive(
     _batch_norm_rule,
     formula="γ (x − μ) / √(σ² + ε) + β",
     derivative=("γ/√(σ² + ε) · (δ − m(δ) − x̂ m(δ x̂))", "Σ δ x̂", "Σ δ"),
-    outputs=4,
+    outputs=3,
 )
 Primitive(
     "batch_norm_backward",
     _batch_norm_backward,
     _backward_rule,
     formula="s (δ − m(δ) − x̂ m(δ x̂))",
-    derivative=("the same projection", "−s (g m(δ x̂) + δ m(g x̂))", "δ − m(δ) − x̂ m(δ x̂)"),
+    derivative=(
+        "the same projection", "−s (g m(δ x̂) + δ m(g x̂)) / σ", "s Σ (g m(δ x̂) + δ m(g x̂)) / σ",
+        "−s Σ (g m(δ x̂) + δ m(g x̂)) (x − μ) + γ Σ g (δ − m(δ) − x̂ m(δ x̂))", "Σ g (δ − m(δ) − x̂ m(δ x̂)) / σ",
+    ),
     outputs=3,
-)
+)  # fmt: skip
 
 # -- what users call -----------------------------------------------------------------------------------------------------------
 
@@ -146,7 +179,7 @@ def batch_norm(
     ([[-1.0], [1.0]], Tensor([2.]), Tensor([1.]))
     """
     operands = _affine("batch_norm", x, weight, bias)
-    y, mean, var, _ = apply(_BATCH_NORM, operands, {"eps": float(eps)})
+    y, mean, var = apply(_BATCH_NORM, operands, {"eps": float(eps)})
     return y, mean, var
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ..apply import apply, floating
+from ..pair import in_pair
 from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike
+from .channels import placed
 from .conv import Padding, Pair, int_pair, windows_out
 from .resample import RESAMPLE
 
@@ -20,6 +22,10 @@ __all__ = [
 ]
 
 # -- the largest pixel ----------------------------------------------------------------------------------------------------
+
+
+_PIXEL: Final = 0.5
+"""Nanoseconds that a pixel and channel take, about."""
 
 
 def _framed(like: Array, shape: tuple[int, ...], padding: Padding, dtype: Any) -> tuple[Array, Array]:
@@ -50,35 +56,72 @@ def _seen(x: Array, out: Pair, kernel: Pair, stride: Pair, padding: Padding, dil
     return _offsets(x, out, kernel, stride, dilation)
 
 
-def _max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> tuple[Array, Array]:
-    out = tuple(map(windows_out, x.shape[2:], kernel, stride, padding, dilation))
-    places = _seen(x, out, kernel, stride, padding, dilation, -np.inf)  # type: ignore[arg-type]
-    best = next(places).copy("K")
-    index = np.zeros_like(best, np.uint8 if kernel[0] * kernel[1] <= 256 else np.int32)
-    for k, pixels in enumerate(places, 1):
-        later = pixels > best
-        np.maximum(best, pixels, out=best)
-        np.maximum(
-            index, np.multiply(later, index.dtype.type(k)), out=index
-        )  # k only grows, so this is a masked assignment without a mask
-    return best, index
+def _max_pool2d(
+    x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, out: tuple[Array, Array] | None = None
+) -> tuple[Array, Array]:
+    size = tuple(map(windows_out, x.shape[2:], kernel, stride, padding, dilation))
+    last = kernel[0] * kernel[1] - 1
+    if out is None:
+        largest = np.empty_like(x, shape=(*x.shape[:2], *size))
+        out = largest, np.empty_like(largest, np.uint8 if last < 256 else np.int32)
+    largest, index = out
+    index.fill(0)
+
+    def search(part: slice) -> None:
+        best, *places = _seen(x[part], size, kernel, stride, padding, dilation, -np.inf)  # type: ignore[arg-type]
+        into, place = largest[part], index[part]
+        turns = into, np.empty_like(into)
+        if not places:
+            into[...] = best
+        for k, pixels in enumerate(places, 1):
+            former, best = best, np.maximum(best, pixels, out=turns[(last - k) % 2])
+            # k only grows, so the maximum is an assignment to where `pixels` were larger, without a mask.
+            found = np.multiply(best > former, index.dtype.type(k))
+            np.maximum(place, found, out=place)
+
+    in_pair(search, len(x), x.size * _PIXEL)
+    return largest, index
 
 
-def _pool_scatter(g: Array, index: Array, size: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Array:
-    whole, inside = _framed(index, (*index.shape[:2], *size), padding, g.dtype)
+def _pool_scatter(
+    g: Array,
+    index: Array,
+    size: Pair,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    out: Array | None = None,
+) -> Array:
+    if out is not None and padding == ((0, 0), (0, 0)):
+        whole = inside = out
+    else:
+        whole, inside = _framed(index, (*index.shape[:2], *size), padding, g.dtype)
     apart = dilation == (1, 1) and kernel[0] <= stride[0] and kernel[1] <= stride[1]
-    if not apart or g.size * kernel[0] * kernel[1] < whole.size:  # else every pixel is assigned, once
-        whole.fill(0)
-    for k, pixels in enumerate(_offsets(whole, index.shape[2:], kernel, stride, dilation)):
-        if apart:
-            np.multiply(g, index == k, pixels)
-        else:
-            pixels += g * (index == k)
-    return inside
+    covered = apart and g.size * kernel[0] * kernel[1] >= whole.size  # every pixel is assigned, once
+    laid_out = np.empty_like(index, g.dtype)
+
+    def put(part: slice) -> None:
+        mine, chosen, canvas = g[part], index[part], whole[part]
+        if g.strides != laid_out.strides:  # as gradients of flattened layers do: mixed layouts are slow
+            mine = placed(mine, laid_out[part])
+        if not covered:
+            canvas.fill(0)
+        for k, pixels in enumerate(_offsets(canvas, index.shape[2:], kernel, stride, dilation)):
+            if apart:
+                np.multiply(mine, chosen == k, pixels)
+            else:
+                pixels += mine * (chosen == k)
+
+    in_pair(put, len(g), whole.size * _PIXEL)
+    return inside if inside is out else placed(inside, out)
 
 
-def _pool_gather(x: Array, index: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Array:
-    total = np.zeros_like(index, x.dtype)
+def _pool_gather(
+    x: Array, index: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, out: Array | None = None
+) -> Array:
+    total = np.empty_like(index, x.dtype) if out is None else out
+    total.fill(0)
     for k, pixels in enumerate(_seen(x, index.shape[2:], kernel, stride, padding, dilation, 0)):
         total += pixels * (index == k)
     return total

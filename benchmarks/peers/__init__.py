@@ -15,6 +15,8 @@ class Peer(NamedTuple):
 
 PEERS: dict[str, Peer] = {
     "ours": Peer("autograd_mini", "peers.ours", "numpy"),
+    "jit": Peer("autograd_mini, jit", "peers.compiled", "threadpoolctl"),
+    "tuned": Peer("autograd_mini, threads and memory kept", "peers.tuned", "threadpoolctl"),
     "torch": Peer("PyTorch", "peers.pytorch", "torch"),
     "jax": Peer("jax.jit", "peers.jax_jit", "jax"),
     "numpy": Peer("NumPy by hand", "peers.by_hand", "numpy"),

@@ -55,7 +55,16 @@ def _cast(draw: Any) -> Call:
     return Call(lambda x: recorded.cast(x, dtype=np.dtype(np.float64)), (draw(SHAPES.flatmap(values)),), "cast to float64")
 
 
-_SLOPES = st.sampled_from([0.0, 0.01, 0.3, 1.0])
+_SLOPES = st.sampled_from([-0.5, 0.0, 0.01, 0.3, 1.0, 2.0])
+
+
+@st.composite
+def _gate(draw: Any) -> Call:
+    g, slope = draw(SHAPES.flatmap(values)), draw(_SLOPES)
+    x = draw(values(g.shape))
+    return Call(lambda g: recorded.gate(g, x.astype(g.dtype), slope=slope), (g,), f"gate {x} {slope}")
+
+
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     **{name: unary(getattr(ag, name), *domain) for name, domain in _UNARY.items()},
     **{name: binary(getattr(ag, name), *domains) for name, domains in _BINARY.items()},
@@ -64,5 +73,6 @@ SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     "elu": _set(ag.elu, {"alpha": st.sampled_from([0.0, 0.5, 1.0, 2.0])}) | unary(ag.selu),
     "gelu_tanh": unary(lambda x: ag.gelu(x, approximate="tanh")),
     "leaky_relu": _set(ag.leaky_relu, {"slope": _SLOPES}),
+    "gate": _gate(),
     "where": _where(),
 }

@@ -29,7 +29,7 @@ def batch_norms(draw: Any) -> Call:
 @st.composite
 def projections(draw: Any) -> Call:
     shape = draw(batches())
-    operands = (draw(values(shape)), draw(values(shape, -1, 1)), draw(values(shape[1:2])))
+    operands = (draw(values(shape)), draw(values(shape, -1, 1)), *(draw(values(shape[1:2], -1, 1)) for _ in range(3)))
     return Call(recorded.batch_norm_backward, operands)
 
 

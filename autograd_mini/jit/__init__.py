@@ -1,0 +1,10 @@
+"""Record once, replay many: `trace` sees what a function does, `plan` turns that into steps, `memory` lays out their results.
+
+`function` chooses for each call whether to run, to record or to replay.
+"""
+
+from __future__ import annotations
+
+from .function import Jitted as Jitted
+from .function import jit as jit
+from .trace import TraceError as TraceError

@@ -1,0 +1,298 @@
+"""`Plan`: a trace made ready to be run again and again, as a flat list of steps `(function, arguments, sinks)`.
+
+Calls that nobody needs are dropped, calls on constants alone are done once and for all, views of a buffer are made once. Each
+other call becomes a step whose arguments are bound already. What is new in each run (arguments, results that leave, views
+of these) flows through sinks: places among the arguments of later steps. The order of calls is that of the recorded run, so
+that writes and draws need no further care.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
+from operator import getitem
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from ..apply import KERNEL_ERRORS, explained
+from ..pair import in_pair
+from ..registry import registry
+from ..state import modes, settings
+from ..tensor import Array, Tensor, leaf
+from . import halves, runs, scalars, table
+from .halves import Stretch
+from .memory import Memory, Pool
+from .table import Entry, Row
+from .trace import Call, Trace, Value
+
+Sinks: TypeAlias = "list[tuple[list[Any], int]]"
+Step: TypeAlias = "tuple[Callable[..., Any], list[Any], Sinks | None]"
+
+Half: TypeAlias = "tuple[Callable[..., Any], list[Any], Call]"
+
+_REPLAYS: Final = 1000  # of which times are kept
+_BY_NAME: Final = (np.maximum, np.minimum)  # NumPy means to let these take many operands one day
+
+
+class Plan:
+    """One way through a function, for one signature, and for flags as they stood when it was recorded.
+
+    `results` are the values that the function returns. `pool` is the memory that it shares with other plans. What `print` shows
+    are its `rows`, one for each of the `steps`.
+    """
+
+    returned: Any  # how the function makes its result from those values
+    held: Sequence[Any]  # objects that the signature knows by identity
+
+    times: list[deque[int]] | None  # nanoseconds of each step in the last replays, where they are asked for
+
+    def __init__(self, trace: Trace, results: Sequence[Value], pool: Pool, *, profile: bool = False, exact: bool = False):
+        self.results, self.pool = tuple(results), pool
+        grads = trace.grads()
+        left = [(tensor, value) for tensor, value in grads if value is not None]
+        self._switches, self._cleared, self._version = trace.switches, trace.cleared, settings.version
+        self._exchanged = settings.exchanged
+        self.entered = [value.tensor for value in trace.entered if value.tensor is not None]
+        leaving = [*results, *(value for _, value in left)]
+        calls = _needed(_folded(trace.calls), leaving)
+        if not exact:
+            calls = scalars.compiled(calls, leaving)
+        # Where gradients are added to those of an earlier run, they are new each time: the earlier ones are still read.
+        kept = [] if trace.entered else left
+        self._runs = {run.calls[0]: run for run in runs.find(calls, {value: tensor for tensor, value in kept})}
+        self._flat = {call: pool.flat(run) for call, run in self._runs.items()}
+        parts = halves.arranged(calls, exact)
+        self._memory = Memory([_members(part) for part in parts], leaving, kept, pool)
+        self._views: dict[Value, Array] = {}
+        self._sinks: dict[Value, Sinks] = {}
+        self.rows: list[Row] = []
+        self.steps: list[Step] = []
+        self._done: set[Call] = set()  # calls that others do
+        for part in parts:
+            if isinstance(part, Call):
+                self._emit(part)
+            else:
+                self._emit_halves(part)
+        self._given = [self._sinks.setdefault(value, []) for value in (*trace.arguments, *trace.entered)]
+        outlets = [self._array(value) for value in leaving]
+        self._results = outlets[: len(results)]
+        self._new: list[Any] = [None] * len(leaving)  # what is no array of the plan's own
+        for i, value in enumerate(leaving):
+            if outlets[i] is None:
+                self._sinks.setdefault(value, []).append((self._new, i))
+        self._left: list[tuple[Tensor, Tensor | None, int]] = [(tensor, None, -1) for tensor, value in grads if value is None]
+        for i, (tensor, _) in enumerate(left, len(results)):
+            array = outlets[i]
+            self._left.append((tensor, None if array is None else leaf(array), i))
+        self.times = [deque(maxlen=_REPLAYS) for _ in self.steps] if profile else None
+        for call in trace.calls:
+            for value in (*call.inputs, *call.outs):
+                if value.source in ("call", "argument", "gradient"):  # only the form is still of interest
+                    value.array = np.broadcast_to(np.empty((), value.array.dtype), value.array.shape)
+
+    def holds(self) -> bool:
+        """Whether gradients are there or not, flags, and storage are as they were when it was recorded."""
+        if any((tensor._grad is None) is not none for tensor, none in self._cleared):
+            return False
+        if self._version != settings.version:
+            kept = all(getattr(owner, name) is value for owner, name, value in self._switches)
+            if not kept or self._exchanged != settings.exchanged:
+                return False
+            self._version = settings.version
+        return True
+
+    # -- what it shows ---------------------------------------------------------------------------------------------------
+
+    def table(self) -> list[Entry]:
+        """The steps as plain data, to be sorted and summed up; `print(plan)` shows them as a table.
+
+        >>> import autograd_mini as ag
+        >>> f = ag.jit(lambda x: ag.tanh(x * 2) @ x)
+        >>> y = [f(ag.ones((3, 3))) for _ in range(3)]
+        >>> max(f.plan.table(), key=lambda step: step.flops).kernel
+        'matmul'
+        """
+        return table.entries(self.rows, self.times)
+
+    def __repr__(self) -> str:
+        return table.written(self.table(), self.pool)
+
+    def _repr_html_(self) -> str:
+        return table.page(self.table(), self.pool)
+
+    # -- replay ----------------------------------------------------------------------------------------------------------
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        """Replays the steps on the arguments' arrays; gives the arrays of the results, which nobody else holds."""
+        given = [*arrays, *(tensor._grad._data for tensor in self.entered)] if self.entered else arrays  # type: ignore[union-attr]
+        for flows, array in zip(self._given, given, strict=True):
+            for places, i in flows:
+                places[i] = array
+        arguments: list[Any] = []
+        steps = self.steps if self.times is None and modes.profiler is None else self._timed()
+        try:
+            with np.errstate(all="ignore"):
+                for function, arguments, sinks in steps:
+                    value = function(*arguments)
+                    if sinks is not None:
+                        for places, i in sinks:
+                            places[i] = value
+        except KERNEL_ERRORS as error:
+            raise self._explained(arguments, error) from None
+        for tensor, grad, i in self._left:
+            tensor._grad = leaf(np.asarray(self._new[i])) if grad is None and i >= 0 else grad
+        return [np.asarray(self._new[i]) if kept is None else np.array(kept) for i, kept in enumerate(self._results)]
+
+    def _timed(self) -> Iterator[Step]:
+        """The steps one after the other; the time until the next is asked for is that of the step."""
+        profiler = modes.profiler
+        clock = time.perf_counter_ns if profiler is None else profiler.clock
+        with nullcontext() if profiler is None else profiler.inside("replay", "replay"):
+            for number, (step, row) in enumerate(zip(self.steps, self.rows, strict=True)):
+                start = clock()
+                yield step
+                end = clock()
+                if self.times is not None:
+                    self.times[number].append(end - start)
+                if profiler is not None:
+                    inputs, outputs = row.shapes
+                    profiler.span(row.kernel, start, end, bytes=row.made, inputs=inputs, outputs=outputs, memory=row.memory)
+
+    def _explained(self, arguments: list[Any], error: Exception) -> Exception:
+        """The error of the step that was given these arguments, in the words of its operation."""
+        call = next(row.call for row, step in zip(self.rows, self.steps, strict=True) if step[1] is arguments)
+        if not arguments and call.inputs:  # a stretch, which has explained it
+            return error
+        operands = [leaf(np.asarray(x)) for x in arguments[: len(call.inputs)]]
+        return explained(call.primitive, operands, call.params, error)
+
+    # -- making ----------------------------------------------------------------------------------------------------------
+
+    def _array(self, value: Value) -> Array | None:
+        """The array that a value has in every run; None for one that is new each time."""
+        if value.source in ("captured", "constant"):
+            return value.array
+        return self._memory.places.get(value, self._views.get(value))
+
+    def _emit(self, call: Call) -> None:
+        run = self._runs.get(call)
+        if run is not None:
+            moves = [c.params["move"] for c in run.calls]
+            step = moves[0].joined(moves, run.places)
+            if step is not None:
+                self.steps.append((step, [run.storage, self._flat[call]], None))
+                self.rows.append(Row(call, joined=tuple(run.calls[1:])))
+                self._done.update(run.calls)
+        if call in self._done:
+            return
+        kernel, outs = call.primitive.kernel, call.outs
+        arrays = [self._array(v) for v in call.inputs]
+        if len(outs) == 1 and outs[0].owner is not outs[0] and all(a is not None for a in arrays):
+            self._views[outs[0]] = kernel(*arrays, **call.params)
+            return
+        places = [self._memory.places[out] for out in outs if out in self._memory.places]
+        function, arguments = _bound(call, arrays, places)
+        for i, (value, array) in enumerate(zip(call.inputs, arrays, strict=True)):
+            if array is None:
+                self._sinks.setdefault(value, []).append((arguments, i))
+        sinks: Sinks | None = None
+        if len(outs) == 1 and not places:
+            sinks = self._sinks.setdefault(outs[0], [])
+        elif outs and not places:
+            function = partial(_spread, function, [self._sinks.setdefault(out, []) for out in outs])
+        self.steps.append((function, arguments, sinks))
+        self.rows.append(Row(call, tuple(self._memory.labels.get(v, "new" if v.owner is v else "view") for v in outs)))
+
+    def _emit_halves(self, stretch: Stretch) -> None:
+        """One step for a stretch: each half has steps of its own, on halves of the same arrays."""
+        for view in stretch.views:
+            self._emit(view)
+        if not all(out in self._memory.places for call, _ in stretch.calls for out in call.outs):
+            for call, _ in stretch.calls:
+                self._emit(call)
+            return
+        both: tuple[list[Half], list[Half]] = ([], [])
+        for call, by_row in stretch.calls:
+            cut = len(call.outs[0].array) // 2
+            for half, part in zip(both, (slice(0, cut), slice(cut, None)), strict=True):
+                arrays = [self._array(v) for v in call.inputs]
+                some = [a[part] if rows and a is not None else a for a, rows in zip(arrays, by_row, strict=True)]
+                function, arguments = _bound(call, some, [self._memory.places[out][part] for out in call.outs])
+                for i, (value, array) in enumerate(zip(call.inputs, arrays, strict=True)):
+                    if array is None:
+                        self._feed(value, arguments, i, part if by_row[i] else None)
+                half.append((function, arguments, call))
+        self.steps.append((partial(_in_halves, both, stretch.cost), [], None))
+        labels = tuple(self._memory.labels[out] for call, _ in stretch.calls for out in call.outs)
+        first, *rest = (call for call, _ in stretch.calls)
+        self.rows.append(Row(first, labels, stretch=tuple(rest)))
+
+    def _feed(self, value: Value, arguments: list[Any], i: int, part: slice | None) -> None:
+        """Lets a value that is new in each run, or some rows of it, flow to an argument."""
+        if part is None:
+            self._sinks.setdefault(value, []).append((arguments, i))
+            return
+        given: list[Any] = [None, part]
+        self._sinks.setdefault(value, []).append((given, 0))
+        self.steps.append((getitem, given, [(arguments, i)]))
+        self.rows.append(Row(Call(registry["getitem"], (value,), {"index": (part,)}, ()), ("view",)))
+
+
+def _members(part: Call | Stretch) -> list[Call]:
+    return [part] if isinstance(part, Call) else [*part.views, *(call for call, _ in part.calls)]
+
+
+def _bound(call: Call, arrays: Sequence[Array | None], places: Sequence[Array]) -> tuple[Callable[..., Any], list[Any]]:
+    """The kernel of a call with its parameters, and its arguments, of which what is not known yet is None."""
+    kernel = call.primitive.kernel
+    if places and isinstance(kernel, np.ufunc) and kernel not in _BY_NAME:  # by position it is faster than by name
+        return kernel, [*arrays, *places]
+    if places:
+        return partial(kernel, **call.params, out=places[0] if len(places) == 1 else tuple(places)), list(arrays)
+    return partial(kernel, **call.params) if call.params else kernel, list(arrays)
+
+
+def _in_halves(both: tuple[list[Half], list[Half]], cost: float) -> None:
+    def work(part: slice) -> None:
+        for half in list(both)[part]:
+            for function, arguments, call in half:
+                try:
+                    function(*arguments)
+                except KERNEL_ERRORS as error:
+                    operands = [leaf(np.asarray(x)) for x in arguments[: len(call.inputs)]]
+                    raise explained(call.primitive, operands, call.params, error) from None
+
+    in_pair(work, 2, cost)
+
+
+def _spread(function: Callable[..., Any], sinks: Sequence[Sinks], *arguments: Any) -> None:
+    """Calls a function of several results and lets each flow where it is needed."""
+    for value, into in zip(function(*arguments), sinks, strict=True):
+        for places, i in into:
+            places[i] = value
+
+
+def _folded(calls: Sequence[Call]) -> list[Call]:
+    """The calls but for those on constants alone, whose results become constants too."""
+    rest = []
+    for call in calls:
+        if call.inputs and call.outs and not call.primitive.effect and all(v.source == "constant" for v in call.inputs):
+            for out in call.outs:
+                out.source = "constant"
+        else:
+            rest.append(call)
+    return rest
+
+
+def _needed(calls: Sequence[Call], wanted: Sequence[Value]) -> list[Call]:
+    """The calls that the wanted values come from, and those with an effect."""
+    needed, rest = set(wanted), []
+    for call in reversed(calls):
+        if call.primitive.effect or any(out in needed for out in call.outs):
+            needed.update(call.inputs)
+            rest.append(call)
+    return rest[::-1]

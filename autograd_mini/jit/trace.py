@@ -1,0 +1,238 @@
+"""`Trace`: what one run of a function did, as a flat list of primitive calls on values.
+
+A value is known by its array: whoever holds the same array, in whatever tensor, means the same value. It comes from one of five
+sources: an argument, the gradient that a tensor had when the run began, a tensor that existed before ("captured": a replay
+reads its storage as it then is), a constant made on the way from Python numbers, or a call. Whatever the run writes is
+remembered, so that a failed one can be undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+
+from ..apply import apply
+from ..home import base_of
+from ..ops.random import generator
+from ..registry import Primitive, registry
+from ..state import tick
+from ..tensor import Array, Tensor
+
+Source: TypeAlias = Literal["argument", "gradient", "captured", "constant", "call"]
+
+_SELECTIONS: Final = frozenset({"getitem", "index_add", "index_put"})
+_MASKED: Final = frozenset({"nonzero", "argwhere"})
+
+
+class TraceError(RuntimeError):
+    """A function did something that a replay could not repeat.
+
+    >>> import autograd_mini as ag
+    >>> positive = ag.jit(lambda x: x if x > 0 else -x)
+    >>> positive(ag.Tensor(-1.0))
+    Tensor(1.0)
+    >>> positive(ag.Tensor(-1.0))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    autograd_mini.jit.trace.TraceError: jit: data hands a tensor's value to Python, which runs only while recording...
+    """
+
+
+class Value:
+    """An array of the trace. `owner` is the value whose memory it shows: itself, unless a call gave a view of an operand."""
+
+    __slots__ = ("array", "owner", "source", "tensor")
+
+    def __init__(self, array: Array, source: Source, owner: Value | None = None, tensor: Tensor | None = None):
+        self.array, self.source, self.tensor = array, source, tensor
+        self.owner: Value = owner or self
+
+
+class Call:
+    """A primitive on its operands. Writes of storage have no results."""
+
+    __slots__ = ("inputs", "outs", "params", "primitive")
+
+    def __init__(self, primitive: Primitive, inputs: tuple[Value, ...], params: dict[str, Any], outs: tuple[Value, ...]):
+        self.primitive, self.inputs, self.params, self.outs = primitive, inputs, params, outs
+
+
+class Trace:
+    """What `modes.tracer` holds while a function is recorded: the engine reports to it.
+
+    `calls` are in the order of the run. `switches` are the flags that it saw, (owner, attribute, what it was at the start), and
+    `cleared` the gradients that it needs to be None, or not, at the start: (tensor, whether it was None).
+    """
+
+    def __init__(self, arguments: Sequence[Tensor]):
+        self.calls: list[Call] = []
+        self.arguments = [Value(x._data, "argument", tensor=x) for x in arguments]
+        self.entered: list[Value] = []
+        self.switches: list[tuple[Any, str, Any]] = []
+        self.cleared: list[tuple[Tensor, bool]] = []
+        self._values = {id(v.array): v for v in self.arguments}
+        self._memory = {id(base_of(v.array)) for v in self.arguments}  # what came in or was made by calls
+        self._seen: dict[Any, Any] = {}  # what was met already, which keeps ids from being used again
+        self._grads: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self._given: set[Value] = set()
+        self._undo: list[Callable[[], None]] = []
+        self._start = tick()
+        self.draws(generator())
+
+    # -- reports of the engine -------------------------------------------------------------------------------------------
+
+    def record(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> None:
+        """A call and its result; of several results `out` is the hidden node that holds them all."""
+        masked = primitive.name in _SELECTIONS and any(x._data.dtype.kind == "b" for x in inputs[1:])
+        if masked or primitive.name in _MASKED:
+            raise TraceError(
+                f"jit: the shape of what {'a mask selects' if masked else primitive.name + ' finds'} depends on values, and a "
+                "replay has fixed shapes: ag.where(mask, x, 0) keeps the shape"
+            )
+        operands = tuple(self.value(x) for x in inputs)
+        arrays = out._data if isinstance(out._data, tuple) else (out._data,)
+        self.calls.append(Call(primitive, operands, params, tuple(self._made(a, operands) for a in arrays)))
+
+    def act(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...]) -> None:
+        """A call without a result, which is about to change arrays, dicts and the attributes of objects."""
+        for written in writes:
+            self._keep(written)
+        self.calls.append(Call(primitive, tuple(self.value(x) for x in inputs), params, ()))
+
+    def assign(self, target: Tensor, value: Tensor) -> None:
+        """`target.data = value`."""
+        self.act(ASSIGN, (target, value), {"target": target}, (target._data,))
+
+    def aliases(self, tensor: Tensor) -> None:
+        """A new tensor on an array that the function holds: it is read in each run."""
+        self._values.setdefault(id(tensor._data), Value(tensor._data, "captured", tensor=tensor))
+
+    def draws(self, stream: np.random.Generator) -> None:
+        """Somebody is about to draw from a stream."""
+        if self._first(stream):
+            state = stream.bit_generator.state
+            self._undo.append(lambda: setattr(stream.bit_generator, "state", state))
+
+    def switch(self, owner: Any, name: str) -> None:
+        """Somebody reads a flag, or is about to change it. Those of tensors made meanwhile are nobody's concern."""
+        if (not isinstance(owner, Tensor) or self._before(owner)) and self._first(owner, name):
+            value = getattr(owner, name)
+            self.switches.append((owner, name, value))
+            self._undo.append(lambda: setattr(owner, name, value))
+
+    def reads_grad(self, tensor: Tensor) -> None:
+        """Somebody reads `.grad`."""
+        if self._touched(tensor):
+            self.cleared.append((tensor, tensor._grad is None))
+            if tensor._grad is not None:
+                self.entered.append(Value(tensor._grad._data, "gradient", tensor=tensor))
+                self._values[id(tensor._grad._data)] = self.entered[-1]
+
+    def writes_grad(self, tensor: Tensor) -> None:
+        """Somebody is about to set `.grad`."""
+        self._touched(tensor)
+
+    def owned(self, gradient: Tensor) -> Tensor:
+        """A gradient in memory of its own, so that no two tensors share one."""
+        owner = self.value(gradient).owner
+        if owner.source == "call" and owner not in self._given:
+            self._given.add(owner)
+            return gradient
+        return apply(registry["copy"], (gradient,))
+
+    def refuse(self, what: str) -> None:
+        """A value is about to leave for Python, which does not run in a replay."""
+        raise TraceError(
+            f"jit: {what} hands a tensor's value to Python, which runs only while recording. Return the tensor and look at it "
+            "outside; choose with ag.where instead of `if`"
+        )
+
+    # -- what a plan is made from ----------------------------------------------------------------------------------------
+
+    def value(self, x: Tensor) -> Value:
+        """The value that a tensor holds."""
+        known = self._values.get(id(x._data))
+        if known is None:
+            known = self._values[id(x._data)] = self._new(x)
+        if x._primitive is None:
+            self.switch(x, "_requires_grad")
+            self.switch(x, "_data")
+        return known
+
+    def grads(self) -> list[tuple[Tensor, Value | None]]:
+        """The gradients that the run leaves behind and that were not there before."""
+        left = [(tensor, tensor._grad) for tensor, was in self._grads.values() if tensor._grad is not was or was is None]
+        return [(tensor, None if grad is None else self.value(grad)) for tensor, grad in left]
+
+    def restore(self) -> None:
+        """Undoes what the run wrote: storage, state of optimizers, flags, gradients, random streams."""
+        for undo in reversed(self._undo):
+            undo()
+
+    def unsettled(self) -> str:
+        """Which flag the run left changed, if any."""
+        changed = [(owner, name) for owner, name, value in self.switches if getattr(owner, name) is not value]
+        return ", ".join(f"{name.strip('_')} of {type(owner).__name__}" for owner, name in changed)
+
+    def _new(self, x: Tensor) -> Value:
+        if x._seq < self._start:
+            return Value(x._data, "captured", tensor=x)
+        if id(base_of(x._data)) in self._memory:
+            raise TraceError(f"jit: {x._describe()} shows memory of a recorded tensor, but no operation made it")
+        return Value(x._data, "constant")
+
+    def _made(self, array: Array, operands: tuple[Value, ...]) -> Value:
+        memory = base_of(array)
+        owner = next((v.owner for v in operands if base_of(v.array) is memory), None)
+        self._memory.add(id(memory))
+        made = self._values[id(array)] = Value(array, "call", owner)
+        return made
+
+    def _before(self, tensor: Tensor) -> bool:
+        known = self._values.get(id(tensor._data))
+        return tensor._seq < self._start or (known is not None and known.tensor is tensor)
+
+    def _first(self, thing: Any, name: str = "") -> bool:
+        key = id(thing), name
+        if key in self._seen:
+            return False
+        self._seen[key] = thing
+        return True
+
+    def _touched(self, tensor: Tensor) -> bool:
+        """Whether `.grad` of a tensor from before is met for the first time."""
+        if id(tensor) in self._grads or not self._before(tensor):
+            return False
+        was = tensor._grad
+        self._grads[id(tensor)] = tensor, was
+        self._undo.append(lambda: setattr(tensor, "_grad", was))
+        return True
+
+    def _keep(self, written: Any) -> None:
+        """Remembers how to undo writes: of an array, of a dict and the arrays in it, of the attributes of an object."""
+        if not self._first(written):
+            return
+        if isinstance(written, np.ndarray):
+            saved = written.copy()
+            self._undo.append(lambda: np.copyto(written, saved))
+            return
+        held = written if isinstance(written, dict) else vars(written)
+        for value in held.values():
+            if isinstance(value, np.ndarray):
+                self._keep(value)
+        items = dict(held)
+
+        def undo() -> None:
+            held.clear()
+            held.update(items)
+
+        self._undo.append(undo)
+
+
+def _assign(storage: Array, value: Array, target: Tensor) -> None:
+    storage[...] = value
+    target._seq = tick()
+
+
+ASSIGN: Final = Primitive("assign", _assign, formula="x ← value", effect=True, uniform=False)

@@ -1,0 +1,39 @@
+"""The figure that most exercises draw: curves over a number that is not the epoch, in panels side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from study import Study
+
+from autograd_mini.viz.canvas import COLOURS, LINES, MARKERS, finished
+
+Curve = tuple[Sequence[float], Sequence[float]]  # x, y
+
+
+def plot_curves(
+    study: Study,
+    name: str,
+    panels: Mapping[str, Mapping[str, Curve]],
+    *,
+    xlabel: str,
+    xscale: str = "linear",
+    yscale: str = "linear",
+) -> None:
+    """Writes the figure `name` of a study, with a panel for each y label, all on one scale, and a curve for each name."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(1.5 + 4.5 * len(panels), 4), layout="constrained")
+    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for axes, (ylabel, curves) in zip(grid, panels.items(), strict=True):
+        for i, (label, (x, y)) in enumerate(curves.items()):
+            marker, color, linestyle = (styles[i % len(styles)] for styles in (MARKERS, COLOURS, LINES))
+            marker = marker if len(x) <= 30 else ""
+            axes.plot(x, y, label=label, color=color, linestyle=linestyle, marker=marker, markersize=4, linewidth=1.8)
+        axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
+        if xscale == "linear":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    finished(figure, study.figure(name))

@@ -1,0 +1,93 @@
+"""From names and flags to a recipe: what the command line asks for, put together from the tables of `recipes`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from autograd_mini import nn
+
+from .datasets import recipe_for_folder
+from .recipes import MODELS, PRESETS, RECIPES, Recipe
+
+
+def choose(model: str, data: str, preset: str | None = None) -> Recipe:
+    """The recipe of a model on a data set, or on a folder of pictures, as a preset changes it; ValueError for unknown names.
+
+    >>> from autograd_mini.models.choose import choose
+    >>> choose("cnn", "fashion-mnist", "keras-check").options
+    {'variant': 'keras'}
+    """
+    if model not in MODELS:
+        raise ValueError(f"unknown model {model!r}; there are {', '.join(MODELS)}")
+    return replace(_plain(model, data), **_changes(model, preset))
+
+
+def changed(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = (), latent: int | None = None) -> Recipe:
+    """The recipe with other fields (None: as they are), options of the model, each NAME=VALUE, and so many latent dimensions.
+
+    ValueError for what does not fit.
+
+    >>> from autograd_mini.models.choose import changed, choose
+    >>> changed(choose("vae", "mnist"), {"epochs": 3, "lr": None}, ["beta=4"], latent=2).options
+    {'beta': 4}
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    recipe = recipe.lasting(given.pop("epochs", None), given.pop("iterations", None))
+    recipe = replace(recipe, **given) if latent is None else replace(recipe, **given).with_latent(latent)
+    asked = dict(map(_option, options))
+    if not asked:
+        return recipe
+    recipe = replace(recipe, options={**recipe.options, **asked})
+    try:
+        recipe.build()
+    except TypeError as error:
+        raise ValueError(f"--option: {error}") from error
+    return recipe
+
+
+def data_name(data: str) -> str:
+    """A data set as the tables spell it: the world writes fashion-mnist.
+
+    >>> from autograd_mini.models.choose import data_name
+    >>> data_name("fashion-mnist"), data_name("my-pictures")
+    ('fashion_mnist', 'my-pictures')
+    """
+    name = data.replace("-", "_")
+    return name if name in nn.data.DATASETS else data
+
+
+def _plain(model: str, data: str) -> Recipe:
+    name = data_name(data)
+    if (model, name) in RECIPES:
+        return RECIPES[model, name]
+    if name in nn.data.DATASETS:
+        fitting = ", ".join(other for kind, other in RECIPES if kind == model)
+        raise ValueError(f"no recipe for {model} on {name}; there are some for {fitting}")
+    if not Path(data).is_dir():
+        raise ValueError(f"unknown data set {data!r}; there are {', '.join(nn.data.DATASETS)}, or a folder of pictures")
+    return recipe_for_folder(model, Path(data))
+
+
+def _changes(model: str, preset: str | None) -> dict[str, Any]:
+    """What a preset changes in the model's recipe."""
+    if preset is None:
+        return {}
+    if (model, preset) not in PRESETS:
+        fitting = ", ".join(name for other, name in PRESETS if other == model) or "none"
+        raise ValueError(f"no preset {preset!r} for {model}; there are {fitting}")
+    return PRESETS[model, preset]
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, where the value is JSON, or else the text that it is."""
+    name, sign, value = text.partition("=")
+    if not sign or not name.isidentifier():
+        raise ValueError(f"--option: expected NAME=VALUE, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value

@@ -1,0 +1,26 @@
+"""The deep convolutional GAN (Radford et al. 2016): transposed convolutions up, convolutions down, batch norm in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from .gan import GAN
+
+SIZES = (100, 3, 64, 64)  # latent dimensions; channels, height and width of the images
+ARCHITECTURE: Final[dict[str, Any]] = {"form": "transposed", "width": 64, "d_norm": True}
+
+
+class DCGAN(GAN):
+    """A `GAN` in the form of the DCGAN, for images of any even size, grey and in colour: z → 512×4² → 256×8² → … → 3×64².
+
+    Options are the `GAN`'s, and go before the architecture's.
+
+    >>> from autograd_mini import models
+    >>> dcgan = models.DCGAN((100, 1, 28, 28), width=8, real_label=0.9)
+    >>> dcgan.sample(5).shape
+    (5, 1, 28, 28)
+    """
+
+    def __init__(self, sizes: Sequence[int] = SIZES, **options: Any) -> None:
+        super().__init__(sizes, **{**ARCHITECTURE, **options})

@@ -1,0 +1,50 @@
+"""The denoising autoencoder (Vincent et al. 2008): it sees a corrupted image and is asked for the clean one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import autograd_mini as ag
+from autograd_mini.tensor import Tensor
+
+from .autoencoder import Autoencoder
+
+SIZES = (784, 512, 128)  # pixels, hidden units, code
+
+CORRUPTIONS: Final[dict[str, Callable[[Tensor, float], Tensor]]] = {
+    "gaussian": lambda images, amount: images + amount * ag.randn(images.shape, dtype=images.dtype),
+    "masking": lambda images, amount: images * ag.bernoulli(1 - amount, images.shape),
+    "salt-and-pepper": lambda images, amount: ag.where(
+        ag.rand(images.shape) < amount, ag.bernoulli(0.5, images.shape), images
+    ),
+}  # fmt: skip
+"""Name -> images corrupted by an amount: σ of added noise, or the share of pixels set to 0, or to 0 or 1."""
+
+
+class DenoisingAutoencoder(Autoencoder):
+    """An autoencoder that restores images which a `corruption`, a name in `CORRUPTIONS`, has spoilt by `amount`.
+
+    Whenever it computes its loss it draws a new corruption, in evaluation too: the loss says how well it restores. What is
+    given to `reconstruct` is taken as it is. ValueError for an unknown corruption or an amount that is not one.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import models
+    >>> dae = models.DenoisingAutoencoder(sizes=(64, 32, 8), corruption="masking", amount=1.0)
+    >>> dae.corrupt(ag.ones((5, 64))).sum()
+    Tensor(0.0)
+    """
+
+    def __init__(
+        self, sizes: Sequence[int] = SIZES, *, corruption: str = "gaussian", amount: float = 0.5, **options: Any
+    ) -> None:
+        if corruption not in CORRUPTIONS:
+            raise ValueError(f"unknown corruption {corruption!r}; there are {', '.join(CORRUPTIONS)}")
+        if not 0 <= amount <= (float("inf") if corruption == "gaussian" else 1):
+            raise ValueError(f"{corruption}: expected an amount of 0 or more, and at most 1 for a share, got {amount}")
+        super().__init__(sizes, **options)
+        self.corruption, self.amount = corruption, amount
+
+    def corrupt(self, images: Tensor) -> Tensor:
+        """The images (N, D) with fresh corruption."""
+        return CORRUPTIONS[self.corruption](images, self.amount)

@@ -1,0 +1,132 @@
+"""How probable a variational autoencoder finds images: bounds on log p(x), estimates of it, and how much of z it uses.
+
+All work through the images in parts, so that memory does not grow with their number or with that of the draws, which come from
+the stream of `ag.manual_seed`. Images should be as those in training: binary, where a model was trained with `binarize`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import autograd_mini as ag
+from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
+
+ROWS: Final = 500  # decoded images held at once: enough to keep NumPy busy, few enough to stay in cache
+
+
+class Weighted(Protocol):
+    """What the bounds ask of a model; `Variational` has it."""
+
+    training: bool
+
+    def train(self, mode: bool = True) -> object: ...
+    def log_weights(self, images: TensorLike, draws: int) -> Tensor: ...
+
+
+class Encoded(Protocol):
+    """What `active_units` asks of a model; every `LatentModel` has it."""
+
+    training: bool
+
+    def train(self, mode: bool = True) -> object: ...
+    def latent(self, images: TensorLike) -> Tensor: ...
+
+
+def elbo(model: Weighted, images: TensorLike, draws: int = 1, *, rows: int = ROWS) -> NDArray[np.float64]:
+    """The evidence lower bound on log p(x) of each image, (N,) in nats: the mean of log w over draws of z.
+
+    w = p(x, z) / q(z|x) (C.16); with q the true posterior it is log p(x) at every draw. At most `rows` decoded images are held
+    at once. ValueError for fewer than one draw or row.
+
+    >>> from autograd_mini import models, nn
+    >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images
+    >>> models.metrics.elbo(vae, images).shape
+    (355,)
+    """
+    return _folded(model, images, draws, rows, np.add) / draws
+
+
+def importance_weighted_bound(model: Weighted, images: TensorLike, k: int, *, rows: int = ROWS) -> NDArray[np.float64]:
+    """L_k, a bound on log p(x) of each image that is tighter the larger k, (N,) in nats: log (1/k) Σ w over k draws of z.
+
+    ELBO = L_1 ≤ L_k ≤ L_(k+1) ≤ log p(x) in expectation (Burda et al. 2016, theorem 1). The sum is a running one: at most
+    `rows` decoded images are held at once, whatever k. ValueError for k or rows below 1.
+
+    >>> from autograd_mini import models, nn
+    >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images
+    >>> bool(models.metrics.elbo(vae, images).mean() < models.metrics.importance_weighted_bound(vae, images, 50).mean())
+    True
+    """
+    return _folded(model, images, k, rows, np.logaddexp) - math.log(k)
+
+
+def negative_log_likelihood(model: Weighted, images: TensorLike, k: int = 5000, *, rows: int = ROWS) -> float:
+    """−log p(x) in nats, mean over the images, estimated by −L_k: the literature's k is 5000 (Burda et al. 2016, section 5).
+
+    Time and memory are those of `importance_weighted_bound`.
+
+    >>> from autograd_mini import models, nn
+    >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images[:20]
+    >>> 40 < models.metrics.negative_log_likelihood(vae, images, k=100) < 50
+    True
+    """
+    return float(-importance_weighted_bound(model, images, k, rows=rows).mean())
+
+
+def active_units(model: Encoded, images: TensorLike, threshold: float = 0.01, *, rows: int = ROWS) -> int:
+    """How many latent dimensions tell images apart: those whose posterior mean has a variance over images above `threshold`.
+
+    A_u = Var_x(E_q(u|x)[u]) > 0.01 (Burda et al. 2016, section 5.2). At most `rows` images are encoded at once.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import models, nn
+    >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images
+    >>> with ag.no_grad():
+    ...     vae.mu.weight.data = 0 * vae.mu.weight.data
+    >>> models.metrics.active_units(vae, images)
+    0
+    """
+    with _inference(model):
+        means = np.concatenate([model.latent(part).numpy() for part in _parts(images, rows)], dtype=np.float64)
+    return int((means.var(axis=0) > threshold).sum())
+
+
+def _folded(model: Weighted, images: TensorLike, draws: int, rows: int, fold: np.ufunc) -> NDArray[np.float64]:
+    """The log weights of each image's draws put together by `fold`, a part of the images and of the draws at a time."""
+    if min(draws, rows) < 1:
+        raise ValueError(f"expected at least one draw and one row, got {draws} and {rows}")
+    at_once = min(draws, rows)
+    totals = []
+    with _inference(model):
+        for part in _parts(images, rows // at_once):
+            total = np.full(len(part), fold.identity, np.float64)
+            for done in range(0, draws, at_once):
+                weights = model.log_weights(part, min(at_once, draws - done)).numpy().astype(np.float64)
+                total = fold(total, fold.reduce(weights, axis=0))
+            totals.append(total)
+    return np.concatenate(totals)
+
+
+def _parts(images: TensorLike, size: int) -> Iterator[Array]:
+    array = as_tensor(images).numpy()
+    if not len(array):
+        raise ValueError("expected images, got none")
+    return (array[start : start + size] for start in range(0, len(array), size))
+
+
+@contextmanager
+def _inference(model: Weighted | Encoded) -> Iterator[None]:
+    """Inside, the model is in inference mode and nothing is recorded."""
+    training = model.training
+    model.train(False)
+    try:
+        with ag.no_grad():
+            yield
+    finally:
+        model.train(training)

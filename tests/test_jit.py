@@ -1,0 +1,562 @@
+"""`jit` gives what eager gives, bit for bit, whatever is in the step; and what it cannot repeat, it refuses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+import autograd_mini as ag
+from autograd_mini import nn
+from autograd_mini.jit.trace import TraceError
+from autograd_mini.testing import Program, programs
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    state = ag.get_rng_state()
+    ag.manual_seed(0)
+    yield
+    ag.set_rng_state(state)
+
+
+def batches(*shapes: tuple[int, ...], count: int = 6) -> list[tuple[ag.Tensor, ...]]:
+    random = np.random.default_rng(1)
+    return [tuple(ag.Tensor(random.standard_normal(s).astype(np.float32)) for s in shapes) for _ in range(count)]
+
+
+def agree(make: Callable[[], Callable[..., Any]], calls: list[tuple[Any, ...]], replayed: bool = True) -> Any:
+    """Two instances, one compiled, give the same bits call by call; returns the compiled one."""
+    ag.manual_seed(3)
+    plain = make()
+    wanted = [[np.copy(t._data) for t in flat(plain(*args))] for args in calls]
+    after = ag.rand(2).tolist()
+    ag.manual_seed(3)
+    compiled = ag.jit(make(), exact=True)
+    for number, (args, expected) in enumerate(zip(calls, wanted, strict=True)):
+        given = [t._data for t in flat(compiled(*args))]
+        assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(given, expected, strict=True)), f"call {number}"
+    assert ag.rand(2).tolist() == after  # the stream stands where it would
+    assert bool(compiled.plans) == replayed
+    return compiled
+
+
+def flat(result: Any) -> list[ag.Tensor]:
+    if isinstance(result, ag.Tensor):
+        return [result]
+    return [t for x in (result.values() if isinstance(result, dict) else result) for t in flat(x)]
+
+
+def training(net: nn.Module, optimizer: Any, loss_of: Callable[..., ag.Tensor]) -> Callable[..., Any]:
+    """A step that gives its loss, all gradients and all weights."""
+
+    def step(*batch: ag.Tensor) -> list[ag.Tensor]:
+        optimizer.zero_grad()
+        loss = loss_of(*batch)
+        loss.backward()
+        optimizer.step()
+        grads = [p.grad.copy() for p in net.parameters() if p.grad is not None]
+        return [loss.detach(), *grads, *[p.detach().copy() for p in net.parameters()]]
+
+    return step
+
+
+# -- eager and jit agree -------------------------------------------------------------------------------------------------------
+
+
+@given(program=programs())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_programs_and_their_gradients_are_the_same_bits(program: Program) -> None:
+    assume(" > 0]" not in program.source)  # what a mask selects is refused
+
+    def both(*inputs: ag.Tensor) -> Any:
+        outputs, pull = ag.vjp(lambda *xs: program(*xs), *inputs)
+        return list(outputs), list(pull(tuple(ag.cos(y.detach()) for y in outputs)))
+
+    calls = [tuple(ag.Tensor(a + 0.01 * i) for a in program.inputs) for i in range(4)]
+    agree(lambda: both, calls)
+
+
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "SGD": lambda p: nn.SGD(p, lr=0.1),
+    "momentum": lambda p: nn.SGD(p, lr=0.1, momentum=0.9, weight_decay=1e-2, nesterov=True),
+    "Adam": lambda p: nn.Adam(p, lr=1e-2),
+    "AdamW": lambda p: nn.AdamW(p, lr=1e-2),
+    "NAdam": lambda p: nn.NAdam(p, lr=1e-2),
+    "Adagrad": lambda p: nn.Adagrad(p, lr=1e-2),
+    "RMSprop": lambda p: nn.RMSprop(p, lr=1e-2, momentum=0.9, centered=True),
+    "Adadelta": lambda p: nn.Adadelta(p),
+    "FTRL": lambda p: nn.FTRL(p, lr=1e-1),
+    "Adam then SGD": lambda p: nn.SwitchOptimizer(nn.Adam(p := list(p), lr=1e-2), nn.SGD(p, lr=1e-2), at=4),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_replays(optimizer: str) -> None:
+    def make() -> Callable[..., Any]:
+        net = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
+        return training(net, OPTIMIZERS[optimizer](net.parameters()), lambda x, y: nn.mse_loss(net(x), y))
+
+    agree(make, batches((4, 5), (4, 3), count=8))
+
+
+def test_layers_with_state_and_draws_replay() -> None:
+    """Batch norm's running statistics, spectral norm's vectors, dropout and noise."""
+
+    def make() -> Callable[..., Any]:
+        net = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.3), nn.GaussianNoise(0.1),
+            nn.Flatten(), nn.SpectralNorm(nn.Linear(16, 8)), nn.BatchNorm1d(8, momentum=None), nn.WeightNorm(nn.Linear(8, 2)),
+        )  # fmt: skip
+        step = training(net, nn.Adam(net.parameters()), lambda x, y: nn.mse_loss(net(x), y))
+        return lambda *batch: [*step(*batch), *[b.copy() for _, b in net.named_buffers()]]
+
+    agree(make, batches((6, 1, 4, 4), (6, 2)))
+
+
+def test_schedules_are_live() -> None:
+    """A learning rate changed outside is used by the next replay."""
+
+    def make() -> Callable[..., Any]:
+        w = ag.Tensor([1.0, 2.0], requires_grad=True)
+        optimizer = nn.SGD([w], lr=0.5)
+        schedule = nn.ExponentialLR(optimizer, 0.5)
+
+        def step(x: ag.Tensor) -> ag.Tensor:
+            optimizer.zero_grad()
+            (w * x).sum().backward()
+            optimizer.step()
+            return w.detach().copy()
+
+        compiled = ag.jit(step)
+
+        def run(x: ag.Tensor, fast: bool) -> ag.Tensor:
+            result = (compiled if fast else step)(x)
+            schedule.step()
+            return result
+
+        return run
+
+    slow, fast = make(), make()
+    for (x,) in batches((2,)):
+        assert slow(x, False).tolist() == fast(x, True).tolist()
+
+
+def test_python_floats_are_live_and_ints_are_not() -> None:
+    compiled = ag.jit(lambda x, rate, power: x * rate + power)
+    x = ag.Tensor([1.0, 2.0])
+    for rate in (0.1, 0.2, 0.3, 0.4):
+        np.testing.assert_array_equal(compiled(x, rate, 2).numpy(), (x * rate + 2).numpy())
+    assert len(compiled.plans) == 1
+    for _ in range(3):
+        assert compiled(x, 0.5, 3).tolist() == [3.5, 4.0]
+    assert len(compiled.plans) == 2
+
+
+def test_sharpness_aware_steps_replay() -> None:
+    def make() -> Callable[..., Any]:
+        net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+        optimizer = nn.SAM(nn.SGD(net.parameters(), lr=0.1, momentum=0.9))
+
+        def step(x: ag.Tensor, y: ag.Tensor) -> Any:
+            def closure() -> ag.Tensor:
+                optimizer.zero_grad()
+                loss = nn.mse_loss(net(x), y)
+                loss.backward()
+                return loss
+
+            return [optimizer.step(closure).detach(), *[p.detach().copy() for p in net.parameters()]]
+
+        return step
+
+    agree(make, batches((4, 3), (4, 1)))
+
+
+def test_adversaries_average_and_clip_in_one_step() -> None:
+    """D then G in one function, EMA of G, clipped gradients, a penalty on a gradient (double backward)."""
+
+    def make() -> Callable[..., Any]:
+        g, d = (
+            nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2)),
+            nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1)),
+        )
+        by_g, by_d = nn.Adam(g.parameters(), lr=1e-2), nn.Adam(d.parameters(), lr=1e-2)
+        ema, history = nn.EMA(g.parameters(), decay=0.9, warmup=True), nn.HistoricalAverage(g.parameters())
+
+        def step(real: ag.Tensor) -> Any:
+            fake = g(ag.randn(len(real), 2))
+            by_d.zero_grad()
+            mixed = ag.rand(len(real), 1) * real + fake.detach()
+            mixed.requires_grad = True
+            slope = ag.grad(d(mixed).sum(), mixed, create_graph=True)
+            (d(fake.detach()).mean() - d(real).mean() + ag.square(ag.norm(slope, axis=1) - 1).mean()).backward()
+            norm = nn.clip_grad_norm(d.parameters(), 0.5)
+            by_d.step()
+            by_g.zero_grad()
+            loss = -d(fake).mean() + history.penalty() * 0.1
+            loss.backward()
+            by_g.step()
+            ema.update()
+            history.update()
+            d.zero_grad()
+            return [loss.detach(), ag.as_tensor(norm).astype(np.float32), *[ag.from_numpy(m).copy() for m in ema.means],
+                    *[p.detach().copy() for p in (*g.parameters(), *d.parameters())]]  # fmt: skip
+
+        return step
+
+    agree(make, batches((6, 2)))
+
+
+def test_gradients_add_up_over_replays() -> None:
+    """Without zero_grad a replay adds to what is there; with another state of `.grad` another plan is used."""
+    w = ag.Tensor([1.0, 2.0], requires_grad=True)
+
+    @ag.jit
+    def add(x: ag.Tensor) -> None:
+        (w * x).sum().backward()
+
+    held = []
+    for i in range(8):
+        if i == 5:
+            w.grad = None
+        add(ag.Tensor([1.0, 10.0]))
+        held.append(w.grad)
+    assert [g.tolist() for g in held if g is not None] == [[float(k), 10.0 * k] for k in (1, 2, 3, 4, 5, 1, 2, 3)]
+
+
+def test_shared_and_unreached_parameters() -> None:
+    def make() -> Callable[..., Any]:
+        shared, idle = nn.Linear(3, 3), nn.Linear(3, 3)
+        net = nn.Sequential(shared, nn.Tanh(), shared)
+        both = nn.Sequential(net, idle)
+        return training(both, nn.Adam(both.parameters()), lambda x: net(x).square().mean())
+
+    agree(make, batches((4, 3)))
+
+
+def test_long_runs_on_single_numbers_become_programs_that_agree_to_rounding() -> None:
+    w, b = ag.Tensor(0.9, requires_grad=True), ag.Tensor(0.1, requires_grad=True)
+
+    def step(y: ag.Tensor) -> list[ag.Tensor]:
+        w.grad = b.grad = None
+        for _ in range(50):
+            y = ag.tanh(ag.relu(y * w + b) - 0.25)
+        y.backward()
+        return [y.detach(), w.grad.copy(), b.grad.copy()]
+
+    compiled = ag.jit(step)
+    for value in (0.5, -0.5, 2.0, 0.7, 0.1):
+        expected = [t.item() for t in step(ag.Tensor(value))]
+        given = compiled(ag.Tensor(value))
+        assert [t.item() for t in given] == pytest.approx(expected, rel=1e-5)
+        assert [t.dtype for t in (*given, w.grad)] == [np.float32] * 4
+    assert [row.call.primitive.name for row in compiled.plan.rows] == ["program"]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("value", [0.0, 1000.0, -1.0, np.inf, np.nan])
+def test_a_program_where_python_would_raise_gives_what_numpy_gives(value: float) -> None:
+    def function(x: ag.Tensor) -> list[ag.Tensor]:
+        y = x * 1
+        for _ in range(40):
+            y = y + 0.0
+        return [1 / y, ag.exp(y), ag.log(y), ag.sqrt(y), ag.sin(y), ag.relu(y)]
+
+    compiled = ag.jit(function)
+    for _ in range(3):
+        given = [t.item() for t in compiled(ag.Tensor(value))]
+    expected = [t.item() for t in function(ag.Tensor(value))]
+    np.testing.assert_allclose(given, expected, rtol=1e-6)
+
+
+# -- one function, several plans ----------------------------------------------------------------------------------------------
+
+
+def test_flags_shapes_and_modes_choose_the_plan() -> None:
+    """The smaller last batch, evaluation, frozen layers and no_grad each get a plan, and come back to it."""
+    net = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 1))
+
+    @ag.jit
+    def step(x: ag.Tensor) -> list[ag.Tensor]:
+        net.zero_grad()
+        loss = net(x).square().mean()
+        if loss.requires_grad:
+            loss.backward()
+        return [loss.detach(), *[p.grad.copy() if p.grad is not None else ag.zeros(1) for p in net.parameters()]]
+
+    def checked(x: ag.Tensor) -> None:
+        state = ag.get_rng_state()
+        expected = [t.tolist() for t in step.function(x)]
+        ag.set_rng_state(state)
+        assert [t.tolist() for t in step(x)] == expected
+
+    large, small = ag.ones((4, 3)), ag.ones((2, 3))
+    for _ in range(2):
+        for x in (large, small):
+            for _ in range(3):
+                checked(x)
+        net.eval()
+        checked(large)
+        checked(large)
+        net.train()
+        net[0].freeze()
+        checked(large)
+        checked(large)
+        net[0].unfreeze()
+    assert len(step.plans) == 4
+    with ag.no_grad():
+        for _ in range(3):
+            checked(large)
+    assert len(step.plans) == 5
+
+
+def test_at_most_eight_plans_are_kept() -> None:
+    compiled = ag.jit(lambda x: x + 1)
+    for n in range(1, 20):
+        for _ in range(3):
+            assert compiled(ag.zeros(n)).shape == (n,)
+    assert len(compiled.plans) == 8
+
+
+def test_an_exchanged_layer_and_a_new_group_are_noticed() -> None:
+    net = nn.Sequential(nn.Linear(2, 2))
+    net.head = nn.Linear(2, 1)
+    step = ag.jit(lambda x: net.head(x).detach())
+    x = ag.ones((1, 2))
+    for _ in range(3):
+        step(x)
+    net.head = nn.Linear(2, 1)
+    assert step(x).tolist() == net.head(x).tolist()
+    late = ag.Tensor([1.0], requires_grad=True)
+    optimizer = nn.SGD(net.head.parameters(), lr=0.1)
+
+    @ag.jit
+    def train(x: ag.Tensor) -> None:
+        optimizer.zero_grad()
+        (net.head(x).sum() + late.sum()).backward()
+        optimizer.step()
+
+    for _ in range(3):
+        train(x)
+    optimizer.add_param_group({"params": [late]})
+    train(x)
+    assert late.tolist() == pytest.approx([0.9])
+
+
+def test_loaded_state_is_used() -> None:
+    """load_state_dict of model and optimizer reaches a compiled step."""
+
+    def make() -> tuple[nn.Module, Any, Callable[..., Any]]:
+        net = nn.Linear(3, 2)
+        optimizer = nn.Adam(net.parameters(), lr=0.1)
+        return net, optimizer, training(net, optimizer, lambda x: net(x).square().sum())
+
+    data = batches((4, 3), count=8)
+    net, optimizer, step = make()
+    ag.manual_seed(5)
+    compiled = ag.jit(step)
+    for batch in data[:4]:
+        compiled(*batch)
+    weights, state = net.state_dict(), optimizer.state_dict()
+    first = [t.tolist() for t in compiled(*data[4])]
+    compiled(*data[5])
+    net.load_state_dict(weights)
+    optimizer.load_state_dict(state)
+    assert [t.tolist() for t in compiled(*data[4])] == first
+
+
+LIVE: dict[str, Callable[[ag.Tensor, ag.Tensor], ag.Tensor]] = {
+    "detach": lambda x, w: x @ (w.detach() * 2),
+    "grad": lambda x, w: ag.grad(lambda v: (v * v).sum())(w.detach()),
+    "vjp": lambda x, w: ag.vjp(lambda a, b: a @ (b * 2), x, w.detach())[1](ag.ones((2, 3)))[0],
+    "own memory": lambda x, w: x @ (ag.from_numpy(w._data) * 2),
+}
+
+
+@pytest.mark.parametrize("way", LIVE)
+@pytest.mark.parametrize("trained", [False, True])
+def test_what_a_function_reads_is_live_by_whatever_way(way: str, trained: bool) -> None:
+    """A tensor from outside is no constant, though it be met as a detached leaf or as a transform's variable."""
+    w, x = ag.Tensor(np.eye(3, dtype=np.float32), requires_grad=trained), ag.ones((2, 3))
+    compiled = ag.jit(lambda x: LIVE[way](x, w))
+    for value in (1.0, 2.0, 3.0, 4.0):
+        w.data = np.full((3, 3), value)
+        assert compiled(x).tolist() == LIVE[way](x, w).tolist()
+
+
+# -- what leaves, and what is refused -----------------------------------------------------------------------------------------
+
+
+def test_results_are_nobody_elses_memory() -> None:
+    w = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+
+    @ag.jit
+    def step(x: ag.Tensor) -> Any:
+        w.grad = None
+        h = ag.tanh(w * x)
+        h.sum().backward()
+        return h.detach(), h.detach().T, w.grad, x, ag.ones(2)
+
+    results = [step(ag.full((2, 2), value)) for value in (0.1, 0.2, 0.3, 0.4, 0.5)]
+    for value, (h, t, g, x, ones) in zip((0.1, 0.2, 0.3, 0.4, 0.5), results, strict=True):
+        expected = np.tanh(w.detach().numpy() * np.float32(value))
+        np.testing.assert_allclose(h.numpy(), expected, rtol=1e-6)
+        np.testing.assert_allclose(t.numpy(), expected.T, rtol=1e-6)
+        np.testing.assert_allclose(g.numpy(), (1 - expected**2) * value, rtol=1e-5)
+        assert x.tolist() == [[pytest.approx(value)] * 2] * 2
+        assert ones.tolist() == [1.0, 1.0]
+
+
+def test_arguments_that_are_one_another_or_a_parameter() -> None:
+    w = ag.Tensor([2.0], requires_grad=True)
+    product = ag.jit(lambda a, b: (a * b * w).detach())
+    x, y = ag.Tensor([3.0]), ag.Tensor([5.0])
+    for a, b in [(x, x), (x, x), (x, x), (x, y), (y, x), (w, x), (w, x), (w, x), (w, w), (x, w), (x, w.detach()), (x, y)]:
+        assert product(a, b).item() == a.item() * b.item() * 2
+
+
+def test_arrays_in_trees_and_keywords() -> None:
+    compiled = ag.jit(lambda batch, *, scale: {"y": batch["a"] * scale + batch["b"][0], "n": None})
+    for k in range(4):
+        y = compiled({"a": np.full(3, k, np.float32), "b": [np.ones(3, np.float32)]}, scale=2.0)
+        assert y["y"].tolist() == [2.0 * k + 1] * 3
+        assert y["n"] is None
+
+
+def test_values_do_not_leave_for_python() -> None:
+    """Nothing is changed by a refused run: weights, state, gradients, random stream."""
+    ways: dict[str, Callable[[ag.Tensor], Any]] = {
+        "item": lambda t: t.item(), "data": lambda t: t.data, "float": float, "bool": bool, "numpy": lambda t: t.numpy(),
+        "tolist": lambda t: t.tolist(), "Tensor": lambda t: ag.Tensor(t), "array": np.asarray,
+    }  # fmt: skip
+    for look in ways.values():
+        net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+        optimizer = nn.Adam(net.parameters())
+
+        def step(x: ag.Tensor, net: Any = net, optimizer: Any = optimizer, look: Any = look) -> None:
+            optimizer.zero_grad()
+            loss = (net(x) * ag.rand(3, 2)).sum()
+            loss.backward()
+            optimizer.step()
+            look(loss.detach())
+
+        compiled = ag.jit(step)
+        x = ag.Tensor([[1.0, 2.0], [3.0, 5.0], [0.0, 1.0]])
+        compiled(x)
+        weights, state, stream = net.state_dict(), optimizer.state_dict(), ag.get_rng_state()
+        grads = [p.grad for p in net.parameters()]
+        with pytest.raises(TraceError, match="only while recording"):
+            compiled(x)
+        assert [p.grad for p in net.parameters()] == grads or all(
+            p.grad is g for p, g in zip(net.parameters(), grads, strict=True)
+        )
+        assert all(np.array_equal(weights[k], v) for k, v in net.state_dict().items())
+        again = optimizer.state_dict()
+        assert all(np.array_equal(state["state"][n][k], v) for n, s in again["state"].items() for k, v in s.items())
+        assert ag.get_rng_state() == stream
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: x[x > 0], lambda x: ag.nonzero(x)[0], lambda x: ag.argwhere(x)], ids=["mask", "nonzero", "argwhere"]
+)
+def test_shapes_that_depend_on_values_are_refused(function: Callable[..., Any]) -> None:
+    compiled = ag.jit(function)
+    compiled(ag.Tensor([1.0, -1.0]))
+    with pytest.raises(TraceError, match="depends on values"):
+        compiled(ag.Tensor([1.0, -1.0]))
+
+
+def test_results_that_need_a_gradient_are_refused() -> None:
+    w = ag.Tensor([1.0], requires_grad=True)
+    with pytest.raises(RuntimeError, match="jit the whole step"):
+        ag.jit(lambda x: x * w)(ag.ones(1))
+    with pytest.raises(RuntimeError, match="jit the whole step"):
+        ag.jit(lambda x: x.detach())(w * 2)
+    with ag.no_grad():
+        assert ag.jit(lambda x: x * w)(w * 2).tolist() == [2.0]
+
+
+def test_a_kernel_that_fails_in_a_replay_is_explained() -> None:
+    compiled = ag.jit(lambda z, t: nn.cross_entropy(z, t))
+    z = ag.zeros((2, 3))
+    for _ in range(3):
+        compiled(z, ag.Tensor([0, 2]))
+    with pytest.raises(IndexError, match=r"targets must lie in \[0, 3\)"):
+        compiled(z, ag.Tensor([0, 3]))
+    assert compiled(z, ag.Tensor([0, 2])).item() == pytest.approx(np.log(3), rel=1e-6)
+
+
+def test_nested_jit_is_part_of_the_outer_plan() -> None:
+    inner = ag.jit(lambda x: ag.tanh(x) * 2)
+    outer = ag.jit(lambda x: inner(x) + inner(x))
+    for _ in range(4):
+        assert outer(ag.Tensor([0.5])).item() == pytest.approx(4 * np.tanh(0.5), rel=1e-6)
+    assert [row.call.primitive.name for row in outer.plan.rows].count("tanh") == 2
+
+
+def test_threads_take_turns() -> None:
+    compiled = ag.jit(lambda x: ag.tanh(x * 2).sum())
+    wrong: list[float] = []
+
+    def work(value: float) -> None:
+        for _ in range(50):
+            got = compiled(ag.full((50,), value)).item()
+            if got != pytest.approx(50 * np.tanh(2 * value), rel=1e-5):
+                wrong.append(value)
+
+    pair = [threading.Thread(target=work, args=(value,)) for value in (0.1, 0.7)]
+    for thread in pair:
+        thread.start()
+    for thread in pair:
+        thread.join()
+    assert not wrong
+
+
+def test_a_method_and_transforms() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            self.layer = nn.Linear(2, 1)
+
+        @ag.jit
+        def predict(self, x: ag.Tensor) -> ag.Tensor:
+            return self.layer(x).detach()
+
+    a, b = Model(), Model()
+    x = ag.Tensor([[1.0, 2.0]])
+    for _ in range(3):
+        assert a.predict(x).tolist() == a.layer(x).tolist()
+        assert b.predict(x).tolist() == b.layer(x).tolist()
+    slope = ag.jit(ag.grad(lambda x: (x**3).sum()))
+    curve = ag.jit(ag.hessian(lambda x: (x**3).sum()))
+    for value in (1.0, 2.0, 3.0, 4.0):
+        assert slope(ag.Tensor([value])).tolist() == pytest.approx([3 * value**2])
+        assert curve(ag.Tensor([value])).tolist() == [pytest.approx([6 * value])]
+
+
+def test_a_steady_step_allocates_no_large_memory() -> None:
+    """Everything of size lies in buffers: at no time is there as much new memory as a single matrix takes."""
+    import tracemalloc
+
+    x = ag.Tensor(np.ones((256, 256), np.float32))
+    w = ag.Tensor(np.ones((256, 256), np.float32), requires_grad=True)
+    optimizer = nn.Adam([w])
+
+    @ag.jit
+    def step() -> ag.Tensor:
+        optimizer.zero_grad()
+        loss = ag.tanh((x @ w) * 0.01).square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    for _ in range(4):
+        step()
+    tracemalloc.start()
+    step()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < x.data.nbytes
