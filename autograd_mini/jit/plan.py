@@ -30,7 +30,7 @@ from .table import Entry, Row
 from .trace import Call, Trace, Value
 
 Sinks: TypeAlias = "list[tuple[list[Any], int]]"
-Step: TypeAlias = "tuple[Callable[..., Any], list[Any], Sinks | None]"
+Step: TypeAlias = "tuple[Callable[..., Any], Sequence[Any], Sinks | None]"
 
 Half: TypeAlias = "tuple[Callable[..., Any], list[Any], Call]"
 
@@ -77,6 +77,10 @@ class Plan:
                 self._emit(part)
             else:
                 self._emit_halves(part)
+        fed = {id(places) for into in self._sinks.values() for places, _ in into}
+        self.steps = [
+            (f, a if id(a) in fed else tuple(a), into) for f, a, into in self.steps
+        ]  # tuples are passed on as they are
         self._given = [self._sinks.setdefault(value, []) for value in (*trace.arguments, *trace.entered)]
         outlets = [self._array(value) for value in leaving]
         self._results = outlets[: len(results)]
@@ -132,7 +136,7 @@ class Plan:
         for flows, array in zip(self._given, given, strict=True):
             for places, i in flows:
                 places[i] = array
-        arguments: list[Any] = []
+        arguments: Sequence[Any] = ()
         steps = self.steps if self.times is None and modes.profiler is None else self._timed()
         try:
             with np.errstate(all="ignore"):
@@ -162,7 +166,7 @@ class Plan:
                     inputs, outputs = row.shapes
                     profiler.span(row.kernel, start, end, bytes=row.made, inputs=inputs, outputs=outputs, memory=row.memory)
 
-    def _explained(self, arguments: list[Any], error: Exception) -> Exception:
+    def _explained(self, arguments: Sequence[Any], error: Exception) -> Exception:
         """The error of the step that was given these arguments, in the words of its operation."""
         call = next(row.call for row, step in zip(self.rows, self.steps, strict=True) if step[1] is arguments)
         if not arguments and call.inputs:  # a stretch, which has explained it
@@ -249,6 +253,9 @@ def _members(part: Call | Stretch) -> list[Call]:
 def _bound(call: Call, arrays: Sequence[Array | None], places: Sequence[Array]) -> tuple[Callable[..., Any], list[Any]]:
     """The kernel of a call with its parameters, and its arguments, of which what is not known yet is None."""
     kernel = call.primitive.kernel
+    if call.primitive.elementwise and len(places) == 1:  # (n,) beside (1, n) takes NumPy twice as long as (1, n)
+        shape = places[0].shape
+        arrays = [a if a is None or a.size != places[0].size or not a.ndim else a.reshape(shape) for a in arrays]
     if places and isinstance(kernel, np.ufunc) and kernel not in _BY_NAME:  # by position it is faster than by name
         return kernel, [*arrays, *places]
     if places:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -112,8 +113,19 @@ Primitive(
 
 def _relu(x: Array, out: Array | None = None) -> Array:
     if x.size >= LARGE:
-        return over_halves(lambda x, out: np.maximum(x, 0, out=out), x, out=out)
-    return np.maximum(x, 0, out=out)
+        return over_halves(_positive, x, out=out)
+    return _positive(x, out)
+
+
+def _positive(x: Array, out: Array | None) -> Array:
+    # NumPy takes five times as long beside a single 0 as beside a row of them.
+    wide = x.ndim > 0 and x.shape[-1] >= 64 and x.flags.c_contiguous
+    return np.maximum(x, _zeros(x.shape[-1], x.dtype) if wide else 0, out=out)
+
+
+@cache
+def _zeros(length: int, dtype: np.dtype[Any]) -> Array:
+    return np.zeros(length, dtype)
 
 
 relu = unary(

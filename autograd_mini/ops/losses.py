@@ -22,7 +22,7 @@ __all__ = [
 def _cross_entropy(logits: Array, targets: Array, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
     classes = logits.shape[-1]
     rows, chosen = logits.reshape(targets.size, classes), targets.reshape(targets.size).astype(np.int64, copy=False)
-    if targets.size and chosen.view(np.uint64).max() >= classes:  # as unsigned, negative numbers are the largest
+    if targets.size and np.maximum.reduce(chosen.view(np.uint64)) >= classes:  # as unsigned, negative numbers are the largest
         raise IndexError
     loss, p = out or (np.empty(targets.shape, logits.dtype), np.empty(logits.shape, logits.dtype))
     q = p.reshape(rows.shape)
