@@ -168,9 +168,9 @@ class Plan:
 
     def _explained(self, arguments: Sequence[Any], error: Exception) -> Exception:
         """The error of the step that was given these arguments, in the words of its operation."""
-        call = next(row.call for row, step in zip(self.rows, self.steps, strict=True) if step[1] is arguments)
-        if not arguments and call.inputs:  # a stretch, which has explained it
+        if not arguments:  # a stretch has explained it, and a draw has no operands to speak of
             return error
+        call = next(row.call for row, step in zip(self.rows, self.steps, strict=True) if step[1] is arguments)
         operands = [leaf(np.asarray(x)) for x in arguments[: len(call.inputs)]]
         return explained(call.primitive, operands, call.params, error)
 
