@@ -29,6 +29,7 @@ Measured {date} with {versions}; {effort}, interleaved, each run in a process of
     python benchmarks/run.py --write     # this page
     python benchmarks/growth.py          # time against depth, width, batch and size of the graph
     python benchmarks/per_op.py          # the cost of one recorded operation
+    python benchmarks/training.py        # seconds per epoch of three trainings on MNIST
     python benchmarks/import_time.py     # what `import autograd_mini` costs
 
 {titles}

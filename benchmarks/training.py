@@ -57,7 +57,7 @@ def theirs(recipe: Recipe, images: Any, labels: Any) -> Callable[[], None]:
     def epoch() -> None:
         total = right = 0.0
         for x, y in batches:
-            inputs, targets = torch.from_numpy(x.numpy()), torch.from_numpy(y.numpy())
+            inputs, targets = torch.from_numpy(x.numpy()).unsqueeze(1), torch.from_numpy(y.numpy())
             optimizer.zero_grad()
             logits = net(inputs)
             loss = torch.nn.functional.cross_entropy(logits, targets)
@@ -76,7 +76,7 @@ def torch_net(recipe: Recipe) -> Any:
     ours = recipe.build()
     kinds: dict[str, Callable[[Any], Any]] = {
         "Linear": lambda m: theirs.Linear(m.weight.shape[1], m.weight.shape[0]),
-        "Conv2d": lambda m: theirs.Conv2d(m.weight.shape[1], m.weight.shape[0], 3, m.stride, padding=1),
+        "Conv2d": lambda m: theirs.Conv2d(m.weight.shape[1], m.weight.shape[0], 3, m.settings["stride"], padding=1),
         "ReLU": lambda m: theirs.ReLU(), "MaxPool2d": lambda m: theirs.MaxPool2d(2), "Flatten": lambda m: theirs.Flatten(),
     }  # fmt: skip
     layers = [kinds[type(m).__name__](m) for m in ours.layers.children()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from ..ops.linalg import SMALL
 from ..pair import WORTH
 from .trace import Call, Value
 
@@ -59,7 +60,7 @@ def _longest(calls: Sequence[Call], exact: bool) -> tuple[Stretch, list[Call]]:
             rest += calls[number:]
             break
         view = all(out.owner is not out for out in call.outs)
-        whole = view or (exact and call.primitive.name in _PRODUCTS and _cost(call) < WORTH)
+        whole = view or (exact and call.primitive.name in _PRODUCTS and not _is_cut(call))
         rows = None if whole else _by_rows(call, inside)
         if any(v in later or v.owner in later for v in call.inputs) or (not view and rows is None):
             rest.append(call)
@@ -74,6 +75,11 @@ def _longest(calls: Sequence[Call], exact: bool) -> tuple[Stretch, list[Call]]:
         if not stretch.calls:
             return stretch, list(calls)
     return stretch, rest
+
+
+def _is_cut(call: Call) -> bool:
+    """Whether eager code does a product by halves."""
+    return _cost(call) >= WORTH and (call.primitive.name == "linear" or call.inputs[1].array.size >= SMALL)
 
 
 def _by_rows(call: Call, inside: set[Value]) -> list[bool] | None:

@@ -22,17 +22,18 @@ __all__ = [
 
 _SPEED: Final = 100  # floating-point operations of one thread in a nanosecond, about
 _LARGE: Final = WORTH * _SPEED // 2  # multiplications from which a product is worth a cut
+SMALL: Final = 1 << 11  # elements of a right operand with which no product is cut: most products need no second look
 
 
 def _matmul(a: Array, b: Array, out: Array | None = None) -> Any:
-    if 0 < a.ndim <= 2 and 0 < b.ndim <= 2:
-        return a.dot(b, out) if a.size * b.shape[-1] < _LARGE else _dot(a, b, out)  # under half of matmul's fixed cost
+    if 0 < a.ndim <= 2 and 0 < b.ndim <= 2:  # `dot` has under half of matmul's fixed cost
+        return a.dot(b, out) if b.size < SMALL or a.size * b.shape[-1] < _LARGE else _dot(a, b, out)
     return np.matmul(a, b, out=out)
 
 
 def _dot(a: Array, b: Array, out: Array | None = None) -> Any:
     """The product of two matrices (or vectors), by halves of its rows where it is large."""
-    if a.size * b.shape[-1] < _LARGE or a.ndim + b.ndim < 4:
+    if b.size < SMALL or a.size * b.shape[-1] < _LARGE or a.ndim + b.ndim < 4:
         return a.dot(b, out) if a.flags.forc else np.matmul(a, b, out=out)  # dot would copy an operand that is neither
     product = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
     in_pair(lambda rows: np.matmul(a[rows], b, product[rows]), len(a), 2 * a.size * b.shape[1] / _SPEED)
@@ -46,7 +47,7 @@ def swapped(xp: Any, x: Any) -> Any:
 
 def _matmul_left(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == 2 == b.ndim:
-        return g.dot(b.T) if g.size * b.shape[0] < _LARGE else xp.matmul(g, b.T)
+        return g.dot(b.T) if b.size < SMALL or g.size * b.shape[0] < _LARGE else xp.matmul(g, b.T)
     if b.ndim == 1:
         return g * b if a.ndim == 1 else xp.reshape(g, shape=(*g.shape, 1)) * b
     if a.ndim == 1:
@@ -57,7 +58,7 @@ def _matmul_left(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
 
 def _matmul_right(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == 2 == b.ndim:
-        return a.T.dot(g) if a.size * g.shape[1] < _LARGE else xp.matmul(a.T, g)
+        return a.T.dot(g) if g.size < SMALL or a.size * g.shape[1] < _LARGE else xp.matmul(a.T, g)
     if a.ndim == 1:
         return (
             g * a if b.ndim == 1 else xp.reshape(a, shape=(*a.shape, 1)) * xp.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
