@@ -48,6 +48,7 @@ from .pair import threads as threads
 from .profile import profile as profile
 from .state import enable_grad as enable_grad
 from .state import is_grad_enabled as is_grad_enabled
+from .state import is_recording as is_recording
 from .state import no_grad as no_grad
 from .tensor import Tensor as Tensor
 from .tensor import as_tensor as as_tensor

@@ -101,6 +101,19 @@ def enable_grad() -> mode:
     return mode("grad_enabled", True)
 
 
+def is_recording() -> bool:
+    """Whether a function that `jit` compiles is being recorded in this thread: what Python does now, no replay will do.
+
+    >>> import autograd_mini as ag
+    >>> seen = []
+    >>> f = ag.jit(lambda x: (seen.append(ag.is_recording()), x + 1)[1])
+    >>> y = [f(ag.Tensor(1.0)) for _ in range(4)]
+    >>> seen
+    [False, True]
+    """
+    return modes.tracer is not None
+
+
 def is_grad_enabled() -> bool:
     """Whether operations of this thread are being recorded.
 

@@ -26,6 +26,7 @@ from .checkpoint import load_checkpoint, save_checkpoint, sweep, write_text, wri
 from .data import DataLoader
 from .extras import extra
 from .interrupt import Interrupt
+from .module import Module
 from .update import DivergedError, Means, Steps, Update, frozen
 
 CHECKPOINT: Final = "checkpoint.safetensors"
@@ -84,9 +85,10 @@ class Trainer:
 
     With a `folder`, which is made if need be, metrics and checkpoints are written there with each row. `progress=False` hides
     the bar. With `jit` (the default) each update is compiled: recorded at its second batch, and then replayed without Python; a
-    step that cannot be recorded, because it looks at values, runs as it is, and a warning says why. `threads` is how many of
-    ours share large operations, 1 or 2, while BLAS is held at one: results are the same bits on any number of cores, and small
-    products do not wait for a thread on a busy core. None leaves BLAS to its own choice.
+    step that cannot be recorded, because it looks at values or counts in the model's attributes, runs as it is, and a warning
+    says why; other things that Python does, like drawing from `np.random`, happen only while recording. `threads` is how many
+    of ours share large operations, 1 or 2, while BLAS is held at one: results are the same bits on any number of cores, and
+    small products do not wait for a thread on a busy core. None leaves BLAS to its own choice.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models, nn
@@ -157,7 +159,9 @@ class Trainer:
             train.load_state_dict(self._place)
         target = iterations if iterations is not None else (epochs or 0) * len(train)
         self.model.train()
-        self._steps = {name: _compiled(update) if self.jit else update.step for name, update in self.updates.items()}
+        self._steps = {
+            name: _compiled(self.model, update) if self.jit else update.step for name, update in self.updates.items()
+        }
         # A loss that overflows is told by DivergedError, once, and not by warnings of each operation on the way.
         with Interrupt() as interrupt, self._threads(), np.errstate(over="ignore", invalid="ignore"):
             while self.iteration < target and not (self.stopped or interrupt.requested):
@@ -340,8 +344,42 @@ def _table(model: Any, optimizer: Steps | Mapping[str, Update]) -> dict[str, Upd
     return {"": Update(lambda batch: model.training_step(batch), optimizer)}
 
 
-def _compiled(update: Update) -> Callable[[Any], Mapping[str, Tensor]]:
-    return ag.jit(lambda batch: {name: value.detach() for name, value in update.step(batch).items()}, exact=True)
+def _compiled(model: Any, update: Update) -> Callable[[Any], Mapping[str, Tensor]]:
+    def step(batch: Any) -> Mapping[str, Tensor]:
+        before = _written_by_python(model)
+        losses = {name: value.detach() for name, value in update.step(batch).items()}
+        if ag.is_recording() and (
+            changed := [key for key, value in _written_by_python(model).items() if before.get(key) != value]
+        ):
+            _put_back(model, before, changed)
+            names = ", ".join(sorted(".".join(filter(None, key)) for key in changed))
+            raise ag.TraceError(f"jit: the step changes {names} by Python, which does not run in a replay")
+        return losses
+
+    return ag.jit(step, exact=True)
+
+
+def _written_by_python(model: Any) -> dict[tuple[str, str], Any]:
+    """The numbers, and the lengths of lists, among the attributes of a model and its parts: what a step may count with."""
+    parts = model.named_modules() if isinstance(model, Module) else [("", model)]
+    return {
+        (path, name): len(value) if isinstance(value, list) else value
+        for path, part in parts
+        for name, value in vars(part).items()
+        if isinstance(value, (int, float, str, list)) and name != "_training"
+    }
+
+
+def _put_back(model: Any, before: Mapping[tuple[str, str], Any], changed: Iterable[tuple[str, str]]) -> None:
+    parts = dict(model.named_modules()) if isinstance(model, Module) else {"": model}
+    for path, name in changed:
+        value = vars(parts[path])[name]
+        if isinstance(value, list):
+            del value[before.get((path, name), 0) :]
+        elif (path, name) in before:
+            setattr(parts[path], name, before[path, name])
+        else:
+            delattr(parts[path], name)
 
 
 def _others(updates: Mapping[str, Update], name: str) -> list[Tensor]:

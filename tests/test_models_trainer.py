@@ -213,6 +213,13 @@ def test_a_compiled_run_is_the_same_bit_for_bit_and_what_cannot_be_compiled_runs
             assert losses["loss"].item() > 0
             return losses
 
+    class Counting(models.VAE):
+        steps = 0
+
+        def training_step(self, batch: tuple[ag.Tensor, ...]) -> dict[str, ag.Tensor]:
+            self.steps += 1
+            return super().training_step(batch)
+
     def run(kind: type[models.VAE], jit: bool) -> tuple[Any, dict[str, Any]]:
         ag.manual_seed(0)
         vae = kind((64, 16, 2))
@@ -223,7 +230,9 @@ def test_a_compiled_run_is_the_same_bit_for_bit_and_what_cannot_be_compiled_runs
     compiled = run(models.VAE, jit=True)
     with pytest.warns(UserWarning, match="not compiled .* hands a tensor's value to Python"):
         looking = run(Looking, jit=True)
-    for other_history, other_weights in (compiled, looking):
+    with pytest.warns(UserWarning, match="not compiled .* changes steps by Python"):
+        counting = run(Counting, jit=True)
+    for other_history, other_weights in (compiled, looking, counting):
         assert other_history == history
         assert all(np.array_equal(weights[name], other_weights[name]) for name in weights)
 
@@ -271,7 +280,7 @@ def test_players_go_on_in_step_after_a_stop(tmp_path: Path, ratio: dict[str, int
     def run(folder: Path) -> nn.Trainer:
         ag.manual_seed(0)
         duel = Duel()
-        return nn.Trainer(duel, duel.updates(**ratio), folder, every=4, progress=False)
+        return nn.Trainer(duel, duel.updates(**ratio), folder, every=4, progress=False, jit=False)
 
     batches = lambda: nn.data.DataLoader(FEW.images, batch_size=10, shuffle=True)
     run(tmp_path / "whole").fit(batches(), iterations=9)
@@ -300,7 +309,8 @@ def test_a_checkpoint_of_another_table_is_refused_and_changes_nothing(tmp_path: 
 def test_a_parameter_frozen_by_the_user_stays_frozen() -> None:
     duel = Duel()
     duel.a.bias.requires_grad = False
-    nn.Trainer(duel, duel.updates(), progress=False).fit(nn.data.DataLoader(FEW.images, batch_size=10), iterations=2)
+    trainer = nn.Trainer(duel, duel.updates(), progress=False, jit=False)
+    trainer.fit(nn.data.DataLoader(FEW.images, batch_size=10), iterations=2)
     assert not duel.a.bias.requires_grad
 
 
