@@ -8,10 +8,11 @@ neither on this setting nor on the number of cores, and repeats bit for bit.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
-from functools import cache
+from functools import cache, lru_cache
 from threading import Lock, local
 from typing import Any, Final, TypeVar
 
@@ -108,13 +109,13 @@ class _OneThread:
     def __init__(self) -> None:
         self.lock = Lock()
         self._inside = 0
-        self._before: list[int] = []
+        self._held: list[tuple[Any, int]] = []  # libraries, and how many threads each had
 
     def __enter__(self) -> None:
         with self.lock:
             if not self._inside:
-                self._before = [library.get_num_threads() for library in _libraries()]
-                for library in _libraries():
+                self._held = [(library, library.get_num_threads()) for library in _libraries(len(sys.modules))]
+                for library, _ in self._held:
                     library.set_num_threads(1)
             self._inside += 1
 
@@ -122,16 +123,16 @@ class _OneThread:
         with self.lock:
             self._inside -= 1
             if not self._inside:
-                for library, before in zip(_libraries(), self._before, strict=True):
+                for library, before in self._held:
                     library.set_num_threads(before)
 
 
 _blas = _OneThread()
 
 
-@cache
-def _libraries() -> list[Any]:
-    """The BLAS libraries that are loaded. Found once: the search takes a millisecond, setting one less than a microsecond."""
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> list[Any]:
+    """The BLAS libraries that are loaded, looked for anew when `modules` have come: it takes a millisecond, setting one does not."""
     import threadpoolctl  # type: ignore[import-untyped]
 
     return list(threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers)
