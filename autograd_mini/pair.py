@@ -132,7 +132,7 @@ _blas = _OneThread()
 
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> list[Any]:
-    """The BLAS libraries that are loaded, looked for anew when `modules` have come: it takes a millisecond, setting one does not."""
+    """The BLAS libraries that are loaded, looked for anew when `modules` have come: the search takes a millisecond."""
     import threadpoolctl  # type: ignore[import-untyped]
 
     return list(threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers)
