@@ -20,6 +20,7 @@ from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
 
 _ndarray = np.ndarray
 _asarray = np.asarray
+_add_into = np.add
 
 Observer = Callable[[Tensor, int, Any, Any, Any], None]
 
@@ -242,7 +243,7 @@ def _sweep(
 def _sum(held: Any, g: Any, owned: set[int], key: int) -> Any:
     """A further contribution added to what is held: in place where that is a sum made here."""
     if key in owned:
-        return np.add(held, g, held)
+        return _add_into(held, g, held)
     total = held + g
     if type(total) is _ndarray:
         owned.add(key)
