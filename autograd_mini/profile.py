@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from .columns import aligned, count, fixed
+from .files import replacing
 from .registry import Primitive
 from .state import mode, modes
 from .tensor import Tensor
@@ -319,16 +320,10 @@ class Profile:
         [('profile', None), ('tanh', [[2]])]
         """
         import json  # here, and not when the package is imported, as no other part of the engine needs it
-        from pathlib import Path
 
         text = json.dumps({"displayTimeUnit": "ns", "traceEvents": self._trace()})
-        path = Path(path)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(path) as beside:
+            beside.write_text(text, encoding="utf-8")
 
     def _trace(self) -> list[dict[str, Any]]:
         events = self._own()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from autograd_mini.files import replacing
 from autograd_mini.tensor import Array
 
 from .serialize import load, load_metadata, save
@@ -64,13 +64,8 @@ def write_text(path: Path, text: str) -> None:
     >>> path.read_text()
     'done'
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with writing(path):
-        try:
-            beside.write_text(text, encoding="utf-8", newline="")
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+    with writing(path), replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="")
 
 
 @contextmanager

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from autograd_mini.files import replacing
 from autograd_mini.tensor import Array, Tensor
 
 from .module import Module
@@ -35,18 +34,13 @@ def save(
     values = state.state_dict() if isinstance(state, Module) else state
     arrays = {name: _dense(name, value) for name, value in values.items()}
     notes = {key: _text(key, value) for key, value in (metadata or {}).items()}
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with replacing(path) as beside:
         beside.touch()
         mode = beside.stat().st_mode  # what new files get here; safetensors would leave it to the owner alone
         save_file(arrays, beside, notes or None)
         beside.chmod(mode)
         with open(beside, "rb+") as file:
             os.fsync(file.fileno())
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Array]:

@@ -39,7 +39,7 @@ FAULTS: Final = 1.0  # of pages, per replay: none, but for strays. An array of 1
 def benchmark() -> Iterator[Any]:
     """The modules of the benchmark, whose networks of convolutions are made narrow: their plans have as many steps."""
     if not BENCHMARKS.is_dir():
-        pytest.skip("needs a checkout")
+        pytest.skip("needs benchmarks/, which only a checkout has")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(BENCHMARKS))
         import workloads

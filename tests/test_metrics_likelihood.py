@@ -180,7 +180,7 @@ def test_no_images_are_refused() -> None:
 def test_on_mnist_the_bounds_of_a_trained_vae_are_in_order() -> None:
     """ELBO ≤ L_5 ≤ L_50 ≤ L_500, after a short training on some of the images."""
     if not (Path(os.environ["AUTOGRAD_MINI_DATA"]) / "mnist").is_dir():
-        pytest.skip("no mnist in AUTOGRAD_MINI_DATA")
+        pytest.skip("needs MNIST in $AUTOGRAD_MINI_DATA/mnist")
     data = nn.data.mnist()
     ag.manual_seed(0)
     vae = models.VAE((784, 100, 10), binarize=True)

@@ -16,7 +16,7 @@ LARGEST = 700 * 1024  # bytes of all pictures together
 @pytest.fixture(scope="module")
 def gallery() -> ModuleType:
     if not DOCS.is_dir():
-        pytest.skip("needs a checkout")
+        pytest.skip("needs docs/, which only a checkout has")
     spec = importlib.util.spec_from_file_location("make_gallery", DOCS / "make_gallery.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,20 +1,17 @@
-"""Writing a file whole or not at all."""
+"""What is shared by all that viz writes: a whole file or none, in a format that its name asks for."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from autograd_mini.files import replacing
+
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Puts `data` at `path` by way of a temporary file beside it, so that no reader, nor a crash, ever sees half a file."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Puts `data` at `path`, whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_bytes(data)
 
 
 def suffix_of(path: str | os.PathLike[str], known: tuple[str, ...]) -> str:

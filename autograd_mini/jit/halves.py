@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from ..ops.linalg import SMALL
+from ..ops.linalg import SMALL, SPEED
 from ..pair import WORTH
 from .trace import Call, Value
 
@@ -121,7 +121,7 @@ def _cost(call: Call) -> float:
     """Nanoseconds on one thread, about."""
     size = float(max((out.array.size for out in call.outs), default=0))
     if call.primitive.name in _PRODUCTS:
-        return 2 * size * call.inputs[0].array.shape[-1] / 100 if call.inputs[0].array.ndim else 0.0
+        return 2 * size * call.inputs[0].array.shape[-1] / SPEED if call.inputs[0].array.ndim else 0.0
     if not call.primitive.elementwise and call.primitive.name not in _ROWWISE:
         return 0.0
     return size * (1.0 if call.primitive.name in _SLOW else 0.15)

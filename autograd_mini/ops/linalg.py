@@ -20,8 +20,8 @@ __all__ = [
 ]
 
 
-_SPEED: Final = 100  # floating-point operations of one thread in a nanosecond, about
-_LARGE: Final = WORTH * _SPEED // 2  # multiplications from which a product is worth a cut
+SPEED: Final = 100  # floating-point operations of one thread in a nanosecond, about
+_LARGE: Final = WORTH * SPEED // 2  # multiplications from which a product is worth a cut
 SMALL: Final = 1 << 11  # elements of a right operand with which no product is cut: most products need no second look
 
 
@@ -36,7 +36,7 @@ def _dot(a: Array, b: Array, out: Array | None = None) -> Any:
     if b.size < SMALL or a.size * b.shape[-1] < _LARGE or a.ndim + b.ndim < 4:
         return a.dot(b, out) if a.flags.forc else np.matmul(a, b, out=out)  # dot would copy an operand that is neither
     product = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
-    in_pair(lambda rows: np.matmul(a[rows], b, product[rows]), len(a), 2 * a.size * b.shape[1] / _SPEED)
+    in_pair(lambda rows: np.matmul(a[rows], b, product[rows]), len(a), 2 * a.size * b.shape[1] / SPEED)
     return product
 
 
@@ -119,7 +119,7 @@ def _linear(x: Array, weight: Array, bias: Array | None = None, out: Array | Non
         # W hᵀ takes a fifth less than h Wᵀ, whose right operand BLAS must turn around; turning the result comes with the bias.
         np.add(weight.dot(x[part].T).T, shift, y[part])
 
-    in_pair(rows, len(x), 2 * x.size * len(weight) / _SPEED)
+    in_pair(rows, len(x), 2 * x.size * len(weight) / SPEED)
     return y
 
 
