@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,8 @@ def housed(array: NDArray[Any]) -> NDArray[Any]:
 def mirrored(array: NDArray[Any], like: NDArray[Any], mirrors: dict[int, tuple[Any, Any]]) -> NDArray[Any]:
     """`array`, of the shape of `like`, in memory laid out as that of `like`; itself where `like` is not at home.
 
-    `mirrors` keeps the memory for each piece, whose untouched pages cost nothing.
+    `mirrors` keeps the memory for each piece, whose untouched pages cost nothing. The padding behind it repeats the last
+    element, so that what is done to the whole memory meets no number there that could not be in an array.
 
     >>> import numpy as np
     >>> from autograd_mini.home import housed, mirrored
@@ -79,7 +80,47 @@ def mirrored(array: NDArray[Any], like: NDArray[Any], mirrors: dict[int, tuple[A
     offset = like.ctypes.data - piece.ctypes.data
     place: NDArray[Any] = np.ndarray(like.shape, like.dtype, mirrors[id(piece)][1], offset)
     place[...] = array
+    padding = -like.nbytes % ALIGNED // like.itemsize
+    np.ndarray((padding,), like.dtype, mirrors[id(piece)][1], offset + like.nbytes)[...] = place.flat[-1]
     return place
+
+
+class Neighbours(NamedTuple):
+    """Arrays that lie one after the other: their numbers, and where each lies in `storage`, their memory as one flat array."""
+
+    numbers: range
+    places: list[slice]
+    storage: NDArray[Any]
+
+
+def neighbours(arrays: Sequence[NDArray[Any]]) -> list[Neighbours]:
+    """The stretches of two and more among the arrays in which each begins where the one before ends, but for padding.
+
+    >>> import numpy as np
+    >>> from autograd_mini.home import housed, neighbours
+    >>> a, b, c = housed(np.ones(3)), housed(np.zeros(2)), np.ones(2)
+    >>> [(found.numbers, found.places) for found in neighbours([a, b, c])]
+    [(range(0, 2), [slice(0, 3, None), slice(8, 10, None)])]
+    """
+    found, start = [], 0
+    for stop in range(1, len(arrays) + 1):
+        if stop == len(arrays) or not _adjoin(arrays[stop - 1], arrays[stop]):
+            places = _places(arrays[start:stop])
+            storage = flattened(arrays[start:stop], places) if len(places) > 1 else None
+            if storage is not None:
+                found.append(Neighbours(range(start, stop), places, storage))
+            start = stop
+    return found
+
+
+def _adjoin(left: NDArray[Any], right: NDArray[Any]) -> bool:
+    gap = right.ctypes.data - left.ctypes.data - left.nbytes
+    return 0 <= gap < ALIGNED and right.dtype == left.dtype and not gap % right.itemsize
+
+
+def _places(arrays: Sequence[NDArray[Any]]) -> list[slice]:
+    starts = [(a.ctypes.data - arrays[0].ctypes.data) // a.itemsize for a in arrays]
+    return [slice(start, start + a.size) for start, a in zip(starts, arrays, strict=True)]
 
 
 def flattened(parts: Sequence[NDArray[Any]], places: Sequence[slice]) -> NDArray[Any] | None:

@@ -28,6 +28,8 @@ class Adam(Optimizer):
     Tensor([ 0.5, -2.5], requires_grad=True)
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params: Params,
@@ -104,6 +106,8 @@ class NAdam(Optimizer):
     >>> round(w.item(), 4)
     0.8944
     """
+
+    elementwise = True
 
     def __init__(
         self,

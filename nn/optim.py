@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from autograd_mini.apply import act
-from autograd_mini.home import flattened, mirrored
+from autograd_mini.home import mirrored
 from autograd_mini.pair import in_pair
 from autograd_mini.registry import Primitive
 from autograd_mini.state import modes
 from autograd_mini.state import settings as engine
 from autograd_mini.tensor import Array, Tensor, stamp
+
+from .joint import Arrangements, Move
 
 Group: TypeAlias = dict[str, Any]
 Params: TypeAlias = "Iterable[Tensor] | Iterable[Group]"
@@ -39,51 +41,6 @@ UPDATE: Final = Primitive("update", lambda *arrays, move: move(*arrays), formula
 """A step of an optimizer, or of a mean of weights, as a call that a compiled step repeats."""
 
 
-class Move(NamedTuple):
-    """The step of one parameter, to be called with its array and its gradient's."""
-
-    optimizer: Optimizer
-    parameter: Tensor
-    group: Group
-
-    def __call__(self, p: Array, g: Array) -> None:
-        self.optimizer.move(self.parameter, self.group, p, g)
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """Moves of one key can be made together."""
-        return id(self.optimizer), id(self.group)
-
-    def joined(self, moves: Sequence[Move], places: Sequence[slice]) -> Callable[[Array, Array], None] | None:
-        """The steps of several parameters as one, on flat arrays in which each parameter has its place.
-
-        None where their states have not come equally far, or do not lie as the parameters do.
-        """
-        states = [self.optimizer.state.get(move.parameter, {}) for move in moves]
-        counts = {name: value for name, value in states[0].items() if not isinstance(value, np.ndarray)}
-        names = states[0].keys() - counts.keys()
-        if any(state.keys() != states[0].keys() or any(state[n] != v for n, v in counts.items()) for state in states):
-            return None
-        arrays = {name: flattened([state[name] for state in states], places) for name in names}
-        if any(array is None for array in arrays.values()):
-            return None
-
-        def step(p: Array, g: Array) -> None:
-            together = {**states[0], **arrays}
-            if together.keys() != arrays.keys() | counts.keys():  # a setting that needs more state was switched on meanwhile
-                for move, place in zip(moves, places, strict=True):
-                    move(p[place].reshape(move.parameter.shape), g[place].reshape(move.parameter.shape))
-                return
-            self.optimizer.update(p, g, together, self.group)
-            for move, state, place in zip(moves, states, places, strict=True):
-                for name in together.keys() - arrays.keys():
-                    value = together[name]
-                    state[name] = value[place].reshape(move.parameter.shape) if isinstance(value, np.ndarray) else value
-                stamp(move.parameter)
-
-        return step
-
-
 class Optimizer(ABC):
     """Base of the optimizers, which move parameters by their gradients.
 
@@ -92,7 +49,8 @@ class Optimizer(ABC):
     ValueError for no parameters at all, one that an operation made, one in two groups, a hyperparameter that is unknown or
     out of its range.
 
-    A subclass gives `begin`, the state of a parameter before its first step, and `update`, the step of one parameter.
+    A subclass gives `begin`, the state of a parameter before its first step, and `update`, the step of one parameter. Where
+    both work element by element it may say so, `elementwise = True`, and parameters side by side are moved as one array.
 
     >>> from autograd_mini import Tensor, nn
     >>> class SignDescent(nn.Optimizer):
@@ -106,10 +64,13 @@ class Optimizer(ABC):
     Tensor([ 2.5, -3.5], requires_grad=True)
     """
 
+    elementwise = False
+
     def __init__(self, params: Params, defaults: Group):
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
+        self._arrangements = Arrangements()
         self._scratches: dict[Any, tuple[Array, ...]] = {}
         self._mirrors: dict[str, dict[int, tuple[Array, Array]]] = {}
         if isinstance(params, (Tensor, Mapping)):
@@ -144,15 +105,24 @@ class Optimizer(ABC):
         (0.5, 1.0)
         """
         for group in self.param_groups:
-            for parameter in group["params"]:
-                gradient = parameter.grad
-                if gradient is None or not parameter._requires_grad:
-                    continue
-                if modes.plain:
-                    self.move(parameter, group, parameter._data, gradient._data)
-                else:
-                    written = parameter._data, self.state, self.state.get(parameter, {})
-                    act(UPDATE, (parameter, gradient), {"move": Move(self, parameter, group)}, written)
+            if modes.plain:
+                self._move_all(group)
+            else:
+                self._act_all(group)
+
+    def _move_all(self, group: Group) -> None:
+        moving = [p for p in group["params"] if p._grad is not None and p._requires_grad]
+        gradients = [p._grad._data for p in moving]
+        for step in self._arrangements.steps(self, group, moving):
+            step(gradients)
+
+    def _act_all(self, group: Group) -> None:
+        """Moves each parameter by a call that a compiled step repeats."""
+        for p in group["params"]:
+            gradient = p.grad
+            if gradient is not None and p._requires_grad:
+                written = p._data, self.state, self.state.get(p, {})
+                act(UPDATE, (p, gradient), {"move": Move(self, p, group)}, written)
 
     def move(self, parameter: Tensor, group: Group, p: Array, g: Array) -> None:
         """Moves one parameter, whose array is `p`, by its gradient."""
@@ -251,6 +221,7 @@ class Optimizer(ABC):
         if unknown := stepped.keys() - set(range(len(owners))):
             raise ValueError(f"{self._name}.load_state_dict: state for unknown parameters {sorted(unknown)} of {len(owners)}")
         self.state = {owners[i][0]: self._loaded(i, *owners[i], values) for i, values in stepped.items()}
+        self._arrangements.clear()
         engine.exchanged += 1
         engine.version += 1
         for own, group in zip(self.param_groups, merged, strict=True):

@@ -37,6 +37,8 @@ class SGD(Optimizer):
     Tensor([0.5], requires_grad=True)
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params: Params,
@@ -91,6 +93,8 @@ class Adagrad(Optimizer):
     Tensor([0.5, 2. ], requires_grad=True)
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params: Params,
@@ -137,6 +141,8 @@ class RMSprop(Optimizer):
     >>> round(w.item(), 4)
     0.5
     """
+
+    elementwise = True
 
     def __init__(
         self,
@@ -202,6 +208,8 @@ class Adadelta(Optimizer):
     Tensor([0.68551457], requires_grad=True)
     """
 
+    elementwise = True
+
     def __init__(self, params: Params, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0):
         super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay})
 
@@ -245,6 +253,8 @@ class FTRL(Optimizer):
     >>> w
     Tensor([0.95, 0.  ], requires_grad=True)
     """
+
+    elementwise = True
 
     def __init__(
         self,

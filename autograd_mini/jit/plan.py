@@ -24,6 +24,7 @@ from ..registry import registry
 from ..state import modes, settings
 from ..tensor import Array, Tensor, leaf
 from . import halves, runs, scalars, table
+from .binding import bound
 from .halves import Stretch
 from .memory import Memory, Pool
 from .table import Entry, Row
@@ -35,7 +36,6 @@ Step: TypeAlias = "tuple[Callable[..., Any], Sequence[Any], Sinks | None]"
 Half: TypeAlias = "tuple[Callable[..., Any], list[Any], Call]"
 
 _REPLAYS: Final = 1000  # of which times are kept
-_BY_NAME: Final = (np.maximum, np.minimum)  # NumPy means to let these take many operands one day
 
 
 class Plan:
@@ -199,7 +199,7 @@ class Plan:
             self._views[outs[0]] = kernel(*arrays, **call.params)
             return
         places = [self._memory.places[out] for out in outs if out in self._memory.places]
-        function, arguments = _bound(call, arrays, places)
+        function, arguments = bound(call, arrays, places)
         for i, (value, array) in enumerate(zip(call.inputs, arrays, strict=True)):
             if array is None:
                 self._sinks.setdefault(value, []).append((arguments, i))
@@ -225,7 +225,7 @@ class Plan:
             for half, part in zip(both, (slice(0, cut), slice(cut, None)), strict=True):
                 arrays = [self._array(v) for v in call.inputs]
                 some = [a[part] if rows and a is not None else a for a, rows in zip(arrays, by_row, strict=True)]
-                function, arguments = _bound(call, some, [self._memory.places[out][part] for out in call.outs])
+                function, arguments = bound(call, some, [self._memory.places[out][part] for out in call.outs])
                 for i, (value, array) in enumerate(zip(call.inputs, arrays, strict=True)):
                     if array is None:
                         self._feed(value, arguments, i, part if by_row[i] else None)
@@ -248,19 +248,6 @@ class Plan:
 
 def _members(part: Call | Stretch) -> list[Call]:
     return [part] if isinstance(part, Call) else [*part.views, *(call for call, _ in part.calls)]
-
-
-def _bound(call: Call, arrays: Sequence[Array | None], places: Sequence[Array]) -> tuple[Callable[..., Any], list[Any]]:
-    """The kernel of a call with its parameters, and its arguments, of which what is not known yet is None."""
-    kernel = call.primitive.kernel
-    if call.primitive.elementwise and len(places) == 1:  # (n,) beside (1, n) takes NumPy twice as long as (1, n)
-        shape = places[0].shape
-        arrays = [a if a is None or a.size != places[0].size or not a.ndim else a.reshape(shape) for a in arrays]
-    if places and isinstance(kernel, np.ufunc) and kernel not in _BY_NAME:  # by position it is faster than by name
-        return kernel, [*arrays, *places]
-    if places:
-        return partial(kernel, **call.params, out=places[0] if len(places) == 1 else tuple(places)), list(arrays)
-    return partial(kernel, **call.params) if call.params else kernel, list(arrays)
 
 
 def _in_halves(both: tuple[list[Half], list[Half]], cost: float) -> None:

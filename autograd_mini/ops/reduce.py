@@ -67,7 +67,7 @@ def unfold(xp: Any, g: Any, x: Any, axis: tuple[int, ...]) -> Any:
 
 def count(x: Any, axis: tuple[int, ...]) -> int:
     """How many elements are folded into one."""
-    return math.prod(x.shape[i] for i in axis)
+    return x.size if len(axis) == x.ndim else math.prod(x.shape[i] for i in axis)
 
 
 def lined_up(xp: Any, x: Any, axis: tuple[int, ...]) -> Any:
@@ -93,7 +93,8 @@ def sum_kernel(x: Array, axis: tuple[int, ...], keepdims: bool, out: Array | Non
 def mean_kernel(x: Array, axis: tuple[int, ...], keepdims: bool, out: Array | None = None) -> Any:
     if x.dtype.itemsize == 2:  # neither the sum nor the count need fit into float16
         return np.add(mean_kernel(x.astype(np.float32), axis, keepdims).astype(x.dtype), 0, out=out)
-    return np.divide(_add(x, axis, None, out, keepdims), count(x, axis) or np.nan, out=out)
+    total, n = _add(x, axis, None, out, keepdims), count(x, axis) or np.nan
+    return total / n if out is None else np.divide(total, n, out)  # a scalar's own division takes a sixth of a ufunc's
 
 
 def _sum_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:

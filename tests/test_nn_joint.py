@@ -1,0 +1,179 @@
+"""Parameters that are moved together end where they would end one by one, bit for bit, whatever has happened to their states."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_mini as ag
+from autograd_mini import Tensor, nn
+from autograd_mini.nn.joint import SMALL
+
+OPTIMIZERS: dict[str, Callable[..., nn.Optimizer]] = {
+    "sgd": partial(nn.SGD, lr=0.1),
+    "momentum": partial(nn.SGD, lr=0.1, momentum=0.9, weight_decay=0.01),
+    "nesterov": partial(nn.SGD, lr=0.1, momentum=0.9, nesterov=True),
+    "adagrad": nn.Adagrad,
+    "rmsprop": partial(nn.RMSprop, momentum=0.5, centered=True),
+    "adadelta": nn.Adadelta,
+    "ftrl": partial(nn.FTRL, lr=0.1),
+    "adam": nn.Adam,
+    "adamw": nn.AdamW,
+    "nadam": nn.NAdam,
+}
+SHAPES = [(3, 4), (4,), (), (1, 5), (SMALL + 1,), (2, 2), (7,)]
+
+
+def parameters() -> list[Tensor]:
+    draw = np.random.default_rng(0)
+    return [Tensor(draw.standard_normal(shape).astype(np.float32), requires_grad=True) for shape in SHAPES]
+
+
+def one_by_one(optimizer: nn.Optimizer) -> None:
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            if p.grad is not None and p.requires_grad:
+                optimizer.move(p, group, p._data, p.grad._data)
+
+
+def given(params: list[Tensor], step: int, without: tuple[int, ...] = ()) -> None:
+    draw = np.random.default_rng(step)
+    for i, p in enumerate(params):
+        g = np.asarray(draw.standard_normal(p.shape), np.float32)
+        p.grad = None if i in without else Tensor(g)
+
+
+def same(a: list[Tensor], b: list[Tensor]) -> bool:
+    return all(x.detach().numpy().tobytes() == y.detach().numpy().tobytes() for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_together_as_one_by_one(make: Callable[..., nn.Optimizer]) -> None:
+    """Also when some had no gradient for a while, one was frozen, and a hyperparameter changed on the way."""
+    ours, theirs = parameters(), parameters()
+    a, b = make(ours), make(theirs)
+    for step in range(12):
+        without = (1, 3) if step in (4, 5) else ()
+        for params, optimizer, move in ((ours, a, nn.Optimizer.step), (theirs, b, one_by_one)):
+            given(params, step, without)
+            params[5].requires_grad = step != 7
+            optimizer.param_groups[0]["lr"] = 0.1 / (1 + step)
+            move(optimizer)
+    assert same(ours, theirs)
+    left, right = a.state_dict()["state"], b.state_dict()["state"]
+    assert left.keys() == right.keys()
+    for i in left:
+        assert all(np.array_equal(left[i][name], right[i][name]) for name in right[i])
+
+
+def test_small_neighbours_take_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven parameters, of which one is large: three calls of the kernel, not seven."""
+    params = parameters()
+    optimizer, sizes = nn.SGD(params, lr=0.1), list[int]()
+    update = nn.SGD.update
+    for step in range(2):
+        given(params, step)
+        optimizer.step()
+    monkeypatch.setattr(nn.SGD, "update", lambda self, p, *rest: (sizes.append(p.size), update(self, p, *rest))[1])
+    given(params, 2)
+    optimizer.step()
+    assert len(sizes) <= 3
+    assert SMALL + 1 in sizes
+
+
+class Normed(nn.Optimizer):
+    """Moves each parameter by a step of length `lr`: what happens to one element depends on all."""
+
+    def update(self, p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        p -= group["lr"] * g / np.sqrt(np.sum(g * g))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_optimizer_that_looks_at_whole_parameters_gets_them_one_by_one(compiled: bool) -> None:
+    a, b = (Tensor(np.zeros(4, np.float32), requires_grad=True) for _ in range(2))
+    optimizer = Normed([a, b], {"lr": 1.0})
+
+    def step(x: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = (a * x + b * 1000).sum()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    move = ag.jit(step) if compiled else step
+    for _ in range(4):
+        move(Tensor(np.ones(4, np.float32)))
+    assert a.tolist() == b.tolist() == [-2.0] * 4
+
+
+@pytest.mark.parametrize("make", [nn.Adam, nn.NAdam, nn.Adagrad])
+def test_a_compiled_step_counts_for_each_parameter_by_itself(make: Callable[..., nn.Optimizer]) -> None:
+    """Two plans take turns, one of which leaves `b` alone: its count of steps falls behind that of `a`."""
+
+    def run(compile: Callable[..., Any]) -> tuple[Any, ...]:
+        a, b = (Tensor(np.ones(3), requires_grad=True) for _ in range(2))
+        optimizer = make([a, b], lr=0.1)
+
+        def step(x: Tensor, both: bool) -> Tensor:
+            optimizer.zero_grad()
+            loss = (a * x).sum() + ((b * x * x).sum() if both else 0.0)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        move = compile(step)
+        for i in range(14):
+            move(Tensor(np.array([1.0, 2.0, 3.0])), i % 2 == 0 or i < 4)
+        return a.tolist(), b.tolist(), [s["step"] for s in optimizer.state_dict()["state"].values()]
+
+    assert run(ag.jit) == run(lambda f: f)
+
+
+@pytest.mark.parametrize("forget", [lambda o: o.state.clear(), lambda o: setattr(o, "state", {})], ids=["cleared", "replaced"])
+def test_a_state_that_somebody_forgets_starts_anew(forget: Callable[[nn.Optimizer], None]) -> None:
+    ours, theirs = parameters(), parameters()
+    a, b = nn.Adam(ours), nn.Adam(theirs)
+    for step in range(6):
+        for params, optimizer, move in ((ours, a, nn.Optimizer.step), (theirs, b, one_by_one)):
+            given(params, step)
+            if step == 3:
+                forget(optimizer)
+            move(optimizer)
+    assert same(ours, theirs)
+    assert {state["step"] for state in a.state.values()} == {3}
+
+
+def test_a_loaded_state_goes_on() -> None:
+    ours, theirs = parameters(), parameters()
+    a, b = nn.Adam(ours), nn.Adam(theirs)
+    for step in range(4):
+        for params, optimizer, move in ((ours, a, nn.Optimizer.step), (theirs, b, one_by_one)):
+            given(params, step)
+            move(optimizer)
+    a.load_state_dict(a.state_dict())
+    for step in range(4, 8):
+        for params, optimizer, move in ((ours, a, nn.Optimizer.step), (theirs, b, one_by_one)):
+            given(params, step)
+            move(optimizer)
+    assert same(ours, theirs)
+
+
+def test_a_copy_moves_its_own_parameters() -> None:
+    params = parameters()
+    optimizer = nn.SGD(params, lr=0.1, momentum=0.9)
+    for step in range(2):
+        given(params, step)
+        optimizer.step()
+    others, other = copy.deepcopy((params, optimizer))
+    before = [p.tolist() for p in params]
+    given(others, 2)
+    other.step()
+    assert [p.tolist() for p in params] == before
+    given(params, 2)
+    optimizer.step()
+    assert same(params, others)
