@@ -93,9 +93,7 @@ class Tensor:
         >>> w.data
         array([3., 4.], dtype=float32)
         """
-        if modes.tracer is not None:
-            modes.tracer.refuse("data")
-        return self._data
+        return self._handed(".data")
 
     @data.setter
     def data(self, value: TensorLike) -> None:
@@ -173,7 +171,7 @@ class Tensor:
         """The array itself, for a tensor that requires no gradient (RuntimeError otherwise: use `.detach().numpy()`)."""
         if self._requires_grad:
             raise RuntimeError("numpy: this tensor requires a gradient, which NumPy would lose; use .detach().numpy()")
-        return self.data
+        return self._handed(".numpy()")
 
     def item(self) -> Any:
         """The only element, as a Python number (ValueError unless there is exactly one).
@@ -184,11 +182,17 @@ class Tensor:
         """
         if self._data.size != 1:
             raise ValueError(f"item: needs a tensor with one element, this one has shape {self._data.shape}")
-        return self.data.item()
+        return self._handed(".item()").item()
 
     def tolist(self) -> Any:
         """Nested Python lists of the elements."""
-        return self.data.tolist()
+        return self._handed(".tolist()").tolist()
+
+    def _handed(self, how: str) -> Array:
+        """The array, on its way to Python: `ag.jit` refuses that while recording, naming `how` it was asked for."""
+        if modes.tracer is not None:
+            modes.tracer.refuse(how)
+        return self._data
 
     # -- watching the gradient -----------------------------------------------------------------------------------------------
 
@@ -270,7 +274,7 @@ class Tensor:
     def __bool__(self) -> bool:
         if self._data.size != 1:
             raise ValueError(f"the truth of a tensor of shape {self._data.shape} is ambiguous; use .any() or .all()")
-        return bool(self.data.item())
+        return bool(self._handed("bool(), as in `if tensor:`,").item())
 
     def __float__(self) -> float:
         return float(self.item())
@@ -283,7 +287,7 @@ class Tensor:
             raise TypeError(
                 f"only a one-element integer tensor can be an index, this one is {self._data.dtype} {self._data.shape}"
             )
-        return int(self.data.item())
+        return int(self._handed("an index").item())
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         array = self.numpy()

@@ -35,7 +35,7 @@ class TraceError(RuntimeError):
     Tensor(1.0)
     >>> positive(ag.Tensor(-1.0))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    autograd_mini.jit.trace.TraceError: jit: data hands a tensor's value to Python, which runs only while recording...
+    autograd_mini.jit.trace.TraceError: jit: bool(), as in `if tensor:`, hands a tensor's value to Python, which runs only...
     """
 
 
