@@ -27,7 +27,7 @@ class _Piece:
         self.lock = threading.Lock()
 
     def take(self, nbytes: int) -> NDArray[Any]:
-        """The next bytes, which start at a cache line; between two of them lie at most 63 zeros."""
+        """The next bytes, which start at a cache line; between two of them lie at most 63 bytes of padding."""
         room = -(-nbytes // ALIGNED) * ALIGNED
         with self.lock:
             if self.used + room > self.memory.nbytes:

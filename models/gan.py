@@ -15,6 +15,7 @@ from .adversarial import AdversarialModel
 from .players import NORMS, OUTPUTS, Discriminator, dcgan_init
 
 SIZES = (100, 1, 28, 28)  # latent dimensions; channels, height and width of the images
+INITS: Final[dict[str, Callable[[nn.Module], nn.Module]]] = {"dcgan": dcgan_init, "layers": lambda network: network}
 REFERENCES: Final = 64  # examples in the reference batch of virtual batch normalisation
 
 FORMS: Final[dict[str, tuple[Callable[..., nn.Module], Callable[..., Discriminator]]]] = {
@@ -29,10 +30,11 @@ class GAN(AdversarialModel):
 
     `form` is a name in `FORMS`: "dense", the first GAN; "transposed", the DCGAN; "bilinear", the report's. A `side` makes
     images of that size, whatever size the data have. `width` is the number of channels at half the image's size, or of dense
-    units. Of the generator are `norm` ("batch", "virtual" or "none") and `output` ("tanh", "sigmoid" or "linear"), of the
-    discriminator `d_norm`, `noise` on its input, `dropout`, `minibatch` (kernels of minibatch discrimination) and `outputs` (1:
-    sigmoid, 2: softmax). Networks with batch norm start as the DCGAN does, others as layers do. Further options are those of
-    `Game`. ValueError for sizes, names or options that are none.
+    units; but for the dense form, sides are halved while they are above `smallest`. Of the generator are `norm` ("batch",
+    "virtual" or "none") and `output` ("tanh", "sigmoid" or "linear"), of the discriminator `d_norm`, `noise` on its input,
+    `dropout`, `minibatch` (kernels of minibatch discrimination) and `outputs` (1: sigmoid, 2: softmax). Networks with batch
+    norm start as the DCGAN does or, with `init` "layers", as others do: with the weights that layers have of themselves.
+    Further options are those of `Game`. ValueError for sizes, names or options that are none.
 
     >>> from autograd_mini import models
     >>> gan = models.GAN((100, 1, 28, 28), form="bilinear", width=8, outputs=2, real_label=0.7, fake_label=0.3)
@@ -49,6 +51,8 @@ class GAN(AdversarialModel):
         form: str = "dense",
         side: int | None = None,
         width: int = 256,
+        smallest: int = pyramid.SMALLEST,
+        init: str = "dcgan",
         norm: str = "batch",
         output: str = "tanh",
         d_norm: bool = False,
@@ -58,7 +62,8 @@ class GAN(AdversarialModel):
         outputs: int = 1,
         **game: Any,
     ) -> None:
-        for what, name, known in (("form", form, FORMS), ("norm", norm, NORMS), ("output", output, OUTPUTS)):
+        names = (("form", form, FORMS), ("norm", norm, NORMS), ("output", output, OUTPUTS), ("init", init, INITS))
+        for what, name, known in names:
             if name not in known:
                 raise ValueError(f"{type(self).__name__}: unknown {what} {name!r}; there are {', '.join(known)}")
         if len(sizes) not in (2, 4) or min(*sizes, width) < 1 or outputs not in (1, 2):
@@ -69,14 +74,15 @@ class GAN(AdversarialModel):
         latent, *image = sizes
         shape = (image[0], side, side) if side else tuple(image)
         make_generator, make_discriminator = FORMS[form]
-        g = make_generator(self.generator_inputs(latent), shape, width, norm, output)
+        grown = {} if form == "dense" else {"smallest": smallest}
+        g = make_generator(self.generator_inputs(latent), shape, width, norm, output, **grown)
         d = make_discriminator(
             self.discriminator_inputs(shape), width,
-            outputs=outputs, norm=d_norm, noise=noise, dropout=dropout, minibatch=minibatch,
+            outputs=outputs, norm=d_norm, noise=noise, dropout=dropout, minibatch=minibatch, **grown,
         )  # fmt: skip
         for network, normed in ((g, norm != "none"), (d, d_norm)):
             if normed:
-                dcgan_init(network)
+                INITS[init](network)
         if norm == "virtual":
             g = nn.VirtualBatch(g, self.references(latent))
         super().__init__(g, d, latent, shape, OUTPUTS[output].black, **game)

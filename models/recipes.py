@@ -129,7 +129,8 @@ DCGAN_8: Final[dict[str, Any]] = {
     **WATCHED, "iterations": 2000, "every": 500, "lr": 1e-3, "options": {"width": 16, "real_label": 0.9},
 }  # fmt: skip
 DCGAN_28: Final[dict[str, Any]] = {
-    **WATCHED, "iterations": 2000, "every": 200, "lr": 1e-3, "options": {"width": 32, "real_label": 0.9},
+    **WATCHED, "iterations": 2000, "every": 200, "lr": 1e-3,
+    "options": {"width": 32, "smallest": 4, "init": "layers", "real_label": 0.9, "ema": 0.99},
 }  # fmt: skip
 DCGAN_32: Final[dict[str, Any]] = {
     **WATCHED, "iterations": 4000, "every": 500, "lr": 2e-4, "options": {"width": 32},

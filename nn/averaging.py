@@ -84,10 +84,11 @@ class EMA(_Means):
     @contextmanager
     def applied(self) -> Iterator[Self]:
         """Inside the `with` block the parameters hold their averages; after it their own values, whatever happens."""
-        own = [p._data.copy() for p in self.parameters]
+        with ag.no_grad():  # in operations, so that a compiled function does this anew each time
+            own = [p.copy() for p in self.parameters]
         try:
             for p, mean in zip(self.parameters, self.means, strict=True):
-                p.data = mean
+                p.data = ag.from_numpy(mean)
             yield self
         finally:
             for p, value in zip(self.parameters, own, strict=True):

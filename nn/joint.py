@@ -29,7 +29,11 @@ class Move(NamedTuple):
 
     optimizer: Optimizer
     parameter: Tensor
-    group: Group
+    number: int  # of the parameter's group, which may be replaced
+
+    @property
+    def group(self) -> Group:
+        return self.optimizer.param_groups[self.number]
 
     def __call__(self, p: Array, g: Array) -> None:
         self.optimizer.move(self.parameter, self.group, p, g)
@@ -37,7 +41,7 @@ class Move(NamedTuple):
     @property
     def key(self) -> tuple[int, int] | None:
         """Moves of one key can be made together; None for one that cannot."""
-        return (id(self.optimizer), id(self.group)) if self.optimizer.elementwise else None
+        return (id(self.optimizer), self.number) if self.optimizer.elementwise else None
 
     def joined(self, moves: Sequence[Move], places: Sequence[slice]) -> Callable[[Array, Array], None] | None:
         """The steps of several parameters as one, on flat arrays in which each parameter has its place.
@@ -92,12 +96,12 @@ class Arrangements(dict[tuple[int, ...], "tuple[Sequence[Array], list[Step]]"]):
     A copy is empty: what it would hold moves the parameters that it was made for.
     """
 
-    def steps(self, optimizer: Optimizer, group: Group, moving: Sequence[Tensor]) -> list[Step]:
-        """The steps for the parameters `moving`, to be called with the gradients of all of them."""
-        key = tuple([id(parameter._data) for parameter in moving])
+    def steps(self, optimizer: Optimizer, number: int, moving: Sequence[Tensor]) -> list[Step]:
+        """The steps for the parameters `moving` of a group, to be called with the gradients of all of them."""
+        key = (number, *[id(parameter._data) for parameter in moving])
         if key in self:
             return self[key][1]
-        arrays, moves = [p._data for p in moving], [Move(optimizer, p, group) for p in moving]
+        arrays, moves = [p._data for p in moving], [Move(optimizer, p, number) for p in moving]
         if not all(parameter in optimizer.state for parameter in moving):  # where their states will lie is not known yet
             return [_single(move, p, i) for i, (move, p) in enumerate(zip(moves, arrays, strict=True))]
         if len(self) >= _KEPT:
@@ -110,7 +114,7 @@ class Arrangements(dict[tuple[int, ...], "tuple[Sequence[Array], list[Step]]"]):
 
 
 def _arranged(moves: Sequence[Move], arrays: Sequence[Array]) -> list[Step]:
-    small = [i for i, a in enumerate(arrays) if a.size <= SMALL] if moves[0].optimizer.elementwise else []
+    small = [i for i, a in enumerate(arrays) if a.size <= SMALL and moves[i].optimizer.elementwise]
     steps: list[Step] = []
     alone = set(range(len(moves)))
     for numbers, places, storage in neighbours([arrays[i] for i in small]):
@@ -129,7 +133,7 @@ def _single(move: Move, p: Array, number: int) -> Step:
 def _gathered(
     step: Callable[[Array, Array], None], storage: Array, numbers: list[int], where: list[tuple[slice, Array]]
 ) -> Step:
-    gradient = np.zeros_like(storage)
+    gradient = np.ones_like(storage)  # of the padding, too: 0 could make 0/0 there
     slots = [(number, gradient[place].reshape(like.shape)) for number, (place, like) in zip(numbers, where, strict=True)]
 
     def gathered(gradients: Sequence[Array]) -> None:

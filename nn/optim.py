@@ -66,6 +66,12 @@ class Optimizer(ABC):
 
     elementwise = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """What gives a kernel of its own must say anew whether it works element by element."""
+        super().__init_subclass__(**options)
+        if "elementwise" not in vars(cls) and {"begin", "update", "move"} & vars(cls).keys():
+            cls.elementwise = False
+
     def __init__(self, params: Params, defaults: Group):
         self.defaults = defaults
         self.param_groups: list[Group] = []
@@ -104,31 +110,31 @@ class Optimizer(ABC):
         >>> a.item(), b.item()
         (0.5, 1.0)
         """
-        for group in self.param_groups:
+        for number, group in enumerate(self.param_groups):
             if modes.plain:
-                self._move_all(group)
+                self._move_all(number, group["params"])
             else:
-                self._act_all(group)
+                self._act_all(number, group["params"])
 
-    def _move_all(self, group: Group) -> None:
-        moving = [p for p in group["params"] if p._grad is not None and p._requires_grad]
-        gradients = [p._grad._data for p in moving]
-        for step in self._arrangements.steps(self, group, moving):
+    def _move_all(self, number: int, params: list[Tensor]) -> None:
+        moving = [p for p in params if p._grad is not None and p._requires_grad]
+        gradients = [p._grad._data for p in moving]  # type: ignore[union-attr]
+        for step in self._arrangements.steps(self, number, moving):
             step(gradients)
 
-    def _act_all(self, group: Group) -> None:
+    def _act_all(self, number: int, params: list[Tensor]) -> None:
         """Moves each parameter by a call that a compiled step repeats."""
-        for p in group["params"]:
+        for p in params:
             gradient = p.grad
-            if gradient is not None and p._requires_grad:
+            if gradient is not None and p.requires_grad:
                 written = p._data, self.state, self.state.get(p, {})
-                act(UPDATE, (p, gradient), {"move": Move(self, p, group)}, written)
+                act(UPDATE, (p, gradient), {"move": Move(self, p, number)}, written)
 
     def move(self, parameter: Tensor, group: Group, p: Array, g: Array) -> None:
         """Moves one parameter, whose array is `p`, by its gradient."""
         state = self.state.get(parameter)
         if state is None:
-            state = self.state[parameter] = self._begun(p, group)
+            state = self.state[parameter] = self._mirrored(self.begin(p, group), p)
         self.update(p, g, state, group)
         stamp(parameter)
 
@@ -220,7 +226,8 @@ class Optimizer(ABC):
         stepped = {int(number): values for number, values in state["state"].items()}
         if unknown := stepped.keys() - set(range(len(owners))):
             raise ValueError(f"{self._name}.load_state_dict: state for unknown parameters {sorted(unknown)} of {len(owners)}")
-        self.state = {owners[i][0]: self._loaded(i, *owners[i], values) for i, values in stepped.items()}
+        loaded = {owners[i][0]: self._loaded(i, *owners[i], values) for i, values in stepped.items()}
+        self.state = {parameter: self._mirrored(values, parameter._data) for parameter, values in loaded.items()}
         self._arrangements.clear()
         engine.exchanged += 1
         engine.version += 1
@@ -228,26 +235,26 @@ class Optimizer(ABC):
             own.update(group)
 
     def _loaded(self, number: int, parameter: Tensor, group: Group, values: Mapping[str, Any]) -> dict[str, Any]:
-        state, where = self._begun(parameter._data, group), f"{self._name}.load_state_dict: parameter {number}"
-        if state.keys() != values.keys():
-            raise ValueError(f"{where}: expected state {sorted(state)}, got {sorted(values)}")
-        for name, start in state.items():
-            if np.shape(values[name]) != np.shape(start):
-                raise ValueError(f"{where}: {name}: expected shape {np.shape(start)}, got {np.shape(values[name])}")
-            if isinstance(start, np.ndarray):
-                start[...] = values[name]
+        """The state of a parameter from what was saved, in memory of its own; ValueError where it does not fit."""
+        start, where = self.begin(parameter._data, group), f"{self._name}.load_state_dict: parameter {number}"
+        if start.keys() != values.keys():
+            raise ValueError(f"{where}: expected state {sorted(start)}, got {sorted(values)}")
+        for name, value in start.items():
+            if np.shape(values[name]) != np.shape(value):
+                raise ValueError(f"{where}: {name}: expected shape {np.shape(value)}, got {np.shape(values[name])}")
+            if isinstance(value, np.ndarray):
+                value[...] = values[name]
             else:
-                state[name] = type(start)(values[name])
-        return state
+                start[name] = type(value)(values[name])
+        return start
 
     # -- below -------------------------------------------------------------------------------------------------------------
 
-    def _begun(self, p: Array, group: Group) -> dict[str, Any]:
-        """State at the start, whose arrays lie in memory as their parameters do: neighbours are neighbours there too."""
-        state = self.begin(p, group)
-        for name, start in state.items():
-            if isinstance(start, np.ndarray) and start.shape == p.shape and start.dtype == p.dtype:
-                state[name] = mirrored(start, p, self._mirrors.setdefault(name, {}))
+    def _mirrored(self, state: dict[str, Any], p: Array) -> dict[str, Any]:
+        """A state whose arrays lie in memory as their parameters do: neighbours are neighbours there too."""
+        for name, value in state.items():
+            if isinstance(value, np.ndarray) and value.shape == p.shape and value.dtype == p.dtype:
+                state[name] = mirrored(value, p, self._mirrors.setdefault(name, {}))
         return state
 
     @property

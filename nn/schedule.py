@@ -12,7 +12,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from .optim import Group
+from autograd_mini.apply import act
+
+from .optim import UPDATE, Group
 
 
 class Stepped(Protocol):
@@ -45,6 +47,9 @@ class LRScheduler(ABC):
 
     def step(self) -> None:
         """Moves on by one and sets the rate of every group."""
+        act(UPDATE, (), {"move": self._forward}, (self, *self.optimizer.param_groups))
+
+    def _forward(self) -> None:
         self.steps += 1
         self._write()
 

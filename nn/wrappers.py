@@ -115,15 +115,17 @@ class SwitchOptimizer:
 
     def step(self) -> None:
         """A step of the optimizer whose turn it is."""
-        for i, group in enumerate(self.param_groups):
+        for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None and p.requires_grad:
                     states = [s for o in (self.first, self.second) for s in (o.state, o.state.get(p, {}))]
-                    act(UPDATE, (p, p.grad), {"move": partial(self._move, p, i)}, (p._data, *states))
+                    act(UPDATE, (p, p.grad), {"move": partial(self._move, p)}, (p._data, *states))
         act(UPDATE, (), {"move": self._count}, (self,))
 
-    def _move(self, parameter: Tensor, group: int, p: Array, g: Array) -> None:
-        self.active.move(parameter, self.param_groups[group], p, g)
+    def _move(self, parameter: Tensor, p: Array, g: Array) -> None:
+        # The group is looked up at each step, as the two optimizers may have different ones.
+        group = next(group for group in self.param_groups if any(other is parameter for other in group["params"]))
+        self.active.move(parameter, group, p, g)
 
     def _count(self) -> None:
         self.steps += 1

@@ -149,6 +149,7 @@ class Jitted:
         if self.plans[-1] is not plan:
             self.plans.remove(plan)
             self.plans.append(plan)
+        plan.release()
         return plan.returned.rebuilt(plan.run([t._data for t in call.operands]), call.operands)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from sys import getrefcount
 from typing import Any, Final
 
 import numpy as np
 
 from ..home import base_of
-from ..tensor import Array, Tensor
+from ..tensor import Array, Tensor, leaf
 from .runs import Run
 from .trace import Call, Value
 
@@ -24,9 +25,10 @@ class Pool:
     def __init__(self) -> None:
         self.buffers: list[Array] = []
         self.gradients: dict[Any, Array] = {}
+        self._left: dict[int, Left] = {}
 
     def gradient(self, tensor: Tensor, like: Array) -> Array:
-        """The array in which plans leave the gradient of a tensor."""
+        """The array in which plans leave the gradient of a tensor, unless it belongs to a run."""
         key = id(tensor), _layout(like)
         if key not in self.gradients:
             self.gradients[key] = _laid_out(_raw(_extent(like)), like)
@@ -34,13 +36,15 @@ class Pool:
 
     def flat(self, run: Run) -> Array:
         """One array for the gradients of a run of parameters, in which each has the place that the parameter has in its."""
-        key = tuple(id(call.inputs[0].tensor) for call in run.calls)
+        places = tuple((place.start, place.stop) for place in run.places)
+        key = tuple(id(call.inputs[0].tensor) for call in run.calls), places, run.storage.dtype
         if key not in self.gradients:
-            self.gradients[key] = whole = np.zeros(run.storage.shape, run.storage.dtype)
-            for call, place in zip(run.calls, run.places, strict=True):
-                like = call.inputs[1].owner.array
-                self.gradients[id(call.inputs[0].tensor), _layout(like)] = whole[place].reshape(like.shape)
+            self.gradients[key] = np.ones(run.storage.shape, run.storage.dtype)  # of the padding, too: 0 could make 0/0 there
         return self.gradients[key]
+
+    def left(self, array: Array) -> Left:
+        """How `array` is left behind as a gradient."""
+        return self._left.setdefault(id(array), Left(array))
 
     @property
     def nbytes(self) -> int:
@@ -48,15 +52,49 @@ class Pool:
         return sum({id(base): base.nbytes for base in map(base_of, (*self.buffers, *self.gradients.values()))}.values())
 
 
+class Left:
+    """A gradient that plans leave behind in an array of theirs, as the tensor that users see.
+
+    >>> import autograd_mini as ag
+    >>> w, kept = ag.Tensor(1.0, requires_grad=True), []
+    >>> @ag.jit
+    ... def step(x):
+    ...     w.grad = None
+    ...     (w * x).backward()
+    >>> for x in (1.0, 2.0, 3.0, 4.0):
+    ...     step(ag.Tensor(x))
+    ...     kept.append(w.grad)
+    >>> kept
+    [Tensor(1.0), Tensor(2.0), Tensor(3.0), Tensor(4.0)]
+    """
+
+    __slots__ = ("array", "tensor")
+
+    def __init__(self, array: Array):
+        self.array, self.tensor = array, leaf(array)
+
+    def release(self, owner: Tensor) -> None:
+        """Before the array is written again: whoever else than `owner` holds the tensor keeps the values that it has."""
+        if getrefcount(self.tensor) > 2 + (owner._grad is self.tensor):  # held here, and by the call
+            self.tensor._data = self.array.copy()
+            self.tensor = leaf(self.array)
+
+
 class Memory:
     """The arrays that calls write into: `places` has one for each result that got one, `labels` says where it lies.
 
     Calls come in groups, within which no buffer serves twice. A kernel that cannot write into given memory, and results that
-    leave the plan, get none: they are new in each run. `gradients` are the values that tensors keep as `.grad`.
+    leave the plan, get none: they are new in each run. `gradients` are the values that tensors keep as `.grad`; `homes` has the
+    places of those that belong to runs.
     """
 
     def __init__(
-        self, groups: Sequence[Sequence[Call]], leaving: Iterable[Value], gradients: Iterable[tuple[Tensor, Value]], pool: Pool
+        self,
+        groups: Sequence[Sequence[Call]],
+        leaving: Iterable[Value],
+        gradients: Iterable[tuple[Tensor, Value]],
+        homes: Mapping[Value, Array],
+        pool: Pool,
     ) -> None:
         calls = [call for group in groups for call in group]
         self.places: dict[Value, Array] = {}
@@ -75,7 +113,9 @@ class Memory:
                 if call.outs and takes_out(call.primitive.kernel) and all(self._placeable(out) for out in call.outs):
                     for out in call.outs:
                         if out in kept:
-                            self.places[out], self.labels[out] = pool.gradient(kept[out], out.array), "gradient"
+                            home = homes.get(out)
+                            self.places[out] = pool.gradient(kept[out], out.array) if home is None else home
+                            self.labels[out] = "gradient"
                         elif not self._in_place(i, call, out):
                             self._take(out)
             count += len(group)

@@ -22,7 +22,7 @@ from ..apply import KERNEL_ERRORS, explained
 from ..pair import in_pair
 from ..registry import registry
 from ..state import modes, settings
-from ..tensor import Array, Tensor, leaf
+from ..tensor import Array, leaf
 from . import halves, runs, scalars, table
 from .binding import bound
 from .halves import Stretch
@@ -65,8 +65,13 @@ class Plan:
         kept = [] if trace.entered else left
         self._runs = {run.calls[0]: run for run in runs.find(calls, {value: tensor for tensor, value in kept})}
         self._flat = {call: pool.flat(run) for call, run in self._runs.items()}
+        self._homes = {
+            call.inputs[1].owner: self._flat[first][place].reshape(call.inputs[1].owner.array.shape)
+            for first, run in self._runs.items()
+            for call, place in zip(run.calls, run.places, strict=True)
+        }
         parts = halves.arranged(calls, exact)
-        self._memory = Memory([_members(part) for part in parts], leaving, kept, pool)
+        self._memory = Memory([_members(part) for part in parts], leaving, kept, self._homes, pool)
         self._views: dict[Value, Array] = {}
         self._sinks: dict[Value, Sinks] = {}
         self.rows: list[Row] = []
@@ -88,10 +93,10 @@ class Plan:
         for i, value in enumerate(leaving):
             if outlets[i] is None:
                 self._sinks.setdefault(value, []).append((self._new, i))
-        self._left: list[tuple[Tensor, Tensor | None, int]] = [(tensor, None, -1) for tensor, value in grads if value is None]
-        for i, (tensor, _) in enumerate(left, len(results)):
-            array = outlets[i]
-            self._left.append((tensor, None if array is None else leaf(array), i))
+        self._cleared_after = [tensor for tensor, value in grads if value is None]
+        after = [(tensor, outlets[i], i) for i, (tensor, _) in enumerate(left, len(results))]
+        self._left = [(tensor, pool.left(array)) for tensor, array, _ in after if array is not None]
+        self._left_new = [(tensor, i) for tensor, array, i in after if array is None]
         self.times = [deque(maxlen=_REPLAYS) for _ in self.steps] if profile else None
         for call in trace.calls:
             for value in (*call.inputs, *call.outs):
@@ -130,6 +135,11 @@ class Plan:
 
     # -- replay ----------------------------------------------------------------------------------------------------------
 
+    def release(self) -> None:
+        """Lets go of gradients that somebody kept, which the next run would overwrite."""
+        for tensor, kept in self._left:
+            kept.release(tensor)
+
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """Replays the steps on the arguments' arrays; gives the arrays of the results, which nobody else holds."""
         given = [*arrays, *(tensor._grad._data for tensor in self.entered)] if self.entered else arrays  # type: ignore[union-attr]
@@ -147,8 +157,12 @@ class Plan:
                             places[i] = value
         except KERNEL_ERRORS as error:
             raise self._explained(arguments, error) from None
-        for tensor, grad, i in self._left:
-            tensor._grad = leaf(np.asarray(self._new[i])) if grad is None and i >= 0 else grad
+        for tensor, kept in self._left:
+            tensor._grad = kept.tensor
+        for tensor, i in self._left_new:
+            tensor._grad = leaf(np.asarray(self._new[i]))
+        for tensor in self._cleared_after:
+            tensor._grad = None
         return [np.asarray(self._new[i]) if kept is None else np.array(kept) for i, kept in enumerate(self._results)]
 
     def _timed(self) -> Iterator[Step]:
@@ -188,6 +202,8 @@ class Plan:
             moves = [c.params["move"] for c in run.calls]
             step = moves[0].joined(moves, run.places)
             if step is not None:
+                for update in run.calls:
+                    self._bring_home(update.inputs[1])
                 self.steps.append((step, [run.storage, self._flat[call]], None))
                 self.rows.append(Row(call, joined=tuple(run.calls[1:])))
                 self._done.update(run.calls)
@@ -210,6 +226,18 @@ class Plan:
             function = partial(_spread, function, [self._sinks.setdefault(out, []) for out in outs])
         self.steps.append((function, arguments, sinks))
         self.rows.append(Row(call, tuple(self._memory.labels.get(v, "new" if v.owner is v else "view") for v in outs)))
+
+    def _bring_home(self, gradient: Value) -> None:
+        """Copies the gradient of a member of a run to its place, where its kernel could not write it there itself."""
+        home = self._homes[gradient.owner]
+        if self._memory.places.get(gradient.owner) is home:
+            return
+        array = self._array(gradient)
+        arguments: list[Any] = [home.reshape(gradient.array.shape), array]
+        if array is None:
+            self._sinks.setdefault(gradient, []).append((arguments, 1))
+        self.steps.append((np.copyto, arguments, None))
+        self.rows.append(Row(Call(registry["copy"], (gradient,), {}, ()), ("gradient",)))
 
     def _emit_halves(self, stretch: Stretch) -> None:
         """One step for a stretch: each half has steps of its own, on halves of the same arrays."""
