@@ -11,7 +11,7 @@ import numpy as np
 from . import dtypes
 from .registry import Primitive, Rule, registry
 from .state import begin, modes, tick, unusual
-from .tensor import _EMPTY, Array, Tensor, TensorLike, _new, as_tensor, leaf
+from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf
 
 KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, np.linalg.LinAlgError)
 
@@ -191,10 +191,11 @@ def as_operands(*values: TensorLike) -> tuple[Tensor, ...]:
             break
     else:
         return tuple(tensors)
+    weak = all(type(v) is Number or not isinstance(v, Tensor) for v in values)  # then what a compiled step is given counts
     target = dtypes.common(
-        (t._data.dtype, (2 if t._data.ndim else 1 if isinstance(v, Tensor) else 0))
+        (t._data.dtype, 2 if t._data.ndim else 1 if isinstance(v, Tensor) and (weak or type(v) is not Number) else 0)
         for t, v in zip(tensors, values, strict=True)
-    )  # fmt: skip
+    )
     # A Python number goes straight to the target: by way of the default dtype, 0.1 would reach float64 as 0.10000000149.
     return tuple(cast(v, target) if isinstance(v, Tensor) else Tensor(v, dtype=target) for v in values)
 

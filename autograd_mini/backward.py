@@ -345,7 +345,7 @@ def own(g: Any, like: Tensor, given: set[int]) -> Array:
 
 def _hooked(node: Tensor, g: Any, recording: bool) -> Any:
     assert node._watch is not None
-    for hook in tuple(node._watch.hooks):
+    for hook in node._watch.hooks:
         replaced = hook(g if recording else leaf(_asarray(g)))
         if replaced is not None:
             if np.shape(replaced) != node._data.shape:

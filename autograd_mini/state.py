@@ -33,6 +33,7 @@ class _Modes(threading.local):
     anomaly: Any = None
     profiler: Any = None
     paired: bool = False
+    compiling: bool = False  # inside the first, eager call of a compiled function
     plain: bool = True
 
 

@@ -35,7 +35,7 @@ class Watch:
     __slots__ = ("hooks", "retain")
 
     def __init__(self) -> None:
-        self.hooks: list[Callable[[Tensor], Tensor | None]] = []
+        self.hooks: tuple[Callable[[Tensor], Tensor | None], ...] = ()
         self.retain = False
 
 
@@ -140,6 +140,8 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether a gradient is wanted for this tensor. Can be set on a leaf with a floating dtype."""
+        if modes.tracer is not None:
+            modes.tracer.switch(self, "_requires_grad")
         return self._requires_grad
 
     @requires_grad.setter
@@ -223,9 +225,15 @@ class Tensor:
         >>> remove()
         """
         self._need_grad("register_hook")
-        hooks = self._watched().hooks
-        hooks.append(hook)
-        return lambda: hooks.remove(hook) if hook in hooks else None
+        watch, entry = self._watched(), lambda gradient: hook(gradient)  # itself and no other, should a hook be given twice
+        watch.hooks = (*watch.hooks, entry)
+        settings.version += 1
+
+        def remove() -> None:
+            watch.hooks = tuple(other for other in watch.hooks if other is not entry)
+            settings.version += 1
+
+        return remove
 
     def _watched(self) -> Watch:
         if self._watch is None:
@@ -305,6 +313,8 @@ class Tensor:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._primitive is not None:
             raise RuntimeError(f"only leaves can be copied or pickled; use .detach() on {self._describe()}")
+        if modes.tracer is not None:
+            modes.tracer.forbid("a copy by copy, deepcopy or pickle", "copy outside, or take tensor.copy(), an operation")
         return _rebuild, (type(self), self._data, self._requires_grad, self.name)
 
     def __copy__(self) -> Tensor:
@@ -446,6 +456,19 @@ def leaf(array: Array, name: str | None = None) -> Tensor:
     """A leaf that aliases `array`, unchecked: for arrays that the engine made itself."""
     tensor = _new(Tensor)
     _set_leaf(tensor, array, name)
+    return tensor
+
+
+class Number(Tensor):
+    """A Python number on its way through a compiled step: beside a tensor, it leaves the choice of the dtype to that."""
+
+    __slots__ = ()
+
+
+def number(array: Array) -> Number:
+    """The number that a 0-d array holds, aliased."""
+    tensor = _new(Number)
+    _set_leaf(tensor, array, None)
     return tensor
 
 

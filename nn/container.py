@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from typing import Any, Generic, Self, TypeVar, overload
 
+from autograd_mini.state import modes
 from autograd_mini.tensor import Tensor
 
 from .module import Module, pairs
@@ -24,7 +25,14 @@ def _checked(owner: object, key: object, value: M) -> M:
 class _Container(Module):
     """A module whose items go by their own key or place, without a prefix; other attributes come after them."""
 
-    _items: Any
+    _items: Any  # replaced at each change, by which a compiled step notices
+
+    @property
+    def _current(self) -> Any:
+        """The items, as whoever looks at them while a step is being compiled relies on them."""
+        if modes.tracer is not None:
+            self.declare(modes.tracer)
+        return self._items
 
     def members(self) -> Iterator[tuple[Any, Any]]:
         attributes = dict(vars(self))
@@ -32,7 +40,7 @@ class _Container(Module):
         yield from attributes.items()
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._current)
 
 
 class _Row(_Container, Generic[M]):
@@ -44,7 +52,7 @@ class _Row(_Container, Generic[M]):
 
     def append(self, module: M) -> Self:
         """Adds a module at the end; returns the container. TypeError for anything but a Module."""
-        self._items.append(_checked(self, len(self._items), module))
+        self._items = [*self._items, _checked(self, len(self._items), module)]
         return self
 
     def extend(self, modules: Iterable[M]) -> Self:
@@ -54,7 +62,7 @@ class _Row(_Container, Generic[M]):
         return self
 
     def __iter__(self) -> Iterator[M]:
-        return iter(self._items)
+        return iter(self._current)
 
     @overload
     def __getitem__(self, index: int) -> M: ...
@@ -62,13 +70,15 @@ class _Row(_Container, Generic[M]):
     def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: int | slice) -> M | Self:
         if not isinstance(index, slice):
-            return self._items[index]
+            return self._current[index]
         part = copy(self)
-        part._items = self._items[index]
+        part._items = self._current[index]
         return part
 
     def __setitem__(self, index: int, module: M) -> None:
-        self._items[index] = _checked(self, index, module)
+        items = list(self._items)
+        items[index] = _checked(self, index, module)
+        self._items = items
 
 
 class Sequential(_Row[Any]):
@@ -123,28 +133,28 @@ class ModuleDict(_Container, Generic[M]):
             self[key] = module
 
     def __getitem__(self, key: str) -> M:
-        return self._items[key]
+        return self._current[key]
 
     def __setitem__(self, key: str, module: M) -> None:
-        self._items[key] = _checked(self, key, module)
+        self._items = {**self._items, key: _checked(self, key, module)}
 
     def __contains__(self, key: object) -> bool:
-        return key in self._items
+        return key in self._current
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
+        return iter(self._current)
 
     def keys(self) -> Iterable[str]:
         """The names."""
-        return self._items.keys()
+        return self._current.keys()
 
     def values(self) -> Iterable[M]:
         """The modules."""
-        return self._items.values()
+        return self._current.values()
 
     def items(self) -> Iterable[tuple[str, M]]:
         """The (name, module) pairs."""
-        return self._items.items()
+        return self._current.items()
 
 
 class Identity(Module):

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from autograd_mini.jit.trace import PLAIN
 from autograd_mini.state import modes, settings
 from autograd_mini.tensor import Array, Tensor, TensorLike
 
 Leaf = TypeVar("Leaf", bound=Tensor)
+
+_WATCHED: Final = frozenset({"_forward_hooks", "_items"})  # what a compiled step relies on besides: replaced when it changes
 
 
 class Parameter(Tensor):
@@ -78,6 +81,8 @@ class Module:
     _forward_hooks: tuple[Callable[[Any, tuple[Any, ...], Any], Any], ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if modes.tracer is not None:
+            self.declare(modes.tracer)
         if modes.plain or modes.profiler is None:
             output = self.forward(*args, **kwargs)
         else:
@@ -87,6 +92,13 @@ class Module:
             changed = hook(self, args, output)
             output = output if changed is None else changed
         return output
+
+    def declare(self, tracer: Any) -> None:
+        """Tells a step that is being compiled what it may take for granted: attributes that are numbers, text or None."""
+        tracer.switch(self, "_forward_hooks")
+        for name, value in vars(self).items():
+            if type(value) in PLAIN or name in _WATCHED:
+                tracer.switch(self, name)
 
     @property
     def training(self) -> bool:
@@ -105,9 +117,10 @@ class Module:
     if not TYPE_CHECKING:  # a checker would let anything be assigned
 
         def __setattr__(self, name: str, value: Any) -> None:
-            if name in self.__dict__ and isinstance(value, (Module, Parameter, Buffer)):  # what a compiled step knew is gone
-                settings.exchanged += 1
-                settings.version += 1
+            parts = (Module, Parameter, Buffer)
+            if isinstance(self.__dict__.get(name), parts) or (name in self.__dict__ and isinstance(value, parts)):
+                settings.exchanged += 1  # what a compiled step knew is gone
+            settings.version += 1
             super().__setattr__(name, value)
 
     def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> Callable[[], None]:
@@ -330,7 +343,7 @@ class Module:
         >>> list(nn.Sequential(nn.Linear(2, 3), nn.ReLU()).state_dict())
         ['0.weight', '0.bias']
         """
-        return {path: tensor._data.copy() for path, tensor in self._state()}
+        return {path: tensor.data.copy() for path, tensor in self._state()}
 
     def load_state_dict(self, state: Mapping[str, Array | Tensor], strict: bool = True) -> None:
         """Copies `state` into the parameters and buffers, whose storage stays where it is.

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 
 import autograd_mini as ag
+from autograd_mini.state import modes
 from autograd_mini.tensor import Array, Tensor
 
 from .checkpoint import load_checkpoint, save_checkpoint, sweep, write_text, writing
@@ -197,13 +198,14 @@ class Trainer:
     @contextmanager
     def inference(self) -> Iterator[None]:
         """Inside, the model is in inference mode, nothing is recorded, and random draws come from a stream apart."""
-        training = self.model.training
+        before = [(part, part.training) for part in self.model.modules()]
         self.model.train(False)
         try:
             with ag.no_grad(), _stream_apart():
                 yield
         finally:
-            self.model.train(training)
+            for part, training in before:
+                part.training = training
 
     def stop(self, reason: str) -> None:
         """Ends training after the row in progress; for callbacks."""
@@ -346,6 +348,9 @@ def _table(model: Any, optimizer: Steps | Mapping[str, Update]) -> dict[str, Upd
 
 def _compiled(model: Any, update: Update) -> Callable[[Any], Mapping[str, Tensor]]:
     def step(batch: Any) -> Mapping[str, Tensor]:
+        if modes.tracer is not None and isinstance(model, Module):
+            for part in model.modules():
+                part.declare(modes.tracer)
         before = _written_by_python(model)
         losses = {name: value.detach() for name, value in update.step(batch).items()}
         if ag.is_recording() and (

@@ -81,8 +81,8 @@ assert ended == 0
 found = {"kills": 0, "with a checkpoint": 0, "while writing": 0}
 for seed in range(int(sys.argv[2])):
     folder, rng = place / str(seed), np.random.default_rng(seed)
-    for kill in range(6):
-        ended, _ = fork(lambda: counted(int(rng.integers(1, 2 * int(total) // 3))))
+    for kill in range(7):
+        ended, _ = fork(lambda: counted(int(rng.integers(1, 3 * int(total) // 4))))
         assert ended in (0, signal.SIGKILL), ended
         if ended:
             found["kills"] += 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..state import mode, modes
-from ..tensor import Array, Tensor, as_tensor, leaf
+from ..tensor import Array, Number, Tensor, as_tensor, leaf, number
 from ..transform import leaves, rebuild
 from .memory import Pool
 from .plan import Plan
@@ -94,14 +94,15 @@ class Jitted:
             self.plans, self._by_signature, self._pool = [], {}, Pool()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if modes.tracer is not None or modes.anomaly is not None:
+        if modes.tracer is not None or modes.anomaly is not None or modes.compiling:  # part of a larger step, or looked at
             return self.function(*args, **kwargs)
         call = _Arguments(args, kwargs)
         with self._lock:
             plans = self._by_signature.get(call.signature)
             if plans is None:
                 self._by_signature[call.signature] = []
-                return self._checked(self.function, call, call.operands)
+                with mode("compiling", True):
+                    return self._checked(self.function, call, call.operands)
             for plan in plans:
                 if plan.holds():
                     return self._replay(plan, call)
@@ -123,7 +124,7 @@ class Jitted:
 
     def _record(self, call: _Arguments) -> Any:
         # An argument gets an array object of its own, so that it is not mistaken for a tensor that the function knows itself.
-        inner = [t if t._requires_grad else leaf(t._data.view(), t.name) for t in call.operands]
+        inner = [t if t._requires_grad else _apart(t) for t in call.operands]
         trace = Trace(inner)
         try:
             with mode("tracer", trace):
@@ -174,7 +175,7 @@ class _Arguments:
     def _add(self, x: Any, key: list[Any]) -> None:
         kind = type(x)
         if isinstance(x, Tensor) or kind is float or isinstance(x, (np.ndarray, np.floating)):
-            t = x if isinstance(x, Tensor) else leaf(np.array(x, np.float64)) if kind is float else _tensor(x)
+            t = x if isinstance(x, Tensor) else number(np.array(x, np.float64)) if kind is float else _tensor(x)
             if t._requires_grad and t._primitive is not None and modes.grad_enabled:
                 raise RuntimeError(f"jit: an argument, {t._describe()}, is part of a graph: jit the whole step, or detach it")
             a = t._data
@@ -201,6 +202,12 @@ class _Arguments:
         """Positional and keyword arguments, with other tensors."""
         supply = iter(operands)
         return rebuild(self._tree, [next(supply) if isinstance(x, Tensor) else x for x in self._given])
+
+
+def _apart(t: Tensor) -> Tensor:
+    """The same on an array object of its own."""
+    view = t._data.view()
+    return number(view) if type(t) is Number else leaf(view, t.name)
 
 
 def _tensor(x: Any) -> Tensor:

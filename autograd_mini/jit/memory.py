@@ -25,7 +25,7 @@ class Pool:
     def __init__(self) -> None:
         self.buffers: list[Array] = []
         self.gradients: dict[Any, Array] = {}
-        self._left: dict[int, Left] = {}
+        self._left: dict[Any, Left] = {}
 
     def gradient(self, tensor: Tensor, like: Array) -> Array:
         """The array in which plans leave the gradient of a tensor, unless it belongs to a run."""
@@ -43,8 +43,8 @@ class Pool:
         return self.gradients[key]
 
     def left(self, array: Array) -> Left:
-        """How `array` is left behind as a gradient."""
-        return self._left.setdefault(id(array), Left(array))
+        """How `array` is left behind as a gradient: plans that leave the same memory share what they know of its holders."""
+        return self._left.setdefault((array.ctypes.data, *_layout(array)), Left(array))
 
     @property
     def nbytes(self) -> int:

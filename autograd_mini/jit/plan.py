@@ -28,7 +28,7 @@ from .binding import bound
 from .halves import Stretch
 from .memory import Memory, Pool
 from .table import Entry, Row
-from .trace import Call, Trace, Value
+from .trace import Call, Trace, Value, stands
 
 Sinks: TypeAlias = "list[tuple[list[Any], int]]"
 Step: TypeAlias = "tuple[Callable[..., Any], Sequence[Any], Sinks | None]"
@@ -108,7 +108,7 @@ class Plan:
         if any((tensor._grad is None) is not none for tensor, none in self._cleared):
             return False
         if self._version != settings.version:
-            kept = all(getattr(owner, name) is value for owner, name, value in self._switches)
+            kept = all(stands(owner, name, value) for owner, name, value in self._switches)
             if not kept or self._exchanged != settings.exchanged:
                 return False
             self._version = settings.version

@@ -96,9 +96,15 @@ class Trace:
 
     def act(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...]) -> None:
         """A call without a result, which is about to change arrays, dicts and the attributes of objects."""
+        operands = tuple(self.value(x) for x in inputs)
         for written in writes:
+            if isinstance(written, np.ndarray) and self._is_new(written):
+                raise TraceError(
+                    f"jit: {primitive.name} writes into a tensor that the function itself made, and each replay would find "
+                    "what the last one left: make it outside, start from .copy() of an argument, or bind its name anew"
+                )
             self._keep(written)
-        self.calls.append(Call(primitive, tuple(self.value(x) for x in inputs), params, ()))
+        self.calls.append(Call(primitive, operands, params, ()))
 
     def assign(self, target: Tensor, value: Tensor) -> None:
         """`target.data = value`."""
@@ -141,6 +147,10 @@ class Trace:
             return gradient
         return apply(registry["copy"], (gradient,))
 
+    def forbid(self, what: str, instead: str) -> None:
+        """Something is about to happen once that no replay would repeat."""
+        raise TraceError(f"jit: {what} happens only while recording, and in no replay: {instead}")
+
     def refuse(self, what: str) -> None:
         """A value is about to leave for Python, which does not run in a replay."""
         raise TraceError(
@@ -158,6 +168,9 @@ class Trace:
         if x._primitive is None:
             self.switch(x, "_requires_grad")
             self.switch(x, "_data")
+            self.switch(x, "_watch")
+            if x._watch is not None:
+                self.switch(x._watch, "hooks")
         return known
 
     def grads(self) -> list[tuple[Tensor, Value | None]]:
@@ -172,7 +185,7 @@ class Trace:
 
     def unsettled(self) -> str:
         """Which flag the run left changed, if any."""
-        changed = [(owner, name) for owner, name, value in self.switches if getattr(owner, name) is not value]
+        changed = [(owner, name) for owner, name, value in self.switches if not stands(owner, name, value)]
         return ", ".join(f"{name.strip('_')} of {type(owner).__name__}" for owner, name in changed)
 
     def _new(self, x: Tensor) -> Value:
@@ -191,7 +204,12 @@ class Trace:
 
     def _before(self, tensor: Tensor) -> bool:
         known = self._values.get(id(tensor._data))
-        return tensor._seq < self._start or (known is not None and known.tensor is tensor)
+        met = (id(tensor), "_data") in self._seen  # and written since, perhaps
+        return tensor._seq < self._start or met or (known is not None and known.tensor is tensor)
+
+    def _is_new(self, array: Array) -> bool:
+        known = self._values.get(id(array))
+        return known is not None and known.source == "constant"
 
     def _first(self, thing: Any, name: str = "") -> bool:
         key = id(thing), name
@@ -228,6 +246,17 @@ class Trace:
             held.update(items)
 
         self._undo.append(undo)
+
+
+def stands(owner: Any, name: str, value: Any) -> bool:
+    """Whether a flag is as it was: the same object, or an equal number or text."""
+    now = getattr(owner, name, _GONE)
+    return now is value or (type(now) is type(value) and type(now) in PLAIN and now == value)
+
+
+PLAIN: Final = frozenset({bool, int, float, str, type(None)})
+"""What attributes of modules may be, for a compiled step to notice that they have changed."""
+_GONE: Final = object()
 
 
 def _assign(storage: Array, value: Array, target: Tensor) -> None:

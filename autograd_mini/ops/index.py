@@ -317,14 +317,19 @@ def one_hot(indices: TensorLike, classes: int, dtype: Any = None) -> Tensor:
     chosen = as_tensor(indices)
     if chosen._data.dtype.kind not in "iu":
         raise TypeError(f"one_hot: indices must be integers, not {chosen._data.dtype}")
-    if chosen._data.size and not (chosen._data.min() >= 0 and chosen._data.max() < classes):
-        raise IndexError(f"one_hot: indices must lie in [0, {classes}), got {chosen._data.min()} to {chosen._data.max()}")
     return apply(_ONE_HOT, (chosen,), {"classes": int(classes), "dtype": np.dtype(dtype or default_dtype())})
+
+
+def _one_hot(i: Array, classes: int, dtype: np.dtype[Any]) -> Array:
+    if i.size and not (i.min() >= 0 and i.max() < classes):
+        raise IndexError
+    return (i[..., None] == np.arange(classes)).astype(dtype)
 
 
 _ONE_HOT = Primitive(
     "one_hot",
-    lambda i, classes, dtype: (i[..., None] == np.arange(classes)).astype(dtype),
+    _one_hot,
     formula="[j = i]",
     constant=True,
+    explain=lambda i, classes, dtype: f"indices must lie in [0, {classes}), got {i.min()} to {i.max()}",
 )

@@ -57,6 +57,7 @@ def manual_seed(seed: int) -> Stream:
     >>> ag.manual_seed(0).random() == ag.manual_seed(0).random()
     True
     """
+    _fixed("manual_seed")
     stream = _stream()
     stream.bit_generator.state = type(stream.bit_generator)(seed).state
     return stream
@@ -69,6 +70,7 @@ def get_rng_state() -> dict[str, Any]:
     >>> sorted(ag.get_rng_state())
     ['bit_generator', 'has_uint32', 'state', 'uinteger']
     """
+    _fixed("get_rng_state")
     return dict(_stream().bit_generator.state)
 
 
@@ -82,7 +84,13 @@ def set_rng_state(state: dict[str, Any]) -> None:
     >>> bool((ag.rand(3) == first).all())
     True
     """
+    _fixed("set_rng_state")
     _stream().bit_generator.state = state
+
+
+def _fixed(name: str) -> None:
+    if modes.tracer is not None:
+        modes.tracer.forbid(name, "call it outside; draws go on from where the stream then is")
 
 
 def _source(generator: Stream | None) -> Stream:
@@ -110,6 +118,8 @@ def _rand(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array
 
 
 def _bernoulli(p: Array, shape: Shape, generator: Stream | None) -> Any:
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError
     chances = np.broadcast_to(p, shape)
     return np.less(_source(generator).random(shape, _native(p.dtype)), chances).astype(p.dtype)
 
@@ -126,7 +136,11 @@ _RANDN = Primitive("randn", _randn, formula="ε ~ N(0, 1)", effect=True, constan
 _RAND = Primitive("rand", _rand, formula="u ~ U[0, 1)", effect=True, constant=True)
 _BERNOULLI = Primitive(
     "bernoulli", _bernoulli, formula="[u < p]", effect=True, constant=True,
-    explain=lambda p, shape, generator: f"probabilities of shape {p.shape} do not broadcast to {shape}",
+    explain=lambda p, shape, generator: (
+        f"probabilities of shape {p.shape} do not broadcast to {shape}"
+        if ((p >= 0) & (p <= 1)).all()
+        else "probabilities must lie in [0, 1]"
+    ),
 )  # fmt: skip
 _RANDINT = Primitive("randint", _randint, formula="i ~ U{low … high − 1}", effect=True, constant=True)
 _PERMUTATION = Primitive("permutation", _permutation, formula="0 … n − 1, shuffled", effect=True, constant=True)
@@ -178,8 +192,6 @@ def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Str
     """
     chances = floating(p)
     lengths = chances.shape if shape is None else _lengths("bernoulli", (shape,) if isinstance(shape, int) else tuple(shape))
-    if not ((chances._data >= 0) & (chances._data <= 1)).all():
-        raise ValueError("bernoulli: probabilities must lie in [0, 1]")
     return apply(_BERNOULLI, (chances,), {"shape": lengths, "generator": generator})
 
 
