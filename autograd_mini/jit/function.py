@@ -33,12 +33,13 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
     Meant for a whole training step: forward and backward pass, update, random draws and running statistics are all recorded.
     Arguments may be nested lists, tuples and dicts. Tensors and arrays may differ from call to call; so may Python floats,
     which the function gets as 0-d tensors. Ints, bools, strings and other objects are part of what was recorded, as are shapes,
-    dtypes, `no_grad`, frozen parameters and `training`: where one differs, another plan is made; eight are kept.
+    dtypes, `no_grad`, frozen parameters, `training`, the layers and hooks of modules and the numbers and texts among their
+    attributes: where one differs, another plan is made; eight are kept.
     Tensors that the function finds by itself (parameters, optimizer state, learning rates) are read as they then are.
     Python runs only while recording: printing, lists and counters do nothing in a replay, and other names bound to new
-    objects since are not noticed. With `exact`, results are the bits that they are without jit; else long runs of operations
-    on single numbers are done by Python in double precision, and products may be cut in two. `.plan` shows what is replayed,
-    step by step; with `profile` also the time that each takes.
+    objects since, or arrays of NumPy's that have changed, are not noticed. With `exact`, results are the bits that they are
+    without jit; else long runs of operations on single numbers are done by Python in double precision, and products may be cut
+    in two. `.plan` shows what is replayed, step by step; with `profile` also the time that each takes.
 
     TraceError for `.item()`, `if tensor` and other looks at values while recording; nothing is changed then. RuntimeError for a
     result that still needs a gradient: jit the whole step, or use `no_grad`.
