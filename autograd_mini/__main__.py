@@ -10,6 +10,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line of `models.cli` and returns the exit code; one line tells when the package it needs is missing."""
     try:
         from autograd_mini.models import cli
+    except KeyboardInterrupt:  # importing takes a second
+        return 130
     except ModuleNotFoundError as error:
         if error.name != "typer":
             raise

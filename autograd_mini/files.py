@@ -27,5 +27,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield beside
         os.replace(beside, target)
+    except OSError as error:
+        if error.filename != os.fspath(beside):
+            raise
+        raise type(error)(error.errno, error.strerror, os.fspath(target)) from None  # the name that the user knows
     finally:
         beside.unlink(missing_ok=True)

@@ -133,7 +133,10 @@ _blas = _OneThread()
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> list[Any]:
     """The BLAS libraries that are loaded, looked for anew when `modules` have come: the search takes a millisecond."""
-    import threadpoolctl  # type: ignore[import-untyped]
+    try:
+        import threadpoolctl  # type: ignore[import-untyped]
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("ag.threads needs threadpoolctl: pip install threadpoolctl", name=error.name) from None
 
     return list(threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers)
 

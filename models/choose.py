@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 from autograd_mini import nn
 
+from .adversarial import AdversarialModel, Game
 from .datasets import recipe_for_folder
 from .recipes import MODELS, PRESETS, RECIPES, Recipe
 
@@ -41,12 +43,30 @@ def changed(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = (
     asked = dict(map(_option, options))
     if not asked:
         return recipe
+    known = option_names(recipe.model)
+    if unknown := asked.keys() - set(known):
+        raise ValueError(f"{recipe.model} has no option {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     recipe = replace(recipe, options={**recipe.options, **asked})
     try:
         recipe.build()
     except TypeError as error:
         raise ValueError(f"--option: {error}") from error
     return recipe
+
+
+def option_names(model: str) -> list[str]:
+    """The options of a model: what its class and its bases take by keyword, and of a GAN the rules of its game.
+
+    >>> from autograd_mini.models.choose import option_names
+    >>> option_names("mlp"), option_names("wgan-gp")[:4]
+    (['activation', 'centred'], ['form', 'side', 'width', 'smallest'])
+    """
+    kind = MODELS[model]
+    own = [base for base in kind.__mro__ if "__init__" in vars(base) and not issubclass(AdversarialModel, base)]
+    given = [p for base in own for p in signature(vars(base)["__init__"]).parameters.values()]
+    names = [p.name for p in given if p.default is not Parameter.empty and p.name != "sizes"]
+    rules = list(Game.__dataclass_fields__) if issubclass(kind, AdversarialModel) else []
+    return list(dict.fromkeys([*names, *rules]))
 
 
 def data_name(data: str) -> str:

@@ -127,6 +127,8 @@ def resume(folder: Folder, epochs: Count = None, iterations: Count = None, lr: R
 def _train(run: Run) -> None:
     with _told():
         run.train()
+    if run.trainer.interrupted:  # first, as the pictures may be interrupted too
+        print(f"go on with: autograd-mini resume {shlex.quote(str(run.folder))}", file=sys.stderr)
     if run.trainer.history:
         run.write()
         last = run.trainer.history[-1]
@@ -134,7 +136,6 @@ def _train(run: Run) -> None:
             print(f"stopped early: {run.trainer.stopped}, and those weights are kept")
         print(f"epoch {last['epoch']}: {comparison.told(last)}; results in {run.folder}")
     if run.trainer.interrupted:
-        print(f"go on with: autograd-mini resume {shlex.quote(str(run.folder))}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
 
 
@@ -277,7 +278,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (ModuleNotFoundError, nn.data.DataError, nn.DivergedError, viz.RendererMissing) as error:
         return _refuse(str(error))
-    except typer.Abort:
+    except MemoryError as error:
+        return _refuse(f"not enough memory: {error}")
+    except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
 
 

@@ -56,7 +56,7 @@ def plot_restored(model: DenoisingAutoencoder, data: nn.data.Dataset, path: Path
 def plot_latent(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
     """Test images as points in latent space, coloured by class; of more than two dimensions, the two principal components."""
     points, labels = _points(model, data), data.test.labels[:POINTS]
-    dimensions = points.shape[1]
+    dimensions = points.shape[1] if len(points) > 1 else 0  # a single point has no place among others
     if dimensions == 2:
         viz.plot_scatter(points, labels, path, title="test images in latent space")
     elif dimensions > 2:

@@ -76,6 +76,9 @@ class Run:
         if resume:
             rates = [schedule.state_dict()["base_lrs"] for schedule in schedules]
             self.trainer.load(folder / nn.trainer.CHECKPOINT)
+            trained = int(self.trainer.history[-1]["epoch"]) if self.trainer.history else 0
+            if recipe.epochs is not None and trained > recipe.epochs:
+                raise ValueError(f"{folder} was trained for {trained} epochs already, more than the {recipe.epochs} asked for")
             for schedule, rate in zip(schedules, rates, strict=True):  # may be another from here on
                 schedule.load_state_dict({**schedule.state_dict(), "base_lrs": rate})
         self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
@@ -193,7 +196,7 @@ def stored_recipe(folder: Path) -> Recipe:
         fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored}
         return Recipe(**fields)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such file; there is no run to go on with") from None
+        raise FileNotFoundError(f"{path}: no such file; there is no run here") from None
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: is no recipe of a run: {error}") from None
 

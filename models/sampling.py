@@ -33,7 +33,7 @@ def draw_samples(run: Trained, n: int, path: Path, label: int | None = None) -> 
     elif "label" in inspect.signature(sample).parameters:
         images = sample(n, label=label)
     else:
-        raise ValueError(f"{run.recipe.model} was not told labels in training, and cannot draw images of one")
+        raise ValueError(f"{run.recipe.model} draws without labels, and so no images of a class that is asked for")
     shape = images.shape[1:] if images.ndim == 4 else datasets.image_shape(run.recipe)
     viz.plot_images(pictures(images, shape), path)
 

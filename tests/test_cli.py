@@ -193,7 +193,7 @@ def test_draw_knows_each_data_sets_images_and_each_preset(tmp_path: Path) -> Non
         (["draw", "ae", "--preset", "keras-check"], "no preset 'keras-check' for ae; there are exercise-29"),
         (["train", "vae", "--classes", "one"], "expected numbers such as 0,1,2, got 'one'"),
         (["train", "vae", "--classes", "0,12"], "no images of class 12"),
-        (["resume", "nowhere"], "config.json: no such file; there is no run to go on with"),
+        (["resume", "nowhere"], "config.json: no such file; there is no run here"),
         (["train", "vae", "--out", "a_file/run"], "a_file"),
         (["draw", "vae", "--out", "graph.gif"], "expected a name that ends in .svg"),
         (["draw", "vae", "--out", "nowhere/graph.dot"], "nowhere"),

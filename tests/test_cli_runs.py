@@ -111,7 +111,7 @@ def test_list_shows_models_and_runs(runs: Path, capsys: pytest.CaptureFixture[st
     ("arguments", "told"),
     [
         (["sample", "ae"], "ae cannot draw new images"),
-        (["sample", "vae", "--digit", "3"], "vae was not told labels"),
+        (["sample", "vae", "--digit", "3"], "vae draws without labels"),
         (["sample", "cgan", "--digit", "12"], "labels must lie in 0 … 9, got 12"),
         (["sample", "vae", "--out", "x.gif"], "x.gif: expected a name that ends in .png"),
         (["interpolate", "mlp"], "mlp has no latent space"),
@@ -156,7 +156,7 @@ def test_options_of_the_model_are_part_of_the_recipe(tmp_path: Path, capsys: pyt
     assert main([*command, "--option", "beta=4", "--option", "likelihood=gaussian"]) == 0
     assert json.loads((tmp_path / "run" / "config.json").read_text())["options"] == {"beta": 4, "likelihood": "gaussian"}
     for option, told in (
-        ("colour=3", "unexpected keyword argument 'colour'"),
+        ("colour=3", "vae has no option colour; there are activation, likelihood"),
         ("beta", "expected NAME=VALUE, got 'beta'"),
         ("likelihood=poisson", "poisson"),
     ):
@@ -238,3 +238,23 @@ def test_a_folder_without_enough_pictures_is_told(tmp_path: Path, capsys: pytest
     Image.new("RGB", (8, 8)).save(tmp_path / "few" / "1.png")
     assert main(["train", "ae", "--data", str(tmp_path / "few"), "--out", str(tmp_path / "run")]) == 2
     assert "1 pictures are too few" in capsys.readouterr().err
+
+
+def test_a_run_is_not_made_shorter_than_it_is(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The configuration goes on saying how the weights were made."""
+    config = runs / "mlp" / "config.json"
+    before = config.read_text()
+    assert main(["resume", str(runs / "mlp"), "--epochs", "2"]) == 2
+    assert "was trained for 3 epochs already" in capsys.readouterr().err
+    assert config.read_text() == before
+
+
+def test_a_few_pictures_are_enough_for_a_run(tmp_path: Path) -> None:
+    """Three pictures leave one to test with, which has no place among others in latent space."""
+    from PIL import Image
+
+    for i in range(3):
+        (tmp_path / "few").mkdir(exist_ok=True)
+        Image.fromarray(np.full((28, 28), 80 * i, np.uint8)).save(tmp_path / "few" / f"{i}.png")
+    assert main(["train", "vae", "--data", str(tmp_path / "few"), "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
+    assert (tmp_path / "run" / "summary.txt").exists()

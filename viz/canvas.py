@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -70,6 +71,18 @@ def blank(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Axe
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def dotted(curve: Sequence[float], number: int = 0) -> dict[str, Any]:
+    """How a curve is marked: each of its points, of another form for each curve, unless they are many."""
+    return {"marker": MARKERS[number % len(MARKERS)] if len(curve) <= 30 else "", "markersize": 5}
+
+
+def counted(axes: Axes) -> None:
+    """Whole numbers alone below the axes."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def sheet(image: Array, title: str, **options: Any) -> tuple[Figure, Axes]:

@@ -11,7 +11,7 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini.tensor import Array, Shape, Tensor
 
-from .canvas import COLOURS, GAP, Path, Values, array_of, blank, block, finished, sheet, tiled
+from .canvas import COLOURS, GAP, Path, Values, array_of, blank, block, counted, dotted, finished, sheet, tiled
 from .plots import plot_manifold
 
 if TYPE_CHECKING:
@@ -196,7 +196,8 @@ def plot_gan(
         raise ValueError("plot_gan: expected probabilities in [0, 1]; pass sigmoid(logits) where D gives logits")
     figure, axes = blank(title)
     for (name, curve), colour, line in zip(curves.items(), COLOURS, ("-", "--"), strict=False):
-        axes.plot(range(1, len(curve) + 1), curve, line, color=colour, label=name, linewidth=2)
+        axes.plot(range(1, len(curve) + 1), curve, line, color=colour, label=name, linewidth=2, **dotted(curve))
+    counted(axes)
     axes.axhline(0.5, color="black", linestyle=":", label="equilibrium ½")
     axes.set(xlabel=xlabel, ylabel="probability of being real", ylim=(0, 1))
     axes.legend(frameon=False)

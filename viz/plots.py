@@ -10,7 +10,23 @@ import numpy as np
 
 from autograd_mini.tensor import Shape
 
-from .canvas import COLOURS, GAP, LINES, MARKERS, Path, Values, array_of, blank, block, checked_images, finished, sheet, tiled
+from .canvas import (
+    COLOURS,
+    GAP,
+    LINES,
+    MARKERS,
+    Path,
+    Values,
+    array_of,
+    blank,
+    block,
+    checked_images,
+    counted,
+    dotted,
+    finished,
+    sheet,
+    tiled,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,18 +44,15 @@ def plot_losses(
     >>> figure.axes[0].get_xlabel()
     'epoch'
     """
-    from matplotlib.ticker import MaxNLocator
-
     if not history:
         raise ValueError("plot_losses: the history is empty; expected {name: values}")
     figure, axes = blank(title)
     for i, (name, curve) in enumerate(history.items()):
         y = [float(v) for v in curve]
-        marker = MARKERS[i % len(MARKERS)] if len(y) <= 30 else ""
-        style: dict[str, Any] = {"linestyle": LINES[i % len(LINES)], "color": COLOURS[i % len(COLOURS)], "marker": marker}
-        axes.plot(range(1, len(y) + 1), y, label=name, markersize=5, linewidth=2, **style)
+        style: dict[str, Any] = {"linestyle": LINES[i % len(LINES)], "color": COLOURS[i % len(COLOURS)], **dotted(y, i)}
+        axes.plot(range(1, len(y) + 1), y, label=name, linewidth=2, **style)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    counted(axes)
     axes.legend(frameon=False)
     return finished(figure, path)
 
