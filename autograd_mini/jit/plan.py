@@ -65,13 +65,13 @@ class Plan:
         kept = [] if trace.entered else left
         self._runs = {run.calls[0]: run for run in runs.find(calls, {value: tensor for tensor, value in kept})}
         self._flat = {call: pool.flat(run) for call, run in self._runs.items()}
-        self._homes = {
-            call.inputs[1].owner: self._flat[first][place].reshape(call.inputs[1].owner.array.shape)
-            for first, run in self._runs.items()
-            for call, place in zip(run.calls, run.places, strict=True)
-        }
+        homes: dict[Value, Array] = {}
+        for first, run in self._runs.items():
+            for call, place in zip(run.calls, run.places, strict=True):
+                owner = call.inputs[1].owner
+                homes.setdefault(owner, self._flat[first][place].reshape(owner.array.shape))
         parts = halves.arranged(calls, exact)
-        self._memory = Memory([_members(part) for part in parts], leaving, kept, self._homes, pool)
+        self._memory = Memory([_members(part) for part in parts], leaving, kept, homes, pool)
         self._views: dict[Value, Array] = {}
         self._sinks: dict[Value, Sinks] = {}
         self.rows: list[Row] = []
@@ -202,8 +202,8 @@ class Plan:
             moves = [c.params["move"] for c in run.calls]
             step = moves[0].joined(moves, run.places)
             if step is not None:
-                for update in run.calls:
-                    self._bring_home(update.inputs[1])
+                for update, place in zip(run.calls, run.places, strict=True):
+                    self._bring(update.inputs[1], self._flat[call][place])
                 self.steps.append((step, [run.storage, self._flat[call]], None))
                 self.rows.append(Row(call, joined=tuple(run.calls[1:])))
                 self._done.update(run.calls)
@@ -227,13 +227,13 @@ class Plan:
         self.steps.append((function, arguments, sinks))
         self.rows.append(Row(call, tuple(self._memory.labels.get(v, "new" if v.owner is v else "view") for v in outs)))
 
-    def _bring_home(self, gradient: Value) -> None:
-        """Copies the gradient of a member of a run to its place, where its kernel could not write it there itself."""
-        home = self._homes[gradient.owner]
-        if self._memory.places.get(gradient.owner) is home:
+    def _bring(self, gradient: Value, place: Array) -> None:
+        """Copies the gradient of a member of a run to its place, unless its kernel writes it there itself."""
+        lies = self._memory.places.get(gradient.owner)
+        if lies is not None and lies.ctypes.data == place.ctypes.data:
             return
         array = self._array(gradient)
-        arguments: list[Any] = [home.reshape(gradient.array.shape), array]
+        arguments: list[Any] = [place.reshape(gradient.array.shape), array]
         if array is None:
             self._sinks.setdefault(gradient, []).append((arguments, 1))
         self.steps.append((np.copyto, arguments, None))
