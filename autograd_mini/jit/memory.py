@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from sys import getrefcount
 from typing import Any, Final
 
 import numpy as np
@@ -73,11 +72,10 @@ class Left:
     def __init__(self, array: Array):
         self.array, self.tensor = array, leaf(array)
 
-    def release(self, owner: Tensor) -> None:
-        """Before the array is written again: whoever else than `owner` holds the tensor keeps the values that it has."""
-        if getrefcount(self.tensor) > 2 + (owner._grad is self.tensor):  # held here, and by the call
-            self.tensor._data = self.array.copy()
-            self.tensor = leaf(self.array)
+    def release(self) -> None:
+        """Before the array is written again: whoever holds the tensor keeps the values that it has."""
+        self.tensor._data = self.array.copy()
+        self.tensor = leaf(self.array)
 
 
 class Memory:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from operator import getitem
+from sys import getrefcount
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -138,7 +139,8 @@ class Plan:
     def release(self) -> None:
         """Lets go of gradients that somebody kept, which the next run would overwrite."""
         for tensor, kept in self._left:
-            kept.release(tensor)
+            if getrefcount(kept.tensor) > (3 if tensor._grad is kept.tensor else 2):  # held there, by `kept` and by this call
+                kept.release()
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """Replays the steps on the arguments' arrays; gives the arrays of the results, which nobody else holds."""
