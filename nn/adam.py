@@ -9,7 +9,8 @@ import numpy as np
 
 from autograd_mini.tensor import Array
 
-from .optim import Group, Optimizer, Params, averaged, decayed, zeros
+from .joint import Group
+from .optim import Optimizer, Params, averaged, decayed, zeros
 
 
 class Adam(Optimizer):

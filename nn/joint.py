@@ -7,16 +7,14 @@ element, and gives the same bits as one parameter after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from autograd_mini.home import flattened, neighbours
 from autograd_mini.tensor import Array, Tensor, stamp
 
-if TYPE_CHECKING:
-    from .optim import Group, Optimizer
-
+Group: TypeAlias = dict[str, Any]
 Step: TypeAlias = "Callable[[Sequence[Array]], None]"
 
 SMALL: Final = 1 << 12
@@ -24,10 +22,21 @@ SMALL: Final = 1 << 12
 _KEPT: Final = 8  # arrangements of an optimizer
 
 
+class Mover(Protocol):
+    """What is asked of an optimizer: its groups and states, and how it moves one parameter, or arrays of any kind."""
+
+    elementwise: bool
+    param_groups: list[Group]
+    state: dict[Tensor, dict[str, Any]]
+
+    def move(self, parameter: Tensor, group: Group, p: Array, g: Array) -> None: ...
+    def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None: ...
+
+
 class Move(NamedTuple):
     """The step of one parameter, to be called with its array and its gradient's."""
 
-    optimizer: Optimizer
+    optimizer: Mover
     parameter: Tensor
     number: int  # of the parameter's group, which may be replaced
 
@@ -96,7 +105,7 @@ class Arrangements(dict[tuple[int, ...], "tuple[Sequence[Array], list[Step]]"]):
     A copy is empty: what it would hold moves the parameters that it was made for.
     """
 
-    def steps(self, optimizer: Optimizer, number: int, moving: Sequence[Tensor]) -> list[Step]:
+    def steps(self, optimizer: Mover, number: int, moving: Sequence[Tensor]) -> list[Step]:
         """The steps for the parameters `moving` of a group, to be called with the gradients of all of them."""
         key = (number, *[id(parameter._data) for parameter in moving])
         if key in self:

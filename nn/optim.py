@@ -22,9 +22,8 @@ from autograd_mini.state import modes
 from autograd_mini.state import settings as engine
 from autograd_mini.tensor import Array, Tensor, stamp
 
-from .joint import Arrangements, Move
+from .joint import Arrangements, Group, Move
 
-Group: TypeAlias = dict[str, Any]
 Params: TypeAlias = "Iterable[Tensor] | Iterable[Group]"
 
 _BLOCK: Final = 1 << 17  # elements; measured best between 2^15 and 2^18, from 10^5 to 10^7 parameters

@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol
 
 from autograd_mini.apply import act
 
-from .optim import UPDATE, Group
+from .joint import Group
+from .optim import UPDATE
 
 
 class Stepped(Protocol):

@@ -12,7 +12,8 @@ import autograd_mini as ag
 from autograd_mini.apply import act
 from autograd_mini.tensor import Array, Tensor
 
-from .optim import UPDATE, Group, Optimizer
+from .joint import Group
+from .optim import UPDATE, Optimizer
 
 
 class SAM:
