@@ -354,6 +354,22 @@ def test_python_floats_leave_the_dtype_to_the_tensors_beside_them() -> None:
         assert f(Tensor(X.astype(np.float64)), beta).item() == (Tensor(X.astype(np.float64)).sum() * beta).item()
 
 
+def test_an_argument_that_is_assigned_to_counts_as_written() -> None:
+    """In every call, be it eager, recorded or replayed: the gradient of an older graph would be wrong."""
+
+    @ag.jit
+    def double(x: Tensor) -> None:
+        x.data = x * 2
+
+    x, w = Tensor([1.0, 2.0]), Tensor([3.0, 4.0], requires_grad=True)
+    for i in range(4):
+        older = (w * x).sum()
+        double(x)
+        assert x.tolist() == [2.0 ** (i + 1), 2.0 ** (i + 2)]
+        with pytest.raises(RuntimeError, match="was written after"):
+            older.backward()
+
+
 @pytest.mark.parametrize(
     ("function", "good", "bad", "error"),
     [

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..state import mode, modes
-from ..tensor import Array, Number, Tensor, as_tensor, leaf, number
+from ..tensor import Array, Number, Tensor, as_tensor, leaf, number, stamp
 from ..transform import leaves, rebuild
 from .memory import Pool
 from .plan import Plan
@@ -138,6 +138,8 @@ class Jitted:
             trace.restore()
             raise
         plan.returned, plan.held = returned, call.held
+        for i in plan.written:
+            stamp(call.operands[i])
         self._by_signature[call.signature].append(plan)
         self.plans.append(plan)
         if len(self.plans) > PLANS:
@@ -151,6 +153,8 @@ class Jitted:
         if self.plans[-1] is not plan:
             self.plans.remove(plan)
             self.plans.append(plan)
+        for i in plan.written:
+            stamp(call.operands[i])  # graphs that used it must not be walked back any more
         plan.release()
         return plan.returned.rebuilt(plan.run([t._data for t in call.operands]), call.operands)
 

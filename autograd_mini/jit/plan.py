@@ -29,7 +29,7 @@ from .binding import bound
 from .halves import Stretch
 from .memory import Memory, Pool
 from .table import Entry, Row
-from .trace import Call, Trace, Value, stands
+from .trace import ASSIGN, Call, Trace, Value, stands
 
 Sinks: TypeAlias = "list[tuple[list[Any], int]]"
 Step: TypeAlias = "tuple[Callable[..., Any], Sequence[Any], Sinks | None]"
@@ -43,7 +43,7 @@ class Plan:
     """One way through a function, for one signature, and for flags as they stood when it was recorded.
 
     `results` are the values that the function returns. `pool` is the memory that it shares with other plans. What `print` shows
-    are its `rows`, one for each of the `steps`.
+    are its `rows`, one for each of the `steps`. `written` are the numbers of the arguments that it assigns to.
     """
 
     returned: Any  # how the function makes its result from those values
@@ -57,6 +57,11 @@ class Plan:
         left = [(tensor, value) for tensor, value in grads if value is not None]
         self._switches, self._cleared, self._version = trace.switches, trace.cleared, settings.version
         self._exchanged = settings.exchanged
+        self.written = [
+            trace.arguments.index(call.inputs[0])
+            for call in trace.calls
+            if call.primitive is ASSIGN and call.inputs[0].source == "argument"
+        ]
         self.entered = [value.tensor for value in trace.entered if value.tensor is not None]
         leaving = [*results, *(value for _, value in left)]
         calls = _needed(_folded(trace.calls), leaving)
