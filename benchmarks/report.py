@@ -35,7 +35,10 @@ Measured {date} with {versions}; {effort}, interleaved, each run in a process of
 {titles}
 
 {table}
-{plot}"""
+{plot}
+Ratios depend on the machine, above all on how its cores fare with NumPy's products and with PyTorch's: on one with
+[cores of twice the speed](benchmarks-fast.md) the compiled steps took about half of PyTorch's time on W1 to W4.
+"""
 
 
 def table(results: Results, heading: bool = True) -> str:
