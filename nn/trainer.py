@@ -198,14 +198,16 @@ class Trainer:
     @contextmanager
     def inference(self) -> Iterator[None]:
         """Inside, the model is in inference mode, nothing is recorded, and random draws come from a stream apart."""
-        before = [(part, part.training) for part in self.model.modules()]
+        training = self.model.training
+        parts = [(part, part.training) for part in self.model.modules()] if isinstance(self.model, Module) else []
         self.model.train(False)
         try:
             with ag.no_grad(), _stream_apart():
                 yield
         finally:
-            for part, training in before:
-                part.training = training
+            self.model.train(training)
+            for part, own in parts:
+                part.training = own
 
     def stop(self, reason: str) -> None:
         """Ends training after the row in progress; for callbacks."""
