@@ -63,6 +63,7 @@ class Move(NamedTuple):
         first, others, owned = states[0], states[1:], list(zip(parameters, states, strict=True))
         counts = [name for name, value in first.items() if not isinstance(value, np.ndarray)]
         names, known = first.keys() - counts, len(first)
+        arrays = [(state, name, value) for state in states for name, value in state.items() if name in names]
         if any(state.keys() != first.keys() for state in others):
             return None
         together: dict[str, Any] = {name: flattened([state[name] for state in states], places) for name in names}
@@ -86,6 +87,9 @@ class Move(NamedTuple):
             now = optimizer.state
             for parameter, state in owned:
                 if now.get(parameter) is not state or len(state) != known:
+                    return False
+            for state, name, array in arrays:
+                if state[name] is not array:
                     return False
             return not counts or all(state[name] == first[name] for name in counts for state in others)
 

@@ -134,6 +134,18 @@ def test_a_compiled_step_counts_for_each_parameter_by_itself(make: Callable[...,
     assert run(ag.jit) == run(lambda f: f)
 
 
+def test_an_array_of_a_state_that_somebody_replaces_is_the_one_that_moves() -> None:
+    ours, theirs = parameters(), parameters()
+    a, b = nn.Adam(ours), nn.Adam(theirs)
+    for step in range(6):
+        for params, optimizer, move in ((ours, a, nn.Optimizer.step), (theirs, b, one_by_one)):
+            given(params, step)
+            if step == 3:
+                optimizer.state[params[1]]["exp_avg"] = np.ones(SHAPES[1], np.float32)
+            move(optimizer)
+    assert same(ours, theirs)
+
+
 @pytest.mark.parametrize("forget", [lambda o: o.state.clear(), lambda o: setattr(o, "state", {})], ids=["cleared", "replaced"])
 def test_a_state_that_somebody_forgets_starts_anew(forget: Callable[[nn.Optimizer], None]) -> None:
     ours, theirs = parameters(), parameters()
