@@ -133,6 +133,27 @@ def test_groups_that_are_replaced() -> None:
     both(program)
 
 
+def test_two_optimizers_over_some_of_the_same_parameters() -> None:
+    def program(compile: Compile) -> list[Any]:
+        w, b, c = (Tensor(np.full(3, v, np.float32), requires_grad=True) for v in (1.0, 2.0, 3.0))
+        first, second = nn.SGD([w, b], lr=0.1), nn.SGD([w, b, c], lr=0.01)
+
+        @compile
+        def step(x: Tensor) -> Tensor:
+            for p in (w, b, c):
+                p.grad = None
+            loss = ag.square(w * x + b * c).sum()
+            loss.backward()
+            first.step()
+            second.step()
+            return loss.detach()
+
+        losses = [step(Tensor(X[0])).item() for _ in range(6)]
+        return losses + w.tolist() + b.tolist() + c.tolist()
+
+    both(program)
+
+
 def test_optimizers_with_other_groups_take_over() -> None:
     def program(compile: Compile) -> list[float]:
         net = nn.Linear(3, 2)

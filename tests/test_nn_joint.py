@@ -134,45 +134,87 @@ def test_a_compiled_step_counts_for_each_parameter_by_itself(make: Callable[...,
     assert run(ag.jit) == run(lambda f: f)
 
 
+class Race:
+    """Adam on two copies of the parameters: of `ours` together, of `theirs` one by one."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = parameters(), parameters()
+        self.a, self.b = nn.Adam(self.ours), nn.Adam(self.theirs)
+
+    def advance(self, steps: range) -> None:
+        for step in steps:
+            for params, optimizer, move in ((self.ours, self.a, nn.Optimizer.step), (self.theirs, self.b, one_by_one)):
+                given(params, step)
+                move(optimizer)
+
+
 def test_an_array_of_a_state_that_somebody_replaces_is_the_one_that_moves() -> None:
-    ours, theirs = parameters(), parameters()
-    a, b = nn.Adam(ours), nn.Adam(theirs)
-    for step in range(6):
-        for params, optimizer, move in ((ours, a, nn.Optimizer.step), (theirs, b, one_by_one)):
-            given(params, step)
-            if step == 3:
-                optimizer.state[params[1]]["exp_avg"] = np.ones(SHAPES[1], np.float32)
-            move(optimizer)
-    assert same(ours, theirs)
+    race = Race()
+    race.advance(range(3))
+    for params, optimizer in ((race.ours, race.a), (race.theirs, race.b)):
+        optimizer.state[params[1]]["exp_avg"] = np.ones(SHAPES[1], np.float32)
+    race.advance(range(3, 6))
+    assert same(race.ours, race.theirs)
 
 
 @pytest.mark.parametrize("forget", [lambda o: o.state.clear(), lambda o: setattr(o, "state", {})], ids=["cleared", "replaced"])
 def test_a_state_that_somebody_forgets_starts_anew(forget: Callable[[nn.Optimizer], None]) -> None:
-    ours, theirs = parameters(), parameters()
-    a, b = nn.Adam(ours), nn.Adam(theirs)
-    for step in range(6):
-        for params, optimizer, move in ((ours, a, nn.Optimizer.step), (theirs, b, one_by_one)):
-            given(params, step)
-            if step == 3:
-                forget(optimizer)
-            move(optimizer)
-    assert same(ours, theirs)
-    assert {state["step"] for state in a.state.values()} == {3}
+    race = Race()
+    race.advance(range(3))
+    forget(race.a)
+    forget(race.b)
+    race.advance(range(3, 6))
+    assert same(race.ours, race.theirs)
+    assert {state["step"] for state in race.a.state.values()} == {3}
 
 
 def test_a_loaded_state_goes_on() -> None:
-    ours, theirs = parameters(), parameters()
-    a, b = nn.Adam(ours), nn.Adam(theirs)
-    for step in range(4):
-        for params, optimizer, move in ((ours, a, nn.Optimizer.step), (theirs, b, one_by_one)):
-            given(params, step)
-            move(optimizer)
-    a.load_state_dict(a.state_dict())
-    for step in range(4, 8):
-        for params, optimizer, move in ((ours, a, nn.Optimizer.step), (theirs, b, one_by_one)):
-            given(params, step)
-            move(optimizer)
-    assert same(ours, theirs)
+    race = Race()
+    race.advance(range(4))
+    race.a.load_state_dict(race.a.state_dict())
+    race.advance(range(4, 8))
+    assert same(race.ours, race.theirs)
+
+
+def test_a_group_that_is_replaced_is_the_one_that_counts() -> None:
+    params = parameters()
+    optimizer = nn.SGD(params, lr=0.1)
+    for step in range(3):
+        given(params, step)
+        optimizer.step()
+    before = [p.tolist() for p in params]
+    optimizer.param_groups[0] = {**optimizer.param_groups[0], "lr": 0.0}
+    optimizer.step()
+    assert [p.tolist() for p in params] == before
+
+
+def test_a_group_without_gradients_stands_still() -> None:
+    moving, frozen = parameters(), parameters()
+    optimizer = nn.Adam([{"params": frozen}, {"params": moving}])
+    before = [p.tolist() for p in frozen]
+    for step in range(3):
+        given(moving, step)
+        optimizer.step()
+    assert [p.tolist() for p in frozen] == before
+    assert {optimizer.state[p]["step"] for p in moving} == {3}
+
+
+def test_a_kernel_of_ones_own_is_not_taken_for_elementwise() -> None:
+    """A subclass of an optimizer that is elementwise must say so anew: this one decays matrices alone, by their shape."""
+
+    class NoDecayOfBiases(nn.SGD):
+        def update(self, p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+            super().update(p, g + p if p.ndim > 1 else g, state, group)
+
+    layer = nn.Linear(2, 2)
+    layer.weight.data, layer.bias.data = np.ones((2, 2)), np.ones(2)
+    optimizer = NoDecayOfBiases(layer.parameters(), lr=0.5)
+    for _ in range(3):
+        for p in layer.parameters():
+            p.grad = Tensor(np.zeros(p.shape, np.float32))
+        optimizer.step()
+    assert layer.weight.tolist() == [[0.125, 0.125]] * 2
+    assert layer.bias.tolist() == [1.0, 1.0]
 
 
 def test_a_copy_moves_its_own_parameters() -> None:
