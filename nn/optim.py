@@ -282,9 +282,10 @@ class Optimizer(ABC):
 
     def _scratch(self, like: Array, part: int) -> tuple[Array, ...]:
         key = part, like.shape, like.dtype
-        if key not in self._scratches:
-            self._scratches[key] = tuple(np.empty(like.shape, like.dtype) for _ in range(3))
-        return self._scratches[key]
+        found = self._scratches.get(key)
+        if found is None:
+            found = self._scratches[key] = tuple(np.empty(like.shape, like.dtype) for _ in range(3))
+        return found
 
     def __repr__(self) -> str:
         lines = [

@@ -32,8 +32,9 @@ def bound(call: Call, arrays: Sequence[Array | None], places: Sequence[Array]) -
         return kernel, [*arrays, *places]
     if not places:
         return partial(kernel, **call.params) if call.params else kernel, list(arrays)
-    if call.primitive.name == "matmul" and in_one_piece(*arrays):
-        return arrays[0].dot, [arrays[1], *places]  # type: ignore[union-attr]
+    if call.primitive.name == "matmul" and in_one_piece(*[value.array for value in call.inputs]):
+        a, b = arrays
+        return (np.ndarray.dot, [a, b, *places]) if a is None or b is None else (a.dot, [b, *places])
     return partial(kernel, **call.params, out=places[0] if len(places) == 1 else tuple(places)), list(arrays)
 
 

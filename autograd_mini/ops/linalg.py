@@ -40,9 +40,9 @@ def _dot(a: Array, b: Array, out: Array | None = None) -> Any:
     return product
 
 
-def in_one_piece(a: Array | None, b: Array | None) -> bool:
-    """Whether the product of two arrays, if they are there, is one `a.dot(b)`: of matrices or vectors, and not large."""
-    if a is None or b is None or not (0 < a.ndim <= 2 and 0 < b.ndim <= 2):
+def in_one_piece(a: Array, b: Array) -> bool:
+    """Whether the product of two arrays is one `a.dot(b)`: of matrices or vectors, and not large."""
+    if not (0 < a.ndim <= 2 and 0 < b.ndim <= 2):
         return False
     return b.size < SMALL or a.size * b.shape[-1] < _LARGE
 
