@@ -15,6 +15,7 @@ from ..pair import WORTH
 from .trace import Call, Value
 
 _AHEAD: Final = 200  # calls that are looked at to make one stretch
+_PIECE: Final = 1 << 18  # elements of a result that are still in the cache when the next call reads them (measured)
 _PRODUCTS: Final = frozenset({"linear", "matmul"})
 _ROWWISE: Final = frozenset(
     {"softmax_cross_entropy", "cross_entropy_backward", "binary_cross_entropy_with_logits", "sum", "softmax", "log_softmax"}
@@ -30,6 +31,19 @@ class Stretch(NamedTuple):
     calls: list[tuple[Call, list[bool]]]
     views: list[Call]
     cost: float
+
+
+def pieces(stretch: Stretch) -> int:
+    """In how many pieces each half does its rows, one after the other; products are the faster the more rows they have."""
+    if any(call.primitive.name in _PRODUCTS for call, _ in stretch.calls):
+        return 1
+    return max(1, round(max(out.array.size for call, _ in stretch.calls for out in call.outs) / (2 * _PIECE)))
+
+
+def piece(call: Call, k: int, number: int) -> slice:
+    """The rows of a call that are the k-th of a number of pieces."""
+    count = len(call.outs[0].array)
+    return slice(count * k // number, count * (k + 1) // number)
 
 
 def arranged(calls: Sequence[Call], exact: bool) -> list[Call | Stretch]:

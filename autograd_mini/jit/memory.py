@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -81,8 +82,9 @@ class Left:
 class Memory:
     """The arrays that calls write into: `places` has one for each result that got one, `labels` says where it lies.
 
-    Calls come in groups, within which no buffer serves twice. A kernel that cannot write into given memory, and results that
-    leave the plan, get none: they are new in each run. `gradients` are the values that tensors keep as `.grad`; `homes` has the
+    Calls come in groups. In a group two threads may be at different calls, each on rows of its own, so there a buffer serves
+    again only for a result of the same layout: its rows lie where the former's lay. A kernel that cannot write into given
+    memory, and results that leave the plan, get none: they are new in each run. `gradients` are the values that tensors keep as `.grad`; `homes` has the
     places of those that belong to runs.
     """
 
@@ -99,13 +101,14 @@ class Memory:
         self.labels: dict[Value, str] = {}
         self._ours: set[Value] | None = None
         self._pool, self._free = pool, list(pool.buffers)
+        self._spare: defaultdict[Any, list[Array]] = defaultdict(list)  # of this group, by layout
         self._raw: dict[Value, Array] = {}
         self._last = {v.owner: i for i, call in enumerate(calls) for v in call.inputs}
         kept = {value.owner: tensor for tensor, value in gradients}
         self._leaving = {v.owner for v in leaving} - kept.keys()
         count = 0
         for group in groups:
-            # In a group two threads may be at different calls: what comes from outside could still be read by the other.
+            # What comes from outside a group could still be read by the other thread.
             self._ours = None if len(group) == 1 else {out for call in group for out in call.outs}
             for i, call in enumerate(group, count):
                 if call.outs and takes_out(call.primitive.kernel) and all(self._placeable(out) for out in call.outs):
@@ -116,10 +119,18 @@ class Memory:
                             self.labels[out] = "gradient"
                         elif not self._in_place(i, call, out):
                             self._take(out)
+                if self._ours is not None:
+                    for value in self._done([call], i) & self._ours:
+                        self._spare[_layout(value.array)].append(self._raw.pop(value))
             count += len(group)
-            for value in {v for call in group for v in (*(v.owner for v in call.inputs), *call.outs)}:
-                if value in self._raw and self._last.get(value, -1) < count:
-                    self._free.append(self._raw.pop(value))
+            self._free += [self._raw.pop(value) for value in self._done(group, count - 1)]
+            self._free += [raw for spare in self._spare.values() for raw in spare]
+            self._spare.clear()
+
+    def _done(self, calls: Iterable[Call], i: int) -> set[Value]:
+        """The values of some calls that have a buffer and are not needed after call number `i`."""
+        values = {v for call in calls for v in (*(v.owner for v in call.inputs), *call.outs)}
+        return {v for v in values if v in self._raw and self._last.get(v, -1) <= i}
 
     def _placeable(self, out: Value) -> bool:
         return out.owner is out and out not in self._leaving and _fits(out.array)
@@ -140,8 +151,8 @@ class Memory:
 
     def _take(self, out: Value) -> None:
         """The buffer last freed that is large enough, and not much too large; else a new one."""
-        need = _extent(out.array)
-        raw = next((b for b in reversed(self._free) if need <= b.nbytes <= 2 * need), None)
+        need, spare = _extent(out.array), self._spare[_layout(out.array)]
+        raw = spare.pop() if spare else next((b for b in reversed(self._free) if need <= b.nbytes <= 2 * need), None)
         if raw is None:
             raw = _raw(need)
             self._pool.buffers.append(raw)

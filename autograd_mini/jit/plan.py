@@ -27,7 +27,7 @@ from ..state import modes, settings
 from ..tensor import Array, leaf
 from . import halves, runs, scalars, table
 from .binding import bound
-from .halves import Stretch
+from .halves import Stretch, piece, pieces
 from .memory import Memory, Pool
 from .table import Entry, Row
 from .trace import ASSIGN, Call, Trace, Value, stands
@@ -254,28 +254,32 @@ class Plan:
         self.rows.append(Row(Call(registry["copy"], (gradient,), {}, ()), ("gradient",)))
 
     def _emit_halves(self, stretch: Stretch) -> None:
-        """One step for a stretch: each half has steps of its own, on halves of the same arrays."""
+        """One step for a stretch: each half has steps of its own, on its rows of the same arrays."""
         for view in stretch.views:
             self._emit(view)
         if not all(out in self._memory.places for call, _ in stretch.calls for out in call.outs):
             for call, _ in stretch.calls:
                 self._emit(call)
             return
-        both: tuple[list[Half], list[Half]] = ([], [])
-        for call, by_row in stretch.calls:
-            cut = len(call.outs[0].array) // 2
-            for half, part in zip(both, (slice(0, cut), slice(cut, None)), strict=True):
-                arrays = [self._array(v) for v in call.inputs]
-                some = [a[part] if rows and a is not None else a for a, rows in zip(arrays, by_row, strict=True)]
-                function, arguments = bound(call, some, [self._memory.places[out][part] for out in call.outs])
-                for i, (value, array) in enumerate(zip(call.inputs, arrays, strict=True)):
-                    if array is None:
-                        self._feed(value, arguments, i, part if by_row[i] else None)
-                half.append((function, arguments, call))
+        number = pieces(stretch)
+        both = [
+            [self._some(call, by_row, piece(call, k, 2 * number)) for k in half for call, by_row in stretch.calls]
+            for half in (range(number), range(number, 2 * number))
+        ]
         self.steps.append((partial(_in_halves, both, stretch.cost), [], None))
         labels = tuple(self._memory.labels[out] for call, _ in stretch.calls for out in call.outs)
         first, *rest = (call for call, _ in stretch.calls)
         self.rows.append(Row(first, labels, stretch=tuple(rest)))
+
+    def _some(self, call: Call, by_row: Sequence[bool], part: slice) -> Half:
+        """A call on some rows."""
+        arrays = [self._array(v) for v in call.inputs]
+        some = [a[part] if rows and a is not None else a for a, rows in zip(arrays, by_row, strict=True)]
+        function, arguments = bound(call, some, [self._memory.places[out][part] for out in call.outs])
+        for i, (value, array) in enumerate(zip(call.inputs, arrays, strict=True)):
+            if array is None:
+                self._feed(value, arguments, i, part if by_row[i] else None)
+        return function, arguments, call
 
     def _feed(self, value: Value, arguments: list[Any], i: int, part: slice | None) -> None:
         """Lets a value that is new in each run, or some rows of it, flow to an argument."""
@@ -292,9 +296,9 @@ def _members(part: Call | Stretch) -> list[Call]:
     return [part] if isinstance(part, Call) else [*part.views, *(call for call, _ in part.calls)]
 
 
-def _in_halves(both: tuple[list[Half], list[Half]], cost: float) -> None:
+def _in_halves(both: Sequence[Sequence[Half]], cost: float) -> None:
     def work(part: slice) -> None:
-        for half in list(both)[part]:
+        for half in both[part]:
             for function, arguments, call in half:
                 try:
                     function(*arguments)

@@ -1,0 +1,21 @@
+"""Everything that can go by halves does, and each half in pieces, however small it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from unittest.mock import patch
+
+import autograd_mini as ag
+from autograd_mini import pair
+
+_halves = import_module("autograd_mini.jit.halves")  # `autograd_mini.jit` is the function
+
+
+@contextmanager
+def cut() -> Iterator[None]:
+    with ExitStack() as stack:
+        for module, name, value in ((pair, "WORTH", 0.0), (_halves, "WORTH", 1e-9), (_halves, "_PIECE", 3)):
+            stack.enter_context(patch.object(module, name, value))
+        yield stack.enter_context(ag.threads(2))
