@@ -480,6 +480,17 @@ def test_results_that_need_a_gradient_are_refused() -> None:
         assert ag.jit(lambda x: x * w)(w * 2).tolist() == [2.0]
 
 
+def test_a_view_of_a_large_result_that_leaves_comes_after_it() -> None:
+    """What would go by halves but for a result that is returned is done in its own order, with the views among it."""
+    w = ag.rand(512, 512) * 0.01
+
+    def leaving(x: ag.Tensor) -> tuple[ag.Tensor, ...]:
+        y = ag.tanh(x @ w)
+        return y[:3], y[::2].T, ag.tanh(y @ w).sum(axis=1)
+
+    agree(lambda: leaving, batches((512, 512), count=4))
+
+
 def test_a_kernel_that_fails_in_a_replay_is_explained() -> None:
     compiled = ag.jit(lambda z, t: nn.cross_entropy(z, t))
     z = ag.zeros((2, 3))

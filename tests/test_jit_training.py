@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from samples.cuts import cut
 
 import autograd_mini as ag
 from autograd_mini import Tensor, nn
@@ -168,9 +169,7 @@ class Program:
         return [np.asarray(t) for t in self.log] + list(self.all.state_dict().values())
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # weights may grow beyond all bounds, here as there
-@pytest.mark.parametrize("seed", range(PROGRAMS))
-def test_a_compiled_training_leaves_the_same_bits(seed: int) -> None:
+def check(seed: int) -> None:
     with np.errstate(all="ignore"):
         eager = Program(seed, lambda f, exact: f).run()
         compiled = Program(seed, ag.jit).run()
@@ -179,3 +178,16 @@ def test_a_compiled_training_leaves_the_same_bits(seed: int) -> None:
         assert np.array_equal(a, b, equal_nan=a.dtype.kind == "f"), (
             f"program {seed}: result {number} of {len(eager)} differs: {a} {b}"
         )
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # weights may grow beyond all bounds, here as there
+@pytest.mark.parametrize("seed", range(PROGRAMS))
+def test_a_compiled_training_leaves_the_same_bits(seed: int) -> None:
+    check(seed)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("seed", range(PROGRAMS, 2 * PROGRAMS, 4))
+def test_a_compiled_training_in_halves_leaves_the_same_bits(seed: int) -> None:
+    with cut():
+        check(seed)

@@ -26,11 +26,15 @@ _SLOW: Final = frozenset(
 
 
 class Stretch(NamedTuple):
-    """Calls that go by rows, each with which of its operands do; and views on the way, which cost nothing."""
+    """Calls that go by rows, each with which of its operands do, and views on the way (None), which cost nothing."""
 
-    calls: list[tuple[Call, list[bool]]]
-    views: list[Call]
+    members: list[tuple[Call, list[bool] | None]]
     cost: float
+
+    @property
+    def calls(self) -> list[tuple[Call, list[bool]]]:
+        """Those that go by rows."""
+        return [(call, rows) for call, rows in self.members if rows is not None]
 
 
 def pieces(stretch: Stretch) -> int:
@@ -66,7 +70,7 @@ def arranged(calls: Sequence[Call], exact: bool) -> list[Call | Stretch]:
 
 def _longest(calls: Sequence[Call], exact: bool) -> tuple[Stretch, list[Call]]:
     """A stretch that begins with the first call, and the calls that come after it."""
-    stretch, rest = Stretch([], [], 0.0), list[Call]()
+    stretch, rest = Stretch([], 0.0), list[Call]()
     inside: set[Value] = set()
     later: set[Value] = set()
     for number, call in enumerate(calls):
@@ -79,14 +83,12 @@ def _longest(calls: Sequence[Call], exact: bool) -> tuple[Stretch, list[Call]]:
         if any(v in later or v.owner in later for v in call.inputs) or (not view and rows is None):
             rest.append(call)
             later.update(call.outs)
-        elif view:
-            stretch.views.append(call)
         else:
-            assert rows is not None
-            stretch.calls.append((call, rows))
-            stretch = stretch._replace(cost=stretch.cost + _cost(call))
-            inside.update(call.outs)
-        if not stretch.calls:
+            stretch.members.append((call, rows))
+            if rows is not None:
+                stretch = stretch._replace(cost=stretch.cost + _cost(call))
+                inside.update(call.outs)
+        if not inside:
             return stretch, list(calls)
     return stretch, rest
 

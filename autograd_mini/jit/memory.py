@@ -84,8 +84,8 @@ class Memory:
 
     Calls come in groups. In a group two threads may be at different calls, each on rows of its own, so there a buffer serves
     again only for a result of the same layout: its rows lie where the former's lay. A kernel that cannot write into given
-    memory, and results that leave the plan, get none: they are new in each run. `gradients` are the values that tensors keep as `.grad`; `homes` has the
-    places of those that belong to runs.
+    memory, and results that leave the plan, get none: they are new in each run. `gradients` are the values that tensors keep as
+    `.grad`; `homes` has the places of those that belong to runs.
     """
 
     def __init__(

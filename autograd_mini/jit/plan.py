@@ -255,11 +255,11 @@ class Plan:
 
     def _emit_halves(self, stretch: Stretch) -> None:
         """One step for a stretch: each half has steps of its own, on its rows of the same arrays."""
-        for view in stretch.views:
-            self._emit(view)
-        if not all(out in self._memory.places for call, _ in stretch.calls for out in call.outs):
-            for call, _ in stretch.calls:
+        whole = not all(out in self._memory.places for call, _ in stretch.calls for out in call.outs)
+        for call, rows in stretch.members:
+            if whole or rows is None:  # where each result has its place, views of them can be made beforehand
                 self._emit(call)
+        if whole:
             return
         number = pieces(stretch)
         both = [
@@ -293,7 +293,7 @@ class Plan:
 
 
 def _members(part: Call | Stretch) -> list[Call]:
-    return [part] if isinstance(part, Call) else [*part.views, *(call for call, _ in part.calls)]
+    return [part] if isinstance(part, Call) else [call for call, _ in part.members]
 
 
 def _in_halves(both: Sequence[Sequence[Half]], cost: float) -> None:
