@@ -110,7 +110,7 @@ def second_order() -> None:
 @entry("What jit replays", "plan.svg")
 def plan() -> None:
     """The plan of a training step: forward pass, backward pass and update are one list of kernels, numbered as they run. What
-    lies in the same buffer has the same colour; step 10 works in place, and the four parameters are updated as one."""
+    lies in the same buffer has the same colour; steps 2 and 10 work in place, and the four parameters are updated as one."""
     mlp = models.MLP((4, 8, 3))
     optimizer = nn.SGD(mlp.parameters(), lr=0.1, momentum=0.9)
 
@@ -123,7 +123,7 @@ def plan() -> None:
         return loss.detach()
 
     for _ in range(2):
-        step(Tensor(np.eye(5, 4), name="x"), Tensor([0, 1, 2, 0, 1], name="y"))
+        step(Tensor(np.eye(5, 4, dtype=np.float32), name="x"), Tensor([0, 1, 2, 0, 1], name="y"))
     viz.draw(step.plan, params=mlp, rankdir="TB").save("plan.svg")
 
 
