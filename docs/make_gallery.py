@@ -208,6 +208,15 @@ def maps() -> None:
     viz.plot_feature_maps(ag.conv2d(image[None, None].astype(float), weight, padding=1)[0], "maps.png", columns=4)
 
 
+@entry("Batch normalisation: mean 0, variance 1", "norm.png")
+def norm() -> None:
+    """What a convolution makes of 256 digits, before and after batch normalisation, all channels and pixels together."""
+    ag.manual_seed(0)
+    before = nn.Conv2d(1, 8, 3)(nn.data.digits().train.images[:256, None])
+    after = nn.BatchNorm2d(8)(before)
+    viz.plot_histograms({"before": before, "after": after}, "norm.png", xlabel="pre-activation u")
+
+
 @entry("A regression beside the truth", "surface.png")
 def surface() -> None:
     """f(x₁, x₂) = 10 − 10 exp(−0.2 (x₁² + x₂²)) − exp((cos x₁ + cos x₂)/2), learnt from 1000 noisy samples."""

@@ -15,6 +15,7 @@ RNG = np.random.default_rng(0)
 HEADS = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
 PLOTS = {
     "losses": lambda path: viz.plot_losses({"train": [3.0, 2.0, 1.0], "validation": [3.0, 2.5]}, path),
+    "histograms": lambda path: viz.plot_histograms({"a": RNG.normal(size=(5, 4)), "b": Tensor([1.0, 2.0])}, path),
     "scatter": lambda path: viz.plot_scatter(RNG.normal(size=(20, 2)), np.arange(20) % 3, path),
     "images": lambda path: viz.plot_images(RNG.random((5, 8, 8, 3)), path),
     "reconstructions": lambda path: viz.plot_reconstructions(
@@ -46,6 +47,18 @@ def test_curves_and_classes_differ_by_more_than_colour():
     groups = viz.plot_scatter(RNG.normal(size=(30, 2)), np.arange(30) % 10).axes[0].collections
     looks = {(tuple(g.get_facecolor()[0]), g.get_paths()[0].vertices.tobytes()) for g in groups}
     assert len(groups) == len(looks) == 10
+
+
+def test_histograms_share_their_intervals_and_enclose_equal_areas():
+    values = {"wide": RNG.normal(2, 3, (50, 4)), "narrow": RNG.normal(0, 1, 300)}
+    axes = viz.plot_histograms(values, bins=10).axes[0]
+    outlines = [patch.get_xy() for patch in axes.patches]
+    assert np.allclose(np.unique(outlines[0][:, 0]), np.unique(outlines[1][:, 0]))
+    edges = np.unique(outlines[0][:, 0])
+    assert np.allclose(edges[[0, -1]], [min(v.min() for v in values.values()), max(v.max() for v in values.values())])
+    for outline in outlines:
+        assert outline[1:-1:2, 1] @ np.diff(edges) == pytest.approx(1)
+    assert len({(patch.get_edgecolor(), patch.get_linestyle()) for patch in axes.patches}) == 2
 
 
 def test_scatter_puts_each_point_under_its_class():
@@ -83,6 +96,9 @@ def test_a_manifold_has_its_first_row_on_top_and_no_gaps():
     [
         (lambda: viz.plot_losses({}), "empty"),
         (lambda: viz.plot_losses({"a": [1.0]}, "p.gif"), r"\.png, \.svg, \.pdf"),
+        (lambda: viz.plot_histograms({}), "got nothing"),
+        (lambda: viz.plot_histograms({"a": [1.0], "b": []}), "'b' is empty or not finite"),
+        (lambda: viz.plot_histograms({"a": [1.0, np.nan]}), "'a' is empty or not finite"),
         (lambda: viz.plot_scatter(np.zeros((3, 3)), np.zeros(3)), r"\(3, 3\) and \(3,\)"),
         (lambda: viz.plot_scatter(np.zeros((3, 2)), np.zeros(4)), r"\(3, 2\) and \(4,\)"),
         (lambda: viz.plot_images(np.zeros((3, 3, 8, 8))), r"\(3, 3, 8, 8\)"),

@@ -15,7 +15,7 @@ from .animation import save_animation
 from .check import Check, check
 from .figures import plot_confusion, plot_feature_maps, plot_filters, plot_gan, plot_latent_plane, plot_surface
 from .picture import Picture, draw
-from .plots import plot_images, plot_losses, plot_manifold, plot_reconstructions, plot_scatter
+from .plots import plot_histograms, plot_images, plot_losses, plot_manifold, plot_reconstructions, plot_scatter
 from .render import RendererMissing
 from .step import Page, step
 from .tree import TextTree, text
@@ -32,6 +32,7 @@ __all__ = [
     "plot_feature_maps",
     "plot_filters",
     "plot_gan",
+    "plot_histograms",
     "plot_images",
     "plot_latent_plane",
     "plot_losses",

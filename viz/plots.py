@@ -57,6 +57,35 @@ def plot_losses(
     return finished(figure, path)
 
 
+def plot_histograms(
+    values: Mapping[str, Values], path: Path = None, *, bins: int = 60, xlabel: str = "value", title: str = ""
+) -> Figure:
+    """How the numbers in arrays of any shape are spread: an outline for each entry of `values`, with its mean and variance.
+
+    All outlines share the same `bins` intervals, and each encloses the area 1. Raises ValueError for an empty mapping, or an
+    array that is empty or not finite.
+
+    >>> from autograd_mini import viz
+    >>> figure = viz.plot_histograms({"before": [1.0, 3.0, 5.0], "after": [-1.0, 0.0, 1.0]})
+    >>> [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
+    ['before: mean 3.00, variance 2.67', 'after: mean 0.00, variance 0.67']
+    """
+    arrays = {name: array_of(numbers).ravel() for name, numbers in values.items()}
+    bad = [name for name, x in arrays.items() if not x.size or not np.isfinite(x).all()]
+    if bad or not arrays:
+        got = f"{bad[0]!r} is empty or not finite" if bad else "got nothing"
+        raise ValueError(f"plot_histograms: expected {{name: finite numbers}}, {got}")
+    edges = np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins)
+    figure, axes = blank(title)
+    for i, (name, x) in enumerate(arrays.items()):
+        label = f"{name}: mean {x.mean():z.2f}, variance {x.var():.2f}"
+        style: dict[str, Any] = {"linestyle": LINES[i % len(LINES)], "color": COLOURS[i % len(COLOURS)]}
+        axes.hist(x, edges, density=True, histtype="step", linewidth=2, label=label, **style)
+    axes.set(xlabel=xlabel, ylabel="density")
+    axes.legend(frameon=False)
+    return finished(figure, path)
+
+
 def plot_scatter(
     points: Values,
     labels: Values,
