@@ -55,7 +55,7 @@ def page() -> str:
     parts = [HEAD]
     for name in sorted(groups):
         module = sys.modules.get(f"autograd_mini.ops.{name}") or sys.modules.get(f"autograd_mini.{name}")
-        about = (inspect.getdoc(module) or "").splitlines()[0] if module else ""
+        about = (inspect.getdoc(module) or "").split("\n\n")[0] if module else ""
         rows = "\n".join(row(p) for p in sorted(groups[name], key=lambda p: p.name))
         parts.append(f"## {name}\n\n{about}\n\n{COLUMNS}\n{rows}\n")
     return "\n".join(parts)

@@ -24,6 +24,13 @@ def test_the_reference_page_is_current() -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_introductions_on_the_reference_page_are_whole_sentences() -> None:
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    introductions = re.findall(r"^## \w+\n\n(.*?)\n\n\|", page, flags=re.MULTILINE | re.DOTALL)
+    assert len(introductions) > 20
+    assert [text for text in introductions if not text.endswith(".")] == []
+
+
 @pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda p: p.name)
 def test_links_and_pictures_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
