@@ -1,4 +1,4 @@
-"""A feed-forward classifier: h⁽ˡ⁾ = f(W⁽ˡ⁾ h⁽ˡ⁻¹⁾ + b⁽ˡ⁾), trained by cross-entropy."""
+"""A feed-forward classifier: h⁽ˡ⁾ = f⁽ˡ⁾(W⁽ˡ⁾ h⁽ˡ⁻¹⁾ + b⁽ˡ⁾), trained by cross-entropy."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from autograd_mini import nn
 from autograd_mini.tensor import Tensor, TensorLike
 
 from .classifier import Classifier
-from .stack import Activation, stack
+from .stack import Activations, stack
 
 SIZES = (784, 128, 10)  # pixels, hidden units, classes
 
 
 class MLP(Classifier):
     """A classifier of images (N, …) into logits (N, classes); `sizes` are the widths, pixels to classes; `centred` as in
-    `Classifier`.
+    `Classifier`. `activation` is one for all hidden layers, by name or as a class, or a sequence with one for each.
 
     >>> import numpy as np
     >>> from autograd_mini import models
@@ -25,7 +25,7 @@ class MLP(Classifier):
     ((5, 10), (5,))
     """
 
-    def __init__(self, sizes: Sequence[int] = SIZES, activation: Activation = nn.ReLU, centred: bool = False) -> None:
+    def __init__(self, sizes: Sequence[int] = SIZES, activation: Activations = nn.ReLU, centred: bool = False) -> None:
         self.centred = centred
         self.layers = stack(sizes, activation)
 

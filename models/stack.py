@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from autograd_mini import nn
 
 Activation: TypeAlias = str | Callable[[], nn.Module]
+Activations: TypeAlias = Activation | Sequence[Activation]  # one for all hidden layers, or one for each
 
 ACTIVATIONS: Final[dict[str, Callable[[], nn.Module]]] = {
     "relu": nn.ReLU,
@@ -34,19 +35,29 @@ def activation_of(name: Activation) -> Callable[[], nn.Module]:
     return ACTIVATIONS[name]
 
 
-def stack(sizes: Sequence[int], activation: Activation) -> nn.Sequential:
+def stack(sizes: Sequence[int], activation: Activations) -> nn.Sequential:
     """Linear layers from size to size, (N, sizes[0]) → (N, sizes[-1]), an activation between each two and none at the end.
 
-    ValueError unless `sizes` are at least two positive numbers, and for an unknown activation.
+    ValueError unless `sizes` are at least two positive numbers, for an unknown activation, and unless a sequence has one for
+    each hidden layer.
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.models.stack import stack
     >>> [type(layer).__name__ for layer in stack((4, 3, 2), nn.ReLU)]
     ['Linear', 'ReLU', 'Linear']
+    >>> [type(layer).__name__ for layer in stack((4, 3, 3, 2), ("tanh", "relu"))]
+    ['Linear', 'Tanh', 'Linear', 'ReLU', 'Linear']
     """
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"expected at least two layer sizes, each 1 or more, got {tuple(sizes)}")
-    layers: list[nn.Module] = []
-    for inner, outer in pairwise(sizes):
-        layers += [nn.Linear(inner, outer), activation_of(activation)()]
-    return nn.Sequential(*layers[:-1])
+    hidden = len(sizes) - 2
+    if isinstance(activation, str) or callable(activation):
+        each = [activation_of(activation)] * hidden
+    else:
+        each = [activation_of(f) for f in activation]
+    if len(each) != hidden:
+        raise ValueError(f"expected one activation for all hidden layers or {hidden}, one for each, got {len(each)}")
+    layers: list[nn.Module] = [nn.Linear(sizes[0], sizes[1])]
+    for f, (inner, outer) in zip(each, pairwise(sizes[1:]), strict=True):
+        layers += [f(), nn.Linear(inner, outer)]
+    return nn.Sequential(*layers)

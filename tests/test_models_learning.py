@@ -132,6 +132,27 @@ def test_impossible_layer_sizes_are_refused(sizes: tuple[int, ...]) -> None:
         models.MLP(sizes)
 
 
+def test_each_hidden_layer_may_have_an_activation_of_its_own() -> None:
+    """h⁽ˡ⁾ = f⁽ˡ⁾(u⁽ˡ⁾), with f⁽ˡ⁾ by name or as a class."""
+    mlp = models.MLP((4, 5, 3, 2), ("tanh", nn.Sigmoid))
+    first, _, second, _, last = mlp.layers
+    x = ag.randn(6, 4)
+    assert np.array_equal(mlp(x).tolist(), last(ag.sigmoid(second(ag.tanh(first(x))))).tolist())
+
+
+@pytest.mark.parametrize(
+    ("activation", "message"),
+    [
+        (("tanh",), "or 2, one for each, got 1"),
+        (("tanh", "relu", "relu"), "or 2, one for each, got 3"),
+        (("tanh", "sine"), "unknown activation 'sine'"),
+    ],
+)
+def test_other_numbers_of_activations_are_refused(activation: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        models.MLP((4, 5, 3, 2), activation)
+
+
 def test_images_of_another_size_are_refused_with_both_sizes(digits: nn.data.Dataset) -> None:
     with pytest.raises(ValueError, match=r"784.*64"):
         models.VAE().reconstruct(digits.test.images)
