@@ -75,7 +75,7 @@ def plot_histograms(
     if bad or not arrays:
         got = f"{bad[0]!r} is empty or not finite" if bad else "got nothing"
         raise ValueError(f"plot_histograms: expected {{name: finite numbers}}, {got}")
-    edges = np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins)
+    edges = np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins).tolist()
     figure, axes = blank(title)
     for i, (name, x) in enumerate(arrays.items()):
         label = f"{name}: mean {x.mean():z.2f}, variance {x.var():.2f}"
