@@ -109,7 +109,8 @@ def plot(results: Results, path: Path) -> bool:
     for i, peer in enumerate(peers):
         at = [(x + i * width, by_peer) for x, by_peer in enumerate(compared.values()) if peer in by_peer]
         ratios = [by_peer[peer]["seconds"] / by_peer[BASE]["seconds"] for _, by_peer in at]
-        axes.bar([x for x, _ in at], ratios, width, label=PEERS[peer].title)
+        colour = f"C{list(PEERS).index(peer)}"  # the same in every plot, whoever else is in it
+        axes.bar([x for x, _ in at], ratios, width, label=PEERS[peer].title, color=colour)
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set(yscale="log", ylabel=f"time per step, {PEERS[BASE].title} = 1")
     axes.set_xticks([x + width * (len(peers) - 1) / 2 for x in range(len(compared))], list(compared))
