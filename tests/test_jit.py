@@ -78,7 +78,8 @@ def test_programs_and_their_gradients_are_the_same_bits(program: Program) -> Non
         return list(outputs), list(pull(tuple(ag.cos(y.detach()) for y in outputs)))
 
     calls = [tuple(ag.Tensor(a + 0.01 * i) for a in program.inputs) for i in range(4)]
-    agree(lambda: both, calls)
+    with np.errstate(all="ignore"):  # a moved input may leave a domain, where both give the same nan
+        agree(lambda: both, calls)
 
 
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
