@@ -375,6 +375,26 @@ def test_python_floats_leave_the_dtype_to_the_tensors_beside_them() -> None:
         assert f(Tensor(X.astype(np.float64)), beta).item() == (Tensor(X.astype(np.float64)).sum() * beta).item()
 
 
+def test_numbers_of_every_kind_give_the_dtypes_of_eager_code() -> None:
+    """Python's and NumPy's numbers and 0-d arrays leave the choice to a tensor beside them, which a 0-d tensor does not."""
+    factors: tuple[Any, ...] = (
+        0.5, np.float64(0.5), np.array(0.5), Tensor(0.5, dtype="float64"), np.float32(0.5), np.array(3), np.int8(3), Tensor(3),
+    )  # fmt: skip
+    for x in (Tensor(1.5), Tensor([1.5]), Tensor(2, dtype="int8"), Tensor([2], dtype="int8")):
+        f = ag.jit(lambda x, factor: x * factor)
+        for factor in [factor for factor in factors for _ in range(3)]:
+            given, wanted = f(x, factor), x * factor
+            assert (given.dtype, given.tolist()) == (wanted.dtype, wanted.tolist()), factor
+
+
+def test_numpy_integers_are_static_like_pythons() -> None:
+    """By their value: a new object of the same value needs no new plan."""
+    f = ag.jit(lambda x, k: x[k] * k)
+    for k in [*np.arange(3), *np.arange(3), *np.arange(3)]:
+        assert f(Tensor([1.0, 2.0, 3.0]), k).item() == (k + 1) * k
+    assert len(f.plans) == 3
+
+
 def test_an_argument_that_is_assigned_to_counts_as_written() -> None:
     """In every call, be it eager, recorded or replayed: the gradient of an older graph would be wrong."""
 

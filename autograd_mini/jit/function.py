@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..state import mode, modes
-from ..tensor import Array, Number, Tensor, as_tensor, leaf, number, stamp
+from ..tensor import Array, Number, Tensor, leaf, number, stamp
 from ..transform import leaves, rebuild
 from .memory import Pool
 from .plan import Plan
@@ -180,11 +180,11 @@ class _Arguments:
     def _add(self, x: Any, key: list[Any]) -> None:
         kind = type(x)
         if isinstance(x, Tensor) or kind is float or isinstance(x, (np.ndarray, np.floating)):
-            t = x if isinstance(x, Tensor) else number(np.array(x, np.float64)) if kind is float else _tensor(x)
+            t = x if isinstance(x, Tensor) else _tensor(x)
             if t._requires_grad and t._primitive is not None and modes.grad_enabled:
                 raise RuntimeError(f"jit: an argument, {t._describe()}, is part of a graph: jit the whole step, or detach it")
             a = t._data
-            key.append((a.shape, a.strides, a.dtype, id(t) if t._requires_grad else None))
+            key.append((type(t), a.shape, a.strides, a.dtype, id(t) if t._requires_grad else None))
             self.operands.append(t)
             self._given.append(t)
         elif isinstance(x, (list, tuple)):
@@ -195,7 +195,7 @@ class _Arguments:
             key.append((kind, *x))
             for y in x.values():
                 self._add(y, key)
-        elif kind in _HASHED:
+        elif kind in _HASHED or isinstance(x, np.generic):
             key.append((kind, x))
             self._given.append(x)
         else:
@@ -216,8 +216,10 @@ def _apart(t: Tensor) -> Tensor:
 
 
 def _tensor(x: Any) -> Tensor:
-    """An array as a tensor on the same memory."""
-    return leaf(x) if isinstance(x, np.ndarray) and dtypes.supported(x.dtype) == x.dtype else as_tensor(x)
+    """An array as a tensor on the same memory; a number, in whatever guise, as one that leaves the dtype to others."""
+    own = isinstance(x, np.ndarray) and dtypes.supported(x.dtype) == x.dtype
+    array = x if own else np.array(x, dtypes.supported(np.asarray(x).dtype))
+    return leaf(array) if array.ndim else number(array)
 
 
 class Returned:
