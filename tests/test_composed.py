@@ -39,6 +39,10 @@ def test_nan_to_num_stops_the_gradient_where_it_replaced() -> None:
     assert x.grad.tolist() == [3, 0]
 
 
+def test_nan_to_num_leaves_integers_as_they_are() -> None:
+    assert ag.nan_to_num([1, 2]).dtype == np.int64
+
+
 @pytest.mark.parametrize(
     ("use", "message"),
     [

@@ -137,8 +137,9 @@ REARRANGED = {
         lambda m, x: m.pad(x, 2, mode="reflect"),
         lambda m, x: m.pad(x, ((5, 4), (3, 7)), mode="symmetric"),
         lambda m, x: m.pad(x, 5, mode="wrap"),
+        lambda m, x: m.pad(x, np.array([[0, 1], [2, 0]])),
     ),
-    "tile": (lambda m, x: m.tile(x, 2), lambda m, x: m.tile(x, (2, 1, 3)), lambda m, x: m.tile(x, (3, 1))),
+    "tile": (lambda m, x: m.tile(x, 2), lambda m, x: m.tile(x, (2, 1, 3)), lambda m, x: m.tile(x, [3, 1])),
     "repeat": (
         lambda m, x: m.repeat(x, 2),
         lambda m, x: m.repeat(x, 3, axis=1),

@@ -119,7 +119,7 @@ def nan_to_num(x: TensorLike, nan: float = 0.0) -> Tensor:
     Tensor([1., 0.])
     """
     x = as_tensor(x)
-    return where(x == x, x, nan)
+    return where(x == x, x, nan) if x._data.dtype.kind == "f" else x
 
 
 def _at_least(x: Tensor, shapes: dict[int, Any]) -> Tensor:

@@ -16,7 +16,7 @@ from ..dtypes import FLOATS, default_dtype
 from ..registry import Primitive
 from ..state import modes
 from ..tensor import Array, Shape, Tensor, TensorLike
-from .shape import _ints
+from .shape import ints
 
 __all__ = [
     "bernoulli",
@@ -147,7 +147,7 @@ _PERMUTATION = Primitive("permutation", _permutation, formula="0 … n − 1, sh
 
 
 def _lengths(name: str, shape: tuple[Any, ...]) -> Shape:
-    lengths = _ints(name, shape)
+    lengths = ints(name, shape)
     if any(n < 0 for n in lengths):
         raise ValueError(f"{name}: lengths must be ≥ 0, got {lengths}")
     return lengths

@@ -15,7 +15,7 @@ from . import reduce
 from ._make import implements
 from .index import INDEX_ADD, Place, getitem, take
 from .reduce import canonical_axes, canonical_axis
-from .shape import broadcast_to, concatenate, expand_dims, moveaxis, ravel, reshape
+from .shape import broadcast_to, concatenate, expand_dims, ints, moveaxis, ravel, reshape
 
 __all__ = [
     "array_split",
@@ -122,7 +122,7 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     """
     x = as_tensor(x)
     try:
-        given = np.broadcast_to(np.asarray(pad_width or 0), (x._data.ndim, 2))
+        given = np.broadcast_to(pad_width if np.size(pad_width) else 0, (x._data.ndim, 2))
     except ValueError:
         raise ValueError(f"pad: pad_width {pad_width} is no pair for each axis of shape {x._data.shape}") from None
     if given.size and (given.dtype.kind not in "iu" or given.min() < 0):
@@ -142,7 +142,7 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
 
 
 @implements(np.tile)
-def tile(x: TensorLike, reps: int | tuple[int, ...]) -> Tensor:
+def tile(x: TensorLike, reps: int | Sequence[int]) -> Tensor:
     """`x` set side by side `reps` times along each axis; the shorter of shape and `reps` is filled up with ones in front.
 
     >>> import autograd_mini as ag
@@ -150,7 +150,7 @@ def tile(x: TensorLike, reps: int | tuple[int, ...]) -> Tensor:
     Tensor([1., 2., 1., 2.])
     """
     x = as_tensor(x)
-    times = reps if isinstance(reps, tuple) else (reps,)
+    times = ints("tile", (reps,))
     ndim = max(len(times), x._data.ndim)
     times = (1,) * (ndim - len(times)) + times
     shape = (1,) * (ndim - x._data.ndim) + x._data.shape

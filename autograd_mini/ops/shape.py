@@ -81,7 +81,7 @@ _BROADCAST = Primitive(
 )
 
 
-def _ints(name: str, values: tuple[Any, ...]) -> tuple[int, ...]:
+def ints(name: str, values: tuple[Any, ...]) -> tuple[int, ...]:
     """`f(2, 3)` and `f((2, 3))` alike as a tuple of ints."""
     if len(values) == 1 and not hasattr(values[0], "__index__"):
         values = tuple(values[0])
@@ -101,7 +101,7 @@ def reshape(x: TensorLike, *shape: Any) -> Tensor:
             [3., 4.]], shape=(2, 2))
     """
     x = as_tensor(x)
-    wanted = _ints("reshape", shape)
+    wanted = ints("reshape", shape)
     if wanted.count(-1) > 1 or any(n < -1 for n in wanted):
         raise ValueError(f"reshape: expected lengths ≥ 0 and at most one −1, got {wanted}")
     if -1 in wanted:
@@ -126,7 +126,7 @@ def transpose(x: TensorLike, *axes: Any) -> Tensor:
     if not axes or axes == (None,):
         order = tuple(reversed(range(ndim)))
     else:
-        order = tuple(canonical_axis("transpose", a, ndim) for a in _ints("transpose", axes))
+        order = tuple(canonical_axis("transpose", a, ndim) for a in ints("transpose", axes))
         if sorted(order) != list(range(ndim)):
             raise ValueError(f"transpose: axes {order} are no permutation of {ndim} axes")
     return apply(_TRANSPOSE, (x,), {"axes": order})
@@ -178,7 +178,7 @@ def broadcast_to(x: TensorLike, shape: int | Shape) -> Tensor:
     Tensor([[1., 2.],
             [1., 2.]], shape=(2, 2))
     """
-    return apply(_BROADCAST, (as_tensor(x),), {"shape": _ints("broadcast_to", (shape,))})
+    return apply(_BROADCAST, (as_tensor(x),), {"shape": ints("broadcast_to", (shape,))})
 
 
 @implements(np.expand_dims)
