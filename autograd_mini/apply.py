@@ -13,7 +13,7 @@ from .registry import Primitive, Rule, registry
 from .state import begin, modes, tick, unusual
 from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf
 
-KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, np.linalg.LinAlgError)
+KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, OverflowError, np.linalg.LinAlgError)
 
 _ndarray = np.ndarray
 _asarray = np.asarray
@@ -198,6 +198,23 @@ def as_operands(*values: TensorLike) -> tuple[Tensor, ...]:
     )
     # A Python number goes straight to the target: by way of the default dtype, 0.1 would reach float64 as 0.10000000149.
     return tuple(cast(v, target) if isinstance(v, Tensor) else Tensor(v, dtype=target) for v in values)
+
+
+def as_floats(*values: TensorLike) -> tuple[Tensor, ...]:
+    """Operands of a function that leaves the integers: where none is a float, each becomes one by itself.
+
+    By way of a common integer dtype, −2 beside uint8 would be 254.
+    """
+    return as_operands(*values) if any(map(_is_float, values)) else tuple(floating(v) for v in values)
+
+
+def as_compared(*values: TensorLike) -> tuple[Tensor, ...]:
+    """Operands of a comparison: beside a float as everywhere, but integers as they are, whose values NumPy compares."""
+    return as_operands(*values) if any(map(_is_float, values)) else tuple(as_tensor(v) for v in values)
+
+
+def _is_float(value: TensorLike) -> bool:
+    return (value._data if isinstance(value, Tensor) else np.asarray(value)).dtype.kind == "f"
 
 
 def floating(x: TensorLike) -> Tensor:

@@ -1,7 +1,8 @@
 """Which dtype a result has. Three rules, and no others anywhere else:
 
 1. Float beats integer beats bool; an operand of a lower kind never widens one of a higher kind.
-2. Within a kind, arrays decide before 0-d tensors, and those before Python and NumPy scalars ("weak" operands).
+2. Within a kind, arrays decide before 0-d tensors, and those before Python and NumPy scalars ("weak" operands); an integer
+   scalar that the dtype does not hold raises OverflowError. Comparisons alone take integers of any dtypes by their values.
 3. Python floats, and functions that leave the integers (`sqrt`, `/`, `mean`), give the default dtype, float32 at first.
 """
 

@@ -27,6 +27,7 @@ Axis: TypeAlias = "int | tuple[int, ...] | None"
 
 _new = object.__new__
 _EMPTY: dict[str, Any] = {}
+_NUMBERS = (int, np.integer, list, tuple)
 
 
 class Watch:
@@ -480,7 +481,10 @@ def _rebuild(kind: type[Tensor], array: Array, requires_grad: bool, name: str | 
 
 
 def to_array(value: Any, dtype: DTypeLike | None = None) -> Array:
-    """`value` as an array of a dtype that tensors may hold; Python floats take the default one. Copies only if it must."""
+    """`value` as an array of a dtype that tensors may hold; Python floats take the default one. Copies only if it must.
+
+    OverflowError for whole numbers that the dtype does not hold; an array of another dtype is cast as NumPy casts it.
+    """
     if isinstance(value, Tensor):
         array = value.data
     elif isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) for v in value):
@@ -493,7 +497,11 @@ def to_array(value: Any, dtype: DTypeLike | None = None) -> Array:
         own = isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__")  # it brings a dtype of its own
         if array.dtype.kind == "f" and dtype is None and not own:
             array = array.astype(dtypes.default_dtype())
-    return array.astype(dtypes.supported(array.dtype if dtype is None else np.dtype(dtype)), copy=False)
+    found = array.astype(dtypes.supported(array.dtype if dtype is None else np.dtype(dtype)), copy=False)
+    whole = isinstance(value, _NUMBERS) and found.dtype.kind in "iu" and array.dtype.kind in "iu"
+    if whole and found is not array and (found != array).any():
+        raise OverflowError(f"{found.dtype} does not hold {array[found != array][0]}")
+    return found
 
 
 def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = None) -> Tensor:

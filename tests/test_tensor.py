@@ -84,6 +84,31 @@ def test_integer_division_and_means_give_the_default_dtype() -> None:
     assert (a**2).dtype == np.int64
 
 
+@pytest.mark.parametrize("number", [-1, 300, np.int64(-1)])
+def test_a_whole_number_that_does_not_fit_never_wraps(number: int) -> None:
+    """Beside a small integer dtype it raises; comparisons, quotients and limits, whose results fit, take it as it is."""
+    pixels = np.array([0, 44, 255], np.uint8)
+    x = Tensor(pixels)
+    for wrong in (
+        lambda: x + number, lambda: number * x, lambda: ag.maximum(x, number), lambda: ag.where(x > 0, x, number),
+        lambda: Tensor([1, number], dtype="uint8"),
+    ):  # fmt: skip
+        with pytest.raises(OverflowError, match=rf"uint8 does not hold {number}"):
+            wrong()
+    wide = pixels.astype(np.int64)
+    assert (x == number).tolist() == (wide == number).tolist()
+    assert (x < number).tolist() == (number > x).tolist() == (wide < number).tolist()
+    assert (x > Tensor(number)).tolist() == (wide > number).tolist()
+    np.testing.assert_array_equal((x / number).data, (wide / number).astype(F32))
+    np.testing.assert_array_equal((x / Tensor(number)).data, (wide / number).astype(F32))
+    np.testing.assert_allclose(ag.hypot(x, number).data, np.hypot(wide, number), rtol=1e-6)
+    assert ag.clip(x, min(number, 1), max(number, 100)).tolist() == wide.clip(min(number, 1), max(number, 100)).tolist()
+
+
+def test_clip_of_bools_by_whole_numbers_gives_integers() -> None:
+    assert ag.clip([True, False], None, 1).dtype == np.int64
+
+
 def test_each_gradient_has_its_own_inputs_dtype() -> None:
     a, b = Tensor(np.ones(2, F16), requires_grad=True), Tensor(np.ones(2, F32), requires_grad=True)
     c = Tensor(np.array(2.0), requires_grad=True)

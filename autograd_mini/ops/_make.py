@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from ..apply import KERNEL_ERRORS, apply, as_operands, explained, floating, record
+from ..apply import KERNEL_ERRORS, apply, as_floats, as_operands, explained, floating, record
 from ..registry import Primitive
 from ..state import begin, unusual
 from ..tensor import _EMPTY, Tensor, TensorLike, as_tensor
@@ -124,9 +124,7 @@ def binary(
         except AttributeError:  # not tensors yet
             ready = False
         if not ready or (float_only and x.dtype.kind != "f"):
-            a, b = as_operands(a, b)
-            if float_only:
-                a, b = floating(a), floating(b)
+            a, b = as_floats(a, b) if float_only else as_operands(a, b)
             x, y = a._data, b._data
         if unusual:
             begin()
@@ -139,14 +137,22 @@ def binary(
     return _documented(function, primitive, numpy, text, "ab", at)
 
 
-def predicate(name: str, kernel: np.ufunc, formula: str, text: str, at: Sequence[Any], arity: int = 2) -> Callable[..., Tensor]:
-    """One row for a function whose result is bool, which has no gradient."""
+def predicate(
+    name: str,
+    kernel: np.ufunc,
+    formula: str,
+    text: str,
+    at: Sequence[Any],
+    arity: int = 2,
+    meet: Callable[..., tuple[Tensor, ...]] = as_operands,
+) -> Callable[..., Tensor]:
+    """One row for a function without a gradient, most often of a bool; `meet` makes tensors of its operands."""
     primitive = Primitive(name, kernel, formula=formula, elementwise=True, constant=True, explain=no_broadcast)
 
     def function(*operands: TensorLike) -> Tensor:
         if len(operands) != arity:
             raise TypeError(f"{name}: takes {arity} operands, got {len(operands)}")
-        return apply(primitive, as_operands(*operands))
+        return apply(primitive, meet(*operands))
 
     return _documented(function, primitive, None, text, "ab", at)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import apply, as_operands, floating, recorded
+from ..apply import apply, as_compared, as_operands, cast, floating, recorded
 from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import binary, implements, no_broadcast, predicate, unary
@@ -278,6 +278,13 @@ _CLIP = Primitive(
 )
 
 
+def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The least and the largest value that an array of floats or integers can hold."""
+    if dtype.kind == "f":
+        return -np.inf, np.inf
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
+
+
 @implements(np.clip)
 def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = None) -> Tensor:
     """Limits x to [lo, hi], elementwise; a bound may be None, a number or a tensor.
@@ -295,9 +302,11 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     if all(b is None or isinstance(b, (int, float)) for b in (lo, hi)):
         if any(isinstance(b, float) for b in (lo, hi)):
             x = floating(x)
-        whole = x._data.dtype.kind in "iu"
-        limits = (np.iinfo(x._data.dtype).min, np.iinfo(x._data.dtype).max) if whole else (-np.inf, np.inf)
-        return apply(_CLIP, (x,), {"lo": limits[0] if lo is None else lo, "hi": limits[1] if hi is None else hi})
+        elif x._data.dtype.kind == "b":
+            x = cast(x, np.dtype(np.int64))
+        least, most = _range(x._data.dtype)
+        bounds = {"lo": least if lo is None else max(lo, least), "hi": most if hi is None else min(hi, most)}
+        return apply(_CLIP, (x,), bounds)
     if lo is not None:
         x = maximum(x, lo)
     return x if hi is None else minimum(x, hi)
@@ -369,12 +378,12 @@ recorded.where = where
 
 # -- comparison and logic -----------------------------------------------------------------------------------------------------
 
-equal = predicate("equal", np.equal, "a = b", "Equality", (1.0, 2.0, False))
-not_equal = predicate("not_equal", np.not_equal, "a ≠ b", "Inequality", (1.0, 2.0, True))
-less = predicate("less", np.less, "a < b", "Less than", (1.0, 2.0, True))
-less_equal = predicate("less_equal", np.less_equal, "a ≤ b", "At most", (1.0, 2.0, True))
-greater = predicate("greater", np.greater, "a > b", "Greater than", (1.0, 2.0, False))
-greater_equal = predicate("greater_equal", np.greater_equal, "a ≥ b", "At least", (1.0, 2.0, False))
+equal = predicate("equal", np.equal, "a = b", "Equality", (1.0, 2.0, False), meet=as_compared)
+not_equal = predicate("not_equal", np.not_equal, "a ≠ b", "Inequality", (1.0, 2.0, True), meet=as_compared)
+less = predicate("less", np.less, "a < b", "Less than", (1.0, 2.0, True), meet=as_compared)
+less_equal = predicate("less_equal", np.less_equal, "a ≤ b", "At most", (1.0, 2.0, True), meet=as_compared)
+greater = predicate("greater", np.greater, "a > b", "Greater than", (1.0, 2.0, False), meet=as_compared)
+greater_equal = predicate("greater_equal", np.greater_equal, "a ≥ b", "At least", (1.0, 2.0, False), meet=as_compared)
 logical_and = predicate("logical_and", np.logical_and, "a ∧ b", "Both true", (True, False, False))
 logical_or = predicate("logical_or", np.logical_or, "a ∨ b", "Either true", (True, False, True))
 logical_xor = predicate("logical_xor", np.logical_xor, "a ⊻ b", "One true, not both", (True, True, False))

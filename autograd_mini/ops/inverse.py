@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import apply, as_operands, floating
+from ..apply import apply, as_floats, floating
 from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike
 from ._make import implements
@@ -104,7 +104,7 @@ def solve(a: TensorLike, b: TensorLike) -> Tensor:
     >>> ag.solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0])
     Tensor([1. , 0.5])
     """
-    a, b = (floating(x) for x in as_operands(a, b))
+    a, b = as_floats(a, b)
     if b._data.ndim == 1:
         return squeeze(apply(_SOLVE, (a, expand_dims(b, 1))), -1)
     return apply(_SOLVE, (a, b))

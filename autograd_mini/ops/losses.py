@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..apply import apply, as_operands, cast, floating
+from ..apply import apply, as_floats, cast, floating
 from ..pair import in_pair
 from ..registry import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
@@ -174,7 +174,7 @@ def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike) ->
     >>> ag.binary_cross_entropy_with_logits([1000.0, -1000.0], [1.0, 1.0])
     Tensor([   0., 1000.])
     """
-    z, t = (floating(v) for v in as_operands(logits, targets))
+    z, t = as_floats(logits, targets)
     if t._data.ndim and t._data.shape != z._data.shape:
         raise ValueError(f"binary_cross_entropy_with_logits: logits {z.shape} and targets {t.shape} differ in shape")
     return apply(_BCE, (z, t))[0]
