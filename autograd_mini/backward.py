@@ -304,8 +304,8 @@ def fit(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
     if g.shape != shape:
         if lead > 0:
             g = xp.sum(g, axis=tuple(range(lead)), keepdims=False)
-        axes = tuple(i for i, (have, want) in enumerate(zip(g.shape, shape, strict=True)) if have != want)
-        if any(shape[i] != 1 for i in axes):
+        axes = tuple(i for i, (have, want) in enumerate(zip(g.shape, shape, strict=False)) if have != want)
+        if g.ndim < len(shape) or any(shape[i] != 1 for i in axes):
             raise RuntimeError(f"a gradient rule returned shape {g.shape} for an input of shape {shape}")
         if axes:
             g = xp.sum(g, axis=axes, keepdims=True)

@@ -90,6 +90,17 @@ def test_a_rule_that_widens_cannot_widen_a_gradient(create_graph: bool) -> None:
     assert x.grad.tolist() == [2, 2]
 
 
+@pytest.mark.parametrize("axis", [(0,), (0, 1)])
+def test_a_rule_with_too_few_axes_is_named(axis: tuple[int, ...]) -> None:
+    @ag.primitive((lambda xp, g, y, x: xp.sum(g, axis=axis, keepdims=False),), formula="x")
+    def careless_copy(x: np.ndarray) -> np.ndarray:
+        return x.copy()
+
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"a gradient rule returned shape .* for an input of shape \(2, 3\)"):
+        careless_copy(x).sum().backward()
+
+
 def test_what_needs_no_gradient_gets_none() -> None:
     x, constant = leaf(1, 2), Tensor([3.0, 4.0])
     (x * constant).sum().backward()
