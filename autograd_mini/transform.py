@@ -97,10 +97,15 @@ class _Pass:
 
     def pull(self, upstream: Sequence[Any], create_graph: bool | None = None) -> list[Tensor]:
         """The gradients by all inputs for these upstream gradients; zeros where nothing depends on an input."""
-        record = self.nested if create_graph is None else create_graph
+        record = self._recorded(upstream) if create_graph is None else create_graph
         pairs = [(y, g) for y, g in zip(self.outputs, upstream, strict=True) if y.requires_grad and g is not None]
         found = gradients([y for y, _ in pairs], self.inputs, [g for _, g in pairs], create_graph=record, allow_unused=True)
         return [leaf(np.zeros_like(x._data)) if g is None else g for g, x in zip(found, self.inputs, strict=True)]
+
+    def _recorded(self, directions: Sequence[Any]) -> bool:
+        """Whether somebody outside may want gradients of what becomes of these upstream gradients or tangents."""
+        wanted = any(isinstance(v, Tensor) and v.requires_grad for v in directions)
+        return self.nested or (wanted and modes.grad_enabled)
 
     def form(self, found: Sequence[Any]) -> list[Tree]:
         """Results by input, put back into the form of each argument."""
@@ -248,17 +253,18 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
 
 def _push(run: _Pass, directions: Sequence[Sequence[Any]]) -> list[list[Tensor]]:
     """J v for several v: the pullback is run once on upstream variables, then pulled back itself."""
+    recorded = [run._recorded(v) for v in directions]
     with enable_grad():
         dummies = [leaf(np.zeros_like(y._data)) for y in run.outputs]
         for dummy in dummies:
             dummy.requires_grad = dummy.dtype.kind == "f"
         pulled = run.pull([d if d.requires_grad else None for d in dummies], create_graph=True)
         results = []
-        for v in directions:
+        for v, record in zip(directions, recorded, strict=True):
             pairs = [(p, t) for p, t in zip(pulled, v, strict=True) if p.requires_grad]
             wanted = [d for d in dummies if d.requires_grad]
             found = iter(
-                gradients([p for p, _ in pairs], wanted, [t for _, t in pairs], create_graph=run.nested, allow_unused=True)
+                gradients([p for p, _ in pairs], wanted, [t for _, t in pairs], create_graph=record, allow_unused=True)
             )
             moved = [next(found) if d.requires_grad else None for d in dummies]
             results.append([leaf(np.zeros_like(d._data)) if m is None else m for m, d in zip(moved, dummies, strict=True)])
@@ -360,14 +366,22 @@ def _tensors(tree: Tree) -> Tree:
 
 def _matching(name: str, given: Tree, tree: Tree, likes: Sequence[Any]) -> list[Any]:
     """`given` as a flat list whose tensors have the shapes of `likes`, the leaves of `tree`."""
-    given = _tensors(given)
-    values = leaves(given)
+    values = _by_leaf(tree, given)
     if len(values) != len(likes):
         raise ValueError(f"{name}: expected {len(likes)} tensors in the form of {type(tree).__name__}, got {len(values)}")
     for value, like in zip(values, likes, strict=True):
         if np.shape(value) != np.shape(like):
             raise ValueError(f"{name}: expected shape {np.shape(like)}, got {np.shape(value)}")
     return values
+
+
+def _by_leaf(tree: Tree, given: Tree) -> list[Any]:
+    """What `given` has in the places of the leaves of `tree`; there a list of numbers is a tensor."""
+    if isinstance(tree, dict) and isinstance(given, dict) and tree.keys() == given.keys():
+        return [x for key, value in tree.items() for x in _by_leaf(value, given[key])]
+    if isinstance(tree, (list, tuple)) and isinstance(given, (list, tuple)) and len(tree) == len(given):
+        return [x for part, value in zip(tree, given, strict=True) for x in _by_leaf(part, value)]
+    return leaves(given if isinstance(tree, (dict, list, tuple)) else _tensors(given))
 
 
 # -- memory for time -----------------------------------------------------------------------------------------------------

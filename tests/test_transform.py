@@ -94,6 +94,38 @@ def test_jvp_and_vjp_are_transposes() -> None:
     assert np.isclose(u @ moved.data, pulled.data @ v)
 
 
+def test_products_with_jacobians_are_differentiable_in_the_vector() -> None:
+    """J v and Jᵀ u are linear: their gradients by v and u are products with Jᵀ and J, and at the top they carry no graph."""
+    x, v, u = np.array([0.3, 0.7]), np.array([1.0, 2.0]), np.array([2.0, -1.0])
+
+    def f(x: Tensor) -> Tensor:
+        return ag.sin(x) * x[::-1]
+
+    by_v = ag.grad(lambda v: (ag.jvp(f, (x,), (v,))[1] * u).sum())(v)
+    by_u = ag.grad(lambda u: (ag.vjp(f, x)[1](u)[0] * v).sum())(u)
+    np.testing.assert_allclose(by_v.data, ag.vjp(f, x)[1](u)[0].data)
+    np.testing.assert_allclose(by_u.data, ag.jvp(f, (x,), (v,))[1].data)
+    assert not by_v.requires_grad
+    assert not ag.jvp(f, (x,), (v,))[1].requires_grad
+    with ag.no_grad():
+        assert not ag.vjp(f, x)[1](Tensor(u, requires_grad=True))[0].requires_grad
+
+
+def test_vectors_have_the_form_of_their_tree() -> None:
+    """Numbers in a tuple stand for its 0-d tensors, lists of numbers for vectors, and dicts are read by key."""
+
+    def f(d: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        return d["a"] * 2, d["b"] * 3
+
+    x = {"a": Tensor([1.0, 2.0]), "b": Tensor([3.0, 4.0])}
+    moved = ag.jvp(f, (x,), ({"b": [1.0, 0.0], "a": [0.0, 1.0]},))[1]
+    assert [y.tolist() for y in moved] == [[0, 2], [3, 0]]
+    (pulled,) = ag.vjp(f, x)[1](([1.0, 0.0], [0.0, 1.0]))
+    assert {k: g.tolist() for k, g in pulled.items()} == {"a": [2, 0], "b": [0, 3]}
+    _, pull = ag.vjp(lambda a, b: (a * 2, b * 3), 1.0, 1.0)
+    assert [g.item() for g in pull((1.0, 10.0))] == [2, 30]
+
+
 def test_fourth_derivative_of_sin_like_functions() -> None:
     """tanh⁗(x) from nesting four times equals the closed form 8 t s² (2 − 3 s²)… evaluated by differences of the third."""
     third = ag.grad(ag.grad(ag.grad(ag.tanh)))
@@ -112,6 +144,7 @@ def test_fourth_derivative_of_sin_like_functions() -> None:
         (lambda: ag.grad(lambda x: x, argnums=1)(1.0), "argument 1"),
         (lambda: ag.jvp(lambda x: x, (1.0,), (1.0, 2.0)), "as many tangents"),
         (lambda: ag.jvp(lambda x: x, ([1.0, 2.0],), (1.0,)), r"expected shape \(2,\), got \(\)"),
+        (lambda: ag.jvp(lambda d: d["a"], ({"a": Tensor(1.0)},), ({"b": 1.0, "c": 2.0},)), "in the form of dict, got 2"),
         (lambda: ag.jacobian(lambda x: x, mode="sideways"), "sideways"),
         (lambda: ag.checkpoint(lambda x: 1.0, 1.0), "must return one tensor"),
     ],
