@@ -16,6 +16,7 @@ import pytest
 import autograd_mini as ag
 from autograd_mini import Tensor, viz
 from autograd_mini.viz import render as rendering
+from autograd_mini.viz.dot import Direction
 
 HEADS = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF", "dot": b"digraph"}
 NAMES = ['quote"', "back\\slash \\N", "<b>tag</b>", "{a|b}", "two\nlines", "</script>", "重み ŷ δ⁽²⁾", "&amp;", "-->"]
@@ -193,3 +194,24 @@ def test_an_unknown_suffix_is_refused_by_naming_the_four(picture, tmp_path, path
         picture.save(tmp_path / path)
     with pytest.raises(ValueError, match="svg, png, pdf, dot, got 'gif'"):
         picture.pipe("gif")
+
+
+@needs_any
+@pytest.mark.parametrize(("rankdir", "along"), [("LR", 1), ("RL", 1), ("TB", 0), ("BT", 0)])
+@pytest.mark.parametrize("show_formula", [False, True])
+def test_the_first_operand_enters_first_wherever_it_comes_from(rankdir: Direction, along: int, show_formula: bool):
+    """Also where the layout has it on the other side: a − b must not read as b − a."""
+    x = Tensor(2.0, requires_grad=True)
+    y = x * x
+    loss = (y * y + y / x) - x**y
+    drawn = viz.draw(loss, rankdir=rankdir, show_formula=show_formula)
+    ends: dict[str, float] = {}
+    for edge in xml.fromstring(drawn.pipe("svg")).findall(".//{*}g"):
+        if edge.get("class") == "edge":
+            numbers = re.findall(r"-?[\d.]+", edge.find("{*}path").get("d"))
+            ends[edge.find("{*}title").text.split(":")[0]] = float(numbers[-2:][along])
+    operands = drawn.graph.operands()
+    for i, node in enumerate(drawn.graph.nodes):
+        if node.name in ("subtract", "divide", "power"):
+            first, second = (ends[f"n{j}->n{i}"] for j in operands[i])
+            assert first < second, node.name

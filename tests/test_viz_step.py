@@ -266,6 +266,14 @@ def test_a_frame_lights_its_operation_its_operand_and_the_edge_between(opened):
 
 
 @needs_chromium
+def test_an_edge_that_ends_at_a_corner_is_lit_like_any_other(opened):
+    page = viz.step(parameter(3.0, "a") - parameter(2.0, "b"))
+    tab = opened(page, "#frame=2")
+    lit = tab.run("[...document.querySelectorAll('.edge.now')].map(e => e.querySelector('title').textContent.split(':')[0])")
+    assert {*lit} == {*page.frames[1]["edges"]} != set()
+
+
+@needs_chromium
 def test_a_quiz_hides_the_number_until_it_is_clicked(opened):
     tab = opened(viz.step(lecture_chain(), quiz=True), "#frame=3")
     text = "document.getElementById('step').textContent"

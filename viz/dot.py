@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -47,8 +48,11 @@ BUFFERS: Final = ("#BFE0F5", "#FFDFA6", "#BCE5D3", "#F8C9AE", "#E9CBDD", "#F5EE9
 SIGNS: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
 
 
-# Where the order of the operands matters they enter in that order, from the top or from the left.
+# Where the order of two operands matters they enter in that order, from the top or from the left: at these corners.
 ORDERED: Final = {"subtract", "divide", "power", "matmul"}
+CORNERS: Final[dict[Direction, tuple[str, str]]] = {
+    "LR": ("nw", "sw"), "RL": ("ne", "se"), "TB": ("nw", "ne"), "BT": ("sw", "se"),
+}  # fmt: skip
 
 # What a gradient is called begins with one of these.
 SYMBOLS: Final = {"∇": "∇ gradient", "δ": "δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾", "∂": "∂L/∂ gradient"}
@@ -87,9 +91,12 @@ def _lines(graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Seque
     if notes or table:
         yield f'labelloc=b fontsize=11 fontcolor="{QUIET}" label=<{_caption(notes, table)}>'
     yield from _clustered(graph, show)
+    operands = Counter(edge.target for edge in graph.edges)
     for edge in graph.edges:
         source, target = graph.nodes[edge.source], graph.nodes[edge.target]
-        yield f"n{source.number} -> n{target.number}{_edge(edge, source)}"
+        two = operands[edge.target] == 2 and edge.slot < 2 and _is_ordered(target, show)
+        corner = CORNERS[show.rankdir][edge.slot] if two else ""
+        yield f"n{source.number} -> n{target.number}{_edge(edge, source, corner)}"
     if show.legend:
         yield from _legend(graph, show)
     yield "}"
@@ -125,14 +132,21 @@ def _clustered(graph: Graph, show: Show) -> Iterator[str]:
     yield from "}" * len(opened)
 
 
-def _edge(edge: Edge, source: Node) -> str:
-    """What an edge has besides its arrow: a label, or its gradient's size as colour, width and number."""
+def _is_ordered(node: Node, show: Show) -> bool:
+    """Whether a reader must be able to tell the first operand from the second."""
+    return node.primitive is not None and (node.name in ORDERED or show.formula)
+
+
+def _edge(edge: Edge, source: Node, corner: str) -> str:
+    """What an edge has besides its arrow: a label, or its gradient's size as colour, width and number, and where it ends."""
     parts = ["weight=1"] * (source.kind in ("input", "parameter"))
     if edge.heat is not None:
         size = "−∞" if math.isinf(edge.heat) else f"{edge.heat:.1f}"
         parts.append(f"{heat_style(edge.heat)} label=<&#160;{_small(size, QUIET)}>")  # clear of a wide edge
     elif edge.label:
         parts.append(f"label=<{_small(edge.label, GRADIENT)}>")
+    if corner:
+        parts.append(f"headport={corner}")
     return f" [{' '.join(parts)}]" * bool(parts)
 
 
@@ -143,7 +157,7 @@ def _attributes(node: Node, show: Show) -> str:
     _, _, buffer = node.memory.partition("buffer ")
     if buffer:
         return f'{own} fillcolor="{BUFFERS[int(buffer) % len(BUFFERS)]}"'
-    if node.primitive is not None and (node.name in ORDERED or show.formula):
+    if _is_ordered(node, show):
         return f"{own} ordering=in"
     return own
 

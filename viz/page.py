@@ -53,7 +53,7 @@ const at = id => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const edges = new Map();
 for (const edge of document.querySelectorAll("g.edge")) {
-  const key = edge.querySelector("title").textContent;
+  const [key] = edge.querySelector("title").textContent.split(":");  // behind it stands the corner where the edge ends
   edges.set(key, [...(edges.get(key) || []), edge]);
 }
 const revealed = new Set();
