@@ -323,6 +323,35 @@ def test_at_most_eight_plans_are_kept() -> None:
     assert len(compiled.plans) == 8
 
 
+def test_a_compiled_function_tells_its_name_and_how_many_plans_it_holds() -> None:
+    """Also of a callable object, whose own attributes do not get in the way."""
+
+    def double(x: ag.Tensor) -> ag.Tensor:
+        return x + x
+
+    compiled = ag.jit(double)
+    assert repr(compiled) == "<jit double, plans: 0>"
+    for size in (2, 2, 3, 3):
+        compiled(ag.ones(size))
+    assert repr(compiled) == "<jit double, plans: 2>"
+
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            self.function, self.plans = nn.Linear(2, 2), 3
+
+        def forward(self, x: ag.Tensor) -> ag.Tensor:
+            return self.function(x) * self.plans
+
+    model = Both().freeze()
+    compiled = ag.jit(model)
+    with pytest.raises(RuntimeError, match=r"^Both: there is no plan yet"):
+        _ = compiled.plan
+    x = ag.ones((1, 2))
+    for _ in range(3):
+        np.testing.assert_array_equal(compiled(x), model(x))
+    assert repr(compiled) == "<jit Both, plans: 1>"
+
+
 def test_an_exchanged_layer_and_a_new_group_are_noticed() -> None:
     net = nn.Sequential(nn.Linear(2, 2))
     net.head = nn.Linear(2, 1)

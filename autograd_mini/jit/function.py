@@ -65,12 +65,16 @@ class Jitted:
     __name__: str
 
     def __init__(self, function: Callable[..., Any], *, profile: bool = False, exact: bool = False):
+        self.__name__ = type(function).__name__  # of callable objects, which have no name of their own
+        update_wrapper(self, function)  # first: it copies the function's attributes, which may be called as those below
         self.function, self.profile, self.exact = function, profile, exact
         self.plans: list[Plan] = []
         self._by_signature: dict[Any, list[Plan]] = {}
         self._pool = Pool()
         self._lock = threading.RLock()
-        update_wrapper(self, function)
+
+    def __repr__(self) -> str:
+        return f"<jit {self.__name__}, plans: {len(self.plans)}>"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
