@@ -60,6 +60,21 @@ Picture = Annotated[Path | None, typer.Option(help="A .png, .svg or .pdf file.",
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same draws.")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"autograd-mini {ag.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _for_all(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Which version this is.")
+    ] = False,
+) -> None:
+    """What the command takes in front of any other."""
+
+
 # -- training --------------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import autograd_mini as ag
 from autograd_mini import models, nn, viz
 from autograd_mini.__main__ import main
 from autograd_mini.models.recipes import RECIPES
@@ -59,6 +60,11 @@ def test_a_run_leaves_all_its_results_even_without_a_renderer(
     assert f"results in {folder}" in said.out
     assert said.out.startswith("epoch 2: loss ")
     assert "instead of graph.svg: no Graphviz" in said.err.splitlines()[-1]
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"autograd-mini {ag.__version__}\n"
 
 
 def test_the_same_seed_gives_the_same_weights_which_the_saved_file_holds(tmp_path: Path) -> None:
