@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from autograd_mini import nn
 
 from .adversarial import AdversarialModel, Game
 from .datasets import recipe_for_folder
 from .recipes import MODELS, PRESETS, RECIPES, Recipe
+
+COMPANIONS: Final[tuple[tuple[str, Callable[[Recipe], bool], str], ...]] = (
+    ("patience", lambda recipe: recipe.early_stop is not None, "--patience goes with --early-stop METRIC"),
+    ("frechet", lambda recipe: issubclass(MODELS[recipe.model], AdversarialModel), "--frechet and --no-frechet are for GANs"),
+    (
+        "frechet",
+        lambda recipe: ("cnn", recipe.data) in RECIPES,
+        f"--frechet goes with data that have a classifier: {', '.join(data for model, data in RECIPES if model == 'cnn')}",
+    ),
+    (
+        "frechet",
+        lambda recipe: recipe.frechet or recipe.early_stop != "frechet",
+        "--early-stop frechet takes that distance: --no-frechet contradicts it",
+    ),
+)
+"""A field that does nothing by itself, whether a recipe has what it goes with, and how that is told: those asked for are held
+to it, while those of a recipe or a preset serve where they can."""
 
 
 def choose(model: str, data: str, preset: str | None = None) -> Recipe:
@@ -31,7 +48,7 @@ def choose(model: str, data: str, preset: str | None = None) -> Recipe:
 def changed(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = (), latent: int | None = None) -> Recipe:
     """The recipe with other fields (None: as they are), options of the model, each NAME=VALUE, and so many latent dimensions.
 
-    ValueError for what does not fit.
+    ValueError for what does not fit, or has no effect on such a recipe.
 
     >>> from autograd_mini.models.choose import changed, choose
     >>> changed(choose("vae", "mnist"), {"epochs": 3, "lr": None}, ["beta=4"], latent=2).options
@@ -40,6 +57,9 @@ def changed(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = (
     given = {name: value for name, value in flags.items() if value is not None}
     recipe = recipe.lasting(given.pop("epochs", None), given.pop("iterations", None))
     recipe = replace(recipe, **given) if latent is None else replace(recipe, **given).with_latent(latent)
+    for name, fits, told in COMPANIONS:
+        if name in given and not fits(recipe):
+            raise ValueError(told)
     asked = dict(map(_option, options))
     if not asked:
         return recipe

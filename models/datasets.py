@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from autograd_mini import nn
 from autograd_mini.tensor import Shape
 
@@ -18,7 +20,8 @@ LIKE: Final = ("cifar10", "mnist")  # whose recipes serve for folders: the first
 
 
 def load(recipe: Recipe) -> nn.data.Dataset:
-    """The images of a recipe, cut down as it says; DataError and OSError as data sets have them, ValueError for too few images.
+    """The images of a recipe, cut down as it says; DataError and OSError as data sets have them, ValueError for too few images
+    or, for a classifier, for a single class.
 
     Of a folder, every fifth picture or so of each class is a test image, always the same ones, and all are held in memory.
 
@@ -29,6 +32,10 @@ def load(recipe: Recipe) -> nn.data.Dataset:
     known = recipe.data in nn.data.DATASETS
     data = nn.data.DATASETS[recipe.data]() if known else _pictures(Path(recipe.data), image_shape(recipe))
     train, test = data.train.only(recipe.classes, recipe.limit_per_class), data.test.only(recipe.classes)
+    if issubclass(MODELS[recipe.model], Classifier) and len(present := np.unique(train.labels)) < 2:
+        raise ValueError(
+            f"{recipe.model} tells classes apart, and {recipe.data} gives it one alone, {data.classes[present[0]]}"
+        )
     return replace(data, train=train, test=test)
 
 

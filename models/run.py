@@ -43,6 +43,13 @@ CURVES: Final = {
 """What has a plot over the rows of the history: numbers of a row, and the names of their curves."""
 
 
+MEASURES: Final[dict[str, Callable[[Any, nn.data.Dataset], nn.Callback]]] = {
+    "frechet": FrechetLog,
+    "errors": lambda model, data: ErrorLog(model, data.test),
+}
+"""A number of a GAN's rows beside the losses, and who adds it."""
+
+
 class Run:
     """A recipe made ready: data loaded and cut down, model, trainer, and the folder for the results, with its config.json.
 
@@ -81,6 +88,8 @@ class Run:
                 raise ValueError(f"{folder} was trained for {trained} epochs already, more than the {recipe.epochs} asked for")
             for schedule, rate in zip(schedules, rates, strict=True):  # may be another from here on
                 schedule.load_state_dict({**schedule.state_dict(), "base_lrs": rate})
+        if recipe.early_stop:
+            self._expect(recipe.early_stop)
         self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
         nn.checkpoint.write_text(folder / CONFIG, self._config + "\n")
 
@@ -138,10 +147,23 @@ class Run:
             return [*stopping]
         draw = lambda images, path: viz.plot_images(pictures(images, model.image_shape), path, columns=model.columns)
         noise = nn.FixedNoise(model.decode, model.columns**2, model.latent_features, self.folder / "samples", draw)
-        measured = recipe.early_stop == "frechet" or (recipe.frechet and ("cnn", recipe.data) in RECIPES)  # by that classifier
-        frechet = [FrechetLog(model, self.data)] if measured else []
-        errors = [ErrorLog(model, self.data.test)] if isinstance(model, SemiSupervisedGAN) else []
-        return [*map(nn.Averaging, model.means()), WithAverage(model.average, [noise, *frechet, *errors, *stopping])]
+        measures = [MEASURES[name](model, self.data) for name in self._measured()]
+        return [*map(nn.Averaging, model.means()), WithAverage(model.average, [noise, *measures, *stopping])]
+
+    def _measured(self) -> list[str]:
+        """What is measured beside the losses with each row; the Fréchet distance needs the data set's own classifier."""
+        recipe = self.recipe
+        frechet = recipe.early_stop == "frechet" or (recipe.frechet and ("cnn", recipe.data) in RECIPES)
+        wanted = {"frechet": self.adversarial and frechet, "errors": isinstance(self.model, SemiSupervisedGAN)}
+        return [name for name, asked in wanted.items() if asked]
+
+    def _expect(self, metric: str) -> None:
+        """ValueError before training where no row will have that number: losses tell their names with any two images."""
+        losses = list(self.trainer.evaluate(nn.data.DataLoader(*self.data.train[:2], batch_size=2)))
+        validated = [] if self.adversarial else [f"val_{name}" for name in losses]
+        names = ["epoch", "iteration", *losses, *validated, *self._measured()]
+        if metric not in names:
+            raise ValueError(f"early stopping: rows have {', '.join(names)}, not {metric!r}")
 
     def _final(self) -> AbstractContextManager[Any]:
         """Inside, the weights are those to keep: averages, unless early stopping has put back the best of them."""

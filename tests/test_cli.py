@@ -204,6 +204,16 @@ def test_draw_knows_each_data_sets_images_and_each_preset(tmp_path: Path) -> Non
         (["draw", "vae", "--out", "graph.gif"], "expected a name that ends in .svg"),
         (["draw", "vae", "--out", "nowhere/graph.dot"], "nowhere"),
         (["fly"], "fly"),
+        (["train", "vae", "--patience", "3"], "--patience goes with --early-stop"),
+        (["train", "ae", "--frechet"], "--frechet and --no-frechet are for GANs"),
+        (["train", "dcgan", "--no-frechet", "--early-stop", "frechet"], "--no-frechet contradicts it"),
+        (["train", "mlp", "--classes", "3"], "mlp tells classes apart, and digits gives it one alone, 3"),
+        (
+            ["train", "mlp", "--early-stop", "f1"],
+            "rows have epoch, iteration, loss, accuracy, val_loss, val_accuracy, not 'f1'",
+        ),
+        (["train", "wgan-gp", "--early-stop", "loss"], "iteration, d_loss, d_real, d_fake, g_loss, frechet, not 'loss'"),
+        (["train", "ssgan", "--early-stop", "val_loss"], "d_accuracy, g_loss, errors, not 'val_loss'"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(

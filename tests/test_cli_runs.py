@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from autograd_mini import nn
 from autograd_mini.__main__ import main
 from autograd_mini.models import choose, datasets
 from autograd_mini.models.evaluate import evaluate
-from autograd_mini.models.recipes import MODELS
+from autograd_mini.models.recipes import MODELS, RECIPES
+from autograd_mini.models.run import Run
 from autograd_mini.models.trained import trained
 
 SHORT = {"mlp": "--epochs", "ae": "--epochs", "vae": "--epochs", "cgan": "--iterations"}
@@ -182,6 +184,23 @@ def test_early_stopping_on_what_no_row_has_is_told(tmp_path: Path, capsys: pytes
     flags = ["--limit-per-class", "5", "--early-stop", "frechet", "--out", str(tmp_path / "run")]
     assert main(["train", "mlp", *flags]) == 2
     assert "rows have epoch, iteration, loss, accuracy, val_loss, val_accuracy, not 'frechet'" in capsys.readouterr().err
+    assert not list((tmp_path / "run").iterdir()), "told before training, not after its first row"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_names_that_early_stopping_may_watch_are_those_that_rows_get(tmp_path: Path, model: str) -> None:
+    """And to look for them changes nothing in the run."""
+    recipe = replace(RECIPES[model, "digits"].lasting(iterations=2), every=1, limit_per_class=5, batch_size=25, frechet=False)
+    rows = []
+    for name, watched in (("plain", None), ("watched", "nothing")):
+        run = Run(recipe, tmp_path / name, progress=False)
+        if watched:
+            with pytest.raises(ValueError, match="not 'nothing'") as told:
+                run._expect(watched)
+        run.train()
+        rows.append(run.trainer.history)
+    assert rows[0] == rows[1]
+    assert str(told.value).partition("rows have ")[2] == f"{', '.join(rows[0][0])}, not 'nothing'"
 
 
 # -- a folder of pictures --------------------------------------------------------------------------------------------------
@@ -238,6 +257,15 @@ def test_a_folder_without_enough_pictures_is_told(tmp_path: Path, capsys: pytest
     Image.new("RGB", (8, 8)).save(tmp_path / "few" / "1.png")
     assert main(["train", "ae", "--data", str(tmp_path / "few"), "--out", str(tmp_path / "run")]) == 2
     assert "1 pictures are too few" in capsys.readouterr().err
+
+
+def test_flags_that_pictures_in_a_folder_cannot_serve_are_told(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A classifier of one class, and a distance that needs a classifier of the data's own."""
+    out = ["--out", str(pictures.parent / "run")]
+    assert main(["train", "mlp", "--data", str(pictures / "dark"), *out]) == 2
+    assert "gives it one alone, dark" in capsys.readouterr().err
+    assert main(["train", "dcgan", "--data", str(pictures), "--frechet", *out]) == 2
+    assert "--frechet goes with data that have a classifier: digits, mnist" in capsys.readouterr().err
 
 
 def test_a_run_is_not_made_shorter_than_it_is(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
