@@ -86,8 +86,9 @@ def table(runs: Mapping[Path, History]) -> list[dict[str, Cell]]:
 
 
 def plot(runs: Mapping[Path, History], metric: str, path: Path) -> None:
-    """The course of one number in each run, over its rows."""
+    """The course of one number in each run, over epochs or, unless all runs count in these, over iterations."""
     names = [folder.name for folder in runs]
     labels = names if len(set(names)) == len(names) else [str(folder) for folder in runs]
-    curves = {label: [row[metric] for row in rows if metric in row] for label, rows in zip(labels, runs.values(), strict=True)}
-    viz.plot_losses(curves, path, xlabel="row of metrics.csv", ylabel=metric)
+    unit = "epoch" if all(stored_recipe(folder).unit == "epoch" for folder in runs) else "iteration"
+    courses = ({row[unit]: row[metric] for row in rows if metric in row} for rows in runs.values())
+    viz.plot_losses(dict(zip(labels, courses, strict=True)), path, xlabel=unit, ylabel=metric)

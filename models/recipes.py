@@ -89,6 +89,16 @@ class Recipe:
             pixels = math.prod(IMAGE_SHAPES.get(self.data, GREY))  # pictures in a folder are made grey for such models
             object.__setattr__(self, "sizes", (pixels, *self.sizes[1:]))  # frozen from here on
 
+    @property
+    def unit(self) -> str:
+        """What rows of its history count in: "epoch", or "iteration" where they fall, or training ends, between epochs.
+
+        >>> from autograd_mini.models.recipes import RECIPES
+        >>> RECIPES["vae", "mnist"].unit, RECIPES["dcgan", "mnist"].unit
+        ('epoch', 'iteration')
+        """
+        return "epoch" if self.iterations is None and self.every is None else "iteration"
+
     def build(self) -> Model:
         """The model, with initial weights; ValueError for impossible sizes.
 

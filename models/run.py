@@ -118,7 +118,7 @@ class Run:
                     plot(self.model, self.data, self.folder / name)
         images, labels = self.data.test[:DRAWN]
         nn.checkpoint.write_text(self.folder / "summary.txt", self._summary(images[:1]))
-        _plot_history(self.trainer.history, self.folder)
+        _plot_history(self.trainer.history, self.recipe.unit, self.folder)
         if diagnosis := diagnose(self.trainer.history):
             nn.checkpoint.write_text(self.folder / "diagnosis.txt", f"{diagnosis}\n")
             print(diagnosis)
@@ -237,15 +237,19 @@ def _stopping(metric: str, patience: int) -> nn.EarlyStopping:
     return nn.EarlyStopping(metric, patience, mode="max" if metric.endswith("accuracy") else "min")
 
 
-def _plot_history(history: Sequence[Mapping[str, float]], folder: Path) -> None:
+def _plot_history(history: Sequence[Mapping[str, float]], unit: str, folder: Path) -> None:
     """The curves of `CURVES` that the rows have numbers for, and of a GAN with probabilities D(x) beside D(G(z))."""
+
+    def curve(key: str) -> dict[float, float]:
+        return {row[unit]: row[key] for row in history if key in row}
+
     for file, names in CURVES.items():
-        curves = {label: [row[key] for row in history if key in row] for key, label in names.items()}
-        if any(shown := {label: curve for label, curve in curves.items() if curve}):
-            viz.plot_losses(shown, folder / f"{file}.png", xlabel="row of metrics.csv", ylabel=file)
-    real, fake = ([row[key] for row in history if key in row] for key in ("d_real", "d_fake"))
-    if real and all(0 <= value <= 1 for value in (*real, *fake)):
-        viz.plot_gan(real, fake, folder / "balance.png", xlabel="row of metrics.csv")
+        curves = {label: curve(key) for key, label in names.items()}
+        if any(shown := {label: course for label, course in curves.items() if course}):
+            viz.plot_losses(shown, folder / f"{file}.png", xlabel=unit, ylabel=file)
+    real, fake = curve("d_real"), curve("d_fake")
+    if real and all(0 <= value <= 1 for value in (*real.values(), *fake.values())):
+        viz.plot_gan(real, fake, folder / "balance.png", xlabel=unit)
 
 
 def _confusion(model: Classifier, data: nn.data.Dataset, path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as ag
-from autograd_mini import nn
+from autograd_mini import nn, viz
 from autograd_mini.__main__ import main
 from autograd_mini.models import choose, datasets
 from autograd_mini.models.evaluate import evaluate
@@ -94,6 +94,38 @@ def test_compare_gives_a_row_and_a_curve_for_each_run(runs: Path, tmp_path: Path
     assert [line.split("|")[1].strip() for line in lines if line.startswith("|")][2:] == ["ae", "vae"]
     assert "val_loss" in lines[0]
     assert path.read_text().count("<!-- val_loss -->") == 1
+    assert path.read_text().count("<!-- epoch -->") == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "length", "unit", "places"),
+    [
+        ("mlp", {"epochs": 3}, "epoch", [1, 2, 3]),
+        ("mlp", {"epochs": 2, "every": 2}, "iteration", [2, 4, 6, 8]),
+        ("gan", {"iterations": 5, "every": 2}, "iteration", [2, 4, 5]),
+    ],
+)
+def test_curves_count_in_what_the_run_counts_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, length: dict[str, int], unit: str, places: list[int]
+) -> None:
+    figures = []
+    for name in ("plot_losses", "plot_gan"):
+        plot = getattr(viz, name)
+        monkeypatch.setattr(viz, name, lambda *given, plot=plot, **named: figures.append(plot(*given, **named)))
+    flags = [text for flag, value in length.items() for text in (f"--{flag}", str(value))]
+    command = ["train", model, "--limit-per-class", "10", "--batch-size", "25", *flags]
+    assert main([*command, "--out", str(tmp_path / "run")]) == 0
+    assert main(["compare", str(tmp_path / "run"), "--metric", "epoch", "--out", str(tmp_path / "comparison.svg")]) == 0
+    assert len(figures) == {"mlp": 3, "gan": 4}[model]
+    for figure in figures:
+        assert figure.axes[0].get_xlabel() == unit
+        assert figure.axes[0].lines[0].get_xdata().tolist() == places
+
+
+def test_runs_that_count_differently_are_compared_over_iterations(runs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "comparison.svg"
+    assert main(["compare", str(runs / "ae"), str(runs / "cgan"), "--metric", "iteration", "--out", str(path)]) == 0
+    assert path.read_text().count("<!-- iteration -->") == 2
 
 
 def test_list_shows_models_and_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

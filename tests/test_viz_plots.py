@@ -40,6 +40,14 @@ def test_losses_start_at_1_and_take_scalar_tensors():
     assert figure.axes[0].get_xlabel() == "iteration"
 
 
+def test_curves_lie_where_their_places_are_given():
+    """Curves over iterations need not start at 1 or be of one length."""
+    losses = viz.plot_losses({"a": {500: 2.0, 1000: Tensor(1.0)}, "b": [3.0]}).axes[0].lines
+    assert [line.get_xydata().tolist() for line in losses] == [[[500, 2], [1000, 1]], [[1, 3]]]
+    balance = viz.plot_gan({500: 0.9, 1000: 0.6}, {500: 0.1, 1000: 0.4}).axes[0].lines
+    assert [line.get_xydata().tolist() for line in balance[:2]] == [[[500, 0.9], [1000, 0.6]], [[500, 0.1], [1000, 0.4]]]
+
+
 def test_curves_and_classes_differ_by_more_than_colour():
     lines = viz.plot_losses({str(i): [1.0, 2.0] for i in range(8)}).axes[0].lines
     assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 8

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Path: TypeAlias = "str | os.PathLike[str] | None"
 Values: TypeAlias = "Tensor | ArrayLike"
+Curve: TypeAlias = "Sequence[Any] | Mapping[Any, Any]"
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800", "#8C564B", "#999999")
 LINES: Final = ("-", "--", "-.", ":")
@@ -71,6 +72,12 @@ def blank(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Axe
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def course(curve: Curve) -> tuple[list[float], list[float]]:
+    """Where the points of a curve lie: values at 1, 2, 3, …, or at the places that a mapping gives."""
+    places, values = (curve.keys(), curve.values()) if isinstance(curve, Mapping) else (range(1, len(curve) + 1), curve)
+    return list(places), [float(v) for v in values]
 
 
 def dotted(curve: Sequence[float], number: int = 0) -> dict[str, Any]:

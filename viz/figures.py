@@ -11,7 +11,7 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini.tensor import Array, Shape, Tensor
 
-from .canvas import COLOURS, GAP, Path, Values, array_of, blank, block, counted, dotted, finished, sheet, tiled
+from .canvas import COLOURS, GAP, Curve, Path, Values, array_of, blank, block, counted, course, dotted, finished, sheet, tiled
 from .plots import plot_manifold
 
 if TYPE_CHECKING:
@@ -178,25 +178,24 @@ def _sheet(grid: Array, title: str, path: Path) -> Figure:
     return finished(figure, path)
 
 
-def plot_gan(
-    real: Sequence[Any], fake: Sequence[Any], path: Path = None, *, xlabel: str = "iteration", title: str = ""
-) -> Figure:
+def plot_gan(real: Curve, fake: Curve, path: Path = None, *, xlabel: str = "iteration", title: str = "") -> Figure:
     """D(x) on real and D(G(z)) on generated images over training, and the line ½ where both meet at the optimum.
 
-    Both are means in [0, 1] at 1, 2, 3, … (numbers or scalar Tensors). ValueError outside [0, 1], or where both are empty.
+    Both are means in [0, 1] at 1, 2, 3, … (numbers or scalar Tensors), or {place: mean}. ValueError outside [0, 1], or where
+    both are empty.
 
     >>> from autograd_mini import viz
     >>> figure = viz.plot_gan([0.9, 0.7, 0.6], [0.1, 0.3, 0.4])
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['D(x)', 'D(G(z))', 'equilibrium ½']
     """
-    curves = {"D(x)": [float(v) for v in real], "D(G(z))": [float(v) for v in fake]}
-    values = [v for curve in curves.values() for v in curve]
+    curves = {"D(x)": course(real), "D(G(z))": course(fake)}
+    values = [v for _, means in curves.values() for v in means]
     if not values or not all(0 <= v <= 1 for v in values):
         raise ValueError("plot_gan: expected probabilities in [0, 1]; pass sigmoid(logits) where D gives logits")
     figure, axes = blank(title)
-    for (name, curve), colour, line in zip(curves.items(), COLOURS, ("-", "--"), strict=False):
-        axes.plot(range(1, len(curve) + 1), curve, line, color=colour, label=name, linewidth=2, **dotted(curve))
+    for (name, (x, y)), colour, line in zip(curves.items(), COLOURS, ("-", "--"), strict=False):
+        axes.plot(x, y, line, color=colour, label=name, linewidth=2, **dotted(y))
     counted(axes)
     axes.axhline(0.5, color="black", linestyle=":", label="equilibrium ½")
     axes.set(xlabel=xlabel, ylabel="probability of being real", ylim=(0, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from .canvas import (
     GAP,
     LINES,
     MARKERS,
+    Curve,
     Path,
     Values,
     array_of,
@@ -22,6 +23,7 @@ from .canvas import (
     block,
     checked_images,
     counted,
+    course,
     dotted,
     finished,
     sheet,
@@ -33,9 +35,15 @@ if TYPE_CHECKING:
 
 
 def plot_losses(
-    history: Mapping[str, Sequence[Any]], path: Path = None, *, xlabel: str = "epoch", ylabel: str = "loss", title: str = ""
+    history: Mapping[str, Curve],
+    path: Path = None,
+    *,
+    xlabel: str = "epoch",
+    ylabel: str = "loss",
+    title: str = "",
 ) -> Figure:
-    """A curve for each entry of `history`: name to values at 1, 2, 3, … (numbers or scalar Tensors), not all equally long.
+    """A curve for each entry of `history`: name to values at 1, 2, 3, … (numbers or scalar Tensors), or to {place: value}; not
+    all equally long.
 
     Raises ValueError for an empty history, or a suffix of `path` other than .png, .svg and .pdf.
 
@@ -48,9 +56,9 @@ def plot_losses(
         raise ValueError("plot_losses: the history is empty; expected {name: values}")
     figure, axes = blank(title)
     for i, (name, curve) in enumerate(history.items()):
-        y = [float(v) for v in curve]
+        x, y = course(curve)
         style: dict[str, Any] = {"linestyle": LINES[i % len(LINES)], "color": COLOURS[i % len(COLOURS)], **dotted(y, i)}
-        axes.plot(range(1, len(y) + 1), y, label=name, linewidth=2, **style)
+        axes.plot(x, y, label=name, linewidth=2, **style)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     counted(axes)
     axes.legend(frameon=False)
