@@ -97,7 +97,7 @@ class Module:
         """Tells a step that is being compiled what it may take for granted: attributes that are numbers, text or None."""
         tracer.switch(self, "_forward_hooks")
         for name, value in vars(self).items():
-            if type(value) in PLAIN or name in _WATCHED:
+            if isinstance(value, PLAIN) or name in _WATCHED:
                 tracer.switch(self, name)
 
     @property

@@ -248,10 +248,13 @@ def test_numbers_among_the_attributes_of_modules() -> None:
     both(program)
 
 
-def test_a_callback_that_anneals_a_weight_reaches_the_compiled_trainer() -> None:
+@pytest.mark.parametrize("number", [float, np.float64, np.float32, np.int64])
+def test_a_callback_that_anneals_a_weight_reaches_the_compiled_trainer(number: Callable[[int], Any]) -> None:
+    """Also by numbers of NumPy's, as `np.linspace` gives them."""
+
     class Annealed(nn.Callback):
         def after_row(self, trainer: nn.Trainer, row: dict[str, float]) -> None:
-            trainer.model.beta = float(len(trainer.history))
+            trainer.model.beta = number(len(trainer.history))
 
     class Model(nn.Module):
         def __init__(self) -> None:

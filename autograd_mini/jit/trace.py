@@ -251,10 +251,10 @@ class Trace:
 def stands(owner: Any, name: str, value: Any) -> bool:
     """Whether a flag is as it was: the same object, or an equal number or text."""
     now = getattr(owner, name, _GONE)
-    return now is value or (type(now) is type(value) and type(now) in PLAIN and now == value)
+    return now is value or bool(type(now) is type(value) and isinstance(now, PLAIN) and now == value)
 
 
-PLAIN: Final = frozenset({bool, int, float, str, type(None)})
+PLAIN: Final = (bool, int, float, str, type(None), np.generic)
 """What attributes of modules may be, for a compiled step to notice that they have changed."""
 _GONE: Final = object()
 
