@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 
 import autograd_mini as ag
+from autograd_mini.jit.trace import PLAIN
 from autograd_mini.state import modes
 from autograd_mini.tensor import Array, Tensor
 
@@ -353,10 +354,10 @@ def _compiled(model: Any, update: Update) -> Callable[[Any], Mapping[str, Tensor
         if modes.tracer is not None and isinstance(model, Module):
             for part in model.modules():
                 part.declare(modes.tracer)
-        before = _written_by_python(model)
+        before = _written_by_python(model) if ag.is_recording() else {}
         losses = {name: value.detach() for name, value in update.step(batch).items()}
         if ag.is_recording() and (
-            changed := [key for key, value in _written_by_python(model).items() if before.get(key) != value]
+            changed := [key for key, value in _written_by_python(model).items() if _size(before.get(key)) != _size(value)]
         ):
             _put_back(model, before, changed)
             names = ", ".join(sorted(".".join(filter(None, key)) for key in changed))
@@ -367,14 +368,22 @@ def _compiled(model: Any, update: Update) -> Callable[[Any], Mapping[str, Tensor
 
 
 def _written_by_python(model: Any) -> dict[tuple[str, str], Any]:
-    """The numbers, and the lengths of lists, among the attributes of a model and its parts: what a step may count with."""
+    """The numbers, and copies of the lists, among the attributes of a model and its parts: what a step may count with.
+
+    Of modules' own numbers `jit` sees it too; not of lists, of attributes that are new, and of models that are no modules.
+    """
     parts = model.named_modules() if isinstance(model, Module) else [("", model)]
     return {
-        (path, name): len(value) if isinstance(value, list) else value
+        (path, name): list(value) if isinstance(value, list) else value
         for path, part in parts
         for name, value in vars(part).items()
-        if isinstance(value, (int, float, str, list)) and name != "_training"
+        if isinstance(value, (*PLAIN, list)) and name != "_training"
     }
+
+
+def _size(value: Any) -> Any:
+    """A number or text itself; of a list its length, since what it holds may not be comparable."""
+    return len(value) if isinstance(value, list) else value
 
 
 def _put_back(model: Any, before: Mapping[tuple[str, str], Any], changed: Iterable[tuple[str, str]]) -> None:
@@ -382,7 +391,7 @@ def _put_back(model: Any, before: Mapping[tuple[str, str], Any], changed: Iterab
     for path, name in changed:
         value = vars(parts[path])[name]
         if isinstance(value, list):
-            del value[before.get((path, name), 0) :]
+            value[:] = before.get((path, name), [])
         elif (path, name) in before:
             setattr(parts[path], name, before[path, name])
         else:

@@ -220,11 +220,22 @@ def test_a_compiled_run_is_the_same_bit_for_bit_and_what_cannot_be_compiled_runs
             self.steps += 1
             return super().training_step(batch)
 
+    class Popping(models.VAE):
+        def __init__(self, sizes: tuple[int, ...]) -> None:
+            super().__init__(sizes)
+            self.left = list(range(100))
+
+        def training_step(self, batch: tuple[ag.Tensor, ...]) -> dict[str, ag.Tensor]:
+            self.left.pop()
+            return super().training_step(batch)
+
     def run(kind: type[models.VAE], jit: bool) -> tuple[Any, dict[str, Any]]:
         ag.manual_seed(0)
         vae = kind((64, 16, 2))
         trainer = nn.Trainer(vae, nn.Adam(vae.parameters(), lr=1e-2), progress=False, jit=jit)
-        return trainer.fit(loader(), epochs=3, validation=loader()), vae.state_dict()
+        history = trainer.fit(loader(), epochs=3, validation=loader())
+        assert getattr(vae, "left", list(range(100))) == list(range(100 - (trainer.iteration * 2 if kind is Popping else 0)))
+        return history, vae.state_dict()
 
     history, weights = run(models.VAE, jit=False)
     compiled = run(models.VAE, jit=True)
@@ -232,7 +243,9 @@ def test_a_compiled_run_is_the_same_bit_for_bit_and_what_cannot_be_compiled_runs
         looking = run(Looking, jit=True)
     with pytest.warns(UserWarning, match="not compiled .* changes steps by Python"):
         counting = run(Counting, jit=True)
-    for other_history, other_weights in (compiled, looking, counting):
+    with pytest.warns(UserWarning, match="not compiled .* changes left by Python"):
+        popping = run(Popping, jit=True)
+    for other_history, other_weights in (compiled, looking, counting, popping):
         assert other_history == history
         assert all(np.array_equal(weights[name], other_weights[name]) for name in weights)
 
