@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 
@@ -64,6 +64,8 @@ class Optimizer(ABC):
     """
 
     elementwise = False
+    switchable: ClassVar[Set[str]] = frozenset()
+    """State from 0 that a parameter has once a hyperparameter asked for it, which may be after its first step."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """What gives a kernel of its own must say anew whether it works element by element."""
@@ -237,9 +239,11 @@ class Optimizer(ABC):
 
     def _loaded(self, number: int, parameter: Tensor, group: Group, values: Mapping[str, Any]) -> dict[str, Any]:
         """The state of a parameter from what was saved, in memory of its own; ValueError where it does not fit."""
-        start, where = self.begin(parameter._data, group), f"{self._name}.load_state_dict: parameter {number}"
-        if start.keys() != values.keys():
-            raise ValueError(f"{where}: expected state {sorted(start)}, got {sorted(values)}")
+        begun, where = self.begin(parameter._data, group), f"{self._name}.load_state_dict: parameter {number}"
+        known = zeros(parameter._data, *self.switchable) | begun
+        if not begun.keys() - self.switchable <= values.keys() <= known.keys():
+            raise ValueError(f"{where}: expected state {sorted(begun)}, got {sorted(values)}")
+        start = {name: known[name] for name in values}
         for name, value in start.items():
             if np.shape(values[name]) != np.shape(value):
                 raise ValueError(f"{where}: {name}: expected shape {np.shape(value)}, got {np.shape(values[name])}")

@@ -39,6 +39,7 @@ class SGD(Optimizer):
     """
 
     elementwise = True
+    switchable = frozenset({"momentum_buffer"})
 
     def __init__(
         self,
@@ -144,6 +145,7 @@ class RMSprop(Optimizer):
     """
 
     elementwise = True
+    switchable = frozenset({"momentum_buffer", "grad_avg"})
 
     def __init__(
         self,

@@ -377,6 +377,43 @@ def test_settings_switched_on_later_start_their_state_then() -> None:
     assert sorted(optimizer.state[w]) == ["grad_avg", "momentum_buffer", "square_avg"]
 
 
+@pytest.mark.parametrize(
+    ("make", "settings"), [(nn.SGD, {"momentum": 0.9}), (nn.RMSprop, {"momentum": 0.9, "centered": True})]
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_run_whose_settings_were_switched_resumes_bit_for_bit(make: Any, settings: dict[str, Any], before: bool) -> None:
+    """State that began after the first step, that will begin at the next one, or that rests since its setting was taken back."""
+    off = dict.fromkeys(settings, 0)
+    changes = {3: settings, 6: off, 9: settings} if before else {0: settings, 2: off, 9: settings}
+
+    def go(steps: range, w: Tensor, optimizer: Any) -> dict[int, Any]:
+        met = {}
+        for t in steps:
+            optimizer.param_groups[0].update(changes.get(t, {}))
+            met[t] = w.data.copy(), optimizer.state_dict()
+            optimizer.zero_grad()
+            loss(w).backward()
+            optimizer.step()
+        return met
+
+    w = Tensor(B, requires_grad=True)
+    met = go(range(12), w, make([w], lr=0.01))
+    for t, (value, state) in met.items():
+        resumed = Tensor(value, requires_grad=True)
+        optimizer = make([resumed], lr=9.0)
+        optimizer.load_state_dict(state)
+        go(range(t, 12), resumed, optimizer)
+        np.testing.assert_array_equal(resumed.data, w.data)
+
+
+def test_state_that_no_setting_asks_for_is_refused() -> None:
+    _, optimizer = run(nn.SGD, {"momentum": 0.9}, B)
+    state = optimizer.state_dict()
+    state["state"][0]["velocity"] = state["state"][0].pop("momentum_buffer")
+    with pytest.raises(ValueError, match=r"parameter 0: expected state \['momentum_buffer'\], got \['velocity'\]"):
+        optimizer.load_state_dict(state)
+
+
 # -- around optimizers -----------------------------------------------------------------------------------------------------
 
 
