@@ -221,8 +221,9 @@ class Optimizer(ABC):
         groups, sizes = state["param_groups"], [len(group["params"]) for group in self.param_groups]
         if (given := [len(group["params"]) for group in groups]) != sizes:
             raise ValueError(f"{self._name}.load_state_dict: expected groups of {sizes} parameters, got {given}")
+        ours = {*self.defaults, "initial_lr"}  # the rate that a schedule started from; PyTorch's own settings stay behind
         merged = [
-            {**own, **{key: value for key, value in group.items() if key in self.defaults}}
+            {**own, **{key: value for key, value in group.items() if key in ours}}
             for own, group in zip(self.param_groups, groups, strict=True)
         ]
         owners = [(p, group) for group in merged for p in group["params"]]

@@ -377,9 +377,7 @@ def test_settings_switched_on_later_start_their_state_then() -> None:
     assert sorted(optimizer.state[w]) == ["grad_avg", "momentum_buffer", "square_avg"]
 
 
-@pytest.mark.parametrize(
-    ("make", "settings"), [(nn.SGD, {"momentum": 0.9}), (nn.RMSprop, {"momentum": 0.9, "centered": True})]
-)
+@pytest.mark.parametrize(("make", "settings"), [(nn.SGD, {"momentum": 0.9}), (nn.RMSprop, {"momentum": 0.9, "centered": True})])
 @pytest.mark.parametrize("before", [True, False])
 def test_a_run_whose_settings_were_switched_resumes_bit_for_bit(make: Any, settings: dict[str, Any], before: bool) -> None:
     """State that began after the first step, that will begin at the next one, or that rests since its setting was taken back."""

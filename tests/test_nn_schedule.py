@@ -136,6 +136,29 @@ def test_a_switch_between_optimizers_keeps_each_ones_own_rate() -> None:
     assert met == pytest.approx([1.0, 0.5, 0.1 * 0.25, 0.1 * 0.125])
 
 
+@pytest.mark.parametrize("split", [1, 3])
+@pytest.mark.parametrize("schedule_first", [True, False])
+def test_a_schedule_over_two_optimizers_resumes_whichever_is_loaded_first(split: int, schedule_first: bool) -> None:
+    def made() -> tuple[Any, Any]:
+        w = Tensor([1.0], requires_grad=True)
+        switch = nn.SwitchOptimizer(nn.Adam([w], lr=1.0), nn.SGD([w], lr=0.1), at=2)
+        return switch, nn.ExponentialLR(switch, 0.5)
+
+    def go(steps: int, *pair: Any) -> list[float]:
+        met = []
+        for _ in range(steps):
+            met += pair[1].get_last_lr()
+            for part in pair:
+                part.step()
+        return met
+
+    expected, begun, resumed = go(6, *made()), made(), made()
+    go(split, *begun)
+    for old, new in list(zip(begun, resumed, strict=True))[:: -1 if schedule_first else 1]:
+        new.load_state_dict(old.state_dict())
+    assert go(6 - split, *resumed) == expected[split:]
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
