@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
@@ -73,7 +75,11 @@ class Unflatten(Layer):
         axis = self.axis + x.ndim if self.axis < 0 else self.axis
         if not 0 <= axis < x.ndim:
             raise IndexError(f"no such axis in an input of shape {x.shape}")
-        return ag.reshape(x, (*x.shape[:axis], *self.sizes, *x.shape[axis + 1 :]))
+        length, known = x.shape[axis], math.prod(n for n in self.sizes if n != -1)
+        sizes = [length // known if n == -1 and known else n for n in self.sizes]  # by the axis alone: a batch may be empty
+        if math.prod(sizes) != length:
+            raise ValueError(f"an axis of length {length} does not split into {self.sizes}, in an input of shape {x.shape}")
+        return ag.reshape(x, (*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
 
     def extra_repr(self) -> str:
         return f"axis={self.axis}, sizes={self.sizes}"

@@ -232,6 +232,19 @@ def test_flatten_and_unflatten_undo_each_other() -> None:
         nn.Unflatten(4, (1,))(x)
 
 
+@pytest.mark.parametrize("sizes", [(3, 4), (-1, 4), (3, -1)])
+def test_an_empty_batch_is_unflattened_as_any_other(sizes: tuple[int, ...]) -> None:
+    assert nn.Unflatten(-1, sizes)(np.zeros((0, 12))).shape == (0, 3, 4)
+    assert nn.Unflatten(0, sizes)(np.zeros((12, 0))).shape == (3, 4, 0)
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (-1, 5), (-1, -1), (-1, 0)])
+@pytest.mark.parametrize("batch", [0, 2])
+def test_lengths_that_do_not_fill_the_axis_are_refused(sizes: tuple[int, ...], batch: int) -> None:
+    with pytest.raises(ValueError, match=r"an axis of length 12 does not split into"):
+        nn.Unflatten(1, sizes)(np.zeros((batch, 12)))
+
+
 def test_activations_take_their_settings_by_place_or_name_and_no_others() -> None:
     assert nn.LeakyReLU(0.5)([-1.0]).item() == nn.LeakyReLU(slope=0.5)([-1.0]).item() == -0.5
     for settings in ({"slop": 1}, {"slope": 1, "x": 2}):
