@@ -12,6 +12,7 @@ import autograd_mini as ag
 from autograd_mini.apply import act
 from autograd_mini.tensor import Array, Tensor
 
+from .module import listed
 from .optim import UPDATE
 
 
@@ -19,7 +20,7 @@ class _Means:
     """A mean of each of some parameters, moved towards them by a share that depends on how often that was done."""
 
     def __init__(self, parameters: Iterable[Tensor]):
-        self.parameters = list(parameters)
+        self.parameters = listed(type(self).__name__, parameters)
         if not self.parameters:
             raise ValueError(f"{type(self).__name__}: got no parameters")
         self.means: list[Array] = [p._data.copy() for p in self.parameters]

@@ -395,5 +395,22 @@ def pairs(container: Sequence[Any] | Mapping[Any, Any]) -> Iterable[tuple[Any, A
     return container.items() if isinstance(container, Mapping) else enumerate(container)
 
 
+def listed(owner: str, parameters: Iterable[Tensor]) -> list[Tensor]:
+    """The parameters as a list; TypeError for one tensor, whose rows are none, and for what is no tensor.
+
+    >>> from autograd_mini import nn
+    >>> nn.EMA(nn.Linear(2, 3).weight)
+    Traceback (most recent call last):
+    TypeError: EMA: parameters must be an iterable of tensors, not one Parameter
+    """
+    if isinstance(parameters, Tensor):
+        raise TypeError(f"{owner}: parameters must be an iterable of tensors, not one {type(parameters).__name__}")
+    found = list(parameters)
+    for p in found:
+        if not isinstance(p, Tensor):
+            raise TypeError(f"{owner}: a parameter must be a Tensor, not {type(p).__name__}")
+    return found
+
+
 def _fits(array: Array, tensor: Tensor) -> bool:
     return array.shape == tensor._data.shape and np.can_cast(array.dtype, tensor._data.dtype, "same_kind")

@@ -278,6 +278,15 @@ W = Tensor([1.0], requires_grad=True)
         (lambda: nn.clip_grad_norm([W], -1.0), ValueError, "max_norm"),
         (lambda: nn.clip_grad_value([W], -1.0), ValueError, "clip_value"),
         (lambda: nn.Adam([{"params": [W], "learning_rate": 1}]), ValueError, "not learning_rate"),
+        (
+            lambda: nn.clip_grad_norm(W, 1.0),
+            TypeError,
+            "clip_grad_norm: parameters must be an iterable of tensors, not one Tensor",
+        ),
+        (lambda: nn.clip_grad_value(W, 1.0), TypeError, "clip_grad_value: parameters must be an iterable"),
+        (lambda: nn.EMA(W), TypeError, "EMA: parameters must be an iterable"),
+        (lambda: nn.HistoricalAverage(W), TypeError, "HistoricalAverage: parameters must be an iterable"),
+        (lambda: nn.clip_grad_norm(nn.Linear(1, 1).named_parameters(), 1.0), TypeError, "must be a Tensor, not tuple"),
     ],
 )
 def test_mistakes_are_named(make: Callable[[], Any], error: type[Exception], message: str) -> None:
