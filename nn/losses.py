@@ -240,6 +240,8 @@ def _classified(
     x, t = floating(logits), as_tensor(targets)
     x, t = _classes_last(x, t) if x.ndim > 2 else (x, t)
     whole = t.dtype.kind in "iu"
+    if not whole and t.shape != x.shape:  # a product with the weights would broadcast
+        raise ValueError(f"cross_entropy: logits {x.shape} do not fit probability targets {t.shape}")
     kept = t != ignore_index if whole and ignore_index is not None else None
     if kept is not None:
         t = ag.where(kept, t, 0)

@@ -298,6 +298,8 @@ def test_nll_of_log_softmax_is_cross_entropy() -> None:
         (lambda: nn.cross_entropy(X, LABELS, weight=[1.0, 2.0]), ValueError, r"3 classes need a weight of shape \(3,\), got \(2,\)"),
         (lambda: nn.nll_loss(X, [0, 3, 1, 2]), IndexError, r"\[0, 3\), got 0 to 3"),
         (lambda: nn.nll_loss(X, [0, 1]), ValueError, r"\(4, 3\).*\(2,\)"),
+        (lambda: nn.nll_loss(X, Q[:1]), ValueError, r"logits \(4, 3\) do not fit probability targets \(1, 3\)"),
+        (lambda: nn.cross_entropy(X, Q[:, :1], weight=W), ValueError, r"\(4, 3\) do not fit probability targets \(4, 1\)"),
         (lambda: nn.gaussian_nll_loss(X, Y, -P), ValueError, "variance is negative"),
         (lambda: nn.smooth_l1_loss(X, Y, beta=-1), ValueError, "beta"),
     ],
