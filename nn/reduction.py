@@ -15,11 +15,18 @@ from autograd_mini.tensor import Tensor, TensorLike
 
 Reduction: TypeAlias = Literal["mean", "sum", "none", "batchmean"]
 
+
+def _batchmean(loss: Tensor) -> Tensor:
+    if not loss.ndim:
+        raise ValueError('reduction "batchmean" needs a first axis, that of the batch; got the loss of one example, a scalar')
+    return ag.sum(loss) / len(loss)
+
+
 _REDUCTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "mean": ag.mean,
     "sum": ag.sum,
     "none": lambda loss: loss,
-    "batchmean": lambda loss: ag.sum(loss) / len(loss),
+    "batchmean": _batchmean,
 }
 
 

@@ -301,6 +301,8 @@ def test_nll_of_log_softmax_is_cross_entropy() -> None:
         (lambda: nn.nll_loss(X, Q[:1]), ValueError, r"logits \(4, 3\) do not fit probability targets \(1, 3\)"),
         (lambda: nn.cross_entropy(X, Q[:, :1], weight=W), ValueError, r"\(4, 3\) do not fit probability targets \(4, 1\)"),
         (lambda: nn.gaussian_nll_loss(X, Y, -P), ValueError, "variance is negative"),
+        (lambda: nn.mse_loss(1.0, 2.0, reduction="batchmean"), ValueError, "batchmean.* needs a first axis"),
+        (lambda: nn.cross_entropy(X[0], 1, reduction="batchmean"), ValueError, "batchmean.* needs a first axis"),
         (lambda: nn.smooth_l1_loss(X, Y, beta=-1), ValueError, "beta"),
     ],
 )  # fmt: skip
