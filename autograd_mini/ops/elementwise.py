@@ -305,8 +305,9 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
         elif x._data.dtype.kind == "b":
             x = cast(x, np.dtype(np.int64))
         least, most = _range(x._data.dtype)
-        bounds = {"lo": least if lo is None else max(lo, least), "hi": most if hi is None else min(hi, most)}
-        return apply(_CLIP, (x,), bounds)
+        below = least if lo is None else max(lo, least)  # type: ignore[type-var]
+        above = most if hi is None else min(hi, most)  # type: ignore[type-var]
+        return apply(_CLIP, (x,), {"lo": below, "hi": above})
     if lo is not None:
         x = maximum(x, lo)
     return x if hi is None else minimum(x, hi)
