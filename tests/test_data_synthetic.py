@@ -114,3 +114,19 @@ def test_a_picture_is_turned_as_its_camera_noted(tmp_path: Path) -> None:
     exif[0x0112] = 6  # to be turned by 90° clockwise
     Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
     assert data.ImageFolder(tmp_path)[:][0].shape == (1, 3, 40, 20)
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_pictures_of_16_bits_keep_their_greys_and_fractions_are_refused(tmp_path: Path, grey: bool) -> None:
+    """All in the same range as those of 8 bits; without a known range nothing is guessed."""
+    from PIL import Image
+
+    ramp = np.arange(256).reshape(16, 16)
+    for name, values in (("8.png", ramp.astype(np.uint8)), ("16.png", (257 * ramp).astype(np.uint16))):
+        Image.fromarray(values).save(tmp_path / name)
+    images, _ = nn.data.ImageFolder(tmp_path, grey=grey)[:]
+    np.testing.assert_array_equal(images[0], images[1])
+    assert np.unique(images).size == 256
+    Image.fromarray((ramp / 255).astype(np.float32)).save(tmp_path / "fractions.tif")
+    with pytest.raises(nn.data.DataError, match=r"fractions\.tif: is no picture that can be read: its pixels are fractions"):
+        nn.data.ImageFolder(tmp_path)[:]

@@ -23,8 +23,8 @@ class ImageFolder:
 
     `dataset[rows]` gives images (N, 3, H, W), or (N, H, W) with `grey`, float32 in [0, 1], and labels (N,), int64. With a
     `size` (H, W) the middle of each picture, cut to that proportion, is scaled to it; without, all must have one size. Pictures
-    are turned as their camera noted. Needs Pillow. FileNotFoundError where there is no picture, DataError naming a file that is
-    damaged or has another size.
+    are turned as their camera noted; of 16 bits the upper 8 are kept. Needs Pillow. FileNotFoundError where there is no
+    picture, DataError naming a file that is damaged, has pixels that are no whole numbers, or another size.
 
     >>> import pathlib, tempfile
     >>> from PIL import Image
@@ -70,7 +70,7 @@ class ImageFolder:
         image, ops = extra("PIL.Image", "reading pictures"), extra("PIL.ImageOps", "reading pictures")
         try:
             with image.open(path) as file:
-                picture = ops.exif_transpose(file).convert("L" if self.grey else "RGB")
+                picture = _of_bytes(ops.exif_transpose(file)).convert("L" if self.grey else "RGB")
         except (OSError, SyntaxError, ValueError, image.DecompressionBombError) as error:
             raise DataError(f"{path}: is no picture that can be read: {error}") from error
         if self.size is not None:
@@ -80,6 +80,16 @@ class ImageFolder:
     def _none(self) -> Array:
         height, width = self.size or (0, 0)
         return np.empty((0, height, width, *(() if self.grey else (3,))), np.float32)
+
+
+def _of_bytes(picture: Any) -> Any:
+    """16 bits of grey as their upper 8, where Pillow would cut off what is above 255; ValueError for fractions of any range."""
+    if picture.mode == "F":
+        raise ValueError("its pixels are fractions, whose range is not known; expected whole numbers of 8 or 16 bits")
+    if not picture.mode.startswith("I"):
+        return picture
+    values = np.asarray(picture) >> 8
+    return extra("PIL.Image", "reading pictures").fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
 def _picture(path: Path) -> bool:
