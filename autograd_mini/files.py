@@ -32,4 +32,5 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise
         raise type(error)(error.errno, error.strerror, os.fspath(target)) from None  # the name that the user knows
     finally:
-        beside.unlink(missing_ok=True)
+        if beside.exists():  # on a disk that is read-only even removing nothing fails, and would hide the first error
+            beside.unlink()

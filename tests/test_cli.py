@@ -203,6 +203,7 @@ def test_draw_knows_each_data_sets_images_and_each_preset(tmp_path: Path) -> Non
         (["train", "vae", "--out", "a_file/run"], "a_file"),
         (["draw", "vae", "--out", "graph.gif"], "expected a name that ends in .svg"),
         (["draw", "vae", "--out", "nowhere/graph.dot"], "nowhere"),
+        (["draw", "vae", "--out", "a_file/graph.dot"], "a_file/graph.dot: Not a directory"),
         (["fly"], "fly"),
         (["train", "vae", "--patience", "3"], "--patience goes with --early-stop"),
         (["train", "ae", "--frechet"], "--frechet and --no-frechet are for GANs"),
