@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
+from numbers import Integral, Real
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,7 @@ LOSSES: Final[dict[str, nn.AdversarialLoss]] = {
     "hinge": nn.hinge_loss,
     "wasserstein": nn.wasserstein_loss,
 }
+KINDS: Final[dict[type, type]] = {str: str, bool: Integral, int: Integral, float: Real}  # NumPy's numbers are welcome
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Game:
     replaces G's loss (Salimans et al. 2016, 3.1), `historical` is the weight of historical averaging for both players (3.3) and
     `gradient_penalty` λ that of WGAN-GP. G moves `g_times` at each `g_every`-th batch, after `pretrain` batches for D alone.
     Both have Adam with `beta1` and `beta2`, D with a rate `d_rate` times G's. `ema` is the decay of an average of weights to
-    draw with (0: none). ValueError for an unknown name, or a label outside [0, 1].
+    draw with (0: none). ValueError for an unknown name, a value of another kind, or a label outside [0, 1].
 
     >>> from autograd_mini.models.adversarial import Game
     >>> Game(loss="hinge", g_times=2).d_rate
@@ -67,6 +69,9 @@ class Game:
         ):
             if name not in known:
                 raise ValueError(f"unknown {what} {name!r}; there are {', '.join(filter(None, known))}")
+        for option in fields(self):
+            if not isinstance(value := getattr(self, option.name), KINDS[type(option.default)]):
+                raise ValueError(f"{option.name}: expected a value such as {option.default!r}, got {value!r}")
         self.rule()
 
     def rule(self) -> nn.AdversarialLoss:

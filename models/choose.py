@@ -67,10 +67,7 @@ def changed(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = (
     if unknown := asked.keys() - set(known):
         raise ValueError(f"{recipe.model} has no option {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     recipe = replace(recipe, options={**recipe.options, **asked})
-    try:
-        recipe.build()
-    except TypeError as error:
-        raise ValueError(f"--option: {error}") from error
+    recipe.build()
     return recipe
 
 

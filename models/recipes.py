@@ -83,6 +83,8 @@ class Recipe:
             raise ValueError(f"expected either epochs or iterations, got {self.epochs} and {self.iterations}")
         if self.labelled_per_class is not None and self.model != "ssgan":
             raise ValueError(f"labelled_per_class is for ssgan; {self.model} has no use for images without labels")
+        if self.model not in MODELS:
+            raise ValueError(f"unknown model {self.model!r}; there are {', '.join(MODELS)}")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"unknown optimizer {self.optimizer!r}; there are {', '.join(OPTIMIZERS)}")
         if self.sizes[:1] == (-1,):
@@ -100,13 +102,16 @@ class Recipe:
         return "epoch" if self.iterations is None and self.every is None else "iteration"
 
     def build(self) -> Model:
-        """The model, with initial weights; ValueError for impossible sizes.
+        """The model, with initial weights; ValueError for impossible sizes or options.
 
         >>> from autograd_mini.models.recipes import RECIPES
         >>> RECIPES["mlp", "digits"].build().layers[0]
         Linear(in_features=64, out_features=128, bias=True)
         """
-        return MODELS[self.model](self.sizes, **self.options)
+        try:
+            return MODELS[self.model](self.sizes, **self.options)
+        except TypeError as error:
+            raise ValueError(f"{self.model} with options {self.options}: {error}") from error
 
     def lasting(self, epochs: int | None = None, iterations: int | None = None) -> Recipe:
         """The same for another length, in epochs or in batches; itself where none is given, ValueError where both are.

@@ -32,6 +32,17 @@ from .recipes import OPTIMIZERS, RECIPES, Model, Recipe
 from .semi_supervised_gan import PartlyLabelled, SemiSupervisedGAN
 
 CONFIG: Final = "config.json"
+KINDS: Final[dict[str, tuple[type, ...]]] = {
+    **dict.fromkeys(("model", "data"), (str,)),
+    **dict.fromkeys(("batch_size", "seed", "patience"), (int,)),
+    **dict.fromkeys(("lr", "lr_decay"), (int, float)),
+    **dict.fromkeys(("epochs", "iterations", "every", "limit_per_class", "labelled_per_class"), (int, type(None))),
+    "sizes": (tuple,),
+    "options": (dict,),
+    "classes": (tuple, type(None)),
+    "early_stop": (str, type(None)),
+}
+"""The types of a recipe's fields in config.json, where anybody may have written."""
 DRAWN: Final = 4  # images in the batch whose graph is drawn
 TESTED_AT_ONCE: Final = 1000
 CURVES: Final = {
@@ -216,6 +227,9 @@ def stored_recipe(folder: Path) -> Recipe:
     try:
         stored = json.loads(path.read_text(encoding="utf-8")).items()
         fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored}
+        for key in KINDS.keys() & fields.keys():
+            if not isinstance(fields[key], KINDS[key]):
+                raise TypeError(f"{key} is {fields[key]!r}")
         return Recipe(**fields)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; there is no run here") from None

@@ -214,6 +214,7 @@ def test_draw_knows_each_data_sets_images_and_each_preset(tmp_path: Path) -> Non
             "rows have epoch, iteration, loss, accuracy, val_loss, val_accuracy, not 'f1'",
         ),
         (["train", "wgan-gp", "--early-stop", "loss"], "iteration, d_loss, d_real, d_fake, g_loss, frechet, not 'loss'"),
+        (["train", "gan", "--option", "g_times=twice"], "g_times: expected a value such as 1, got 'twice'"),
         (["train", "ssgan", "--early-stop", "val_loss"], "d_accuracy, g_loss, errors, not 'val_loss'"),
     ],
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,6 +176,32 @@ def test_weights_of_another_model_are_refused(runs: Path, tmp_path: Path, capsys
     assert "its weights are not those of its recipe" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({"model": "perceptron"}, "unknown model 'perceptron'; there are mlp"),
+        ({"lr": "fast"}, "lr is 'fast'"),
+        ({"epochs": "5"}, "epochs is '5'"),
+        ({"classes": 3}, "classes is 3"),
+        ({"options": [1]}, "options is (1,)"),
+        ({"options": {"colour": 1}}, "unexpected keyword argument 'colour'"),
+        ({"sizes": ["many", 10]}, "mlp with options"),
+    ],
+)
+def test_a_recipe_that_somebody_has_spoilt_is_told(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], written: dict[str, Any], told: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(runs / "mlp", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | written))
+    for command in ("resume", "evaluate"):
+        assert main([command, str(folder)]) == 2
+        said = capsys.readouterr().err
+        assert told in said
+        assert said.count("\n") == 1
+
+
 def test_a_run_that_was_killed_is_opened_from_its_checkpoint(runs: Path, tmp_path: Path) -> None:
     for name in ("config.json", "checkpoint.safetensors"):
         (tmp_path / name).write_bytes((runs / "mlp" / name).read_bytes())
@@ -193,6 +221,7 @@ def test_options_of_the_model_are_part_of_the_recipe(tmp_path: Path, capsys: pyt
         ("colour=3", "vae has no option colour; there are activation, likelihood"),
         ("beta", "expected NAME=VALUE, got 'beta'"),
         ("likelihood=poisson", "poisson"),
+        ("beta=much", "vae with options {'beta': 'much'}"),
     ):
         assert main([*command, "--option", option, "--out", str(tmp_path / "other")]) == 2
         assert told in capsys.readouterr().err
