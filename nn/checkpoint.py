@@ -51,7 +51,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if outline is None:
         raise ValueError(f"{os.fspath(path)}: is no checkpoint of a training run")
     arrays = load(path)
-    return json.loads(outline, object_hook=lambda d: arrays[d[ARRAY]] if ARRAY in d else d)
+    try:
+        return json.loads(outline, object_hook=lambda d: arrays[d[ARRAY]] if ARRAY in d else d)
+    except (KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{os.fspath(path)}: is damaged, {error} is missing or unreadable") from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -34,6 +34,9 @@ from .update import DivergedError, Means, Steps, Update, frozen
 CHECKPOINT: Final = "checkpoint.safetensors"
 METRICS: Final = "metrics.csv"
 TIMING: Final = "timing.csv"
+_PARTS: Final = frozenset(
+    {"model", "optimizers", "callbacks", "history", "iteration", "stopped", "random", "data", "means"}
+)  # of a checkpoint
 
 Row: TypeAlias = dict[str, float]
 
@@ -238,6 +241,8 @@ class Trainer:
         FileNotFoundError without the file; ValueError where it is damaged or belongs to another model or optimizer.
         """
         state = load_checkpoint(path)
+        if lacking := _PARTS - state.keys():
+            raise ValueError(f"{os.fspath(path)}: is no whole checkpoint of a trainer, {', '.join(sorted(lacking))} is missing")
         for what, own in (("optimizers", self.updates), ("callbacks", self.callbacks)):
             if len(state[what]) != len(own):
                 raise ValueError(f"{os.fspath(path)}: the run had {len(state[what])} {what}, this one has {len(own)}")

@@ -202,6 +202,23 @@ def test_a_recipe_that_somebody_has_spoilt_is_told(
         assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("lacking", ["random", "model.layers.0.weight"])
+def test_a_checkpoint_that_lacks_a_part_is_told(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], lacking: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(runs / "mlp", folder)
+    path = folder / "checkpoint.safetensors"
+    arrays, notes = nn.load(path), nn.load_metadata(path)
+    outline = json.loads(notes["checkpoint"])
+    assert (arrays if lacking in arrays else outline).pop(lacking) is not None
+    nn.save(path, arrays, {"checkpoint": json.dumps(outline)})
+    assert main(["resume", str(folder), "--epochs", "9"]) == 2
+    said = capsys.readouterr().err
+    assert f"{lacking}" in said
+    assert "missing" in said
+
+
 def test_a_run_that_was_killed_is_opened_from_its_checkpoint(runs: Path, tmp_path: Path) -> None:
     for name in ("config.json", "checkpoint.safetensors"):
         (tmp_path / name).write_bytes((runs / "mlp" / name).read_bytes())
