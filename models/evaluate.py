@@ -51,16 +51,14 @@ def reconstruction(model: LatentModel, data: nn.data.Dataset, k: int) -> Tables:
         with ag.no_grad():
             points.append(model.latent(images).numpy())
     latent = np.concatenate(points)[:POINTS]
-    nearest = metrics.knn_accuracy(latent, data.test.labels[:POINTS], NEIGHBOURS)
-    return {
-        "latent space": [
-            {
-                "dimensions": latent.shape[1],
-                "squared error of a pixel": float(np.concatenate(errors).mean()),
-                f"leave-one-out {NEIGHBOURS}-NN accuracy": nearest,
-            }
-        ]
+    table: dict[str, Any] = {
+        "dimensions": latent.shape[1],
+        "squared error of a pixel": float(np.concatenate(errors).mean()),
     }
+    if len(latent) > NEIGHBOURS:
+        nearest = metrics.knn_accuracy(latent, data.test.labels[:POINTS], NEIGHBOURS)
+        table[f"leave-one-out {NEIGHBOURS}-NN accuracy"] = nearest
+    return {"latent space": [table]}
 
 
 def likelihood(model: Variational, data: nn.data.Dataset, k: int) -> Tables:

@@ -364,3 +364,4 @@ def test_a_few_pictures_are_enough_for_a_run(tmp_path: Path) -> None:
         Image.fromarray(np.full((28, 28), 80 * i, np.uint8)).save(tmp_path / "few" / f"{i}.png")
     assert main(["train", "vae", "--data", str(tmp_path / "few"), "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
     assert (tmp_path / "run" / "summary.txt").exists()
+    assert main(["evaluate", str(tmp_path / "run"), "--k", "2"]) == 0
