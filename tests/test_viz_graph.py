@@ -105,6 +105,10 @@ def test_what_is_no_tensor_is_refused():
         viz.draw([1.0])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="got str"):
         viz.text({"loss": "x"})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="got int"):
+        viz.draw(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a scalar Tensor, got list"):
+        viz.step([])  # type: ignore[arg-type]
 
 
 def test_a_freed_graph_and_a_lone_leaf_can_still_be_drawn():

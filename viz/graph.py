@@ -180,7 +180,8 @@ def named(outputs: Outputs) -> list[tuple[str, Tensor]]:
     """Outputs with their names, "" where they have none."""
     if isinstance(outputs, Tensor):
         return [("", outputs)]
-    pairs = list(outputs.items()) if isinstance(outputs, Mapping) else [("", t) for t in outputs]
+    several: Iterable[Any] = outputs if isinstance(outputs, Iterable) else [outputs]
+    pairs = list(outputs.items()) if isinstance(outputs, Mapping) else [("", t) for t in several]
     for _, t in pairs:
         if not isinstance(t, Tensor):
             raise TypeError(f"outputs: expected a Tensor, or a list or dict of them, got {type(t).__name__}")

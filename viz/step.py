@@ -63,7 +63,8 @@ def step(
     with its activation), `quiz` hides each result until it is clicked. Names and `notation` are as in `draw`. The graph is laid
     out by Graphviz where there is one; else its nodes are a list.
 
-    Raises ValueError for more than `max_nodes` nodes or a `loss` that is no scalar, and what `backward` raises.
+    Raises ValueError for more than `max_nodes` nodes or a `loss` that is no scalar, TypeError for one that is no
+    tensor, and what `backward` raises.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import viz
@@ -76,6 +77,8 @@ def step(
     """
     if granularity not in get_args(Granularity):
         raise ValueError(f"step: granularity must be one of {', '.join(get_args(Granularity))}, got {granularity!r}")
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"step: expected a scalar Tensor, got {type(loss).__name__}")
     if loss._data.size != 1:
         raise ValueError(f"step: expected a scalar loss, got shape {loss.shape}")
     if not loss._requires_grad:
