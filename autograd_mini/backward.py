@@ -127,6 +127,8 @@ def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
                     stack.append(x)
         if node._primitive is FREED:
             raise RuntimeError("backward: this graph was dropped by backward(free=True); run the forward pass again")
+    if modes.tracer is not None:
+        modes.tracer.walks(nodes.values())
     return nodes
 
 

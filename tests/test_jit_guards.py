@@ -451,3 +451,22 @@ def test_what_a_replay_would_not_repeat_is_refused(function: Any, told: str) -> 
     f(Tensor(X))
     with pytest.raises(TraceError, match=told):
         f(Tensor(X))
+
+
+def test_a_graph_from_before_is_walked_back_only_while_nobody_writes_its_operands() -> None:
+    """As without jit, the gradient by a value that is no longer there is refused, and a new graph is another recording."""
+    w = Tensor(3.0, requires_grad=True)
+    graphs = [w * w]
+
+    @ag.jit
+    def slope(x: Tensor) -> Tensor:
+        w.grad = None
+        (x * graphs[0]).backward()
+        return w.grad.copy()
+
+    assert [slope(Tensor(x)).item() for x in (1.0, 2.0, 3.0)] == [6.0, 12.0, 18.0]
+    w.data = Tensor(10.0)
+    with pytest.raises(RuntimeError, match="written after"):
+        slope(Tensor(1.0))
+    graphs[0] = w * w
+    assert [slope(Tensor(x)).item() for x in (1.0, 2.0, 3.0)] == [20.0, 40.0, 60.0]

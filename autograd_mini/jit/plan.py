@@ -57,6 +57,7 @@ class Plan:
         grads = trace.grads()
         left = [(tensor, value) for tensor, value in grads if value is not None]
         self._switches, self._cleared, self._version = trace.switches, trace.cleared, settings.version
+        self._older = trace.older
         self._exchanged = settings.exchanged
         self.written = [
             trace.arguments.index(call.inputs[0])
@@ -115,6 +116,8 @@ class Plan:
     def holds(self) -> bool:
         """Whether gradients are there or not, flags, and storage are as they were when it was recorded."""
         if any((tensor._grad is None) is not none for tensor, none in self._cleared):
+            return False
+        if self._older and any(tensor._seq != last for tensor, last in self._older):
             return False
         if self._version != settings.version:
             kept = all(  # most are the same object, which is quickly seen

@@ -8,7 +8,7 @@ remembered, so that a failed one can be undone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -62,7 +62,8 @@ class Trace:
     """What `modes.tracer` holds while a function is recorded: the engine reports to it.
 
     `calls` are in the order of the run. `switches` are the flags that it saw, (owner, attribute, what it was at the start), and
-    `cleared` the gradients that it needs to be None, or not, at the start: (tensor, whether it was None).
+    `cleared` the gradients that it needs to be None, or not, at the start: (tensor, whether it was None). `older` are the
+    operands of graphs from before that are walked back, with the time of their last write.
     """
 
     def __init__(self, arguments: Sequence[Tensor]):
@@ -71,6 +72,7 @@ class Trace:
         self.entered: list[Value] = []
         self.switches: list[tuple[Any, str, Any]] = []
         self.cleared: list[tuple[Tensor, bool]] = []
+        self.older: list[tuple[Tensor, int]] = []
         self._values = {id(v.array): v for v in self.arguments}
         self._memory = {id(base_of(v.array)) for v in self.arguments}  # what came in or was made by calls
         self._seen: dict[Any, Any] = {}  # what was met already, which keeps ids from being used again
@@ -113,6 +115,10 @@ class Trace:
     def aliases(self, tensor: Tensor) -> None:
         """A new tensor on an array that the function holds: it is read in each run."""
         self._values.setdefault(id(tensor._data), Value(tensor._data, "captured", tensor=tensor))
+
+    def walks(self, nodes: Iterable[Tensor]) -> None:
+        """Tensors of a graph that is about to be walked back."""
+        self.older += [(x, x._seq) for node in nodes if node._seq < self._start for x in node._inputs]
 
     def draws(self, stream: np.random.Generator) -> None:
         """Somebody is about to draw from a stream."""
