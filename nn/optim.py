@@ -180,7 +180,10 @@ class Optimizer(ABC):
         settings = {**self.defaults, **settings}
         for key in settings.keys() & _RANGES.keys():
             low, high = _RANGES[key]
-            if not all(low <= v < high for v in np.atleast_1d(settings[key])):
+            values, shape = np.asarray(settings[key]), (2,) if key == "betas" else ()
+            if values.shape != shape or values.dtype.kind not in "iuf":
+                raise ValueError(f"{self._name}: {key} must be {'two numbers' if shape else 'a number'}, got {settings[key]!r}")
+            if not ((low <= values) & (values < high)).all():
                 raise ValueError(f"{self._name}: {key} must lie in [{low:g}, {high:g}), got {settings[key]}")
         if self.param_groups:
             engine.exchanged += 1
