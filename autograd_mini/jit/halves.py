@@ -1,8 +1,9 @@
 """Halves: stretches of calls that work row by row, the first half of the rows on one thread and the second on another.
 
 Calls on the same rows need not wait for each other between them, so a whole forward pass costs one meeting of the threads
-instead of one for each operation. What does not go by rows (a weight's gradient needs all of them) is moved behind the stretch;
-nothing is moved across a write or a draw, and a stretch that is not worth a meeting stays as it is.
+instead of one for each operation; and rows can be done in pieces, all calls on one before the next, while it is in the cache.
+What does not go by rows (a weight's gradient needs all of them) is moved behind the stretch; nothing is moved across a write
+or a draw, and a stretch that is not worth a meeting stays as it is.
 """
 
 from __future__ import annotations
