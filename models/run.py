@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import autograd_mini as ag
 from autograd_mini import nn, viz
@@ -32,17 +33,6 @@ from .recipes import OPTIMIZERS, RECIPES, Model, Recipe
 from .semi_supervised_gan import PartlyLabelled, SemiSupervisedGAN
 
 CONFIG: Final = "config.json"
-KINDS: Final[dict[str, tuple[type, ...]]] = {
-    **dict.fromkeys(("model", "data"), (str,)),
-    **dict.fromkeys(("batch_size", "seed", "patience"), (int,)),
-    **dict.fromkeys(("lr", "lr_decay"), (int, float)),
-    **dict.fromkeys(("epochs", "iterations", "every", "limit_per_class", "labelled_per_class"), (int, type(None))),
-    "sizes": (tuple,),
-    "options": (dict,),
-    "classes": (tuple, type(None)),
-    "early_stop": (str, type(None)),
-}
-"""The types of a recipe's fields in config.json, where anybody may have written."""
 DRAWN: Final = 4  # images in the batch whose graph is drawn
 TESTED_AT_ONCE: Final = 1000
 CURVES: Final = {
@@ -227,14 +217,20 @@ def stored_recipe(folder: Path) -> Recipe:
     try:
         stored = json.loads(path.read_text(encoding="utf-8")).items()
         fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored}
-        for key in KINDS.keys() & fields.keys():
-            if not isinstance(fields[key], KINDS[key]):
+        for key, hint in get_type_hints(Recipe).items():
+            if key in fields and not _is_a(fields[key], hint):
                 raise TypeError(f"{key} is {fields[key]!r}")
         return Recipe(**fields)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; there is no run here") from None
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: is no recipe of a run: {error}") from None
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    """Whether a value, out of a file where anybody may have written, has the type that a field declares."""
+    kinds = [get_origin(part) or part for part in (get_args(hint) if isinstance(hint, UnionType) else [hint])]
+    return isinstance(value, (*kinds, int) if float in kinds else tuple(kinds))
 
 
 def training_graph(model: Model, images: Array, labels: Array) -> viz.Picture:
