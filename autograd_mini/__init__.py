@@ -14,38 +14,36 @@ from importlib import import_module as _import_module
 from types import ModuleType as _ModuleType
 
 from . import methods as _methods  # binds operators and methods to Tensor
-from .anomaly import detect_anomaly as detect_anomaly
 from .apply import primitive as primitive
 from .create import *
 from .dtypes import default_dtype as default_dtype
 from .dtypes import set_default_dtype as set_default_dtype
 from .jit import TraceError as TraceError
 from .jit import jit as jit
-from .memory import keep_memory as keep_memory
-from .ops.activation import *
+from .memory.malloc import keep_memory as keep_memory
+from .memory.threads import threads as threads
 from .ops.composed import *
 from .ops.contraction import *
-from .ops.conv import *
 from .ops.elementwise import *
 from .ops.embeddings import *
 from .ops.index import *
 from .ops.inverse import *
 from .ops.linalg import *
-from .ops.losses import *
 from .ops.moments import *
-from .ops.normalize import *
+from .ops.neural.activation import *
+from .ops.neural.conv import *
+from .ops.neural.losses import *
+from .ops.neural.normalize import *
+from .ops.neural.pool import *
+from .ops.neural.softmax import *
+from .ops.neural.upsampling import *
 from .ops.order import *
-from .ops.pool import *
 from .ops.random import *
 from .ops.rearrange import *
 from .ops.reduce import *
 from .ops.scan import *
 from .ops.shape import *
-from .ops.softmax_family import *
 from .ops.transcendental import *
-from .ops.upsampling import *
-from .pair import threads as threads
-from .profile import profile as profile
 from .state import enable_grad as enable_grad
 from .state import is_grad_enabled as is_grad_enabled
 from .state import is_recording as is_recording
@@ -53,6 +51,8 @@ from .state import no_grad as no_grad
 from .tensor import Tensor as Tensor
 from .tensor import as_tensor as as_tensor
 from .tensor import from_numpy as from_numpy
+from .tools.anomaly import detect_anomaly as detect_anomaly
+from .tools.profile import profile as profile
 from .transform import checkpoint as checkpoint
 from .transform import grad as grad
 from .transform import hessian as hessian
@@ -63,13 +63,14 @@ from .transform import value_and_grad as value_and_grad
 from .transform import vjp as vjp
 
 __version__ = "0.1.0"
-_LAZY = ("nn", "models", "viz", "testing")
+_LAZY = ("nn", "models", "viz", "cli", "testing")
 
 # In a checkout the layers lie beside the engine; an installed package holds them inside.
 if not _path.isdir(_path.join(__path__[0], "nn")):
     __path__.append(_path.dirname(__path__[0]))
 
 if _typing.TYPE_CHECKING:
+    from . import cli as cli
     from . import models as models
     from . import nn as nn
     from . import testing as testing

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line of `models.cli` and returns the exit code; one line tells when the package it needs is missing."""
     try:
-        from autograd_mini.models import cli
+        from autograd_mini.cli import main as cli
     except KeyboardInterrupt:  # importing takes a second
         return 130
     except ModuleNotFoundError as error:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes
-from .registry import Primitive, Rule, registry
+from .primitive import Primitive, Rule, registry
 from .state import begin, modes, tick, unusual
 from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf
 

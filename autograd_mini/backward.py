@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from .apply import ITEM, as_operands, cast, item, recorded
-from .registry import Primitive, arrays
+from .primitive import Primitive, arrays
 from .state import mode, modes
 from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
 

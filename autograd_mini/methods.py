@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from .backward import backward
-from .ops import activation, contraction, index, linalg, moments, order, rearrange, reduce, scan, shape, softmax_family
+from .ops import contraction, index, linalg, moments, order, rearrange, reduce, scan, shape
 from .ops import elementwise as e
 from .ops import transcendental as t
 from .ops._make import numpy_functions
+from .ops.neural import activation
+from .ops.neural import softmax as softmax_family
 from .tensor import Tensor, TensorLike, as_tensor
 
 Function = Callable[..., Any]

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import dtypes
-from .home import housed
+from .memory.arena import housed
 from .state import modes, settings, tick
 
 if TYPE_CHECKING:
-    from .registry import Primitive
+    from .primitive import Primitive
 
 Array: TypeAlias = NDArray[Any]
 TensorLike: TypeAlias = "Tensor | ArrayLike"

@@ -17,7 +17,7 @@ from .apply import record
 from .backward import gradients, reachable
 from .ops.random import generator
 from .ops.shape import copy, reshape, stack
-from .registry import Primitive
+from .primitive import Primitive
 from .state import enable_grad, modes, no_grad, tick
 from .tensor import Tensor, TensorLike, as_tensor, leaf
 

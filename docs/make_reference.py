@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import autograd_mini as ag
-from autograd_mini.registry import Primitive, registry
+from autograd_mini.primitive import Primitive, registry
 
 PAGE = Path(__file__).resolve().parent / "reference.md"
 HEAD = """# Reference of operations
@@ -45,7 +45,7 @@ def group(primitive: Primitive) -> str:
     )
     public = getattr(ag, primitive.name, None)
     module = getattr(rule, "__module__", None) if rule else getattr(public, "__module__", None)
-    return (module or "autograd_mini.ops.elementwise").removeprefix("autograd_mini.").removeprefix("ops.")
+    return (module or "elementwise").rsplit(".", 1)[-1]
 
 
 def page() -> str:
@@ -54,7 +54,7 @@ def page() -> str:
         groups.setdefault(group(primitive), []).append(primitive)
     parts = [HEAD]
     for name in sorted(groups):
-        module = sys.modules.get(f"autograd_mini.ops.{name}") or sys.modules.get(f"autograd_mini.{name}")
+        module = next((m for n, m in sys.modules.items() if n.startswith("autograd_mini.") and n.endswith(f".{name}")), None)
         about = (inspect.getdoc(module) or "").split("\n\n")[0] if module else ""
         rows = "\n".join(row(p) for p in sorted(groups[name], key=lambda p: p.name))
         parts.append(f"## {name}\n\n{about}\n\n{COLUMNS}\n{rows}\n")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from study import Study
-
-from autograd_mini.viz.canvas import COLOURS, LINES, MARKERS, finished
+from autograd_mini.examples.study import Study
+from autograd_mini.viz.plots.canvas import COLOURS, LINES, MARKERS, finished
 
 Curve = tuple[Sequence[float], Sequence[float]]  # x, y
 

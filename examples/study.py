@@ -1,7 +1,4 @@
-"""What the exercises share: a `Study` prints what it finds and keeps it with its figures; `run` is the command line.
-
-A script imports this first: in a checkout that is not installed it puts the checkout on the path.
-"""
+"""What the exercises share: a `Study` prints what it finds and keeps it with its figures; `run` is the command line."""
 
 from __future__ import annotations
 
@@ -11,18 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-if find_spec("autograd_mini") is None:
-    sys.path.append(str(Path(__file__).resolve().parent.parent))
-
 import autograd_mini as ag
 from autograd_mini import nn
-from autograd_mini.models.tables import Cell, Rows, markdown
+from autograd_mini.cli.tables import Cell, Rows, markdown
 
 RESULT, NUMBERS = "result.md", "result.json"
 PER_CLASS: Final = 20  # training images of each class in the quick form
@@ -101,9 +94,9 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
 def _write(study: Study, title: str, facts: Mapping[str, Any]) -> None:
     pictures = [f"![{name}]({name})" if name.endswith((".png", ".svg")) else f"[{name}]({name})" for name in study.figures]
     told = ", ".join(f"{key} {value}" for key, value in facts.items())
-    nn.checkpoint.write_text(study.folder / RESULT, "\n\n".join([f"# {title}", told, *study.parts, *pictures]) + "\n")
+    nn.training.checkpoint.write_text(study.folder / RESULT, "\n\n".join([f"# {title}", told, *study.parts, *pictures]) + "\n")
     numbers = json.dumps({**facts, "tables": study.tables, "figures": study.figures}, indent=1, ensure_ascii=False, default=str)
-    nn.checkpoint.write_text(study.folder / NUMBERS, numbers + "\n")
+    nn.training.checkpoint.write_text(study.folder / NUMBERS, numbers + "\n")
 
 
 def stand_in(name: str) -> nn.data.Dataset:

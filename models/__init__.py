@@ -9,19 +9,19 @@ command line, `recipes` what it trains by default, `metrics` measure what came o
 from __future__ import annotations
 
 from . import metrics
-from .adversarial import AdversarialModel
-from .autoencoder import Autoencoder
-from .cnn import CNN
-from .conditional_gan import ConditionalGAN
-from .conv_autoencoder import ConvAutoencoder
-from .conv_vae import ConvVAE
-from .dcgan import DCGAN
-from .denoising import DenoisingAutoencoder
-from .gan import GAN
-from .mlp import MLP
-from .semi_supervised_gan import SemiSupervisedGAN
-from .vae import VAE
-from .wgan_gp import WGANGP
+from .autoencoders.autoencoder import Autoencoder
+from .autoencoders.conv_autoencoder import ConvAutoencoder
+from .autoencoders.conv_vae import ConvVAE
+from .autoencoders.denoising import DenoisingAutoencoder
+from .autoencoders.vae import VAE
+from .classifiers.cnn import CNN
+from .classifiers.mlp import MLP
+from .gans.adversarial import AdversarialModel
+from .gans.conditional_gan import ConditionalGAN
+from .gans.dcgan import DCGAN
+from .gans.gan import GAN
+from .gans.semi_supervised_gan import SemiSupervisedGAN
+from .gans.wgan_gp import WGANGP
 
 __all__ = [
     "CNN",

@@ -13,13 +13,15 @@ from typing import Any, Final, TypeAlias
 
 from autograd_mini import nn
 
-from . import autoencoder, cnn, conv_autoencoder, conv_vae, denoising, mlp, semi_supervised_gan, vae
-from .adversarial import AdversarialModel
-from .conditional_gan import ConditionalGAN
-from .dcgan import DCGAN
-from .gan import GAN
-from .latent import LatentModel
-from .wgan_gp import WGANGP
+from .autoencoders import autoencoder, conv_autoencoder, conv_vae, denoising, vae
+from .autoencoders.latent import LatentModel
+from .classifiers import cnn, mlp
+from .gans import semi_supervised_gan
+from .gans.adversarial import AdversarialModel
+from .gans.conditional_gan import ConditionalGAN
+from .gans.dcgan import DCGAN
+from .gans.gan import GAN
+from .gans.wgan_gp import WGANGP
 
 Model: TypeAlias = Any  # one of those below: which, a recipe says by name
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from . import data, init
-from .activation import (
+from .layers.activation import (
     ELU,
     GELU,
     SELU,
@@ -27,8 +27,16 @@ from .activation import (
     Softsign,
     Tanh,
 )
-from .adam import Adam, AdamW, NAdam
-from .adversarial import (
+from .layers.container import Identity, Lambda, ModuleDict, ModuleList, Sequential
+from .layers.conv import Conv1d, Conv2d, ConvTranspose2d
+from .layers.embedding import Embedding
+from .layers.linear import Flatten, Linear, Unflatten
+from .layers.minibatch_discrimination import MinibatchDiscrimination
+from .layers.noise import Dropout, Dropout2d, GaussianNoise
+from .layers.normalization import BatchNorm1d, BatchNorm2d, LayerNorm, VirtualBatch, VirtualBatchNorm
+from .layers.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
+from .layers.reparametrize import SpectralNorm, WeightNorm, data_dependent_init
+from .losses.adversarial import (
     AdversarialLoss,
     feature_matching_loss,
     gradient_penalty,
@@ -37,14 +45,8 @@ from .adversarial import (
     non_saturating_loss,
     wasserstein_loss,
 )
-from .averaging import EMA, HistoricalAverage
-from .callbacks import Averaging, EarlyStopping, FixedNoise, LearningRateLog, Schedule
-from .clip import clip_grad_norm, clip_grad_value
-from .container import Identity, Lambda, ModuleDict, ModuleList, Sequential
-from .conv import Conv1d, Conv2d, ConvTranspose2d
-from .embedding import Embedding
-from .linear import Flatten, Linear, Unflatten
-from .losses import (
+from .losses.semi_supervised import generated_loss, real_logit, semi_supervised_loss, unlabelled_loss
+from .losses.supervised import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -56,15 +58,11 @@ from .losses import (
     nll_loss,
     smooth_l1_loss,
 )
-from .minibatch import MinibatchDiscrimination
 from .module import Buffer, Module, Parameter
-from .noise import Dropout, Dropout2d, GaussianNoise
-from .normalize import BatchNorm1d, BatchNorm2d, LayerNorm, VirtualBatch, VirtualBatchNorm
-from .optim import Optimizer
-from .optimizers import FTRL, SGD, Adadelta, Adagrad, RMSprop
-from .pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
-from .reparametrize import SpectralNorm, WeightNorm, data_dependent_init
-from .schedule import (
+from .optim.adam import Adam, AdamW, NAdam
+from .optim.averaging import EMA, HistoricalAverage
+from .optim.clip_grad import clip_grad_norm, clip_grad_value
+from .optim.lr_scheduler import (
     CosineAnnealingLR,
     ExponentialLR,
     LinearWarmup,
@@ -74,12 +72,14 @@ from .schedule import (
     ReduceLROnPlateau,
     StepLR,
 )
-from .semi_supervised import generated_loss, real_logit, semi_supervised_loss, unlabelled_loss
+from .optim.optimizer import Optimizer
+from .optim.optimizers import FTRL, SGD, Adadelta, Adagrad, RMSprop
+from .optim.wrappers import SAM, SwitchOptimizer
 from .serialize import load, load_metadata, save
-from .summarize import Summary, summary
-from .trainer import Callback, Trainer
-from .update import DivergedError, Update
-from .wrappers import SAM, SwitchOptimizer
+from .summary import Summary, summary
+from .training.callbacks import Averaging, EarlyStopping, FixedNoise, LearningRateLog, Schedule
+from .training.trainer import Callback, Trainer
+from .training.update import DivergedError, Update
 
 __all__ = [
     "ELU",

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.files import replacing
 from autograd_mini.tensor import Array, Tensor
+from autograd_mini.tools.atomic_files import replacing
 
 from .module import Module
 

@@ -11,14 +11,14 @@ Everything is made from recorded operations; no gradient is ever derived anew. G
 
 from __future__ import annotations
 
-from .animation import save_animation
 from .check import Check, check
-from .figures import plot_confusion, plot_feature_maps, plot_filters, plot_gan, plot_latent_plane, plot_surface
-from .picture import Picture, draw
-from .plots import plot_histograms, plot_images, plot_losses, plot_manifold, plot_reconstructions, plot_scatter
-from .render import RendererMissing
-from .step import Page, step
-from .tree import TextTree, text
+from .graph.picture import Picture, draw
+from .graph.render import RendererMissing
+from .graph.tree import TextTree, text
+from .plots.animation import save_animation
+from .plots.figures import plot_confusion, plot_feature_maps, plot_filters, plot_gan, plot_latent_plane, plot_surface
+from .plots.learning import plot_histograms, plot_images, plot_losses, plot_manifold, plot_reconstructions, plot_scatter
+from .stepper.step import Page, step
 
 __all__ = [
     "Check",

@@ -14,10 +14,10 @@ from autograd_mini.state import no_grad
 from autograd_mini.tensor import Array, Tensor
 from autograd_mini.testing.check import blame, derivative
 
-from .graph import Names, named_parameters
-from .picture import Picture, draw
-from .summary import number
-from .tree import aligned
+from .graph.picture import Picture, draw
+from .graph.record import Names, named_parameters
+from .graph.summary import number
+from .graph.tree import aligned
 
 Verdict: TypeAlias = Literal["✓", "✗", "undecidable"]
 

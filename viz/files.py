@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from autograd_mini.files import replacing
+from autograd_mini.tools.atomic_files import replacing
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

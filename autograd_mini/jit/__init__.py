@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from .function import Jitted as Jitted
-from .function import jit as jit
+from .api import Jitted as Jitted
+from .api import jit as jit
 from .trace import TraceError as TraceError

@@ -21,15 +21,18 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from ..apply import KERNEL_ERRORS, explained
-from ..pair import in_pair
-from ..registry import registry
+from ..memory.threads import in_pair
+from ..primitive import registry
 from ..state import modes, settings
 from ..tensor import Array, leaf
-from . import halves, runs, scalars, table
-from .binding import bound
-from .halves import Stretch, piece, pieces
-from .memory import Memory, Pool
-from .table import Entry, Row
+from . import report as table
+from . import scalar_fusion as scalars
+from . import tiling as halves
+from . import update_fusion as runs
+from .allocate import Memory, Pool
+from .emit import bound
+from .report import Entry, Row
+from .tiling import Stretch, piece, pieces
 from .trace import ASSIGN, Call, Trace, Value, stands
 
 Sinks: TypeAlias = "list[tuple[list[Any], int]]"

@@ -14,9 +14,9 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 
 from ..apply import apply
-from ..home import base_of
+from ..memory.arena import base_of
 from ..ops.random import generator
-from ..registry import Primitive, registry
+from ..primitive import Primitive, registry
 from ..state import tick
 from ..tensor import Array, Tensor
 

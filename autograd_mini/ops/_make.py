@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import numpy as np
 
 from ..apply import KERNEL_ERRORS, apply, as_floats, as_operands, explained, floating, record
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..state import begin, unusual
 from ..tensor import _EMPTY, Tensor, TensorLike, as_tensor
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..apply import apply, as_operands
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike
 from . import reduce
 from ._make import implements

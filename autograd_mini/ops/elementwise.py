@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import apply, as_compared, as_operands, cast, floating, recorded
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import binary, implements, no_broadcast, predicate, unary
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..apply import apply, floating
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 
 __all__ = [

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..apply import apply, cast
 from ..dtypes import default_dtype
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .reduce import canonical_axis

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import apply, as_floats, floating
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike
 from ._make import implements
 from .linalg import swapped

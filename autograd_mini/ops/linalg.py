@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from ..apply import KERNEL_ERRORS, apply, as_operands, explained, record
-from ..pair import WORTH, in_pair
-from ..registry import Primitive
+from ..memory.threads import WORTH, in_pair
+from ..primitive import Primitive
 from ..state import begin, unusual
 from ..tensor import _EMPTY, Array, Tensor, TensorLike
 from ._make import implements

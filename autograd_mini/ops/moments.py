@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import floating
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike
 from . import reduce
 from ._make import implements

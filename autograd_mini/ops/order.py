@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..apply import apply, floating, recorded
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .elementwise import isnan, where

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..apply import apply, floating
 from ..dtypes import FLOATS, default_dtype
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..state import modes
 from ..tensor import Array, Shape, Tensor, TensorLike
 from .shape import ints

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import apply, as_operands
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from . import reduce
 from ._make import implements

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import apply, floating
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import apply
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .index import getitem

@@ -10,7 +10,7 @@ import numpy as np
 from ..apply import apply, as_operands
 from ..apply import cast as _cast
 from ..dtypes import supported
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .reduce import canonical_axes, canonical_axis

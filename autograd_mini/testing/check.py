@@ -14,7 +14,7 @@ import numpy as np
 
 from ..apply import apply
 from ..backward import gradients, reachable
-from ..registry import Primitive
+from ..primitive import Primitive
 from ..state import enable_grad, no_grad
 from ..tensor import Array, Tensor, TensorLike, leaf, to_array
 

@@ -14,7 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ..backward import gradients
-from ..registry import registry
+from ..primitive import registry
 from ..tensor import Array, Tensor, leaf
 
 _LIMIT = 50.0

@@ -20,7 +20,7 @@ from autograd_mini import nn
 from autograd_mini.nn.data.fetch import cache_folder
 from autograd_mini.tensor import Array, Tensor, TensorLike
 
-from ..cnn import CNN
+from ..classifiers.cnn import CNN
 from ..recipes import IMAGE_SHAPES, RECIPES, Recipe
 
 ACCURACY: Final = {"digits": 0.966, "mnist": 0.987}

@@ -8,9 +8,9 @@ from importlib import import_module
 from unittest.mock import patch
 
 import autograd_mini as ag
-from autograd_mini import pair
+from autograd_mini.memory import threads as pair
 
-_halves = import_module("autograd_mini.jit.halves")  # `autograd_mini.jit` is the function
+_halves = import_module("autograd_mini.jit.tiling")  # `autograd_mini.jit` is the function
 
 
 @contextmanager

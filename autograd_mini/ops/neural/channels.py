@@ -1,0 +1,107 @@
+"""Images as rows of pixels with their channels innermost, and what is done to each channel: sums, and values that are spread.
+
+Convolutions leave (N, C, H, W) in memory as (N, H, W, C). NumPy is slow on runs as short as C, so kernels treat W pixels at
+a time, as a row of a matrix (N · H, W · C). Nothing is copied for that, and a sum over pixels is a matrix product.
+Where kernels are given memory for their results (`out`), it must have the strides that their results have of themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import wraps
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from ...memory.threads import in_pair
+from ...primitive import Primitive
+from ...tensor import Array, Shape
+
+
+def in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs a kernel on float16 operands in float32: sums need the precision, and matrix products the speed."""
+
+    @wraps(kernel)
+    def run(x: Array, *others: Any, out: Any = None, **params: Any) -> Any:
+        if x.dtype.itemsize > 2:
+            return kernel(x, *others, out=out, **params)
+        result = kernel(*[a.astype(np.float32) for a in (x, *others)], out=None, **params)
+        if isinstance(result, tuple):
+            return tuple(placed(a.astype(x.dtype), into) for a, into in zip(result, out or repeat(None), strict=False))
+        return placed(result.astype(x.dtype), out)
+
+    return run
+
+
+def placed(result: Array, out: Array | None) -> Array:
+    """A result, in the memory that was given for it, if there is any."""
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def channels_last(x: Array) -> Array:
+    """(N, C, …) as a contiguous (N, …, C) array: a view where the memory lies so already."""
+    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
+
+
+def to_rows(x: Array) -> Array:
+    """(N, C, …, W) as contiguous rows (N · …, W · C): a view where the memory lies so already."""
+    n, channels, *rest = x.shape
+    run = channels * (rest[-1] if rest else 1)
+    return channels_last(x).reshape(n * math.prod(rest[:-1]), run)
+
+
+def from_rows(rows: Array, shape: Shape) -> Array:
+    """The inverse of `to_rows`."""
+    n, channels, *rest = shape
+    return rows.reshape(n, *rest, channels).transpose(0, len(shape) - 1, *range(1, len(shape) - 1))
+
+
+def column_sums(rows: Array) -> Any:
+    """The sum of each column, by a matrix product with ones: eight times as fast as a reduction."""
+    return np.ones(len(rows), rows.dtype).dot(rows)
+
+
+def column_dots(a: Array, b: Array) -> Any:
+    """The sum of a · b over each column, without an array of the products."""
+    return np.einsum("ij,ij->j", a, b)
+
+
+def fold(sums: Any, channels: int) -> Any:
+    """The sum of each channel, from those of the columns of rows."""
+    return np.add.reduce(sums.reshape(len(sums) // max(channels, 1), channels), axis=0)
+
+
+def total(work: Callable[[slice], Any], rows: Array, cost: float) -> Any:
+    """The sum of `work` over both halves of rows; `cost` is in nanoseconds per element."""
+    first, *others = in_pair(work, len(rows), rows.size * cost)
+    return sum(others, first)
+
+
+def spread(values: Array, rows: Array) -> Array:
+    """A value for each channel, repeated along a row of pixels."""
+    return np.tile(values, rows.shape[1] // max(len(values), 1))
+
+
+def column(xp: Any, values: Any, x: Any) -> Any:
+    """A value for each channel, in the shape that broadcasts against x (N, C, …)."""
+    return xp.reshape(values, shape=(x.shape[1],) + (1,) * (x.ndim - 2))
+
+
+@in_float32
+def _channel_sum(x: Array, out: Array | None = None) -> Any:
+    rows = to_rows(x)
+    return placed(fold(total(lambda part: column_sums(rows[part]), rows, 0.1), x.shape[1]), out)
+
+
+Primitive(
+    "channel_sum",
+    _channel_sum,
+    (lambda xp, g, y, x: xp.broadcast_to(column(xp, g, x), shape=x.shape),),
+    formula="Σ x for each channel",
+    derivative=("1",),
+)

@@ -1,0 +1,459 @@
+"""Convolution and its two gradients. Each of the three is linear in both operands, and each one's rules are the other two.
+
+With x an image, w a weight and y a feature map: `conv2d` x, w → y; `conv_transpose2d` y, w → x; `conv2d_weight` x, y → w.
+Shapes are (N, C, H, W), but results lie in memory as (N, H, W, C): a window's row of pixels is then one run, windows become the
+rows of a matrix by long copies, and a convolution is one matrix product per block of images, small enough to stay in cache.
+Parameters of the primitives: `stride` and `dilation` (h, w), `padding` ((top, bottom), (left, right)), `groups`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from ...apply import apply, as_operands, floating
+from ...memory.threads import in_pair
+from ...primitive import Primitive
+from ...tensor import Array, Tensor, TensorLike
+from ..shape import reshape
+from .channels import channels_last, in_float32, spread
+
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv_transpose2d",
+]
+
+Pair: TypeAlias = tuple[int, int]
+Padding: TypeAlias = tuple[Pair, Pair]
+
+_BLOCK: Final = 1 << 19
+"""Elements of the matrix of windows that are made at a time: 2 MB in float32, about a core's share of the cache."""
+_FEW: Final = 3
+"""With so few channels, rows of output pixels make longer runs than rows of window pixels."""
+
+# -- kernels -------------------------------------------------------------------------------------------------------------------
+
+
+def windows_out(length: int, kernel: int, stride: int, padding: Pair, dilation: int) -> int:
+    """How many windows fit along an axis (less than 1: none)."""
+    return (length + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def _windows(images: Array, out: Pair, kernel: Pair, stride: Pair, dilation: Pair, groups: int) -> Array:
+    """Every window of contiguous (N, H, W, C) images, as a view (groups, N, h, w, kh, kw, C / groups)."""
+    n, _, width, channels = images.shape
+    pixel = channels * images.itemsize
+    row = width * pixel
+    each = channels // groups
+    return as_strided(
+        images,
+        (groups, n, *out, *kernel, each),
+        (each * images.itemsize, images.shape[1] * row, stride[0] * row, stride[1] * pixel, dilation[0] * row,
+         dilation[1] * pixel, images.itemsize),
+    )  # fmt: skip
+
+
+def _room(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array for windows, with the axes of `_windows`, in the order of memory that lets them be copied in long runs."""
+    if shape[-1] > _FEW:
+        return np.empty(shape, dtype)
+    return np.empty((shape[0], *shape[4:], *shape[1:4]), dtype).transpose(0, 4, 5, 6, 1, 2, 3)
+
+
+def _blocks(
+    x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int, least: int
+) -> Iterator[tuple[slice, Array]]:
+    """The windows of a block of images at a time as a matrix (groups, windows, kh · kw · C / groups), overwritten by the next.
+
+    `least` is the size of the weight: blocks smaller than that would spend their time on reading it.
+    """
+    n, channels, *lengths = x.shape
+    depth = channels // groups
+    (top, _), (left, _) = padding
+    if kernel == stride == (1, 1) and padding == ((0, 0), (0, 0)):  # each pixel is a window
+        yield slice(0, n), _grouped(channels_last(x), slice(0, n), groups)
+        return
+    out = tuple(map(windows_out, lengths, kernel, stride, padding, dilation))
+    size = math.prod(out) * math.prod(kernel) * channels
+    step = min(n, max(1, max(_BLOCK, least) // max(1, size)))
+    padded = padding != ((0, 0), (0, 0))
+    if padded:
+        images = np.zeros((step, *(m + sum(p) for m, p in zip(lengths, padding, strict=True)), channels), x.dtype)
+        inside = images[:, top : top + lengths[0], left : left + lengths[1]]
+        source = x.transpose(0, 2, 3, 1)
+    else:
+        images = channels_last(x)
+    windows = _windows(images, out, kernel, stride, dilation, groups)  # type: ignore[arg-type]
+    rows = _room((groups, step, *windows.shape[2:]), x.dtype)
+    for i in range(0, max(n, 1), max(step, 1)):
+        count = min(step, n - i)
+        if padded:
+            inside[:count] = source[i : i + count]
+        block = rows[:, :count]
+        np.copyto(block, windows[:, :count] if padded else windows[:, i : i + count])
+        yield slice(i, i + count), block.reshape(groups, count * math.prod(out), math.prod(kernel) * depth)
+
+
+def _matrices(weight: Array, groups: int) -> Array:
+    """The weight (out, in / groups, kh, kw) as matrices (groups, out / groups, kh · kw · in / groups)."""
+    out, *rest = weight.shape
+    return channels_last(weight).reshape(groups, out // groups, math.prod(rest))
+
+
+def _grouped(maps: Array, at: slice, groups: int) -> Array:
+    """A block of contiguous (N, h, w, C) maps as a view (groups, pixels, C / groups)."""
+    block = maps[at]
+    return block.reshape(math.prod(block.shape[:-1]), groups, block.shape[-1] // groups).transpose(1, 0, 2)
+
+
+def _cost(windows: int, inner: int, outer: int) -> float:
+    """About the nanoseconds that a core takes to gather windows of `inner` numbers and to multiply each by `outer` filters."""
+    return windows * inner * (0.2 + outer / 50)
+
+
+def _add_bias(maps: Array, bias: Array) -> None:
+    """Adds a bias for each channel to contiguous (N, h, w, C) maps."""
+    rows = maps.reshape(maps.shape[0] * maps.shape[1], maps.shape[2] * maps.shape[3])
+    rows += spread(bias, rows)
+
+
+def _maps(n: int, size: Iterable[int], channels: int, dtype: Any, out: Array | None) -> Array:
+    """Memory for (N, C, h, w) maps as an array (N, h, w, C): what was given, or new."""
+    return np.empty((n, *size, channels), dtype) if out is None else out.transpose(0, 2, 3, 1)
+
+
+@in_float32
+def _conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    out: Array | None = None,
+) -> Array:
+    kernel = weight.shape[2:]
+    size = map(windows_out, x.shape[2:], kernel, stride, padding, dilation)
+    y = _maps(len(x), size, len(weight), x.dtype, out)
+    columns = _matrices(weight, groups).transpose(0, 2, 1)
+
+    def convolve(part: slice) -> None:
+        maps = y[part]
+        for at, rows in _blocks(x[part], kernel, stride, padding, dilation, groups, weight.size):
+            np.matmul(rows, columns, out=_grouped(maps, at, groups))
+            if bias is not None:
+                _add_bias(maps[at], bias)
+
+    in_pair(convolve, len(x), _cost(y.size // max(1, len(weight)), math.prod(weight.shape[1:]), len(weight)))
+    return y.transpose(0, 3, 1, 2)
+
+
+@in_float32
+def _conv2d_weight(
+    x: Array,
+    g: Array,
+    *,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    out: Array | None = None,
+) -> Array:
+    filters, depth = g.shape[1], x.shape[1] // groups
+    inner = math.prod(kernel) * depth
+    weight = _maps(filters, kernel, depth, x.dtype, out)
+    matrices = weight.reshape(groups, filters // groups, inner)
+
+    def correlate(part: slice) -> Array:
+        maps = channels_last(g[part])
+        total = np.empty_like(matrices) if part.start else matrices
+        for at, rows in _blocks(x[part], kernel, stride, padding, dilation, groups, weight.size):
+            block = _grouped(maps, at, groups)
+            # BLAS is slow where both factors are transposed, as they would be for windows of few channels.
+            if depth > _FEW:
+                term = np.matmul(block.transpose(0, 2, 1), rows, out=None if at.start else total)
+            else:
+                # matmul would keep Python's lock, and with it the other thread, for results as small as these.
+                term = np.stack([a.T.dot(b).T for a, b in zip(rows, block, strict=True)])
+            if at.start:
+                total += term
+            elif term is not total:
+                total[...] = term
+        return total
+
+    # A cut costs a second sum as large as the weight.
+    _, *others = in_pair(correlate, len(x), _cost(g.size // max(1, filters), inner, filters) - weight.size)
+    for other in others:
+        matrices += other
+    return weight.transpose(0, 3, 1, 2)
+
+
+@in_float32
+def _conv_transpose2d(
+    y: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    size: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    out: Array | None = None,
+) -> Any:
+    reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    around = tuple((r - before, r - after) for r, (before, after) in zip(reach, padding, strict=True))
+    # With more than a quarter more windows than y has pixels, adding up overlaps is the cheaper way (measured).
+    if stride == (1, 1) and min(map(min, around)) >= 0 and 4 * math.prod(size) <= 5 * math.prod(y.shape[2:]):
+        return _conv2d(
+            y, _turned(weight, groups), bias, stride=stride, padding=around, dilation=dilation, groups=groups, out=out
+        )
+    x = _maps(len(y), size, groups * weight.shape[1], y.dtype, out)
+    _overlap_add(y, weight, bias, x, stride, padding, dilation, groups)
+    return x.transpose(0, 3, 1, 2)
+
+
+def _turned(weight: Array, groups: int) -> Array:
+    """The weight that convolves backwards: input and output channels exchanged, the kernel turned by half a circle."""
+    out, each, *kernel = weight.shape
+    parts = weight[:, :, ::-1, ::-1].reshape(groups, out // groups, each, *kernel)
+    return parts.swapaxes(1, 2).reshape(groups * each, out // groups, *kernel)
+
+
+def _overlap_add(
+    y: Array, weight: Array, bias: Array | None, x: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int
+) -> None:
+    """Every pixel of y times the weight, a window each, added up in x (N, H, W, C) where windows overlap.
+
+    A run of kernel offsets as long as the stride overlaps with nothing and is added in one stroke: 4 × 4, stride 2 takes four.
+    """
+    n, _, *out = y.shape
+    each, *kernel = weight.shape[1:]
+    matrices, maps = _matrices(weight, groups), channels_last(y)
+    runs = [s if d == 1 and k % s == 0 else 1 for k, s, d in zip(kernel, stride, dilation, strict=True)]
+    offsets = [range(0, k, run) for k, run in zip(kernel, runs, strict=True)]
+    (top, _), (left, _) = padding
+    frame = [m + sum(p) for m, p in zip(x.shape[1:3], padding, strict=True)]
+    step = max(1, max(_BLOCK, weight.size) // max(1, math.prod(out) * math.prod(kernel) * groups * each))
+
+    def add_up(part: slice) -> None:
+        for i in range(part.start, part.stop, step):
+            at = slice(i, min(i + step, part.stop))
+            count = at.stop - i
+            products = np.empty((count, *out, groups, *kernel, each), y.dtype)
+            flat = products.reshape(count * math.prod(out), groups, math.prod(kernel) * each)
+            np.matmul(_grouped(maps, at, groups), matrices, out=flat.transpose(1, 0, 2))
+            canvas = np.zeros((count, *frame, groups * each), y.dtype)
+            for p, q in product(*offsets):
+                corner = canvas[:, p * dilation[0] :, q * dilation[1] :]
+                image, row, pixel, item = corner.strides
+                target = as_strided(
+                    corner,
+                    (count, *out, groups, *runs, each),
+                    (image, stride[0] * row, stride[1] * pixel, each * item, row, pixel, item),
+                )  # fmt: skip
+                target += products[:, :, :, :, p : p + runs[0], q : q + runs[1]]
+            x[at] = canvas[:, top : top + x.shape[1], left : left + x.shape[2]]
+            if bias is not None:
+                _add_bias(x[at], bias)
+
+    in_pair(add_up, n, _cost(n * math.prod(out), math.prod(weight.shape[1:]), len(weight)))
+
+
+# -- primitives ----------------------------------------------------------------------------------------------------------------
+
+
+def _bias_rule(xp: Any, g: Any, y: Any, x: Any, weight: Any, bias: Any, **_: Any) -> Any:
+    return xp.channel_sum(g)
+
+
+_CONV = Primitive(
+    "conv2d",
+    _conv2d,
+    (
+        lambda xp, g, y, x, w, b=None, **at: xp.conv_transpose2d(g, w, size=x.shape[2:], **at),
+        lambda xp, g, y, x, w, b=None, **at: xp.conv2d_weight(x, g, kernel=w.shape[2:], **at),
+        _bias_rule,
+    ),
+    formula="w ⋆ x + b",
+    derivative=("wᵀ ⋆ δ", "x ⋆ δ", "Σ δ"),
+)
+_CONV_TRANSPOSE = Primitive(
+    "conv_transpose2d",
+    _conv_transpose2d,
+    (
+        lambda xp, g, z, y, w, b=None, size=None, **at: xp.conv2d(g, w, **at),
+        lambda xp, g, z, y, w, b=None, size=None, **at: xp.conv2d_weight(g, y, kernel=w.shape[2:], **at),
+        _bias_rule,
+    ),
+    formula="wᵀ ⋆ x + b",
+    derivative=("w ⋆ δ", "δ ⋆ x", "Σ δ"),
+)
+Primitive(
+    "conv2d_weight",
+    _conv2d_weight,
+    (
+        lambda xp, g, w, x, y, kernel, **at: xp.conv_transpose2d(y, g, size=x.shape[2:], **at),
+        lambda xp, g, w, x, y, kernel, **at: xp.conv2d(x, g, **at),
+    ),
+    formula="x ⋆ δ",
+    derivative=("δᵀ ⋆ g", "g ⋆ x"),
+)
+
+
+# -- what users call ----------------------------------------------------------------------------------------------------
+
+
+def int_pair(name: str, what: str, value: Any, least: int) -> Pair:
+    """An int, or a pair of them for (h, w), as a pair; ValueError below `least`."""
+    given = (value, value) if hasattr(value, "__index__") else tuple(value)
+    if len(given) != 2 or not all(hasattr(v, "__index__") for v in given):
+        raise ValueError(f"{name}: {what} must be an int or a pair of ints, got {value!r}")
+    if min(given) < least:
+        raise ValueError(f"{name}: {what} must be at least {least}, got {value!r}")
+    return int(given[0]), int(given[1])
+
+
+def _padding(name: str, padding: Any, kernel: Any, stride: Pair, dilation: Pair) -> Padding:
+    """What the user wrote as ((top, bottom), (left, right)); "same" puts the larger part of an odd total behind, as PyTorch."""
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding == "same":
+        if stride != (1, 1):
+            raise ValueError(f'{name}: padding "same" needs stride 1, got {stride}')
+        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        return (total[0] // 2, total[0] - total[0] // 2), (total[1] // 2, total[1] - total[1] // 2)
+    if isinstance(padding, str):
+        raise ValueError(f'{name}: padding must be ints, "same" or "valid", got {padding!r}')
+    h, w = int_pair(name, "padding", padding, 0)
+    return (h, h), (w, w)
+
+
+def _operands(name: str, x: TensorLike, weight: TensorLike, bias: TensorLike | None, ndim: int) -> tuple[Tensor, ...]:
+    given = as_operands(x, weight) if bias is None else as_operands(x, weight, bias)
+    image, kernel = (t._data.shape for t in given[:2])
+    if len(image) != ndim or len(kernel) != ndim:
+        raise ValueError(f"{name}: expected an input and a weight with {ndim} axes each, got {image} and {kernel}")
+    return tuple(map(floating, given))
+
+
+def _check_channels(name: str, operands: tuple[Tensor, ...], groups: int, needed: int, out: int) -> None:
+    """`needed` input channels and `out` output channels are what the weight asks for."""
+    x, weight = (t._data.shape for t in operands[:2])
+    if groups < 1 or weight[0] % groups:
+        raise ValueError(f"{name}: {weight[0]} filters cannot be split into {groups} groups (weight {weight})")
+    if x[1] != needed:
+        raise ValueError(f"{name}: weight {weight} with {groups} groups needs {needed} input channels, got input {x}")
+    if len(operands) > 2 and operands[2]._data.shape != (out,):
+        raise ValueError(f"{name}: weight {weight} needs a bias of shape ({out},), got {operands[2]._data.shape}")
+
+
+def conv2d(
+    x: TensorLike,
+    weight: TensorLike,
+    bias: TensorLike | None = None,
+    *,
+    stride: int | Pair = 1,
+    padding: int | Pair | str = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """2-D cross-correlation: (N, C, H, W) with weight (O, C / groups, kh, kw) and bias (O,) gives (N, O, H′, W′).
+
+    y[o, i, j] = bias[o] + Σ w[o, c, a, b] · x[c, i·stride + a·dilation − padding, j·stride + b·dilation − padding], with
+    H′ = ⌊(H + 2 padding − dilation (kh − 1) − 1) / stride⌋ + 1. `padding` is an int, (h, w), "valid" (none) or "same" (H′ = H,
+    for stride 1); outside the image there are zeros. ValueError names the shapes where channels, groups or sizes do not fit.
+    Gradients: by x the transposed convolution of δ with w, by w the correlation of x with δ, by the bias Σ δ.
+
+    >>> import autograd_mini as ag
+    >>> x = ag.Tensor([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]])
+    >>> ag.conv2d(x, [[[[1.0, -1.0]]]])
+    Tensor([[[[-1., -1.],
+              [-1., -1.]]]], shape=(1, 1, 2, 2))
+    """
+    operands = _operands("conv2d", x, weight, bias, 4)
+    return _convolve("conv2d", operands, stride, padding, dilation, groups)
+
+
+def _convolve(name: str, operands: tuple[Tensor, ...], stride: Any, padding: Any, dilation: Any, groups: int) -> Tensor:
+    image, shape = (t._data.shape for t in operands[:2])
+    _check_channels(name, operands, groups, shape[1] * groups, shape[0])
+    step, spread = int_pair(name, "stride", stride, 1), int_pair(name, "dilation", dilation, 1)
+    around = _padding(name, padding, shape[2:], step, spread)
+    out = tuple(map(windows_out, image[2:], shape[2:], step, around, spread))
+    if min(out) < 1 or min(shape[2:]) < 1:
+        raise ValueError(f"{name}: no kernel {shape[2:]} with dilation {spread} fits into input {image} padded by {around}")
+    return apply(_CONV, operands, {"stride": step, "padding": around, "dilation": spread, "groups": groups})
+
+
+def conv1d(
+    x: TensorLike,
+    weight: TensorLike,
+    bias: TensorLike | None = None,
+    *,
+    stride: int = 1,
+    padding: int | str = 0,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Tensor:
+    """1-D cross-correlation: (N, C, L) with weight (O, C / groups, k) and bias (O,) gives (N, O, L′); otherwise as `conv2d`.
+
+    >>> import autograd_mini as ag
+    >>> ag.conv1d([[[1.0, 2.0, 4.0]]], [[[-1.0, 1.0]]])
+    Tensor([[[1., 2.]]], shape=(1, 1, 2))
+    """
+    series, filters, *rest = _operands("conv1d", x, weight, bias, 3)
+    (n, c, length), (o, each, k) = series._data.shape, filters._data.shape
+    image, kernel = reshape(series, n, c, 1, length), reshape(filters, o, each, 1, k)
+    across = padding if isinstance(padding, str) else (0, padding)
+    y = _convolve("conv1d", (image, kernel, *rest), (1, stride), across, (1, dilation), groups)
+    return reshape(y, n, o, y._data.shape[3])
+
+
+def conv_transpose2d(
+    x: TensorLike,
+    weight: TensorLike,
+    bias: TensorLike | None = None,
+    *,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    output_padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Transposed convolution, the input gradient of `conv2d`: (N, C, H, W), weight (C, O / groups, kh, kw) → (N, O, H′, W′).
+
+    H′ = (H − 1) stride − 2 padding + dilation (kh − 1) + 1 + output_padding, where output_padding < stride chooses among the
+    sizes that `conv2d` maps onto H. ValueError names the shapes where channels, groups or sizes do not fit.
+
+    >>> import autograd_mini as ag
+    >>> ag.conv_transpose2d([[[[1.0, 2.0]]]], [[[[1.0, 10.0]]]], stride=(1, 2))
+    Tensor([[[[ 1., 10.,  2., 20.]]]], shape=(1, 1, 1, 4))
+    """
+    name = "conv_transpose2d"
+    operands = _operands(name, x, weight, bias, 4)
+    maps, shape = (t._data.shape for t in operands[:2])
+    _check_channels(name, operands, groups, shape[0], shape[1] * groups)
+    step, spread = int_pair(name, "stride", stride, 1), int_pair(name, "dilation", dilation, 1)
+    extra = int_pair(name, "output_padding", output_padding, 0)
+    if extra[0] >= step[0] or extra[1] >= step[1]:
+        raise ValueError(f"{name}: output_padding {extra} must be smaller than stride {step}")
+    around = _padding(name, padding, shape[2:], step, spread)
+    size = tuple(
+        (n - 1) * s - sum(p) + d * (k - 1) + 1 + e
+        for n, s, p, d, k, e in zip(maps[2:], step, around, spread, shape[2:], extra, strict=True)
+    )
+    if min(size) < 1 or min(maps[2:]) < 1 or min(shape[2:]) < 1:
+        raise ValueError(f"{name}: input {maps} with weight {shape} and padding {around} would give an image of size {size}")
+    return apply(
+        _CONV_TRANSPOSE, operands, {"size": size, "stride": step, "padding": around, "dilation": spread, "groups": groups}
+    )  # fmt: skip

@@ -1,0 +1,234 @@
+"""Normalisation to mean 0 and variance 1: over the batch for each channel, or over the features for each example.
+
+Batch normalisation is one primitive, since written out it would read and write the batch three times as often. With the mean m
+over a channel and x̂ = (x − μ) / √(σ² + ε), its gradient is a projection that is its own transpose:
+
+    ∂L/∂x = s · (g − m(g) − x̂ · m(g x̂)),  s = γ / √(σ² + ε);   ∂L/∂γ = Σ g x̂;   ∂L/∂β = Σ g
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...apply import apply, as_operands, floating
+from ...memory.threads import in_pair
+from ...primitive import Primitive
+from ...tensor import Array, Shape, Tensor, TensorLike
+from ..elementwise import sqrt
+from ..reduce import mean as _mean
+from ..shape import reshape
+from .channels import column, column_dots, column_sums, fold, from_rows, in_float32, placed, spread, to_rows, total
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_inference",
+    "layer_norm",
+]
+
+# -- kernels ----------------------------------------------------------------------------------------------------
+
+
+@in_float32
+def _batch_norm(x: Array, gamma: Array, beta: Array, eps: float, out: tuple[Array, ...] | None = None) -> tuple[Array, ...]:
+    into, mean_into, var_into = out or (None,) * 3
+    rows, channels, count = to_rows(x), len(gamma), x.size // len(gamma)
+    y = np.empty_like(rows) if into is None else to_rows(into)
+
+    def centred(part: slice) -> Any:
+        np.subtract(rows[part], centre, y[part])
+        return column_dots(y[part], y[part])
+
+    def scaled(part: slice) -> None:
+        y[part] *= slope
+        y[part] += shift
+
+    mean = fold(total(lambda part: column_sums(rows[part]), rows, 0.1), channels) / count
+    centre = spread(mean, rows)
+    var = fold(total(centred, rows, 0.3), channels) / count
+    slope, shift = spread(gamma / np.sqrt(var + eps), rows), spread(beta, rows)
+    in_pair(scaled, len(rows), rows.size * 0.3)
+    return from_rows(y, x.shape), placed(mean, mean_into), placed(var, var_into)
+
+
+@in_float32
+def _batch_norm_backward(
+    g: Array, x: Array, mean: Array, inverse: Array, gamma: Array, out: tuple[Array, ...] | None = None
+) -> tuple[Array, ...]:
+    into, along_into, sums_into = out or (None,) * 3
+    rows, pixels, channels, count = to_rows(g), to_rows(x), len(mean), x.size // len(mean)
+    d = np.empty_like(rows) if into is None else to_rows(into)
+
+    def products(part: slice) -> Array:
+        np.subtract(pixels[part], centre, d[part])
+        return np.array((column_dots(d[part], rows[part]), column_sums(rows[part])))
+
+    def projected(part: slice) -> None:
+        d[part] *= tilt
+        d[part] += shift
+        d[part] += rows[part]
+        d[part] *= scale
+
+    centre = spread(mean, rows)
+    along, sums = (fold(found, channels) for found in total(products, rows, 0.4))
+    along *= inverse
+    tilt, shift, scale = (spread(v, rows) for v in (-inverse * along / count, -sums / count, gamma * inverse))
+    in_pair(projected, len(rows), rows.size * 0.5)
+    return from_rows(d, g.shape), placed(along, along_into), placed(sums, sums_into)
+
+
+# -- rules ---------------------------------------------------------------------------------------------------------------------
+
+
+def _total(parts: list[Any]) -> Any:
+    """The sum of those parts that are there; None where none is."""
+    there = [p for p in parts if p is not None]
+    return sum(there[1:], there[0]) if there else None
+
+
+def _batch_norm_rule(xp: Any, needs: list[bool], g: Any, out: Any, x: Any, gamma: Any, beta: Any, eps: float) -> list[Any]:
+    to_y, to_mean, to_var = g
+    _, mean, var = out
+    inverse, count = 1 / xp.sqrt(var + eps), x.size // x.shape[1]
+    by_x, by_gamma, by_beta = (None,) * 3 if to_y is None else xp.batch_norm_backward(to_y, x, mean, inverse, gamma)
+    parts = [
+        by_x,
+        None if to_mean is None else xp.broadcast_to(column(xp, to_mean / count, x), shape=x.shape),
+        None if to_var is None else (x - column(xp, mean, x)) * column(xp, to_var * (2 / count), x),
+    ]
+    return [found if need else None for found, need in zip((_total(parts), by_gamma, by_beta), needs, strict=True)]
+
+
+def _backward_rule(
+    xp: Any, needs: list[bool], g: Any, out: Any, d: Any, x: Any, mean: Any, inverse: Any, gamma: Any
+) -> list[Any]:
+    v, to_along, to_total = g
+    _, along, total = out
+    count, scale = d.size // d.shape[1], gamma * inverse
+    centred = x - column(xp, mean, x)
+    by_d = by_xhat = by_scale = None
+    if v is not None:
+        by_d, v_along, v_total = xp.batch_norm_backward(v, x, mean, inverse, gamma)
+        by_xhat = v * column(xp, -scale * along / count, d) - d * column(xp, scale * v_along / count, d)
+        by_scale = xp.channel_sum(v * d) - (v_total * total + v_along * along) / count
+    if to_along is not None:
+        by_d = _total([by_d, centred * column(xp, to_along * inverse, d)])
+        by_xhat = _total([by_xhat, d * column(xp, to_along, d)])
+    if to_total is not None:
+        by_d = _total([by_d, xp.broadcast_to(column(xp, to_total, d), shape=d.shape)])
+    by_x = by_mean = by_inverse = by_gamma = None
+    if by_xhat is not None:  # x̂ = (x − mean) · inverse
+        by_x = by_xhat * column(xp, inverse, x)
+        by_mean, by_inverse = -xp.channel_sum(by_x), xp.channel_sum(by_xhat * centred)
+    if by_scale is not None:  # scale = gamma · inverse
+        by_inverse, by_gamma = by_inverse + by_scale * gamma, by_scale * inverse
+    return [found if need else None for found, need in zip((by_d, by_x, by_mean, by_inverse, by_gamma), needs, strict=True)]
+
+
+_BATCH_NORM = Primitive(
+    "batch_norm",
+    _batch_norm,
+    _batch_norm_rule,
+    formula="γ (x − μ) / √(σ² + ε) + β",
+    derivative=("γ/√(σ² + ε) · (δ − m(δ) − x̂ m(δ x̂))", "Σ δ x̂", "Σ δ"),
+    outputs=3,
+)
+Primitive(
+    "batch_norm_backward",
+    _batch_norm_backward,
+    _backward_rule,
+    formula="s (δ − m(δ) − x̂ m(δ x̂))",
+    derivative=(
+        "the same projection", "−s (g m(δ x̂) + δ m(g x̂)) / σ", "s Σ (g m(δ x̂) + δ m(g x̂)) / σ",
+        "−s Σ (g m(δ x̂) + δ m(g x̂)) (x − μ) + γ Σ g (δ − m(δ) − x̂ m(δ x̂))", "Σ g (δ − m(δ) − x̂ m(δ x̂)) / σ",
+    ),
+    outputs=3,
+)  # fmt: skip
+
+# -- what users call -----------------------------------------------------------------------------------------------------------
+
+
+def _affine(name: str, x: TensorLike, *rest: TensorLike | None) -> tuple[Tensor, ...]:
+    """x (N, C, …) with one tensor (C,) for each of `rest`; the weight and bias, which come last, may be left out."""
+    image = floating(x)
+    shape = image._data.shape
+    if len(shape) < 2 or (rest[0] is None and not image._data.size):
+        raise ValueError(f"{name}: expected an input of shape (N, C) or (N, C, H, W) that is not empty, got {shape}")
+    filled = [np.full(shape[1], value, image._data.dtype) if v is None else v
+              for v, value in zip(rest, (0,) * (len(rest) - 2) + (1, 0), strict=True)]  # fmt: skip
+    operands = as_operands(image, *filled)
+    for t in operands[1:]:
+        if t._data.shape != shape[1:2]:
+            raise ValueError(f"{name}: input {shape} needs a value for each of {shape[1]} channels, got shape {t._data.shape}")
+    return operands
+
+
+def batch_norm(
+    x: TensorLike, weight: TensorLike | None = None, bias: TensorLike | None = None, eps: float = 1e-5
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalises each channel by its mean and variance over the batch; gives (y, mean, variance).
+
+    y = γ (x − μ) / √(σ² + ε) + β for x of shape (N, C), (N, C, L) or (N, C, H, W) and γ, β of shape (C,), 1 and 0 unless given;
+    σ² is the biased variance (ddof 0). ValueError for other shapes and an empty batch. Ioffe & Szegedy 2015, Algorithm 1.
+    Gradients: ∂L/∂x = γ/√(σ² + ε) · (δ − m(δ) − x̂ m(δ x̂)), ∂L/∂γ = Σ δ x̂, ∂L/∂β = Σ δ.
+
+    >>> import autograd_mini as ag
+    >>> y, mean, var = ag.batch_norm([[1.0], [3.0]], eps=0)
+    >>> y.tolist(), mean, var
+    ([[-1.0], [1.0]], Tensor([2.]), Tensor([1.]))
+    """
+    operands = _affine("batch_norm", x, weight, bias)
+    y, mean, var = apply(_BATCH_NORM, operands, {"eps": float(eps)})
+    return y, mean, var
+
+
+def batch_norm_inference(
+    x: TensorLike,
+    mean: TensorLike,
+    var: TensorLike,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """`batch_norm` by given statistics: γ (x − mean) / √(var + ε) + β, with everything but x of shape (C,).
+
+    >>> import autograd_mini as ag
+    >>> ag.batch_norm_inference([[1.0], [3.0]], [1.0], [4.0], eps=0).tolist()
+    [[0.0], [1.0]]
+    """
+    image, centre, variance, gamma, beta = _affine("batch_norm_inference", x, mean, var, weight, bias)
+    scale = gamma / sqrt(variance + eps)
+    column = (image._data.shape[1],) + (1,) * (image._data.ndim - 2)
+    return image * reshape(scale, column) + reshape(beta - centre * scale, column)
+
+
+def layer_norm(
+    x: TensorLike,
+    normalized_shape: int | Shape,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalises each example over its last axes, whose lengths are `normalized_shape`: γ (x − μ) / √(σ² + ε) + β.
+
+    γ and β have that shape, and are 1 and 0 unless given; σ² is the biased variance. ValueError where shapes differ.
+    Ba, Kiros & Hinton 2016, equation 4.
+
+    >>> import autograd_mini as ag
+    >>> ag.layer_norm([[1.0, 3.0]], 2, eps=0).tolist()
+    [[-1.0, 1.0]]
+    """
+    x = floating(x)
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    lead = x._data.ndim - len(shape)
+    if not shape or x._data.shape[max(lead, 0) :] != shape:
+        raise ValueError(f"layer_norm: the last axes of input {x._data.shape} are not {shape}")
+    for t in (weight, bias):
+        if t is not None and np.shape(t._data if isinstance(t, Tensor) else t) != shape:
+            raise ValueError(f"layer_norm: weight and bias must have shape {shape}, got {np.shape(t)}")
+    axes = tuple(range(lead, x._data.ndim))
+    centred = x - _mean(x, axes, keepdims=True)
+    y = centred / sqrt(_mean(centred * centred, axes, keepdims=True) + eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias

@@ -1,0 +1,104 @@
+"""ln Σ eˣ and its relatives, shifted by the largest element so that nothing overflows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...apply import apply, floating
+from ...primitive import Primitive
+from ...tensor import Array, Axis, Tensor, TensorLike
+from ..reduce import canonical_axes, fold, unfold
+
+__all__ = [
+    "log_softmax",
+    "logsumexp",
+    "softmax",
+]
+
+
+def _shift(x: Array, axis: tuple[int, ...]) -> Array:
+    top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    return np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
+
+
+def _logsumexp(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
+    top = _shift(x, axis)
+    with np.errstate(divide="ignore"):
+        total = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else total.reshape([n for i, n in enumerate(total.shape) if i not in axis])
+
+
+def _logsumexp_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return unfold(xp, g, x, axis) * xp.softmax_or_zero(x, axis=axis)
+
+
+def _softmax(x: Array, axis: tuple[int, ...]) -> Array:
+    e = np.exp(x - _shift(x, axis))
+    return e / np.add.reduce(e, axis=axis, keepdims=True)
+
+
+def _softmax_or_zero(x: Array, axis: tuple[int, ...]) -> Array:
+    e = np.exp(x - _shift(x, axis))
+    total = np.add.reduce(e, axis=axis, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+def _softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    return (g - xp.sum(g * y, axis=axis, keepdims=True)) * y
+
+
+def _log_softmax(x: Array, axis: tuple[int, ...]) -> Array:
+    shifted = x - _shift(x, axis)
+    with np.errstate(divide="ignore"):  # the sum over an empty axis is 0
+        return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
+
+
+def _log_softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    return g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True)
+
+
+_LOGSUMEXP = Primitive(
+    "logsumexp", _logsumexp, (_logsumexp_rule,), formula="ln Σ eˣ", derivative=("softmax(x)",), kink="0 where every x is −inf"
+)  # fmt: skip
+_SOFTMAX = Primitive("softmax", _softmax, (_softmax_rule,), formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",))
+Primitive(
+    "softmax_or_zero", _softmax_or_zero, (_softmax_rule,), formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",),
+    kink="0 where every x is −inf",
+)  # fmt: skip
+_LOG_SOFTMAX = Primitive(
+    "log_softmax", _log_softmax, (_log_softmax_rule,), formula="x − ln Σ eˣ", derivative=("δᵢⱼ − softmax(x)ⱼ",)
+)
+
+
+def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """ln Σ eˣ along `axis`, finite for x = ±1000. Local derivative: softmax(x), and 0 where every x is −inf.
+
+    >>> import autograd_mini as ag
+    >>> round(ag.logsumexp([1000.0, 1000.0]).item(), 3)
+    1000.693
+    """
+    return fold(_LOGSUMEXP, floating(x), axis, keepdims)
+
+
+def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
+    """eˣ / Σ eˣ along `axis` (the last by default). Local derivative: yᵢ (δᵢⱼ − yⱼ).
+
+    >>> import autograd_mini as ag
+    >>> ag.softmax([0.0, 0.0])
+    Tensor([0.5, 0.5])
+    """
+    x = floating(x)
+    return apply(_SOFTMAX, (x,), {"axis": canonical_axes("softmax", axis, x._data.ndim)})
+
+
+def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
+    """x − ln Σ eˣ along `axis`, finite for x = ±1000. Local derivative: δᵢⱼ − softmax(x)ⱼ.
+
+    >>> import autograd_mini as ag
+    >>> ag.log_softmax([1000.0, 0.0])
+    Tensor([    0., -1000.])
+    """
+    x = floating(x)
+    return apply(_LOG_SOFTMAX, (x,), {"axis": canonical_axes("log_softmax", axis, x._data.ndim)})

@@ -1,0 +1,1 @@
+"""Ablations: what each part of a training recipe contributes, measured over several seeds."""

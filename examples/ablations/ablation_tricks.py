@@ -1,0 +1,48 @@
+"""Ablation: what was tried and dropped: label smoothing, soft labels, mixup, cutout, random crop, SAM, Adam then SGD.
+
+Soft labels are half label, half the mean opinion of three networks that learnt from the same images (Hinton, Vinyals & Dean
+2015, at T = 1). SAM takes two passes for each of its steps, so it costs twice as much as its neighbours.
+
+    python examples/ablations/ablation_tricks.py [--quick] [--out DIR]
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autograd_mini import nn
+from autograd_mini.examples.ablations.classification import Lesson, Task, Variant, classifier, learn, probabilities, tasks
+from autograd_mini.examples.ablations.comparison import compare
+from autograd_mini.examples.study import Study, run
+from autograd_mini.nn.data import transforms as t
+
+TEACHERS = 3
+
+
+def distilled(task: Task, seed: int) -> Lesson:
+    """Labels softened by the opinion of teachers, which learn with seeds of their own."""
+    teachers = [learn(Variant(), task, 1000 * (seed + 1) + number) for number in range(TEACHERS)]
+    opinion = np.mean([probabilities(teacher, task.train.images) for teacher in teachers], axis=0)
+    return task.train.images, (opinion + t.one_hot(task.train.labels, opinion.shape[1])) / 2
+
+
+ROWS = {
+    "plain": Variant(),
+    "label smoothing 0.1": Variant(label_smoothing=0.1),
+    "soft labels, distilled": Variant(lesson=distilled),
+    "mixup 0.2": Variant(transform=t.Compose(t.OneHot(10), t.Mixup(0.2))),
+    "cutout 10×10": Variant(transform=t.Cutout(10)),
+    "random crop, padding 3": Variant(transform=t.RandomCrop(28, padding=3)),
+    "SAM, ρ = 0.05": Variant(optimizer=lambda p, steps: nn.SAM(nn.Adam(p, lr=1e-3), rho=0.05)),
+    "Adam, then momentum SGD": Variant(
+        optimizer=lambda p, steps: nn.SwitchOptimizer(nn.Adam(p, lr=1e-3), nn.SGD(p, lr=0.01, momentum=0.9), at=steps // 2)
+    ),
+}
+
+
+def ablation(study: Study, images: int, steps: int, seeds: int) -> str:
+    return compare(study, ROWS, classifier(tasks(study, images, steps)), seeds)
+
+
+if __name__ == "__main__":
+    run(ablation, full={"images": 5000, "steps": 2000, "seeds": 5}, quick={"images": 100, "steps": 10, "seeds": 2})

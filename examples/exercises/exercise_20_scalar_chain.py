@@ -1,0 +1,88 @@
+"""Exercise 20: a scalar chain by hand, by the formula and by backpropagation.
+
+Three layers, u⁽¹⁾ = x, h = f(u), u⁽ˡ⁾ = w⁽ˡ⁾ h⁽ˡ⁻¹⁾, f(u) = u², and L = ŷ² with ŷ = h⁽³⁾. Multiplied out, L = w₃⁴ w₂⁸ x¹⁶.
+Backpropagation does not multiply out: δ⁽³⁾ = 2ŷ · f′(u⁽³⁾), δ⁽ˡ⁾ = δ⁽ˡ⁺¹⁾ w⁽ˡ⁺¹⁾ f′(u⁽ˡ⁾), and ∂L/∂w⁽ˡ⁾ = δ⁽ˡ⁾ h⁽ˡ⁻¹⁾.
+
+    python examples/exercises/exercise_20_scalar_chain.py [--quick] [--out DIR]
+"""
+
+from __future__ import annotations
+
+from autograd_mini import Tensor, viz
+from autograd_mini.examples.study import Study, run
+
+LAYERS = (1, 2, 3)
+
+
+def chain(x: float, w2: float, w3: float) -> dict[str, Tensor]:
+    """Every quantity of the chain by name, after backpropagation; δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾ is `.grad` of u⁽ˡ⁾."""
+    inputs = {"x": x, "w2": w2, "w3": w3}
+    t = {name: Tensor(value, dtype="float64", requires_grad=True, name=name) for name, value in inputs.items()}
+    t["u1"] = t["x"]
+    t["h1"] = t["u1"] ** 2
+    for layer in LAYERS[1:]:
+        t[f"u{layer}"] = (t[f"w{layer}"] * t[f"h{layer - 1}"]).retain_grad()
+        t[f"h{layer}"] = t[f"u{layer}"] ** 2
+    t["L"] = t["h3"] ** 2
+    t["L"].backward()
+    return t
+
+
+def formula(x: float, w2: float, w3: float) -> dict[str, float]:
+    """L = w₃⁴ w₂⁸ x¹⁶ and its derivatives, by the power rule."""
+    return {
+        "L": w3**4 * w2**8 * x**16,
+        "∂L/∂w2": w3**4 * 8 * w2**7 * x**16,
+        "∂L/∂w3": 4 * w3**3 * w2**8 * x**16,
+    }
+
+
+def by_backpropagation(t: dict[str, Tensor]) -> dict[str, float]:
+    return {"L": t["L"].item(), "∂L/∂w2": slope(t["w2"]), "∂L/∂w3": slope(t["w3"])}
+
+
+def slope(tensor: Tensor) -> float:
+    return float("nan") if tensor.grad is None else tensor.grad.item()
+
+
+def multiplications(layers: int) -> dict[str, int]:
+    """How many products the derivatives by all weights of a chain of `layers` take, values and f′ being known.
+
+    Each ∂L/∂w⁽ˡ⁾ for itself is the product of 2ŷ, of f′(u⁽ᵏ⁾) for k ≥ l, of w⁽ᵏ⁾ for k > l, and of h⁽ˡ⁻¹⁾. With δ carried
+    down, that of the last layer takes one product and every other two, and each ∂L/∂w⁽ˡ⁾ one more.
+    """
+    alone = sum(2 * (layers - layer) + 2 for layer in range(2, layers + 1))
+    return {"layers": layers, "each derivative for itself": alone, "backpropagation": 3 * (layers - 1) - 1}
+
+
+def exercise(study: Study, points: list[tuple[float, float, float]], depths: list[int]) -> str:
+    for point in points:
+        t, exact = chain(*point), formula(*point)
+        study.table(
+            f"layers at (x, w2, w3) = {point}",
+            [{"layer": i, "u": t[f"u{i}"].item(), "h": t[f"h{i}"].item(), "δ = ∂L/∂u": slope(t[f"u{i}"])} for i in LAYERS],
+        )
+        rows = by_backpropagation(t).items()
+        study.table(
+            f"results at (x, w2, w3) = {point}",
+            [{"": name, "by backpropagation": value, "by the formula": exact[name]} for name, value in rows],
+        )
+    study.table("multiplications", [multiplications(depth) for depth in depths])
+    loss = chain(*points[0])["L"]
+    viz.step(loss, notation="lecture").save(study.figure("steps.html"))
+    try:
+        viz.draw(loss, notation="lecture").save(study.folder / "chain.png")
+        study.figure("chain.png")
+    except viz.RendererMissing as missing:
+        study.say(f"{missing}\n{viz.text(loss)}")
+    return (
+        "Backpropagation gives the derivatives of the formula without ever knowing the formula. Each δ is used twice, for the "
+        "derivative by its layer's weight and for the δ of the layer below, so the work grows in proportion to the depth; "
+        "derived one by one, it grows with its square. At x = 1 the first layer is invisible, because h⁽¹⁾ = x² = 1 as well; "
+        "the point with x = 2 shows it."
+    )
+
+
+if __name__ == "__main__":
+    POINTS = [(1.0, 2.0, 3.0), (2.0, 2.0, 1.0)]
+    run(exercise, full={"points": POINTS, "depths": [3, 10, 100]}, quick={"points": POINTS, "depths": [3, 10]})

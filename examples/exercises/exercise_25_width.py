@@ -1,0 +1,89 @@
+"""Exercise 25: one hidden layer of 10 to 100,000 units.
+
+With 100,000 units the weights are 79 million numbers, and Adam keeps three more for each: the gradient and two running means,
+1.3 GB in all. Every width sees the same images in the same order, at the learning rate 0.03/√width: the wider the layer, the
+more weights move an output at once.
+
+    python examples/exercises/exercise_25_width.py [--quick] [--out DIR]
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import tracemalloc
+
+import autograd_mini as ag
+from autograd_mini import models, nn
+from autograd_mini.examples.curves import plot_curves
+from autograd_mini.examples.study import Study, run
+
+Figures = dict[str, int | float]
+
+
+def learner(width: int, data: nn.data.Dataset, seed: int, batch: int) -> tuple[nn.Trainer, nn.data.DataLoader]:
+    ag.manual_seed(seed)
+    mlp = models.MLP((math.prod(data.image_shape), width, len(data.classes)))
+    trainer = nn.Trainer(mlp, nn.Adam(mlp.parameters(), lr=0.03 / math.sqrt(width)), progress=False)
+    return trainer, nn.data.DataLoader(data.train, batch_size=batch, shuffle=True, seed=seed)
+
+
+def memory(width: int, data: nn.data.Dataset, seed: int, batch: int) -> float:
+    """The most memory, in MB, that building the network and two steps of training take at once."""
+    tracemalloc.start()
+    try:
+        trainer, batches = learner(width, data, seed, batch)
+        trainer.fit(batches, iterations=2)
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+
+
+def measure(width: int, data: nn.data.Dataset, seed: int, epochs: int, batch: int) -> Figures:
+    megabytes = memory(width, data, seed, batch)
+    trainer, batches = learner(width, data, seed, batch)
+    started = time.perf_counter()
+    trainer.fit(batches, epochs)
+    seconds = time.perf_counter() - started
+    splits = {"training": data.train[: len(data.test)], "test": data.test[:]}
+    answers = {name: trainer.evaluate(nn.data.DataLoader(*split, batch_size=batch)) for name, split in splits.items()}
+    return {
+        "units": width,
+        "parameters": sum(p.size for p in trainer.model.parameters()),
+        "seconds per epoch": seconds / epochs,
+        "peak memory, MB": megabytes,
+        **{f"{name} accuracy": row["accuracy"] for name, row in answers.items()},
+    }
+
+
+def exercise(study: Study, widths: list[int], epochs: int, batch: int) -> str:
+    data = study.data("mnist")
+    memory(widths[0], data, study.seed, batch)  # what is loaded once, at the first step, is not counted
+    rows: list[Figures] = []
+    for width in widths:
+        rows.append(measure(width, data, study.seed, epochs, batch))
+        print(f"{width} units: {rows[-1]['seconds per epoch']:.2g} s per epoch", flush=True)
+    study.table(f"one hidden layer, epochs: {epochs}, batches of {batch}", rows)
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    for name in ("seconds per epoch", "peak memory, MB"):
+        file = f"{name.split(',')[0].replace(' ', '-')}.png"
+        plot_curves(study, file, {name: {name: (widths, columns[name])}}, xlabel="hidden units", xscale="log", yscale="log")
+    accuracies = {name: (widths, columns[name]) for name in columns if name.endswith("accuracy")}
+    plot_curves(study, "accuracy.png", {"accuracy": accuracies}, xlabel="hidden units", xscale="log")
+    best = max(rows, key=lambda row: row["test accuracy"])
+    first, last = rows[0], rows[-1]
+    return (
+        f"From {widths[0]} to {widths[-1]} units, memory grows from {first['peak memory, MB']:.0f} to "
+        f"{last['peak memory, MB']:.0f} MB and the time of an epoch from {first['seconds per epoch']:.2g} to "
+        f"{last['seconds per epoch']:.2g} s: in proportion to the width, once the products outweigh the bookkeeping. "
+        f"Test accuracy rises from {first['test accuracy']:.1%} to {best['test accuracy']:.1%} at {best['units']} units, "
+        f"and is {last['test accuracy']:.1%} at {last['units']}: beyond some width, more units cost much and gain little."
+    )
+
+
+if __name__ == "__main__":
+    run(
+        exercise,
+        full={"widths": [10, 100, 1000, 10_000, 100_000], "epochs": 1, "batch": 250},
+        quick={"widths": [10, 100, 1000], "epochs": 5, "batch": 20},
+    )

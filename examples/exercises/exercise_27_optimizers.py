@@ -1,0 +1,133 @@
+"""Exercise 27: seven optimizers, each over the same learning rates with an equal budget.
+
+Gradient descent, momentum, Adadelta, Adagrad, Adam, FTRL and RMSProp train the same network from the same weights on the same
+batches. The rate is chosen on validation images and judged on test images. Everything but the learning rate stays at its
+default; momentum is 0.9.
+
+    python examples/exercises/exercise_27_optimizers.py [--quick] [--out DIR]
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from statistics import mean, stdev
+
+import numpy as np
+
+import autograd_mini as ag
+from autograd_mini import models, nn, viz
+from autograd_mini.examples.study import Study, run
+from autograd_mini.nn.data.subsets import RowSource
+
+OPTIMIZERS: dict[str, Callable[..., nn.Optimizer]] = {
+    "GradientDescent": nn.SGD,
+    "Momentum": partial(nn.SGD, momentum=0.9),
+    "Adadelta": nn.Adadelta,
+    "Adagrad": nn.Adagrad,
+    "Adam": nn.Adam,
+    "Ftrl": nn.FTRL,
+    "RMSProp": nn.RMSprop,
+}
+CHANCE = 0.1  # what a run that diverged is worth
+
+Curves = dict[str, list[float]]  # "loss", "val_loss", "val_accuracy": a value for each epoch
+
+
+def learn(
+    make: Callable[..., nn.Optimizer], rate: float, splits: list[RowSource], epochs: int, seed: int
+) -> tuple[Curves, float]:
+    """Curves over the epochs, and the accuracy on test images at the end; chance where training diverges."""
+    train, validation, test = splits
+    ag.manual_seed(seed)
+    model = models.MLP()
+    trainer = nn.Trainer(model, make(model.parameters(), lr=rate), progress=False)
+    batches = nn.data.DataLoader(train, batch_size=64, shuffle=True, seed=seed)
+    try:
+        rows = trainer.fit(batches, epochs, nn.data.DataLoader(validation, batch_size=1000))
+    except nn.DivergedError:
+        return {"loss": [math.nan] * epochs, "val_loss": [math.nan] * epochs, "val_accuracy": [CHANCE] * epochs}, CHANCE
+    curves = {column: [row[column] for row in rows] for column in ("loss", "val_loss", "val_accuracy")}
+    return curves, trainer.evaluate(nn.data.DataLoader(test, batch_size=1000))["accuracy"]
+
+
+def exercise(study: Study, rates: list[float], images: int, epochs: int, seeds: int) -> str:
+    data = study.data("mnist")
+    slices = nn.data.Subset(data.train, range(images)), nn.data.Subset(data.train, range(images, images + images // 5))
+    splits: list[RowSource] = [*slices, data.test]
+    runs = {
+        (name, rate): [learn(make, rate, splits, epochs, study.seed + i) for i in range(seeds)]
+        for name, make in OPTIMIZERS.items()
+        for rate in rates
+    }
+    final = {key: mean(curves["val_accuracy"][-1] for curves, _ in found) for key, found in runs.items()}
+    best = {name: max(rates, key=lambda rate: final[name, rate]) for name in OPTIMIZERS}
+    study.table(
+        f"validation accuracy, %, after {epochs} epochs of {images} images; mean of {seeds} seeds",
+        [{"": name} | {f"{rate:g}": f"{100 * final[name, rate]:.1f}" for rate in rates} for name in OPTIMIZERS],
+    )
+    tested = {name: [100 * accuracy for _, accuracy in runs[name, best[name]]] for name in OPTIMIZERS}
+    near = {name: sum(final[name, rate] > final[name, best[name]] - 0.02 for rate in rates) for name in OPTIMIZERS}
+    study.table(
+        "each at its best rate",
+        [
+            {
+                "": name,
+                "rate": f"{best[name]:g}",
+                "test accuracy, %": f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if seeds > 1 else ""),
+                "training loss": mean(curves["loss"][-1] for curves, _ in runs[name, best[name]]),
+                "validation loss": mean(curves["val_loss"][-1] for curves, _ in runs[name, best[name]]),
+                "rates within 2 points": near[name],
+            }
+            for name, values in tested.items()
+        ],
+    )
+    figure(study, rates, final, {name: [curves for curves, _ in runs[name, best[name]]] for name in OPTIMIZERS})
+
+    order = sorted(tested, key=lambda name: -mean(tested[name]))
+    reached = [100 * final[name, best[name]] for name in OPTIMIZERS]
+    among_optimizers = max(reached) - min(reached)
+    among_rates = 100 * mean(final[name, best[name]] - mean(final[name, rate] for rate in rates) for name in OPTIMIZERS)
+    widest = max(near.values())
+    forgiving = ", ".join(name for name, count in near.items() if count == widest)
+    return (
+        f"On test images, each at its best rate, {order[0]} comes first ({mean(tested[order[0]]):.1f} %) and {order[-1]} last "
+        f"({mean(tested[order[-1]]):.1f} %); momentum is number {order.index('Momentum') + 1} of {len(order)}. Between the "
+        f"best and worst optimizer lie {among_optimizers:.1f} points of validation accuracy, between an optimizer's best rate "
+        f"and the mean over its rates {among_rates:.1f}. Best rates lie between {min(best.values()):g} and "
+        f"{max(best.values()):g}: a rate says nothing without its optimizer. At most {widest} of {len(rates)} rates come "
+        f"within two points of an optimizer's best: {forgiving}."
+    )
+
+
+def figure(study: Study, rates: list[float], final: dict[tuple[str, float], float], curves: dict[str, list[Curves]]) -> None:
+    """The sweep, and training and validation loss over the epochs at each one's best rate."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    drawing = Figure(figsize=(13, 4), layout="constrained")
+    sweep, *losses = drawing.subplots(1, 3)
+    for i, name in enumerate(OPTIMIZERS):
+        style = {"color": viz.plots.canvas.COLOURS[i], "marker": viz.plots.canvas.MARKERS[i], "markersize": 4, "label": name}
+        sweep.plot(rates, [100 * final[name, rate] for rate in rates], **style)
+        for axes, column in zip(losses, ("loss", "val_loss"), strict=True):
+            mean_curve = np.mean([curve[column] for curve in curves[name]], axis=0)
+            axes.plot(range(1, len(mean_curve) + 1), mean_curve, **style)
+    sweep.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy, %")
+    for axes, what in zip(losses, ("training", "validation"), strict=True):
+        axes.set(xlabel="epoch", ylabel=f"{what} loss at the best rate (nats)")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in drawing.axes:
+        axes.grid(alpha=0.25)
+    drawing.legend(*sweep.get_legend_handles_labels(), loc="outside lower center", ncols=len(OPTIMIZERS))
+    viz.plots.canvas.finished(drawing, study.figure("optimizers.png"))
+
+
+if __name__ == "__main__":
+    RATES = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0]
+    run(
+        exercise,
+        full={"rates": RATES, "images": 10_000, "epochs": 5, "seeds": 3},
+        quick={"rates": [1e-3, 1e-2, 1e-1, 1.0], "images": 150, "epochs": 4, "seeds": 1},
+    )

@@ -1,0 +1,45 @@
+"""A variational autoencoder whose encoder and decoder are convolutional."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Unpack
+
+from autograd_mini import nn
+
+from ..stack import Activation
+from .conv_coder import conv_decoder, conv_encoder, reduced_shape
+from .variational import Options, Variational
+
+SIZES = (1, 28, 28, 20)  # channels, height, width, latent dimensions
+CHANNELS = (16, 32)
+
+
+class ConvVAE(Variational):
+    """A convolutional VAE of images (N, C, H, W), (N, H, W) or (N, D) with values in [0, 1]; `options` as in `Variational`.
+
+    `sizes` are (C, H, W, latent); each of `channels` is a convolution that halves height and width. ValueError where they
+    cannot be halved.
+
+    >>> import numpy as np
+    >>> from autograd_mini import models
+    >>> vae = models.ConvVAE(sizes=(3, 32, 32, 64), channels=(8, 16), likelihood="gaussian")
+    >>> vae.reconstruct(np.zeros((5, 3, 32, 32))).shape, vae.sample(2).shape
+    ((5, 3, 32, 32), (2, 3072))
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int] = SIZES,
+        channels: Sequence[int] = CHANNELS,
+        activation: Activation = "relu",
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(**options)
+        *image_shape, latent = sizes
+        features = math.prod(reduced_shape(image_shape, channels))
+        self.encoder = conv_encoder(image_shape, channels, activation)
+        self.mu = nn.Linear(features, latent)
+        self.logvar = nn.Linear(features, latent)
+        self.decoder = conv_decoder(latent, image_shape, channels, activation)

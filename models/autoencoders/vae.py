@@ -1,0 +1,36 @@
+"""The variational autoencoder of fully connected layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from autograd_mini import nn
+
+from ..stack import Activation, activation_of, stack
+from .variational import Options, Variational
+
+SIZES = (784, 400, 20)  # pixels, hidden units, latent dimensions; the decoder is the mirror image, 20-400-784
+
+
+class VAE(Variational):
+    """A VAE of images (N, …) with values in [0, 1]; `sizes` are the encoder's, pixels to latent; `options` as in `Variational`.
+
+    By default pixels are Bernoulli variables, whose logits the decoder gives; grey levels count as probabilities. ValueError
+    without a hidden layer.
+
+    >>> import numpy as np
+    >>> from autograd_mini import models
+    >>> vae = models.VAE(sizes=(64, 32, 4))
+    >>> mu, logvar = vae.encode(np.zeros((5, 8, 8)))
+    >>> mu.shape, logvar.shape, vae.sample(3).shape
+    ((5, 4), (5, 4), (3, 64))
+    """
+
+    def __init__(self, sizes: Sequence[int] = SIZES, activation: Activation = "relu", **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        *encoder, latent = sizes
+        self.encoder = nn.Sequential(*stack(encoder, activation), activation_of(activation)())
+        self.mu = nn.Linear(encoder[-1], latent)
+        self.logvar = nn.Linear(encoder[-1], latent)
+        self.decoder = stack(sizes[::-1], activation)

@@ -1,0 +1,4 @@
+"""Classifiers: `MLP` and `CNN`.
+
+`base.py` is what they share; start reading at `mlp.py`.
+"""

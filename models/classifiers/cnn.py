@@ -1,0 +1,87 @@
+"""Convolutional classifiers: blocks of convolution and pooling, then fully connected layers; architectures are one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import autograd_mini as ag
+from autograd_mini import nn
+from autograd_mini.tensor import Tensor, TensorLike
+
+from ..stack import stack
+from .base import Classifier
+
+SIZES = (1, 28, 28, 10)  # channels, height, width, classes
+
+
+@dataclass(frozen=True)
+class Block:
+    """A 3×3 convolution with a padded border, batch norm if `norm`, ReLU, max-pooling by `pool`, dropout of a share.
+
+    >>> from autograd_mini.models.classifiers.cnn import Block
+    >>> [type(layer).__name__ for layer in Block(32, pool=2).layers(in_channels=3)]
+    ['Conv2d', 'ReLU', 'MaxPool2d']
+    """
+
+    channels: int
+    stride: int = 1
+    norm: bool = False
+    pool: int = 1
+    dropout: float = 0.0
+
+    def layers(self, in_channels: int) -> Iterator[nn.Module]:
+        """The block's layers, for images (N, in_channels, H, W)."""
+        yield nn.Conv2d(in_channels, self.channels, 3, self.stride, padding=1, bias=not self.norm)  # the norm has its own bias
+        if self.norm:
+            yield nn.BatchNorm2d(self.channels)
+        yield nn.ReLU()
+        if self.pool > 1:
+            yield nn.MaxPool2d(self.pool)
+        if self.dropout:
+            yield nn.Dropout(self.dropout)
+
+
+VARIANTS: Final[dict[str, tuple[tuple[Block, ...], tuple[int, ...]]]] = {
+    "stride": ((Block(16, stride=2), Block(32, stride=2)), (128,)),
+    "keras": ((Block(32), Block(64, pool=2)), (128,)),
+    "cifar": ((Block(32, pool=2), Block(64, pool=2)), (128,)),
+    "contest-7": ((Block(32, norm=True, pool=7, dropout=0.5),), ()),
+    "contest-4": ((Block(32, norm=True, pool=4, dropout=0.5),), ()),
+    "contest-2": ((Block(32, norm=True, pool=2, dropout=0.5),), ()),
+}
+"""Name -> blocks, and the widths of the hidden layers between them and the logits."""
+
+
+class CNN(Classifier):
+    """A classifier of images (N, C, H, W), or (N, H, W) for one channel, into logits (N, classes).
+
+    `sizes` are (C, H, W, classes), `variant` is a name in `VARIANTS`, `centred` as in `Classifier`. ValueError for an unknown
+    variant, for other sizes, and for images too small for a layer, which is named.
+
+    >>> import numpy as np
+    >>> from autograd_mini import models
+    >>> cnn = models.CNN(sizes=(3, 32, 32, 10), variant="cifar")
+    >>> cnn(np.zeros((5, 3, 32, 32), np.float32)).shape
+    (5, 10)
+    """
+
+    def __init__(self, sizes: Sequence[int] = SIZES, variant: str = "stride", centred: bool = False) -> None:
+        if variant not in VARIANTS:
+            raise ValueError(f"CNN: unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
+        if len(sizes) != 4 or min(sizes) < 1:
+            raise ValueError(f"CNN: expected sizes (channels, height, width, classes), each 1 or more, got {tuple(sizes)}")
+        self.centred = centred
+        blocks, hidden = VARIANTS[variant]
+        *image_shape, classes = sizes
+        inputs = [image_shape[0], *(block.channels for block in blocks)]
+        convolutions = [layer for channels, block in zip(inputs, blocks, strict=False) for layer in block.layers(channels)]
+        features = nn.Sequential(*convolutions, nn.Flatten())
+        with ag.no_grad():  # a blank image tells how many features come out
+            count = features.eval()(ag.zeros((1, *image_shape))).shape[1]
+        self.layers = nn.Sequential(*features, *stack((count, *hidden, classes), nn.ReLU)).train()
+
+    def forward(self, images: TensorLike) -> Tensor:
+        images = self.seen(images)
+        return self.layers(ag.expand_dims(images, 1) if images.ndim == 3 else images)

@@ -1,0 +1,100 @@
+"""`GAN`: a generator and a discriminator of one of several forms, which a table names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import autograd_mini as ag
+from autograd_mini import nn
+from autograd_mini.tensor import Shape, Tensor
+
+from . import dense, pyramid
+from .adversarial import AdversarialModel
+from .networks import NORMS, OUTPUTS, Discriminator, dcgan_init
+
+SIZES = (100, 1, 28, 28)  # latent dimensions; channels, height and width of the images
+INITS: Final[dict[str, Callable[[nn.Module], nn.Module]]] = {"dcgan": dcgan_init, "layers": lambda network: network}
+REFERENCES: Final = 64  # examples in the reference batch of virtual batch normalisation
+
+FORMS: Final[dict[str, tuple[Callable[..., nn.Module], Callable[..., Discriminator]]]] = {
+    "dense": (dense.generator, dense.discriminator),
+    "transposed": (partial(pyramid.generator, growth="transposed"), pyramid.discriminator),
+    "bilinear": (partial(pyramid.generator, growth="bilinear"), pyramid.discriminator),
+}
+
+
+class GAN(AdversarialModel):
+    """A GAN of images (C, H, W), or of points (D,) with form "dense"; `sizes` are (latent, C, H, W) or (latent, D).
+
+    `form` is a name in `FORMS`: "dense", the first GAN; "transposed", the DCGAN; "bilinear", the report's. A `side` makes
+    images of that size, whatever size the data have. `width` is the number of channels at half the image's size, or of dense
+    units; but for the dense form, sides are halved while they are above `smallest`. Of the generator are `norm` ("batch",
+    "virtual" or "none") and `output` ("tanh", "sigmoid" or "linear"), of the discriminator `d_norm`, `noise` on its input,
+    `dropout`, `minibatch` (kernels of minibatch discrimination) and `outputs` (1: sigmoid, 2: softmax). Networks with batch
+    norm start as the DCGAN does or, with `init` "layers", as others do: with the weights that layers have of themselves.
+    Further options are those of `Game`. ValueError for sizes, names or options that are none.
+
+    >>> from autograd_mini import models
+    >>> gan = models.GAN((100, 1, 28, 28), form="bilinear", width=8, outputs=2, real_label=0.7, fake_label=0.3)
+    >>> gan.sample(5).shape
+    (5, 1, 28, 28)
+    >>> models.GAN((2, 2), width=16, output="linear").sample(5).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int] = SIZES,
+        *,
+        form: str = "dense",
+        side: int | None = None,
+        width: int = 256,
+        smallest: int = pyramid.SMALLEST,
+        init: str = "dcgan",
+        norm: str = "batch",
+        output: str = "tanh",
+        d_norm: bool = False,
+        noise: float = 0.0,
+        dropout: float = 0.0,
+        minibatch: int = 0,
+        outputs: int = 1,
+        **game: Any,
+    ) -> None:
+        names = (("form", form, FORMS), ("norm", norm, NORMS), ("output", output, OUTPUTS), ("init", init, INITS))
+        for what, name, known in names:
+            if name not in known:
+                raise ValueError(f"{type(self).__name__}: unknown {what} {name!r}; there are {', '.join(known)}")
+        if len(sizes) not in (2, 4) or min(*sizes, width) < 1 or outputs not in (1, 2):
+            raise ValueError(
+                f"{type(self).__name__}: expected sizes (latent, channels, height, width) or (latent, features) and a width, "
+                f"each 1 or more, and 1 or 2 outputs, got {tuple(sizes)}, {width} and {outputs}"
+            )
+        latent, *image = sizes
+        shape = (image[0], side, side) if side else tuple(image)
+        make_generator, make_discriminator = FORMS[form]
+        grown = {} if form == "dense" else {"smallest": smallest}
+        g = make_generator(self.generator_inputs(latent), shape, width, norm, output, **grown)
+        d = make_discriminator(
+            self.discriminator_inputs(shape), width,
+            outputs=outputs, norm=d_norm, noise=noise, dropout=dropout, minibatch=minibatch, **grown,
+        )  # fmt: skip
+        for network, normed in ((g, norm != "none"), (d, d_norm)):
+            if normed:
+                INITS[init](network)
+        if norm == "virtual":
+            g = nn.VirtualBatch(g, self.references(latent))
+        super().__init__(g, d, latent, shape, OUTPUTS[output].black, **game)
+
+    def generator_inputs(self, latent: int) -> int:
+        """How many numbers the generator gets."""
+        return latent
+
+    def discriminator_inputs(self, image_shape: Shape) -> Shape:
+        """The shape of what the discriminator gets."""
+        return image_shape
+
+    def references(self, latent: int) -> Tensor:
+        """A reference batch of the generator's inputs."""
+        return ag.randn(REFERENCES, latent)

@@ -1,0 +1,98 @@
+"""What generators and discriminators of every form are made of: norms, outputs, heads, and the DCGAN's initial values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import autograd_mini as ag
+from autograd_mini import nn
+from autograd_mini.tensor import Tensor, TensorLike
+
+SLOPE: Final = 0.2  # of leaky ReLU
+
+
+class Output(NamedTuple):
+    """What ends a generator, and the value in its range that stands for black; white is 1."""
+
+    layer: Callable[[], nn.Module]
+    black: float
+
+
+OUTPUTS: Final[dict[str, Output]] = {
+    "tanh": Output(nn.Tanh, -1.0),
+    "sigmoid": Output(nn.Sigmoid, 0.0),
+    "linear": Output(nn.Identity, 0.0),
+}
+NORMS: Final[dict[str, Callable[[int, int], list[nn.Module]]]] = {
+    "batch": lambda axes, channels: [nn.BatchNorm1d(channels) if axes == 1 else nn.BatchNorm2d(channels)],
+    "virtual": lambda axes, channels: [nn.VirtualBatchNorm(channels)],
+    "none": lambda axes, channels: [],
+}
+"""Name -> what normalises vectors (1 axis) or maps (2) of so many channels."""
+
+
+class Discriminator(nn.Module):
+    """A body, whose outputs are the features f(x), and a head that judges them; the result is the logit of "real", (N,).
+
+    A head with one output gives it. One with two is a softmax over (generated, real), whose logit is the difference of the two,
+    for softmax(a, b)₂ = σ(b − a). A head with more is a classifier: see `nn.real_logit`.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> from autograd_mini.models.gans.networks import Discriminator
+    >>> softmax = Discriminator(nn.Identity(), nn.Identity())
+    >>> softmax(Tensor([[1.0, 3.0]]))
+    Tensor([2.])
+    """
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        self.body, self.head = body, head
+
+    def features(self, images: TensorLike) -> Tensor:
+        """f(x), the features before the head, (N, F)."""
+        return ag.flatten(self.body(images), 1)
+
+    def outputs(self, images: TensorLike) -> Tensor:
+        """What the head says, (N, 1), (N, 2) or (N, classes)."""
+        return self.head(self.body(images))
+
+    def forward(self, images: TensorLike) -> Tensor:
+        outputs = self.outputs(images)
+        count = outputs.shape[1]
+        if count > 2:
+            return nn.real_logit(outputs)
+        return outputs[:, 1] - outputs[:, 0] if count == 2 else outputs[:, 0]
+
+
+def discriminating_head(features: int, outputs: int, minibatch: int) -> nn.Sequential:
+    """A linear layer over features (N, features), after minibatch discrimination by that many kernels if there are any.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini.models.gans.networks import discriminating_head
+    >>> discriminating_head(8, 2, minibatch=10)(ag.zeros((5, 8))).shape
+    (5, 2)
+    """
+    mates = [nn.MinibatchDiscrimination(features, minibatch)] * (minibatch > 0)
+    return nn.Sequential(*mates, nn.Linear(features + minibatch, outputs))
+
+
+def dcgan_init(network: nn.Module) -> nn.Module:
+    """Weights of convolutions and linear layers from N(0, 0.02²), γ of norms from N(1, 0.02²), each β 0 (Radford et al. 2016).
+
+    >>> from autograd_mini import nn
+    >>> from autograd_mini.models.gans.networks import dcgan_init
+    >>> layer = dcgan_init(nn.Conv2d(8, 64, 4, bias=False))
+    >>> bool(abs(layer.weight.std() - 0.02) < 0.002)
+    True
+    """
+
+    def start(module: nn.Module) -> None:
+        if isinstance(module, nn.MinibatchDiscrimination):  # its kernels have a size of their own
+            return
+        weight, bias = (vars(module).get(name) for name in ("weight", "bias"))
+        if weight is not None:
+            nn.init.normal_(weight, float(weight.ndim == 1), 0.02)
+        if bias is not None:
+            nn.init.zeros_(bias)
+
+    return network.apply(start)

@@ -1,0 +1,125 @@
+"""Generators and discriminators that double and halve images, read off one table of maps: the DCGAN's and the report's.
+
+Radford et al. 2016 grow an image by transposed convolutions, the report by bilinear upsampling and convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from autograd_mini import nn
+from autograd_mini.tensor import Shape
+
+from .networks import NORMS, OUTPUTS, SLOPE, Discriminator, discriminating_head
+
+SMALLEST: Final = 7  # pixels of a side that is not halved any more
+
+
+class Growth(NamedTuple):
+    """How an image starts, from z to a map (C, H, W), and how it doubles, from so many channels to the next map."""
+
+    first: Callable[[int, Shape], list[nn.Module]]
+    double: Callable[[int, Shape], list[nn.Module]]
+
+
+GROWTH: Final = {
+    "transposed": Growth(
+        lambda z, start: [nn.Unflatten(1, (z, 1, 1)), nn.ConvTranspose2d(z, start[0], start[1:], bias=False)],  # type: ignore[arg-type]
+        lambda before, after: [nn.ConvTranspose2d(before, after[0], window(after), 2, 1, bias=False)],
+    ),
+    "bilinear": Growth(
+        lambda z, start: [nn.Linear(z, start[0] * start[1] * start[2]), nn.Unflatten(1, start)],
+        lambda before, after: [nn.Upsample(after[1:], mode="asymmetric"), nn.Conv2d(before, after[0], 3, padding=1)],
+    ),
+}
+
+
+def pyramid(image_shape: Shape, width: int, smallest: int = SMALLEST) -> list[Shape]:
+    """The maps (C, H, W) from the smallest to the image: sides are halved while above `smallest`, and channels double.
+
+    Half of an odd side is rounded up. ValueError for images that cannot be halved once.
+
+    >>> from autograd_mini.models.gans.pyramid import pyramid
+    >>> pyramid((3, 64, 64), 64)
+    [(512, 4, 4), (256, 8, 8), (128, 16, 16), (64, 32, 32), (3, 64, 64)]
+    >>> pyramid((1, 28, 28), 32), pyramid((1, 28, 28), 32, smallest=4)[0]
+    ([(64, 7, 7), (32, 14, 14), (1, 28, 28)], (128, 4, 4))
+    """
+    maps: list[Shape] = [tuple(image_shape)]
+    sides = tuple(image_shape[1:])
+    while len(sides) == 2 and min(sides) > max(smallest, 1):
+        sides = tuple((side + 1) // 2 for side in sides)
+        maps.append((width << (len(maps) - 1), *sides))
+    if len(maps) == 1:
+        raise ValueError(f"expected images (C, H, W) with sides above {smallest}, got {tuple(image_shape)}")
+    return maps[::-1]
+
+
+def window(after: Shape) -> tuple[int, int]:
+    """The kernel that halves a map (C, H, W) with stride 2 and padding 1, or doubles its half: 4 along even sides, 3 along odd.
+
+    >>> from autograd_mini.models.gans.pyramid import window
+    >>> window((64, 14, 14)), window((128, 7, 7))
+    ((4, 4), (3, 3))
+    """
+    return 4 - after[1] % 2, 4 - after[2] % 2
+
+
+def generator(
+    inputs: int, image_shape: Shape, width: int, norm: str, output: str, growth: str = "transposed", smallest: int = SMALLEST
+) -> nn.Sequential:
+    """z (N, inputs) → images (N, C, H, W) through the maps of the pyramid, each normalised, then ReLU, but for the last.
+
+    "transposed": transposed convolutions without bias, the first as large as its map, then 4/2/1 (kernel, stride, padding), or
+    3/2/1 to odd sides. "bilinear": a dense layer, then asymmetric bilinear upsampling and a 3×3 convolution each.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini.models.gans.pyramid import generator
+    >>> generator(100, (3, 32, 32), 8, "batch", "tanh")(ag.randn(2, 100)).shape
+    (2, 3, 32, 32)
+    """
+    first, double = GROWTH[growth]
+    maps = pyramid(image_shape, width, smallest)
+    layers = first(inputs, maps[0])
+    for (before, *_), after in pairwise(maps):
+        layers += [*NORMS[norm](2, before), nn.ReLU(), *double(before, after)]
+    return nn.Sequential(*layers, OUTPUTS[output].layer())
+
+
+def discriminator(
+    image_shape: Shape,
+    width: int,
+    *,
+    outputs: int,
+    norm: bool,
+    noise: float,
+    dropout: float,
+    minibatch: int,
+    smallest: int = SMALLEST,
+) -> Discriminator:
+    """Images (N, C, H, W) → the head's outputs, down the maps of the pyramid by convolutions 4/2/1, or 3/2/1 from odd sides.
+
+    Leaky ReLU after each; batch norm if `norm`, but for the first, else a bias. The head is a convolution as large as the last
+    map; with `minibatch` kernels, minibatch discrimination and a linear layer. `noise` is the deviation of what is added to
+    the images, `dropout` the share dropped after each map.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini.models.gans.pyramid import discriminator
+    >>> d = discriminator((3, 32, 32), 8, outputs=2, norm=True, noise=0.1, dropout=0.3, minibatch=5)
+    >>> d(ag.zeros((2, 3, 32, 32))).shape
+    (2,)
+    """
+    maps = pyramid(image_shape, width, smallest)
+    layers: list[nn.Module] = [nn.GaussianNoise(noise)] * (noise > 0)
+    for i, (larger, (after, *_)) in enumerate(pairwise(maps[::-1])):
+        layers += [nn.Conv2d(larger[0], after, window(larger), 2, 1, bias=not norm)]
+        layers += NORMS["batch" if norm and i else "none"](2, after)
+        layers += [nn.LeakyReLU(SLOPE), *[nn.Dropout(dropout)] * (dropout > 0)]
+    channels, *kernel = maps[0]
+    if minibatch:
+        head = nn.Sequential(nn.Flatten(), *discriminating_head(channels * kernel[0] * kernel[1], outputs, minibatch))
+    else:
+        head = nn.Sequential(nn.Conv2d(channels, outputs, (kernel[0], kernel[1]), bias=not norm), nn.Flatten())
+    return Discriminator(nn.Sequential(*layers), head)

@@ -1,0 +1,123 @@
+"""A GAN whose discriminator is a classifier that learns from few labels (Salimans et al. 2016, section 5; MNIST's recipe).
+
+The classifier has k logits; a generated image is its class k + 1, whose logit is 0. So D(x) = Z / (Z + 1) with Z = Σ exp lᵢ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+
+import autograd_mini as ag
+from autograd_mini import nn
+from autograd_mini.tensor import Array, Tensor, TensorLike
+
+from ..classifiers.base import Classifier
+from .adversarial import AdversarialModel, Batch
+from .networks import OUTPUTS, Discriminator
+
+SIZES = (100, 1, 28, 28, 10)  # latent dimensions; channels, height and width of the images; classes
+CLASSIFIER: Final = (1000, 500, 250, 250, 250)  # hidden units
+GENERATOR: Final = (500, 500)
+INPUT_NOISE, HIDDEN_NOISE = 0.3, 0.5  # deviations of what is added in the classifier
+RULES: Final[dict[str, Any]] = {"feature_matching": "mean", "ema": 0.999}
+
+
+class SemiSupervisedGAN(AdversarialModel, Classifier):
+    """A classifier of images into `sizes[-1]` classes, and a generator that gives it more to learn from.
+
+    `sizes` are (latent, C, H, W, classes). The classifier is 1000-500-250-250-250 with weight norm, ReLU and Gaussian noise;
+    the generator, uniform noise-500-500 with softplus and batch norm, ends in a sigmoid. Batches are (unlabelled images,
+    labelled images, labels), as `PartlyLabelled` gives them, or (images, labels), which then serve as both.
+    `unsupervised_weight` is 1 in the paper's text and ½ in its code. Other options are those of `Game`; the loss "saturating"
+    without feature matching is the generator's −V of the notes.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import models
+    >>> gan = models.SemiSupervisedGAN((16, 1, 8, 8, 10))
+    >>> gan(ag.zeros((5, 8, 8))).shape, gan.sample(2).shape
+    ((5, 10), (2, 1, 8, 8))
+    """
+
+    def __init__(self, sizes: Sequence[int] = SIZES, *, unsupervised_weight: float = 1.0, **game: Any) -> None:
+        if len(sizes) != 5 or min(sizes) < 1 or sizes[-1] < 3:
+            raise ValueError(f"expected sizes (latent, channels, height, width, 3 or more classes), got {tuple(sizes)}")
+        latent, *image, classes = sizes
+        self.unsupervised_weight = unsupervised_weight
+        g: list[nn.Module] = [nn.Lambda(uniform)]
+        for before, after in pairwise((latent, *GENERATOR)):
+            g += [nn.Linear(before, after), nn.Softplus(), nn.BatchNorm1d(after)]
+        g += [nn.Linear(GENERATOR[-1], math.prod(image)), nn.Unflatten(1, tuple(image)), nn.Sigmoid()]
+        d: list[nn.Module] = [nn.Flatten(), nn.GaussianNoise(INPUT_NOISE)]
+        for before, after in pairwise((math.prod(image), *CLASSIFIER)):
+            d += [nn.WeightNorm(nn.Linear(before, after)), nn.ReLU(), nn.GaussianNoise(HIDDEN_NOISE)]
+        classifier = Discriminator(nn.Sequential(*d), nn.WeightNorm(nn.Linear(CLASSIFIER[-1], classes)))
+        rules = {**RULES, **game}
+        super().__init__(nn.Sequential(*g), classifier, latent, tuple(image), OUTPUTS["sigmoid"].black, **rules)
+
+    def averaged(self) -> nn.Module:
+        return self.discriminator
+
+    def start(self, images: TensorLike) -> None:
+        """Sets lengths and biases of the weight-normalised layers by a batch of images."""
+        nn.data_dependent_init(self.discriminator, self.real(images))
+
+    def forward(self, images: TensorLike) -> Tensor:
+        return self.discriminator.outputs(self.real(images))
+
+    def d_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """L + w (U + V), see `nn.semi_supervised_loss`; D(x), D(G(z)), and the accuracy on the labelled images."""
+        images, labels = batch[-2:]
+        with ag.no_grad():
+            fake = self.generate(self.noise(len(batch[0])))
+        kinds = [self.real(images), self.real(batch[0]), fake]
+        together = self.discriminator.outputs(ag.concatenate(kinds))  # one pass: weights are normalised once
+        ends = np.cumsum([len(kind) for kind in kinds])
+        labelled, unlabelled, generated = together[: ends[0]], together[ends[0] : ends[1]], together[ends[1] :]
+        loss = nn.semi_supervised_loss(labelled, labels, unlabelled, generated, unsupervised_weight=self.unsupervised_weight)
+        told = {name: ag.mean(ag.sigmoid(nn.real_logit(x.detach()))) for name, x in (("real", unlabelled), ("fake", generated))}
+        return {"loss": self._held("d", loss), **told, "accuracy": ag.mean(ag.argmax(labelled, axis=1) == labels)}
+
+
+def uniform(z: Tensor) -> Tensor:
+    """Φ(z): draws from N(0, 1) become draws from U(0, 1).
+
+    >>> from autograd_mini.models.gans.semi_supervised_gan import uniform
+    >>> import autograd_mini as ag
+    >>> uniform(ag.zeros(1))
+    Tensor([0.5])
+    """
+    return (ag.erf(z * math.sqrt(0.5)) + 1) * 0.5
+
+
+class PartlyLabelled:
+    """A data set of which only `per_class` images of each class, drawn by `seed`, keep their labels.
+
+    `dataset[rows]` gives (images, labelled images, their labels), equally many: the labelled ones go round from a place that
+    depends on the first row, so that a batch as large as their number has each of them once.
+
+    >>> from autograd_mini import nn
+    >>> from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled
+    >>> few = PartlyLabelled(nn.data.digits().train, per_class=5, seed=0)
+    >>> images, labelled, labels = few[:50]
+    >>> images.shape, labelled.shape, sorted(set(labels.tolist())), len(few)
+    ((50, 8, 8), (50, 8, 8), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 1442)
+    """
+
+    def __init__(self, split: nn.data.Split, per_class: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.split = split
+        chosen = [rng.permutation(np.flatnonzero(split.labels == c))[:per_class] for c in np.unique(split.labels)]
+        self.labelled = rng.permutation(np.concatenate(chosen))
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, rows: Any) -> tuple[Array, ...]:
+        numbers = np.arange(len(self))[rows]
+        around = self.labelled[(numbers[0] + np.arange(len(numbers))) % len(self.labelled)]
+        return self.split.images[rows], *self.split[around]

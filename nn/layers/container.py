@@ -1,0 +1,187 @@
+"""Modules that hold modules: in a row, in a list, in a dict; and wrappers for nothing and for a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
+from typing import Any, Generic, Self, TypeVar, overload
+
+from autograd_mini.state import modes
+from autograd_mini.tensor import Tensor
+
+from ..module import Module, pairs
+
+M = TypeVar("M", bound=Module)
+
+
+def _checked(owner: object, key: object, value: M) -> M:
+    if not isinstance(value, Module):
+        raise TypeError(
+            f"{type(owner).__name__}: item {key!r} is no Module but {type(value).__name__}; nn.Lambda wraps a function"
+        )
+    return value
+
+
+class _Container(Module):
+    """A module whose items go by their own key or place, without a prefix; other attributes come after them."""
+
+    _items: Any  # replaced at each change, by which a compiled step notices
+
+    @property
+    def _current(self) -> Any:
+        """The items, as whoever looks at them while a step is being compiled relies on them."""
+        if modes.tracer is not None:
+            self.declare(modes.tracer)
+        return self._items
+
+    def members(self) -> Iterator[tuple[Any, Any]]:
+        attributes = dict(vars(self))
+        yield from pairs(attributes.pop("_items", ()))
+        yield from attributes.items()
+
+    def __len__(self) -> int:
+        return len(self._current)
+
+
+class _Row(_Container, Generic[M]):
+    """Modules in a row."""
+
+    def __init__(self, modules: Iterable[M]):
+        self._items: list[M] = []
+        self.extend(modules)
+
+    def append(self, module: M) -> Self:
+        """Adds a module at the end; returns the container. TypeError for anything but a Module."""
+        self._items = [*self._items, _checked(self, len(self._items), module)]
+        return self
+
+    def extend(self, modules: Iterable[M]) -> Self:
+        """Adds modules at the end; returns the container."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def __iter__(self) -> Iterator[M]:
+        return iter(self._current)
+
+    @overload
+    def __getitem__(self, index: int) -> M: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> M | Self:
+        if not isinstance(index, slice):
+            return self._current[index]
+        part = copy(self)
+        part._items = self._current[index]
+        return part
+
+    def __setitem__(self, index: int, module: M) -> None:
+        items = list(self._items)
+        items[index] = _checked(self, index, module)
+        self._items = items
+
+
+class Sequential(_Row[Any]):
+    """Modules applied one after the other. It has a length, can be iterated, indexed and sliced, and shares what a slice holds.
+
+    >>> from autograd_mini import nn
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> net([[1.0, 2.0]]).shape, net[:2]([[1.0, 2.0]]).shape
+    ((1, 1), (1, 3))
+    >>> net
+    Sequential(
+      (0): Linear(in_features=2, out_features=3, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=3, out_features=1, bias=True)
+    )
+    """
+
+    def __init__(self, *modules: Module):
+        super().__init__(modules)
+
+    def forward(self, x: Any) -> Any:
+        for module in self._items:
+            x = module(x)
+        return x
+
+
+class ModuleList(_Row[M]):
+    """A list of modules to be used by name: `forward` is yours to write around it. A plain list as an attribute does as well.
+
+    >>> from autograd_mini import nn
+    >>> layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+    >>> len(layers), len(list(layers.parameters()))
+    (3, 6)
+    """
+
+    def __init__(self, modules: Iterable[M] = ()):
+        super().__init__(modules)
+
+
+class ModuleDict(_Container, Generic[M]):
+    """A dict of modules; their names are the keys. A plain dict as an attribute does as well.
+
+    >>> from autograd_mini import nn
+    >>> heads = nn.ModuleDict({"mu": nn.Linear(4, 2), "logvar": nn.Linear(4, 2)})
+    >>> list(heads.state_dict())
+    ['mu.weight', 'mu.bias', 'logvar.weight', 'logvar.bias']
+    """
+
+    def __init__(self, modules: Mapping[str, M] | None = None):
+        self._items: dict[str, M] = {}
+        for key, module in (modules or {}).items():
+            self[key] = module
+
+    def __getitem__(self, key: str) -> M:
+        return self._current[key]
+
+    def __setitem__(self, key: str, module: M) -> None:
+        self._items = {**self._items, key: _checked(self, key, module)}
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._current
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._current)
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return self._current.keys()
+
+    def values(self) -> Iterable[M]:
+        """The modules."""
+        return self._current.values()
+
+    def items(self) -> Iterable[tuple[str, M]]:
+        """The (name, module) pairs."""
+        return self._current.items()
+
+
+class Identity(Module):
+    """Returns its input: a place left empty.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> nn.Identity()(Tensor(2.0))
+    Tensor(2.0)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class Lambda(Module):
+    """A function of tensors as a module.
+
+    >>> import autograd_mini as ag
+    >>> ag.nn.Lambda(ag.square)([3.0])
+    Tensor([9.])
+    """
+
+    def __init__(self, function: Callable[..., Any]):
+        self.function = function
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def extra_repr(self) -> str:
+        return getattr(self.function, "__name__", repr(self.function))

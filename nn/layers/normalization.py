@@ -1,0 +1,217 @@
+"""Normalisation as layers: over the batch, over a reference batch, or over the features of each example."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+import autograd_mini as ag
+from autograd_mini.apply import floating
+from autograd_mini.tensor import Shape, Tensor, TensorLike
+
+from .. import init
+from ..module import Buffer, Module, Parameter
+from .base import Layer, empty
+
+
+class _Affine(Layer):
+    """A layer that ends by x̂ γ + β, with γ = `weight` and β = `bias` of one shape, which start at 1 and 0; both may be None."""
+
+    def __init__(self, shape: Shape, weight: bool, bias: bool, dtype: DTypeLike | None):
+        self.weight = init.ones_(Parameter(empty(shape, dtype))) if weight else None
+        self.bias = init.zeros_(Parameter(empty(shape, dtype))) if bias else None
+
+
+# -- over the batch --------------------------------------------------------------------------------------------------------
+
+
+class _BatchNorm(_Affine):
+    shapes: ClassVar[dict[int, str]]  # what it takes, by number of axes
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        dtype: DTypeLike | None = None,
+    ):
+        super().__init__((num_features,), affine, affine, dtype)
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.running_mean = self.running_var = self.num_batches_tracked = None
+        if track_running_stats:
+            self.running_mean = init.zeros_(Buffer(empty((num_features,), dtype)))
+            self.running_var = init.ones_(Buffer(empty((num_features,), dtype)))
+            self.num_batches_tracked = Buffer(0)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = floating(x)
+        if x.ndim not in self.shapes or x.shape[1] != self.num_features:
+            shapes = " or ".join(self.shapes.values())
+            raise ValueError(f"expected an input of shape {shapes} with C = {self.num_features}, got {x.shape}")
+        if not self.training and self.running_mean is not None and self.running_var is not None:
+            return ag.batch_norm_inference(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
+        count = x.size // self.num_features
+        if self.training and count < 2:
+            raise ValueError(f"training needs more than one value for each channel, got an input of shape {x.shape}")
+        y, mean, var = ag.batch_norm(x, self.weight, self.bias, self.eps)
+        if self.training:
+            self._track(mean.detach(), var.detach() * (count / (count - 1)))
+        return y
+
+    def _track(self, mean: Tensor, var: Tensor) -> None:
+        """Moves the running statistics towards those of a batch, by `momentum`, or by 1/t to average over all t batches."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked.data = self.num_batches_tracked + 1
+        share = 1 / self.num_batches_tracked.astype(np.float64) if self.momentum is None else self.momentum
+        self.running_mean.data = self.running_mean * (1 - share) + mean * share
+        self.running_var.data = self.running_var * (1 - share) + var * share
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}" + ", affine=False" * (self.weight is None)
+
+
+class BatchNorm1d(_BatchNorm):
+    """Normalises each of `num_features` channels of (N, C) or (N, C, L): γ (x − μ) / √(σ² + ε) + β (Ioffe & Szegedy 2015).
+
+    Training takes μ and the biased σ² of the batch, and moves `running_mean` and `running_var` towards μ and the unbiased
+    variance: r ← (1 − momentum) r + momentum · value, or the average over all batches with `momentum=None`. Evaluation takes
+    the running statistics, or the batch's without `track_running_stats`. ValueError for another shape, and in training for
+    one value per channel, whose variance says nothing. Defaults are PyTorch's; TensorFlow's are ε 1e-3 and, in these terms,
+    momentum 0.01.
+
+    >>> from autograd_mini import nn
+    >>> layer = nn.BatchNorm1d(1, eps=0.0)
+    >>> layer([[1.0], [3.0]]).tolist()
+    [[-1.0], [1.0]]
+    >>> layer.running_mean, layer.running_var  # (1 − 0.1) · 1 + 0.1 · 2
+    (Tensor([0.2]), Tensor([1.1]))
+    >>> list(layer.state_dict())
+    ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
+    """
+
+    shapes: ClassVar = {2: "(N, C)", 3: "(N, C, L)"}
+
+
+class BatchNorm2d(_BatchNorm):
+    """`BatchNorm1d` for images (N, C, H, W): μ and σ² are taken over the batch and all pixels of a channel.
+
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> layer = nn.BatchNorm2d(3)
+    >>> layer(np.ones((2, 3, 4, 4), np.float32)).shape
+    (2, 3, 4, 4)
+    """
+
+    shapes: ClassVar = {4: "(N, C, H, W)"}
+
+
+# -- over the features -----------------------------------------------------------------------------------------------------
+
+
+class LayerNorm(_Affine):
+    """Normalises each example over its last axes, of lengths `normalized_shape`: γ (x − μ) / √(σ² + ε) + β (Ba et al. 2016).
+
+    >>> from autograd_mini import nn
+    >>> nn.LayerNorm(2, eps=0.0)([[1.0, 3.0]]).tolist()
+    [[-1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Shape,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        *,
+        dtype: DTypeLike | None = None,
+    ):
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = eps
+        super().__init__(self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ag.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}"
+
+
+# -- over a reference batch ------------------------------------------------------------------------------------------------
+
+
+class VirtualBatchNorm(_Affine):
+    """Batch normalisation by a reference batch, so that no output depends on its batch-mates (Salimans et al. 2016, 3.5).
+
+    It stands in a network inside `VirtualBatch`, which puts the n reference examples before the batch. The references are
+    normalised by their own mean and variance; any other example by E[x] and E[x²] combined from the references and
+    itself, with weight 1/(n + 1) on itself (over its own pixels). Inputs are (n + N, C, …), with `num_features` = C.
+    Gradients flow through the references too. It acts alike in training and evaluation. ValueError outside a `VirtualBatch`.
+
+    >>> from autograd_mini import nn
+    >>> net = nn.VirtualBatch(nn.VirtualBatchNorm(1, eps=0.0), [[-1.0], [1.0]])
+    >>> net([[0.0], [5.0]])[0] == net([[0.0], [9.0]])[0]
+    Tensor([ True])
+    """
+
+    references = 0
+
+    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True, *, dtype: DTypeLike | None = None):
+        super().__init__((num_features,), affine, affine, dtype)
+        self.num_features, self.eps = num_features, eps
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x, n = floating(x), self.references
+        if not n:
+            raise ValueError("has no reference batch; nn.VirtualBatch(network, reference) gives it one")
+        if x.ndim < 2 or x.shape[1] != self.num_features or len(x) < n:
+            raise ValueError(f"expected {n} references and a batch, (N, {self.num_features}, …), got {x.shape}")
+        pixels, column = tuple(range(2, x.ndim)), (self.num_features, *(1,) * (x.ndim - 2))
+        ours, theirs = x[:n], x[n:]
+        mean, var = ag.mean(ours, (0, *pixels), keepdims=True), ag.var(ours, (0, *pixels), keepdims=True)
+        own_mean, own_var = ag.mean(theirs, pixels, keepdims=True), ag.var(theirs, pixels, keepdims=True)
+        # The variance of a mixture: that within its parts and that between their means. E[x²] − E[x]² would cancel digits.
+        share = 1 / (n + 1)
+        both_mean = mean * (1 - share) + own_mean * share
+        both_var = var * (1 - share) + own_var * share + ag.square(own_mean - mean) * (share * (1 - share))
+        y = ag.concatenate([(ours - mean) / ag.sqrt(var + self.eps), (theirs - both_mean) / ag.sqrt(both_var + self.eps)])
+        if self.weight is None or self.bias is None:
+            return y
+        return y * ag.reshape(self.weight, column) + ag.reshape(self.bias, column)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}" + ", affine=False" * (self.weight is None)
+
+
+class VirtualBatch(Module):
+    """A network that carries a reference batch along: it is fixed here, and goes through the current weights at every forward.
+
+    The reference examples go before the batch, all layers see both, every `VirtualBatchNorm` knows how many they are,
+    and their outputs are cut off. `reference` is kept in the state as a buffer.
+
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> generator = nn.Sequential(nn.Linear(5, 8, bias=False), nn.VirtualBatchNorm(8), nn.ReLU(), nn.Linear(8, 2))
+    >>> generator = nn.VirtualBatch(generator, np.random.default_rng(0).standard_normal((64, 5), np.float32))
+    >>> generator(np.zeros((3, 5), np.float32)).shape
+    (3, 2)
+    """
+
+    def __init__(self, module: Module, reference: TensorLike):
+        self.module, self.reference = module, Buffer(reference)
+        if not self.reference.ndim or not len(self.reference):
+            raise ValueError(f"VirtualBatch: the reference batch is empty: shape {self.reference.shape}")
+        for part in module.modules():
+            if isinstance(part, VirtualBatchNorm):
+                part.references = len(self.reference)
+
+    def forward(self, x: TensorLike) -> Any:
+        x = floating(x)
+        if x.shape[1:] != self.reference.shape[1:]:
+            raise ValueError(f"VirtualBatch: examples of shape {x.shape[1:]} beside references {self.reference.shape[1:]}")
+        return self.module(ag.concatenate([self.reference, x]))[len(self.reference) :]

@@ -1,0 +1,340 @@
+"""Loss functions. Shapes must match exactly: broadcasting predictions against targets is nearly always a mistake.
+
+`reduction` is "mean" (over all elements), "sum", "none" (one loss per element) or "batchmean" (the sum divided by the length
+of the first axis: what belongs to one example is added up, and the examples are averaged).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import autograd_mini as ag
+from autograd_mini.apply import apply, floating
+from autograd_mini.primitive import Primitive
+from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
+
+from .reduction import Reduction, paired, reduced
+
+# -- regression ------------------------------------------------------------------------------------------------------------
+
+
+def mse_loss(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
+    """Squared error (ŷ − y)², for predictions and targets of the same shape (ValueError otherwise).
+
+    >>> from autograd_mini import nn
+    >>> nn.mse_loss([1.0, 2.0], [1.0, 4.0])
+    Tensor(2.0)
+    """
+    a, b = paired("mse_loss", predictions, targets)
+    return reduced(ag.square(a - b), reduction)
+
+
+def l1_loss(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
+    """Absolute error |ŷ − y|, with gradient 0 at 0; shapes as in `mse_loss`.
+
+    >>> from autograd_mini import nn
+    >>> nn.l1_loss([1.0, 2.0], [1.0, 4.0])
+    Tensor(1.0)
+    """
+    a, b = paired("l1_loss", predictions, targets)
+    return reduced(ag.abs(a - b), reduction)
+
+
+def smooth_l1_loss(predictions: TensorLike, targets: TensorLike, *, beta: float = 1.0, reduction: Reduction = "mean") -> Tensor:
+    """d²/(2β) where the error d = |ŷ − y| is below β, else d − β/2 (Girshick 2015, eq. 3, with β = 1); `l1_loss` for β = 0.
+
+    It is Huber's loss divided by β. Shapes as in `mse_loss`; ValueError for a negative β.
+
+    >>> from autograd_mini import nn
+    >>> nn.smooth_l1_loss([0.5, 3.0], [0.0, 0.0], reduction="none")
+    Tensor([0.125, 2.5  ])
+    """
+    if not beta >= 0:
+        raise ValueError(f"smooth_l1_loss: beta must be ≥ 0, got {beta}")
+    a, b = paired("smooth_l1_loss", predictions, targets)
+    error = ag.abs(a - b)
+    if beta:
+        error = ag.where(error < beta, ag.square(a - b) * (0.5 / beta), error - 0.5 * beta)
+    return reduced(error, reduction)
+
+
+def gaussian_nll_loss(
+    predictions: TensorLike,
+    targets: TensorLike,
+    var: TensorLike,
+    *,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """−log N(y; ŷ, σ²) = ½ (log σ² + (y − ŷ)²/σ²), with ½ log 2π added if `full` (Nix & Weigend 1994).
+
+    `var` is σ², clamped below at `eps`; all shapes are equal (ValueError otherwise, and for a negative variance).
+
+    >>> from autograd_mini import nn
+    >>> nn.gaussian_nll_loss([1.0], [3.0], [1.0])
+    Tensor(2.0)
+    """
+    a, b = paired("gaussian_nll_loss", predictions, targets)
+    spread = paired("gaussian_nll_loss", a, var)[1]
+    if bool((spread < 0).any()):
+        raise ValueError("gaussian_nll_loss: a variance is negative")
+    spread = ag.maximum(spread, eps)
+    loss = (ag.log(spread) + ag.square(a - b) / spread) * 0.5
+    return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+
+
+# -- two classes -----------------------------------------------------------------------------------------------------------
+
+
+def _bce(p: Array, t: Array) -> Any:
+    if p.size and not (p.min() >= 0 and p.max() <= 1):  # nan is outside, too
+        raise ValueError
+    with np.errstate(divide="ignore"):
+        return (t - 1) * np.maximum(np.log1p(-p), -100) - t * np.maximum(np.log(p), -100)
+
+
+def _not_probabilities(p: Array, t: Array) -> str:
+    return f"probabilities must lie in [0, 1], got {p.min()} to {p.max()}; binary_cross_entropy_with_logits takes logits"
+
+
+def _bce_by_probability(xp: Any, g: Any, y: Any, p: Any, t: Any) -> Any:
+    # Limited below, so that a wrong answer given with certainty has a large, finite gradient and a right one has 0.
+    smallest = max(1e-12, float(np.finfo(p.dtype).tiny))
+    return g * (p - t) / xp.maximum(p * (1 - p), smallest)
+
+
+_BCE = Primitive(
+    "binary_cross_entropy",
+    _bce,
+    (_bce_by_probability, lambda xp, g, y, p, t: g * (xp.maximum(xp.log(1 - p), -100) - xp.maximum(xp.log(p), -100))),
+    formula="−t ln p − (1 − t) ln(1 − p)",
+    derivative=("(p − t) / (p (1 − p))", "ln(1 − p) − ln p"),
+    kink="logarithms are clamped at −100",
+    explain=_not_probabilities,
+)
+
+
+def binary_cross_entropy(probabilities: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
+    """−t ln p − (1 − t) ln(1 − p) for probabilities p in [0, 1] and targets t of the same shape (ValueError otherwise).
+
+    Logarithms are clamped at −100, so that loss and gradient stay finite at p = 0 and 1. Where p comes from a sigmoid,
+    `binary_cross_entropy_with_logits` is exact.
+
+    >>> from autograd_mini import nn
+    >>> nn.binary_cross_entropy([0.0, 0.5], [1.0, 1.0], reduction="none")
+    Tensor([100.       ,   0.6931472])
+    """
+    return reduced(apply(_BCE, paired("binary_cross_entropy", probabilities, targets)), reduction)
+
+
+def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
+    """−t ln σ(x) − (1 − t) ln(1 − σ(x)) = ln(1 + eˣ) − x t, exact for any logit x; the gradient by x is σ(x) − t.
+
+    Logits and targets have the same shape (ValueError otherwise).
+
+    >>> from autograd_mini import nn
+    >>> nn.binary_cross_entropy_with_logits([1000.0, -1000.0], [1.0, 1.0], reduction="none")
+    Tensor([   0., 1000.])
+    """
+    pair = paired("binary_cross_entropy_with_logits", logits, targets)
+    return reduced(ag.binary_cross_entropy_with_logits(*pair), reduction)
+
+
+# -- many classes ----------------------------------------------------------------------------------------------------------
+
+
+def _kept_mean(losses: Array, kept: Array, total: Array) -> Any:
+    if not kept.any():
+        warnings.warn("cross_entropy: every target is ignored, so the mean loss is nan", RuntimeWarning, stacklevel=2)
+    return np.add.reduce(losses, axis=None, where=kept) / (total or losses.dtype.type(np.nan))
+
+
+_KEPT_MEAN = Primitive(
+    "kept_mean",
+    _kept_mean,
+    (lambda xp, g, y, x, kept, total: g * xp.kept_share(kept, total), None, None),
+    formula="Σ x / total, where kept",
+    derivative=("[kept] / total",),
+    kink="0 where nothing is kept",
+    uniform=False,
+)
+Primitive(
+    "kept_share",
+    lambda kept, total: kept / (total or total.dtype.type(1)),
+    formula="[kept] / total",
+    constant=True,
+    uniform=False,
+)
+
+
+def cross_entropy(
+    logits: TensorLike,
+    targets: TensorLike,
+    *,
+    weight: TensorLike | None = None,
+    reduction: Reduction = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """−Σ_c q_c ln softmax(x)_c over the classes: axis 1 of logits (N, C) or (N, C, …), or the only axis of (C,).
+
+    Targets are class indices (integers of the logits' shape without the class axis) or class probabilities q (floats of the
+    logits' shape); ValueError for other shapes, IndexError for an index outside [0, C). Positions with the index `ignore_index`
+    cost nothing and do not count in the mean (PyTorch ignores −100 unasked). With `label_smoothing` ε, q becomes
+    (1 − ε) q + ε/C (Szegedy et al. 2016, section 7). `weight` (C,) multiplies each class's term; as in PyTorch the mean for
+    class indices is then divided by the sum of the targets' weights.
+
+    >>> from autograd_mini import nn
+    >>> nn.cross_entropy([[0.0, 0.0], [1000.0, 0.0]], [1, 0], reduction="none")
+    Tensor([0.6931472, 0.       ])
+    >>> nn.cross_entropy([[0.0, 0.0]], [[0.25, 0.75]])
+    Tensor(0.6931472)
+    """
+    return _classified(ag.softmax_cross_entropy, logits, targets, weight, reduction, ignore_index, label_smoothing)
+
+
+def nll_loss(
+    log_probabilities: TensorLike,
+    targets: TensorLike,
+    *,
+    weight: TensorLike | None = None,
+    reduction: Reduction = "mean",
+    ignore_index: int | None = None,
+) -> Tensor:
+    """−ln p_t of the target class t, for log-probabilities as `log_softmax` gives them; shapes and options as `cross_entropy`.
+
+    >>> import autograd_mini as ag
+    >>> ag.nn.nll_loss(ag.log([[0.25, 0.75]]), [1], reduction="sum")
+    Tensor(0.2876821)
+    """
+    return _classified(_minus_chosen, log_probabilities, targets, weight, reduction, ignore_index, 0.0)
+
+
+def _minus_chosen(x: Tensor, t: Tensor) -> Tensor:
+    """−x_t for classes t, −Σ_c t_c x_c for probabilities t."""
+    if t.dtype.kind == "f":
+        return -ag.sum(t * x, -1)
+    if t.shape != x.shape[:-1]:
+        raise ValueError(f"nll_loss: log-probabilities {x.shape} do not fit targets {t.shape}")
+    if t.size and not 0 <= int(t.min()) <= int(t.max()) < x.shape[-1]:
+        raise IndexError(f"nll_loss: targets must lie in [0, {x.shape[-1]}), got {t.min().item()} to {t.max().item()}")
+    return -ag.take_along_axis(x, t[..., None], -1)[..., 0]
+
+
+def _classified(
+    rows: Callable[[Tensor, Tensor], Tensor],
+    logits: TensorLike,
+    targets: TensorLike,
+    weight: TensorLike | None,
+    reduction: str,
+    ignore_index: int | None,
+    label_smoothing: float,
+) -> Tensor:
+    """`rows(x, t)`, a loss for each row of classes, with all the options of `cross_entropy` around it."""
+    x, t = floating(logits), as_tensor(targets)
+    x, t = _classes_last(x, t) if x.ndim > 2 else (x, t)
+    whole = t.dtype.kind in "iu"
+    if not whole and t.shape != x.shape:  # a product with the weights would broadcast
+        raise ValueError(f"cross_entropy: logits {x.shape} do not fit probability targets {t.shape}")
+    kept = t != ignore_index if whole and ignore_index is not None else None
+    if kept is not None:
+        t = ag.where(kept, t, 0)
+    scale = None if weight is None else _class_weights(x, weight)
+    share = None  # what each position counts in the mean
+    if whole and not label_smoothing:
+        losses = rows(x, t)
+        if scale is not None:
+            share = ag.take(scale, t)
+            losses = losses * share
+    else:
+        q = _smoothed(ag.one_hot(t, x.shape[-1], x.dtype) if whole else t, label_smoothing)
+        losses = rows(x, q if scale is None else q * scale)
+        share = ag.take(scale, t) if scale is not None and whole else None
+    if kept is None and share is None:
+        return reduced(losses, reduction)
+    kept = Tensor(np.ones(losses.shape, bool)) if kept is None else kept
+    if reduction != "mean":
+        return reduced(ag.where(kept, losses, 0), reduction)
+    total = ag.sum(ag.where(kept, 1.0 if share is None else share, 0)).astype(x.dtype)
+    return apply(_KEPT_MEAN, (losses, kept, total))
+
+
+def _class_weights(x: Tensor, weight: TensorLike) -> Tensor:
+    scale = as_tensor(weight).astype(x.dtype)
+    if scale.shape != x.shape[-1:]:
+        raise ValueError(f"cross_entropy: {x.shape[-1]} classes need a weight of shape {x.shape[-1:]}, got {scale.shape}")
+    return scale
+
+
+def _classes_last(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with the class axis, which is axis 1, moved to the end; class indices have none."""
+    positions = (logits.shape[0], *logits.shape[2:])
+    if targets.shape not in (positions, logits.shape):
+        raise ValueError(
+            f"cross_entropy: logits {logits.shape} need class indices of shape {positions} or probabilities of their own "
+            f"shape, got {targets.shape}"
+        )
+    return ag.moveaxis(logits, 1, -1), ag.moveaxis(targets, 1, -1) if targets.shape == logits.shape else targets
+
+
+def _smoothed(q: Tensor, share: float) -> Tensor:
+    if not 0 <= share <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], got {share}")
+    return q * (1 - share) + share / q.shape[-1]
+
+
+# -- distributions ---------------------------------------------------------------------------------------------------------
+
+
+def kl_div(
+    log_probabilities: TensorLike, targets: TensorLike, *, log_target: bool = False, reduction: Reduction = "batchmean"
+) -> Tensor:
+    """KL(p ‖ q) = Σ p (ln p − ln q), elementwise, for ln q first and then the targets p, or ln p with `log_target`.
+
+    0 ln 0 is 0. Both have one shape, the batch first (ValueError otherwise). Elements add up to the divergence of an example,
+    hence "batchmean"; PyTorch's default, a mean over elements, is not a divergence.
+
+    >>> import autograd_mini as ag
+    >>> ag.nn.kl_div(ag.log([[0.5, 0.5]]), [[1.0, 0.0]])
+    Tensor(0.6931472)
+    """
+    q, p = paired("kl_div", log_probabilities, targets)
+    loss = ag.exp(p) * (p - q) if log_target else ag.xlogy(p, p) - p * q
+    return reduced(loss, reduction)
+
+
+def kl_normal(
+    mu: TensorLike,
+    logvar: TensorLike,
+    other_mu: TensorLike | None = None,
+    other_logvar: TensorLike | None = None,
+    *,
+    reduction: Reduction = "batchmean",
+) -> Tensor:
+    """KL(N(μ, σ²) ‖ N(μ₂, σ₂²)) per dimension, with log σ² given; the second normal is N(0, 1) where it is left out.
+
+    ½ (σ² + μ² − log σ² − 1) against N(0, 1), and ½ (σ²/σ₂² + (μ − μ₂)²/σ₂² − log(σ²/σ₂²) − 1) in general (Kingma & Welling
+    2014, appendix B). Dimensions add up to the divergence of an example, hence "batchmean"; a mean over dimensions is not a
+    divergence. All shapes must be equal, any number of axes with the batch first (ValueError otherwise).
+
+    >>> from autograd_mini import nn
+    >>> nn.kl_normal([[1.0, 2.0]], [[0.0, 0.0]])
+    Tensor(2.5)
+    >>> nn.kl_normal([[1.0, 2.0]], [[0.0, 0.0]], [[1.0, 1.0]], [[0.0, 0.0]])
+    Tensor(0.5)
+    """
+    mu, logvar = paired("kl_normal", mu, logvar)
+    shift, ratio = mu, logvar
+    if other_mu is not None:
+        shift = mu - paired("kl_normal", mu, other_mu)[1]
+    distance = ag.square(shift)
+    if other_logvar is not None:
+        other = paired("kl_normal", logvar, other_logvar)[1]
+        ratio, distance = logvar - other, distance * ag.exp(-other)
+    return reduced((ag.exp(ratio) + distance - ratio - 1) * 0.5, reduction)

@@ -1,0 +1,315 @@
+"""Learning-rate schedules: a table in which each class is a formula, the rate after `t` steps from the rate at the start.
+
+A schedule is made for an optimizer, sets its rates at once to those of t = 0, and moves on with each `step()`, once per
+epoch or per batch as the formula's numbers mean. One schedule per optimizer; `LinearWarmup` may go before another. Names and
+numbers are PyTorch's. `ReduceLROnPlateau` alone depends on what happens, not on t.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from autograd_mini.apply import act
+
+from .joint import Group
+from .optimizer import UPDATE
+
+
+class Stepped(Protocol):
+    """What a schedule asks of an optimizer: groups with a learning rate."""
+
+    @property
+    def param_groups(self) -> list[Group]: ...
+
+
+class LRScheduler(ABC):
+    """Base of the table: a subclass gives `lr(t, base)`, for a group whose rate was `base` at the start.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> class Halved(nn.LRScheduler):
+    ...     def lr(self, t, base):
+    ...         return base / 2**t
+    >>> schedule = Halved(nn.SGD([Tensor([1.0])], lr=0.8))
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.4]
+    """
+
+    def __init__(self, optimizer: Stepped):
+        self.optimizer, self.steps = optimizer, 0
+        self._write()
+
+    @abstractmethod
+    def lr(self, t: int, base: float) -> float:
+        """The learning rate after `t` steps."""
+
+    def step(self) -> None:
+        """Moves on by one and sets the rate of every group."""
+        act(UPDATE, (), {"move": self._forward}, (self, *self.optimizer.param_groups))
+
+    def _forward(self) -> None:
+        self.steps += 1
+        self._write()
+
+    def get_last_lr(self) -> list[float]:
+        """The rates as they are, a number for each group."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The number of steps and the rates at the start."""
+        return {"steps": self.steps, "base_lrs": [group["initial_lr"] for group in self.optimizer.param_groups]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` gave and sets the rates; ValueError for another number of groups."""
+        groups = self.optimizer.param_groups
+        if len(groups) != len(state["base_lrs"]):
+            raise ValueError(f"{type(self).__name__}: expected rates for {len(groups)} groups, got {len(state['base_lrs'])}")
+        for group, base in zip(groups, state["base_lrs"], strict=True):
+            group["initial_lr"] = float(base)
+        self.steps = int(state["steps"])
+        self._write()
+
+    def _write(self) -> None:
+        for group in self.optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+            group["lr"] = self.lr(self.steps, group["initial_lr"])
+
+
+class StepLR(LRScheduler):
+    """base · γ^⌊t / step_size⌋.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> schedule = nn.StepLR(nn.SGD([Tensor([1.0])], lr=1.0), step_size=2)
+    >>> [schedule.lr(t, 1.0) for t in range(4)]
+    [1.0, 1.0, 0.1, 0.1]
+    """
+
+    def __init__(self, optimizer: Stepped, step_size: int, gamma: float = 0.1):
+        self.step_size, self.gamma = _at_least("StepLR: step_size", step_size, 1), gamma
+        super().__init__(optimizer)
+
+    def lr(self, t: int, base: float) -> float:
+        return base * self.gamma ** (t // self.step_size)
+
+
+class MultiStepLR(LRScheduler):
+    """base · γ^k, k being the number of `milestones` that are ≤ t.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> schedule = nn.MultiStepLR(nn.SGD([Tensor([1.0])], lr=1.0), [1, 3])
+    >>> [round(schedule.lr(t, 1.0), 4) for t in range(4)]
+    [1.0, 0.1, 0.1, 0.01]
+    """
+
+    def __init__(self, optimizer: Stepped, milestones: Sequence[int], gamma: float = 0.1):
+        self.milestones, self.gamma = list(milestones), gamma
+        super().__init__(optimizer)
+
+    def lr(self, t: int, base: float) -> float:
+        return base * self.gamma ** sum(milestone <= t for milestone in self.milestones)
+
+
+class ExponentialLR(LRScheduler):
+    """base · γᵗ.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> schedule = nn.ExponentialLR(nn.SGD([Tensor([1.0])], lr=1.0), gamma=0.5)
+    >>> [schedule.lr(t, 1.0) for t in range(3)]
+    [1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, optimizer: Stepped, gamma: float):
+        self.gamma = gamma
+        super().__init__(optimizer)
+
+    def lr(self, t: int, base: float) -> float:
+        return base * self.gamma**t
+
+
+class CosineAnnealingLR(LRScheduler):
+    """η_min + (base − η_min) (1 + cos(π t / T_max)) / 2, from base down to η_min at T_max (Loshchilov & Hutter 2017, eq. 5).
+
+    >>> from autograd_mini import Tensor, nn
+    >>> schedule = nn.CosineAnnealingLR(nn.SGD([Tensor([1.0])], lr=1.0), T_max=2)
+    >>> [round(schedule.lr(t, 1.0), 4) for t in range(3)]
+    [1.0, 0.5, 0.0]
+    """
+
+    def __init__(self, optimizer: Stepped, T_max: int, eta_min: float = 0.0):
+        self.T_max, self.eta_min = _at_least("CosineAnnealingLR: T_max", T_max, 1), eta_min
+        super().__init__(optimizer)
+
+    def lr(self, t: int, base: float) -> float:
+        return _cosine(base, self.eta_min, t / self.T_max)
+
+
+class LinearWarmup(LRScheduler):
+    """From start_factor · base in a straight line to base at t = total_iters; then base, or `after` counted from there.
+
+    Without `after` it is PyTorch's LinearLR. `after` is a schedule for the same optimizer; only its formula is used.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> optimizer = nn.SGD([Tensor([1.0])], lr=1.0)
+    >>> schedule = nn.LinearWarmup(optimizer, 2, start_factor=0.5, after=nn.ExponentialLR(optimizer, 0.1))
+    >>> [round(schedule.lr(t, 1.0), 4) for t in range(5)]
+    [0.5, 0.75, 1.0, 0.1, 0.01]
+    """
+
+    def __init__(
+        self, optimizer: Stepped, total_iters: int = 5, start_factor: float = 1 / 3, *, after: LRScheduler | None = None
+    ):
+        self.total_iters, self.start_factor = _at_least("LinearWarmup: total_iters", total_iters, 1), start_factor
+        self.after = after
+        super().__init__(optimizer)
+
+    def lr(self, t: int, base: float) -> float:
+        if t < self.total_iters:
+            return base * (self.start_factor + (1 - self.start_factor) * t / self.total_iters)
+        return base if self.after is None else self.after.lr(t - self.total_iters, base)
+
+
+class OneCycleLR(LRScheduler):
+    """Up from max_lr / div_factor to max_lr in the share `pct_start` of the steps, then down to start / final_div_factor.
+
+    Both ways go by a half cosine, with `anneal_strategy="linear"` in a straight line (Smith & Topin 2018). With
+    `cycle_momentum`, momentum (β₁ in Adam) goes the other way, from `max_momentum` down to `base_momentum` and up again. The
+    groups' own rates do not count. It ends at t = total_steps − 1 and stays there. ValueError where there is no momentum.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> schedule = nn.OneCycleLR(nn.SGD([Tensor([1.0])], momentum=0.9), max_lr=1.0, total_steps=10)
+    >>> [round(schedule.lr(t, 0.0), 4) for t in (0, 1, 2, 9)]
+    [0.04, 0.52, 1.0, 0.0]
+    """
+
+    def __init__(
+        self,
+        optimizer: Stepped,
+        max_lr: float,
+        total_steps: int,
+        pct_start: float = 0.3,
+        anneal_strategy: Literal["cos", "linear"] = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: float = 0.85,
+        max_momentum: float = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+    ):
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f'OneCycleLR: anneal_strategy must be "cos" or "linear", got {anneal_strategy!r}')
+        if not 0 < pct_start < 1:
+            raise ValueError(f"OneCycleLR: pct_start must lie in (0, 1), got {pct_start}")
+        if cycle_momentum and not all(group.get("momentum") or "betas" in group for group in optimizer.param_groups):
+            raise ValueError("OneCycleLR: the optimizer has no momentum; cycle_momentum=False leaves it so")
+        self.total_steps, self.pct_start = _at_least("OneCycleLR: total_steps", total_steps, 2), pct_start
+        self.anneal = _cosine if anneal_strategy == "cos" else _line
+        self.momenta = (max_momentum, base_momentum, max_momentum) if cycle_momentum else None
+        start = max_lr / div_factor
+        self.rates = (start, max_lr, start / final_div_factor)
+        super().__init__(optimizer)
+
+    def lr(self, t: int, base: float) -> float:
+        return self._between(t, *self.rates)
+
+    def _between(self, t: int, start: float, middle: float, end: float) -> float:
+        top = self.pct_start * self.total_steps - 1
+        if t < top:
+            return self.anneal(start, middle, t / top)
+        return self.anneal(middle, end, min(1.0, (t - top) / (self.total_steps - 1 - top)))
+
+    def _write(self) -> None:
+        super()._write()
+        for group in self.optimizer.param_groups if self.momenta else ():
+            momentum = self._between(self.steps, *self.momenta)  # type: ignore[misc]
+            if "betas" in group:
+                group["betas"] = (momentum, *group["betas"][1:])
+            else:
+                group["momentum"] = momentum
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    """From `start` at share 0 to `end` at share 1 by a half cosine."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+def _line(start: float, end: float, share: float) -> float:
+    """From `start` at share 0 to `end` at share 1 in a straight line."""
+    return start + (end - start) * share
+
+
+def _at_least(name: str, value: int, least: int) -> int:
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return value
+
+
+# -- by what happens -------------------------------------------------------------------------------------------------------
+
+
+class ReduceLROnPlateau:
+    """Multiplies the rates by `factor` when a metric has not become better for more than `patience` steps in a row.
+
+    Better is below best · (1 − threshold) for `mode` "min" and above best · (1 + threshold) for "max"; with `threshold_mode`
+    "abs" it is beyond best ∓ threshold. After a reduction `cooldown` steps do not count as bad. Rates stay ≥ `min_lr`, and a
+    change of at most `eps` is not made. ValueError for a factor that is not below 1, and for other modes.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> optimizer = nn.SGD([Tensor([1.0])], lr=1.0)
+    >>> schedule = nn.ReduceLROnPlateau(optimizer, patience=1)
+    >>> for loss in (3.0, 2.0, 2.0, 2.0):
+    ...     schedule.step(loss)
+    >>> optimizer.param_groups[0]["lr"]
+    0.1
+    """
+
+    def __init__(
+        self,
+        optimizer: Stepped,
+        mode: Literal["min", "max"] = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: Literal["rel", "abs"] = "rel",
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        eps: float = 1e-8,
+    ):
+        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
+            raise ValueError(f'ReduceLROnPlateau: modes are "min", "max" and "rel", "abs", got {mode!r} and {threshold_mode!r}')
+        if not 0 <= factor < 1:
+            raise ValueError(f"ReduceLROnPlateau: factor must lie in [0, 1), got {factor}")
+        self.optimizer, self.factor, self.patience = optimizer, factor, patience
+        self.threshold, self.relative, self.cooldown = threshold, threshold_mode == "rel", cooldown
+        self.min_lr, self.eps, self.sign = min_lr, eps, 1 if mode == "min" else -1
+        self.best, self.num_bad_epochs, self.cooldown_counter = self.sign * math.inf, 0, 0
+
+    def step(self, metric: float) -> None:
+        """Takes note of the metric, a number or a tensor with one element, and reduces the rates if it is time."""
+        value = float(metric)
+        if self._better(value):
+            self.best, self.num_bad_epochs = value, 0
+        else:
+            self.num_bad_epochs += 1
+        if self.cooldown_counter:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown_counter - 1, 0
+        if self.num_bad_epochs > self.patience:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+            for group in self.optimizer.param_groups:
+                lower = max(group["lr"] * self.factor, self.min_lr)
+                if group["lr"] - lower > self.eps:
+                    group["lr"] = lower
+
+    def _better(self, value: float) -> bool:
+        margin = self.threshold * (self.best if self.relative and math.isfinite(self.best) else 1)
+        return self.sign * value < self.sign * self.best - margin
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best metric, the bad steps since, and what is left of the cooldown; rates are the optimizer's state."""
+        return {key: getattr(self, key) for key in ("best", "num_bad_epochs", "cooldown_counter")}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` gave."""
+        self.best, self.num_bad_epochs = float(state["best"]), int(state["num_bad_epochs"])
+        self.cooldown_counter = int(state["cooldown_counter"])

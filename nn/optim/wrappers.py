@@ -1,0 +1,146 @@
+"""Optimizers around optimizers: sharpness-aware minimisation, and one optimizer after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import autograd_mini as ag
+from autograd_mini.apply import act
+from autograd_mini.tensor import Array, Tensor
+
+from .joint import Group
+from .optimizer import UPDATE, Optimizer
+
+
+class SAM:
+    """Sharpness-aware minimisation: steps by the gradient at w + ρ g / ‖g‖₂ (Foret et al. 2021, eq. 2).
+
+    The norm is taken over all parameters. It wraps any optimizer. A step needs two passes, so `step` takes a `closure` that
+    forgets the gradients, computes the loss, calls its `backward` and returns it; the result is the loss at w. The paper's ρ
+    is 0.05. State and groups are the optimizer's. ValueError for a negative ρ.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> optimizer = nn.SAM(nn.SGD([w], lr=0.5), rho=0.25)
+    >>> def closure():
+    ...     optimizer.zero_grad()
+    ...     loss = (w * w).sum()
+    ...     loss.backward()
+    ...     return loss
+    >>> optimizer.step(closure)
+    Tensor(1.0, op=sum)
+    >>> w  # 1 − 0.5 · 2 · 1.25
+    Tensor([-0.25], requires_grad=True)
+    """
+
+    def __init__(self, optimizer: Optimizer, rho: float = 0.05):
+        if not rho >= 0:
+            raise ValueError(f"SAM: rho must be ≥ 0, got {rho}")
+        self.optimizer, self.rho = optimizer, rho
+
+    @property
+    def param_groups(self) -> list[Group]:
+        """The groups of the optimizer."""
+        return self.optimizer.param_groups
+
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:
+        """Climbs to w + ε by a first gradient, takes a second there, goes back to w and steps by the second."""
+        loss = closure()
+        moving = [p for group in self.param_groups for p in group["params"] if p.requires_grad and p.grad is not None]
+        with ag.no_grad():
+            own = [p.copy() for p in moving]
+            squares = [ag.sum(ag.square(p.grad.astype(np.float64))) for p in moving]
+            norm = ag.sqrt(sum(squares, ag.zeros((), dtype=np.float64)))
+            climb = self.rho / ag.where(norm == 0, 1, norm)
+            for p, value in zip(moving, own, strict=True):
+                p.data = value + p.grad * climb
+        try:
+            closure()
+        finally:
+            for p, value in zip(moving, own, strict=True):
+                p.data = value
+        self.optimizer.step()
+        return loss
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients."""
+        self.optimizer.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the optimizer: SAM itself has none."""
+        return self.optimizer.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` gave; errors are the optimizer's."""
+        self.optimizer.load_state_dict(state)
+
+
+class SwitchOptimizer:
+    """One optimizer for the first `at` steps and another from then on: Adam, then momentum SGD (Keskar & Socher 2017).
+
+    Both are made for the same parameters (ValueError otherwise). `param_groups` are those of the one at work.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> optimizer = nn.SwitchOptimizer(nn.Adam([w], lr=0.5), nn.SGD([w], lr=0.25), at=1)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()
+    ...     round(w.item(), 4)
+    0.5
+    0.25
+    """
+
+    def __init__(self, first: Optimizer, second: Optimizer, at: int):
+        ids = [{id(p) for group in optimizer.param_groups for p in group["params"]} for optimizer in (first, second)]
+        if ids[0] != ids[1]:
+            raise ValueError("SwitchOptimizer: the two optimizers were made for different parameters")
+        if at < 0:
+            raise ValueError(f"SwitchOptimizer: at must be ≥ 0, got {at}")
+        self.first, self.second, self.at, self.steps = first, second, at, 0
+
+    @property
+    def active(self) -> Optimizer:
+        """The optimizer that makes the next step."""
+        return self.first if self.steps < self.at else self.second
+
+    @property
+    def param_groups(self) -> list[Group]:
+        """The groups of the optimizer at work."""
+        return self.active.param_groups
+
+    def step(self) -> None:
+        """A step of the optimizer whose turn it is."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None and p.requires_grad:
+                    states = [s for o in (self.first, self.second) for s in (o.state, o.state.get(p, {}))]
+                    act(UPDATE, (p, p.grad), {"move": partial(self._move, p)}, (p._data, *states))
+        act(UPDATE, (), {"move": self._count}, (self,))
+
+    def _move(self, parameter: Tensor, p: Array, g: Array) -> None:
+        # The group is looked up at each step, as the two optimizers may have different ones.
+        group = next(group for group in self.param_groups if any(other is parameter for other in group["params"]))
+        self.active.move(parameter, group, p, g)
+
+    def _count(self) -> None:
+        self.steps += 1
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients."""
+        self.first.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The number of steps, and the state of both optimizers."""
+        return {"steps": self.steps, "first": self.first.state_dict(), "second": self.second.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` gave; errors are the optimizers'."""
+        self.first.load_state_dict(state["first"])
+        self.second.load_state_dict(state["second"])
+        self.steps = int(state["steps"])

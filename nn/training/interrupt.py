@@ -1,0 +1,38 @@
+"""Ctrl-C as a request: work in progress ends at a place of its own choosing."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any, Self
+
+
+class Interrupt:
+    """Inside a `with` block the first Ctrl-C only sets `requested`; the second raises KeyboardInterrupt as ever.
+
+    Python delivers signals to the main thread alone: in others the block changes nothing.
+
+    >>> import signal
+    >>> from autograd_mini.nn.training.interrupt import Interrupt
+    >>> with Interrupt() as interrupt:
+    ...     signal.raise_signal(signal.SIGINT)
+    >>> interrupt.requested
+    True
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: Any = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._request)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _request(self, number: int, frame: object) -> None:
+        self.requested = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,37 @@
+"""The README and the reference page say what is true."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/engine.md", "docs/training.md", "docs/gans.md"])
+def test_examples_run_as_written(page: str) -> None:
+    assert doctest.testfile(str(ROOT / page), module_relative=False).failed == 0
+
+
+def test_the_reference_page_is_current() -> None:
+    """It is generated from the registry; a new operation must appear on it."""
+    result = subprocess.run([sys.executable, "docs/make_reference.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_introductions_on_the_reference_page_are_whole_sentences() -> None:
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    introductions = re.findall(r"^## \w+\n\n(.*?)\n\n\|", page, flags=re.MULTILINE | re.DOTALL)
+    assert len(introductions) > 20
+    assert [text for text in introductions if not text.endswith(".")] == []
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda p: p.name)
+def test_links_and_pictures_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("http") or (page.parent / target).exists(), target

@@ -1,0 +1,231 @@
+"""Two halves of one piece of work: the same bits with a second thread and without, whatever fails, and BLAS as it was."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import threadpoolctl
+from hypothesis import given, settings
+from samples.conv import geometry
+from samples.pool import pools
+
+import autograd_mini as ag
+from autograd_mini import nn
+from autograd_mini.memory import threads as pair
+from autograd_mini.memory.threads import WORTH, in_pair
+from autograd_mini.primitive import arrays
+from autograd_mini.testing import arrays as drawn
+
+
+@pytest.fixture(autouse=True)
+def everything_is_worth_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair, "WORTH", -math.inf)
+
+
+def names() -> list[str]:
+    """The threads that the halves ran in."""
+    return in_pair(lambda part: threading.current_thread().name, 4, WORTH)
+
+
+def blas() -> set[int]:
+    return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_halves_cover_everything_in_order() -> None:
+    for count in range(6):
+        with ag.threads(2):
+            found = in_pair(lambda part, count=count: list(range(count))[part], count, WORTH)
+        assert [k for half in found for k in half] == list(range(count))
+        assert len(found) == 1 + (count > 1)
+
+
+def test_small_work_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair, "WORTH", 10)
+    with ag.threads(2):
+        assert in_pair(lambda part: part, 4, 9) == [slice(0, 4)]
+        assert in_pair(lambda part: part, 4, 10) == [slice(0, 2), slice(2, 4)]
+
+
+def test_the_helper_works_only_inside_threads_2() -> None:
+    mine = threading.current_thread().name
+    assert names() == [mine, mine]
+    with ag.threads(2):
+        first, second = names()
+        with ag.threads(1):
+            assert names() == [mine, mine]
+    assert first == mine
+    assert second.startswith("autograd_mini")
+    assert names() == [mine, mine]
+
+
+def test_nested_work_stays_in_its_thread_and_whole() -> None:
+    with ag.threads(2):
+        outer = in_pair(lambda part: (threading.current_thread().name, names()), 2, WORTH)
+    for name, inner in outer:
+        assert inner == [name]
+
+
+def test_the_pair_is_for_the_thread_that_asked() -> None:
+    seen: list[Any] = []
+    with ag.threads(2):
+        other = threading.Thread(target=lambda: seen.extend(names()))
+        other.start()
+        other.join()
+    assert seen == [other.name] * 2
+
+
+def test_threads_that_share_the_helper_all_get_their_own_results() -> None:
+    """While one has the helper the others do both halves themselves."""
+    wrong: list[Any] = []
+    before = blas()
+
+    def user(k: int) -> None:
+        with ag.threads(2):
+            for _ in range(200):
+                if in_pair(lambda part: (k, part), 8, WORTH) != [(k, slice(0, 4)), (k, slice(4, 8))]:
+                    wrong.append(k)
+
+    users = [threading.Thread(target=user, args=(k,)) for k in range(4)]
+    for thread in users:
+        thread.start()
+    for thread in users:
+        thread.join()
+    assert not wrong
+    assert blas() == before
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_an_error_arrives_when_both_halves_have_ended(failing: int) -> None:
+    """From either half, and of two the first one's; the next call works as ever."""
+    ended: list[int] = []
+
+    def work(part: slice) -> None:
+        which = 0 if part.start == 0 else 1
+        try:
+            if failing in (which, 2):
+                raise ValueError(f"half {which}")
+            time.sleep(0.01)
+        finally:
+            ended.append(which)
+
+    with ag.threads(2):
+        with pytest.raises(ValueError, match=f"half {failing % 2}"):
+            in_pair(work, 2, WORTH)
+        assert sorted(ended) == [0, 1]
+        assert in_pair(lambda part: 1, 2, WORTH) == [1, 1]
+
+
+def test_the_helper_ignores_the_warnings_that_its_caller_ignores() -> None:
+    with ag.threads(2), np.errstate(over="ignore"):
+        in_pair(lambda part: np.exp(np.float32([1000.0])), 2, WORTH)
+    with ag.threads(2), np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        in_pair(lambda part: np.exp(np.float32([1000.0 if part.start else 0.0])), 2, WORTH)
+
+
+def test_blas_gets_back_what_it_had() -> None:
+    """After nesting, after errors, and only when the last one leaves."""
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        with ag.threads(2):
+            with pytest.raises(KeyError), ag.threads(1):
+                raise KeyError
+            assert blas() == {1}
+        assert blas() == {2}
+        with pytest.raises(KeyError), ag.threads(2):
+            raise KeyError
+        assert blas() == {2}
+        ag.threads(2)(lambda: None)()
+        assert blas() == {2}
+
+
+def test_threads_rejects_other_numbers() -> None:
+    with pytest.raises(ValueError, match="1 or 2, got 3"), ag.threads(3):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_has_a_helper_of_its_own() -> None:
+    """In a process of its own: pytest's has other threads."""
+    code = """
+import os, sys
+import autograd_mini as ag
+from autograd_mini.pair import in_pair, WORTH
+with ag.threads(2):
+    in_pair(lambda part: part, 2, WORTH)
+    child = os.fork()
+    found = in_pair(lambda part: part.start, 2, WORTH)
+    if child == 0:
+        os._exit(0 if found == [0, 1] else 1)
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60).returncode == 0
+
+
+def both(run: Any) -> tuple[Any, Any]:
+    """What `run` gives by one thread, and by two."""
+    with ag.threads(1):
+        one = run()
+    with ag.threads(2):
+        two = run()
+    return one, two
+
+
+def same_bits(one: Any, two: Any) -> None:
+    for a, b in zip(one, two, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+@given(data=st.data(), found=geometry())
+@settings(max_examples=60)
+def test_convolutions_do_not_depend_on_the_second_thread(data: Any, found: dict[str, Any]) -> None:
+    x, w, y = (data.draw(drawn(found[key], np.float32, -2, 2)) for key in "xwy")
+    at = found["at"]
+    same_bits(*both(lambda: (
+        arrays.conv2d(x, w, **at),
+        arrays.conv_transpose2d(y, w, size=found["size"], **at),
+        arrays.conv2d_weight(x, y, kernel=found["kernel"], **at),
+    )))  # fmt: skip
+
+
+@given(data=st.data(), found=pools())
+@settings(max_examples=60)
+def test_pools_do_not_depend_on_the_second_thread(data: Any, found: Any) -> None:
+    shape, params = found
+    x = ag.from_numpy(data.draw(drawn(shape, np.float32)), requires_grad=True)
+
+    def run() -> Any:
+        y = ag.max_pool2d(x, **params)
+        return y.data, ag.grad((y * y).sum(), x).data
+
+    same_bits(*both(run))
+
+
+def test_training_repeats_bit_for_bit_with_one_thread_and_with_two() -> None:
+    """Convolution, normalisation, rectifiers, pools and a loss, of sizes that are cut."""
+
+    def run() -> Any:
+        ag.manual_seed(0)
+        net = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.ConvTranspose2d(8, 4, 4, 2, 1),
+            nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(4 * 16 * 16, 10),
+        )  # fmt: skip
+        optimizer = nn.SGD(net.parameters(), lr=0.1)
+        x, t = ag.Tensor(np.random.default_rng(0).standard_normal((7, 3, 16, 16), np.float32)), ag.Tensor(np.arange(7))
+        for _ in range(3):
+            optimizer.zero_grad()
+            nn.cross_entropy(net(x), t).backward()
+            optimizer.step()
+        return [p.data for p in net.parameters()]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autograd_mini.ops.neural.activation.LARGE", 0)
+        same_bits(*both(run))

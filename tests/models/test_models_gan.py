@@ -1,0 +1,578 @@
+"""The GAN family: architectures are those of their sources, options do what they are named for, and each model learns."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_mini as ag
+import autograd_mini.cli.gan_callbacks
+import autograd_mini.cli.run
+from autograd_mini import cli, models, nn
+from autograd_mini.cli.run import Run, stored_recipe
+from autograd_mini.models.gans.diagnosis import ADVICE, diagnose
+from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled, uniform
+from autograd_mini.models.recipes import PRESETS, RECIPES
+
+FAMILY = ("gan", "dcgan", "cgan", "ssgan", "wgan-gp")
+SMALL = (6, 1, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def digits() -> nn.data.Dataset:
+    return nn.data.digits()
+
+
+def batch_of(count: int, shape: tuple[int, ...] = (1, 8, 8), seed: int = 0) -> tuple[ag.Tensor, ag.Tensor]:
+    rng = np.random.default_rng(seed)
+    return ag.as_tensor(rng.random((count, *shape), np.float32)), ag.as_tensor(np.arange(count) % 10)
+
+
+def shapes(network: nn.Module, x: ag.Tensor) -> list[tuple[int, ...]]:
+    """Of what each convolution gives, one image after the other."""
+    seen: list[tuple[int, ...]] = []
+    kinds = (nn.Conv2d, nn.ConvTranspose2d)
+    for module in network.modules():
+        if isinstance(module, kinds):
+            module.register_forward_hook(lambda module, inputs, output: seen.append(output.shape[1:]))
+    network(x)
+    return seen
+
+
+# -- architectures -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_dcgan_of_64_pixels_is_the_papers() -> None:
+    """100 → 512×4² → 256×8² → 128×16² → 64×32² → 3×64² and back to one number, counted by hand: no bias, norms but at the ends."""
+    gan = models.DCGAN()
+    with ag.no_grad():
+        up = shapes(gan.generator, gan.noise(2))
+        down = shapes(gan.discriminator, ag.zeros((2, 3, 64, 64)))
+    assert up == [(512, 4, 4), (256, 8, 8), (128, 16, 16), (64, 32, 32), (3, 64, 64)]
+    assert down == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4), (1, 1, 1)]
+    convolutions = 16 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 3)
+    assert sum(p.size for p in gan.generator.parameters()) == 16 * 100 * 512 + convolutions + 2 * (512 + 256 + 128 + 64)
+    assert sum(p.size for p in gan.discriminator.parameters()) == 16 * 512 + convolutions + 2 * (512 + 256 + 128)
+    kinds = [type(layer).__name__ for layer in gan.discriminator.body]
+    assert kinds == ["Conv2d", "LeakyReLU"] + ["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3
+    assert isinstance(gan.generator[-1], nn.Tanh)
+    slopes = {m.settings["slope"] for m in gan.modules() if isinstance(m, nn.LeakyReLU)}
+    assert slopes == {0.2}
+
+
+def test_initial_weights_are_the_papers() -> None:
+    """N(0, 0.02²) for convolutions, N(1, 0.02²) for the γ of norms, zeros for their β."""
+    ag.manual_seed(0)
+    for module in models.DCGAN(width=32).modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and module.weight.size > 10_000:
+            assert module.weight.std().item() == pytest.approx(0.02, rel=0.05)
+            assert abs(module.weight.mean().item()) < 1e-3
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.weight.mean().item() == pytest.approx(1, abs=0.02)
+            assert 0.005 < module.weight.std().item() < 0.035
+            assert not module.bias.detach().numpy().any()
+
+
+@pytest.mark.parametrize(("side", "maps"), [(28, [7, 14, 28]), (32, [4, 8, 16, 32]), (64, [4, 8, 16, 32, 64])])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_one_builder_makes_every_size(side: int, maps: list[int], channels: int) -> None:
+    gan = models.DCGAN((10, channels, side, side), width=4)
+    with ag.no_grad():
+        assert [height for _, height, _ in shapes(gan.generator, gan.noise(2))] == maps
+        assert gan(np.zeros((2, channels, side, side), np.float32)).shape == (2,)
+
+
+def test_the_report_generator_is_dense_then_asymmetric_upsampling_and_convolution_and_its_discriminator_has_two_outputs() -> (
+    None
+):
+    gan = models.GAN((100, 1, 28, 28), form="bilinear", width=8, outputs=2)
+    kinds = [type(layer).__name__ for layer in gan.generator]
+    grown = ["BatchNorm2d", "ReLU", "Upsample", "Conv2d"]
+    assert kinds == ["Linear", "Unflatten", *grown, *grown, "Tanh"]
+    assert {m.settings["mode"] for m in gan.modules() if isinstance(m, nn.Upsample)} == {"asymmetric"}
+    assert gan.discriminator.outputs(ag.zeros((3, 1, 28, 28))).shape == (3, 2)
+
+
+def test_the_semi_supervised_classifier_is_the_papers() -> None:
+    gan = models.SemiSupervisedGAN()
+    layers = [m.layer for m in gan.discriminator.modules() if isinstance(m, nn.WeightNorm)]
+    assert [layer.out_features for layer in layers] == [1000, 500, 250, 250, 250, 10]
+    assert [m.std for m in gan.modules() if isinstance(m, nn.GaussianNoise)] == [0.3] + [0.5] * 5
+    images = np.random.default_rng(0).random((50, 28, 28), np.float32)
+    gan.eval().start(images)
+    with ag.no_grad():
+        outputs = gan(images).numpy()
+    np.testing.assert_allclose(outputs.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(outputs.std(axis=0), 1, rtol=1e-4)
+
+
+def test_uniform_noise_is_uniform() -> None:
+    ag.manual_seed(0)
+    u = np.sort(uniform(ag.randn(4000)).numpy())
+    assert np.abs(u - (np.arange(4000) + 0.5) / 4000).max() < 0.03  # Kolmogorov–Smirnov at far below 1 %
+
+
+# -- one step against plain loops ------------------------------------------------------------------------------------------------
+
+
+def slow_conv(x: np.ndarray, w: np.ndarray, stride: int, padding: int) -> np.ndarray:
+    """Convolution of (N, C, H, W) as its definition has it, one output pixel after the other."""
+    x = np.pad(x, ((0, 0), (0, 0), (padding,) * 2, (padding,) * 2))
+    k = w.shape[2]
+    height, width = ((side - k) // stride + 1 for side in x.shape[2:])
+    y = np.zeros((len(x), len(w), height, width))
+    for i in range(height):
+        for j in range(width):
+            patch = x[:, :, i * stride : i * stride + k, j * stride : j * stride + k]
+            y[:, :, i, j] = np.einsum("nchw,fchw->nf", patch, w)
+    return y
+
+
+def slow_conv_transpose(x: np.ndarray, w: np.ndarray, stride: int, padding: int) -> np.ndarray:
+    """Its transpose: each input pixel paints the kernel into the output; w is (in, out, k, k)."""
+    k = w.shape[2]
+    height, width = ((side - 1) * stride + k for side in x.shape[2:])
+    y = np.zeros((len(x), w.shape[1], height, width))
+    for i in range(x.shape[2]):
+        for j in range(x.shape[3]):
+            y[:, :, i * stride : i * stride + k, j * stride : j * stride + k] += np.einsum("nc,cfhw->nfhw", x[:, :, i, j], w)
+    return y[:, :, padding : height - padding, padding : width - padding]
+
+
+def slow_losses(gan: models.DCGAN, state: dict[str, np.ndarray], z: np.ndarray, real: np.ndarray) -> tuple[float, float]:
+    """Both players' losses from the weights by name, in loops: the forward pass of a DCGAN written a second time."""
+
+    def norm(x: np.ndarray, name: str) -> np.ndarray:
+        mean, var = x.mean((0, 2, 3), keepdims=True), x.var((0, 2, 3), keepdims=True)
+        gamma, beta = (state[f"{name}.{part}"][:, None, None] for part in ("weight", "bias"))
+        return (x - mean) / np.sqrt(var + 1e-5) * gamma + beta
+
+    def generated(z: np.ndarray) -> np.ndarray:
+        x = slow_conv_transpose(z[:, :, None, None], state["generator.1.weight"], 1, 0)
+        for i in range(2, len(gan.generator) - 1, 3):
+            x = np.maximum(norm(x, f"generator.{i}"), 0)
+            x = slow_conv_transpose(x, state[f"generator.{i + 2}.weight"], 2, 1)
+        return np.tanh(x)
+
+    def logit(x: np.ndarray) -> np.ndarray:
+        for i, layer in enumerate(gan.discriminator.body):
+            if isinstance(layer, nn.Conv2d):
+                x = slow_conv(x, state[f"discriminator.body.{i}.weight"], 2, 1)
+            elif isinstance(layer, nn.BatchNorm2d):
+                x = norm(x, f"discriminator.body.{i}")
+            else:
+                x = np.where(x > 0, x, 0.2 * x)
+        return slow_conv(x, state["discriminator.head.0.weight"], 1, 0).ravel()
+
+    softplus = lambda x: np.logaddexp(0, x)
+    fake = logit(generated(z))
+    return float(softplus(-logit(2 * real - 1)).mean() + softplus(fake).mean()), float(softplus(-fake).mean())
+
+
+@pytest.mark.parametrize("side", [16, 64])
+def test_losses_and_gradients_of_a_dcgan_are_those_of_plain_loops(side: int) -> None:
+    """In colour and float64: values to 1e-9, gradients of entries of every parameter to central differences of the loops."""
+    ag.set_default_dtype("float64")
+    try:
+        ag.manual_seed(0)
+        gan = models.DCGAN((5, 3, side, side), width=2)
+        real = np.random.default_rng(1).random((2, 3, side, side))
+        z = np.random.default_rng(2).normal(size=(2, 5))
+        gan.noise = lambda n: ag.as_tensor(z)  # type: ignore[method-assign]
+        batch = ag.as_tensor(real), ag.as_tensor(np.zeros(2, int))
+        state = {name: array.astype(float) for name, array in gan.state_dict().items()}
+        losses = {"d": gan.d_losses(batch)["loss"], "g": gan.g_losses(batch)["loss"]}
+        np.testing.assert_allclose([loss.item() for loss in losses.values()], slow_losses(gan, state, z, real), rtol=1e-9)
+        rng = np.random.default_rng(3)
+        for place, (player, prefix) in enumerate((("d", "discriminator."), ("g", "generator."))):
+            gan.zero_grad()
+            losses[player].backward()
+            for name, parameter in gan.named_parameters():
+                if not name.startswith(prefix):
+                    continue
+                at = tuple(int(rng.integers(n)) for n in parameter.shape)
+                sides = []
+                for step in (1e-5, -1e-5):
+                    moved = {**state, name: state[name].copy()}
+                    moved[name][at] += step
+                    sides.append(slow_losses(gan, moved, z, real)[place])
+                assert parameter.grad is not None
+                slope = (sides[0] - sides[1]) / 2e-5
+                assert parameter.grad.numpy()[at] == pytest.approx(slope, rel=1e-4, abs=1e-7), name
+    finally:
+        ag.set_default_dtype("float32")
+
+
+# -- the game --------------------------------------------------------------------------------------------------------------------
+
+
+def test_two_softmax_outputs_are_cross_entropy_on_their_targets() -> None:
+    """Real [0, 1], generated [1, 0], smoothed to [0.3, 0.7] and [0.7, 0.3]: the report's form, written as one logit."""
+    gan = models.GAN(SMALL, width=8, outputs=2, real_label=0.7, fake_label=0.3)
+    images = batch_of(5)[0] * 2 - 1
+    outputs, logits = gan.discriminator.outputs(images), gan.discriminator(images)
+    for one, target in ((gan.game.rule().real, [0.3, 0.7]), (gan.game.rule().fake, [0.7, 0.3])):
+        wanted = nn.cross_entropy(outputs, np.tile(np.float32(target), (5, 1)), reduction="none")
+        np.testing.assert_allclose(one(logits).detach().numpy(), wanted.detach().numpy(), rtol=1e-5)
+
+
+def test_half_and_half_is_one_batch_for_the_discriminator() -> None:
+    seen: list[int] = []
+    for mixed, expected in ((False, [4, 4]), (True, [8])):
+        gan = models.GAN(SMALL, width=8, mixed=mixed)
+        gan.discriminator.body.register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
+        losses = gan.d_losses(batch_of(4))
+        assert seen == expected
+        seen.clear()
+        assert set(losses) == {"loss", "real", "fake"}
+
+
+def test_each_player_learns_from_its_own_loss_alone() -> None:
+    gan = models.DCGAN(SMALL, width=4)
+    gan.d_losses(batch_of(4))["loss"].backward()
+    assert all(p.grad is not None for p in gan.discriminator.parameters())
+    assert all(p.grad is None for p in gan.generator.parameters())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "saturating"},
+        {"loss": "hinge"},
+        {"feature_matching": "mean"},
+        {"feature_matching": "per-sample"},
+        {"minibatch": 10},
+        {"norm": "virtual"},
+        {"norm": "none"},
+        {"historical": 0.1},
+        {"dropout": 0.3, "noise": 0.1},
+        {"gradient_penalty": 10.0, "d_norm": False},
+        {"ema": 0.9},
+        {"outputs": 2, "mixed": True},
+        {"output": "sigmoid"},
+    ],
+)
+@pytest.mark.parametrize("form", ["dense", "transposed", "bilinear"])
+def test_every_option_plays_in_every_form(form: str, options: dict[str, Any]) -> None:
+    """Both players move, to finite places, and what is drawn stays in [0, 1]."""
+    gan = models.GAN(SMALL, form=form, width=8, **options)
+    before = gan.state_dict()
+    loader = nn.data.DataLoader(*(x.numpy() for x in batch_of(12)), batch_size=6)
+    row = nn.Trainer(
+        gan, gan.updates(1e-3), callbacks=list(map(nn.Averaging, gan.means())), progress=False
+    ).fit(loader, iterations=2)[-1]  # fmt: skip
+    assert all(np.isfinite(value) for value in row.values())
+    for player in ("generator", "discriminator"):
+        names = [f"{player}.{name}" for name, _ in getattr(gan, player).named_parameters()]
+        assert any(np.any(gan.state_dict()[name] != before[name]) for name in names)
+    images = gan.sample(3).numpy()
+    assert images.shape == (3, 1, 8, 8)
+    assert 0 <= images.min() <= images.max() <= 1
+
+
+def test_virtual_batch_norm_makes_a_sample_independent_of_its_batch() -> None:
+    gan = models.DCGAN(SMALL, width=4, norm="virtual")
+    z = gan.noise(4)
+    plain = models.DCGAN(SMALL, width=4)
+    with ag.no_grad():
+        np.testing.assert_allclose(gan.decode(z)[:1].numpy(), gan.decode(z[:1]).numpy(), atol=1e-6)
+        assert np.abs(plain.decode(z)[:2].numpy() - plain.decode(z[:2]).numpy()).max() > 1e-3
+
+
+def test_historical_averaging_pulls_back_to_the_past() -> None:
+    gan = models.GAN(SMALL, width=8, historical=1.0)
+    plain = gan.g_losses(batch_of(4))["loss"]
+    for p in gan.generator.parameters():
+        p.data = p + 1
+    far = sum(p.size for p in gan.generator.parameters())
+    assert gan.histories["g"].penalty().item() == pytest.approx(far, rel=1e-3)
+    assert gan.g_losses(batch_of(4))["loss"].item() > plain.item() + far / 2
+
+
+def test_an_unknown_rule_or_architecture_is_named_with_those_that_there_are() -> None:
+    for options, told in (
+        ({"loss": "quadratic"}, "unknown loss 'quadratic'; there are saturating, non-saturating"),
+        ({"feature_matching": "some"}, "unknown feature_matching 'some'; there are mean, per-sample"),
+        ({"form": "flat"}, "unknown form 'flat'; there are dense"),
+        ({"norm": "layer"}, "unknown norm 'layer'; there are batch"),
+        ({"output": "relu"}, "unknown output 'relu'; there are tanh"),
+        ({"outputs": 3}, "1 or 2 outputs"),
+        ({"real_label": 1.2}, r"targets must lie in \[0, 1\]"),
+        ({"momentum": 0.9, "depth": 3}, "unknown option depth, momentum"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            models.GAN(SMALL, **options)
+    with pytest.raises(ValueError, match=r"expected sizes \(latent, channels, height, width\)"):
+        models.GAN((6, 8, 8))
+    with pytest.raises(ValueError, match="sides above 7"):
+        models.DCGAN((6, 1, 7, 7))
+    with pytest.raises(ValueError, match=r"images \(3, 8, 8\) do not fit"):
+        models.DCGAN(SMALL)(np.zeros((2, 3, 8, 8), np.float32))
+
+
+def test_images_of_another_size_are_resized() -> None:
+    """32² to 64² and back: what is constant stays so, and black stays black."""
+    gan = models.DCGAN((6, 3, 32, 32), side=64, width=2)
+    real = gan.real(np.full((2, 3, 32, 32), 0.25, np.float32))
+    assert real.shape == (2, 3, 64, 64)
+    np.testing.assert_allclose(real.numpy(), -0.5, rtol=1e-6)
+    assert not real.requires_grad
+
+
+# -- conditional and semi-supervised -------------------------------------------------------------------------------------------------
+
+
+def test_both_players_of_a_conditional_gan_see_the_label() -> None:
+    gan = models.ConditionalGAN(SMALL, width=4)
+    z, images = gan.noise(2), batch_of(2)[0]
+    one, two = (gan.decode(z, np.full(2, label)).detach().numpy() for label in (1, 2))
+    assert np.any(one != two)
+    gan.eval()
+    judged = [gan.discriminator(gan.shown(images, np.full(2, label))).detach().numpy() for label in (1, 2)]
+    assert np.any(judged[0] != judged[1])
+
+
+def test_a_label_that_is_not_there_is_refused() -> None:
+    gan = models.ConditionalGAN(SMALL, width=4)
+    with pytest.raises(ValueError, match=r"labels must lie in 0 … 9, got 10"):
+        gan.sample(3, label=10)
+    with pytest.raises(ValueError, match="shape"):
+        gan.sample(3, label=[1, 2])
+
+
+def test_few_labels_go_round_so_that_a_batch_has_each_once(digits: nn.data.Dataset) -> None:
+    few = PartlyLabelled(digits.train, per_class=5, seed=3)
+    order = np.random.default_rng(0).permutation(len(few))
+    for start in (0, 50, 100):
+        images, labelled, labels = few[order[start : start + 50]]
+        np.testing.assert_array_equal(images, digits.train.images[order[start : start + 50]])
+        assert len(np.unique(labelled.reshape(50, -1), axis=0)) >= 49  # two digits may look alike
+        np.testing.assert_array_equal(np.bincount(labels), np.full(10, 5))
+    assert not np.array_equal(few.labelled, PartlyLabelled(digits.train, 5, seed=4).labelled)
+
+
+def test_the_semi_supervised_loss_is_its_three_terms() -> None:
+    """L + ½ (U + V) from probabilities, with l_{k+1} = 0: p(k + 1|x) = 1 / (1 + Z)."""
+    gan = models.SemiSupervisedGAN((*SMALL, 10), unsupervised_weight=0.5).eval()
+    unlabelled, labelled, labels = batch_of(6, seed=1)[0], *batch_of(6)
+    ag.manual_seed(5)
+    loss = gan.d_losses((unlabelled, labelled, labels))["loss"].item()
+    ag.manual_seed(5)
+    fake = gan.generate(gan.noise(6))
+    logits = [x.detach().numpy().astype(float) for x in (gan(labelled), gan(unlabelled), gan.discriminator.outputs(fake))]
+    z = [np.exp(x).sum(axis=1) for x in logits]
+    log_p = logits[0][np.arange(6), labels.numpy()] - np.log(z[0])
+    expected = -log_p.mean() + 0.5 * (-np.log(z[1] / (1 + z[1])).mean() - np.log(1 / (1 + z[2])).mean())
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_saturating_without_feature_matching_is_minus_v() -> None:
+    gan = models.SemiSupervisedGAN((*SMALL, 10), loss="saturating", feature_matching="").eval()
+    ag.manual_seed(5)
+    loss = gan.g_losses(batch_of(6))["loss"].item()
+    ag.manual_seed(5)
+    outputs = gan.discriminator.outputs(gan.generate(gan.noise(6)))
+    assert loss == pytest.approx(-nn.generated_loss(outputs).item(), rel=1e-5)
+
+
+# -- drawing ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_drawing_changes_nothing_and_follows_the_seed(name: str) -> None:
+    model = RECIPES[name, "digits"].build()
+    before = model.state_dict()
+    draws = []
+    for seed in (0, 0, 1):
+        ag.manual_seed(seed)
+        draws.append(model.sample(4).numpy())
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert np.any(draws[0] != draws[2])
+    assert all(module.training for module in model.modules())
+    for key, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[key])
+
+
+def test_interpolation_starts_and_ends_at_its_points() -> None:
+    gan = models.DCGAN(SMALL, width=4)
+    a, b = gan.noise(2)
+    line = gan.interpolate(a, b, steps=5).numpy()
+    gan.eval()
+    np.testing.assert_allclose(line[[0, -1]], gan.decode(ag.stack([a, b])).detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(gan.interpolate(a, a, steps=2).numpy()[0], line[0], atol=1e-5)
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_a_run_can_be_repeated_from_its_folder_and_stopped_on_the_way(tmp_path: Path, name: str) -> None:
+    """Same recipe, same bytes; so, too, when it stops and goes on, with averages of weights and of the past."""
+    extra = {} if name == "ssgan" else {"options": {"width": 4, "ema": 0.9, "historical": 1e-3}}
+    recipe = replace(RECIPES[name, "digits"], **extra, epochs=None, iterations=9, every=4, batch_size=20, frechet=False)
+    whole = Run(recipe, tmp_path / "whole", progress=False)
+    whole.train()
+    assert stored_recipe(tmp_path / "whole") == recipe
+    Run(replace(recipe, iterations=4), tmp_path / "parts", progress=False).train()
+    rest = Run(recipe, tmp_path / "parts", resume=True, progress=False)
+    rest.train()
+    for file in ("checkpoint.safetensors", "metrics.csv", "config.json"):
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "parts" / file).read_bytes()
+    assert [row["iteration"] for row in rest.trainer.history] == [4, 8, 9]
+    samples = sorted(path.name for path in (tmp_path / "whole" / "samples").iterdir())
+    assert samples == ["iteration-000004.png", "iteration-000008.png", "iteration-000009.png"]
+
+
+def test_a_run_leaves_its_plots_and_its_diagnosis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli.run, "training_graph", lambda *_: type("Picture", (), {"save": lambda self, path: None})())
+    recipe = replace(RECIPES["cgan", "digits"], iterations=8, every=2)
+    run = Run(recipe, tmp_path, progress=False)
+    run.train()
+    run.write()
+    expected = {"loss.png", "balance.png", "frechet.png", "samples.png", "interpolation.png", "diagnosis.txt", "summary.txt"}
+    assert expected <= {path.name for path in tmp_path.iterdir()}
+    assert (tmp_path / "diagnosis.txt").read_text() == capsys.readouterr().out
+    assert "ConvTranspose2d" in (tmp_path / "summary.txt").read_text()
+    fresh = recipe.build()
+    fresh.load_state_dict(nn.load(tmp_path / "model.safetensors"))
+    for name, array in run.model.state_dict().items():
+        np.testing.assert_array_equal(array, fresh.state_dict()[name])
+
+
+def test_what_is_saved_are_the_averaged_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.run, "training_graph", lambda *_: type("Picture", (), {"save": lambda self, path: None})())
+    options = {"width": 4, "ema": 0.9}
+    run = Run(replace(RECIPES["dcgan", "digits"], iterations=6, frechet=False, options=options), tmp_path, progress=False)
+    run.train()
+    own = run.model.state_dict()
+    run.write()
+    saved = nn.load(tmp_path / "model.safetensors")
+    for (name, _), mean in zip(run.model.generator.named_parameters(), run.model.average.means, strict=True):
+        np.testing.assert_array_equal(saved[f"generator.{name}"], mean)
+    assert any(np.any(saved[name] != own[name]) for name in own)
+    assert all(np.array_equal(run.model.state_dict()[name], own[name]) for name in own)
+
+
+def test_early_stopping_by_the_frechet_distance_keeps_the_best_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With made-up distances 3, 1, 2, 2: it ends after the fourth row with the weights of the second."""
+    distances = iter([3.0, 1.0, 2.0, 2.0])
+    kept: list[dict[str, np.ndarray]] = []
+
+    def log(self: Any, trainer: nn.Trainer, row: dict[str, float]) -> None:
+        row["frechet"] = next(distances)
+        kept.append(trainer.model.state_dict())
+
+    monkeypatch.setattr(cli.gan_callbacks.FrechetLog, "after_row", log)
+    options = {"width": 4, "ema": 0.9}
+    recipe = replace(
+        RECIPES["dcgan", "digits"], iterations=40, every=2, early_stop="frechet", patience=2, options=options
+    )  # fmt: skip
+    run = Run(recipe, tmp_path, progress=False)
+    run.train()
+    assert [row["frechet"] for row in run.trainer.history] == [3.0, 1.0, 2.0, 2.0]
+    for name, array in run.model.state_dict().items():
+        np.testing.assert_array_equal(array, kept[1][name])
+    assert run.trainer.stopped == "frechet was best 2 rows ago"
+
+
+def test_recipes_of_the_family_hold_all_that_is_needed_and_survive_json() -> None:
+    for (name, data), recipe in RECIPES.items():
+        for changes in ({}, *(change for (model, _), change in PRESETS.items() if model == name and name in FAMILY)):
+            lengths = {"epochs": None, "iterations": None} if {"epochs", "iterations"} & changes.keys() else {}
+            full = replace(recipe, **{**lengths, **changes})
+            assert json.loads(json.dumps(full.options)) == full.options, (name, data)
+            assert (full.epochs is None) != (full.iterations is None)
+
+
+def test_a_recipe_lasts_either_epochs_or_iterations() -> None:
+    recipe = RECIPES["dcgan", "mnist"]
+    assert recipe.lasting() is recipe
+    assert dataclasses.asdict(recipe.lasting(iterations=5)) == {**dataclasses.asdict(recipe), "iterations": 5}
+    with pytest.raises(ValueError, match="either epochs or iterations"):
+        recipe.lasting(epochs=1, iterations=5)
+    with pytest.raises(ValueError, match="either epochs or iterations"):
+        replace(recipe, iterations=None)
+    assert recipe.with_latent(7).sizes == (7, 1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("losses", "distances", "verdict"),
+    [
+        ([0.7, 0.8, 0.75, 0.7], [90, 60, 40, 35], "balanced"),
+        ([0.9, 0.7, 0.5, 0.4], [90, 60, 40, 35], "balanced"),
+        ([0.7, 1.0, 2.0, 4.0], [90, 60, 40, 35], "the discriminator is too strong"),
+        ([0.7, 0.5, 0.3, 0.2], [90, 90, 95, 99], "the generator is too strong"),
+    ],
+)
+def test_the_diagnosis_follows_the_rules_of_the_report(losses: list[float], distances: list[float], verdict: str) -> None:
+    pairs = zip(losses, distances, strict=True)
+    found = diagnose([{"iteration": 10 * i, "g_loss": g, "frechet": f} for i, (g, f) in enumerate(pairs)])
+    assert found is not None
+    assert f"at best to {min(distances)}, at iteration {10 * int(np.argmin(distances))}" in str(found)
+    assert found.verdict == verdict
+    assert ADVICE[verdict] in str(found)
+
+
+def test_no_diagnosis_without_a_loss_that_means_anything() -> None:
+    assert diagnose([{"loss": 1.0}] * 8) is None
+    assert diagnose([{"g_loss": 1.0}] * 3) is None
+    assert diagnose([{"g_loss": loss} for loss in (1.0, 0.5, -0.5, -1.0)]) is None
+
+
+# -- they learn ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "iterations", "most"), [("gan", 300, 0.5), ("dcgan", 400, 0.3), ("wgan-gp", 600, 0.3)])
+def test_training_brings_generated_digits_nearer_to_real_ones(
+    digits: nn.data.Dataset, name: str, iterations: int, most: float
+) -> None:
+    """The Fréchet distance falls below this share of the untrained generator's."""
+    judge = models.metrics.Judge(digits)
+    ag.manual_seed(0)
+    recipe = RECIPES[name, "digits"]
+    model = recipe.build()
+    before = judge.frechet(judge.features(model.sample))
+    batches = nn.data.DataLoader(digits.train, batch_size=64, shuffle=True)
+    nn.Trainer(model, model.updates(1e-3), progress=False).fit(batches, iterations=iterations)
+    assert judge.frechet(judge.features(model.sample)) < most * before
+
+
+def test_a_conditional_gan_learns_to_draw_what_is_asked(digits: nn.data.Dataset) -> None:
+    ag.manual_seed(0)
+    model = RECIPES["cgan", "digits"].build()
+    batches = nn.data.DataLoader(digits.train, batch_size=64, shuffle=True)
+    nn.Trainer(model, model.updates(1e-3), progress=False).fit(batches, iterations=500)
+    found = models.metrics.feature_classifier("digits")(model.sample(500)).labels
+    assert np.mean(found == np.arange(500) % 10) > 0.6
+
+
+def test_a_semi_supervised_gan_learns_from_labels_and_images(digits: nn.data.Dataset) -> None:
+    """50 labels of 1442: more than a nearest neighbour would be too much to ask of seconds, chance is 10 %."""
+    ag.manual_seed(0)
+    model = RECIPES["ssgan", "digits"].build()
+    model.start(digits.train.images[:100])
+    batches = nn.data.DataLoader(PartlyLabelled(digits.train, 5, 0), batch_size=100, shuffle=True)
+    nn.Trainer(model, model.updates(3e-3), callbacks=list(map(nn.Averaging, model.means())), progress=False).fit(batches, 3)
+    with model.average.applied():
+        accuracy = np.mean(model.predict(digits.test.images).numpy() == digits.test.labels)
+    assert accuracy > 0.6
+
+
+@pytest.mark.skipif("AUTOGRAD_MINI_DATA" not in os.environ, reason="AUTOGRAD_MINI_DATA is not set: no MNIST")
+def test_mnist_flows_through_every_model() -> None:
+    data = nn.data.mnist().train
+    for name in FAMILY:
+        model = RECIPES[name, "mnist"].build()
+        images, labels = data[:20]
+        for update in model.updates(1e-3).values():
+            losses = update.step((ag.as_tensor(images), ag.as_tensor(labels)))
+            assert np.isfinite(losses["loss"].item())

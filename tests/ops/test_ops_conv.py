@@ -1,0 +1,170 @@
+"""Convolutions equal the definition written as loops, whatever the layout, the dtype and the size of a block."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+from unittest.mock import patch
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from samples.conv import geometry
+
+import autograd_mini as ag
+from autograd_mini.apply import recorded
+from autograd_mini.ops.neural import conv
+from autograd_mini.primitive import arrays
+from autograd_mini.testing import arrays as drawn
+
+TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4, np.float16: 3e-2}
+
+
+def meetings(
+    x: tuple[int, ...], w: tuple[int, ...], y: tuple[int, ...], stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    """Every triple of indices into x, w and y that a convolution multiplies and adds: the definition, a scalar at a time."""
+    n, o, h, v = y
+    each, kh, kw = w[1:]
+    for i, f, a, b, c, p, q in itertools.product(range(n), range(o), range(h), range(v), range(each), range(kh), range(kw)):
+        row = a * stride[0] + p * dilation[0] - padding[0][0]
+        column = b * stride[1] + q * dilation[1] - padding[1][0]
+        if 0 <= row < x[2] and 0 <= column < x[3]:
+            yield (i, f // (o // groups) * each + c, row, column), (f, c, p, q), (i, f, a, b)
+
+
+@given(
+    data=st.data(),
+    found=geometry(),
+    dtype=st.sampled_from([np.float64, np.float32, np.float16]),
+    block=st.sampled_from([1, 40, 1 << 19]),
+    few=st.sampled_from([0, 3]),
+)
+@settings(max_examples=150)
+def test_the_trio_equals_its_definition(data: Any, found: dict[str, Any], dtype: Any, block: int, few: int) -> None:
+    """conv2d, its input gradient and its weight gradient are three sums over the same triples; operands stay as they were."""
+    x, w, y = (data.draw(drawn(found[key], dtype, -2, 2)) for key in "xwy")
+    at = found["at"]
+    expected = [np.zeros(found[key]) for key in "yxw"]
+    for i, j, k in meetings(x.shape, w.shape, y.shape, **at):
+        expected[0][k] += float(x[i]) * float(w[j])
+        expected[1][i] += float(y[k]) * float(w[j])
+        expected[2][j] += float(x[i]) * float(y[k])
+    before = [a.copy() for a in (x, w, y)]
+    with patch.multiple(conv, _BLOCK=block, _FEW=few):
+        results = [
+            arrays.conv2d(x, w, **at),
+            arrays.conv_transpose2d(y, w, size=found["size"], **at),
+            arrays.conv2d_weight(x, y, kernel=found["kernel"], **at),
+        ]
+    for result, wanted in zip(results, expected, strict=True):
+        assert result.dtype == dtype
+        np.testing.assert_allclose(result, wanted, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] * 10)
+    for a, b in zip((x, w, y), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@given(data=st.data(), found=geometry())
+@settings(max_examples=80)
+def test_both_ways_to_the_input_gradient_agree(data: Any, found: dict[str, Any]) -> None:
+    """At stride 1 a convolution with the turned weight is the sum of overlaps: a matter of speed, never of values."""
+    at = {**found["at"], "stride": (1, 1), "padding": ((0, 0), (0, 0))}
+    reach = tuple(d * (k - 1) for d, k in zip(at["dilation"], found["kernel"], strict=True))
+    y, w = data.draw(drawn(found["y"])), data.draw(drawn(found["w"]))
+    size = tuple(n + r for n, r in zip(y.shape[2:], reach, strict=True))
+    added = np.empty((len(y), *size, w.shape[1] * at["groups"])).transpose(0, 3, 1, 2)
+    conv._overlap_add(y, w, None, added.transpose(0, 2, 3, 1), **at)
+    turned = arrays.conv2d(y, conv._turned(w, at["groups"]), **{**at, "padding": tuple((r, r) for r in reach)})
+    np.testing.assert_allclose(turned, added, atol=1e-10)
+    if reach == (2, 2):  # padded to keep the size, it is what conv_transpose2d chooses
+        at["padding"] = ((1, 1), (1, 1))
+        np.testing.assert_allclose(arrays.conv_transpose2d(y, w, size=y.shape[2:], **at), added[:, :, 1:-1, 1:-1], atol=1e-10)
+
+
+def test_a_bias_is_added_to_every_pixel_of_its_channel() -> None:
+    bias = np.array([1.0, -2.0, 3.0])
+    for y in (
+        ag.conv2d(np.zeros((2, 4, 5, 6)), np.ones((3, 4, 2, 2)), bias),
+        ag.conv_transpose2d(np.zeros((2, 4, 5, 6)), np.ones((4, 3, 2, 2)), bias, stride=2),
+    ):
+        np.testing.assert_array_equal(y.data, np.broadcast_to(bias[:, None, None], y.shape))
+
+
+def test_golden_values() -> None:
+    """Cross-correlation (the kernel is not turned), and the transposed form writes the kernel around each pixel."""
+    x = ag.Tensor(np.arange(9.0).reshape(1, 1, 3, 3))
+    w = ag.Tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    assert ag.conv2d(x, w).tolist() == [[[[27.0, 37.0], [57.0, 67.0]]]]
+    assert ag.conv2d(x, w, padding="same").tolist() == [[[[27.0, 37.0, 17.0], [57.0, 67.0, 29.0], [20.0, 23.0, 8.0]]]]
+    assert ag.conv_transpose2d(ag.Tensor([[[[1.0, 10.0]]]]), w, stride=2).tolist() == [
+        [[[1.0, 2.0, 10.0, 20.0], [3.0, 4.0, 30.0, 40.0]]]
+    ]
+    assert ag.conv_transpose2d(ag.Tensor([[[[1.0]]]]), w, stride=2, output_padding=1).tolist() == [
+        [[[1.0, 2.0, 0.0], [3.0, 4.0, 0.0], [0.0, 0.0, 0.0]]]
+    ]
+    assert ag.conv1d([[[1.0, 2.0, 4.0, 8.0]]], [[[1.0, 1.0, 1.0]]], stride=2, padding=1).tolist() == [[[3.0, 14.0]]]
+
+
+@given(length=st.integers(1, 7), k=st.integers(1, 5), dilation=st.integers(1, 3))
+def test_same_padding_keeps_the_length(length: int, k: int, dilation: int) -> None:
+    y = ag.conv1d(np.ones((1, 1, length)), np.ones((1, 1, k)), padding="same", dilation=dilation)
+    assert y.shape == (1, 1, length)
+
+
+def test_results_lie_channels_last() -> None:
+    """What later kernels count on for speed: each pixel's channels are neighbours in memory."""
+    x, w = ag.Tensor(np.ones((2, 3, 8, 8)), requires_grad=True), ag.Tensor(np.ones((4, 3, 3, 3)), requires_grad=True)
+    y = ag.conv2d(x, w, padding=1)
+    ag.sum(y).backward()
+    up = ag.conv_transpose2d(y.detach(), w, stride=2)
+    for t in (y, x.grad, up):
+        assert t is not None
+        assert t.data.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def test_the_documented_size_formula_inverts() -> None:
+    """conv_transpose2d with the right output_padding gives back the size that conv2d came from."""
+    w = np.ones((1, 1, 3, 3))
+    for size, stride, padding in itertools.product(range(3, 9), (1, 2, 3), (0, 1)):
+        y = ag.conv2d(np.ones((1, 1, size, size)), w, stride=stride, padding=padding)
+        extra = (size + 2 * padding - 3) % stride
+        assert ag.conv_transpose2d(y, w, stride=stride, padding=padding, output_padding=extra).shape == (1, 1, size, size)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda x: ag.conv2d(x, np.ones((4, 2, 3, 3))),
+            r"weight \(4, 2, 3, 3\) with 1 groups needs 2 input channels, got input \(1, 3, 5, 5\)",
+        ),
+        (lambda x: ag.conv2d(x, np.ones((4, 1, 3, 3)), groups=3), r"4 filters cannot be split into 3 groups"),
+        (
+            lambda x: ag.conv2d(x, np.ones((4, 3, 7, 7))),
+            r"no kernel \(7, 7\) with dilation \(1, 1\) fits into input \(1, 3, 5, 5\)",
+        ),
+        (lambda x: ag.conv2d(x, np.ones((4, 3, 3))), r"4 axes each, got \(1, 3, 5, 5\) and \(4, 3, 3\)"),
+        (lambda x: ag.conv2d(x, np.ones((4, 3, 3, 3)), np.ones(3)), r"needs a bias of shape \(4,\), got \(3,\)"),
+        (lambda x: ag.conv2d(x, np.ones((4, 3, 3, 3)), stride=0), r"stride must be at least 1, got 0"),
+        (lambda x: ag.conv2d(x, np.ones((4, 3, 3, 3)), padding=(1, 2, 3)), r"padding must be an int or a pair of ints"),
+        (lambda x: ag.conv2d(x, np.ones((4, 3, 3, 3)), padding="same", stride=2), r'"same" needs stride 1'),
+        (lambda x: ag.conv2d(x, np.ones((4, 3, 3, 3)), padding="full"), r'ints, "same" or "valid"'),
+        (lambda x: ag.conv_transpose2d(x, np.ones((4, 2, 3, 3))), r"needs 4 input channels, got input \(1, 3, 5, 5\)"),
+        (lambda x: ag.conv_transpose2d(x, np.ones((3, 2, 3, 3)), output_padding=1), r"must be smaller than stride \(1, 1\)"),
+        (lambda x: ag.conv_transpose2d(x, np.ones((3, 2, 1, 1)), padding=3), r"would give an image of size \(-1, -1\)"),
+    ],
+)
+def test_errors_name_the_shapes(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(np.ones((1, 3, 5, 5)))
+
+
+def test_third_order() -> None:
+    """The trio closes on itself: w enters y twice-composed, so its third derivative is exact and not zero."""
+    x, w = ag.Tensor(np.full((1, 1, 3, 3), 0.5)), ag.Tensor(np.full((1, 1, 2, 2), 0.5), requires_grad=True)
+    y = (recorded.conv2d(x, w, stride=(1, 1), padding=((0, 0), (0, 0)), dilation=(1, 1), groups=1) ** 3).sum()
+    for _ in range(3):
+        y = ag.grad(y, w, create_graph=True).sum()
+    # Four windows, each y = Σ x w with Σ x = 2: d³/dt³ (t · 2)³ = 6 · 2³ along w = (t, t, t, t).
+    assert y.item() == pytest.approx(4 * 6 * 2**3)

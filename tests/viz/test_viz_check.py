@@ -1,0 +1,101 @@
+"""`viz.check`: what it calls right, wrong and undecidable, the table, the badges, and that the parameters stay as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import autograd_mini as ag
+from autograd_mini import Tensor, models, nn, viz
+from autograd_mini.apply import apply
+from autograd_mini.primitive import Primitive, registry
+
+X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
+
+
+@pytest.fixture
+def doubled() -> Iterator[Primitive]:
+    """tanh with twice its slope."""
+    made = Primitive("doubled_tanh", np.tanh, (lambda xp, g, y, x: 2 * g * (1 - y * y),), formula="tanh x")
+    yield made
+    del registry["doubled_tanh"]
+
+
+def mlp_and_loss():
+    mlp = models.MLP((3, 4, 2), nn.Tanh)
+    return mlp, lambda: nn.mse_loss(mlp(X), np.zeros((4, 2), np.float32))
+
+
+def test_a_right_gradient_is_right_in_every_parameter():
+    mlp, loss = mlp_and_loss()
+    result = viz.check(loss, mlp)
+    assert result
+    assert [(row.name, row.verdict) for row in result.rows] == [(name, "✓") for name, _ in mlp.named_parameters()]
+    assert all(row.error < 1e-5 and np.isclose(row.analytic, row.numeric) for row in result.rows)
+
+
+def test_parameters_keep_their_storage_dtype_and_gradient():
+    mlp, loss = mlp_and_loss()
+    before = [(p._data, p._data.copy(), p._seq, p.grad) for p in mlp.parameters()]
+    viz.check(loss, mlp)
+    for p, (storage, values, seq, grad) in zip(mlp.parameters(), before, strict=True):
+        assert p._data is storage
+        assert p._seq == seq
+        assert p.grad is grad
+        np.testing.assert_array_equal(p.data, values)
+    with pytest.raises(ZeroDivisionError):
+        viz.check(lambda: 1 / 0, mlp)
+    assert all(p.dtype == np.float32 for p in mlp.parameters()), "also after an error"
+
+
+def test_a_wrong_rule_is_found_named_and_badged(doubled):
+    w, b = Tensor([0.5, -0.3], requires_grad=True), Tensor(0.1, requires_grad=True)
+    result = viz.check(lambda: ag.square(apply(doubled, (w * 2,)) + b).sum(), {"w": w, "b": b})
+    assert not result
+    verdicts = {row.name: row for row in result.rows}
+    assert verdicts["b"].verdict == "✓"
+    assert verdicts["w"].verdict == "✗"
+    assert verdicts["w"].analytic == pytest.approx(2 * verdicts["w"].numeric, rel=1e-4)
+    assert "first wrong operation in backward order: doubled_tanh" in result.culprit
+    assert "doubled_tanh" in repr(result)
+    source = result.draw().source
+    assert "✗ 5.0e-01" in source
+    assert "✓" in source
+
+
+def test_a_kink_is_undecidable_and_no_failure():
+    w = Tensor([0.0, 1.0], requires_grad=True)
+    at_kink = viz.check(lambda: ag.relu(w).sum(), {"w": w})
+    assert at_kink
+    assert at_kink.rows[0].undecidable == 1
+    assert "✓ (1 undecidable)" in repr(at_kink)
+    only = Tensor(0.0, requires_grad=True)
+    result = viz.check(lambda: abs(only), {"w": only})
+    assert result
+    assert result.rows[0].verdict == "undecidable"
+    assert "undecidable" in result.draw().source
+
+
+def test_a_parameter_without_influence_has_gradient_0_and_a_frozen_one_is_left_out():
+    w, idle = Tensor(2.0, requires_grad=True), Tensor([1.0, 2.0], requires_grad=True)
+    frozen = nn.Parameter(1.0, requires_grad=False)
+    rows = viz.check(lambda: w * w * frozen, {"w": w, "idle": idle, "frozen": frozen}).rows
+    assert [(row.name, row.analytic, row.verdict) for row in rows] == [("w", 4.0, "✓"), ("idle", 0.0, "✓")]
+
+
+def test_the_table_has_a_row_for_each_parameter():
+    w = Tensor(3.0, requires_grad=True)
+    head, row = repr(viz.check(lambda: w * w, {"w": w})).splitlines()
+    assert head.split() == ["parameter", "elements", "at", "analytic", "numeric", "relative", "error", "verdict"]
+    assert row.split()[:3] == ["w", "1", "6"]
+    assert row.endswith("✓")
+
+
+def test_what_cannot_be_checked_is_refused():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(ValueError, match="returns a scalar Tensor"):
+        viz.check(lambda: w * 2, {"w": w})
+    with pytest.raises(ValueError, match="no parameter that requires a gradient"):
+        viz.check(lambda: w.sum(), {})

@@ -1,0 +1,321 @@
+"""The records behind every picture, the DOT text written from them, and the text tree: what they show and survive."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd_mini as ag
+from autograd_mini import Tensor, nn, viz
+from autograd_mini.apply import apply
+from autograd_mini.primitive import Primitive, registry
+from autograd_mini.viz.graph.dot import STYLES, Show, write
+from autograd_mini.viz.graph.record import record
+from autograd_mini.viz.graph.summary import magnitude, number, values
+
+NODE = re.compile(r"^(n\d+) \[(.*)\]$", re.M)
+EDGE = re.compile(r"^(n\d+) -> (n\d+)\b", re.M)
+
+
+def parameter(value: object, name: str | None = None) -> Tensor:
+    return Tensor(value, requires_grad=True, name=name)
+
+
+def mlp_loss() -> Tensor:
+    rng = np.random.default_rng(0)
+    x, t = Tensor(rng.normal(size=(5, 4)), name="x"), Tensor(rng.normal(size=(5, 2)), name="t")
+    w1, b1 = parameter(rng.normal(size=(3, 4)), "w1"), parameter(np.zeros(3), "b1")
+    w2, b2 = parameter(rng.normal(size=(2, 3)), "w2"), parameter(np.zeros(2), "b2")
+    return ag.square(ag.linear(ag.tanh(ag.linear(x, w1, b1)), w2, b2) - t).mean()
+
+
+@pytest.fixture
+def halves() -> Primitive:
+    """A primitive with two outputs, known only while the test runs."""
+    primitive = Primitive(
+        "halves",
+        lambda x: (x[: len(x) // 2], x[len(x) // 2 :]),
+        lambda xp, needs, g, out, x: [xp.concatenate(*g, axis=0)],
+        outputs=2,
+    )
+    yield primitive
+    del registry["halves"]
+
+
+# -- records -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_operation_and_tensor_is_drawn_once_however_often_it_is_used():
+    x = parameter(1.0, "x")
+    y = x
+    for _ in range(40):  # 2⁴⁰ paths
+        y = y + y
+    graph = record(y)
+    assert Counter(n.kind for n in graph.nodes) == {"parameter": 1, "operation": 40, "tensor": 39, "loss": 1}
+    assert len(graph.edges) == 40 * 3
+
+
+def test_kinds_tell_inputs_parameters_tensors_and_losses_apart():
+    frozen = nn.Parameter(2.0, requires_grad=False, name="frozen")
+    x, w = Tensor([1.0, 2.0], name="x"), parameter([3.0, 4.0], "w")
+    loss = (x * w * frozen).sum()
+    kinds = {n.name: n.kind for n in record(loss).nodes if n.kind != "operation"}
+    assert kinds == {"x": "input", "w": "parameter", "frozen": "parameter", "": "loss"}
+    assert record(x * w).nodes[-1].kind == "tensor", "an output that is no scalar is no loss"
+    shapes = {re.sub(r'\w*color="?#?\w+"?', "", style.attributes).strip() for style in STYLES.values()}
+    colours = {re.search(r' color="(#\w+)"', style.attributes)[1] for style in STYLES.values()}
+    assert len(shapes) == len(colours) == len(STYLES)
+
+
+def test_a_call_with_several_outputs_is_one_operation(halves):
+    x = parameter([1.0, 2.0, 3.0, 4.0], "x")
+    low, high = apply(halves, (x,))
+    graph = record((low * high).sum())
+    assert [n.name for n in graph.nodes if n.kind == "operation"] == ["halves", "multiply", "sum"]
+    call = next(i for i, n in enumerate(graph.nodes) if n.name == "halves")
+    assert [e.slot for e in graph.edges if e.source == call] == [0, 1]
+    assert all(isinstance(n.array, np.ndarray) for n in graph.nodes if n.kind != "operation"), "the hidden call is no tensor"
+
+
+def test_edges_keep_the_order_of_the_operands():
+    a, b = parameter(5.0, "a"), parameter(3.0, "b")
+    graph = record(b - a)
+    minus = next(i for i, n in enumerate(graph.nodes) if n.name == "subtract")
+    assert [graph.nodes[i].name for i in graph.operands()[minus]] == ["b", "a"]
+
+
+def test_names_come_from_the_module_then_from_the_outputs_then_from_the_tensor():
+    layer = nn.Linear(3, 2)
+    x = Tensor(np.ones((1, 3)), name="x")
+    names = {n.name for n in record({"loss": layer(x).sum()}, layer).nodes if n.kind != "operation"}
+    assert {"weight", "bias", "x", "loss"} <= names
+    assert {n.name for n in record(x * parameter(1.0, "own"), {"given": x}).nodes} >= {"given", "own"}
+
+
+def test_what_is_no_tensor_is_refused():
+    with pytest.raises(TypeError, match="got float"):
+        viz.draw([1.0])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="got str"):
+        viz.text({"loss": "x"})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="got int"):
+        viz.draw(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a scalar Tensor, got list"):
+        viz.step([])  # type: ignore[arg-type]
+
+
+def test_a_freed_graph_and_a_lone_leaf_can_still_be_drawn():
+    w = parameter(2.0, "w")
+    loss = w * w
+    loss.backward(free=True)
+    assert "freed" in viz.draw(loss).source
+    assert viz.draw(w).graph.edges == []
+
+
+def test_a_graph_of_gradients_can_be_drawn():
+    x = parameter(3.0, "x")
+    dy = ag.grad(x**3, x, create_graph=True)
+    assert dy.item() == 27
+    assert len(EDGE.findall(viz.draw(dy).source)) > 2
+
+
+# -- DOT ---------------------------------------------------------------------------------------------------------------
+
+
+def test_dot_has_each_record_as_a_line_numbered_in_order_of_creation():
+    picture = viz.draw(mlp_loss())
+    assert [name for name, _ in NODE.findall(picture.source)] == [f"n{i}" for i in range(len(picture.graph.nodes))]
+    assert EDGE.findall(picture.source) == [(f"n{e.source}", f"n{e.target}") for e in picture.graph.edges]
+    assert all(e.source < e.target for e in picture.graph.edges)
+
+
+def test_the_same_program_gives_the_same_text():
+    first, second = (viz.draw(mlp_loss(), show_values=True, show_formula=True).source for _ in range(2))
+    assert first == second
+
+
+def test_shapes_values_and_formulas_appear_when_asked():
+    loss = mlp_loss()
+    plain = viz.draw(loss, show_shapes=False, legend=False).source
+    assert "(5, 4)" not in plain
+    assert "cluster_legend" not in plain
+    assert "∂" not in plain
+    full = viz.draw(loss, show_values=True, show_formula=True, rankdir="TB").source
+    assert "(5, 4)" in full
+    assert "±" in full
+    assert "W h + b" in full
+    assert "∂ = 2x" in full
+    assert "rankdir=TB" in full
+
+
+def test_a_gradient_that_was_not_computed_is_a_dash_and_never_0():
+    w, h = parameter(0.0, "w"), Tensor(2.0, name="h")
+    loss = ag.square(w * h)
+    assert "∇" not in viz.draw(loss).source, "nothing to show yet"
+    assert viz.draw(loss, show_grad=True, legend=False).source.count("∇ —") == 3
+    loss.backward()
+    source = viz.draw(loss, legend=False).source
+    assert source.count("∇ 0") == 1
+    assert source.count("∇ —") == 2
+    assert "∇" not in viz.draw(loss, show_grad=False).source
+
+
+def test_a_leaf_written_after_its_use_is_marked_and_only_that():
+    w, v = parameter(1.0, "w"), parameter(1.0, "v")
+    loss = w * v
+    assert "changed since" not in viz.draw(loss).source
+    w.data = 5.0
+    assert [n.name for n in record(loss).nodes if n.changed] == ["w"]
+    assert "changed since" in viz.draw(loss).source
+    assert "w (changed since)" in viz.text(loss)
+
+
+def test_too_many_nodes_are_refused_with_the_count_and_the_way_out():
+    x = parameter(1.0)
+    y = x
+    for _ in range(30):
+        y = ag.tanh(y)
+    with pytest.raises(ValueError, match=r"61 nodes.*max_nodes=20; pass max_nodes=61"):
+        viz.draw(y, max_nodes=20)
+    assert viz.draw(y, max_nodes=61)
+
+
+def test_an_unknown_direction_is_refused():
+    with pytest.raises(ValueError, match="LR, RL, TB, BT"):
+        viz.draw(parameter(1.0), rankdir="left")  # type: ignore[arg-type]
+
+
+@given(st.text(max_size=12))
+def test_no_name_can_break_out_of_its_label(name):
+    w = parameter(1.0, name)
+    source = viz.draw(w * w).source
+    source.encode()  # no lone surrogate
+    assert len(NODE.findall(source)) == 3
+    assert len(EDGE.findall(source)) == 3
+    label = NODE.findall(source)[0][1].split("label=<", 1)[1].rsplit("> tooltip=", 1)[0]
+    assert set(re.findall(r"<[^>]*>", label)) <= {"<b>", "</b>", "<br/>", '<font point-size="11" color="#555555">', "</font>"}
+    assert label.count("\\") == 2 * name.count("\\")
+    assert not re.search(r"&(?!(lt|gt|amp|quot|#x27);)", label)
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.array(20736.0, np.float32), "20736"),
+        (np.array([[0.5, -1.0]]), "[[0.5, -1]]"),
+        (np.array(True), "True"),
+        (np.arange(10), "0 … 9"),
+        (np.zeros(0), "empty"),
+        (np.array([1.0, np.nan, 2.0, np.inf, 0.0]), "2 of 5 not finite"),
+        (np.full(100, 60000, np.float16), "60000 ± 0"),
+        (np.array(np.nan), "nan"),
+    ],
+)
+def test_values_in_short(array, expected):
+    assert values(array) == expected
+
+
+def test_numbers_keep_their_digits_and_delta_is_a_root_mean_square():
+    assert [number(v) for v in (1 / 3, 1e9, -0.0)] == ["0.3333", "1e+09", "0"]
+    assert magnitude(np.array([3.0, 4.0, 0.0, 0.0])) == "2.5"
+
+
+# -- text tree ---------------------------------------------------------------------------------------------------------
+
+
+def test_tree_of_the_lecture_chain_has_its_deltas():
+    x, w2, w3 = Tensor(1.0, name="x"), parameter(2.0, "w2"), parameter(3.0, "w3")
+    loss = ag.square(ag.square(w3 * ag.square(w2 * ag.square(x))))
+    loss.backward()
+    rows = [line.split() for line in viz.text({"L": loss}, ascii=True).splitlines()]
+    assert rows[1] == ["square", "L", "()", "20736", "-"]
+    assert rows[4][1:] == ["parameter", "w3", "()", "3", "27648"]
+    assert rows[7][1:] == ["parameter", "w2", "()", "2", "82944"]
+
+
+def test_shared_tensors_are_written_once_and_referred_to():
+    x = parameter(2.0, "x")
+    h = ag.tanh(x)
+    tree = viz.text(h * h + h)
+    index = next(i for i, n in enumerate(record(h * h + h).nodes) if n.kind == "tensor")
+    assert tree.count("tanh") == 1
+    assert tree.count(f"↑ #{index}") == 2
+    assert f"#{index} tanh" in tree
+
+
+def test_tree_is_ascii_when_the_terminal_can_do_no_better(monkeypatch):
+    loss = mlp_loss() * Tensor(1.0, name="η⁽¹⁾重み\n\x1b[0m")
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert viz.text(loss).isascii()
+    assert not viz.text(loss, ascii=False).isascii()
+    assert "\x1b" not in viz.text(loss, ascii=False), "a name cannot command the terminal"
+
+
+def test_tree_is_coloured_only_at_a_terminal_without_no_color(monkeypatch):
+    class Terminal(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self) -> bool:
+            return True
+
+    tree = viz.text(mlp_loss())
+    assert "\x1b" not in repr(tree)
+    assert repr(tree) == tree
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b" in repr(tree)
+    assert re.sub(r"\x1b\[\d+m", "", repr(tree)) == tree
+    assert "\x1b" not in tree
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in repr(tree)
+
+
+def test_tree_columns_stand_under_each_other_also_with_wide_letters():
+    w = parameter(1.0, "重み")
+    head, *rows = viz.text(w * Tensor(2.0, name="h")).splitlines()
+    at = head.index("shape")
+    assert all(row[at - 2 * ("重" in row) :].startswith("()") for row in rows)
+
+
+def test_long_trees_say_how_much_they_left_out():
+    tree = viz.text(mlp_loss(), max_lines=3, values=False)
+    lines = tree.splitlines()
+    assert len(lines) == 5
+    assert lines[-1].startswith("… 9 more lines")
+    assert "value" not in lines[0]
+
+
+def test_a_chain_of_100_000_operations_is_drawn_and_written_without_recursion():
+    seconds = []
+    for length in (10_000, 100_000):
+        y = x = parameter(0.5, "x")
+        for _ in range(length):
+            y = ag.negative(y)
+        start = time.process_time()
+        source, tree = viz.draw(y, collapse=(), max_nodes=10**6).source, viz.text(y, max_lines=None)
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 30 * seconds[0], "ten times as many take about ten times as long"
+    assert len(EDGE.findall(source)) == 200_000
+    assert tree.count("negative") == 100_000
+    assert x.name == "x"
+
+
+def test_a_legend_names_only_what_occurs():
+    graph = record(parameter(1.0) * 2.0)
+    legend = write(graph, Show()).split("cluster_legend")[1]
+    assert "parameter" in legend
+    assert "legend_tensor" not in legend
+    assert "legend_gradient" not in legend
+    alone = viz.draw(Tensor(1.0, name="x")).source
+    assert "legend_input" in alone
+    assert "invis" not in alone, "nothing hides the only sample"

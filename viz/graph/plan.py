@@ -1,0 +1,91 @@
+"""A plan of `jit` as records: its steps in order, what they work on, and where each result lies. Taken from its rows alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from autograd_mini import nn
+from autograd_mini.jit.plan import Plan
+from autograd_mini.jit.report import Row
+from autograd_mini.jit.trace import Call, Value
+
+from .record import Edge, Graph, Kind, Names, Node, Path, named_parameters
+
+_NAMES: Final = {"argument": "argument", "gradient": "earlier gradient", "captured": "state"}
+"""What a value is called that nobody named; a constant shows its number, and what a call made is known by that."""
+
+_NAMED: Final = 8  # of the parameters that a step writes
+
+
+def planned(plan: Plan, params: Names = None) -> Graph:
+    """The graph of a plan. An update of many parameters at once is one node; what only shows other memory is not drawn."""
+    return _Draft(plan, params).graph
+
+
+def _writes(call: Call) -> bool:
+    """Whether the first operand is what a step writes, which is said inside its node."""
+    return not call.outs and any(v.source == "captured" for v in call.inputs[:1])
+
+
+class _Draft:
+    """The graph as far as it is made: `at` has the node of each value, `places` the memory of those that steps made."""
+
+    def __init__(self, plan: Plan, params: Names):
+        self.nodes: list[Node] = []
+        self.edges: list[Edge] = []
+        self.at: dict[Value, int] = {}
+        self.places: dict[Value, str] = {}
+        self.results = dict.fromkeys(plan.results)
+        self.names = {id(t): name for name, t in named_parameters(params)}
+        for step, row in enumerate(plan.rows):
+            scope = (f"step {step}, done by halves",) if row.parts else ()
+            for part in row.parts or (row,):
+                if part.call.outs or not part.places:  # not where rows of an argument are taken, which are seen as the argument
+                    self._step(step, part, scope)
+        roots = [self.at[v.owner if v not in self.at else v] for v in self.results if v in self.at or v.owner in self.at]
+        self.graph = Graph(self.nodes, self.edges, roots)
+
+    def _add(self, node: Node) -> int:
+        self.nodes.append(node._replace(number=len(self.nodes), seq=len(self.nodes)))
+        return len(self.nodes) - 1
+
+    def _step(self, step: int, row: Row, scope: Path) -> None:
+        calls, call = (row.call, *row.joined), row.call
+        written = [call.inputs[0] for call in calls if _writes(call)]
+        sources = [(v, self._source(v)) for call in calls for v in call.inputs[_writes(call) :]]
+        kind: Kind = "operation" if call.outs else "write"
+        name = call.primitive.name + f" of {len(written)} parameters" * (len(written) > 1)
+        targets = "\n".join([f"→ {self._leaf(v).name}" for v in written[:_NAMED]] + ["…"] * (len(written) > _NAMED))
+        operation = self._add(
+            Node(kind, name, primitive=call.primitive, params=call.params, scope=scope, step=step, memory=targets)
+        )
+        self.edges += [Edge(i, operation, slot, "" if v in self.at else "view") for slot, (v, i) in enumerate(sources)]
+        for slot, (out, place) in enumerate(zip(call.outs, row.places, strict=True)):
+            self._result(operation, slot, call, out, place)
+
+    def _result(self, operation: int, slot: int, call: Call, out: Value, place: str) -> None:
+        in_place = place.startswith("buffer") and any(self.places.get(v.owner) == place for v in call.inputs)
+        is_result = out in self.results
+        kind: Kind = "loss" if is_result and out.array.size == 1 else "tensor"
+        self.places[out] = place
+        scope = self.nodes[operation].scope
+        self.at[out] = self._add(Node(kind, "result" * is_result, out.array, scope=scope, memory=place))
+        self.edges.append(Edge(operation, self.at[out], slot, "in place" * in_place))
+
+    def _source(self, value: Value) -> int:
+        """The node of an operand: its own, or that of the value whose memory it shows."""
+        if value in self.at:
+            return self.at[value]
+        owner = value.owner
+        if owner not in self.at:
+            self.at[owner] = self._add(self._leaf(owner))
+        return self.at[owner]
+
+    def _leaf(self, value: Value) -> Node:
+        """What was there before the first step."""
+        tensor = value.tensor
+        name = _NAMES.get(value.source, "")
+        if tensor is not None:
+            name = self.names.get(id(tensor)) or tensor.name or name
+        trained = isinstance(tensor, nn.Parameter) or (tensor is not None and tensor._requires_grad)
+        return Node("parameter" if trained and value.source == "captured" else "input", name, value.array)
