@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from . import data, init
+from . import data, init, training
 from .layers.activation import (
     ELU,
     GELU,
@@ -188,6 +188,7 @@ __all__ = [
     "semi_supervised_loss",
     "smooth_l1_loss",
     "summary",
+    "training",
     "unlabelled_loss",
     "wasserstein_loss",
 ]

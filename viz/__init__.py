@@ -11,6 +11,7 @@ Everything is made from recorded operations; no gradient is ever derived anew. G
 
 from __future__ import annotations
 
+from . import plots
 from .check import Check, check
 from .graph.picture import Picture, draw
 from .graph.render import RendererMissing
@@ -40,6 +41,7 @@ __all__ = [
     "plot_reconstructions",
     "plot_scatter",
     "plot_surface",
+    "plots",
     "save_animation",
     "step",
     "text",
