@@ -95,7 +95,7 @@ def obedience(model: ConditionalGAN, data: nn.data.Dataset, k: int) -> Tables:
     if ("cnn", data.name) not in RECIPES:
         return {}
     classes = range(model.classes)
-    found = metrics.feature_classifier(data.name).of(model.sample(AT_ONCE, label=c) for c in classes).labels
+    found = metrics.feature_classifier(data.name).from_batches(model.sample(AT_ONCE, label=c) for c in classes).labels
     shares = metrics.accuracy_per_class(found, np.repeat(classes, AT_ONCE), model.classes).tolist()
     named = dict(zip(data.classes, shares, strict=True))
     return {"share of images that are of the class asked for": [{"all": float(np.mean(shares)), **named}]}

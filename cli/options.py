@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autograd_mini import nn
-from autograd_mini.models.gans.adversarial import AdversarialModel, Game
+from autograd_mini.models.gans.adversarial import AdversarialModel, GANConfig
 from autograd_mini.models.recipes import MODELS, PRESETS, RECIPES, Recipe
 
 from .datasets import recipe_for_folder
@@ -55,7 +55,7 @@ def changed(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = (
     {'beta': 4}
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    recipe = recipe.lasting(given.pop("epochs", None), given.pop("iterations", None))
+    recipe = recipe.with_length(given.pop("epochs", None), given.pop("iterations", None))
     recipe = replace(recipe, **given) if latent is None else replace(recipe, **given).with_latent(latent)
     for name, fits, told in COMPANIONS:
         if name in given and not fits(recipe):
@@ -82,7 +82,7 @@ def option_names(model: str) -> list[str]:
     own = [base for base in kind.__mro__ if "__init__" in vars(base) and not issubclass(AdversarialModel, base)]
     given = [p for base in own for p in signature(vars(base)["__init__"]).parameters.values()]
     names = [p.name for p in given if p.default is not Parameter.empty and p.name != "sizes"]
-    rules = list(Game.__dataclass_fields__) if issubclass(kind, AdversarialModel) else []
+    rules = list(GANConfig.__dataclass_fields__) if issubclass(kind, AdversarialModel) else []
     return list(dict.fromkeys([*names, *rules]))
 
 

@@ -99,9 +99,9 @@ class Run:
         """Trains to the recipe's last epoch or batch, or until Ctrl-C; test images validate what is no game of two players."""
         recipe, rows = self.recipe, self.data.train
         if isinstance(self.model, AdversarialModel) and not self.trainer.iteration:
-            self.model.start(rows.images[: recipe.batch_size])
+            self.model.init_from_data(rows.images[: recipe.batch_size])
         if isinstance(self.model, LatentModel) and not self.trainer.iteration:
-            self.model.start(rows.images)
+            self.model.init_from_data(rows.images)
         few = recipe.labelled_per_class
         source = rows if few is None else PartlyLabelled(rows, few, recipe.seed)
         batches = nn.data.DataLoader(source, batch_size=recipe.batch_size, shuffle=True, seed=recipe.seed)
@@ -150,7 +150,7 @@ class Run:
         draw = lambda images, path: viz.plot_images(pictures(images, model.image_shape), path, columns=model.columns)
         noise = nn.FixedNoise(model.decode, model.columns**2, model.latent_features, self.folder / "samples", draw)
         measures = [MEASURES[name](model, self.data) for name in self._measured()]
-        return [*map(nn.Averaging, model.means()), WithAverage(model.average, [noise, *measures, *stopping])]
+        return [*map(nn.Averaging, model.weight_averages()), WithAverage(model.average, [noise, *measures, *stopping])]
 
     def _measured(self) -> list[str]:
         """What is measured beside the losses with each row; the Fréchet distance needs the data set's own classifier."""
@@ -175,7 +175,7 @@ class Run:
     def _summary(self, image: Array) -> str:
         parts = [nn.summary(self.model, image)]
         if isinstance(self.model, AdversarialModel):
-            parts.append(nn.summary(self.model.generator, self.model.given(self.model.noise(1))))
+            parts.append(nn.summary(self.model.generator, self.model.generator_input(self.model.noise(1))))
         return "\n\n".join(map(str, parts)) + "\n"
 
 

@@ -115,11 +115,11 @@ class Recipe:
         except TypeError as error:
             raise ValueError(f"{self.model} with options {self.options}: {error}") from error
 
-    def lasting(self, epochs: int | None = None, iterations: int | None = None) -> Recipe:
+    def with_length(self, epochs: int | None = None, iterations: int | None = None) -> Recipe:
         """The same for another length, in epochs or in batches; itself where none is given, ValueError where both are.
 
         >>> from autograd_mini.models.recipes import RECIPES
-        >>> recipe = RECIPES["dcgan", "mnist"].lasting(epochs=3)
+        >>> recipe = RECIPES["dcgan", "mnist"].with_length(epochs=3)
         >>> recipe.epochs, recipe.iterations
         (3, None)
         """
@@ -141,19 +141,19 @@ class Recipe:
 
 COLOUR_OPTIONS: Final = {"channels": [32, 64, 128], "likelihood": "gaussian"}
 
-WATCHED: Final[dict[str, Any]] = {"frechet": True, "batch_size": 64}
+GAN_DEFAULTS: Final[dict[str, Any]] = {"frechet": True, "batch_size": 64}
 DCGAN_8: Final[dict[str, Any]] = {
-    **WATCHED, "iterations": 2000, "every": 500, "lr": 1e-3, "options": {"width": 16, "real_label": 0.9},
+    **GAN_DEFAULTS, "iterations": 2000, "every": 500, "lr": 1e-3, "options": {"width": 16, "real_label": 0.9},
 }  # fmt: skip
 DCGAN_28: Final[dict[str, Any]] = {
-    **WATCHED, "iterations": 2000, "every": 200, "lr": 1e-3,
+    **GAN_DEFAULTS, "iterations": 2000, "every": 200, "lr": 1e-3,
     "options": {"width": 32, "smallest": 4, "init": "layers", "real_label": 0.9, "ema": 0.99},
 }  # fmt: skip
 DCGAN_32: Final[dict[str, Any]] = {
-    **WATCHED, "iterations": 4000, "every": 500, "lr": 2e-4, "options": {"width": 32},
+    **GAN_DEFAULTS, "iterations": 4000, "every": 500, "lr": 2e-4, "options": {"width": 32},
 }  # fmt: skip
 WGAN: Final[dict[str, Any]] = {**DCGAN_32, "iterations": 5000, "lr": 5e-4}
-IMPROVED: Final[dict[str, Any]] = {"epochs": 30, "batch_size": 100, "lr": 3e-3}  # Salimans et al. 2016
+IMPROVED_GAN: Final[dict[str, Any]] = {"epochs": 30, "batch_size": 100, "lr": 3e-3}  # Salimans et al. 2016
 
 RECIPES: Final = {
     (recipe.model, recipe.data): recipe
@@ -183,9 +183,9 @@ RECIPES: Final = {
         Recipe("conv-vae", "mnist", conv_vae.SIZES, epochs=5, batch_size=128, lr=2e-3),
         Recipe("conv-vae", "fashion_mnist", conv_vae.SIZES, epochs=5, batch_size=128, lr=2e-3),
         Recipe("conv-vae", "cifar10", (3, 32, 32, 128), epochs=5, batch_size=128, lr=1e-3, options=COLOUR_OPTIONS),
-        Recipe("gan", "digits", (32, 1, 8, 8), iterations=3000, every=500, lr=2e-4, **WATCHED),
-        Recipe("gan", "mnist", (100, *GREY), iterations=20000, every=2000, lr=2e-4, **WATCHED),
-        Recipe("gan", "fashion_mnist", (100, *GREY), iterations=20000, every=2000, lr=2e-4, **WATCHED),
+        Recipe("gan", "digits", (32, 1, 8, 8), iterations=3000, every=500, lr=2e-4, **GAN_DEFAULTS),
+        Recipe("gan", "mnist", (100, *GREY), iterations=20000, every=2000, lr=2e-4, **GAN_DEFAULTS),
+        Recipe("gan", "fashion_mnist", (100, *GREY), iterations=20000, every=2000, lr=2e-4, **GAN_DEFAULTS),
         Recipe("dcgan", "digits", (32, 1, 8, 8), **DCGAN_8),
         Recipe("dcgan", "mnist", (100, *GREY), **DCGAN_28),
         Recipe("dcgan", "fashion_mnist", (100, *GREY), **DCGAN_28),
@@ -194,9 +194,9 @@ RECIPES: Final = {
         Recipe("cgan", "mnist", (100, *GREY), **DCGAN_28),
         Recipe("cgan", "fashion_mnist", (100, *GREY), **DCGAN_28),
         Recipe("cgan", "cifar10", (100, *COLOUR), **DCGAN_32),
-        Recipe("ssgan", "digits", (100, 1, 8, 8, 10), labelled_per_class=5, **IMPROVED),
-        Recipe("ssgan", "mnist", semi_supervised_gan.SIZES, labelled_per_class=10, **IMPROVED),
-        Recipe("ssgan", "fashion_mnist", semi_supervised_gan.SIZES, labelled_per_class=10, **IMPROVED),
+        Recipe("ssgan", "digits", (100, 1, 8, 8, 10), labelled_per_class=5, **IMPROVED_GAN),
+        Recipe("ssgan", "mnist", semi_supervised_gan.SIZES, labelled_per_class=10, **IMPROVED_GAN),
+        Recipe("ssgan", "fashion_mnist", semi_supervised_gan.SIZES, labelled_per_class=10, **IMPROVED_GAN),
         Recipe("wgan-gp", "digits", (32, 1, 8, 8), **{**WGAN, "options": {"width": 16}}),
         Recipe("wgan-gp", "mnist", (100, *GREY), **WGAN),
         Recipe("wgan-gp", "fashion_mnist", (100, *GREY), **WGAN),
@@ -234,6 +234,6 @@ PRESETS: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("dcgan", "improved-gan"): {
         **DCGAN_28, "options": {**DCGAN_28["options"], "minibatch": 100, "norm": "virtual", "historical": 1e-4},
     },
-    ("ssgan", "improved-gan-ssl"): {**IMPROVED, "labelled_per_class": 10},
+    ("ssgan", "improved-gan-ssl"): {**IMPROVED_GAN, "labelled_per_class": 10},
 }  # fmt: skip
 """A model and a name -> what is other than in the model's recipe, on any data."""

@@ -10,7 +10,7 @@ from autograd_mini import nn
 
 from ..stack import Activation
 from .conv_coder import conv_decoder, conv_encoder, reduced_shape
-from .variational import Options, Variational
+from .variational import Variational, VariationalOptions
 
 SIZES = (1, 28, 28, 20)  # channels, height, width, latent dimensions
 CHANNELS = (16, 32)
@@ -34,7 +34,7 @@ class ConvVAE(Variational):
         sizes: Sequence[int] = SIZES,
         channels: Sequence[int] = CHANNELS,
         activation: Activation = "relu",
-        **options: Unpack[Options],
+        **options: Unpack[VariationalOptions],
     ) -> None:
         super().__init__(**options)
         *image_shape, latent = sizes

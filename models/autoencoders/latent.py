@@ -28,7 +28,7 @@ class LatentModel(nn.Module):
         images = ag.as_tensor(images)
         return ag.reshape(self.decode(self.latent(images)), images.shape)
 
-    def start(self, images: TensorLike) -> None:
+    def init_from_data(self, images: TensorLike) -> None:
         """For before training: sets the decoder's last bias so that its outputs lie about the mean of these images.
 
         What images have in common need then not be learnt, and more of the latent space comes to say how they differ. A

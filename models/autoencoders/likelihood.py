@@ -15,7 +15,9 @@ from autograd_mini import nn
 from autograd_mini.nn.losses.reduction import Reduction, reduced
 from autograd_mini.tensor import Array, Tensor
 
-SPEED: Final = 10.0  # log σ² over its parameter: Adam moves a number by about its rate, and this one has a long way to go
+LOGVAR_SCALE: Final = (
+    10.0  # log σ² over its parameter: Adam moves a number by about its rate, and this one has a long way to go
+)
 
 
 class Likelihood(nn.Module):
@@ -80,13 +82,13 @@ class Gaussian(Likelihood):
     def __init__(self, sigma: float = 0.29, learned: bool = True) -> None:
         if not sigma > 0:
             raise ValueError(f"Gaussian: sigma must be positive, got {sigma}")
-        start = np.asarray(2 * math.log(sigma) / SPEED, ag.default_dtype())
+        start = np.asarray(2 * math.log(sigma) / LOGVAR_SCALE, ag.default_dtype())
         self.scaled_logvar = nn.Parameter(start) if learned else nn.Buffer(start)
 
     @property
     def logvar(self) -> Tensor:
         """log σ², a scalar."""
-        return SPEED * self.scaled_logvar
+        return LOGVAR_SCALE * self.scaled_logvar
 
     @property
     def sigma(self) -> float:

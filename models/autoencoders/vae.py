@@ -8,7 +8,7 @@ from typing import Unpack
 from autograd_mini import nn
 
 from ..stack import Activation, activation_of, stack
-from .variational import Options, Variational
+from .variational import Variational, VariationalOptions
 
 SIZES = (784, 400, 20)  # pixels, hidden units, latent dimensions; the decoder is the mirror image, 20-400-784
 
@@ -27,7 +27,9 @@ class VAE(Variational):
     ((5, 4), (5, 4), (3, 64))
     """
 
-    def __init__(self, sizes: Sequence[int] = SIZES, activation: Activation = "relu", **options: Unpack[Options]) -> None:
+    def __init__(
+        self, sizes: Sequence[int] = SIZES, activation: Activation = "relu", **options: Unpack[VariationalOptions]
+    ) -> None:
         super().__init__(**options)
         *encoder, latent = sizes
         self.encoder = nn.Sequential(*stack(encoder, activation), activation_of(activation)())

@@ -17,7 +17,7 @@ from .latent import LatentModel
 from .likelihood import Likelihood, likelihood_of
 
 
-class Options(TypedDict, total=False):
+class VariationalOptions(TypedDict, total=False):
     """What every variational autoencoder may be told, see `Variational`."""
 
     likelihood: str | Likelihood

@@ -16,7 +16,7 @@ class Classifier(nn.Module):
 
     centred: bool
 
-    def seen(self, images: TensorLike) -> Tensor:
+    def scale_pixels(self, images: TensorLike) -> Tensor:
         """The images as the first layer sees them."""
         images = ag.as_tensor(images)
         return 2 * images - 1 if self.centred else images

@@ -83,5 +83,5 @@ class CNN(Classifier):
         self.layers = nn.Sequential(*features, *stack((count, *hidden, classes), nn.ReLU)).train()
 
     def forward(self, images: TensorLike) -> Tensor:
-        images = self.seen(images)
+        images = self.scale_pixels(images)
         return self.layers(ag.expand_dims(images, 1) if images.ndim == 3 else images)

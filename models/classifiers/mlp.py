@@ -30,4 +30,4 @@ class MLP(Classifier):
         self.layers = stack(sizes, activation)
 
     def forward(self, images: TensorLike) -> Tensor:
-        return self.layers(ag.flatten(self.seen(images), 1))
+        return self.layers(ag.flatten(self.scale_pixels(images), 1))

@@ -28,15 +28,15 @@ class ConditionalGAN(DCGAN):
         self.classes = self.columns = classes
         super().__init__(sizes, **options)
 
-    def given(self, z: TensorLike, labels: TensorLike | None = None) -> Tensor:
+    def generator_input(self, z: TensorLike, labels: TensorLike | None = None) -> Tensor:
         """z beside the labels' rows; without labels, those of the classes in turn."""
         z = ag.as_tensor(z)
-        return ag.concatenate([z, self.rows(self.in_turn(len(z)) if labels is None else labels)], 1)
+        return ag.concatenate([z, self.one_hot(self.cycle_labels(len(z)) if labels is None else labels)], 1)
 
-    def shown(self, images: Tensor, labels: TensorLike | None = None) -> Tensor:
+    def discriminator_input(self, images: Tensor, labels: TensorLike | None = None) -> Tensor:
         """The images with the maps of their labels as further channels; without labels, maps of 0."""
         n, _, *sides = images.shape
-        rows = ag.zeros((n, self.classes)) if labels is None else self.rows(labels)
+        rows = ag.zeros((n, self.classes)) if labels is None else self.one_hot(labels)
         maps = ag.broadcast_to(ag.reshape(rows, (n, self.classes, 1, 1)), (n, self.classes, *sides))
         return ag.concatenate([images, maps], 1)
 
@@ -45,25 +45,25 @@ class ConditionalGAN(DCGAN):
 
         ValueError for a label that is not there, or another number of labels.
         """
-        labels = self.in_turn(n) if label is None else np.broadcast_to(np.asarray(label, np.int64), (n,))
+        labels = self.cycle_labels(n) if label is None else np.broadcast_to(np.asarray(label, np.int64), (n,))
         if n and not 0 <= labels.min() <= labels.max() < self.classes:
             raise ValueError(f"sample: labels must lie in 0 … {self.classes - 1}, got {label!r}")
-        return self.drawn(lambda z: self.decode(z, labels), self.noise(n))
+        return self.sample_with(lambda z: self.decode(z, labels), self.noise(n))
 
-    def rows(self, labels: TensorLike) -> Tensor:
+    def one_hot(self, labels: TensorLike) -> Tensor:
         """Labels (N,) as rows (N, classes) of 0 and 1."""
         return ag.one_hot(labels, self.classes)
 
-    def in_turn(self, n: int) -> NDArray[np.int64]:
+    def cycle_labels(self, n: int) -> NDArray[np.int64]:
         """0, 1, …, classes − 1, 0, 1, … (n,)."""
         return np.arange(n) % self.classes
 
-    def generator_inputs(self, latent: int) -> int:
+    def generator_input_size(self, latent: int) -> int:
         return latent + self.classes
 
-    def discriminator_inputs(self, image_shape: Shape) -> Shape:
+    def discriminator_input_shape(self, image_shape: Shape) -> Shape:
         return image_shape[0] + self.classes, *image_shape[1:]
 
-    def references(self, latent: int) -> Tensor:
-        z = super().references(latent)
-        return ag.concatenate([z, self.rows(self.in_turn(len(z)))], 1)
+    def reference_batch(self, latent: int) -> Tensor:
+        z = super().reference_batch(latent)
+        return ag.concatenate([z, self.one_hot(self.cycle_labels(len(z)))], 1)

@@ -10,9 +10,11 @@ import numpy as np
 
 Rows = Sequence[Mapping[str, float]]
 
-RISE: Final = 1.5  # the generator's loss late in training, as a multiple of its early one, from where it has risen sharply
-FALL: Final = 0.5  # and below which it has fallen fast
-POOR: Final = 0.8  # a Fréchet distance that has not come below this multiple of its early one has not improved
+RISE_RATIO: Final = (
+    1.5  # the generator's loss late in training, as a multiple of its early one, from where it has risen sharply
+)
+FALL_RATIO: Final = 0.5  # and below which it has fallen fast
+STALL_RATIO: Final = 0.8  # a Fréchet distance that has not come below this multiple of its early one has not improved
 
 ADVICE: Final = {
     "the discriminator is too strong": (
@@ -30,10 +32,10 @@ class Diagnosis:
     """A verdict, a key of `ADVICE`; `str` says what it rests on and what to try."""
 
     verdict: str
-    seen: str
+    evidence: str
 
     def __str__(self) -> str:
-        return f"{self.verdict}: {self.seen}. To try: {ADVICE[self.verdict]}"
+        return f"{self.verdict}: {self.evidence}. To try: {ADVICE[self.verdict]}"
 
 
 def diagnose(history: Rows) -> Diagnosis | None:
@@ -46,23 +48,26 @@ def diagnose(history: Rows) -> Diagnosis | None:
     >>> diagnose([{"g_loss": loss} for loss in (0.7, 0.9, 2.0, 4.0)]).verdict
     'the discriminator is too strong'
     """
-    loss = _quarters([row["g_loss"] for row in history if "g_loss" in row])
+    loss = _quarter_medians([row["g_loss"] for row in history if "g_loss" in row])
     if loss is None or min(loss) <= 0:
         return None
     measured = [row for row in history if "frechet" in row]
-    frechet = _quarters([row["frechet"] for row in measured])
+    frechet = _quarter_medians([row["frechet"] for row in measured])
     change = loss[1] / loss[0]
-    seen = f"the generator's loss went from {loss[0]:.3g} to {loss[1]:.3g}"
+    evidence = f"the generator's loss went from {loss[0]:.3g} to {loss[1]:.3g}"
     if frechet:
         best = min(measured, key=lambda row: row["frechet"])
-        seen += f", the Fréchet distance from {frechet[0]:.3g} to {frechet[1]:.3g}"
-        seen += f" and at best to {best['frechet']:.3g}, at iteration {best['iteration']:.0f}"
-    poor = frechet is not None and frechet[1] > POOR * frechet[0]
-    verdicts = {"the discriminator is too strong": change >= RISE, "the generator is too strong": change <= FALL and poor}
-    return Diagnosis(next((name for name, holds in verdicts.items() if holds), "balanced"), seen)
+        evidence += f", the Fréchet distance from {frechet[0]:.3g} to {frechet[1]:.3g}"
+        evidence += f" and at best to {best['frechet']:.3g}, at iteration {best['iteration']:.0f}"
+    poor = frechet is not None and frechet[1] > STALL_RATIO * frechet[0]
+    verdicts = {
+        "the discriminator is too strong": change >= RISE_RATIO,
+        "the generator is too strong": change <= FALL_RATIO and poor,
+    }
+    return Diagnosis(next((name for name, holds in verdicts.items() if holds), "balanced"), evidence)
 
 
-def _quarters(values: Sequence[float]) -> tuple[float, float] | None:
+def _quarter_medians(values: Sequence[float]) -> tuple[float, float] | None:
     """The medians of the first and of the last quarter."""
     count = len(values) // 4
     return (float(np.median(values[:count])), float(np.median(values[-count:]))) if count else None

@@ -16,7 +16,7 @@ from .networks import NORMS, OUTPUTS, Discriminator, dcgan_init
 
 SIZES = (100, 1, 28, 28)  # latent dimensions; channels, height and width of the images
 INITS: Final[dict[str, Callable[[nn.Module], nn.Module]]] = {"dcgan": dcgan_init, "layers": lambda network: network}
-REFERENCES: Final = 64  # examples in the reference batch of virtual batch normalisation
+REFERENCE_BATCH_SIZE: Final = 64  # examples in the reference batch of virtual batch normalisation
 
 FORMS: Final[dict[str, tuple[Callable[..., nn.Module], Callable[..., Discriminator]]]] = {
     "dense": (dense.generator, dense.discriminator),
@@ -34,7 +34,7 @@ class GAN(AdversarialModel):
     "virtual" or "none") and `output` ("tanh", "sigmoid" or "linear"), of the discriminator `d_norm`, `noise` on its input,
     `dropout`, `minibatch` (kernels of minibatch discrimination) and `outputs` (1: sigmoid, 2: softmax). Networks with batch
     norm start as the DCGAN does or, with `init` "layers", as others do: with the weights that layers have of themselves.
-    Further options are those of `Game`. ValueError for sizes, names or options that are none.
+    Further options are those of `GANConfig`. ValueError for sizes, names or options that are none.
 
     >>> from autograd_mini import models
     >>> gan = models.GAN((100, 1, 28, 28), form="bilinear", width=8, outputs=2, real_label=0.7, fake_label=0.3)
@@ -60,7 +60,7 @@ class GAN(AdversarialModel):
         dropout: float = 0.0,
         minibatch: int = 0,
         outputs: int = 1,
-        **game: Any,
+        **config: Any,
     ) -> None:
         names = (("form", form, FORMS), ("norm", norm, NORMS), ("output", output, OUTPUTS), ("init", init, INITS))
         for what, name, known in names:
@@ -74,27 +74,27 @@ class GAN(AdversarialModel):
         latent, *image = sizes
         shape = (image[0], side, side) if side else tuple(image)
         make_generator, make_discriminator = FORMS[form]
-        grown = {} if form == "dense" else {"smallest": smallest}
-        g = make_generator(self.generator_inputs(latent), shape, width, norm, output, **grown)
+        pyramid_options = {} if form == "dense" else {"smallest": smallest}
+        g = make_generator(self.generator_input_size(latent), shape, width, norm, output, **pyramid_options)
         d = make_discriminator(
-            self.discriminator_inputs(shape), width,
-            outputs=outputs, norm=d_norm, noise=noise, dropout=dropout, minibatch=minibatch, **grown,
+            self.discriminator_input_shape(shape), width,
+            outputs=outputs, norm=d_norm, noise=noise, dropout=dropout, minibatch=minibatch, **pyramid_options,
         )  # fmt: skip
-        for network, normed in ((g, norm != "none"), (d, d_norm)):
-            if normed:
+        for network, has_norm in ((g, norm != "none"), (d, d_norm)):
+            if has_norm:
                 INITS[init](network)
         if norm == "virtual":
-            g = nn.VirtualBatch(g, self.references(latent))
-        super().__init__(g, d, latent, shape, OUTPUTS[output].black, **game)
+            g = nn.VirtualBatch(g, self.reference_batch(latent))
+        super().__init__(g, d, latent, shape, OUTPUTS[output].black_level, **config)
 
-    def generator_inputs(self, latent: int) -> int:
+    def generator_input_size(self, latent: int) -> int:
         """How many numbers the generator gets."""
         return latent
 
-    def discriminator_inputs(self, image_shape: Shape) -> Shape:
+    def discriminator_input_shape(self, image_shape: Shape) -> Shape:
         """The shape of what the discriminator gets."""
         return image_shape
 
-    def references(self, latent: int) -> Tensor:
+    def reference_batch(self, latent: int) -> Tensor:
         """A reference batch of the generator's inputs."""
-        return ag.randn(REFERENCES, latent)
+        return ag.randn(REFERENCE_BATCH_SIZE, latent)

@@ -16,7 +16,7 @@ class Output(NamedTuple):
     """What ends a generator, and the value in its range that stands for black; white is 1."""
 
     layer: Callable[[], nn.Module]
-    black: float
+    black_level: float
 
 
 OUTPUTS: Final[dict[str, Output]] = {
@@ -72,8 +72,8 @@ def discriminating_head(features: int, outputs: int, minibatch: int) -> nn.Seque
     >>> discriminating_head(8, 2, minibatch=10)(ag.zeros((5, 8))).shape
     (5, 2)
     """
-    mates = [nn.MinibatchDiscrimination(features, minibatch)] * (minibatch > 0)
-    return nn.Sequential(*mates, nn.Linear(features + minibatch, outputs))
+    minibatch_layers = [nn.MinibatchDiscrimination(features, minibatch)] * (minibatch > 0)
+    return nn.Sequential(*minibatch_layers, nn.Linear(features + minibatch, outputs))
 
 
 def dcgan_init(network: nn.Module) -> nn.Module:
@@ -86,7 +86,7 @@ def dcgan_init(network: nn.Module) -> nn.Module:
     True
     """
 
-    def start(module: nn.Module) -> None:
+    def init_module(module: nn.Module) -> None:
         if isinstance(module, nn.MinibatchDiscrimination):  # its kernels have a size of their own
             return
         weight, bias = (vars(module).get(name) for name in ("weight", "bias"))
@@ -95,4 +95,4 @@ def dcgan_init(network: nn.Module) -> nn.Module:
         if bias is not None:
             nn.init.zeros_(bias)
 
-    return network.apply(start)
+    return network.apply(init_module)

@@ -26,11 +26,11 @@ class Growth(NamedTuple):
 
 GROWTH: Final = {
     "transposed": Growth(
-        lambda z, start: [nn.Unflatten(1, (z, 1, 1)), nn.ConvTranspose2d(z, start[0], start[1:], bias=False)],  # type: ignore[arg-type]
+        lambda z, shape: [nn.Unflatten(1, (z, 1, 1)), nn.ConvTranspose2d(z, shape[0], shape[1:], bias=False)],  # type: ignore[arg-type]
         lambda before, after: [nn.ConvTranspose2d(before, after[0], window(after), 2, 1, bias=False)],
     ),
     "bilinear": Growth(
-        lambda z, start: [nn.Linear(z, start[0] * start[1] * start[2]), nn.Unflatten(1, start)],
+        lambda z, shape: [nn.Linear(z, shape[0] * shape[1] * shape[2]), nn.Unflatten(1, shape)],
         lambda before, after: [nn.Upsample(after[1:], mode="asymmetric"), nn.Conv2d(before, after[0], 3, padding=1)],
     ),
 }

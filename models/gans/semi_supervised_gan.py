@@ -24,7 +24,7 @@ SIZES = (100, 1, 28, 28, 10)  # latent dimensions; channels, height and width of
 CLASSIFIER: Final = (1000, 500, 250, 250, 250)  # hidden units
 GENERATOR: Final = (500, 500)
 INPUT_NOISE, HIDDEN_NOISE = 0.3, 0.5  # deviations of what is added in the classifier
-RULES: Final[dict[str, Any]] = {"feature_matching": "mean", "ema": 0.999}
+DEFAULTS: Final[dict[str, Any]] = {"feature_matching": "mean", "ema": 0.999}
 
 
 class SemiSupervisedGAN(AdversarialModel, Classifier):
@@ -33,7 +33,7 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
     `sizes` are (latent, C, H, W, classes). The classifier is 1000-500-250-250-250 with weight norm, ReLU and Gaussian noise;
     the generator, uniform noise-500-500 with softplus and batch norm, ends in a sigmoid. Batches are (unlabelled images,
     labelled images, labels), as `PartlyLabelled` gives them, or (images, labels), which then serve as both.
-    `unsupervised_weight` is 1 in the paper's text and ½ in its code. Other options are those of `Game`; the loss "saturating"
+    `unsupervised_weight` is 1 in the paper's text and ½ in its code. Other options: see `GANConfig`; the loss "saturating"
     without feature matching is the generator's −V of the notes.
 
     >>> import autograd_mini as ag
@@ -43,7 +43,7 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
     ((5, 10), (2, 1, 8, 8))
     """
 
-    def __init__(self, sizes: Sequence[int] = SIZES, *, unsupervised_weight: float = 1.0, **game: Any) -> None:
+    def __init__(self, sizes: Sequence[int] = SIZES, *, unsupervised_weight: float = 1.0, **config: Any) -> None:
         if len(sizes) != 5 or min(sizes) < 1 or sizes[-1] < 3:
             raise ValueError(f"expected sizes (latent, channels, height, width, 3 or more classes), got {tuple(sizes)}")
         latent, *image, classes = sizes
@@ -56,31 +56,38 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
         for before, after in pairwise((math.prod(image), *CLASSIFIER)):
             d += [nn.WeightNorm(nn.Linear(before, after)), nn.ReLU(), nn.GaussianNoise(HIDDEN_NOISE)]
         classifier = Discriminator(nn.Sequential(*d), nn.WeightNorm(nn.Linear(CLASSIFIER[-1], classes)))
-        rules = {**RULES, **game}
-        super().__init__(nn.Sequential(*g), classifier, latent, tuple(image), OUTPUTS["sigmoid"].black, **rules)
+        super().__init__(
+            nn.Sequential(*g), classifier, latent, tuple(image), OUTPUTS["sigmoid"].black_level, **{**DEFAULTS, **config}
+        )
 
-    def averaged(self) -> nn.Module:
+    def ema_target(self) -> nn.Module:
         return self.discriminator
 
-    def start(self, images: TensorLike) -> None:
+    def init_from_data(self, images: TensorLike) -> None:
         """Sets lengths and biases of the weight-normalised layers by a batch of images."""
-        nn.data_dependent_init(self.discriminator, self.real(images))
+        nn.data_dependent_init(self.discriminator, self.preprocess(images))
 
     def forward(self, images: TensorLike) -> Tensor:
-        return self.discriminator.outputs(self.real(images))
+        return self.discriminator.outputs(self.preprocess(images))
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """L + w (U + V), see `nn.semi_supervised_loss`; D(x), D(G(z)), and the accuracy on the labelled images."""
         images, labels = batch[-2:]
         with ag.no_grad():
             fake = self.generate(self.noise(len(batch[0])))
-        kinds = [self.real(images), self.real(batch[0]), fake]
+        kinds = [self.preprocess(images), self.preprocess(batch[0]), fake]
         together = self.discriminator.outputs(ag.concatenate(kinds))  # one pass: weights are normalised once
         ends = np.cumsum([len(kind) for kind in kinds])
         labelled, unlabelled, generated = together[: ends[0]], together[ends[0] : ends[1]], together[ends[1] :]
         loss = nn.semi_supervised_loss(labelled, labels, unlabelled, generated, unsupervised_weight=self.unsupervised_weight)
-        told = {name: ag.mean(ag.sigmoid(nn.real_logit(x.detach()))) for name, x in (("real", unlabelled), ("fake", generated))}
-        return {"loss": self._held("d", loss), **told, "accuracy": ag.mean(ag.argmax(labelled, axis=1) == labels)}
+        means = {
+            name: ag.mean(ag.sigmoid(nn.real_logit(x.detach()))) for name, x in (("real", unlabelled), ("fake", generated))
+        }
+        return {
+            "loss": self._add_history_penalty("d", loss),
+            **means,
+            "accuracy": ag.mean(ag.argmax(labelled, axis=1) == labels),
+        }
 
 
 def uniform(z: Tensor) -> Tensor:
@@ -119,5 +126,5 @@ class PartlyLabelled:
 
     def __getitem__(self, rows: Any) -> tuple[Array, ...]:
         numbers = np.arange(len(self))[rows]
-        around = self.labelled[(numbers[0] + np.arange(len(numbers))) % len(self.labelled)]
-        return self.split.images[rows], *self.split[around]
+        labelled_rows = self.labelled[(numbers[0] + np.arange(len(numbers))) % len(self.labelled)]
+        return self.split.images[rows], *self.split[labelled_rows]

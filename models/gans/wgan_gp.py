@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .dcgan import DCGAN, SIZES
 
-RULES: Final[dict[str, Any]] = {
+DEFAULTS: Final[dict[str, Any]] = {
     "loss": "wasserstein", "gradient_penalty": 10.0, "g_every": 5, "beta1": 0.0, "beta2": 0.9, "d_norm": False,
 }  # fmt: skip
 """The paper's Algorithm 1: λ 10, five steps of the critic to one of G, Adam with β (0, 0.9); no batch norm in the critic, whose
@@ -22,9 +22,9 @@ class WGANGP(DCGAN):
 
     >>> from autograd_mini import models
     >>> wgan = models.WGANGP((16, 1, 8, 8), width=8)
-    >>> wgan.game.g_every, wgan.sample(2).shape
+    >>> wgan.config.g_every, wgan.sample(2).shape
     (5, (2, 1, 8, 8))
     """
 
     def __init__(self, sizes: Sequence[int] = SIZES, **options: Any) -> None:
-        super().__init__(sizes, **{**RULES, **options})
+        super().__init__(sizes, **{**DEFAULTS, **options})

@@ -10,23 +10,23 @@ from numpy.typing import ArrayLike, NDArray
 from autograd_mini import nn
 from autograd_mini.tensor import Tensor
 
-AT_ONCE: Final = 1000  # images
+IMAGES_PER_BATCH: Final = 1000  # images
 
 
-class Predicting(Protocol):
+class HasPredict(Protocol):
     """What is asked of a model; every `Classifier` has it."""
 
     def predict(self, images: Tensor) -> Tensor: ...
 
 
-def predictions(model: Predicting, split: nn.data.Split) -> NDArray[np.int64]:
+def predictions(model: HasPredict, split: nn.data.Split) -> NDArray[np.int64]:
     """The likeliest class of each image, (N,), a thousand images at a time.
 
     >>> from autograd_mini import models, nn
     >>> models.metrics.predictions(models.MLP(sizes=(64, 10)), nn.data.digits().test).shape
     (355,)
     """
-    batches = nn.data.DataLoader(split, batch_size=AT_ONCE)
+    batches = nn.data.DataLoader(split, batch_size=IMAGES_PER_BATCH)
     return np.concatenate([model.predict(images).numpy() for images, _ in batches])
 
 

@@ -25,7 +25,7 @@ from ..recipes import IMAGE_SHAPES, RECIPES, Recipe
 
 ACCURACY: Final = {"digits": 0.966, "mnist": 0.987}
 """On test images, of the classifiers of the sets that it was measured on."""
-AT_ONCE: Final = 1000  # images
+IMAGES_PER_BATCH: Final = 1000  # images
 
 
 class Features(NamedTuple):
@@ -58,19 +58,19 @@ class FeatureClassifier:
     def __call__(self, images: TensorLike) -> Features:
         """The features of images that are there."""
         x = ag.as_tensor(images)
-        return self.of(x[i : i + AT_ONCE] for i in range(0, len(x), AT_ONCE))
+        return self.from_batches(x[i : i + IMAGES_PER_BATCH] for i in range(0, len(x), IMAGES_PER_BATCH))
 
-    def of(self, batches: Iterable[Tensor]) -> Features:
+    def from_batches(self, batches: Iterable[Tensor]) -> Features:
         """The features of images that come in batches, of which only one is held at a time."""
         with ag.no_grad():
-            parts = [self._seen(batch) for batch in batches]
+            parts = [self._batch_features(batch) for batch in batches]
         return Features(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
-    def _seen(self, images: Tensor) -> tuple[Array, Array]:
+    def _batch_features(self, images: Tensor) -> tuple[Array, Array]:
         x = ag.reshape(images, len(images), -1, *images.shape[-2:])
         x = x if x.shape[2:] == self.sides else ag.upsample(x, size=self.sides, mode="bilinear")
         body, last = self.network.layers[:-1], self.network.layers[-1]
-        values = body(self.network.seen(x))
+        values = body(self.network.scale_pixels(x))
         return values.numpy().astype(float), ag.softmax(last(values).astype(float), -1).numpy()
 
 
@@ -89,7 +89,7 @@ def feature_classifier(data: str) -> FeatureClassifier:
     if ("cnn", data) not in RECIPES:
         raise ValueError(f"no classifier for {data!r}; there are some for {', '.join(IMAGE_SHAPES)}")
     recipe = RECIPES["cnn", data]
-    path = cached(recipe)
+    path = cache_path(recipe)
     stream = ag.get_rng_state()
     try:
         ag.manual_seed(recipe.seed)
@@ -105,12 +105,12 @@ def feature_classifier(data: str) -> FeatureClassifier:
     return FeatureClassifier(network, IMAGE_SHAPES[data])
 
 
-def cached(recipe: Recipe) -> Path:
+def cache_path(recipe: Recipe) -> Path:
     """Where a recipe's classifier lies in the cache: another recipe, another file.
 
-    >>> from autograd_mini.models.metrics.features import cached
+    >>> from autograd_mini.models.metrics.features import cache_path
     >>> from autograd_mini.models.recipes import RECIPES
-    >>> cached(RECIPES["cnn", "digits"]).name.startswith("digits-")
+    >>> cache_path(RECIPES["cnn", "digits"]).name.startswith("digits-")
     True
     """
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(recipe), sort_keys=True).encode()).hexdigest()[:12]

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from autograd_mini import nn
 from autograd_mini.tensor import Array, Tensor
 
-from .features import AT_ONCE, FeatureClassifier, Features, feature_classifier
+from .features import IMAGES_PER_BATCH, FeatureClassifier, Features, feature_classifier
 
-MOST: Final = 10_000  # images compared, unless there are fewer test images
+MAX_IMAGES: Final = 10_000  # images compared, unless there are fewer test images
 
 
 # -- of features -----------------------------------------------------------------------------------------------------------
@@ -86,14 +86,14 @@ def class_coverage(labels: ArrayLike, classes: int) -> Array:
     return np.bincount(numbers, minlength=classes) / len(numbers)
 
 
-def accuracy_per_class(labels: ArrayLike, asked: ArrayLike, classes: int) -> Array:
+def accuracy_per_class(labels: ArrayLike, requested: ArrayLike, classes: int) -> Array:
     """Of the images asked to be of each class, the share that the classifier finds to be so, (classes,).
 
     >>> from autograd_mini.models.metrics import accuracy_per_class
     >>> accuracy_per_class([0, 0, 1, 0], [0, 0, 1, 1], 2).tolist()
     [1.0, 0.5]
     """
-    found, wanted = np.asarray(labels), np.asarray(asked, np.int64)
+    found, wanted = np.asarray(labels), np.asarray(requested, np.int64)
     return np.bincount(wanted, found == wanted, classes) / np.maximum(np.bincount(wanted, minlength=classes), 1)
 
 
@@ -140,14 +140,14 @@ class Judge:
     def __init__(self, data: nn.data.Dataset, classifier: FeatureClassifier | None = None) -> None:
         self.classifier = classifier or feature_classifier(data.name)
         self.data = data
-        self.images = min(MOST, len(data.test))
+        self.images = min(MAX_IMAGES, len(data.test))
         self.real = self.classifier(data.test.images)
         self.target = moments(self.real.values)
 
     def features(self, sample: Callable[[int], Tensor]) -> Features:
         """Those of as many images as `sample(n)` is asked for, in batches."""
-        sizes = [min(AT_ONCE, self.images - i) for i in range(0, self.images, AT_ONCE)]
-        return self.classifier.of(sample(n) for n in sizes)
+        sizes = [min(IMAGES_PER_BATCH, self.images - i) for i in range(0, self.images, IMAGES_PER_BATCH)]
+        return self.classifier.from_batches(sample(n) for n in sizes)
 
     def frechet(self, features: Features) -> float:
         """The distance of generated features from those of the test images."""
@@ -155,14 +155,14 @@ class Judge:
 
     def report(self, sample: Callable[[int], Tensor]) -> GenerativeReport:
         """All measures of the images that `sample(n)` draws, with the real ones beside."""
-        drawn, train = self.features(sample), self.classifier(self.data.train.images[: self.images])
+        generated, train = self.features(sample), self.classifier(self.data.train.images[: self.images])
         return GenerativeReport(
             self.images,
-            inception_score(drawn.probabilities),
+            inception_score(generated.probabilities),
             inception_score(self.real.probabilities),
-            self.frechet(drawn),
+            self.frechet(generated),
             self.frechet(train),
-            tuple((100 * class_coverage(drawn.labels, len(self.data.classes))).tolist()),
+            tuple((100 * class_coverage(generated.labels, len(self.data.classes))).tolist()),
         )
 
 
@@ -177,10 +177,10 @@ class ModeReport(NamedTuple):
     precision: float
 
 
-def mode_coverage(points: ArrayLike, centres: ArrayLike, radius: float, least: float = 0.01) -> ModeReport:
+def mode_coverage(points: ArrayLike, centres: ArrayLike, radius: float, min_share: float = 0.01) -> ModeReport:
     """How well points (N, D) cover modes with the given centres (M, D): a point hits the nearest if it lies within `radius`.
 
-    A mode is covered if a share of `least` of all points hit it.
+    A mode is covered if a share of `min_share` of all points hit it.
 
     >>> from autograd_mini.models.metrics import mode_coverage
     >>> mode_coverage([[0.0, 0.0], [0.1, 0.0], [5.0, 5.0], [0.5, 0.5]], [[0.0, 0.0], [1.0, 1.0]], radius=0.2)
@@ -190,5 +190,5 @@ def mode_coverage(points: ArrayLike, centres: ArrayLike, radius: float, least: f
     distances = np.linalg.norm(x[:, None] - modes, axis=2)
     nearest, near = distances.argmin(axis=1), distances.min(axis=1) <= radius
     hits = np.bincount(nearest[near], minlength=len(modes)) / len(x)
-    covered = int(np.count_nonzero(hits >= least))
+    covered = int(np.count_nonzero(hits >= min_share))
     return ModeReport(covered, covered / len(modes), float(near.mean()))

@@ -20,7 +20,7 @@ from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 ROWS: Final = 500  # decoded images held at once: enough to keep NumPy busy, few enough to stay in cache
 
 
-class Weighted(Protocol):
+class HasLogWeights(Protocol):
     """What the bounds ask of a model; `Variational` has it."""
 
     training: bool
@@ -29,7 +29,7 @@ class Weighted(Protocol):
     def log_weights(self, images: TensorLike, draws: int) -> Tensor: ...
 
 
-class Encoded(Protocol):
+class HasLatent(Protocol):
     """What `active_units` asks of a model; every `LatentModel` has it."""
 
     training: bool
@@ -38,7 +38,7 @@ class Encoded(Protocol):
     def latent(self, images: TensorLike) -> Tensor: ...
 
 
-def elbo(model: Weighted, images: TensorLike, draws: int = 1, *, rows: int = ROWS) -> NDArray[np.float64]:
+def elbo(model: HasLogWeights, images: TensorLike, draws: int = 1, *, rows: int = ROWS) -> NDArray[np.float64]:
     """The evidence lower bound on log p(x) of each image, (N,) in nats: the mean of log w over draws of z.
 
     w = p(x, z) / q(z|x) (C.16); with q the true posterior it is log p(x) at every draw. At most `rows` decoded images are held
@@ -49,10 +49,10 @@ def elbo(model: Weighted, images: TensorLike, draws: int = 1, *, rows: int = ROW
     >>> models.metrics.elbo(vae, images).shape
     (355,)
     """
-    return _folded(model, images, draws, rows, np.add) / draws
+    return _combine_log_weights(model, images, draws, rows, np.add) / draws
 
 
-def importance_weighted_bound(model: Weighted, images: TensorLike, k: int, *, rows: int = ROWS) -> NDArray[np.float64]:
+def importance_weighted_bound(model: HasLogWeights, images: TensorLike, k: int, *, rows: int = ROWS) -> NDArray[np.float64]:
     """L_k, a bound on log p(x) of each image that is tighter the larger k, (N,) in nats: log (1/k) Σ w over k draws of z.
 
     ELBO = L_1 ≤ L_k ≤ L_(k+1) ≤ log p(x) in expectation (Burda et al. 2016, theorem 1). The sum is a running one: at most
@@ -63,10 +63,10 @@ def importance_weighted_bound(model: Weighted, images: TensorLike, k: int, *, ro
     >>> bool(models.metrics.elbo(vae, images).mean() < models.metrics.importance_weighted_bound(vae, images, 50).mean())
     True
     """
-    return _folded(model, images, k, rows, np.logaddexp) - math.log(k)
+    return _combine_log_weights(model, images, k, rows, np.logaddexp) - math.log(k)
 
 
-def negative_log_likelihood(model: Weighted, images: TensorLike, k: int = 5000, *, rows: int = ROWS) -> float:
+def negative_log_likelihood(model: HasLogWeights, images: TensorLike, k: int = 5000, *, rows: int = ROWS) -> float:
     """−log p(x) in nats, mean over the images, estimated by −L_k: the literature's k is 5000 (Burda et al. 2016, section 5).
 
     Time and memory are those of `importance_weighted_bound`.
@@ -79,7 +79,7 @@ def negative_log_likelihood(model: Weighted, images: TensorLike, k: int = 5000, 
     return float(-importance_weighted_bound(model, images, k, rows=rows).mean())
 
 
-def active_units(model: Encoded, images: TensorLike, threshold: float = 0.01, *, rows: int = ROWS) -> int:
+def active_units(model: HasLatent, images: TensorLike, threshold: float = 0.01, *, rows: int = ROWS) -> int:
     """How many latent dimensions tell images apart: those whose posterior mean has a variance over images above `threshold`.
 
     A_u = Var_x(E_q(u|x)[u]) > 0.01 (Burda et al. 2016, section 5.2). At most `rows` images are encoded at once.
@@ -93,18 +93,20 @@ def active_units(model: Encoded, images: TensorLike, threshold: float = 0.01, *,
     0
     """
     with _inference(model):
-        means = np.concatenate([model.latent(part).numpy() for part in _parts(images, rows)], dtype=np.float64)
+        means = np.concatenate([model.latent(part).numpy() for part in _chunks(images, rows)], dtype=np.float64)
     return int((means.var(axis=0) > threshold).sum())
 
 
-def _folded(model: Weighted, images: TensorLike, draws: int, rows: int, fold: np.ufunc) -> NDArray[np.float64]:
+def _combine_log_weights(
+    model: HasLogWeights, images: TensorLike, draws: int, rows: int, fold: np.ufunc
+) -> NDArray[np.float64]:
     """The log weights of each image's draws put together by `fold`, a part of the images and of the draws at a time."""
     if min(draws, rows) < 1:
         raise ValueError(f"expected at least one draw and one row, got {draws} and {rows}")
     at_once = min(draws, rows)
     totals = []
     with _inference(model):
-        for part in _parts(images, rows // at_once):
+        for part in _chunks(images, rows // at_once):
             total = np.full(len(part), fold.identity, np.float64)
             for done in range(0, draws, at_once):
                 weights = model.log_weights(part, min(at_once, draws - done)).numpy().astype(np.float64)
@@ -113,7 +115,7 @@ def _folded(model: Weighted, images: TensorLike, draws: int, rows: int, fold: np
     return np.concatenate(totals)
 
 
-def _parts(images: TensorLike, size: int) -> Iterator[Array]:
+def _chunks(images: TensorLike, size: int) -> Iterator[Array]:
     array = as_tensor(images).numpy()
     if not len(array):
         raise ValueError("expected images, got none")
@@ -121,7 +123,7 @@ def _parts(images: TensorLike, size: int) -> Iterator[Array]:
 
 
 @contextmanager
-def _inference(model: Weighted | Encoded) -> Iterator[None]:
+def _inference(model: HasLogWeights | HasLatent) -> Iterator[None]:
     """Inside, the model is in inference mode and nothing is recorded."""
     training = model.training
     model.train(False)

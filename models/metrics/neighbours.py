@@ -29,15 +29,15 @@ def knn_accuracy(points: TensorLike, labels: TensorLike, k: int = 5) -> float:
         raise ValueError("knn_accuracy: expected labels as integers from 0")
     if not 1 <= k < len(x):
         raise ValueError(f"knn_accuracy: expected 1 ≤ k < {len(x)}, the number of points, got {k}")
-    right = sum(int((_voted(x, y, rows, k) == y[rows]).sum()) for rows in _parts(len(x)))
+    right = sum(int((_majority_class(x, y, rows, k) == y[rows]).sum()) for rows in _chunks(len(x)))
     return right / len(x)
 
 
-def _parts(count: int) -> list[NDArray[np.intp]]:
+def _chunks(count: int) -> list[NDArray[np.intp]]:
     return np.array_split(np.arange(count), -(-count // ROWS))
 
 
-def _voted(x: NDArray[np.float64], y: NDArray[np.int64], rows: NDArray[np.intp], k: int) -> NDArray[np.intp]:
+def _majority_class(x: NDArray[np.float64], y: NDArray[np.int64], rows: NDArray[np.intp], k: int) -> NDArray[np.intp]:
     """The class that the neighbours of each of these points vote for."""
     squares = (x * x).sum(axis=1)
     distances = squares - 2 * x[rows] @ x.T  # squared, less what is the same for all neighbours of a point

@@ -269,7 +269,9 @@ def test_early_stopping_on_what_no_row_has_is_told(tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize("model", MODELS)
 def test_the_names_that_early_stopping_may_watch_are_those_that_rows_get(tmp_path: Path, model: str) -> None:
     """And to look for them changes nothing in the run."""
-    recipe = replace(RECIPES[model, "digits"].lasting(iterations=2), every=1, limit_per_class=5, batch_size=25, frechet=False)
+    recipe = replace(
+        RECIPES[model, "digits"].with_length(iterations=2), every=1, limit_per_class=5, batch_size=25, frechet=False
+    )
     rows = []
     for name, watched in (("plain", None), ("watched", "nothing")):
         run = Run(recipe, tmp_path / name, progress=False)

@@ -21,7 +21,7 @@ from autograd_mini.models.metrics import (
     mode_coverage,
     moments,
 )
-from autograd_mini.models.metrics.features import ACCURACY, cached
+from autograd_mini.models.metrics.features import ACCURACY, cache_path
 from autograd_mini.models.recipes import RECIPES
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -130,7 +130,7 @@ def test_the_classifier_is_trained_once_then_read_and_replaced_if_damaged(
 ) -> None:
     """The same bits each time; the random stream of whoever asks for it does not move; its accuracy is the one that is told."""
     monkeypatch.setenv("AUTOGRAD_MINI_CACHE", str(tmp_path))
-    path, stream = cached(RECIPES["cnn", "digits"]), ag.get_rng_state()
+    path, stream = cache_path(RECIPES["cnn", "digits"]), ag.get_rng_state()
     first = feature_classifier("digits")
     assert ag.get_rng_state() == stream
     whole = path.read_bytes()
@@ -149,7 +149,7 @@ def test_the_classifier_is_trained_once_then_read_and_replaced_if_damaged(
 def test_features_are_the_penultimate_activations_in_batches_or_at_once(digits: nn.data.Dataset) -> None:
     classifier = feature_classifier("digits")
     images = ag.as_tensor(digits.test.images[:30])
-    together, parts = classifier(images), classifier.of(images[i : i + 10] for i in (0, 10, 20))
+    together, parts = classifier(images), classifier.from_batches(images[i : i + 10] for i in (0, 10, 20))
     np.testing.assert_allclose(together.values, parts.values, rtol=1e-5, atol=1e-6)
     assert together.values.min() == 0  # a ReLU's
     logits = classifier.network(images).detach().numpy().astype(float)

@@ -135,7 +135,7 @@ def test_a_decoder_starts_from_the_mean_image_and_a_convolutional_one_from_the_m
     ae = models.Autoencoder((192, 16, 2), likelihood=likelihood)
     conv = models.ConvVAE((3, 8, 8, 2), (4,), likelihood=likelihood)
     for model, last, mean in ((ae, -1, images.mean(axis=0)), (conv, -2, images.mean(axis=(0, 2, 3))[:, None, None])):
-        model.start(images)
+        model.init_from_data(images)
         nn.init.zeros_(model.decoder[last].weight)
         expected = np.broadcast_to(mean, (3, 8, 8)).ravel()
         np.testing.assert_allclose(model.decode(np.zeros((1, 2), np.float32)).data[0], expected, rtol=1e-5)
@@ -143,7 +143,7 @@ def test_a_decoder_starts_from_the_mean_image_and_a_convolutional_one_from_the_m
 
 def test_pixels_that_are_always_black_start_from_a_finite_logit() -> None:
     ae = models.Autoencoder((4, 8, 2))
-    ae.start(np.array([[0.0, 1.0, 0.5, 0.2]], np.float32))
+    ae.init_from_data(np.array([[0.0, 1.0, 0.5, 0.2]], np.float32))
     np.testing.assert_allclose(ae.decoder[-1].bias.data, [-6.9068, 6.9068, 0, -1.3863], rtol=1e-4)
 
 

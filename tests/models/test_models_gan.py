@@ -106,7 +106,7 @@ def test_the_semi_supervised_classifier_is_the_papers() -> None:
     assert [layer.out_features for layer in layers] == [1000, 500, 250, 250, 250, 10]
     assert [m.std for m in gan.modules() if isinstance(m, nn.GaussianNoise)] == [0.3] + [0.5] * 5
     images = np.random.default_rng(0).random((50, 28, 28), np.float32)
-    gan.eval().start(images)
+    gan.eval().init_from_data(images)
     with ag.no_grad():
         outputs = gan(images).numpy()
     np.testing.assert_allclose(outputs.mean(axis=0), 0, atol=1e-4)
@@ -218,7 +218,7 @@ def test_two_softmax_outputs_are_cross_entropy_on_their_targets() -> None:
     gan = models.GAN(SMALL, width=8, outputs=2, real_label=0.7, fake_label=0.3)
     images = batch_of(5)[0] * 2 - 1
     outputs, logits = gan.discriminator.outputs(images), gan.discriminator(images)
-    for one, target in ((gan.game.rule().real, [0.3, 0.7]), (gan.game.rule().fake, [0.7, 0.3])):
+    for one, target in ((gan.config.adversarial_loss().real, [0.3, 0.7]), (gan.config.adversarial_loss().fake, [0.7, 0.3])):
         wanted = nn.cross_entropy(outputs, np.tile(np.float32(target), (5, 1)), reduction="none")
         np.testing.assert_allclose(one(logits).detach().numpy(), wanted.detach().numpy(), rtol=1e-5)
 
@@ -266,7 +266,7 @@ def test_every_option_plays_in_every_form(form: str, options: dict[str, Any]) ->
     before = gan.state_dict()
     loader = nn.data.DataLoader(*(x.numpy() for x in batch_of(12)), batch_size=6)
     row = nn.Trainer(
-        gan, gan.updates(1e-3), callbacks=list(map(nn.Averaging, gan.means())), progress=False
+        gan, gan.updates(1e-3), callbacks=list(map(nn.Averaging, gan.weight_averages())), progress=False
     ).fit(loader, iterations=2)[-1]  # fmt: skip
     assert all(np.isfinite(value) for value in row.values())
     for player in ("generator", "discriminator"):
@@ -320,7 +320,7 @@ def test_an_unknown_rule_or_architecture_is_named_with_those_that_there_are() ->
 def test_images_of_another_size_are_resized() -> None:
     """32² to 64² and back: what is constant stays so, and black stays black."""
     gan = models.DCGAN((6, 3, 32, 32), side=64, width=2)
-    real = gan.real(np.full((2, 3, 32, 32), 0.25, np.float32))
+    real = gan.preprocess(np.full((2, 3, 32, 32), 0.25, np.float32))
     assert real.shape == (2, 3, 64, 64)
     np.testing.assert_allclose(real.numpy(), -0.5, rtol=1e-6)
     assert not real.requires_grad
@@ -335,7 +335,7 @@ def test_both_players_of_a_conditional_gan_see_the_label() -> None:
     one, two = (gan.decode(z, np.full(2, label)).detach().numpy() for label in (1, 2))
     assert np.any(one != two)
     gan.eval()
-    judged = [gan.discriminator(gan.shown(images, np.full(2, label))).detach().numpy() for label in (1, 2)]
+    judged = [gan.discriminator(gan.discriminator_input(images, np.full(2, label))).detach().numpy() for label in (1, 2)]
     assert np.any(judged[0] != judged[1])
 
 
@@ -495,10 +495,10 @@ def test_recipes_of_the_family_hold_all_that_is_needed_and_survive_json() -> Non
 
 def test_a_recipe_lasts_either_epochs_or_iterations() -> None:
     recipe = RECIPES["dcgan", "mnist"]
-    assert recipe.lasting() is recipe
-    assert dataclasses.asdict(recipe.lasting(iterations=5)) == {**dataclasses.asdict(recipe), "iterations": 5}
+    assert recipe.with_length() is recipe
+    assert dataclasses.asdict(recipe.with_length(iterations=5)) == {**dataclasses.asdict(recipe), "iterations": 5}
     with pytest.raises(ValueError, match="either epochs or iterations"):
-        recipe.lasting(epochs=1, iterations=5)
+        recipe.with_length(epochs=1, iterations=5)
     with pytest.raises(ValueError, match="either epochs or iterations"):
         replace(recipe, iterations=None)
     assert recipe.with_latent(7).sizes == (7, 1, 28, 28)
@@ -559,9 +559,11 @@ def test_a_semi_supervised_gan_learns_from_labels_and_images(digits: nn.data.Dat
     """50 labels of 1442: more than a nearest neighbour would be too much to ask of seconds, chance is 10 %."""
     ag.manual_seed(0)
     model = RECIPES["ssgan", "digits"].build()
-    model.start(digits.train.images[:100])
+    model.init_from_data(digits.train.images[:100])
     batches = nn.data.DataLoader(PartlyLabelled(digits.train, 5, 0), batch_size=100, shuffle=True)
-    nn.Trainer(model, model.updates(3e-3), callbacks=list(map(nn.Averaging, model.means())), progress=False).fit(batches, 3)
+    nn.Trainer(model, model.updates(3e-3), callbacks=list(map(nn.Averaging, model.weight_averages())), progress=False).fit(
+        batches, 3
+    )
     with model.average.applied():
         accuracy = np.mean(model.predict(digits.test.images).numpy() == digits.test.labels)
     assert accuracy > 0.6
