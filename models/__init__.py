@@ -1,9 +1,12 @@
-"""Models, each a small file on `nn` with its architecture as a tuple of layer sizes: classifiers `MLP` and `CNN`, autoencoders
-`Autoencoder`, `ConvAutoencoder` and `DenoisingAutoencoder`, variational ones `VAE` and `ConvVAE`, adversarial ones `GAN`,
-`DCGAN`, `ConditionalGAN`, `WGANGP` and `SemiSupervisedGAN`.
+"""Ready-made models, each a small file built on `nn`. A tuple of layer sizes sets the architecture.
 
-A model gives `training_step(batch)`, named losses of which "loss" is minimised; `nn.Trainer` does the rest. `cli` is the
-command line, `recipes` what it trains by default, `metrics` measure what came of it.
+- Classifiers: `MLP`, `CNN`.
+- Autoencoders: `Autoencoder`, `ConvAutoencoder`, `DenoisingAutoencoder`.
+- Variational autoencoders: `VAE`, `ConvVAE`.
+- Generative adversarial networks: `GAN`, `DCGAN`, `ConditionalGAN`, `WGANGP`, `SemiSupervisedGAN`.
+
+A model defines `training_step(batch)`, which returns named losses. `nn.Trainer` minimises the one named "loss". `recipes` holds
+the default hyperparameters, and `metrics` evaluates trained models.
 """
 
 from __future__ import annotations

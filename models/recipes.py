@@ -1,6 +1,6 @@
-"""What is trained by default: a table of recipes, one for each model on each data set, and presets, which change them by name.
+"""Default hyperparameters: one recipe per model and data set, and named presets that override parts of a recipe.
 
-A recipe is all that a run depends on.
+A recipe contains everything that a run depends on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .gans.dcgan import DCGAN
 from .gans.gan import GAN
 from .gans.wgan_gp import WGANGP
 
-Model: TypeAlias = Any  # one of those below: which, a recipe says by name
+Model: TypeAlias = Any  # an instance of one of the classes in MODELS
 
 MODELS: Final[dict[str, type[Any]]] = {
     "mlp": mlp.MLP,
@@ -44,58 +44,54 @@ OPTIMIZERS: Final[dict[str, Callable[..., nn.Optimizer]]] = {"adam": nn.Adam, "m
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 IMAGE_SHAPES: Final = {"digits": (1, 8, 8), "mnist": GREY, "fashion_mnist": GREY, "cifar10": COLOUR}
-"""(C, H, W) of each data set; what is drawn without its data is drawn in this shape."""
+"""The image shape (C, H, W) of each data set, known without loading the data."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model, the data, and how it learns: `optimizer` at `lr`, for `epochs` passes or `iterations` batches of `batch_size`.
+    """The complete configuration of a run: the model, the data, and how the model is trained.
 
-    `sizes` and `options` are what the model's constructor takes; a −1 in front of `sizes` is as many as the data have pixels.
-    `optimizer` is a name in `OPTIMIZERS` (ValueError for others; GANs have their own, see `options`). The run is written down
-    after each epoch, or each `every` batches: so often the learning rate changes by the factor `lr_decay`, and a GAN's Fréchet
-    distance is taken where `frechet` asks for it. `early_stop` ends training once that number of the history, such as
-    "frechet", has not become less for `patience` such times, and keeps the best weights.
-    `classes` and `limit_per_class` cut the data down (None: all of it), of which `labelled_per_class` keep their labels for a
-    semi-supervised model; `seed` fixes weights, draws and the order of data. ValueError unless either `epochs` or `iterations`
-    is given.
+    A row of metrics is logged after each epoch, or every `every` batches. Raises ValueError if the model or the optimizer is
+    unknown, if not exactly one of `epochs` and `iterations` is set, or if `labelled_per_class` is set for a supervised model.
     """
 
-    model: str
-    data: str
-    sizes: tuple[int, ...]
-    batch_size: int
-    lr: float
-    epochs: int | None = None
-    iterations: int | None = None
-    every: int | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    optimizer: str = "adam"
-    lr_decay: float = 1.0
-    seed: int = 0
-    classes: tuple[int, ...] | None = None
-    limit_per_class: int | None = None
-    labelled_per_class: int | None = None
-    frechet: bool = False
-    early_stop: str | None = None
-    patience: int = 5
+    model: str  # a name in MODELS
+    data: str  # a data set, or a folder of images
+    sizes: tuple[int, ...]  # passed to the model's constructor; a leading −1 stands for the number of pixels
+    batch_size: int  # examples per batch
+    lr: float  # learning rate
+    epochs: int | None = None  # train for this many passes over the data; or set `iterations`
+    iterations: int | None = None  # train for this many batches; or set `epochs`
+    every: int | None = None  # log metrics and save a checkpoint every N batches; None: after each epoch
+    options: dict[str, Any] = field(default_factory=dict)  # keyword arguments of the model's constructor
+    optimizer: str = "adam"  # a name in OPTIMIZERS; GANs ignore it and use Adam
+    lr_decay: float = 1.0  # factor of the learning rate after each logged row
+    seed: int = 0  # seed of the initial weights, the random draws and the order of the data
+    classes: tuple[int, ...] | None = None  # train on these classes only; None: all
+    limit_per_class: int | None = None  # keep at most this many images per class; None: all
+    labelled_per_class: int | None = None  # images per class that keep their labels; semi-supervised models only
+    frechet: bool = False  # compute a GAN's Fréchet distance for each logged row
+    early_stop: str | None = None  # stop early on this metric and keep the best weights
+    patience: int = 5  # logged rows without improvement before training stops early
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.iterations is None):
-            raise ValueError(f"expected either epochs or iterations, got {self.epochs} and {self.iterations}")
+            raise ValueError(f"expected either epochs or iterations, got epochs={self.epochs} and iterations={self.iterations}")
         if self.labelled_per_class is not None and self.model != "ssgan":
-            raise ValueError(f"labelled_per_class is for ssgan; {self.model} has no use for images without labels")
+            raise ValueError(
+                f"labelled_per_class={self.labelled_per_class}: only ssgan learns from unlabelled images, not {self.model}"
+            )
         if self.model not in MODELS:
-            raise ValueError(f"unknown model {self.model!r}; there are {', '.join(MODELS)}")
+            raise ValueError(f"unknown model {self.model!r}; expected one of: {', '.join(MODELS)}")
         if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"unknown optimizer {self.optimizer!r}; there are {', '.join(OPTIMIZERS)}")
+            raise ValueError(f"unknown optimizer {self.optimizer!r}; expected one of: {', '.join(OPTIMIZERS)}")
         if self.sizes[:1] == (-1,):
-            pixels = math.prod(IMAGE_SHAPES.get(self.data, GREY))  # pictures in a folder are made grey for such models
-            object.__setattr__(self, "sizes", (pixels, *self.sizes[1:]))  # frozen from here on
+            pixels = math.prod(IMAGE_SHAPES.get(self.data, GREY))  # images from a folder are converted to grey for these models
+            object.__setattr__(self, "sizes", (pixels, *self.sizes[1:]))  # the dataclass is frozen
 
     @property
     def unit(self) -> str:
-        """What rows of its history count in: "epoch", or "iteration" where they fall, or training ends, between epochs.
+        """The unit in which the history counts: "epoch", or "iteration" if rows or the end of training can fall between epochs.
 
         >>> from autograd_mini.models.recipes import RECIPES
         >>> RECIPES["vae", "mnist"].unit, RECIPES["dcgan", "mnist"].unit
@@ -104,7 +100,7 @@ class Recipe:
         return "epoch" if self.iterations is None and self.every is None else "iteration"
 
     def build(self) -> Model:
-        """The model, with initial weights; ValueError for impossible sizes or options.
+        """Returns the model with its initial weights. Raises ValueError if the sizes or options are invalid.
 
         >>> from autograd_mini.models.recipes import RECIPES
         >>> RECIPES["mlp", "digits"].build().layers[0]
@@ -116,7 +112,9 @@ class Recipe:
             raise ValueError(f"{self.model} with options {self.options}: {error}") from error
 
     def with_length(self, epochs: int | None = None, iterations: int | None = None) -> Recipe:
-        """The same for another length, in epochs or in batches; itself where none is given, ValueError where both are.
+        """Returns this recipe with another length, in epochs or in batches, or unchanged if neither is set.
+
+        Raises ValueError if both are set.
 
         >>> from autograd_mini.models.recipes import RECIPES
         >>> recipe = RECIPES["dcgan", "mnist"].with_length(epochs=3)
@@ -126,7 +124,7 @@ class Recipe:
         return self if epochs is None and iterations is None else replace(self, epochs=epochs, iterations=iterations)
 
     def with_latent(self, latent: int) -> Recipe:
-        """The same with another number of latent dimensions; ValueError for a model that has no latent space.
+        """Returns this recipe with another number of latent dimensions. Raises ValueError if the model has no latent space.
 
         >>> from autograd_mini.models.recipes import RECIPES
         >>> RECIPES["vae", "mnist"].with_latent(2).sizes
@@ -204,7 +202,7 @@ RECIPES: Final = {
     )
 }
 
-# Burda et al. 2016, section 5.1, with a schedule for 30 epochs in place of theirs of 3280.
+# Burda et al. 2016, section 5.1; the schedule is shortened from 3280 epochs to 30.
 BURDA: Final = {"sizes": (-1, 200, 200, 50), "lr": 4e-3, "lr_decay": 0.89, "batch_size": 100, "epochs": 30}
 BURDA_OPTIONS: Final = {"activation": "tanh", "binarize": True}
 CONTEST: Final = {"lr": 1e-3, "lr_decay": 1.0, "batch_size": 64, "epochs": 5}
@@ -236,4 +234,4 @@ PRESETS: Final[dict[tuple[str, str], dict[str, Any]]] = {
     },
     ("ssgan", "improved-gan-ssl"): {**IMPROVED_GAN, "labelled_per_class": 10},
 }  # fmt: skip
-"""A model and a name -> what is other than in the model's recipe, on any data."""
+"""(model, preset name) -> the fields that replace those of the model's recipe, on any data set."""

@@ -1,4 +1,4 @@
-"""The fully connected stack that most models here are made of, and activations by name."""
+"""The stack of fully connected layers that most models use, and the table of activations by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from autograd_mini import nn
 
 Activation: TypeAlias = str | Callable[[], nn.Module]
-Activations: TypeAlias = Activation | Sequence[Activation]  # one for all hidden layers, or one for each
+Activations: TypeAlias = Activation | Sequence[Activation]  # one for all hidden layers, or one per hidden layer
 
 ACTIVATIONS: Final[dict[str, Callable[[], nn.Module]]] = {
     "relu": nn.ReLU,
@@ -22,7 +22,9 @@ ACTIVATIONS: Final[dict[str, Callable[[], nn.Module]]] = {
 
 
 def activation_of(name: Activation) -> Callable[[], nn.Module]:
-    """What makes the activation of that name in `ACTIVATIONS`, or what is given; ValueError for an unknown name.
+    """Returns the factory of the activation named in `ACTIVATIONS`; a factory is returned unchanged.
+
+    Raises ValueError if the name is unknown.
 
     >>> from autograd_mini.models.stack import activation_of
     >>> activation_of("tanh")()
@@ -31,15 +33,15 @@ def activation_of(name: Activation) -> Callable[[], nn.Module]:
     if not isinstance(name, str):
         return name
     if name not in ACTIVATIONS:
-        raise ValueError(f"unknown activation {name!r}; there are {', '.join(ACTIVATIONS)}")
+        raise ValueError(f"unknown activation {name!r}; expected one of: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
 
 
 def stack(sizes: Sequence[int], activation: Activations) -> nn.Sequential:
-    """Linear layers from size to size, (N, sizes[0]) → (N, sizes[-1]), an activation between each two and none at the end.
+    """Returns linear layers (N, sizes[0]) → (N, sizes[-1]) with activations between them and none after the last.
 
-    ValueError unless `sizes` are at least two positive numbers, for an unknown activation, and unless a sequence has one for
-    each hidden layer.
+    Raises ValueError if `sizes` has fewer than two entries or one below 1, if an activation is unknown, or if a sequence of
+    activations does not have one entry per hidden layer.
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.models.stack import stack
@@ -56,7 +58,7 @@ def stack(sizes: Sequence[int], activation: Activations) -> nn.Sequential:
     else:
         each = [activation_of(f) for f in activation]
     if len(each) != hidden:
-        raise ValueError(f"expected one activation for all hidden layers or {hidden}, one for each, got {len(each)}")
+        raise ValueError(f"expected one activation, or one for each of the {hidden} hidden layers, got {len(each)}")
     layers: list[nn.Module] = [nn.Linear(sizes[0], sizes[1])]
     for f, (inner, outer) in zip(each, pairwise(sizes[1:]), strict=True):
         layers += [f(), nn.Linear(inner, outer)]

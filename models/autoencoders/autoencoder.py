@@ -1,4 +1,4 @@
-"""An autoencoder: an encoder narrows an image to a bottleneck, a mirrored decoder draws it again; the target is the input."""
+"""An autoencoder: an encoder compresses an image to a bottleneck, and a mirrored decoder reconstructs the image from it."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Autoencoder(LatentModel):
         self.likelihood = likelihood_of(likelihood)
 
     def encode(self, images: TensorLike) -> Tensor:
-        """The images' points in the bottleneck, (N, latent)."""
+        """Returns the bottleneck values of the images, (N, latent)."""
         return self.encoder(ag.flatten(images, 1))
 
     latent = encode
 
     def corrupt(self, images: Tensor) -> Tensor:
-        """What the encoder sees when it learns: here the images (N, D) themselves."""
+        """Returns the encoder's input in training: here the images (N, D) unchanged."""
         return images
 
     def training_step(self, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """−log p(images | their reconstructions) in nats, summed over pixels, mean over the batch.
+        """Returns −log p(images | reconstructions) in nats, summed over pixels and averaged over the batch.
 
-        For a Bernoulli likelihood that is the binary cross-entropy.
+        For a Bernoulli likelihood this is the binary cross-entropy.
         """
         images = ag.flatten(batch[0], 1)
         outputs = self.decoder(self.encode(self.corrupt(images)))

@@ -19,8 +19,8 @@ CHANNELS = (16, 32)
 class ConvAutoencoder(Autoencoder):
     """A convolutional autoencoder of images (N, C, H, W), (N, H, W) or (N, D) with values in [0, 1].
 
-    `sizes` are (C, H, W, bottleneck); each of `channels` is a convolution that halves height and width. ValueError where they
-    cannot be halved.
+    `sizes` is (C, H, W, bottleneck). Each entry of `channels` adds a convolution that halves height and width.
+    Raises ValueError if they cannot be halved.
 
     >>> import numpy as np
     >>> from autograd_mini import models

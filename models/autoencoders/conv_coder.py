@@ -1,6 +1,6 @@
-"""Convolutional ways from flat images to features, each layer halving height and width, and back, each doubling them.
+"""Convolutional encoders and decoders: each encoder layer halves height and width, each decoder layer doubles them.
 
-Both ends are flat, (N, D), as those of a fully connected stack: one may take the other's place.
+Inputs and outputs are flat, (N, D), so an encoder or decoder can replace a fully connected stack.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ WINDOW: Final = (4, 2, 1)  # kernel, stride, padding: halves every even length, 
 
 
 def reduced_shape(image_shape: Sequence[int], channels: Sequence[int]) -> tuple[int, int, int]:
-    """(C, H, W) after a halving for each of `channels`; ValueError where a length is not even, or no channels are given.
+    """Returns the shape (C, H, W) after one halving per entry of `channels`.
+
+    Raises ValueError if height or width cannot be halved that often, or if `channels` is empty.
 
     >>> from autograd_mini.models.autoencoders.conv_coder import reduced_shape
     >>> reduced_shape((1, 28, 28), (16, 32))
@@ -32,7 +34,9 @@ def reduced_shape(image_shape: Sequence[int], channels: Sequence[int]) -> tuple[
 
 
 def conv_encoder(image_shape: Sequence[int], channels: Sequence[int], activation: Activation = "relu") -> nn.Sequential:
-    """Images (N, C·H·W) → features (N, F): strided convolutions, each with an activation; `reduced_shape` gives F.
+    """Returns strided convolutions, each followed by an activation, that map images (N, C·H·W) to features (N, F).
+
+    F is the product of `reduced_shape`.
 
     >>> import numpy as np
     >>> from autograd_mini.models.autoencoders.conv_coder import conv_encoder
@@ -49,7 +53,7 @@ def conv_encoder(image_shape: Sequence[int], channels: Sequence[int], activation
 def conv_decoder(
     latent: int, image_shape: Sequence[int], channels: Sequence[int], activation: Activation = "relu"
 ) -> nn.Sequential:
-    """The mirror image: latent points (N, latent) → outputs (N, C·H·W), by a linear layer and transposed convolutions.
+    """Returns the mirror image: a linear layer and transposed convolutions from (N, latent) to outputs (N, C·H·W).
 
     >>> import numpy as np
     >>> from autograd_mini.models.autoencoders.conv_coder import conv_decoder

@@ -19,8 +19,8 @@ CHANNELS = (16, 32)
 class ConvVAE(Variational):
     """A convolutional VAE of images (N, C, H, W), (N, H, W) or (N, D) with values in [0, 1]; `options` as in `Variational`.
 
-    `sizes` are (C, H, W, latent); each of `channels` is a convolution that halves height and width. ValueError where they
-    cannot be halved.
+    `sizes` is (C, H, W, latent). Each entry of `channels` adds a convolution that halves height and width. Raises ValueError if
+    they cannot be halved.
 
     >>> import numpy as np
     >>> from autograd_mini import models

@@ -1,4 +1,4 @@
-"""The denoising autoencoder (Vincent et al. 2008): it sees a corrupted image and is asked for the clean one."""
+"""The denoising autoencoder (Vincent et al. 2008): it learns to restore clean images from corrupted ones."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CORRUPTIONS: Final[dict[str, Callable[[Tensor, float], Tensor]]] = {
         ag.rand(images.shape) < amount, ag.bernoulli(0.5, images.shape), images
     ),
 }  # fmt: skip
-"""Name -> images corrupted by an amount: σ of added noise, or the share of pixels set to 0, or to 0 or 1."""
+"""Name -> function of images and amount. The amount is σ of the added noise, or the share of pixels that are replaced."""
 
 
 class DenoisingAutoencoder(Autoencoder):
-    """An autoencoder that restores images which a `corruption`, a name in `CORRUPTIONS`, has spoilt by `amount`.
+    """An autoencoder that restores images from the `corruption` named in `CORRUPTIONS`, of strength `amount`.
 
-    Whenever it computes its loss it draws a new corruption, in evaluation too: the loss says how well it restores. What is
-    given to `reconstruct` is taken as it is. ValueError for an unknown corruption or an amount that is not one.
+    Each computation of the loss draws a new corruption, also in evaluation, so the loss measures restoration. `reconstruct`
+    adds no corruption. Raises ValueError if the corruption is unknown or the amount is out of range.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models
@@ -39,12 +39,12 @@ class DenoisingAutoencoder(Autoencoder):
         self, sizes: Sequence[int] = SIZES, *, corruption: str = "gaussian", amount: float = 0.5, **options: Any
     ) -> None:
         if corruption not in CORRUPTIONS:
-            raise ValueError(f"unknown corruption {corruption!r}; there are {', '.join(CORRUPTIONS)}")
+            raise ValueError(f"unknown corruption {corruption!r}; expected one of: {', '.join(CORRUPTIONS)}")
         if not 0 <= amount <= (float("inf") if corruption == "gaussian" else 1):
             raise ValueError(f"{corruption}: expected an amount of 0 or more, and at most 1 for a share, got {amount}")
         super().__init__(sizes, **options)
         self.corruption, self.amount = corruption, amount
 
     def corrupt(self, images: Tensor) -> Tensor:
-        """The images (N, D) with fresh corruption."""
+        """Returns the images (N, D) with a newly drawn corruption."""
         return CORRUPTIONS[self.corruption](images, self.amount)

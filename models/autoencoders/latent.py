@@ -1,4 +1,4 @@
-"""What models with a latent space share: a decoder, and the way from images through that space back to images."""
+"""The base class of models with a latent space: decoding, reconstruction and interpolation."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .likelihood import Likelihood
 
 
 class LatentModel(nn.Module):
-    """Base of autoencoders: whoever has a `decoder` of latent points, a `likelihood`, which says what images the decoder's
-    outputs mean, and `latent(images)` can reconstruct.
+    """Base of autoencoders. A subclass defines `decoder`, `likelihood` and `latent(images)`.
 
-    Images are (N, H, W), (N, C, H, W) or (N, D) with values in [0, 1]. Calling the model reconstructs.
+    The likelihood determines how the decoder's outputs are interpreted as images. Images are (N, H, W), (N, C, H, W) or (N, D)
+    with values in [0, 1]. Calling the model reconstructs images.
     """
 
     decoder: nn.Sequential
@@ -29,26 +29,26 @@ class LatentModel(nn.Module):
         return ag.reshape(self.decode(self.latent(images)), images.shape)
 
     def init_from_data(self, images: TensorLike) -> None:
-        """For before training: sets the decoder's last bias so that its outputs lie about the mean of these images.
+        """Sets the decoder's last bias so that its initial outputs match the mean of these images; call it before training.
 
-        What images have in common need then not be learnt, and more of the latent space comes to say how they differ. A
-        convolution, whose bias has a number for each channel, gets the means of the channels.
+        The model then need not learn what all images have in common, and uses the latent space for their differences. A
+        convolution has one bias per channel, which is set from the mean of the channel.
         """
         *_, bias = self.decoder.parameters()
         mean = ag.as_tensor(images).numpy().mean(axis=0, dtype=np.float64)
         bias.data = self.likelihood.outputs(mean.reshape(bias.size, -1).mean(axis=1))
 
     def decode(self, latent: TensorLike) -> Tensor:
-        """The images (N, D) at latent points (N, latent): the means of their pixels."""
+        """Returns the images (N, D) at latent points (N, latent), as pixel means."""
         return self.likelihood.mean(self.decoder(latent))
 
     def reconstruct(self, images: TensorLike) -> Tensor:
-        """The images as they come back from latent space, in their own shape; not recorded."""
+        """Returns the reconstructions of the images, in the shape of the images, without recording gradients."""
         with ag.no_grad():
             return self.forward(images)
 
     def interpolate(self, start: TensorLike, end: TensorLike, steps: int = 8) -> Tensor:
-        """Images (steps, D) along the straight line between the latent points of two images of one shape; not recorded."""
+        """Returns images (steps, D) along the line between the latent points of two images, without recording gradients."""
         with ag.no_grad():
             ends = self.latent(ag.stack([ag.flatten(start), ag.flatten(end)]))
             share = ag.reshape(np.linspace(0, 1, steps), -1, 1)

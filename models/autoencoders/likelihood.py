@@ -1,4 +1,4 @@
-"""Likelihoods p(x|z) of images: what a decoder's outputs mean. `LIKELIHOODS` is the table of them, by name."""
+"""Likelihoods p(x|z) of images: how a decoder's outputs are interpreted. `LIKELIHOODS` lists them by name."""
 
 from __future__ import annotations
 
@@ -15,37 +15,35 @@ from autograd_mini import nn
 from autograd_mini.nn.losses.reduction import Reduction, reduced
 from autograd_mini.tensor import Array, Tensor
 
-LOGVAR_SCALE: Final = (
-    10.0  # log σ² over its parameter: Adam moves a number by about its rate, and this one has a long way to go
-)
+LOGVAR_SCALE: Final = 10.0  # log σ² = scale × parameter; Adam's steps are about lr in size, too small for log σ² itself
 
 
 class Likelihood(nn.Module):
-    """Base of the table: a subclass says how probable images are, given a decoder's `outputs` of the same shape, (…, D)."""
+    """Base class: defines the probability of images given a decoder's `outputs` of the same shape, (…, D)."""
 
     @abstractmethod
     def loss(self, outputs: Tensor, images: Tensor, *, reduction: Reduction = "batchmean") -> Tensor:
-        """−log p(x|z) of each pixel in nats, put together as by the losses of `nn`."""
+        """Returns −log p(x|z) of the pixels in nats, reduced as in the losses of `nn`."""
 
     @abstractmethod
     def mean(self, outputs: Tensor) -> Tensor:
-        """E[x|z], the images to look at."""
+        """Returns the mean images E[x|z], used for display."""
 
     @abstractmethod
     def outputs(self, mean: Array) -> Array:
-        """The outputs that have this mean: the inverse of `mean`, finite at its ends."""
+        """Returns the outputs that have this mean: the inverse of `mean`, clipped so that it is finite."""
 
     @abstractmethod
     def sample(self, outputs: Tensor) -> Tensor:
-        """One draw of each pixel."""
+        """Draws one value for each pixel."""
 
     def log_prob(self, images: Tensor, outputs: Tensor) -> Tensor:
-        """log p(x|z) in nats, summed over pixels: images (…, D) that broadcast to outputs (…, D) give (…)."""
+        """Returns log p(x|z) in nats, summed over pixels: (…) for outputs (…, D), to which the images are broadcast."""
         return -ag.sum(self.loss(outputs, ag.broadcast_to(images, outputs.shape), reduction="none"), axis=-1)
 
 
 class Bernoulli(Likelihood):
-    """Pixels are 0 or 1, and the outputs are their logits; a grey level x counts as the share x of ones.
+    """Pixels are 0 or 1, and the outputs are their logits; a grey level is treated as the probability of 1.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini.models.autoencoders.likelihood import Bernoulli
@@ -68,10 +66,10 @@ class Bernoulli(Likelihood):
 
 
 class Gaussian(Likelihood):
-    """Pixels are N(output, σ²), with one σ for all of them, which is learnt unless `learned` is False (Rybkin et al. 2021).
+    """Pixels are N(output, σ²) with one shared σ, which is trained unless `learned` is False (Rybkin et al. 2021).
 
-    −log p(x|z) = ½ ((x − output)²/σ² + log σ² + log 2π) is that of a density: it may be negative. The σ to start from is by
-    default the spread of pixels that are anywhere in [0, 1]. ValueError unless it is positive.
+    −log p(x|z) = ½ ((x − output)²/σ² + log σ² + log 2π) is the negative log of a density, so it can be negative. The default
+    initial σ is the standard deviation of a uniform variable in [0, 1]. Raises ValueError if `sigma` is not positive.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini.models.autoencoders.likelihood import Gaussian
@@ -87,7 +85,7 @@ class Gaussian(Likelihood):
 
     @property
     def logvar(self) -> Tensor:
-        """log σ², a scalar."""
+        """The log variance log σ² of a pixel, a scalar."""
         return LOGVAR_SCALE * self.scaled_logvar
 
     @property
@@ -114,11 +112,11 @@ LIKELIHOODS: Final[dict[str, Callable[[], Likelihood]]] = {
     "gaussian": Gaussian,
     "gaussian-fixed": partial(Gaussian, sigma=0.1, learned=False),
 }
-"""Name -> the likelihood; a Gaussian's σ is learnt, or fixed at 0.1."""
+"""Name -> likelihood; the σ of the Gaussian is trained, or fixed at 0.1."""
 
 
 def likelihood_of(name: str | Likelihood) -> Likelihood:
-    """The likelihood of that name in the table, or the one given; ValueError for an unknown name.
+    """Returns the likelihood of that name, or a Likelihood unchanged. Raises ValueError if the name is unknown.
 
     >>> from autograd_mini.models.autoencoders.likelihood import likelihood_of
     >>> round(likelihood_of("gaussian-fixed").sigma, 6)
@@ -127,5 +125,5 @@ def likelihood_of(name: str | Likelihood) -> Likelihood:
     if isinstance(name, Likelihood):
         return name
     if name not in LIKELIHOODS:
-        raise ValueError(f"unknown likelihood {name!r}; there are {', '.join(LIKELIHOODS)}")
+        raise ValueError(f"unknown likelihood {name!r}; expected one of: {', '.join(LIKELIHOODS)}")
     return LIKELIHOODS[name]()

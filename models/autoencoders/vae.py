@@ -1,4 +1,4 @@
-"""The variational autoencoder of fully connected layers."""
+"""A variational autoencoder with fully connected layers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SIZES = (784, 400, 20)  # pixels, hidden units, latent dimensions; the decoder i
 
 
 class VAE(Variational):
-    """A VAE of images (N, …) with values in [0, 1]; `sizes` are the encoder's, pixels to latent; `options` as in `Variational`.
+    """A VAE of images (N, …) with values in [0, 1]; `options` are those of `Variational`.
 
-    By default pixels are Bernoulli variables, whose logits the decoder gives; grey levels count as probabilities. ValueError
-    without a hidden layer.
+    `sizes` are the widths of the encoder, from pixels to latent dimensions. By default pixels are Bernoulli variables, the
+    decoder outputs their logits, and grey levels are treated as probabilities. Raises ValueError if there is no hidden layer.
 
     >>> import numpy as np
     >>> from autograd_mini import models

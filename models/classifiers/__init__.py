@@ -1,4 +1,4 @@
 """Classifiers: `MLP` and `CNN`.
 
-`base.py` is what they share; start reading at `mlp.py`.
+Start reading at `mlp.py`; `base.py` holds the shared base class.
 """

@@ -1,4 +1,4 @@
-"""What classifiers share: how they learn, by cross-entropy, and how they answer."""
+"""The base class of classifiers: the cross-entropy loss and prediction."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from autograd_mini.tensor import Tensor, TensorLike
 
 
 class Classifier(nn.Module):
-    """Base of whoever maps images to logits (N, classes) by `forward`.
+    """Base of models whose `forward` maps images to logits (N, classes).
 
-    With `centred`, pixels in [0, 1] become 2x − 1 first: of photographs, which are grey on average, a network learns faster
-    where grey is 0.
+    With `centred`, pixels in [0, 1] are first mapped to 2x − 1. Photographs are grey on average, and a network learns faster if
+    its inputs have a mean near 0.
     """
 
     centred: bool
 
     def scale_pixels(self, images: TensorLike) -> Tensor:
-        """The images as the first layer sees them."""
+        """Returns the images as the first layer gets them: in [−1, 1] if `centred`, else in [0, 1]."""
         images = ag.as_tensor(images)
         return 2 * images - 1 if self.centred else images
 
     def predict(self, images: TensorLike) -> Tensor:
-        """The likeliest class of each image, (N,) int64; in inference mode, not recorded."""
+        """Returns the most likely class of each image, (N,) int64, in evaluation mode and without recording gradients."""
         training = self.training
         try:
             with ag.no_grad():
@@ -31,7 +31,7 @@ class Classifier(nn.Module):
             self.train(training)
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """The cross-entropy of a batch (images, labels) in nats, and the share of right answers."""
+        """Returns the cross-entropy of a batch (images, labels) in nats, and the accuracy."""
         images, labels = batch
         logits = self(images)
         return {"loss": nn.cross_entropy(logits, labels), "accuracy": ag.mean(ag.argmax(logits, axis=1) == labels)}

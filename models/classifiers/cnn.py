@@ -1,4 +1,4 @@
-"""Convolutional classifiers: blocks of convolution and pooling, then fully connected layers; architectures are one table."""
+"""Convolutional classifiers: blocks of convolution and pooling, then fully connected layers. `VARIANTS` lists them all."""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ SIZES = (1, 28, 28, 10)  # channels, height, width, classes
 
 @dataclass(frozen=True)
 class Block:
-    """A 3×3 convolution with a padded border, batch norm if `norm`, ReLU, max-pooling by `pool`, dropout of a share.
+    """A padded 3×3 convolution, then optional batch norm, ReLU, optional max pooling, and optional dropout.
 
     >>> from autograd_mini.models.classifiers.cnn import Block
     >>> [type(layer).__name__ for layer in Block(32, pool=2).layers(in_channels=3)]
     ['Conv2d', 'ReLU', 'MaxPool2d']
     """
 
-    channels: int
-    stride: int = 1
-    norm: bool = False
-    pool: int = 1
-    dropout: float = 0.0
+    channels: int  # output channels
+    stride: int = 1  # stride of the convolution
+    norm: bool = False  # whether batch norm follows the convolution
+    pool: int = 1  # window and stride of max pooling; 1: no pooling
+    dropout: float = 0.0  # probability that a value is dropped
 
     def layers(self, in_channels: int) -> Iterator[nn.Module]:
-        """The block's layers, for images (N, in_channels, H, W)."""
-        yield nn.Conv2d(in_channels, self.channels, 3, self.stride, padding=1, bias=not self.norm)  # the norm has its own bias
+        """Yields the block's layers, for images (N, in_channels, H, W)."""
+        yield nn.Conv2d(
+            in_channels, self.channels, 3, self.stride, padding=1, bias=not self.norm
+        )  # batch norm has its own bias
         if self.norm:
             yield nn.BatchNorm2d(self.channels)
         yield nn.ReLU()
@@ -51,14 +53,14 @@ VARIANTS: Final[dict[str, tuple[tuple[Block, ...], tuple[int, ...]]]] = {
     "contest-4": ((Block(32, norm=True, pool=4, dropout=0.5),), ()),
     "contest-2": ((Block(32, norm=True, pool=2, dropout=0.5),), ()),
 }
-"""Name -> blocks, and the widths of the hidden layers between them and the logits."""
+"""Name -> (blocks, widths of the hidden layers between the blocks and the logits)."""
 
 
 class CNN(Classifier):
-    """A classifier of images (N, C, H, W), or (N, H, W) for one channel, into logits (N, classes).
+    """Maps images (N, C, H, W), or (N, H, W) for one channel, to logits (N, classes).
 
-    `sizes` are (C, H, W, classes), `variant` is a name in `VARIANTS`, `centred` as in `Classifier`. ValueError for an unknown
-    variant, for other sizes, and for images too small for a layer, which is named.
+    `sizes` is (C, H, W, classes), `variant` a name in `VARIANTS`, and `centred` as in `Classifier`. Raises ValueError if the
+    variant is unknown, if `sizes` is invalid, or if the images are too small for a layer; the message names the layer.
 
     >>> import numpy as np
     >>> from autograd_mini import models
@@ -69,7 +71,7 @@ class CNN(Classifier):
 
     def __init__(self, sizes: Sequence[int] = SIZES, variant: str = "stride", centred: bool = False) -> None:
         if variant not in VARIANTS:
-            raise ValueError(f"CNN: unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
+            raise ValueError(f"CNN: unknown variant {variant!r}; expected one of: {', '.join(VARIANTS)}")
         if len(sizes) != 4 or min(sizes) < 1:
             raise ValueError(f"CNN: expected sizes (channels, height, width, classes), each 1 or more, got {tuple(sizes)}")
         self.centred = centred
@@ -78,7 +80,7 @@ class CNN(Classifier):
         inputs = [image_shape[0], *(block.channels for block in blocks)]
         convolutions = [layer for channels, block in zip(inputs, blocks, strict=False) for layer in block.layers(channels)]
         features = nn.Sequential(*convolutions, nn.Flatten())
-        with ag.no_grad():  # a blank image tells how many features come out
+        with ag.no_grad():  # a blank image shows how many features the blocks produce
             count = features.eval()(ag.zeros((1, *image_shape))).shape[1]
         self.layers = nn.Sequential(*features, *stack((count, *hidden, classes), nn.ReLU)).train()
 

@@ -1,4 +1,4 @@
-"""A feed-forward classifier: h⁽ˡ⁾ = f⁽ˡ⁾(W⁽ˡ⁾ h⁽ˡ⁻¹⁾ + b⁽ˡ⁾), trained by cross-entropy."""
+"""A multilayer perceptron: h⁽ˡ⁾ = f⁽ˡ⁾(W⁽ˡ⁾ h⁽ˡ⁻¹⁾ + b⁽ˡ⁾), trained by cross-entropy."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ SIZES = (784, 128, 10)  # pixels, hidden units, classes
 
 
 class MLP(Classifier):
-    """A classifier of images (N, …) into logits (N, classes); `sizes` are the widths, pixels to classes; `centred` as in
-    `Classifier`. `activation` is one for all hidden layers, by name or as a class, or a sequence with one for each.
+    """Maps images (N, …) to logits (N, classes).
+
+    `sizes` are the layer widths, from pixels to classes. `activation` is one name or class for all hidden layers, or a
+    sequence with one per hidden layer. `centred` is as in `Classifier`.
 
     >>> import numpy as np
     >>> from autograd_mini import models

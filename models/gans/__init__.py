@@ -1,4 +1,4 @@
 """Generative adversarial networks: the original, DCGAN, conditional, Wasserstein and semi-supervised.
 
-Start reading at `adversarial.py`, which holds what every GAN does in a training step.
+Start reading at `adversarial.py`, which defines the training step of every GAN.
 """

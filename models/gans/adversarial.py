@@ -1,6 +1,6 @@
-"""What all GANs share: two players, the rules of their game as a table of options, and from both the updates for the trainer.
+"""The base class of GANs: the training configuration, the losses, and the updates of the two networks.
 
-A model of the family gives a generator and a discriminator; nothing of how they learn is written anywhere but here.
+A subclass builds a generator G and a discriminator D. Everything about how they are trained is in this file.
 """
 
 from __future__ import annotations
@@ -28,39 +28,35 @@ LOSSES: Final[dict[str, nn.AdversarialLoss]] = {
     "hinge": nn.hinge_loss,
     "wasserstein": nn.wasserstein_loss,
 }
-OPTION_TYPES: Final[dict[type, type]] = {str: str, bool: Integral, int: Integral, float: Real}  # NumPy's numbers are welcome
+OPTION_TYPES: Final[dict[type, type]] = {str: str, bool: Integral, int: Integral, float: Real}  # NumPy numbers are accepted
 
 
 @dataclass(frozen=True)
 class GANConfig:
-    """The rules: the loss, its labels and extras, and the pace of the two players. The defaults are the textbook's.
+    """How a GAN is trained: the loss and its options, how often each network is updated, and the optimizers.
 
-    `loss` is a name in `LOSSES`. D's targets are `real_label` and `fake_label` (0.9 and 0: one-sided smoothing; 0.7 and 0.3:
-    two-sided), and with `mixed` it sees both kinds in one batch, half and half. `feature_matching` "mean" or "per-sample"
-    replaces G's loss (Salimans et al. 2016, 3.1), `historical` is the weight of historical averaging for both players (3.3) and
-    `gradient_penalty` λ that of WGAN-GP. G moves `g_times` at each `g_every`-th batch, after `pretrain` batches for D alone.
-    Both have Adam with `beta1` and `beta2`, D with a rate `d_rate` times G's. `ema` is the decay of an average of weights to
-    draw with (0: none). ValueError for an unknown name, a value of another kind, or a label outside [0, 1].
+    Labels of 0.9 and 0 give one-sided label smoothing, 0.7 and 0.3 two-sided. Both networks use Adam. Raises ValueError if a
+    name is unknown, a value has the wrong type, or a label is outside [0, 1].
 
     >>> from autograd_mini.models.gans.adversarial import GANConfig
     >>> GANConfig(loss="hinge", g_times=2).d_rate
     1.0
     """
 
-    loss: str = "non-saturating"
-    real_label: float = 1.0
-    fake_label: float = 0.0
-    mixed: bool = False
-    feature_matching: str = ""
-    historical: float = 0.0
-    gradient_penalty: float = 0.0
-    g_times: int = 1
-    g_every: int = 1
-    pretrain: int = 0
-    beta1: float = 0.5
-    beta2: float = 0.999
-    d_rate: float = 1.0
-    ema: float = 0.0
+    loss: str = "non-saturating"  # a name in LOSSES
+    real_label: float = 1.0  # D's target for real images
+    fake_label: float = 0.0  # D's target for generated images
+    mixed: bool = False  # whether D gets real and generated images in one batch, half and half
+    feature_matching: str = ""  # "mean" or "per-sample" replaces G's loss (Salimans et al. 2016, section 3.1)
+    historical: float = 0.0  # weight of historical averaging, for both networks (section 3.3)
+    gradient_penalty: float = 0.0  # weight λ of the gradient penalty of WGAN-GP
+    g_times: int = 1  # updates of G per batch in which G is updated
+    g_every: int = 1  # update G every N batches
+    pretrain: int = 0  # batches at the start that update D only
+    beta1: float = 0.5  # β₁ of Adam
+    beta2: float = 0.999  # β₂ of Adam
+    d_rate: float = 1.0  # D's learning rate as a multiple of G's
+    ema: float = 0.0  # decay of the moving average of weights used for sampling; 0: no average
 
     def __post_init__(self) -> None:
         for what, name, known in (
@@ -68,27 +64,34 @@ class GANConfig:
             ("feature_matching", self.feature_matching, ("", "mean", "per-sample")),
         ):
             if name not in known:
-                raise ValueError(f"unknown {what} {name!r}; there are {', '.join(filter(None, known))}")
+                raise ValueError(f"unknown {what} {name!r}; expected one of: {', '.join(filter(None, known))}")
         for option in fields(self):
             if not isinstance(value := getattr(self, option.name), OPTION_TYPES[type(option.default)]):
                 raise ValueError(f"{option.name}: expected a value such as {option.default!r}, got {value!r}")
         self.adversarial_loss()
 
     def adversarial_loss(self) -> nn.AdversarialLoss:
-        """The losses of both players, with the labels as they are smoothed."""
+        """Returns the losses of both networks, with label smoothing applied."""
         loss = LOSSES[self.loss]
         return loss if (self.real_label, self.fake_label) == (1, 0) else loss.smoothed(self.real_label, self.fake_label)
 
 
 class AdversarialModel(nn.Module):
-    """Base of the family: `generator` and `discriminator` play by `game`, on images of `image_shape` (C, H, W).
+    """Base class of GANs. Calling the model returns D's logits of "real" for images, (N,).
 
-    Images come as (N, H, W) or (N, C, H, W) with values in [0, 1]; those of another size are resized. z is drawn from N(0, I)
-    in `latent_features` dimensions; `black` is what a black pixel is in G's range, white is 1. Calling the model gives D's
-    logits of "real" for images, (N,).
+    Images are (N, H, W) or (N, C, H, W) with values in [0, 1]; images of another size are resized.
+
+    Parameters
+    ----------
+    generator        maps `generator_input(z)` to images (N, *image_shape)
+    discriminator    maps `discriminator_input(images)` to logits of "real"
+    latent_features  dimensions of z, which is drawn from N(0, I)
+    image_shape      (C, H, W), or (D,) for points
+    black_level      value of a black pixel in G's output range; white is 1
+    config           the fields of `GANConfig`
     """
 
-    columns = 8  # images side by side in a square of samples
+    columns = 8  # images per row in a grid of samples
 
     def __init__(
         self,
@@ -110,47 +113,47 @@ class AdversarialModel(nn.Module):
         self.histories = {name: nn.HistoricalAverage(network.parameters()) for name, network in networks.items()}
         self.average = nn.EMA(self.ema_target().parameters(), self.config.ema, warmup=True) if self.config.ema else None
 
-    # -- drawing -----------------------------------------------------------------------------------------------------------
+    # -- sampling ----------------------------------------------------------------------------------------------------------
 
     def ema_target(self) -> nn.Module:
-        """The player whose weights the average is of: the one that is wanted in the end."""
+        """Returns the network whose weights are averaged: the one that is used after training."""
         return self.generator
 
     def noise(self, n: int) -> Tensor:
-        """z ~ N(0, I), (n, latent_features)."""
+        """Draws z ~ N(0, I), (n, latent_features)."""
         return ag.randn(n, self.latent_features)
 
     def generator_input(self, z: TensorLike, labels: TensorLike | None = None) -> Tensor:
-        """What the generator gets: z, unless someone adds to it."""
+        """Returns the generator's input: z, to which a subclass may add labels."""
         return ag.as_tensor(z)
 
     def generate(self, z: TensorLike, labels: TensorLike | None = None) -> Tensor:
-        """G(z) in the range of the network, (N, *image_shape)."""
+        """Returns G(z) in the output range of the generator, (N, *image_shape)."""
         return self.generator(self.generator_input(z, labels))
 
     def decode(self, z: TensorLike, labels: TensorLike | None = None) -> Tensor:
-        """The images (N, *image_shape) at latent points (N, latent_features), values in [0, 1]."""
+        """Returns the images (N, *image_shape) at latent points (N, latent_features), with values in [0, 1]."""
         return (self.generate(z, labels) - self.black_level) / (1 - self.black_level)
 
     def sample(self, n: int) -> Tensor:
-        """`n` new images (n, *image_shape), values in [0, 1]; not recorded, and in inference mode."""
+        """Returns `n` new images (n, *image_shape) with values in [0, 1], in evaluation mode, without recording gradients."""
         return self.sample_with(self.decode, self.noise(n))
 
     def interpolate(self, start: TensorLike, end: TensorLike, steps: int = 8, label: int = 0) -> Tensor:
-        """Images (steps, *image_shape) between two latent points (latent_features,), in inference mode and not recorded.
+        """Returns images (steps, *image_shape) along a path between two latent points (latent_features,).
 
-        They are of one `label` where the model knows labels. The path is the great circle between the points (White 2016), as
-        the straight line leaves the shell where N(0, I) lives.
+        The path is the great circle between the points (White 2016), because a straight line leaves the shell where N(0, I) has
+        its mass. A conditional model uses `label` for all images. G is in evaluation mode, and gradients are not recorded.
         """
         a, b = ag.as_tensor(start), ag.as_tensor(end)
         cosine = ag.sum(a * b) / (ag.norm(a) * ag.norm(b))
-        angle = max(ag.arccos(ag.clip(cosine, -1, 1)).item(), 1e-4)  # of one direction, the straight line
+        angle = max(ag.arccos(ag.clip(cosine, -1, 1)).item(), 1e-4)  # nearly a straight line if both have the same direction
         share = np.linspace(0, 1, steps, dtype=a.dtype)[:, None]
         path = np.sin((1 - share) * angle) * a + np.sin(share * angle) * b
         return self.sample_with(lambda z: self.decode(z, np.full(steps, label)), path / math.sin(angle))
 
     def sample_with(self, draw: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-        """What `draw` makes of z with the generator in inference mode, not recorded."""
+        """Returns `draw(z)`, computed with the generator in evaluation mode and without recording gradients."""
         training = self.generator.training
         try:
             with ag.no_grad():
@@ -159,34 +162,34 @@ class AdversarialModel(nn.Module):
         finally:
             self.generator.train(training)
 
-    # -- judging -----------------------------------------------------------------------------------------------------------
+    # -- inputs ------------------------------------------------------------------------------------------------------------
 
     def preprocess(self, images: TensorLike) -> Tensor:
-        """Images in the shape and the range of the generator's; a constant."""
+        """Returns the images in the shape and value range of the generator's output, as a constant."""
         x = ag.as_tensor(images).detach()
         if len(self.image_shape) == 3:
             x = ag.expand_dims(x, 1) if x.ndim == 3 else x
             x = x if x.shape[2:] == self.image_shape[1:] else ag.upsample(x, size=self.image_shape[1:], mode="bilinear")
         if x.shape[1:] != self.image_shape:
-            raise ValueError(f"{type(self).__name__}: images {x.shape[1:]} do not fit a model of {self.image_shape}")
+            raise ValueError(f"{type(self).__name__}: expected images of shape {self.image_shape}, got {x.shape[1:]}")
         return x * (1 - self.black_level) + self.black_level
 
     def discriminator_input(self, images: Tensor, labels: TensorLike | None = None) -> Tensor:
-        """What the discriminator gets: images in the range of the network, unless someone adds to them."""
+        """Returns the discriminator's input: preprocessed images, to which a subclass may add labels."""
         return images
 
     def forward(self, images: TensorLike) -> Tensor:
         return self.discriminator(self.discriminator_input(self.preprocess(images)))
 
-    # -- learning ----------------------------------------------------------------------------------------------------------
+    # -- training ----------------------------------------------------------------------------------------------------------
 
     def init_from_data(self, images: TensorLike) -> None:
-        """Called once with the first training images, for whoever sets initial values by data."""
+        """Sets initial values from the first training images; called once before training. Does nothing by default."""
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """D's loss on a batch (images, labels) and as many generated ones; beside it the means of D(x) and D(G(z)).
+        """Returns D's loss on a batch (images, labels) and equally many generated images, and the means of D(x) and D(G(z)).
 
-        Where D's outputs are no logits, as a critic's are not, their means come as they are.
+        A critic's outputs are not logits, so their means are returned without the sigmoid.
         """
         config, labels = self.config, batch[-1]
         real = self.preprocess(batch[0])
@@ -202,7 +205,7 @@ class AdversarialModel(nn.Module):
         return {"loss": self._add_history_penalty("d", loss), **means}
 
     def g_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """G's loss on as many new z as the batch has images, whose labels and features it may match."""
+        """Returns G's loss on new z, one per image of the batch; labels and features of the batch are used if needed."""
         images, labels = batch[0], batch[-1]
         fake = self.discriminator_input(self.generate(self.noise(len(images)), labels), labels)
         if self.config.feature_matching:
@@ -215,12 +218,12 @@ class AdversarialModel(nn.Module):
         return {"loss": self._add_history_penalty("g", loss)}
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Both losses of a batch as one graph, for those who want to see it; training goes by `updates`."""
+        """Returns both losses of a batch as one graph, for drawing it; training uses `updates`."""
         d, g = self.d_losses(batch)["loss"], self.g_losses(batch)["loss"]
         return {"loss": d + g, "d_loss": d, "g_loss": g}
 
     def updates(self, lr: float) -> dict[str, nn.Update]:
-        """The players' turns for `nn.Trainer`, which freezes one while the other learns: D, then G at the learning rate `lr`.
+        """Returns the updates for `nn.Trainer`, which freezes one network while it trains the other: D, then G at rate `lr`.
 
         >>> from autograd_mini import models
         >>> updates = models.GAN((8, 1, 8, 8), width=16, g_times=2, d_rate=0.5).updates(lr=2e-3)
@@ -235,11 +238,11 @@ class AdversarialModel(nn.Module):
         }
 
     def weight_averages(self) -> list[Any]:
-        """The running means of weights, to be moved after each batch: `nn.Averaging` does it."""
+        """Returns the running averages of weights, which `nn.Averaging` updates after each batch."""
         return [*self.histories.values(), *([self.average] if self.average else [])]
 
     def _logits(self, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits for both kinds, each in a batch of its own unless they are mixed."""
+        """Returns D's logits for real and generated images, from separate batches unless `mixed` is set."""
         pair = self.discriminator_input(real, labels), self.discriminator_input(fake, labels)
         if not self.config.mixed:
             return self.discriminator(pair[0]), self.discriminator(pair[1])
@@ -247,5 +250,5 @@ class AdversarialModel(nn.Module):
         return logits[: len(real)], logits[len(real) :]
 
     def _add_history_penalty(self, name: str, loss: Tensor) -> Tensor:
-        """The loss, and the distance from the mean of the player's past where that is asked for."""
+        """Returns the loss plus the penalty of historical averaging, if it is enabled."""
         return loss + self.histories[name].penalty() * self.config.historical if self.histories else loss

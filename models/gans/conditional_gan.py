@@ -1,4 +1,4 @@
-"""The conditional GAN (Mirza & Osindero 2014): both players are told the label, so that one may ask for a digit."""
+"""The conditional GAN (Mirza & Osindero 2014): both networks get the label, so images of a given class can be generated."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from .dcgan import DCGAN, SIZES
 
 
 class ConditionalGAN(DCGAN):
-    """A `DCGAN` of images with labels 0 … classes − 1: the generator gets z and the label's row of 0 and 1, the discriminator
-    the image and, for each class, a map of 0 or 1.
+    """A `DCGAN` of images with labels 0 … classes − 1.
+
+    The generator gets z and the one-hot label. The discriminator gets the image and one constant map of 0 or 1 per class.
 
     >>> from autograd_mini import models
     >>> gan = models.ConditionalGAN((16, 1, 8, 8), width=8)
@@ -29,21 +30,21 @@ class ConditionalGAN(DCGAN):
         super().__init__(sizes, **options)
 
     def generator_input(self, z: TensorLike, labels: TensorLike | None = None) -> Tensor:
-        """z beside the labels' rows; without labels, those of the classes in turn."""
+        """Returns z joined with the one-hot labels; without labels, the classes are used in turn."""
         z = ag.as_tensor(z)
         return ag.concatenate([z, self.one_hot(self.cycle_labels(len(z)) if labels is None else labels)], 1)
 
     def discriminator_input(self, images: Tensor, labels: TensorLike | None = None) -> Tensor:
-        """The images with the maps of their labels as further channels; without labels, maps of 0."""
+        """Returns the images with their label maps as extra channels; without labels, the maps are 0."""
         n, _, *sides = images.shape
         rows = ag.zeros((n, self.classes)) if labels is None else self.one_hot(labels)
         maps = ag.broadcast_to(ag.reshape(rows, (n, self.classes, 1, 1)), (n, self.classes, *sides))
         return ag.concatenate([images, maps], 1)
 
     def sample(self, n: int, label: ArrayLike | None = None) -> Tensor:
-        """`n` new images of the label that is asked for, or of `n` labels; of all in turn if none is. Otherwise as `DCGAN`'s.
+        """Returns `n` new images of one label, or of `n` labels, or of all classes in turn if `label` is None.
 
-        ValueError for a label that is not there, or another number of labels.
+        Raises ValueError if a label is out of range, or if the number of labels is not `n`.
         """
         labels = self.cycle_labels(n) if label is None else np.broadcast_to(np.asarray(label, np.int64), (n,))
         if n and not 0 <= labels.min() <= labels.max() < self.classes:
@@ -51,11 +52,11 @@ class ConditionalGAN(DCGAN):
         return self.sample_with(lambda z: self.decode(z, labels), self.noise(n))
 
     def one_hot(self, labels: TensorLike) -> Tensor:
-        """Labels (N,) as rows (N, classes) of 0 and 1."""
+        """Returns labels (N,) as one-hot rows (N, classes)."""
         return ag.one_hot(labels, self.classes)
 
     def cycle_labels(self, n: int) -> NDArray[np.int64]:
-        """0, 1, …, classes − 1, 0, 1, … (n,)."""
+        """Returns 0, 1, …, classes − 1, 0, 1, … (n,)."""
         return np.arange(n) % self.classes
 
     def generator_input_size(self, latent: int) -> int:

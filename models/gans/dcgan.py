@@ -1,4 +1,4 @@
-"""The deep convolutional GAN (Radford et al. 2016): transposed convolutions up, convolutions down, batch norm in both."""
+"""The deep convolutional GAN (Radford et al. 2016): transposed convolutions in G, convolutions in D, batch norm in both."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ ARCHITECTURE: Final[dict[str, Any]] = {"form": "transposed", "width": 64, "d_nor
 
 
 class DCGAN(GAN):
-    """A `GAN` in the form of the DCGAN, for images of any even size, grey and in colour: z → 512×4² → 256×8² → … → 3×64².
+    """A `GAN` with the DCGAN architecture, for grey or colour images of any even size: z → 512×4² → 256×8² → … → 3×64².
 
-    Options are the `GAN`'s, and go before the architecture's.
+    The options are those of `GAN` and override `ARCHITECTURE`.
 
     >>> from autograd_mini import models
     >>> dcgan = models.DCGAN((100, 1, 28, 28), width=8, real_label=0.9)

@@ -1,4 +1,4 @@
-"""Fully connected generators and discriminators (Goodfellow et al. 2014), of images or of points."""
+"""Fully connected generators and discriminators (Goodfellow et al. 2014), for images or points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from .networks import NORMS, OUTPUTS, SLOPE, Discriminator, discriminating_head
 
 
 def generator(inputs: int, image_shape: Shape, width: int, norm: str, output: str) -> nn.Sequential:
-    """z (N, inputs) → width → 2 width → images (N, *image_shape): normalised, then leaky ReLU, but for the last.
+    """Returns a generator z (N, inputs) → width → 2 width → images (N, *image_shape).
+
+    Normalisation and leaky ReLU follow every layer except the last.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini.models.gans.dense import generator
@@ -31,9 +33,9 @@ def generator(inputs: int, image_shape: Shape, width: int, norm: str, output: st
 def discriminator(
     image_shape: Shape, width: int, *, outputs: int, norm: bool, noise: float, dropout: float, minibatch: int
 ) -> Discriminator:
-    """The mirror image: images → 2 width → width → `outputs`; batch norm if `norm`, but for the first layer.
+    """Returns the mirror image: images → 2 width → width → `outputs`. Batch norm, if `norm`, skips the first layer.
 
-    `noise`, `dropout` and `minibatch` are as in `models.pyramid.discriminator`.
+    `noise`, `dropout` and `minibatch` are as in `pyramid.discriminator`.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini.models.gans.dense import discriminator

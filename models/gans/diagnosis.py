@@ -1,4 +1,4 @@
-"""Who has the upper hand in a GAN's training, by the report's rules, and what to try."""
+"""Diagnoses an imbalance between generator and discriminator from the training history, and suggests what to try."""
 
 from __future__ import annotations
 
@@ -10,39 +10,38 @@ import numpy as np
 
 Rows = Sequence[Mapping[str, float]]
 
-RISE_RATIO: Final = (
-    1.5  # the generator's loss late in training, as a multiple of its early one, from where it has risen sharply
-)
-FALL_RATIO: Final = 0.5  # and below which it has fallen fast
-STALL_RATIO: Final = 0.8  # a Fréchet distance that has not come below this multiple of its early one has not improved
+RISE_RATIO: Final = 1.5  # late/early ratio of the generator's loss from which it has risen sharply
+FALL_RATIO: Final = 0.5  # late/early ratio below which it has fallen fast
+STALL_RATIO: Final = 0.8  # late/early ratio of the Fréchet distance above which it has not improved
 
 ADVICE: Final = {
     "the discriminator is too strong": (
-        "label smoothing (real_label=0.9), dropout or noise in D, a lower d_rate, or two steps of G to one of D (g_times=2)"
+        "label smoothing (real_label=0.9), dropout or noise in D, a lower d_rate, or two steps of G per step of D (g_times=2)"
     ),
     "the generator is too strong": (
         "a higher d_rate, g_every=2, D trained first (pretrain), or minibatch discrimination (minibatch=100)"
     ),
-    "balanced": "nothing; go on, and stop by the Fréchet distance (early_stop) rather than by a loss",
+    "balanced": "nothing; continue training, and use the Fréchet distance for early stopping (early_stop), not a loss",
 }
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A verdict, a key of `ADVICE`; `str` says what it rests on and what to try."""
+    """A verdict and its evidence; `str` adds what to try."""
 
-    verdict: str
-    evidence: str
+    verdict: str  # a key of ADVICE
+    evidence: str  # the numbers behind the verdict
 
     def __str__(self) -> str:
         return f"{self.verdict}: {self.evidence}. To try: {ADVICE[self.verdict]}"
 
 
 def diagnose(history: Rows) -> Diagnosis | None:
-    """Compares the first and the last quarter of a history: None for fewer than four rows or a loss that crosses 0.
+    """Compares the first and the last quarter of a history.
 
-    The generator's loss rises sharply: D is too strong. It falls fast while the Fréchet distance stays poor: G is too strong,
-    it has found what D does not see. Else they are balanced. Fréchet distances count where rows have them.
+    If the generator's loss rises sharply, D is too strong. If it falls fast while the Fréchet distance does not improve, G is
+    too strong: it exploits a weakness of D. Otherwise they are balanced. The Fréchet distance is used if the history has it.
+    Returns None if there are fewer than four rows or if a median loss is not positive.
 
     >>> from autograd_mini.models.gans.diagnosis import diagnose
     >>> diagnose([{"g_loss": loss} for loss in (0.7, 0.9, 2.0, 4.0)]).verdict
@@ -68,6 +67,6 @@ def diagnose(history: Rows) -> Diagnosis | None:
 
 
 def _quarter_medians(values: Sequence[float]) -> tuple[float, float] | None:
-    """The medians of the first and of the last quarter."""
+    """Returns the medians of the first and the last quarter, or None for fewer than four values."""
     count = len(values) // 4
     return (float(np.median(values[:count])), float(np.median(values[-count:]))) if count else None

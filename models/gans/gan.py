@@ -1,4 +1,4 @@
-"""`GAN`: a generator and a discriminator of one of several forms, which a table names."""
+"""`GAN`: a generator and a discriminator in one of the architectures listed in `FORMS`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,27 @@ FORMS: Final[dict[str, tuple[Callable[..., nn.Module], Callable[..., Discriminat
 
 
 class GAN(AdversarialModel):
-    """A GAN of images (C, H, W), or of points (D,) with form "dense"; `sizes` are (latent, C, H, W) or (latent, D).
+    """A GAN of images (C, H, W), or of points (D,) with form "dense"; `sizes` is (latent, C, H, W) or (latent, D).
 
-    `form` is a name in `FORMS`: "dense", the first GAN; "transposed", the DCGAN; "bilinear", the report's. A `side` makes
-    images of that size, whatever size the data have. `width` is the number of channels at half the image's size, or of dense
-    units; but for the dense form, sides are halved while they are above `smallest`. Of the generator are `norm` ("batch",
-    "virtual" or "none") and `output` ("tanh", "sigmoid" or "linear"), of the discriminator `d_norm`, `noise` on its input,
-    `dropout`, `minibatch` (kernels of minibatch discrimination) and `outputs` (1: sigmoid, 2: softmax). Networks with batch
-    norm start as the DCGAN does or, with `init` "layers", as others do: with the weights that layers have of themselves.
-    Further options are those of `GANConfig`. ValueError for sizes, names or options that are none.
+    Parameters
+    ----------
+    form       architecture: "dense" (the original GAN), "transposed" (DCGAN) or "bilinear" (bilinear upsampling)
+    side       side length of the generated images; None: that of the data
+    width      channels at half the image size, or units of the dense form
+    smallest   sides are halved while they are above this; not used by the dense form
+    init       initial weights of networks with batch norm: "dcgan", or "layers" for the defaults of the layers
+    norm       normalisation in the generator: "batch", "virtual" or "none"
+    output     last activation of the generator: "tanh", "sigmoid" or "linear"
+    d_norm     whether the discriminator has batch norm
+    noise      standard deviation of the noise added to the discriminator's input
+    dropout    dropout probability in the discriminator
+    minibatch  number of kernels of minibatch discrimination; 0: none
+    outputs    outputs of the discriminator: 1 (sigmoid) or 2 (softmax)
+    config     the fields of `GANConfig`
+
+    Raises
+    ------
+    ValueError if sizes, names or options are invalid
 
     >>> from autograd_mini import models
     >>> gan = models.GAN((100, 1, 28, 28), form="bilinear", width=8, outputs=2, real_label=0.7, fake_label=0.3)
@@ -65,11 +77,11 @@ class GAN(AdversarialModel):
         names = (("form", form, FORMS), ("norm", norm, NORMS), ("output", output, OUTPUTS), ("init", init, INITS))
         for what, name, known in names:
             if name not in known:
-                raise ValueError(f"{type(self).__name__}: unknown {what} {name!r}; there are {', '.join(known)}")
+                raise ValueError(f"{type(self).__name__}: unknown {what} {name!r}; expected one of: {', '.join(known)}")
         if len(sizes) not in (2, 4) or min(*sizes, width) < 1 or outputs not in (1, 2):
             raise ValueError(
                 f"{type(self).__name__}: expected sizes (latent, channels, height, width) or (latent, features) and a width, "
-                f"each 1 or more, and 1 or 2 outputs, got {tuple(sizes)}, {width} and {outputs}"
+                f"each 1 or more, and 1 or 2 outputs, got sizes={tuple(sizes)}, width={width}, outputs={outputs}"
             )
         latent, *image = sizes
         shape = (image[0], side, side) if side else tuple(image)
@@ -88,13 +100,13 @@ class GAN(AdversarialModel):
         super().__init__(g, d, latent, shape, OUTPUTS[output].black_level, **config)
 
     def generator_input_size(self, latent: int) -> int:
-        """How many numbers the generator gets."""
+        """Returns the number of input features of the generator."""
         return latent
 
     def discriminator_input_shape(self, image_shape: Shape) -> Shape:
-        """The shape of what the discriminator gets."""
+        """Returns the input shape of the discriminator, without the batch axis."""
         return image_shape
 
     def reference_batch(self, latent: int) -> Tensor:
-        """A reference batch of the generator's inputs."""
+        """Returns a reference batch of generator inputs, for virtual batch normalisation."""
         return ag.randn(REFERENCE_BATCH_SIZE, latent)

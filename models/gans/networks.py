@@ -1,4 +1,4 @@
-"""What generators and discriminators of every form are made of: norms, outputs, heads, and the DCGAN's initial values."""
+"""Building blocks of generators and discriminators: norms, output layers, heads, and the initial weights of DCGAN."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.tensor import Tensor, TensorLike
 
-SLOPE: Final = 0.2  # of leaky ReLU
+SLOPE: Final = 0.2  # negative slope of leaky ReLU
 
 
 class Output(NamedTuple):
-    """What ends a generator, and the value in its range that stands for black; white is 1."""
+    """The last layer of a generator, and the value of a black pixel in its range; white is 1."""
 
     layer: Callable[[], nn.Module]
     black_level: float
@@ -29,14 +29,14 @@ NORMS: Final[dict[str, Callable[[int, int], list[nn.Module]]]] = {
     "virtual": lambda axes, channels: [nn.VirtualBatchNorm(channels)],
     "none": lambda axes, channels: [],
 }
-"""Name -> what normalises vectors (1 axis) or maps (2) of so many channels."""
+"""Name -> function of the number of axes (1: vectors, 2: maps) and channels that returns the normalisation layers."""
 
 
 class Discriminator(nn.Module):
-    """A body, whose outputs are the features f(x), and a head that judges them; the result is the logit of "real", (N,).
+    """A body that computes features f(x), and a head; the result is the logit of "real", (N,).
 
-    A head with one output gives it. One with two is a softmax over (generated, real), whose logit is the difference of the two,
-    for softmax(a, b)₂ = σ(b − a). A head with more is a classifier: see `nn.real_logit`.
+    A head with one output is this logit. A head with two outputs is a softmax over (generated, real); its logit is their
+    difference, because softmax(a, b)₂ = σ(b − a). A head with more outputs is a classifier, see `nn.real_logit`.
 
     >>> from autograd_mini import Tensor, nn
     >>> from autograd_mini.models.gans.networks import Discriminator
@@ -49,11 +49,11 @@ class Discriminator(nn.Module):
         self.body, self.head = body, head
 
     def features(self, images: TensorLike) -> Tensor:
-        """f(x), the features before the head, (N, F)."""
+        """Returns f(x), the features before the head, (N, F)."""
         return ag.flatten(self.body(images), 1)
 
     def outputs(self, images: TensorLike) -> Tensor:
-        """What the head says, (N, 1), (N, 2) or (N, classes)."""
+        """Returns the head's outputs, (N, 1), (N, 2) or (N, classes)."""
         return self.head(self.body(images))
 
     def forward(self, images: TensorLike) -> Tensor:
@@ -65,7 +65,7 @@ class Discriminator(nn.Module):
 
 
 def discriminating_head(features: int, outputs: int, minibatch: int) -> nn.Sequential:
-    """A linear layer over features (N, features), after minibatch discrimination by that many kernels if there are any.
+    """Returns a linear layer on features (N, features), after minibatch discrimination if `minibatch` kernels are requested.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini.models.gans.networks import discriminating_head
@@ -77,7 +77,9 @@ def discriminating_head(features: int, outputs: int, minibatch: int) -> nn.Seque
 
 
 def dcgan_init(network: nn.Module) -> nn.Module:
-    """Weights of convolutions and linear layers from N(0, 0.02²), γ of norms from N(1, 0.02²), each β 0 (Radford et al. 2016).
+    """Initialises a network as DCGAN does (Radford et al. 2016), and returns it.
+
+    Weights of convolutions and linear layers are drawn from N(0, 0.02²), γ of norms from N(1, 0.02²); biases and β are 0.
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.models.gans.networks import dcgan_init
@@ -87,7 +89,7 @@ def dcgan_init(network: nn.Module) -> nn.Module:
     """
 
     def init_module(module: nn.Module) -> None:
-        if isinstance(module, nn.MinibatchDiscrimination):  # its kernels have a size of their own
+        if isinstance(module, nn.MinibatchDiscrimination):  # it keeps its own initial scale
             return
         weight, bias = (vars(module).get(name) for name in ("weight", "bias"))
         if weight is not None:

@@ -1,6 +1,6 @@
-"""Generators and discriminators that double and halve images, read off one table of maps: the DCGAN's and the report's.
+"""Convolutional generators and discriminators, which double and halve the image size from map to map.
 
-Radford et al. 2016 grow an image by transposed convolutions, the report by bilinear upsampling and convolution.
+DCGAN (Radford et al. 2016) upsamples by transposed convolutions; the "bilinear" form by bilinear upsampling and convolution.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from autograd_mini.tensor import Shape
 
 from .networks import NORMS, OUTPUTS, SLOPE, Discriminator, discriminating_head
 
-SMALLEST: Final = 7  # pixels of a side that is not halved any more
+SMALLEST: Final = 7  # sides of this length or less are not halved
 
 
 class Growth(NamedTuple):
-    """How an image starts, from z to a map (C, H, W), and how it doubles, from so many channels to the next map."""
+    """The layers that build the first map (C, H, W) from z, and the layers that double a map."""
 
-    first: Callable[[int, Shape], list[nn.Module]]
-    double: Callable[[int, Shape], list[nn.Module]]
+    first: Callable[[int, Shape], list[nn.Module]]  # (features of z, shape of the first map) -> layers
+    double: Callable[[int, Shape], list[nn.Module]]  # (channels, shape of the next map) -> layers
 
 
 GROWTH: Final = {
@@ -37,9 +37,10 @@ GROWTH: Final = {
 
 
 def pyramid(image_shape: Shape, width: int, smallest: int = SMALLEST) -> list[Shape]:
-    """The maps (C, H, W) from the smallest to the image: sides are halved while above `smallest`, and channels double.
+    """Returns the map shapes (C, H, W) from the smallest to the image.
 
-    Half of an odd side is rounded up. ValueError for images that cannot be halved once.
+    From the image down, sides are halved while they are above `smallest`, and channels double. Half of an odd side is rounded
+    up. Raises ValueError if the image cannot be halved at least once.
 
     >>> from autograd_mini.models.gans.pyramid import pyramid
     >>> pyramid((3, 64, 64), 64)
@@ -58,7 +59,9 @@ def pyramid(image_shape: Shape, width: int, smallest: int = SMALLEST) -> list[Sh
 
 
 def window(after: Shape) -> tuple[int, int]:
-    """The kernel that halves a map (C, H, W) with stride 2 and padding 1, or doubles its half: 4 along even sides, 3 along odd.
+    """Returns the kernel size that halves a map (C, H, W) with stride 2 and padding 1, or doubles its half.
+
+    It is 4 along even sides and 3 along odd ones.
 
     >>> from autograd_mini.models.gans.pyramid import window
     >>> window((64, 14, 14)), window((128, 7, 7))
@@ -70,10 +73,11 @@ def window(after: Shape) -> tuple[int, int]:
 def generator(
     inputs: int, image_shape: Shape, width: int, norm: str, output: str, growth: str = "transposed", smallest: int = SMALLEST
 ) -> nn.Sequential:
-    """z (N, inputs) → images (N, C, H, W) through the maps of the pyramid, each normalised, then ReLU, but for the last.
+    """Returns a generator z (N, inputs) → images (N, C, H, W) through the maps of `pyramid`.
 
-    "transposed": transposed convolutions without bias, the first as large as its map, then 4/2/1 (kernel, stride, padding), or
-    3/2/1 to odd sides. "bilinear": a dense layer, then asymmetric bilinear upsampling and a 3×3 convolution each.
+    Normalisation and ReLU follow every map except the last. "transposed" uses transposed convolutions without bias: the first
+    is as large as its map, the others are 4/2/1 (kernel, stride, padding), or 3/2/1 for odd sides. "bilinear" uses a dense
+    layer, then asymmetric bilinear upsampling and a 3×3 convolution per map.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini.models.gans.pyramid import generator
@@ -99,11 +103,20 @@ def discriminator(
     minibatch: int,
     smallest: int = SMALLEST,
 ) -> Discriminator:
-    """Images (N, C, H, W) → the head's outputs, down the maps of the pyramid by convolutions 4/2/1, or 3/2/1 from odd sides.
+    """Returns a discriminator of images (N, C, H, W): convolutions down the maps of `pyramid`, then a head.
 
-    Leaky ReLU after each; batch norm if `norm`, but for the first, else a bias. The head is a convolution as large as the last
-    map; with `minibatch` kernels, minibatch discrimination and a linear layer. `noise` is the deviation of what is added to
-    the images, `dropout` the share dropped after each map.
+    Convolutions are 4/2/1 (kernel, stride, padding), or 3/2/1 for odd sides, each followed by leaky ReLU.
+
+    Parameters
+    ----------
+    image_shape  (C, H, W)
+    width        channels of the map at half the image size
+    outputs      outputs of the head
+    norm         whether every convolution but the first has batch norm; convolutions have a bias only without it
+    noise        standard deviation of the noise added to the images
+    dropout      dropout probability after each map
+    minibatch    kernels of minibatch discrimination before a linear head; 0: the head is a convolution as large as its map
+    smallest     sides are halved while they are above this
 
     >>> import autograd_mini as ag
     >>> from autograd_mini.models.gans.pyramid import discriminator

@@ -1,6 +1,6 @@
-"""A GAN whose discriminator is a classifier that learns from few labels (Salimans et al. 2016, section 5; MNIST's recipe).
+"""A GAN whose discriminator is a classifier that learns from few labels (Salimans et al. 2016, section 5, for MNIST).
 
-The classifier has k logits; a generated image is its class k + 1, whose logit is 0. So D(x) = Z / (Z + 1) with Z = Σ exp lᵢ.
+The classifier has k logits. Generated images are an extra class k + 1 with logit 0, so D(x) = Z / (Z + 1) with Z = Σ exp lᵢ.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from .adversarial import AdversarialModel, Batch
 from .networks import OUTPUTS, Discriminator
 
 SIZES = (100, 1, 28, 28, 10)  # latent dimensions; channels, height and width of the images; classes
-CLASSIFIER: Final = (1000, 500, 250, 250, 250)  # hidden units
-GENERATOR: Final = (500, 500)
-INPUT_NOISE, HIDDEN_NOISE = 0.3, 0.5  # deviations of what is added in the classifier
+CLASSIFIER: Final = (1000, 500, 250, 250, 250)  # hidden units of the classifier
+GENERATOR: Final = (500, 500)  # hidden units of the generator
+INPUT_NOISE, HIDDEN_NOISE = 0.3, 0.5  # standard deviations of the noise in the classifier
 DEFAULTS: Final[dict[str, Any]] = {"feature_matching": "mean", "ema": 0.999}
 
 
 class SemiSupervisedGAN(AdversarialModel, Classifier):
-    """A classifier of images into `sizes[-1]` classes, and a generator that gives it more to learn from.
+    """A classifier of images into `sizes[-1]` classes, trained with the help of a generator.
 
-    `sizes` are (latent, C, H, W, classes). The classifier is 1000-500-250-250-250 with weight norm, ReLU and Gaussian noise;
-    the generator, uniform noise-500-500 with softplus and batch norm, ends in a sigmoid. Batches are (unlabelled images,
-    labelled images, labels), as `PartlyLabelled` gives them, or (images, labels), which then serve as both.
+    `sizes` is (latent, C, H, W, classes). The classifier is 1000-500-250-250-250 with weight norm, ReLU and Gaussian noise;
+    the generator is uniform noise-500-500 with softplus and batch norm, and ends in a sigmoid. Batches are (unlabelled images,
+    labelled images, labels), as from `PartlyLabelled`, or (images, labels), in which case the images are used as both.
     `unsupervised_weight` is 1 in the paper's text and ½ in its code. Other options: see `GANConfig`; the loss "saturating"
-    without feature matching is the generator's −V of the notes.
+    without feature matching trains the generator with −V.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models
@@ -64,19 +64,22 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
         return self.discriminator
 
     def init_from_data(self, images: TensorLike) -> None:
-        """Sets lengths and biases of the weight-normalised layers by a batch of images."""
+        """Sets the scales and biases of the weight-normalised layers from a batch of images."""
         nn.data_dependent_init(self.discriminator, self.preprocess(images))
 
     def forward(self, images: TensorLike) -> Tensor:
         return self.discriminator.outputs(self.preprocess(images))
 
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """L + w (U + V), see `nn.semi_supervised_loss`; D(x), D(G(z)), and the accuracy on the labelled images."""
+        """Returns L + w (U + V), the means of D(x) and D(G(z)), and the accuracy on labelled images.
+
+        See `nn.semi_supervised_loss` for L, U and V.
+        """
         images, labels = batch[-2:]
         with ag.no_grad():
             fake = self.generate(self.noise(len(batch[0])))
         kinds = [self.preprocess(images), self.preprocess(batch[0]), fake]
-        together = self.discriminator.outputs(ag.concatenate(kinds))  # one pass: weights are normalised once
+        together = self.discriminator.outputs(ag.concatenate(kinds))  # one pass normalises the weights only once
         ends = np.cumsum([len(kind) for kind in kinds])
         labelled, unlabelled, generated = together[: ends[0]], together[ends[0] : ends[1]], together[ends[1] :]
         loss = nn.semi_supervised_loss(labelled, labels, unlabelled, generated, unsupervised_weight=self.unsupervised_weight)
@@ -91,7 +94,7 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
 
 
 def uniform(z: Tensor) -> Tensor:
-    """Φ(z): draws from N(0, 1) become draws from U(0, 1).
+    """Returns Φ(z), which maps draws from N(0, 1) to draws from U(0, 1).
 
     >>> from autograd_mini.models.gans.semi_supervised_gan import uniform
     >>> import autograd_mini as ag
@@ -104,8 +107,8 @@ def uniform(z: Tensor) -> Tensor:
 class PartlyLabelled:
     """A data set of which only `per_class` images of each class, drawn by `seed`, keep their labels.
 
-    `dataset[rows]` gives (images, labelled images, their labels), equally many: the labelled ones go round from a place that
-    depends on the first row, so that a batch as large as their number has each of them once.
+    `dataset[rows]` returns equally many (images, labelled images, labels). The labelled images are read cyclically, from a
+    position given by the first row, so a batch as large as their number contains each of them once.
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled

@@ -1,5 +1,7 @@
-"""The Wasserstein GAN with gradient penalty (Gulrajani et al. 2017): D is a critic, whose slope is held to 1 by a double
-backward."""
+"""The Wasserstein GAN with gradient penalty (Gulrajani et al. 2017).
+
+D is a critic. A penalty, computed with a double backward pass, keeps the norm of its gradient near 1.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,16 @@ from .dcgan import DCGAN, SIZES
 DEFAULTS: Final[dict[str, Any]] = {
     "loss": "wasserstein", "gradient_penalty": 10.0, "g_every": 5, "beta1": 0.0, "beta2": 0.9, "d_norm": False,
 }  # fmt: skip
-"""The paper's Algorithm 1: λ 10, five steps of the critic to one of G, Adam with β (0, 0.9); no batch norm in the critic, whose
-penalty is on each example for itself."""
+"""Algorithm 1 of the paper: λ = 10, five steps of the critic per step of G, Adam with β = (0, 0.9).
+
+The critic has no batch norm, because the penalty applies to each example separately.
+"""
 
 
 class WGANGP(DCGAN):
-    """A `DCGAN` by the rules of WGAN-GP: D maximises E D(x) − E D(G(z)) − λ E (‖∇D(x̂)‖ − 1)², G maximises E D(G(z)).
+    """A `DCGAN` trained with the WGAN-GP loss: D maximises E D(x) − E D(G(z)) − λ E (‖∇D(x̂)‖ − 1)², G maximises E D(G(z)).
 
-    Options are the `GAN`'s, and go before the rules.
+    The options are those of `GAN` and override `DEFAULTS`.
 
     >>> from autograd_mini import models
     >>> wgan = models.WGANGP((16, 1, 8, 8), width=8)

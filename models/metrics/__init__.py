@@ -1,5 +1,4 @@
-"""Measures of what models have learnt: what they answer, how probable they find images, how classes lie in their latent space,
-how good the images are that they make."""
+"""Metrics of trained models: predictions, likelihood bounds, class separation in latent space, quality of generated images."""
 
 from __future__ import annotations
 

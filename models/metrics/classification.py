@@ -1,4 +1,4 @@
-"""What a classifier answers for a whole set of images, and which classes it takes for which."""
+"""Predictions of a classifier for a whole data set, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from autograd_mini import nn
 from autograd_mini.tensor import Tensor
 
-IMAGES_PER_BATCH: Final = 1000  # images
+IMAGES_PER_BATCH: Final = 1000
 
 
 class HasPredict(Protocol):
-    """What is asked of a model; every `Classifier` has it."""
+    """A model with `predict`, such as any `Classifier`."""
 
     def predict(self, images: Tensor) -> Tensor: ...
 
 
 def predictions(model: HasPredict, split: nn.data.Split) -> NDArray[np.int64]:
-    """The likeliest class of each image, (N,), a thousand images at a time.
+    """Returns the most likely class of each image, (N,). Images are processed in batches of 1000.
 
     >>> from autograd_mini import models, nn
     >>> models.metrics.predictions(models.MLP(sizes=(64, 10)), nn.data.digits().test).shape
@@ -31,9 +31,9 @@ def predictions(model: HasPredict, split: nn.data.Split) -> NDArray[np.int64]:
 
 
 def confusion_matrix(targets: ArrayLike, answers: ArrayLike, classes: int) -> NDArray[np.int64]:
-    """How often each class, a row, was taken for each class, a column: (classes, classes), from two arrays (N,).
+    """Returns the counts (classes, classes): row i, column j counts the images of class i that were predicted as class j.
 
-    IndexError for a label that is not one of the classes.
+    `targets` and `answers` are integer arrays (N,). Raises IndexError if a label is not in [0, classes).
 
     >>> from autograd_mini import models
     >>> models.metrics.confusion_matrix([0, 1, 1], [0, 1, 0], classes=2).tolist()

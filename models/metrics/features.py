@@ -1,6 +1,6 @@
-"""Features of images by a classifier of our own, for measures that compare what images show rather than their pixels.
+"""Classifier features of images, for metrics that compare the content of images and not their pixels.
 
-The classifier of a data set is its CNN recipe with seed 0, trained on first use and then kept in the cache.
+The classifier of a data set is trained from its CNN recipe with seed 0 on first use, then read from the cache.
 """
 
 from __future__ import annotations
@@ -24,24 +24,26 @@ from ..classifiers.cnn import CNN
 from ..recipes import IMAGE_SHAPES, RECIPES, Recipe
 
 ACCURACY: Final = {"digits": 0.966, "mnist": 0.987}
-"""On test images, of the classifiers of the sets that it was measured on."""
-IMAGES_PER_BATCH: Final = 1000  # images
+"""Test accuracy of the classifiers, for the data sets on which it was measured."""
+IMAGES_PER_BATCH: Final = 1000
 
 
 class Features(NamedTuple):
-    """Of N images the penultimate activations, (N, F), and the probabilities p(y|x) of the classes, (N, classes); float64."""
+    """Features of N images in float64: penultimate activations (N, F), and class probabilities p(y|x), (N, classes)."""
 
     values: Array
     probabilities: Array
 
     @property
     def labels(self) -> Array:
-        """The likeliest class of each image, (N,)."""
+        """The most likely class of each image, (N,)."""
         return self.probabilities.argmax(axis=1)
 
 
 class FeatureClassifier:
-    """What a trained `CNN` sees in images (N, H, W) or (N, C, H, W) with values in [0, 1]; images of another size are resized.
+    """Computes the features of images (N, H, W) or (N, C, H, W) with values in [0, 1], by a trained `CNN`.
+
+    Images of another size are resized.
 
     >>> import numpy as np
     >>> from autograd_mini import models
@@ -56,12 +58,12 @@ class FeatureClassifier:
         self.network, self.sides = network.eval(), (image_shape[-2], image_shape[-1])
 
     def __call__(self, images: TensorLike) -> Features:
-        """The features of images that are there."""
+        """Returns the features of all images."""
         x = ag.as_tensor(images)
         return self.from_batches(x[i : i + IMAGES_PER_BATCH] for i in range(0, len(x), IMAGES_PER_BATCH))
 
     def from_batches(self, batches: Iterable[Tensor]) -> Features:
-        """The features of images that come in batches, of which only one is held at a time."""
+        """Returns the features of images that arrive in batches; only one batch is in memory at a time."""
         with ag.no_grad():
             parts = [self._batch_features(batch) for batch in batches]
         return Features(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
@@ -75,9 +77,10 @@ class FeatureClassifier:
 
 
 def feature_classifier(data: str) -> FeatureClassifier:
-    """The classifier of a data set, from the cache if it is there, else trained; the random stream stays where it is.
+    """Returns the classifier of a data set, from the cache or, on first use, newly trained.
 
-    ValueError for a data set without a CNN recipe. A damaged file in the cache is replaced.
+    The state of the random generator does not change. A damaged file in the cache is replaced. Raises ValueError if the data
+    set has no CNN recipe.
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.models.metrics import feature_classifier
@@ -87,7 +90,7 @@ def feature_classifier(data: str) -> FeatureClassifier:
     True
     """
     if ("cnn", data) not in RECIPES:
-        raise ValueError(f"no classifier for {data!r}; there are some for {', '.join(IMAGE_SHAPES)}")
+        raise ValueError(f"no classifier for data set {data!r}; expected one of: {', '.join(IMAGE_SHAPES)}")
     recipe = RECIPES["cnn", data]
     path = cache_path(recipe)
     stream = ag.get_rng_state()
@@ -106,7 +109,7 @@ def feature_classifier(data: str) -> FeatureClassifier:
 
 
 def cache_path(recipe: Recipe) -> Path:
-    """Where a recipe's classifier lies in the cache: another recipe, another file.
+    """Returns the path of a recipe's classifier in the cache; different recipes have different files.
 
     >>> from autograd_mini.models.metrics.features import cache_path
     >>> from autograd_mini.models.recipes import RECIPES
@@ -118,7 +121,7 @@ def cache_path(recipe: Recipe) -> Path:
 
 
 def _train(network: CNN, recipe: Recipe) -> None:
-    print(f"training the classifier of {recipe.data} that images are measured by, once", file=sys.stderr)
+    print(f"training the {recipe.data} classifier that the image metrics use (only once; it is cached)", file=sys.stderr)
     optimizer = nn.Adam(network.parameters(), lr=recipe.lr)
     schedule = nn.Schedule(nn.ExponentialLR(optimizer, recipe.lr_decay))
     split = nn.data.DATASETS[recipe.data]().train

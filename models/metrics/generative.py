@@ -1,4 +1,4 @@
-"""How good generated images are: an Inception-style score, the Fréchet distance, classes covered; modes of a mixture hit."""
+"""Quality of generated samples: an Inception-style score, the Fréchet distance, class coverage, mode coverage of a mixture."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from autograd_mini.tensor import Array, Tensor
 
 from .features import IMAGES_PER_BATCH, FeatureClassifier, Features, feature_classifier
 
-MAX_IMAGES: Final = 10_000  # images compared, unless there are fewer test images
+MAX_IMAGES: Final = 10_000  # images compared; fewer if the test set is smaller
 
 
 # -- of features -----------------------------------------------------------------------------------------------------------
 
 
 def inception_score(probabilities: ArrayLike) -> float:
-    """exp E_x KL(p(y|x) ‖ p(y)) for p(y|x) (N, classes), p(y) being their mean (Salimans et al. 2016, section 4).
+    """Returns exp E_x KL(p(y|x) ‖ p(y)) for p(y|x) (N, classes) with mean p(y) (Salimans et al. 2016, section 4).
 
-    From 1, if every image looks the same to the classifier, to the number of classes, if each image surely is of one class
-    and all are equally frequent. The paper's classifier is Inception; ours is the data set's own, so its scores are others.
+    The score is 1 if the classifier gives the same probabilities for every image. It equals the number of classes if every
+    image belongs to one class with certainty and all classes are equally frequent. The paper uses Inception as the classifier;
+    this library uses the classifier of the data set, so scores are not comparable with published ones.
 
     >>> from autograd_mini.models.metrics import inception_score
     >>> inception_score([[1.0, 0.0], [0.0, 1.0]]), inception_score([[0.5, 0.5], [0.5, 0.5]])
@@ -36,14 +37,14 @@ def inception_score(probabilities: ArrayLike) -> float:
 
 
 class Moments(NamedTuple):
-    """The mean (F,) and the covariance (F, F) of features."""
+    """The mean (F,) and the covariance matrix (F, F) of features."""
 
     mean: Array
     covariance: Array
 
 
 def moments(features: ArrayLike) -> Moments:
-    """Of features (N, F), N ≥ 2 (ValueError otherwise).
+    """Returns the mean and covariance of features (N, F). Raises ValueError if N is below 2 or the array is not 2-D.
 
     >>> from autograd_mini.models.metrics import moments
     >>> moments([[0.0, 1.0], [2.0, 1.0]]).covariance.tolist()
@@ -56,10 +57,10 @@ def moments(features: ArrayLike) -> Moments:
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """‖μ_a − μ_b‖² + tr(C_a + C_b − 2 (C_a C_b)^½), the squared distance of two normals (Heusel et al. 2017, eq. 6).
+    """Returns ‖μ_a − μ_b‖² + tr(C_a + C_b − 2 (C_a C_b)^½), the squared distance of two normals (Heusel et al. 2017, eq. 6).
 
-    The trace of the root is Σ √λ over the eigenvalues λ of C_a^½ C_b C_a^½: symmetric, so that they are real, and rounding
-    below 0 is cut off. ValueError where the numbers of features differ.
+    The trace of the root is Σ √λ over the eigenvalues λ of C_a^½ C_b C_a^½. This matrix is symmetric, so λ is real; values
+    below 0, which come from rounding, count as 0. Raises ValueError if the numbers of features differ.
 
     >>> import numpy as np
     >>> from autograd_mini.models.metrics import Moments, frechet_distance
@@ -67,7 +68,9 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     11.0
     """
     if a.mean.shape != b.mean.shape:
-        raise ValueError(f"frechet_distance: {a.mean.shape} features and {b.mean.shape}")
+        raise ValueError(
+            f"frechet_distance: expected equally many features, got means of shape {a.mean.shape} and {b.mean.shape}"
+        )
     values, vectors = np.linalg.eigh(a.covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     crossed = np.linalg.eigvalsh(root @ b.covariance @ root)
@@ -76,7 +79,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
 
 def class_coverage(labels: ArrayLike, classes: int) -> Array:
-    """The share of each class among the images, (classes,).
+    """Returns the share of each class among the images, (classes,).
 
     >>> from autograd_mini.models.metrics import class_coverage
     >>> class_coverage([0, 0, 1, 0], 3).tolist()
@@ -87,7 +90,7 @@ def class_coverage(labels: ArrayLike, classes: int) -> Array:
 
 
 def accuracy_per_class(labels: ArrayLike, requested: ArrayLike, classes: int) -> Array:
-    """Of the images asked to be of each class, the share that the classifier finds to be so, (classes,).
+    """Returns, for each requested class, the share of its images that the classifier assigns to it, (classes,).
 
     >>> from autograd_mini.models.metrics import accuracy_per_class
     >>> accuracy_per_class([0, 0, 1, 0], [0, 0, 1, 1], 2).tolist()
@@ -102,17 +105,14 @@ def accuracy_per_class(labels: ArrayLike, requested: ArrayLike, classes: int) ->
 
 @dataclass(frozen=True)
 class GenerativeReport:
-    """What `judge` found for `images` generated ones, beside the same measures of real images; `str` gives a table.
+    """Metrics of generated images next to the same metrics of real ones; `str` formats them as text."""
 
-    `coverage` are the shares of the classes, in %.
-    """
-
-    images: int
-    score: float
-    real_score: float
-    frechet: float
-    real_frechet: float
-    coverage: tuple[float, ...]
+    images: int  # number of generated images
+    score: float  # Inception-style score of the generated images
+    real_score: float  # the same score of the test images
+    frechet: float  # Fréchet distance from the generated to the test images
+    real_frechet: float  # Fréchet distance from training to test images
+    coverage: tuple[float, ...]  # share of each class among the generated images, in %
 
     def __str__(self) -> str:
         shares = " ".join(f"{share:.1f}" for share in self.coverage)
@@ -124,10 +124,10 @@ class GenerativeReport:
 
 
 class Judge:
-    """Holds the features of a data set's test images, and measures generated ones against them.
+    """Compares generated images with the test images of a data set, whose features are computed once.
 
-    Fréchet distances are of unscaled penultimate ReLU features, to the test images; as many images are drawn as there are of
-    those, 10,000 at most. "Real against real" are training images in the place of generated ones.
+    Fréchet distances use unscaled penultimate ReLU features. As many images are generated as there are test images, at most
+    10,000. The "real" distance compares training images with test images.
 
     >>> from autograd_mini import models, nn
     >>> from autograd_mini.models.metrics import Judge
@@ -145,16 +145,16 @@ class Judge:
         self.target = moments(self.real.values)
 
     def features(self, sample: Callable[[int], Tensor]) -> Features:
-        """Those of as many images as `sample(n)` is asked for, in batches."""
+        """Returns the features of `self.images` images, generated in batches by `sample(n)`."""
         sizes = [min(IMAGES_PER_BATCH, self.images - i) for i in range(0, self.images, IMAGES_PER_BATCH)]
         return self.classifier.from_batches(sample(n) for n in sizes)
 
     def frechet(self, features: Features) -> float:
-        """The distance of generated features from those of the test images."""
+        """Returns the Fréchet distance between these features and those of the test images."""
         return frechet_distance(moments(features.values), self.target)
 
     def report(self, sample: Callable[[int], Tensor]) -> GenerativeReport:
-        """All measures of the images that `sample(n)` draws, with the real ones beside."""
+        """Returns all metrics of the images that `sample(n)` generates, and the same metrics of real images."""
         generated, train = self.features(sample), self.classifier(self.data.train.images[: self.images])
         return GenerativeReport(
             self.images,
@@ -170,7 +170,7 @@ class Judge:
 
 
 class ModeReport(NamedTuple):
-    """Of a mixture's modes: how many are hit, their share (recall), and the share of points that hit one (precision)."""
+    """Mode coverage: the number of modes covered, their share (recall), and the share of points near a mode (precision)."""
 
     covered: int
     recall: float
@@ -178,9 +178,10 @@ class ModeReport(NamedTuple):
 
 
 def mode_coverage(points: ArrayLike, centres: ArrayLike, radius: float, min_share: float = 0.01) -> ModeReport:
-    """How well points (N, D) cover modes with the given centres (M, D): a point hits the nearest if it lies within `radius`.
+    """Measures how well points (N, D) cover the modes of a mixture with centres (M, D).
 
-    A mode is covered if a share of `min_share` of all points hit it.
+    A point hits its nearest mode if it lies within `radius` of it. A mode is covered if at least the share `min_share` of all
+    points hit it.
 
     >>> from autograd_mini.models.metrics import mode_coverage
     >>> mode_coverage([[0.0, 0.0], [0.1, 0.0], [5.0, 5.0], [0.5, 0.5]], [[0.0, 0.0], [1.0, 1.0]], radius=0.2)

@@ -1,7 +1,7 @@
-"""How probable a variational autoencoder finds images: bounds on log p(x), estimates of it, and how much of z it uses.
+"""Likelihood metrics of variational autoencoders: bounds on log p(x), estimates of log p(x), and active latent units.
 
-All work through the images in parts, so that memory does not grow with their number or with that of the draws, which come from
-the stream of `ag.manual_seed`. Images should be as those in training: binary, where a model was trained with `binarize`.
+Images are processed in chunks, so memory does not grow with the number of images or draws. Draws come from the generator that
+`ag.manual_seed` seeds. Use images like those in training: binary ones if the model was trained with `binarize`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 import autograd_mini as ag
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 
-ROWS: Final = 500  # decoded images held at once: enough to keep NumPy busy, few enough to stay in cache
+ROWS: Final = 500  # decoded images in memory at once: large enough for efficiency, small enough for the CPU cache
 
 
 class HasLogWeights(Protocol):
-    """What the bounds ask of a model; `Variational` has it."""
+    """A model with `log_weights`, such as any `Variational`."""
 
     training: bool
 
@@ -30,7 +30,7 @@ class HasLogWeights(Protocol):
 
 
 class HasLatent(Protocol):
-    """What `active_units` asks of a model; every `LatentModel` has it."""
+    """A model with `latent`, such as any `LatentModel`."""
 
     training: bool
 
@@ -39,10 +39,10 @@ class HasLatent(Protocol):
 
 
 def elbo(model: HasLogWeights, images: TensorLike, draws: int = 1, *, rows: int = ROWS) -> NDArray[np.float64]:
-    """The evidence lower bound on log p(x) of each image, (N,) in nats: the mean of log w over draws of z.
+    """Returns the evidence lower bound on log p(x) of each image, (N,) in nats: the mean of log w over draws of z.
 
-    w = p(x, z) / q(z|x) (C.16); with q the true posterior it is log p(x) at every draw. At most `rows` decoded images are held
-    at once. ValueError for fewer than one draw or row.
+    w = p(x, z) / q(z|x) (C.16). If q is the true posterior, log w equals log p(x) for every draw. At most `rows` decoded
+    images are in memory at once. Raises ValueError if `draws` or `rows` is below 1.
 
     >>> from autograd_mini import models, nn
     >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images
@@ -53,10 +53,11 @@ def elbo(model: HasLogWeights, images: TensorLike, draws: int = 1, *, rows: int 
 
 
 def importance_weighted_bound(model: HasLogWeights, images: TensorLike, k: int, *, rows: int = ROWS) -> NDArray[np.float64]:
-    """L_k, a bound on log p(x) of each image that is tighter the larger k, (N,) in nats: log (1/k) Σ w over k draws of z.
+    """Returns L_k, a bound on log p(x) of each image, (N,) in nats: log (1/k) Σ w over k draws of z.
 
-    ELBO = L_1 ≤ L_k ≤ L_(k+1) ≤ log p(x) in expectation (Burda et al. 2016, theorem 1). The sum is a running one: at most
-    `rows` decoded images are held at once, whatever k. ValueError for k or rows below 1.
+    The bound gets tighter as k grows: ELBO = L_1 ≤ L_k ≤ L_(k+1) ≤ log p(x) in expectation (Burda et al. 2016, theorem 1). The
+    sum is accumulated: at most `rows` decoded images are in memory at once for any k. Raises ValueError if `k` or `rows` is
+    below 1.
 
     >>> from autograd_mini import models, nn
     >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images
@@ -67,9 +68,9 @@ def importance_weighted_bound(model: HasLogWeights, images: TensorLike, k: int, 
 
 
 def negative_log_likelihood(model: HasLogWeights, images: TensorLike, k: int = 5000, *, rows: int = ROWS) -> float:
-    """−log p(x) in nats, mean over the images, estimated by −L_k: the literature's k is 5000 (Burda et al. 2016, section 5).
+    """Returns the estimate −L_k of −log p(x) in nats, averaged over the images.
 
-    Time and memory are those of `importance_weighted_bound`.
+    The literature uses k = 5000 (Burda et al. 2016, section 5). Time and memory are those of `importance_weighted_bound`.
 
     >>> from autograd_mini import models, nn
     >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images[:20]
@@ -80,9 +81,10 @@ def negative_log_likelihood(model: HasLogWeights, images: TensorLike, k: int = 5
 
 
 def active_units(model: HasLatent, images: TensorLike, threshold: float = 0.01, *, rows: int = ROWS) -> int:
-    """How many latent dimensions tell images apart: those whose posterior mean has a variance over images above `threshold`.
+    """Returns the number of active latent dimensions: those whose posterior mean has a variance above `threshold`.
 
-    A_u = Var_x(E_q(u|x)[u]) > 0.01 (Burda et al. 2016, section 5.2). At most `rows` images are encoded at once.
+    The criterion is A_u = Var_x(E_q(u|x)[u]) > 0.01 (Burda et al. 2016, section 5.2). At most `rows` images are encoded at
+    once.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models, nn
@@ -100,9 +102,9 @@ def active_units(model: HasLatent, images: TensorLike, threshold: float = 0.01, 
 def _combine_log_weights(
     model: HasLogWeights, images: TensorLike, draws: int, rows: int, fold: np.ufunc
 ) -> NDArray[np.float64]:
-    """The log weights of each image's draws put together by `fold`, a part of the images and of the draws at a time."""
+    """Reduces the log weights of each image's draws with `fold`, in chunks of images and draws."""
     if min(draws, rows) < 1:
-        raise ValueError(f"expected at least one draw and one row, got {draws} and {rows}")
+        raise ValueError(f"expected at least one draw and one row, got {draws} draws and {rows} rows")
     at_once = min(draws, rows)
     totals = []
     with _inference(model):
@@ -118,13 +120,13 @@ def _combine_log_weights(
 def _chunks(images: TensorLike, size: int) -> Iterator[Array]:
     array = as_tensor(images).numpy()
     if not len(array):
-        raise ValueError("expected images, got none")
+        raise ValueError("expected at least one image, got none")
     return (array[start : start + size] for start in range(0, len(array), size))
 
 
 @contextmanager
 def _inference(model: HasLogWeights | HasLatent) -> Iterator[None]:
-    """Inside, the model is in inference mode and nothing is recorded."""
+    """Puts the model in evaluation mode and disables gradient recording inside the block."""
     training = model.training
     model.train(False)
     try:

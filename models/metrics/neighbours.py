@@ -1,4 +1,4 @@
-"""How well the classes lie apart in a latent space, by nearest neighbours."""
+"""Class separation in a latent space, measured by nearest neighbours."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from autograd_mini.tensor import TensorLike, as_tensor
 
-ROWS: Final = 500  # points whose distances to all others are held at once
+ROWS: Final = 500  # points whose distances to all others are in memory at once
 
 
 def knn_accuracy(points: TensorLike, labels: TensorLike, k: int = 5) -> float:
-    """The share of points whose `k` nearest neighbours, themselves left out, vote for their class: leave-one-out k-NN.
+    """Returns the leave-one-out accuracy of a k-nearest-neighbour classifier.
 
-    Points are (N, D), labels (N,) integers from 0; the distance is Euclidean. Equal votes go to the smallest class. Memory is
-    that of 500 × N distances. ValueError for other shapes or labels, and unless 1 ≤ k < N.
+    Each point is classified by a majority vote of its `k` nearest other points in Euclidean distance; ties go to the smallest
+    class. `points` are (N, D) and `labels` (N,) integers from 0. At most 500 × N distances are in memory at once. Raises
+    ValueError if shapes or labels are invalid, or unless 1 ≤ k < N.
 
     >>> from autograd_mini import models
     >>> models.metrics.knn_accuracy([[0.0], [0.1], [5.0], [5.1], [0.2]], [0, 0, 1, 1, 1], k=1)
@@ -26,7 +27,7 @@ def knn_accuracy(points: TensorLike, labels: TensorLike, k: int = 5) -> float:
     if x.ndim != 2 or y.shape != x.shape[:1]:
         raise ValueError(f"knn_accuracy: expected points (N, D) and labels (N,), got {x.shape} and {y.shape}")
     if y.dtype.kind not in "iu" or (y.size and y.min() < 0):
-        raise ValueError("knn_accuracy: expected labels as integers from 0")
+        raise ValueError("knn_accuracy: expected labels to be integers from 0")
     if not 1 <= k < len(x):
         raise ValueError(f"knn_accuracy: expected 1 ≤ k < {len(x)}, the number of points, got {k}")
     right = sum(int((_majority_class(x, y, rows, k) == y[rows]).sum()) for rows in _chunks(len(x)))
@@ -38,9 +39,9 @@ def _chunks(count: int) -> list[NDArray[np.intp]]:
 
 
 def _majority_class(x: NDArray[np.float64], y: NDArray[np.int64], rows: NDArray[np.intp], k: int) -> NDArray[np.intp]:
-    """The class that the neighbours of each of these points vote for."""
+    """Returns the class that gets the most votes among the neighbours of each of these points."""
     squares = (x * x).sum(axis=1)
-    distances = squares - 2 * x[rows] @ x.T  # squared, less what is the same for all neighbours of a point
+    distances = squares - 2 * x[rows] @ x.T  # squared, without the term that is constant for each point
     distances[np.arange(len(rows)), rows] = np.inf
     neighbours = y[np.argpartition(distances, k - 1, axis=1)[:, :k]]
     votes = (neighbours[:, :, None] == np.arange(y.max() + 1)).sum(axis=1)

@@ -180,7 +180,7 @@ def test_weights_of_another_model_are_refused(runs: Path, tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ({"model": "perceptron"}, "unknown model 'perceptron'; there are mlp"),
+        ({"model": "perceptron"}, "unknown model 'perceptron'; expected one of: mlp"),
         ({"lr": "fast"}, "lr is 'fast'"),
         ({"epochs": "5"}, "epochs is '5'"),
         ({"classes": 3}, "classes is 3"),

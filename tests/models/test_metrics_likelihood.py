@@ -172,7 +172,7 @@ def test_nothing_to_draw_is_refused(changes: dict[str, int]) -> None:
 
 
 def test_no_images_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected images"):
+    with pytest.raises(ValueError, match="expected at least one image"):
         metrics.elbo(models.VAE((64, 8, 2)), np.zeros((0, 64), np.float32))
 
 

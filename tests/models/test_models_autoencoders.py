@@ -76,7 +76,7 @@ def test_validation_measures_restoring_with_the_same_corruption_each_time(digits
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"corruption": "rain"}, "unknown corruption 'rain'; there are gaussian, masking"),
+        ({"corruption": "rain"}, "unknown corruption 'rain'; expected one of: gaussian, masking"),
         ({"amount": -0.1}, "gaussian: expected an amount of 0 or more"),
         ({"amount": math.nan}, "got nan"),
         ({"corruption": "masking", "amount": 1.1}, "masking: .* at most 1"),

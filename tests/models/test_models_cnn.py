@@ -107,7 +107,7 @@ def test_images_of_another_size_are_refused_by_the_layer_that_they_do_not_fit(
     [
         ((1, 28, 28), "stride", r"expected sizes \(channels, height, width, classes\).*\(1, 28, 28\)"),
         ((1, 28, 0, 10), "stride", "each 1 or more"),
-        ((1, 28, 28, 10), "lenet", "unknown variant 'lenet'; there are stride"),
+        ((1, 28, 28, 10), "lenet", "unknown variant 'lenet'; expected one of: stride"),
         ((1, 6, 6, 10), "contest-7", r"MaxPool2d\(kernel_size=7"),
     ],
 )

@@ -298,11 +298,11 @@ def test_historical_averaging_pulls_back_to_the_past() -> None:
 
 def test_an_unknown_rule_or_architecture_is_named_with_those_that_there_are() -> None:
     for options, told in (
-        ({"loss": "quadratic"}, "unknown loss 'quadratic'; there are saturating, non-saturating"),
-        ({"feature_matching": "some"}, "unknown feature_matching 'some'; there are mean, per-sample"),
-        ({"form": "flat"}, "unknown form 'flat'; there are dense"),
-        ({"norm": "layer"}, "unknown norm 'layer'; there are batch"),
-        ({"output": "relu"}, "unknown output 'relu'; there are tanh"),
+        ({"loss": "quadratic"}, "unknown loss 'quadratic'; expected one of: saturating, non-saturating"),
+        ({"feature_matching": "some"}, "unknown feature_matching 'some'; expected one of: mean, per-sample"),
+        ({"form": "flat"}, "unknown form 'flat'; expected one of: dense"),
+        ({"norm": "layer"}, "unknown norm 'layer'; expected one of: batch"),
+        ({"output": "relu"}, "unknown output 'relu'; expected one of: tanh"),
         ({"outputs": 3}, "1 or 2 outputs"),
         ({"real_label": 1.2}, r"targets must lie in \[0, 1\]"),
         ({"momentum": 0.9, "depth": 3}, "unknown option depth, momentum"),
@@ -313,7 +313,7 @@ def test_an_unknown_rule_or_architecture_is_named_with_those_that_there_are() ->
         models.GAN((6, 8, 8))
     with pytest.raises(ValueError, match="sides above 7"):
         models.DCGAN((6, 1, 7, 7))
-    with pytest.raises(ValueError, match=r"images \(3, 8, 8\) do not fit"):
+    with pytest.raises(ValueError, match=r"expected images of shape \(1, 8, 8\), got \(3, 8, 8\)"):
         models.DCGAN(SMALL)(np.zeros((2, 3, 8, 8), np.float32))
 
 

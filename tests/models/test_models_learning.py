@@ -143,8 +143,8 @@ def test_each_hidden_layer_may_have_an_activation_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("activation", "message"),
     [
-        (("tanh",), "or 2, one for each, got 1"),
-        (("tanh", "relu", "relu"), "or 2, one for each, got 3"),
+        (("tanh",), "one for each of the 2 hidden layers, got 1"),
+        (("tanh", "relu", "relu"), "one for each of the 2 hidden layers, got 3"),
         (("tanh", "sine"), "unknown activation 'sine'"),
     ],
 )

@@ -198,8 +198,8 @@ def test_a_convolutional_vae_with_gaussian_pixels_raises_its_bound_and_learns_th
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"likelihood": "poisson"}, "unknown likelihood 'poisson'; there are bernoulli, gaussian"),
-        ({"activation": "sine"}, "unknown activation 'sine'; there are relu"),
+        ({"likelihood": "poisson"}, "unknown likelihood 'poisson'; expected one of: bernoulli, gaussian"),
+        ({"activation": "sine"}, "unknown activation 'sine'; expected one of: relu"),
         ({"beta": -1.0}, "beta ≥ 0"),
         ({"beta": math.nan}, "beta ≥ 0"),
         ({"importance_samples": 0}, "importance_samples ≥ 1"),
