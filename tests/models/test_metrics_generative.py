@@ -1,4 +1,4 @@
-"""Measures of generated images: their definitions, their extremes, and the classifier that they rest on."""
+"""Metrics of generated images: their definitions, their extreme values, and the feature classifier."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def digits() -> nn.data.Dataset:
 
 @given(SEEDS, st.integers(2, 6))
 def test_the_score_lies_between_1_and_the_number_of_classes(seed: int, classes: int) -> None:
-    """And does not depend on the order of images or of classes."""
+    """It also does not depend on the order of images or classes."""
     rng = np.random.default_rng(seed)
     p = rng.dirichlet(np.full(classes, 0.3), 20)
     score = inception_score(p)
@@ -46,7 +46,7 @@ def test_the_score_lies_between_1_and_the_number_of_classes(seed: int, classes: 
     assert inception_score(p[rng.permutation(20)][:, rng.permutation(classes)]) == pytest.approx(score, rel=1e-9)
 
 
-def test_the_score_is_its_formula_and_knows_certainty() -> None:
+def test_inception_score_matches_its_formula() -> None:
     p = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
     marginal = p.mean(axis=0)
     assert inception_score(p) == pytest.approx(np.exp((p * np.log(p / marginal)).sum(axis=1).mean()), rel=1e-12)
@@ -58,7 +58,7 @@ def test_the_score_is_its_formula_and_knows_certainty() -> None:
 
 
 @given(SEEDS)
-def test_the_distance_is_a_symmetric_square_that_is_0_only_at_equal_moments(seed: int) -> None:
+def test_frechet_distance_is_symmetric_and_0_only_for_equal_moments(seed: int) -> None:
     rng = np.random.default_rng(seed)
     a, b = (moments(rng.normal(size=(12, 4)) * rng.uniform(0.1, 3, 4)) for _ in range(2))
     assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
@@ -67,7 +67,7 @@ def test_the_distance_is_a_symmetric_square_that_is_0_only_at_equal_moments(seed
 
 
 @given(SEEDS)
-def test_of_commuting_covariances_it_is_the_sum_over_axes(seed: int) -> None:
+def test_frechet_distance_of_commuting_covariances_is_the_sum_over_axes(seed: int) -> None:
     """(μ_a − μ_b)² + (σ_a − σ_b)² in each direction, for any rotation of both."""
     rng = np.random.default_rng(seed)
     turn = np.linalg.qr(rng.normal(size=(5, 5)))[0]
@@ -78,8 +78,8 @@ def test_of_commuting_covariances_it_is_the_sum_over_axes(seed: int) -> None:
 
 
 @given(SEEDS)
-def test_of_any_covariances_it_is_the_trace_of_the_root_of_their_product(seed: int) -> None:
-    """The eigenvalues of C_a C_b, which is not symmetric, are those of the symmetric form that is used."""
+def test_frechet_distance_uses_the_root_of_the_product_of_covariances(seed: int) -> None:
+    """C_a C_b is not symmetric, but it has the same eigenvalues as the symmetric form in the implementation."""
     rng = np.random.default_rng(seed)
     a, b = (moments(rng.normal(size=(20, 4)) @ rng.normal(size=(4, 4))) for _ in range(2))
     root = np.sqrt(np.linalg.eigvals(a.covariance @ b.covariance).astype(complex)).real.sum()
@@ -88,7 +88,7 @@ def test_of_any_covariances_it_is_the_trace_of_the_root_of_their_product(seed: i
 
 
 def test_singular_covariances_give_no_nan() -> None:
-    """Fewer images than features, and features that are always 0, as ReLU's may be."""
+    """Fewer images than features, and features that are always 0, as with ReLU."""
     rng = np.random.default_rng(0)
     a = moments(np.pad(rng.normal(size=(5, 30)), ((0, 0), (0, 10))))
     assert frechet_distance(a, Moments(np.zeros(40), np.zeros((40, 40)))) == pytest.approx(
@@ -96,7 +96,7 @@ def test_singular_covariances_give_no_nan() -> None:
     )
 
 
-def test_moments_are_refused_without_images_and_distances_between_different_features() -> None:
+def test_moments_need_two_images_and_distances_need_equal_features() -> None:
     with pytest.raises(ValueError, match=r"two or more images, got shape \(1, 3\)"):
         moments(np.zeros((1, 3)))
     with pytest.raises(ValueError, match=r"got means of shape \(3,\) and \(4,\)"):
@@ -106,13 +106,13 @@ def test_moments_are_refused_without_images_and_distances_between_different_feat
 # -- classes and modes -------------------------------------------------------------------------------------------------------------
 
 
-def test_shares_of_classes_and_of_those_that_were_asked_for() -> None:
+def test_class_coverage_and_accuracy_per_class() -> None:
     assert class_coverage([2, 2, 0], 4).tolist() == pytest.approx([1 / 3, 0, 2 / 3, 0])
     assert accuracy_per_class([2, 2, 0], [2, 1, 0], 4).tolist() == [1, 0, 1, 0]
 
 
 @given(SEEDS, st.integers(1, 8))
-def test_a_generator_that_knows_some_modes_covers_just_those(seed: int, known: int) -> None:
+def test_mode_coverage_counts_the_modes_that_are_hit(seed: int, known: int) -> None:
     points, labels = nn.data.gaussian_ring(800, seed=seed)
     angles = 2 * np.pi * np.arange(8) / 8
     centres = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -125,10 +125,10 @@ def test_a_generator_that_knows_some_modes_covers_just_those(seed: int, known: i
 # -- the classifier ----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_classifier_is_trained_once_then_read_and_replaced_if_damaged(
+def test_the_classifier_is_trained_once_then_cached_and_replaced_if_damaged(
     tmp_path: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, digits: nn.data.Dataset
 ) -> None:
-    """The same bits each time; the random stream of whoever asks for it does not move; its accuracy is the one that is told."""
+    """Weights are identical each time, the caller's random state does not change, and the accuracy is as documented."""
     monkeypatch.setenv("AUTOGRAD_MINI_CACHE", str(tmp_path))
     path, stream = cache_path(RECIPES["cnn", "digits"]), ag.get_rng_state()
     first = feature_classifier("digits")
@@ -158,13 +158,13 @@ def test_features_are_the_penultimate_activations_in_batches_or_at_once(digits: 
     np.testing.assert_allclose(together.probabilities.sum(axis=1), 1, rtol=1e-12)
 
 
-def test_a_data_set_without_a_classifier_is_refused() -> None:
+def test_a_data_set_without_a_classifier_raises() -> None:
     with pytest.raises(ValueError, match="no classifier for data set 'letters'; expected one of: digits, mnist"):
         feature_classifier("letters")
 
 
-def test_the_judge_tells_real_images_from_worse_ones(digits: nn.data.Dataset) -> None:
-    """Real training images are nearest, noisy ones farther, noise farthest; of one class, one class is covered."""
+def test_the_judge_ranks_real_images_above_noisy_ones(digits: nn.data.Dataset) -> None:
+    """Training images are nearest, noisy images farther, noise farthest. Images of one class cover one class."""
     judge = Judge(digits)
     train, rng = digits.train.images, np.random.default_rng(0)
     real = judge.report(lambda n: ag.as_tensor(train[rng.integers(0, len(train), n)]))
@@ -179,13 +179,13 @@ def test_the_judge_tells_real_images_from_worse_ones(digits: nn.data.Dataset) ->
     assert f"{real.frechet:.1f}" in str(real)
 
 
-def test_images_of_another_size_are_seen_alike(digits: nn.data.Dataset) -> None:
+def test_images_of_another_size_have_similar_features(digits: nn.data.Dataset) -> None:
     classifier = feature_classifier("digits")
     images = digits.test.images[:100]
     large = ag.upsample(images[:, None], 4, mode="bilinear")
     assert np.mean(classifier(large).labels == classifier(images).labels) > 0.9
 
 
-def test_an_untrained_network_may_be_given(digits: nn.data.Dataset) -> None:
+def test_the_judge_accepts_a_custom_classifier(digits: nn.data.Dataset) -> None:
     judge = Judge(digits, FeatureClassifier(models.CNN((1, 8, 8, 10)), (1, 8, 8)))
     assert judge.frechet(judge.classifier(digits.test.images)) == pytest.approx(0, abs=1e-3)

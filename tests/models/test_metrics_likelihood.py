@@ -1,4 +1,4 @@
-"""Bounds on log p(x): exact where a model's posterior is known, in the order that theory demands, within bounded memory."""
+"""Bounds on log p(x): exact for a known posterior, in the order of theory, with bounded memory."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_at_the_exact_posterior_every_bound_is_log_p() -> None:
 
 
 @pytest.mark.usefixtures("float64")
-def test_what_the_elbo_lacks_is_the_divergence_from_the_posterior() -> None:
+def test_the_gap_of_the_elbo_is_the_divergence_from_the_posterior() -> None:
     """log p(x) − ELBO = KL(q ‖ p(z|x)) = L (w² − 1 − log w²)/2, where q is w times as wide as the posterior."""
     ag.manual_seed(0)
     width = 1.5
@@ -97,7 +97,7 @@ def test_bounds_rise_with_the_number_of_draws_towards_log_p() -> None:
 
 
 class Scripted:
-    """A model whose log weights are numbers known beforehand: the d-th draw for an image x has log w = x · (d + 1)."""
+    """A model with known log weights: draw d for an image x has log w = x · (d + 1)."""
 
     training = True
 
@@ -120,7 +120,7 @@ class Scripted:
 
 
 @given(st.lists(st.floats(-2000, 2000), min_size=1, max_size=9, unique=True), st.integers(1, 40), st.integers(1, 50))
-def test_parts_add_up_to_the_whole_and_no_part_is_larger_than_asked(values: list[float], draws: int, rows: int) -> None:
+def test_chunks_cover_all_draws_and_respect_the_row_limit(values: list[float], draws: int, rows: int) -> None:
     images = np.array(values)
     weights = images[:, None] * (np.arange(draws) + 1)
     top = weights.max(axis=1)
@@ -151,14 +151,14 @@ def test_memory_does_not_grow_with_the_number_of_draws() -> None:
 
 
 class Fixed(Scripted):
-    """A model that takes images for its posterior means."""
+    """A model whose posterior means are the images."""
 
     def latent(self, images: Array) -> Tensor:
         return Tensor(images)
 
 
-def test_a_unit_is_active_where_the_variance_of_its_mean_exceeds_a_hundredth() -> None:
-    """Points at ±s have the variance s²: 0.0081, 0.0121 and 4; and one that stays where it is, far from 0."""
+def test_a_unit_is_active_if_the_variance_of_its_mean_exceeds_0_01() -> None:
+    """Points at ±s have variance s²: 0.0081, 0.0121 and 4. The last dimension is constant and far from 0."""
     signs = np.where(np.arange(1000) % 2, 1.0, -1.0)
     means = np.stack([0.09 * signs, 0.11 * signs, 2 * signs, np.full(1000, 7.0)], axis=1)
     assert metrics.active_units(Fixed(), means, rows=300) == 2
@@ -166,12 +166,12 @@ def test_a_unit_is_active_where_the_variance_of_its_mean_exceeds_a_hundredth() -
 
 
 @pytest.mark.parametrize("changes", [{"k": 0}, {"k": 5, "rows": 0}])
-def test_nothing_to_draw_is_refused(changes: dict[str, int]) -> None:
+def test_fewer_than_one_draw_or_row_raises(changes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least one draw and one row"):
         metrics.importance_weighted_bound(models.VAE((64, 8, 2)), np.zeros((1, 64), np.float32), **changes)
 
 
-def test_no_images_are_refused() -> None:
+def test_an_empty_set_of_images_raises() -> None:
     with pytest.raises(ValueError, match="expected at least one image"):
         metrics.elbo(models.VAE((64, 8, 2)), np.zeros((0, 64), np.float32))
 

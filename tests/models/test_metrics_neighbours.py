@@ -1,4 +1,4 @@
-"""Leave-one-out k-NN accuracy: a golden case, agreement with scikit-learn, and what must not matter."""
+"""Leave-one-out k-NN accuracy: a known case, agreement with scikit-learn, and invariances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def clusters(n: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarr
     return rng.normal(size=(3, 4))[labels] * 3 + spread * rng.normal(size=(n, 4)), labels
 
 
-def test_a_case_by_hand() -> None:
+def test_a_case_computed_by_hand() -> None:
     """Points on a line at 0, 1, 2, 10 and 11."""
     points = np.array([[0.0], [1.0], [2.0], [10.0], [11.0]])
     # Neighbours' classes with k = 3: 0 has 0, 1, 1; 1 has 0, 1, 1; 2 has 0, 0, 1; 10 has 1, 1, 0; 11 has 1, 1, 0.
@@ -25,7 +25,7 @@ def test_a_case_by_hand() -> None:
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_it_agrees_with_scikit_learn(k: int) -> None:
-    """More points than are compared at once, and odd k, so that two classes cannot tie; the third is far away."""
+    """More points than one chunk holds. k is odd, so two classes cannot tie; the third class is far away."""
     neighbors = pytest.importorskip("sklearn.neighbors")
     points, labels = clusters(1203, spread=2.0)
     labels = labels % 2
@@ -34,7 +34,7 @@ def test_it_agrees_with_scikit_learn(k: int) -> None:
     assert metrics.knn_accuracy(points, labels, k) == np.mean(votes == labels)
 
 
-def test_order_place_and_orientation_do_not_matter() -> None:
+def test_accuracy_is_invariant_to_order_shift_and_rotation() -> None:
     points, labels = clusters(300, spread=1.0)
     expected = metrics.knn_accuracy(points, labels)
     assert 0.5 < expected < 1
@@ -44,8 +44,8 @@ def test_order_place_and_orientation_do_not_matter() -> None:
         assert metrics.knn_accuracy(moved, named) == expected
 
 
-def test_chance_is_not_beaten_by_noise() -> None:
-    """A point that voted for itself would lift this far above a half."""
+def test_noise_has_chance_accuracy() -> None:
+    """If a point voted for itself, the accuracy would be far above ½."""
     rng = np.random.default_rng(0)
     assert metrics.knn_accuracy(rng.normal(size=(2000, 2)), rng.integers(0, 2, 2000), k=1) == pytest.approx(0.5, abs=0.05)
 
@@ -61,6 +61,6 @@ def test_chance_is_not_beaten_by_noise() -> None:
         (np.zeros((5, 2)), np.zeros(5, int), 0, "1 ≤ k < 5"),
     ],
 )
-def test_what_makes_no_sense_is_refused(points: np.ndarray, labels: np.ndarray, k: int, message: str) -> None:
+def test_invalid_arguments_raise(points: np.ndarray, labels: np.ndarray, k: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         metrics.knn_accuracy(points, labels, k)

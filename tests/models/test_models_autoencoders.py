@@ -1,4 +1,4 @@
-"""Autoencoders that restore corrupted images, and convolutional ones; what recipes say of them survives the file."""
+"""Denoising and convolutional autoencoders, and the JSON round trip of their recipes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def trained(model: nn.Module, split: nn.data.Split, epochs: int) -> nn.Trainer:
 # -- corruption ------------------------------------------------------------------------------------------------------------
 
 
-def test_each_corruption_is_what_its_name_says() -> None:
+def test_each_corruption_matches_its_name() -> None:
     ag.manual_seed(0)
     images = ag.full((400, 500), 0.25)
     noisy, masked, peppered = (CORRUPTIONS[name](images, 0.3).numpy() for name in ("gaussian", "masking", "salt-and-pepper"))
@@ -42,7 +42,7 @@ def test_each_corruption_is_what_its_name_says() -> None:
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
-def test_no_amount_leaves_images_as_they_are(corruption: str, digits: nn.data.Dataset) -> None:
+def test_amount_0_leaves_images_unchanged(corruption: str, digits: nn.data.Dataset) -> None:
     images = ag.as_tensor(digits.test.images[:5])
     dae = models.DenoisingAutoencoder((64, 8, 4), corruption=corruption, amount=0.0)
     np.testing.assert_array_equal(dae.corrupt(images).numpy(), images.numpy())
@@ -58,8 +58,8 @@ def test_a_denoising_autoencoder_restores_better_than_one_that_saw_clean_images_
         dae = models.DenoisingAutoencoder((64, 128, 32), corruption=corruption, amount=amount)
         trained(dae, digits.train, epochs=10)
         dae.amount = 0.4
-        spoilt = dae.corrupt(ag.as_tensor(digits.test.images))
-        errors.append(np.mean((dae.reconstruct(spoilt).numpy() - digits.test.images) ** 2))
+        corrupted = dae.corrupt(ag.as_tensor(digits.test.images))
+        errors.append(np.mean((dae.reconstruct(corrupted).numpy() - digits.test.images) ** 2))
     assert errors[0] < 0.75 * errors[1]
 
 
@@ -82,7 +82,7 @@ def test_validation_measures_restoring_with_the_same_corruption_each_time(digits
         ({"corruption": "masking", "amount": 1.1}, "masking: .* at most 1"),
     ],
 )
-def test_corruption_that_makes_no_sense_is_refused(options: dict[str, object], message: str) -> None:
+def test_an_invalid_corruption_raises(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         models.DenoisingAutoencoder((64, 8, 4), **options)
 
@@ -116,7 +116,7 @@ def test_a_convolutional_autoencoder_learns_to_restore_unseen_digits(digits: nn.
 
 
 def test_a_gaussian_autoencoder_minimises_the_squared_error(digits: nn.data.Dataset) -> None:
-    """−log p is Σ (x − x̂)²/2σ² and a constant, so gradients are those of the squared error."""
+    """−log p is Σ (x − x̂)²/2σ² plus a constant, so its gradients are those of the squared error."""
     ae = models.Autoencoder((64, 16, 2), likelihood="gaussian-fixed")
     images = ag.as_tensor(digits.test.images[:6])
     ae.training_step((images,))["loss"].backward()
@@ -129,7 +129,7 @@ def test_a_gaussian_autoencoder_minimises_the_squared_error(digits: nn.data.Data
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_a_decoder_starts_from_the_mean_image_and_a_convolutional_one_from_the_mean_colour(likelihood: str) -> None:
-    """At a latent point that says nothing: with the weights of the last layer zero."""
+    """The weights of the last layer are zero, so the latent point has no effect."""
     images = np.random.default_rng(0).uniform(0.2, 0.6, (50, 3, 8, 8)).astype(np.float32)
     images[:, 1] /= 2
     ae = models.Autoencoder((192, 16, 2), likelihood=likelihood)
@@ -150,13 +150,13 @@ def test_pixels_that_are_always_black_start_from_a_finite_logit() -> None:
 # -- recipes ---------------------------------------------------------------------------------------------------------------
 
 
-def test_the_options_of_every_recipe_and_preset_come_back_from_json_as_they_were() -> None:
-    """A run is only taken up again where its stored recipe equals the one asked for."""
+def test_recipe_and_preset_options_survive_a_json_round_trip() -> None:
+    """A run is resumed only if its stored recipe equals the requested one."""
     everywhere = [recipe.options for recipe in RECIPES.values()] + [change.get("options", {}) for change in PRESETS.values()]
     for options in everywhere:
         assert json.loads(json.dumps(options)) == options
 
 
-def test_minus_one_in_front_is_the_number_of_pixels_of_the_data() -> None:
+def test_a_leading_minus_one_becomes_the_number_of_pixels() -> None:
     for data, pixels in (("mnist", 784), ("digits", 64), ("some/folder", 784)):
         assert dataclasses.replace(RECIPES["vae", "mnist"], data=data, sizes=(-1, 20, 3)).sizes == (pixels, 20, 3)

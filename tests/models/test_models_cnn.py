@@ -1,4 +1,4 @@
-"""Convolutional classifiers: each architecture is the one that its name promises, fits every data set, and learns."""
+"""Convolutional classifiers: each architecture matches its name, accepts every data set, and learns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_each_architecture_has_the_parameters_counted_by_hand() -> None:
     assert {name: sum(p.size for p in models.CNN(variant=name).parameters()) for name in VARIANTS} == PARAMETERS
 
 
-def test_the_contest_net_is_the_reports() -> None:
+def test_the_contest_net_matches_its_source() -> None:
     layers = models.CNN(variant="contest-7").layers
     expected = ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "Dropout", "Flatten", "Linear"]
     assert [type(layer).__name__ for layer in layers] == expected
@@ -46,7 +46,7 @@ def test_every_variant_takes_images_of_any_shape(variant: str, shape: tuple[int,
     assert (labels.shape, labels.dtype) == ((3,), np.int64)
 
 
-def test_one_channel_may_be_left_out() -> None:
+def test_the_channel_axis_is_optional_for_one_channel() -> None:
     cnn = models.CNN((1, 8, 8, 10))
     images = np.random.default_rng(0).random((5, 8, 8), np.float32)
     np.testing.assert_array_equal(cnn(images).data, cnn(images[:, None]).data)
@@ -54,7 +54,7 @@ def test_one_channel_may_be_left_out() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_learns_digits(variant: str) -> None:
-    """300 images bring the accuracy on unseen ones far above chance, even where pooling leaves a single pixel."""
+    """Training on 300 images gives a test accuracy far above chance, even if pooling leaves a single pixel."""
     digits = nn.data.digits()
     ag.manual_seed(0)
     cnn = models.CNN((1, 8, 8, 10), variant)
@@ -72,8 +72,8 @@ def test_centred_networks_see_pixels_between_minus_one_and_one(model: type, size
     np.testing.assert_array_equal(centred(images).data, plain(2 * images - 1).data)
 
 
-def test_predictions_know_no_dropout_and_move_nothing() -> None:
-    """In training, too: neither the mode, nor the running statistics, nor the random stream."""
+def test_predictions_ignore_dropout_and_change_no_state() -> None:
+    """Also in training mode: the mode, the running statistics and the random state do not change."""
     cnn = models.CNN((1, 8, 8, 10), "contest-2")
     images = np.random.default_rng(0).random((50, 8, 8), np.float32)
     before, stream = cnn.state_dict(), ag.get_rng_state()
@@ -95,9 +95,7 @@ def test_predictions_know_no_dropout_and_move_nothing() -> None:
         ("contest-7", (5, 6, 6), "MaxPool2d"),
     ],
 )
-def test_images_of_another_size_are_refused_by_the_layer_that_they_do_not_fit(
-    variant: str, shape: tuple[int, ...], layer: str
-) -> None:
+def test_images_of_the_wrong_size_raise_and_name_the_layer(variant: str, shape: tuple[int, ...], layer: str) -> None:
     with pytest.raises(ValueError, match=layer):
         models.CNN(variant=variant)(np.zeros(shape, np.float32))
 
@@ -111,13 +109,13 @@ def test_images_of_another_size_are_refused_by_the_layer_that_they_do_not_fit(
         ((1, 6, 6, 10), "contest-7", r"MaxPool2d\(kernel_size=7"),
     ],
 )
-def test_impossible_networks_are_refused(sizes: tuple[int, ...], variant: str, message: str) -> None:
+def test_invalid_sizes_or_variants_raise(sizes: tuple[int, ...], variant: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         models.CNN(sizes, variant)
 
 
 def test_every_recipe_and_preset_takes_its_data() -> None:
-    """Built for the data set's shape; classifiers for its ten classes."""
+    """Models are built for the image shape of the data set, classifiers for its ten classes."""
     for (name, data), recipe in RECIPES.items():
         images = np.zeros((2, *IMAGE_SHAPES[data]), np.float32)
         batch = ag.as_tensor(images), ag.as_tensor(np.array([0, 9]))
@@ -129,7 +127,7 @@ def test_every_recipe_and_preset_takes_its_data() -> None:
 
 @pytest.mark.skipif("AUTOGRAD_MINI_DATA" not in os.environ, reason="AUTOGRAD_MINI_DATA is not set: no MNIST, no CIFAR-10")
 @pytest.mark.parametrize("data", ["mnist", "cifar10"])
-def test_the_table_of_shapes_is_that_of_the_data(data: str) -> None:
+def test_image_shapes_match_the_data(data: str) -> None:
     if not (Path(os.environ["AUTOGRAD_MINI_DATA"]) / data).is_dir():
         pytest.skip(f"no {data} in AUTOGRAD_MINI_DATA")
     image = nn.data.DATASETS[data]().test.images[0]

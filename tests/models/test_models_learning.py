@@ -1,4 +1,4 @@
-"""The models learn real images, take them in either shape, and compute what their formulas say."""
+"""The models learn real images, accept them in either shape, and match their formulas."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def trained(model: nn.Module, split: nn.data.Split, epochs: int, **options: obje
     return trainer
 
 
-def test_an_mlp_reads_at_least_95_percent_of_unseen_digits(digits: nn.data.Dataset) -> None:
+def test_an_mlp_classifies_at_least_95_percent_of_test_digits(digits: nn.data.Dataset) -> None:
     ag.manual_seed(0)
     mlp = models.MLP(sizes=(64, 64, 10))
     trained(mlp, digits.train, epochs=15)
@@ -46,8 +46,8 @@ def test_a_vae_raises_the_bound_on_unseen_digits_and_uses_its_latent_space(digit
     assert after["kl"] > 1
 
 
-def test_an_autoencoder_sets_the_classes_apart_in_its_bottleneck(digits: nn.data.Dataset) -> None:
-    """Each point's five nearest neighbours, itself left out, are of its class: the measure of the lecture's exercise 29."""
+def test_an_autoencoder_separates_the_classes_in_its_bottleneck(digits: nn.data.Dataset) -> None:
+    """Leave-one-out accuracy of the five nearest neighbours, as in exercise 29."""
     ag.manual_seed(0)
     few = digits.train.only(classes=(0, 1, 2), limit_per_class=100)
     ae = models.Autoencoder(sizes=(64, 64, 32, 2))
@@ -58,7 +58,7 @@ def test_an_autoencoder_sets_the_classes_apart_in_its_bottleneck(digits: nn.data
 
 
 @pytest.mark.parametrize("model", [models.MLP((64, 16, 10)), models.Autoencoder((64, 16, 2)), models.VAE((64, 16, 2))])
-def test_images_may_come_flat_or_as_images(model: nn.Module, digits: nn.data.Dataset) -> None:
+def test_models_accept_flat_and_shaped_images(model: nn.Module, digits: nn.data.Dataset) -> None:
     images, labels = digits.test.images[:7], digits.test.labels[:7]
     losses = []
     for shaped in (images, images.reshape(7, 64)):
@@ -77,7 +77,7 @@ def test_reconstructions_have_the_shape_of_the_images_and_are_probabilities(mode
     np.testing.assert_array_equal(model.reconstruct(images.reshape(7, 64)).numpy(), restored.numpy().reshape(7, 64))
 
 
-def test_the_elbo_is_its_formula(digits: nn.data.Dataset) -> None:
+def test_the_elbo_matches_its_formula(digits: nn.data.Dataset) -> None:
     """−ELBO = −Σ log p(x|z) + ½ Σ (σ² + μ² − log σ² − 1) for z = μ + σ ε, written out in float64 (C.14, C.16–17)."""
     images = digits.test.images[:7]
     ag.manual_seed(0)
@@ -127,13 +127,13 @@ def test_samples_follow_the_seed() -> None:
 
 
 @pytest.mark.parametrize("sizes", [(), (64,), (64, 0, 10)])
-def test_impossible_layer_sizes_are_refused(sizes: tuple[int, ...]) -> None:
+def test_invalid_layer_sizes_raise(sizes: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="layer sizes"):
         models.MLP(sizes)
 
 
-def test_each_hidden_layer_may_have_an_activation_of_its_own() -> None:
-    """h⁽ˡ⁾ = f⁽ˡ⁾(u⁽ˡ⁾), with f⁽ˡ⁾ by name or as a class."""
+def test_each_hidden_layer_can_have_its_own_activation() -> None:
+    """h⁽ˡ⁾ = f⁽ˡ⁾(u⁽ˡ⁾), with f⁽ˡ⁾ set by name or by class."""
     mlp = models.MLP((4, 5, 3, 2), ("tanh", nn.Sigmoid))
     first, _, second, _, last = mlp.layers
     x = ag.randn(6, 4)
@@ -148,12 +148,12 @@ def test_each_hidden_layer_may_have_an_activation_of_its_own() -> None:
         (("tanh", "sine"), "unknown activation 'sine'"),
     ],
 )
-def test_other_numbers_of_activations_are_refused(activation: tuple[str, ...], message: str) -> None:
+def test_a_wrong_number_of_activations_raises(activation: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         models.MLP((4, 5, 3, 2), activation)
 
 
-def test_images_of_another_size_are_refused_with_both_sizes(digits: nn.data.Dataset) -> None:
+def test_images_of_the_wrong_size_raise_with_both_sizes(digits: nn.data.Dataset) -> None:
     with pytest.raises(ValueError, match=r"784.*64"):
         models.VAE().reconstruct(digits.test.images)
 

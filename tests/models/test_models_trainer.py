@@ -1,4 +1,4 @@
-"""The trainer: what it records is what happened, and a run that stopped goes on as if it had not."""
+"""The trainer: its records match what happened, and a resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fresh(folder: Path | None = None, seed: int = 0) -> nn.Trainer:
 
 
 class InterruptingLoader(nn.data.DataLoader):
-    """Presses Ctrl-C while batch `at` of epoch `during` is being dealt."""
+    """Sends Ctrl-C while batch `at` of epoch `during` is loaded."""
 
     during, at = 1, 2
 
@@ -43,7 +43,7 @@ class InterruptingLoader(nn.data.DataLoader):
             yield batch
 
 
-def test_a_run_interrupted_by_ctrl_c_goes_on_bit_for_bit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = fresh()
     whole.fit(loader(), epochs=4, validation=loader())
 
@@ -61,7 +61,7 @@ def test_a_run_interrupted_by_ctrl_c_goes_on_bit_for_bit(tmp_path: Path, capsys:
         np.testing.assert_array_equal(array, resumed.model.state_dict()[name])
 
 
-def test_ctrl_c_works_as_ever_after_training_and_at_the_second_press() -> None:
+def test_ctrl_c_works_normally_after_training_and_at_the_second_press() -> None:
     handler = signal.getsignal(signal.SIGINT)
     fresh().fit(loader(), epochs=1)
     assert signal.getsignal(signal.SIGINT) is handler
@@ -88,15 +88,15 @@ def test_the_table_on_disk_is_the_history(tmp_path: Path) -> None:
     assert len((tmp_path / "new" / "folder" / "timing.csv").read_text().splitlines()) == 4
 
 
-def test_means_weigh_each_image_alike_however_batches_fall() -> None:
-    """70 images in batches of 16 leave 6; an average over batches would count those almost thrice."""
+def test_means_weigh_each_image_equally() -> None:
+    """70 images in batches of 16 leave 6; an average over batches would weigh those almost three times as much."""
     trainer = fresh()
     batches = (nn.data.DataLoader(FEW.images, batch_size=n) for n in (70, 16))
     kl = [trainer.evaluate(b)["kl"] for b in batches]
     assert kl[0] == pytest.approx(kl[1], rel=1e-5)
 
 
-def test_evaluation_trains_nothing_and_leaves_the_mode_as_it_was() -> None:
+def test_evaluation_changes_neither_weights_nor_mode() -> None:
     trainer = fresh()
     before = trainer.model.state_dict()
     seen = []
@@ -110,7 +110,7 @@ def test_evaluation_trains_nothing_and_leaves_the_mode_as_it_was() -> None:
     assert all(p.grad is None for p in trainer.model.parameters())
 
 
-def test_a_checkpoint_of_another_model_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+def test_loading_a_checkpoint_of_another_model_raises_and_changes_nothing(tmp_path: Path) -> None:
     fresh(tmp_path).fit(loader(), epochs=1)
     other = models.VAE((64, 8, 2))
     before = other.state_dict()
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_another_model_is_refused_and_changes_nothing(tmp_path: 
         np.testing.assert_array_equal(array, before[name])
 
 
-def test_a_plain_weights_file_is_no_checkpoint(tmp_path: Path) -> None:
+def test_loading_a_weights_file_as_a_checkpoint_raises(tmp_path: Path) -> None:
     trainer = fresh()
     nn.save(tmp_path / "model.safetensors", trainer.model)
     with pytest.raises(ValueError, match=r"model\.safetensors: is no checkpoint"):
@@ -138,8 +138,8 @@ def test_the_graph_of_a_step_is_dropped() -> None:
         kept[0]["loss"].backward()
 
 
-def test_validation_changes_no_run() -> None:
-    """A VAE draws noise in validation too; that must not move the stream from which training draws."""
+def test_validation_does_not_change_the_run() -> None:
+    """A VAE draws noise in validation too; this must not change the random state of training."""
     with_validation = fresh()
     with_validation.fit(loader(), epochs=2, validation=loader())
     without = fresh()
@@ -148,8 +148,8 @@ def test_validation_changes_no_run() -> None:
         np.testing.assert_array_equal(array, with_validation.model.state_dict()[name])
 
 
-def test_iterations_end_in_the_middle_of_an_epoch_and_go_on_from_there() -> None:
-    """5 batches an epoch: rows at each 3rd batch and at the last one."""
+def test_iterations_can_end_within_an_epoch_and_resume_there() -> None:
+    """5 batches per epoch: a row every 3 batches and after the last one."""
     ag.manual_seed(0)
     vae = models.VAE((64, 16, 2))
     trainer = nn.Trainer(vae, nn.Adam(vae.parameters(), lr=1e-2), every=3, progress=False)
@@ -162,7 +162,7 @@ def test_iterations_end_in_the_middle_of_an_epoch_and_go_on_from_there() -> None
         np.testing.assert_array_equal(array, vae.state_dict()[name])
 
 
-def test_data_in_another_order_are_refused_when_a_run_goes_on() -> None:
+def test_resuming_with_data_in_another_order_raises() -> None:
     trainer = fresh()
     trainer.fit(loader(), epochs=1)
     with pytest.raises(ValueError, match="seed was 3, is 4"):
@@ -173,22 +173,22 @@ def test_data_in_another_order_are_refused_when_a_run_goes_on() -> None:
     ("arguments", "message"),
     [({}, "either epochs"), ({"epochs": 1, "iterations": 1}, "either epochs")],
 )
-def test_the_length_of_a_run_is_given_in_one_unit(arguments: dict[str, int], message: str) -> None:
+def test_the_length_of_a_run_has_one_unit(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fresh().fit(loader(), **arguments)
     with pytest.raises(ValueError, match="no batch"):
         fresh().fit(nn.data.DataLoader(FEW.images[:0]), iterations=1)
 
 
-def test_a_model_without_a_loss_is_told_what_it_gave() -> None:
+def test_a_model_without_a_loss_raises_with_the_names_it_returned() -> None:
     trainer = fresh()
     trainer.model.training_step = lambda batch: {"accuracy": ag.Tensor(1.0)}
     with pytest.raises(ValueError, match=r"named 'loss' .*got accuracy"):
         trainer.fit(loader(), epochs=1)
 
 
-def test_blas_keeps_to_one_thread_during_training_only() -> None:
-    """Unless it is left alone; afterwards it is what it was."""
+def test_blas_uses_one_thread_during_training_only() -> None:
+    """Unless the limit is disabled; the previous value is restored afterwards."""
 
     def threads() -> set[int]:
         return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
@@ -206,7 +206,7 @@ def test_blas_keeps_to_one_thread_during_training_only() -> None:
     assert seen == [{1}, {1}, before]
 
 
-def test_a_compiled_run_is_the_same_bit_for_bit_and_what_cannot_be_compiled_runs_as_it_is() -> None:
+def test_a_compiled_run_is_identical_and_falls_back_to_eager_mode() -> None:
     class Looking(models.VAE):
         def training_step(self, batch: tuple[ag.Tensor, ...]) -> dict[str, ag.Tensor]:
             losses = super().training_step(batch)
@@ -254,17 +254,17 @@ def test_a_compiled_run_is_the_same_bit_for_bit_and_what_cannot_be_compiled_runs
 
 
 class Duel(nn.Module):
-    """Two players; it writes down who moved at which batch, and which gradients were asked for meanwhile."""
+    """A model of two networks that logs each update and which parameters require gradients."""
 
     def __init__(self) -> None:
         self.a, self.b = nn.Linear(64, 1), nn.Linear(64, 1)
         self.log: list[tuple[str, bool, bool]] = []
 
-    def losses(self, player: str, batch: tuple[ag.Tensor, ...]) -> dict[str, ag.Tensor]:
-        self.log.append((player, self.a.weight.requires_grad, self.b.weight.requires_grad))
+    def losses(self, network: str, batch: tuple[ag.Tensor, ...]) -> dict[str, ag.Tensor]:
+        self.log.append((network, self.a.weight.requires_grad, self.b.weight.requires_grad))
         x = ag.flatten(batch[0], 1)
         difference = ag.mean(ag.square(self.a(x) - self.b(x)))
-        return {"loss": difference if player == "a" else -difference}
+        return {"loss": difference if network == "a" else -difference}
 
     def updates(self, **ratio: int) -> dict[str, nn.Update]:
         return {
@@ -276,19 +276,19 @@ class Duel(nn.Module):
 
 
 @pytest.mark.parametrize(("ratio", "moves"), [({"times": 2}, "abbabbabb"), ({"every": 2}, "abaab"), ({"start": 2}, "aaab")])
-def test_players_move_in_their_ratio_each_with_the_others_frozen(ratio: dict[str, int], moves: str) -> None:
+def test_networks_are_updated_in_their_ratio_while_the_others_are_frozen(ratio: dict[str, int], moves: str) -> None:
     duel = Duel()
     trainer = nn.Trainer(duel, duel.updates(**ratio), progress=False, jit=False)  # a replay writes nothing down
     row = trainer.fit(nn.data.DataLoader(FEW.images, batch_size=10), iterations=3)[-1]
-    assert "".join(player for player, _, _ in duel.log) == moves
-    assert all((a, b) == (player == "a", player == "b") for player, a, b in duel.log)
+    assert "".join(network for network, _, _ in duel.log) == moves
+    assert all((a, b) == (network == "a", network == "b") for network, a, b in duel.log)
     assert row.keys() == {"epoch", "iteration", "a_loss", "b_loss"}
     assert all(p.requires_grad for p in duel.parameters())
 
 
 @pytest.mark.parametrize("ratio", [{"times": 2}, {"every": 3}, {"start": 5}])
-def test_players_go_on_in_step_after_a_stop(tmp_path: Path, ratio: dict[str, int]) -> None:
-    """Both optimizers' states and the ratio's phase come back: stopped after 4 of 9 batches, it ends as the whole run does."""
+def test_updates_resume_in_phase_after_an_interruption(tmp_path: Path, ratio: dict[str, int]) -> None:
+    """Optimizer states and the update phase are restored: a run stopped after 4 of 9 batches ends like the full run."""
 
     def run(folder: Path) -> nn.Trainer:
         ag.manual_seed(0)
@@ -305,7 +305,7 @@ def test_players_go_on_in_step_after_a_stop(tmp_path: Path, ratio: dict[str, int
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_a_checkpoint_of_another_table_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+def test_loading_a_checkpoint_of_other_updates_raises_and_changes_nothing(tmp_path: Path) -> None:
     trainer = fresh(tmp_path)
     trainer.fit(loader(), epochs=1)
     weights = trainer.model.state_dict()
@@ -354,7 +354,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_the_last_checkpoint_stays(tm
 
 
 def test_parameters_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
-    """The last step before a checkpoint may spoil the weights while its loss was still finite."""
+    """The last step before a checkpoint can make weights non-finite although its loss was finite."""
     trainer = fresh(tmp_path)
     trainer.fit(loader(), epochs=1)
     good = (tmp_path / "checkpoint.safetensors").read_bytes()
@@ -371,7 +371,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["os.fsync", "os.replace"])
-def test_a_full_disk_is_told_and_the_checkpoint_before_it_is_untouched(
+def test_a_full_disk_raises_and_keeps_the_previous_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     trainer = fresh(tmp_path)
@@ -390,7 +390,7 @@ def test_a_full_disk_is_told_and_the_checkpoint_before_it_is_untouched(
     fresh(tmp_path).load(tmp_path / "checkpoint.safetensors")
 
 
-def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_raises(tmp_path: Path) -> None:
     trainer = fresh(tmp_path / "run")
     shutil.rmtree(tmp_path / "run")
     with pytest.raises(OSError, match=r"checkpoint\.safetensors: cannot be written"):
@@ -401,7 +401,7 @@ def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
 
 
 class Scripted(nn.Callback):
-    """Gives rows a score that follows a script, and remembers the weights at each."""
+    """Adds scripted scores to rows, and stores the weights at each row."""
 
     def __init__(self, scores: list[float]) -> None:
         self.scores, self.weights = scores, []
@@ -444,7 +444,7 @@ def test_ctrl_c_at_the_last_batch_still_ends_with_the_best_weights() -> None:
         np.testing.assert_array_equal(array, trainer.model.state_dict()[name])
 
 
-def test_a_run_that_was_stopped_early_stays_stopped_when_it_is_taken_up(tmp_path: Path) -> None:
+def test_a_run_that_stopped_early_stays_stopped_when_resumed(tmp_path: Path) -> None:
     def run() -> nn.Trainer:
         trainer = fresh(tmp_path)
         trainer.callbacks = (Scripted([1.0, 2.0, 2.0, 2.0]), nn.EarlyStopping("score", patience=1))
@@ -461,21 +461,21 @@ def test_a_run_that_was_stopped_early_stays_stopped_when_it_is_taken_up(tmp_path
 
 
 def test_a_plateau_lowers_the_rate_and_the_log_shows_the_rates_used() -> None:
-    """Scores that stand still from the second row on: halved after each further row."""
+    """Scores do not improve from the second row on, so the rate is halved after each further row."""
     trainer = fresh()
     schedule = nn.ReduceLROnPlateau(trainer.updates[""].optimizer, factor=0.5, patience=0)
     trainer.callbacks = (Scripted([2.0, 1.0, 1.0, 1.0]), nn.LearningRateLog(), nn.Schedule(schedule, monitor="score"))
     assert [row["lr"] for row in trainer.fit(loader(), epochs=4)] == [0.01, 0.01, 0.01, 0.005]
 
 
-def test_a_monitor_that_rows_lack_is_named() -> None:
+def test_an_unknown_monitor_raises_with_its_name() -> None:
     trainer = fresh()
     trainer.callbacks = (nn.EarlyStopping("val_accuracy"),)
     with pytest.raises(ValueError, match=r"EarlyStopping: rows have epoch, .*kl.*, not 'val_accuracy'"):
         trainer.fit(loader(), epochs=1)
 
 
-def test_fixed_noise_is_drawn_alike_and_disturbs_nothing(tmp_path: Path) -> None:
+def test_fixed_noise_gives_identical_samples_and_changes_no_state(tmp_path: Path) -> None:
     def samples(trainer: nn.Trainer) -> nn.FixedNoise:
         save = lambda images, path: np.save(path, images.numpy())
         return nn.FixedNoise(trainer.model.decode, 4, 2, tmp_path / "samples", save, suffix=".npy")

@@ -1,4 +1,4 @@
-"""Variational autoencoders: their likelihoods, their bounds as losses, their options, dense and convolutional."""
+"""Variational autoencoders, dense and convolutional: likelihoods, losses and options."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ X = np.random.default_rng(0).random((4, 6))
 OUTPUTS = np.random.default_rng(1).normal(size=(3, 4, 6))
 
 
-def test_log_probabilities_are_their_formulas() -> None:
+def test_log_probabilities_match_their_formulas() -> None:
     """For images (N, D) and outputs (draws, N, D), summed over pixels."""
     p = 1 / (1 + np.exp(-OUTPUTS))
     expected = (X * np.log(p) + (1 - X) * np.log(1 - p)).sum(axis=-1)
@@ -56,14 +56,14 @@ def test_the_loss_is_minus_the_log_probability_and_samples_have_its_mean(name: s
     np.testing.assert_allclose(draws.mean(axis=0), likelihood.mean(outputs).data, atol=0.02)
 
 
-def test_the_learnt_deviation_settles_at_the_root_mean_square_error() -> None:
-    """Where the gradient by log σ² is zero: σ² is the mean squared error (Rybkin et al. 2021)."""
+def test_the_learnt_sigma_converges_to_the_root_mean_square_error() -> None:
+    """The gradient with respect to log σ² is zero if σ² is the mean squared error (Rybkin et al. 2021)."""
     likelihood = Gaussian(float(np.sqrt(np.mean((X - OUTPUTS[0]) ** 2))))
     likelihood.loss(ag.Tensor(OUTPUTS[0]), ag.Tensor(X), reduction="mean").backward()
     assert likelihood.scaled_logvar.grad.item() == pytest.approx(0, abs=1e-6)
 
 
-def test_a_fixed_deviation_is_state_but_no_parameter() -> None:
+def test_a_fixed_sigma_is_a_buffer_and_not_a_parameter() -> None:
     learned, fixed = (models.VAE((64, 16, 2), likelihood=name) for name in ("gaussian", "gaussian-fixed"))
     assert len(list(learned.parameters())) == len(list(fixed.parameters())) + 1
     assert "likelihood.scaled_logvar" in fixed.state_dict()
@@ -107,7 +107,7 @@ def test_one_weight_is_the_integrand_of_the_elbo(digits: nn.data.Dataset) -> Non
 
 
 def test_training_by_the_importance_weighted_bound_raises_it(digits: nn.data.Dataset) -> None:
-    """From −64 log 2, about −44, past what the best model of independent pixels reaches, about −29.4."""
+    """The bound rises from −64 log 2, about −44, above the best model with independent pixels, about −29.4."""
     ag.manual_seed(0)
     vae = trained(models.VAE((64, 64, 4), importance_samples=5), digits.train, epochs=15)
     assert models.metrics.importance_weighted_bound(vae, digits.test.images, 5).mean() > -27
@@ -206,18 +206,18 @@ def test_a_convolutional_vae_with_gaussian_pixels_raises_its_bound_and_learns_th
         ({"importance_samples": 5, "beta": 2.0}, "it must be 1"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, object], message: str) -> None:
+def test_invalid_options_raise(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         models.VAE((64, 8, 2), **options)
 
 
-def test_a_deviation_must_be_positive() -> None:
+def test_sigma_must_be_positive() -> None:
     with pytest.raises(ValueError, match="sigma must be positive"):
         Gaussian(0.0)
 
 
 @pytest.mark.parametrize(("sizes", "channels"), [((1, 10, 10, 2), (4, 8)), ((1, 8, 9, 2), (4,)), ((1, 8, 8, 2), ())])
-def test_images_that_cannot_be_halved_are_refused(sizes: tuple[int, ...], channels: tuple[int, ...]) -> None:
+def test_images_that_cannot_be_halved_raise(sizes: tuple[int, ...], channels: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="cannot be halved"):
         models.ConvVAE(sizes, channels)
 
