@@ -26,7 +26,7 @@ from autograd_mini import Tensor, models, nn, viz
 FOLDER = HERE / "gallery"
 HEAD = """# Gallery
 
-Made by `python docs/make_gallery.py`: each picture by the code below it, from a model that ran. The code begins with
+`python docs/make_gallery.py` generates this page. The code below each picture creates it. Every example starts with
 
 ```python
 import numpy as np
@@ -92,7 +92,7 @@ def vae() -> None:
 
 @entry("Thirty layers, the repeated ones folded", "repeats.svg")
 def repeats() -> None:
-    """Blocks that repeat fold by themselves in long graphs; the first and the last stay."""
+    """Repeated blocks are folded automatically in long graphs; the first and the last stay."""
     deep = models.MLP((64, *[32] * 30, 10), nn.ReLU)
     digits = nn.data.digits()
     loss = nn.cross_entropy(deep(digits.train.images[:16]), digits.train.labels[:16])
@@ -109,8 +109,8 @@ def second_order() -> None:
 
 @entry("What jit replays", "plan.svg")
 def plan() -> None:
-    """The plan of a training step: forward pass, backward pass and update are one list of kernels, numbered as they run. What
-    lies in the same buffer has the same colour; steps 2 and 10 work in place, and the four parameters are updated as one."""
+    """The plan of a training step: forward pass, backward pass and update are one list of kernels, numbered as they run. Results
+    in the same buffer have the same colour; steps 2 and 10 work in place, and the four parameters are updated as one."""
     mlp = models.MLP((4, 8, 3))
     optimizer = nn.SGD(mlp.parameters(), lr=0.1, momentum=0.9)
 
