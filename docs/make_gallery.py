@@ -109,8 +109,9 @@ def second_order() -> None:
 
 @entry("What jit replays", "plan.svg")
 def plan() -> None:
-    """The plan of a training step: forward pass, backward pass and update are one list of kernels, numbered as they run. Results
-    in the same buffer have the same colour; steps 2 and 10 work in place, and the four parameters are updated as one."""
+    """The plan of a training step: forward pass, backward pass and update are one list of kernels, numbered as they run.
+    Results in the same buffer have the same colour; steps 2 and 10 work in place, and the four parameters
+    are updated as one."""
     mlp = models.MLP((4, 8, 3))
     optimizer = nn.SGD(mlp.parameters(), lr=0.1, momentum=0.9)
 
