@@ -10,7 +10,7 @@ import numpy as np
 
 from . import dtypes
 from .primitive import Primitive, Rule, registry
-from .state import begin, modes, tick, unusual
+from .state import begin, modes, threads_with_modes, tick
 from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf
 
 KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, OverflowError, np.linalg.LinAlgError)
@@ -98,14 +98,14 @@ def _same_function(a: Callable[..., Any], b: Callable[..., Any]) -> bool:
 
 def apply(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any] = _EMPTY) -> Any:
     """Runs a primitive on tensors of one dtype, recorded where a gradient is wanted; gives a Tensor or a tuple of them."""
-    if unusual:
+    if threads_with_modes:
         begin()
     try:
         data = primitive.kernel(*[x._data for x in inputs], **params)
     except KERNEL_ERRORS as error:
-        raise explained(primitive, inputs, params, error) from None
+        raise explain_error(primitive, inputs, params, error) from None
     if primitive.outputs > 1:
-        return _several(primitive, inputs, params, data)
+        return _record_outputs(primitive, inputs, params, data)
     return record(primitive, inputs, params, data)
 
 
@@ -129,23 +129,25 @@ def record(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, A
         out._primitive = None
         out._inputs = ()
         out._params = _EMPTY
-    if primitive.constant or (unusual and not modes.plain):
-        return _unusual(primitive, inputs, params, out)
+    if primitive.constant or (threads_with_modes and not modes.all_default):
+        return _record_with_modes(primitive, inputs, params, out)
     return out
 
 
-def act(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...] = ()) -> None:
+def apply_effect(
+    primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...] = ()
+) -> None:
     """Runs a primitive that has an effect and no result. `writes` are the arrays, dicts and objects that it changes."""
     if modes.tracer is not None:
-        modes.tracer.act(primitive, inputs, params, writes)
-    if unusual:
+        modes.tracer.apply_effect(primitive, inputs, params, writes)
+    if threads_with_modes:
         begin()
     primitive.kernel(*[x._data for x in inputs], **params)
     if modes.profiler is not None:
         modes.profiler.acted(primitive, inputs)
 
 
-def _unusual(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> Tensor:
+def _record_with_modes(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> Tensor:
     """What `record` leaves for later: results that carry no gradient, and modes other than the default ones."""
     if modes.profiler is not None:
         modes.profiler.made(primitive, inputs, out)
@@ -161,15 +163,15 @@ def _unusual(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str,
     return out
 
 
-def _several(
+def _record_outputs(
     primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], data: tuple[Any, ...]
 ) -> tuple[Tensor, ...]:
     """The outputs of one call: items of a hidden node whose data is the tuple of arrays."""
     node = leaf(tuple(_asarray(d) for d in data))  # type: ignore[arg-type]
     if any(x._requires_grad for x in inputs) and modes.grad_enabled:
         node._requires_grad, node._primitive, node._inputs, node._params = True, primitive, inputs, params
-    if not modes.plain:
-        _unusual(primitive, inputs, params, node)
+    if not modes.all_default:
+        _record_with_modes(primitive, inputs, params, node)
     return tuple(item(node, i) for i in range(primitive.outputs))
 
 
@@ -231,7 +233,7 @@ def cast(x: Tensor, dtype: np.dtype[Any]) -> Tensor:
     return apply(CAST if dtype.kind == "f" else TRUNCATE, (x,), {"dtype": dtype})
 
 
-def explained(primitive: Primitive, inputs: Iterable[Tensor], params: dict[str, Any], error: Exception) -> Exception:
+def explain_error(primitive: Primitive, inputs: Iterable[Tensor], params: dict[str, Any], error: Exception) -> Exception:
     """The kernel's error in the user's words: operation, reason, shapes, and where the operands were made if that is known."""
     inputs = tuple(inputs)
     reason = primitive.explain(*[x._data for x in inputs], **params) if primitive.explain else ""

@@ -1,8 +1,8 @@
-"""The walk: from outputs back to leaves, one primitive's rule at a time.
+"""Backpropagation: the delta recursion on any graph, from the outputs back to the leaves.
 
-This is the delta recursion on any graph. A node's gradient is complete when all its consumers, which were made later, have been
-visited; so nodes are taken by falling creation number, and nothing recurses. Gradients of intermediates live in a table of
-the call. `observe` sees every contribution as it is made: pictures and steppers show what really happened.
+Read `sweep` first; the rest of the file prepares its input and hands out its results. `fast_sweep` is the same loop with the
+common cases written out. Gradients of intermediates live in a table of the call, never on the tensors. `observe` sees every
+contribution as it is computed, so pictures and steppers show what really happened.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _add_into = np.add
 Observer = Callable[[Tensor, int, Any, Any, Any], None]
 
 
-def _gone(*_: Any, **__: Any) -> Array:
+def _raise_freed(*_: Any, **__: Any) -> Array:
     raise RuntimeError("freed")
 
 
-FREED: Final = Primitive("freed", _gone, formula="a graph that backward(free=True) dropped")
+FREED: Final = Primitive("freed", _raise_freed, formula="freed by backward(free=True)")
 
 
 def backward(
@@ -40,13 +40,27 @@ def backward(
     free: bool = False,
     observe: Observer | None = None,
 ) -> None:
-    """Adds the gradient of `output` to `.grad` of every leaf that requires one (and of tensors that asked by `retain_grad`).
+    """Adds the gradient of `output` to `.grad` of every leaf that requires one, and of tensors with `retain_grad`.
 
-    `gradient` is the gradient of some loss by `output`, of its shape; it may be left out when `output` has one element. With
-    `create_graph` the gradients can themselves be differentiated (`.grad` then keeps the graph, and with it the leaf, alive:
-    `ag.grad` returns them instead). With `free` the graph is dropped afterwards, so a second pass raises RuntimeError.
-    `observe(node, i, g, raw, d)` sees each contribution: the rule of `node` made `raw` from its gradient `g`, which became `d`
-    in the shape of input i.
+    Parameters
+    ----------
+    output : the tensor to differentiate, usually a scalar loss
+    gradient : gradient of the loss with respect to `output`, of its shape; optional if `output` has one element
+    create_graph : record the backward pass, so that the gradients can be differentiated again; `.grad` then keeps the graph
+        alive, which `ag.grad` avoids by returning the gradients
+    free : drop the graph afterwards; a second pass through it raises RuntimeError
+    observe : called as `observe(node, i, g, raw, d)` for each contribution: the rule of `node` computed `raw` from its
+        gradient `g`, and `d` is `raw` in the shape of input i
+
+    Raises
+    ------
+    RuntimeError
+        if `output` requires no gradient, or has more than one element and no `gradient`
+    ValueError
+        if `gradient` has another shape than `output`
+
+    Examples
+    --------
 
     >>> from autograd_mini import Tensor
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -58,7 +72,7 @@ def backward(
         raise RuntimeError(f"backward: {output._describe()} requires no gradient")
     nodes = reachable([output])
     table = walk(nodes, [output], [gradient], create_graph=create_graph, observe=observe)
-    given: set[int] = set()
+    owned_bases: set[int] = set()
     for seq, g in table.items():
         tensor = nodes[seq]
         held = tensor.grad
@@ -68,7 +82,7 @@ def backward(
         elif modes.tracer is not None:
             tensor.grad = modes.tracer.owned(cast(g, tensor._data.dtype) if held is None else held + g)
         else:
-            g = own(g, tensor, given)
+            g = take_ownership(g, tensor, owned_bases)
             tensor.grad = leaf(g if held is None else _asarray(held._data + g))
     if free:
         for tensor in nodes.values():
@@ -84,7 +98,7 @@ def gradients(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> list[Any]:
-    """The gradients of `outputs` by `inputs`, walking only the paths between them; `ag.grad` is its public face."""
+    """Returns the gradients of `outputs` with respect to `inputs`, following only the paths between them. See `ag.grad`."""
     seeds = [None] * len(outputs) if seeds is None else seeds
     if len(seeds) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs need as many gradients, got {len(seeds)}")
@@ -98,7 +112,7 @@ def gradients(
     live = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y._seq in nodes]
     table = walk(nodes, [y for y, _ in live], [s for _, s in live], create_graph=create_graph, keep={x._seq for x in inputs})
     found: list[Tensor | None] = []
-    given: set[int] = set()
+    owned_bases: set[int] = set()
     for i, x in enumerate(inputs):
         g = table.get(x._seq)
         if g is None and not allow_unused:
@@ -106,12 +120,12 @@ def gradients(
                 f"grad: input {i}, {x._describe()}, is not used by the outputs; pass allow_unused=True to get None"
             )
         recording = create_graph or modes.tracer is not None
-        found.append(g if g is None else cast(g, x._data.dtype) if recording else leaf(own(g, x, given)))
+        found.append(g if g is None else cast(g, x._data.dtype) if recording else leaf(take_ownership(g, x, owned_bases)))
     return found
 
 
 def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
-    """Every tensor that requires a gradient and that `outputs` were made from, themselves included, by creation number."""
+    """Returns every tensor that requires a gradient and leads to `outputs`, themselves included, by creation number."""
     nodes = {t._seq: t for t in outputs}
     stack = list(nodes.values())
     while stack:
@@ -126,14 +140,14 @@ def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
                 if x._primitive is not None:
                     stack.append(x)
         if node._primitive is FREED:
-            raise RuntimeError("backward: this graph was dropped by backward(free=True); run the forward pass again")
+            raise RuntimeError("backward: this graph was freed by backward(free=True); run the forward pass again")
     if modes.tracer is not None:
         modes.tracer.walks(nodes.values())
     return nodes
 
 
 def between(nodes: dict[int, Tensor], inputs: Iterable[Tensor]) -> dict[int, Tensor]:
-    """Those of `nodes` that depend on one of `inputs`, or are one."""
+    """Returns those of `nodes` that depend on one of `inputs`, or are one."""
     kept = {x._seq for x in inputs} & nodes.keys()
     for seq in sorted(nodes):
         if any(x._seq in kept for x in nodes[seq]._inputs):
@@ -150,34 +164,65 @@ def walk(
     keep: Iterable[int] = (),
     observe: Observer | None = None,
 ) -> dict[int, Any]:
-    """Runs the rules of `nodes` and returns the gradients of leaves, of tensors that retain theirs and of those in `keep`."""
-    recording = create_graph or modes.tracer is not None  # what is to be replayed must be seen, whether differentiable or not
+    """Runs the backward pass over `nodes`; returns the gradients of leaves, tensors with `retain_grad` and those in `keep`."""
+    recording = create_graph or modes.tracer is not None  # jit records it too
     xp = recorded if recording else arrays
     keep = set(keep)
     table: dict[int, Any] = {}
     for output, s in zip(outputs, seeds, strict=True):
-        _add(table, output._seq, seed(output, s, recording))
+        _accumulate(table, output._seq, seed(output, s, recording))
     with mode("grad_enabled", create_graph), np.errstate(all="ignore"):
         if modes.profiler is None:
-            return _sweep(nodes, table, keep, xp, recording, observe)
+            if recording or observe is not None or modes.anomaly is not None:
+                return sweep(nodes, table, keep, xp, recording, observe)
+            return fast_sweep(nodes, table, keep, xp)
         with modes.profiler.inside("backward", "pass"):
-            return _sweep(nodes, table, keep, xp, recording, observe)
+            return sweep(nodes, table, keep, xp, recording, observe)
 
 
-def _sweep(
+def sweep(
     nodes: dict[int, Tensor],
     table: dict[int, Any],
     keep: set[int],
     xp: SimpleNamespace,
     recording: bool,
-    observe: Observer | None,
+    observe: Observer | None = None,
 ) -> dict[int, Any]:
+    """Runs backpropagation: every δ is passed on to the inputs of its node by the rules of the node's primitive.
+
+    `table` holds the δ that have arrived so far, by node. Nodes are visited from the last created to the first, so all
+    consumers of a node have passed on their share before the node itself is visited, and its δ is complete.
+    """
     kept: dict[int, Any] = {}
-    owned: set[int] = set()  # sums made here: nobody else holds them, so they may be added to in place
-    watching = observe is not None or modes.anomaly is not None
-    profiler = modes.profiler
-    began = 0 if profiler is None else profiler.clock()
-    quick = not (recording or watching) and profiler is None
+    owned: set[int] = set()
+    for seq in sorted(nodes, reverse=True):
+        if (delta := table.pop(seq, None)) is None:
+            continue
+        node = nodes[seq]
+        if node._watch is not None:
+            delta = _run_watch(node, keep, delta, recording)
+        if node._primitive is None or seq in keep:
+            kept[seq] = delta
+        if node._primitive is ITEM:
+            _accumulate_output(table, node._inputs[0], node._params["index"], delta if recording else _asarray(delta))
+        elif node._primitive is not None:
+            for i, raw in enumerate(_observed_vjp(node, nodes, xp, delta, recording)):
+                if raw is not None:
+                    x = node._inputs[i]
+                    contribution = unbroadcast(xp, raw, x)
+                    _notify(observe, node, i, delta, raw, contribution)
+                    _add_gradient(table, x._seq, contribution, owned)
+    return kept
+
+
+def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], xp: SimpleNamespace) -> dict[int, Any]:
+    """Does what `sweep` does, with the same bits, when nothing is recorded, observed or profiled.
+
+    Calls with one or two operands and no parameters, most of a graph, are written out inside the loop: a walk through a chain
+    of 10,000 scalar operations takes a third less time.
+    """
+    kept: dict[int, Any] = {}
+    owned: set[int] = set()
     pop = table.pop
     for seq in sorted(nodes, reverse=True):
         g = pop(seq, None)
@@ -185,7 +230,7 @@ def _sweep(
             continue
         node = nodes[seq]
         if node._watch is not None:
-            g = _watched(node, keep, g, recording)
+            g = _run_watch(node, keep, g, False)
         primitive = node._primitive
         if primitive is None:
             kept[seq] = g
@@ -193,9 +238,8 @@ def _sweep(
         if keep and seq in keep:
             kept[seq] = g
         inputs = node._inputs
-        # What the rest of the loop does, spelt out for the calls that make up most graphs: the walk takes a third less.
-        plain = primitive.plain if quick else 0
-        if plain == 1 and (s := inputs[0]._seq) in nodes:
+        arity = primitive.fast_arity
+        if arity == 1 and (s := inputs[0]._seq) in nodes:
             a, y = inputs[0]._data, node._data
             if not y.ndim:  # NumPy's arithmetic is six times as fast on scalars as on 0-d arrays
                 a, y = a[()], y[()]
@@ -204,46 +248,54 @@ def _sweep(
             d = primitive.vjp[0](xp, g, y, a)
             table[s] = _sum(table[s], d, owned, s) if s in table else d
             continue
-        if plain == 2:
+        if arity == 2:
             left, right = inputs
-            rule, other = primitive.vjp
+            left_rule, right_rule = primitive.vjp
             a, b, y = left._data, right._data, node._data
             if y.ndim:
-                fits = a.shape == b.shape  # then no operand was broadcast
+                same_shape = a.shape == b.shape  # then no operand was broadcast
             else:
-                fits = True
+                same_shape = True
                 a, b, y = a[()], b[()], y[()]
                 if type(g) is _ndarray:
                     g = g[()]
             if (s := left._seq) in nodes:
-                d = rule(xp, g, y, a, b)
-                d = d if fits else fit(xp, d, left)
+                d = left_rule(xp, g, y, a, b)
+                d = d if same_shape else unbroadcast(xp, d, left)
                 table[s] = _sum(table[s], d, owned, s) if s in table else d
             if (s := right._seq) in nodes:
-                d = other(xp, g, y, a, b)
-                d = d if fits else fit(xp, d, right)
+                d = right_rule(xp, g, y, a, b)
+                d = d if same_shape else unbroadcast(xp, d, right)
                 table[s] = _sum(table[s], d, owned, s) if s in table else d
             continue
         if primitive is ITEM:
-            _collect(table, inputs[0], node._params["index"], g if recording else _asarray(g))
+            _accumulate_output(table, inputs[0], node._params["index"], _asarray(g))
             continue
-        grads = pull(node, nodes, xp, g, recording)
-        for i, raw in enumerate(grads):
-            if raw is None:
-                continue
-            x = inputs[i]
-            d = fit(xp, raw, x)
-            if watching:
-                _observed(observe, node, i, g, raw, d)
-            s = x._seq
-            table[s] = _sum(table[s], d, owned, s) if s in table else d
-        if profiler is not None:
-            began = profiler.pulled(node, g, grads, began)
+        for x, raw in zip(inputs, run_vjp(node, nodes, xp, g, False), strict=False):
+            if raw is not None:
+                d, s = unbroadcast(xp, raw, x), x._seq
+                table[s] = _sum(table[s], d, owned, s) if s in table else d
     return kept
 
 
+def _observed_vjp(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool) -> Sequence[Any]:
+    """`run_vjp`, timed if a profiler is on."""
+    profiler = modes.profiler
+    if profiler is None:
+        return run_vjp(node, nodes, xp, g, recording)
+    start = profiler.clock()
+    grads = run_vjp(node, nodes, xp, g, recording)
+    profiler.pulled(node, g, grads, start)
+    return grads
+
+
+def _add_gradient(table: dict[int, Any], seq: int, g: Any, owned: set[int]) -> None:
+    """Adds a contribution to the δ of node `seq`."""
+    table[seq] = _sum(table[seq], g, owned, seq) if seq in table else g
+
+
 def _sum(held: Any, g: Any, owned: set[int], key: int) -> Any:
-    """A further contribution added to what is held: in place where that is a sum made here."""
+    """Returns `held + g`, in place if `held` is a sum that this pass allocated (its key is in `owned`)."""
     if key in owned:
         return _add_into(held, g, held)
     total = held + g
@@ -252,22 +304,22 @@ def _sum(held: Any, g: Any, owned: set[int], key: int) -> Any:
     return total
 
 
-def _watched(node: Tensor, keep: set[int], g: Any, recording: bool) -> Any:
-    """Runs the hooks of a tensor whose gradient is complete, and keeps the gradient where the tensor asked for it."""
+def _run_watch(node: Tensor, keep: set[int], g: Any, recording: bool) -> Any:
+    """Runs the hooks of a tensor whose gradient is complete, and keeps the gradient if the tensor has `retain_grad`."""
     assert node._watch is not None
     if node._watch.hooks:
-        g = _hooked(node, g, recording)
+        g = _run_hooks(node, g, recording)
     if node._watch.retain:
         keep.add(node._seq)
     return g
 
 
-def pull(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool) -> Sequence[Any]:
-    """The gradients by a node's inputs from its own, by the rules of its primitive; None for inputs outside `nodes`."""
+def run_vjp(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool) -> Sequence[Any]:
+    """Returns the gradient of each input of `node`, from its own gradient `g`; None for inputs outside `nodes`."""
     primitive, inputs, params = node._primitive, node._inputs, node._params
     assert primitive is not None
     if not primitive.differentiable:
-        raise RuntimeError(f"backward: {primitive.name} has no gradient rule; .detach() its result if none is wanted")
+        raise RuntimeError(f"backward: {primitive.name} has no gradient rule; use .detach() on its result if you want none")
     out: Any = node if recording else node._data
     if recording and primitive.outputs > 1:
         out = tuple(item(node, i) for i in range(primitive.outputs))
@@ -282,18 +334,18 @@ def pull(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, re
     ]
 
 
-def _add(table: dict[int, Any], key: int, g: Any) -> None:
+def _accumulate(table: dict[int, Any], key: int, g: Any) -> None:
     table[key] = table[key] + g if key in table else g
 
 
-def _collect(table: dict[int, Any], call: Tensor, index: int, g: Any) -> None:
-    """Puts the gradient of one output beside those of the call's other outputs."""
+def _accumulate_output(table: dict[int, Any], call: Tensor, index: int, g: Any) -> None:
+    """Stores the gradient of one output of a call that has several."""
     slots = table.setdefault(call._seq, [None] * len(call._data))
     slots[index] = g if slots[index] is None else slots[index] + g
 
 
-def fit(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
-    """`g` in the shape and dtype of `x`. Here alone is broadcasting undone: a repeated element collects its copies' sum."""
+def unbroadcast(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
+    """Returns `g` in the shape and dtype of `x`: the gradient of an element that was broadcast is the sum over its copies."""
     shape = x._data.shape
     if g.shape == shape:
         return g
@@ -317,35 +369,33 @@ def fit(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
 
 
 def seed(output: Tensor, gradient: TensorLike | None, recording: bool) -> Any:
-    """The gradient that the walk starts from: 1 for a scalar, else what the caller gave, checked."""
+    """Returns the gradient that the pass starts from: 1 for a scalar, else `gradient`, after checking its shape."""
     shape, dtype = output._data.shape, output._data.dtype
     if gradient is None:
         if output._data.size != 1:
-            raise RuntimeError(
-                f"backward: an output of shape {shape} needs a gradient of that shape; only a scalar starts from 1"
-            )
+            raise RuntimeError(f"backward: a non-scalar output of shape {shape} needs an explicit `gradient` of that shape")
         ones = np.ones(shape, dtype)
         return leaf(ones) if recording else ones
-    if (given := np.shape(gradient._data if isinstance(gradient, Tensor) else gradient)) != shape:
-        raise ValueError(f"backward: the gradient has shape {given}, the output {shape}")
+    if (found_shape := np.shape(gradient._data if isinstance(gradient, Tensor) else gradient)) != shape:
+        raise ValueError(f"backward: the gradient has shape {found_shape}, the output {shape}")
     if recording:
         return cast(gradient if isinstance(gradient, Tensor) else Tensor(gradient), dtype)
     return np.array(to_array(gradient, dtype))
 
 
-def own(g: Any, like: Tensor, given: set[int]) -> Array:
-    """`g` in the dtype of `like`, as an array that nobody else holds: at most one gradient may keep the memory of one base."""
+def take_ownership(g: Any, like: Tensor, owned_bases: set[int]) -> Array:
+    """Returns `g` in the dtype of `like`, in memory that no other tensor shares; copies it if needed."""
     g = _asarray(g, like._data.dtype)
     base = g
     while isinstance(base.base, _ndarray):
         base = base.base
-    if id(base) in given or not base.flags.owndata or not g.flags.writeable or (g.base is not None and 0 in g.strides):
+    if id(base) in owned_bases or not base.flags.owndata or not g.flags.writeable or (g.base is not None and 0 in g.strides):
         return np.array(g)
-    given.add(id(base))
+    owned_bases.add(id(base))
     return g
 
 
-def _hooked(node: Tensor, g: Any, recording: bool) -> Any:
+def _run_hooks(node: Tensor, g: Any, recording: bool) -> Any:
     assert node._watch is not None
     for hook in node._watch.hooks:
         replaced = hook(g if recording else leaf(_asarray(g)))
@@ -357,7 +407,7 @@ def _hooked(node: Tensor, g: Any, recording: bool) -> Any:
     return g
 
 
-def _observed(observe: Observer | None, node: Tensor, index: int, g: Any, raw: Any, d: Any) -> None:
+def _notify(observe: Observer | None, node: Tensor, index: int, g: Any, raw: Any, d: Any) -> None:
     if modes.anomaly is not None:
         modes.anomaly.contributed(node, index, g, d)
     if observe is not None:
@@ -367,6 +417,6 @@ def _observed(observe: Observer | None, node: Tensor, index: int, g: Any, raw: A
 def _stale(node: Tensor, x: Tensor) -> RuntimeError:
     assert node._primitive is not None
     return RuntimeError(
-        f"backward: {x._describe()} was written after {node._primitive.name} used it, so the gradient would be wrong; "
-        "run the forward pass again, or call backward before the update"
+        f"backward: {x._describe()} was modified in place after {node._primitive.name} used it, so the gradient would be "
+        "wrong; run the forward pass again, or call backward before the update"
     )

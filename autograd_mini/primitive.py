@@ -49,8 +49,21 @@ class Primitive:
     """
 
     __slots__ = (
-        "constant", "derivative", "effect", "elementwise", "explain", "formula", "joint", "kernel", "kink", "name", "outputs",
-        "plain", "uniform", "view", "vjp",
+        "constant",
+        "derivative",
+        "effect",
+        "elementwise",
+        "explain",
+        "fast_arity",
+        "formula",
+        "joint",
+        "kernel",
+        "kink",
+        "name",
+        "outputs",
+        "uniform",
+        "view",
+        "vjp",
     )  # fmt: skip
 
     def __init__(
@@ -79,7 +92,7 @@ class Primitive:
         self.outputs, self.elementwise, self.view, self.effect = outputs, elementwise, view, effect
         self.uniform, self.constant = uniform, constant
         # 1 or 2 for the rows of `ops/_make.py`: that many operands with a rule each, and never a parameter.
-        self.plain = 0
+        self.fast_arity = 0
         registry[name] = self
         setattr(arrays, name, kernel)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import dtypes
-from .memory.arena import housed
+from .memory.arena import allocate
 from .state import modes, settings, tick
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Tensor:
         if requires_grad:
             self.requires_grad = True
             if self._data.flags.c_contiguous:
-                self._data = housed(self._data)
+                self._data = allocate(self._data)
 
     # -- what it holds ---------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if modes.tracer is not None:
             self.declare(modes.tracer)
-        if modes.plain or modes.profiler is None:
+        if modes.all_default or modes.profiler is None:
             output = self.forward(*args, **kwargs)
         else:
             with modes.profiler.call(self):
@@ -119,7 +119,7 @@ class Module:
         def __setattr__(self, name: str, value: Any) -> None:
             parts = (Module, Parameter, Buffer)
             if isinstance(self.__dict__.get(name), parts) or (name in self.__dict__ and isinstance(value, parts)):
-                settings.exchanged += 1  # what a compiled step knew is gone
+                settings.structure_version += 1  # what a compiled step knew is gone
             settings.version += 1
             super().__setattr__(name, value)
 

@@ -33,5 +33,5 @@ def nothing_leaks() -> Iterator[None]:
     """Property 6 of the gradient conventions: no global state leaves a test."""
     before = (ag.default_dtype(), np.geterr())
     yield
-    assert modes.plain, f"a mode was left switched: {vars(modes)}"
+    assert modes.all_default, f"a mode was left switched: {vars(modes)}"
     assert before == (ag.default_dtype(), np.geterr()), "default dtype or NumPy's error state was left changed"

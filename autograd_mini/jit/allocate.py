@@ -25,7 +25,7 @@ class Pool:
     def __init__(self) -> None:
         self.buffers: list[Array] = []
         self.gradients: dict[Any, Array] = {}
-        self._left: dict[Any, Left] = {}
+        self._left: dict[Any, KeptGradient] = {}
 
     def gradient(self, tensor: Tensor, like: Array) -> Array:
         """The array in which plans leave the gradient of a tensor, unless it belongs to a run."""
@@ -42,9 +42,9 @@ class Pool:
             self.gradients[key] = np.ones(run.storage.shape, run.storage.dtype)  # of the padding, too: 0 could make 0/0 there
         return self.gradients[key]
 
-    def left(self, array: Array) -> Left:
+    def left(self, array: Array) -> KeptGradient:
         """How `array` is left behind as a gradient: plans that leave the same memory share what they know of its holders."""
-        return self._left.setdefault((array.ctypes.data, *_layout(array)), Left(array))
+        return self._left.setdefault((array.ctypes.data, *_layout(array)), KeptGradient(array))
 
     @property
     def nbytes(self) -> int:
@@ -52,7 +52,7 @@ class Pool:
         return sum({id(base): base.nbytes for base in map(base_of, (*self.buffers, *self.gradients.values()))}.values())
 
 
-class Left:
+class KeptGradient:
     """A gradient that plans leave behind in an array of theirs, as the tensor that users see.
 
     >>> import autograd_mini as ag

@@ -134,9 +134,9 @@ class Jitted:
         try:
             with mode("tracer", trace):
                 result = self._checked(self.function, call, inner)
-                if left := trace.unsettled():
+                if left := trace.changed_guards():
                     raise TraceError(f"jit: {self.__name__} leaves {left} changed, which a replay would not repeat")
-                returned = Returned(result, trace, inner)
+                returned = OutputSpec(result, trace, inner)
                 plan = Plan(trace, returned.values, self._pool, profile=self.profile, exact=self.exact)
         except BaseException:
             trace.restore()
@@ -226,7 +226,7 @@ def _tensor(x: Any) -> Tensor:
     return leaf(array) if array.ndim else number(array)
 
 
-class Returned:
+class OutputSpec:
     """How results are made anew: the form of what was returned, and for each tensor in it where it comes from."""
 
     def __init__(self, result: Any, trace: Trace, inner: Sequence[Tensor]):

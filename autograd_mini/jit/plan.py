@@ -20,8 +20,8 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from ..apply import KERNEL_ERRORS, explained
-from ..memory.threads import in_pair
+from ..apply import KERNEL_ERRORS, explain_error
+from ..memory.threads import split_work
 from ..primitive import registry
 from ..state import modes, settings
 from ..tensor import Array, leaf
@@ -32,7 +32,7 @@ from . import update_fusion as runs
 from .allocate import Memory, Pool
 from .emit import bound
 from .report import Entry, Row
-from .tiling import Stretch, piece, pieces
+from .tiling import RowBlock, tile_rows, tiles
 from .trace import ASSIGN, Call, Trace, Value, stands
 
 Sinks: TypeAlias = "list[tuple[list[Any], int]]"
@@ -61,7 +61,7 @@ class Plan:
         left = [(tensor, value) for tensor, value in grads if value is not None]
         self._switches, self._cleared, self._version = trace.switches, trace.cleared, settings.version
         self._older = trace.older
-        self._exchanged = settings.exchanged
+        self._structure_version = settings.structure_version
         self.written = [
             trace.arguments.index(call.inputs[0])
             for call in trace.calls
@@ -126,7 +126,7 @@ class Plan:
             kept = all(  # most are the same object, which is quickly seen
                 getattr(owner, name, self) is value or stands(owner, name, value) for owner, name, value in self._switches
             )
-            if not kept or self._exchanged != settings.exchanged:
+            if not kept or self._structure_version != settings.structure_version:
                 return False
             self._version = settings.version
         return True
@@ -206,7 +206,7 @@ class Plan:
             return error
         call = next(row.call for row, step in zip(self.rows, self.steps, strict=True) if step[1] is arguments)
         operands = [leaf(np.asarray(x)) for x in arguments[: len(call.inputs)]]
-        return explained(call.primitive, operands, call.params, error)
+        return explain_error(call.primitive, operands, call.params, error)
 
     # -- making ----------------------------------------------------------------------------------------------------------
 
@@ -259,23 +259,23 @@ class Plan:
         self.steps.append((np.copyto, arguments, None))
         self.rows.append(Row(Call(registry["copy"], (gradient,), {}, ()), ("gradient",)))
 
-    def _emit_halves(self, stretch: Stretch) -> None:
+    def _emit_halves(self, block: RowBlock) -> None:
         """One step for a stretch: each half has steps of its own, on its rows of the same arrays."""
-        whole = not all(out in self._memory.places for call, _ in stretch.calls for out in call.outs)
-        for call, rows in stretch.members:
+        whole = not all(out in self._memory.places for call, _ in block.calls for out in call.outs)
+        for call, rows in block.members:
             if whole or rows is None:  # where each result has its place, views of them can be made beforehand
                 self._emit(call)
         if whole:
             return
-        number = pieces(stretch)
+        number = tiles(block)
         both = [
-            [self._some(call, by_row, piece(call, k, 2 * number)) for k in half for call, by_row in stretch.calls]
+            [self._some(call, by_row, tile_rows(call, k, 2 * number)) for k in half for call, by_row in block.calls]
             for half in (range(number), range(number, 2 * number))
         ]
-        self.steps.append((partial(_in_halves, both, stretch.cost), [], None))
-        labels = tuple(self._memory.labels[out] for call, _ in stretch.calls for out in call.outs)
-        first, *rest = (call for call, _ in stretch.calls)
-        self.rows.append(Row(first, labels, stretch=tuple(rest)))
+        self.steps.append((partial(_in_halves, both, block.cost), [], None))
+        labels = tuple(self._memory.labels[out] for call, _ in block.calls for out in call.outs)
+        first, *rest = (call for call, _ in block.calls)
+        self.rows.append(Row(first, labels, block=tuple(rest)))
 
     def _some(self, call: Call, by_row: Sequence[bool], part: slice) -> Half:
         """A call on some rows."""
@@ -298,7 +298,7 @@ class Plan:
         self.rows.append(Row(Call(registry["getitem"], (value,), {"index": (part,)}, ()), ("view",)))
 
 
-def _members(part: Call | Stretch) -> list[Call]:
+def _members(part: Call | RowBlock) -> list[Call]:
     return [part] if isinstance(part, Call) else [call for call, _ in part.members]
 
 
@@ -310,9 +310,9 @@ def _in_halves(both: Sequence[Sequence[Half]], cost: float) -> None:
                     function(*arguments)
                 except KERNEL_ERRORS as error:
                     operands = [leaf(np.asarray(x)) for x in arguments[: len(call.inputs)]]
-                    raise explained(call.primitive, operands, call.params, error) from None
+                    raise explain_error(call.primitive, operands, call.params, error) from None
 
-    in_pair(work, 2, cost)
+    split_work(work, 2, cost)
 
 
 def _spread(function: Callable[..., Any], sinks: Sequence[Sinks], *arguments: Any) -> None:

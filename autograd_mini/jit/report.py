@@ -19,37 +19,37 @@ SHOWN: Final = 400  # steps of a plan that is printed
 class Row(NamedTuple):
     """A step as people read it: a call, where each of its results lies, and the calls that are made together with it.
 
-    `joined` are other updates, made on one flat array; `stretch` the further calls that two threads do by halves.
+    `joined` are other updates, made on one flat array; `block` the further calls that two threads do by halves.
     """
 
     call: Call
     places: tuple[str, ...] = ()
     joined: tuple[Call, ...] = ()
-    stretch: tuple[Call, ...] = ()
+    block: tuple[Call, ...] = ()
 
     @property
     def calls(self) -> tuple[Call, ...]:
         """All the calls that the step makes."""
-        return self.call, *self.joined, *self.stretch
+        return self.call, *self.joined, *self.block
 
     @property
     def parts(self) -> tuple[Row, ...]:
         """The calls of a stretch as rows of their own."""
         places = iter(self.places)
-        return tuple(Row(call, tuple(islice(places, len(call.outs)))) for call in self.calls) if self.stretch else ()
+        return tuple(Row(call, tuple(islice(places, len(call.outs)))) for call in self.calls) if self.block else ()
 
     @property
     def kernel(self) -> str:
         """What is called: one kernel, or the first and the last of a stretch."""
-        return " … ".join(call.primitive.name for call in (self.call, *self.stretch[-1:]))
+        return " … ".join(call.primitive.name for call in (self.call, *self.block[-1:]))
 
     @property
     def memory(self) -> str:
         """Where the results lie, as in `Entry`."""
         if self.joined:
             return f"write of {1 + len(self.joined)} parameters"
-        if self.stretch:
-            return f"{1 + len(self.stretch)} calls in halves"
+        if self.block:
+            return f"{1 + len(self.block)} calls in halves"
         return ", ".join(self.places) or "write"
 
     @property

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from ..memory.threads import WORTH
+from ..memory.threads import MIN_SPLIT_NS
 from ..ops.linalg import SMALL, SPEED
 from .trace import Call, Value
 
 _AHEAD: Final = 200  # calls that are looked at to make one stretch
-_PIECE: Final = 1 << 18  # elements of a result that are still in the cache when the next call reads them (measured)
+_TILE_ELEMENTS: Final = 1 << 18  # elements of a result that are still in the cache when the next call reads them (measured)
 _PRODUCTS: Final = frozenset({"linear", "matmul"})
 _ROWWISE: Final = frozenset(
     {"softmax_cross_entropy", "cross_entropy_backward", "binary_cross_entropy_with_logits", "sum", "softmax", "log_softmax"}
@@ -26,7 +26,7 @@ _SLOW: Final = frozenset(
 )
 
 
-class Stretch(NamedTuple):
+class RowBlock(NamedTuple):
     """Calls that go by rows, each with which of its operands do, and views on the way (None), which cost nothing."""
 
     members: list[tuple[Call, list[bool] | None]]
@@ -38,40 +38,40 @@ class Stretch(NamedTuple):
         return [(call, rows) for call, rows in self.members if rows is not None]
 
 
-def pieces(stretch: Stretch) -> int:
+def tiles(block: RowBlock) -> int:
     """In how many pieces each half does its rows, one after the other; products are the faster the more rows they have."""
-    if any(call.primitive.name in _PRODUCTS for call, _ in stretch.calls):
+    if any(call.primitive.name in _PRODUCTS for call, _ in block.calls):
         return 1
-    return max(1, round(max(out.array.size for call, _ in stretch.calls for out in call.outs) / (2 * _PIECE)))
+    return max(1, round(max(out.array.size for call, _ in block.calls for out in call.outs) / (2 * _TILE_ELEMENTS)))
 
 
-def piece(call: Call, k: int, number: int) -> slice:
+def tile_rows(call: Call, k: int, number: int) -> slice:
     """The rows of a call that are the k-th of a number of pieces."""
     count = len(call.outs[0].array)
     return slice(count * k // number, count * (k + 1) // number)
 
 
-def arranged(calls: Sequence[Call], exact: bool) -> list[Call | Stretch]:
+def arranged(calls: Sequence[Call], exact: bool) -> list[Call | RowBlock]:
     """The calls in an order with the same results, where what is worth it is in stretches.
 
     A product of other shapes may be rounded otherwise; with `exact` only those go by halves that eager code cuts as well.
     """
-    todo, made = list(calls), list[Call | Stretch]()
-    if sum(map(_cost, todo)) < WORTH:
+    todo, made = list(calls), list[Call | RowBlock]()
+    if sum(map(_cost, todo)) < MIN_SPLIT_NS:
         return list(todo)
     while todo:
-        stretch, rest = _longest(todo[:_AHEAD], exact)
-        if stretch.cost < WORTH:
+        block, rest = _longest(todo[:_AHEAD], exact)
+        if block.cost < MIN_SPLIT_NS:
             made.append(todo.pop(0))
         else:
-            made.append(stretch)
+            made.append(block)
             todo = rest + todo[_AHEAD:]
     return made
 
 
-def _longest(calls: Sequence[Call], exact: bool) -> tuple[Stretch, list[Call]]:
+def _longest(calls: Sequence[Call], exact: bool) -> tuple[RowBlock, list[Call]]:
     """A stretch that begins with the first call, and the calls that come after it."""
-    stretch, rest = Stretch([], 0.0), list[Call]()
+    block, rest = RowBlock([], 0.0), list[Call]()
     inside: set[Value] = set()
     later: set[Value] = set()
     for number, call in enumerate(calls):
@@ -85,18 +85,18 @@ def _longest(calls: Sequence[Call], exact: bool) -> tuple[Stretch, list[Call]]:
             rest.append(call)
             later.update(call.outs)
         else:
-            stretch.members.append((call, rows))
+            block.members.append((call, rows))
             if rows is not None:
-                stretch = stretch._replace(cost=stretch.cost + _cost(call))
+                block = block._replace(cost=block.cost + _cost(call))
                 inside.update(call.outs)
         if not inside:
-            return stretch, list(calls)
-    return stretch, rest
+            return block, list(calls)
+    return block, rest
 
 
 def _is_cut(call: Call) -> bool:
     """Whether eager code does a product by halves."""
-    return _cost(call) >= WORTH and (call.primitive.name == "linear" or call.inputs[1].array.size >= SMALL)
+    return _cost(call) >= MIN_SPLIT_NS and (call.primitive.name == "linear" or call.inputs[1].array.size >= SMALL)
 
 
 def _by_rows(call: Call, inside: set[Value]) -> list[bool] | None:

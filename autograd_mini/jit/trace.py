@@ -96,7 +96,9 @@ class Trace:
         arrays = out._data if isinstance(out._data, tuple) else (out._data,)
         self.calls.append(Call(primitive, operands, params, tuple(self._made(a, operands) for a in arrays)))
 
-    def act(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...]) -> None:
+    def apply_effect(
+        self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...]
+    ) -> None:
         """A call without a result, which is about to change arrays, dicts and the attributes of objects."""
         operands = tuple(self.value(x) for x in inputs)
         for written in writes:
@@ -110,7 +112,7 @@ class Trace:
 
     def assign(self, target: Tensor, value: Tensor) -> None:
         """`target.data = value`."""
-        self.act(ASSIGN, (target, value), {"target": target}, (target._data,))
+        self.apply_effect(ASSIGN, (target, value), {"target": target}, (target._data,))
 
     def aliases(self, tensor: Tensor) -> None:
         """A new tensor on an array that the function holds: it is read in each run."""
@@ -189,7 +191,7 @@ class Trace:
         for undo in reversed(self._undo):
             undo()
 
-    def unsettled(self) -> str:
+    def changed_guards(self) -> str:
         """Which flag the run left changed, if any."""
         changed = [(owner, name) for owner, name, value in self.switches if not stands(owner, name, value)]
         return ", ".join(f"{name.strip('_')} of {type(owner).__name__}" for owner, name in changed)

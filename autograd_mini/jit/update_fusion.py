@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ..memory.arena import neighbours
+from ..memory.arena import contiguous_runs
 from ..tensor import Array, Tensor
 from .trace import Call, Value
 
@@ -29,7 +29,7 @@ def find(calls: Sequence[Call], gradients: Mapping[Value, Tensor]) -> list[Run]:
     found = []
     for _, together in groupby(calls, key=_key):
         fit = [call for call in together if _joinable(call, gradients)]
-        for numbers, places, storage in neighbours([call.inputs[0].array for call in fit]):
+        for numbers, places, storage in contiguous_runs([call.inputs[0].array for call in fit]):
             found.append(Run([fit[i] for i in numbers], places, storage))
     return found
 

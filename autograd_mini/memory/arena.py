@@ -41,12 +41,12 @@ class _Piece:
 _piece = _Piece()
 
 
-def housed(array: NDArray[Any]) -> NDArray[Any]:
+def allocate(array: NDArray[Any]) -> NDArray[Any]:
     """A copy of an array in C order, in the next free place.
 
     >>> import numpy as np
-    >>> from autograd_mini.memory.arena import housed
-    >>> a, b = housed(np.ones((3, 3))), housed(np.arange(2.0))
+    >>> from autograd_mini.memory.arena import allocate
+    >>> a, b = allocate(np.ones((3, 3))), allocate(np.arange(2.0))
     >>> b
     array([0., 1.])
     """
@@ -57,16 +57,16 @@ def housed(array: NDArray[Any]) -> NDArray[Any]:
     return home
 
 
-def mirrored(array: NDArray[Any], like: NDArray[Any], mirrors: dict[int, tuple[Any, Any]]) -> NDArray[Any]:
+def allocate_like(array: NDArray[Any], like: NDArray[Any], mirrors: dict[int, tuple[Any, Any]]) -> NDArray[Any]:
     """`array`, of the shape of `like`, in memory laid out as that of `like`; itself where `like` is not at home.
 
     `mirrors` keeps the memory for each piece, whose untouched pages cost nothing. The padding behind it repeats the last
     element, so that what is done to the whole memory meets no number there that could not be in an array.
 
     >>> import numpy as np
-    >>> from autograd_mini.memory.arena import housed, mirrored
-    >>> a, b, mirrors = housed(np.ones(3)), housed(np.ones(2)), {}
-    >>> x, y = (mirrored(np.zeros_like(p), p, mirrors) for p in (a, b))
+    >>> from autograd_mini.memory.arena import allocate, allocate_like
+    >>> a, b, mirrors = allocate(np.ones(3)), allocate(np.ones(2)), {}
+    >>> x, y = (allocate_like(np.zeros_like(p), p, mirrors) for p in (a, b))
     >>> x.ctypes.data - a.ctypes.data == y.ctypes.data - b.ctypes.data
     True
     """
@@ -85,7 +85,7 @@ def mirrored(array: NDArray[Any], like: NDArray[Any], mirrors: dict[int, tuple[A
     return place
 
 
-class Neighbours(NamedTuple):
+class ContiguousRun(NamedTuple):
     """Arrays that lie one after the other: their numbers, and where each lies in `storage`, their memory as one flat array."""
 
     numbers: range
@@ -93,22 +93,22 @@ class Neighbours(NamedTuple):
     storage: NDArray[Any]
 
 
-def neighbours(arrays: Sequence[NDArray[Any]]) -> list[Neighbours]:
+def contiguous_runs(arrays: Sequence[NDArray[Any]]) -> list[ContiguousRun]:
     """The stretches of two and more among the arrays in which each begins where the one before ends, but for padding.
 
     >>> import numpy as np
-    >>> from autograd_mini.memory.arena import housed, neighbours
-    >>> a, b, c = housed(np.ones(3)), housed(np.zeros(2)), np.ones(2)
-    >>> [(found.numbers, found.places) for found in neighbours([a, b, c])]
+    >>> from autograd_mini.memory.arena import allocate, contiguous_runs
+    >>> a, b, c = allocate(np.ones(3)), allocate(np.zeros(2)), np.ones(2)
+    >>> [(found.numbers, found.places) for found in contiguous_runs([a, b, c])]
     [(range(0, 2), [slice(0, 3, None), slice(8, 10, None)])]
     """
     found, start = [], 0
     for stop in range(1, len(arrays) + 1):
         if stop == len(arrays) or not _adjoin(arrays[stop - 1], arrays[stop]):
             places = _places(arrays[start:stop])
-            storage = flattened(arrays[start:stop], places) if len(places) > 1 else None
+            storage = as_flat_view(arrays[start:stop], places) if len(places) > 1 else None
             if storage is not None:
-                found.append(Neighbours(range(start, stop), places, storage))
+                found.append(ContiguousRun(range(start, stop), places, storage))
             start = stop
     return found
 
@@ -123,13 +123,13 @@ def _places(arrays: Sequence[NDArray[Any]]) -> list[slice]:
     return [slice(start, start + a.size) for start, a in zip(starts, arrays, strict=True)]
 
 
-def flattened(parts: Sequence[NDArray[Any]], places: Sequence[slice]) -> NDArray[Any] | None:
+def as_flat_view(parts: Sequence[NDArray[Any]], places: Sequence[slice]) -> NDArray[Any] | None:
     """The memory of `parts` as one flat array in which each has its place; None where they do not lie so.
 
     >>> import numpy as np
-    >>> from autograd_mini.memory.arena import flattened
+    >>> from autograd_mini.memory.arena import as_flat_view
     >>> whole = np.arange(6.0)
-    >>> flattened([whole[:2], whole[4:]], [slice(0, 2), slice(4, 6)])
+    >>> as_flat_view([whole[:2], whole[4:]], [slice(0, 2), slice(4, 6)])
     array([0., 1., 2., 3., 4., 5.])
     """
     first = parts[0]

@@ -25,23 +25,23 @@ __all__ = ["threads"]
 
 T = TypeVar("T")
 
-WORTH: Final = 300_000
+MIN_SPLIT_NS: Final = 300_000
 """Nanoseconds of one thread from which work is cut: starting the helper and waiting for it costs about a tenth of that."""
 
-LARGE: Final = 1 << 19
+MIN_SPLIT_ELEMENTS: Final = 1 << 19
 """Elements from which an elementwise operation of two or three passes is worth a cut."""
 
 _turn = Lock()  # held by the call that has the helper
 
 
-def in_pair(work: Callable[[slice], T], count: int, cost: float) -> list[T]:
+def split_work(work: Callable[[slice], T], count: int, cost: float) -> list[T]:
     """`work` on both halves of `count` items, or on all at once where its `cost`, in nanoseconds, is not worth a cut.
 
     Within `threads(2)` the halves run at the same time, unless the helper is busy with a call around or beside this one. `work`
     must touch arrays only. What it raises is raised here, the first half's error before the second's, when both have ended. A
     call inside a half is not cut again.
     """
-    if cost < WORTH or count < 2 or _halves.inside:
+    if cost < MIN_SPLIT_NS or count < 2 or _halves.inside:
         return [work(slice(0, count))]
     first, second = slice(0, count // 2), slice(count // 2, count)
     if not modes.paired or not _turn.acquire(blocking=False):
@@ -75,13 +75,15 @@ def _half(work: Callable[[slice], T], part: slice) -> T:
         _halves.inside = False
 
 
-def over_halves(ufunc: Callable[..., Any], *operands: Array, out: Array | None = None) -> Array:
-    """`ufunc(*operands, out=…)` by halves of the first axis, for at least `LARGE` elements, which all operands share.
+def split_elementwise(ufunc: Callable[..., Any], *operands: Array, out: Array | None = None) -> Array:
+    """`ufunc(*operands, out=…)` by halves of the first axis, for operands of one shape.
+
+    Worth it from `MIN_SPLIT_ELEMENTS` elements.
 
     `ufunc` is any function that computes each element from those at its place.
     """
     result = np.empty_like(operands[0]) if out is None else out
-    in_pair(lambda part: ufunc(*[a[part] for a in operands], out=result[part]), len(result), WORTH)
+    split_work(lambda part: ufunc(*[a[part] for a in operands], out=result[part]), len(result), MIN_SPLIT_NS)
     return result
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from ..apply import KERNEL_ERRORS, apply, as_floats, as_operands, explained, floating, record
+from ..apply import KERNEL_ERRORS, apply, as_floats, as_operands, explain_error, floating, record
 from ..primitive import Primitive
-from ..state import begin, unusual
+from ..state import begin, threads_with_modes
 from ..tensor import _EMPTY, Tensor, TensorLike, as_tensor
 
 Unary: TypeAlias = Callable[[TensorLike], Tensor]
@@ -81,17 +81,17 @@ def unary(
         elementwise=True,
         constant=rule is None,
     )
-    primitive.plain = 1 * (rule is not None)
+    primitive.fast_arity = 1 * (rule is not None)
 
     def function(x: TensorLike) -> Tensor:
         if not isinstance(x, Tensor) or not x._requires_grad:
             x = as_tensor(x) if integers else floating(x)
-        if unusual:
+        if threads_with_modes:
             begin()
         try:
             data = kernel(x._data)
         except KERNEL_ERRORS as error:
-            raise explained(primitive, (x,), _EMPTY, error) from None
+            raise explain_error(primitive, (x,), _EMPTY, error) from None
         return record(primitive, (x,), _EMPTY, data)
 
     return _documented(function, primitive, numpy, text, "x", at)
@@ -115,7 +115,7 @@ def binary(
         name, kernel, rules if any(rules) else (), formula=formula, derivative=derivative, kink=kink, elementwise=True,
         constant=not any(rules), explain=no_broadcast,
     )  # fmt: skip
-    primitive.plain = 2 * all(rules)
+    primitive.fast_arity = 2 * all(rules)
 
     def function(a: TensorLike, b: TensorLike) -> Tensor:
         try:
@@ -126,12 +126,12 @@ def binary(
         if not ready or (float_only and x.dtype.kind != "f"):
             a, b = as_floats(a, b) if float_only else as_operands(a, b)
             x, y = a._data, b._data
-        if unusual:
+        if threads_with_modes:
             begin()
         try:
             data = kernel(x, y)
         except KERNEL_ERRORS as error:
-            raise explained(primitive, (a, b), _EMPTY, error) from None  # type: ignore[arg-type]
+            raise explain_error(primitive, (a, b), _EMPTY, error) from None  # type: ignore[arg-type]
         return record(primitive, (a, b), _EMPTY, data)  # type: ignore[arg-type]
 
     return _documented(function, primitive, numpy, text, "ab", at)

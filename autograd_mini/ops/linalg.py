@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..apply import KERNEL_ERRORS, apply, as_operands, explained, record
-from ..memory.threads import WORTH, in_pair
+from ..apply import KERNEL_ERRORS, apply, as_operands, explain_error, record
+from ..memory.threads import MIN_SPLIT_NS, split_work
 from ..primitive import Primitive
-from ..state import begin, unusual
+from ..state import begin, threads_with_modes
 from ..tensor import _EMPTY, Array, Tensor, TensorLike
 from ._make import implements
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 SPEED: Final = 100  # floating-point operations of one thread in a nanosecond, about
-_LARGE: Final = WORTH * SPEED // 2  # multiplications from which a product is worth a cut
+_LARGE: Final = MIN_SPLIT_NS * SPEED // 2  # multiplications from which a product is worth a cut
 SMALL: Final = 1 << 11  # elements of a right operand with which no product is cut: most products need no second look
 
 
@@ -36,7 +36,7 @@ def _dot(a: Array, b: Array, out: Array | None = None) -> Any:
     if b.size < SMALL or a.size * b.shape[-1] < _LARGE or a.ndim + b.ndim < 4:
         return a.dot(b, out) if a.flags.forc else np.matmul(a, b, out=out)  # dot would copy an operand that is neither
     product = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
-    in_pair(lambda rows: np.matmul(a[rows], b, product[rows]), len(a), 2 * a.size * b.shape[1] / SPEED)
+    split_work(lambda rows: np.matmul(a[rows], b, product[rows]), len(a), 2 * a.size * b.shape[1] / SPEED)
     return product
 
 
@@ -91,7 +91,7 @@ def _no_matmul(a: Array, b: Array) -> str:
 _MATMUL = Primitive(
     "matmul", _matmul, (_matmul_left, _matmul_right), formula="A B", derivative=("δ Bᵀ", "Aᵀ δ"), explain=_no_matmul
 )  # fmt: skip
-_MATMUL.plain = 2
+_MATMUL.fast_arity = 2
 
 
 @implements(np.matmul)
@@ -106,12 +106,12 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     """
     if not (isinstance(a, Tensor) and isinstance(b, Tensor) and a._data.dtype is b._data.dtype):
         a, b = as_operands(a, b)
-    if unusual:
+    if threads_with_modes:
         begin()
     try:  # what `apply` does, without its generality
         data = _matmul(a._data, b._data)
     except KERNEL_ERRORS as error:
-        raise explained(_MATMUL, (a, b), _EMPTY, error) from None
+        raise explain_error(_MATMUL, (a, b), _EMPTY, error) from None
     return record(_MATMUL, (a, b), _EMPTY, data)
 
 
@@ -126,7 +126,7 @@ def _linear(x: Array, weight: Array, bias: Array | None = None, out: Array | Non
         # W hᵀ takes a fifth less than h Wᵀ, whose right operand BLAS must turn around; turning the result comes with the bias.
         np.add(weight.dot(x[part].T).T, shift, y[part])
 
-    in_pair(rows, len(x), 2 * x.size * len(weight) / SPEED)
+    split_work(rows, len(x), 2 * x.size * len(weight) / SPEED)
     return y
 
 

@@ -111,7 +111,7 @@ def smooth_functions() -> list[str]:
     import autograd_mini as ag
 
     return sorted(
-        name for name, p in registry.items() if p.plain == 1
+        name for name, p in registry.items() if p.fast_arity == 1
         and getattr(getattr(ag, name, None), "primitive", None) is p
     )  # fmt: skip
 

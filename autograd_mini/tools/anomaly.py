@@ -60,7 +60,7 @@ class _Anomalies:
         for t in (*node._inputs, node):
             known = self._prints.get(id(t))
             if known is not None and known[1] != _fingerprint(t._data):
-                raise RuntimeError(f"backward: {t._describe()} was written behind the graph's back after {name} used it{made}")
+                raise RuntimeError(f"backward: {t._describe()} was modified in place after {name} used it{made}")
         given = [x for x in (g if isinstance(g, list) else [g]) if x is not None]
         if _first_bad(*[_array(x) for x in given]) is None and (bad := _first_bad(_array(d))) is not None:
             raise FloatingPointError(f"the gradient rule of {name} made {bad} for operand {index} from a finite gradient{made}")

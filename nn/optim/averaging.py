@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.apply import act
+from autograd_mini.apply import apply_effect
 from autograd_mini.tensor import Array, Tensor
 
 from ..module import listed
@@ -32,7 +32,7 @@ class _Means:
 
     def update(self) -> None:
         """Takes the parameters, as they are now, into their means: to be called after each step of the optimizer."""
-        act(UPDATE, tuple(self.parameters), {"move": self._move}, (self, *self.means))
+        apply_effect(UPDATE, tuple(self.parameters), {"move": self._move}, (self, *self.means))
 
     def _move(self, *arrays: Array) -> None:
         self.steps += 1

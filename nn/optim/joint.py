@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from autograd_mini.memory.arena import flattened, neighbours
+from autograd_mini.memory.arena import as_flat_view, contiguous_runs
 from autograd_mini.tensor import Array, Tensor, stamp
 
 Group: TypeAlias = dict[str, Any]
@@ -66,7 +66,7 @@ class Move(NamedTuple):
         arrays = [(state, name, value) for state in states for name, value in state.items() if name in names]
         if any(state.keys() != first.keys() for state in others):
             return None
-        together: dict[str, Any] = {name: flattened([state[name] for state in states], places) for name in names}
+        together: dict[str, Any] = {name: as_flat_view([state[name] for state in states], places) for name in names}
         if any(array is None for array in together.values()):
             return None
 
@@ -130,7 +130,7 @@ def _arranged(moves: Sequence[Move], arrays: Sequence[Array]) -> list[Step]:
     small = [i for i, a in enumerate(arrays) if a.size <= SMALL and moves[i].optimizer.elementwise]
     steps: list[Step] = []
     alone = set(range(len(moves)))
-    for numbers, places, storage in neighbours([arrays[i] for i in small]):
+    for numbers, places, storage in contiguous_runs([arrays[i] for i in small]):
         those = [small[n] for n in numbers]
         step = moves[those[0]].joined([moves[i] for i in those], places)
         if step is not None:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from autograd_mini.apply import act
+from autograd_mini.apply import apply_effect
 
 from .joint import Group
 from .optimizer import UPDATE
@@ -48,7 +48,7 @@ class LRScheduler(ABC):
 
     def step(self) -> None:
         """Moves on by one and sets the rate of every group."""
-        act(UPDATE, (), {"move": self._forward}, (self, *self.optimizer.param_groups))
+        apply_effect(UPDATE, (), {"move": self._forward}, (self, *self.optimizer.param_groups))
 
     def _forward(self) -> None:
         self.steps += 1

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 
-from autograd_mini.apply import act
-from autograd_mini.memory.arena import mirrored
-from autograd_mini.memory.threads import in_pair
+from autograd_mini.apply import apply_effect
+from autograd_mini.memory.arena import allocate_like
+from autograd_mini.memory.threads import split_work
 from autograd_mini.primitive import Primitive
 from autograd_mini.state import modes
 from autograd_mini.state import settings as engine
@@ -112,7 +112,7 @@ class Optimizer(ABC):
         (0.5, 1.0)
         """
         for number, group in enumerate(self.param_groups):
-            if modes.plain:
+            if modes.all_default:
                 self._move_all(number, group["params"])
             else:
                 self._act_all(number, group["params"])
@@ -129,7 +129,7 @@ class Optimizer(ABC):
             gradient = p.grad
             if gradient is not None and p.requires_grad:
                 written = p._data, self.state, self.state.get(p, {})
-                act(UPDATE, (p, gradient), {"move": Move(self, p, number)}, written)
+                apply_effect(UPDATE, (p, gradient), {"move": Move(self, p, number)}, written)
 
     def move(self, parameter: Tensor, group: Group, p: Array, g: Array) -> None:
         """Moves one parameter, whose array is `p`, by its gradient."""
@@ -186,7 +186,7 @@ class Optimizer(ABC):
             if not ((low <= values) & (values < high)).all():
                 raise ValueError(f"{self._name}: {key} must lie in [{low:g}, {high:g}), got {settings[key]}")
         if self.param_groups:
-            engine.exchanged += 1
+            engine.structure_version += 1
             engine.version += 1
         self.param_groups.append({"params": unique, **settings})
 
@@ -236,7 +236,7 @@ class Optimizer(ABC):
         loaded = {owners[i][0]: self._loaded(i, *owners[i], values) for i, values in stepped.items()}
         self.state = {parameter: self._mirrored(values, parameter._data) for parameter, values in loaded.items()}
         self._arrangements.clear()
-        engine.exchanged += 1
+        engine.structure_version += 1
         engine.version += 1
         for own, group in zip(self.param_groups, merged, strict=True):
             own.update(group)
@@ -263,7 +263,7 @@ class Optimizer(ABC):
         """A state whose arrays lie in memory as their parameters do: neighbours are neighbours there too."""
         for name, value in state.items():
             if isinstance(value, np.ndarray) and value.shape == p.shape and value.dtype == p.dtype:
-                state[name] = mirrored(value, p, self._mirrors.setdefault(name, {}))
+                state[name] = allocate_like(value, p, self._mirrors.setdefault(name, {}))
         return state
 
     @property
@@ -286,7 +286,7 @@ class Optimizer(ABC):
                 block = [a[start : min(start + rows, part.stop)] for a in arrays]
                 kernel(*block, *self._scratch(block[0], part.start))
 
-        in_pair(half, len(whole), whole.size * _COST)
+        split_work(half, len(whole), whole.size * _COST)
 
     def _scratch(self, like: Array, part: int) -> tuple[Array, ...]:
         key = part, like.shape, like.dtype

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.apply import act
+from autograd_mini.apply import apply_effect
 from autograd_mini.tensor import Array, Tensor
 
 from .joint import Group
@@ -120,8 +120,8 @@ class SwitchOptimizer:
             for p in group["params"]:
                 if p.grad is not None and p.requires_grad:
                     states = [s for o in (self.first, self.second) for s in (o.state, o.state.get(p, {}))]
-                    act(UPDATE, (p, p.grad), {"move": partial(self._move, p)}, (p._data, *states))
-        act(UPDATE, (), {"move": self._count}, (self,))
+                    apply_effect(UPDATE, (p, p.grad), {"move": partial(self._move, p)}, (p._data, *states))
+        apply_effect(UPDATE, (), {"move": self._count}, (self,))
 
     def _move(self, parameter: Tensor, p: Array, g: Array) -> None:
         # The group is looked up at each step, as the two optimizers may have different ones.

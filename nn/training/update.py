@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
-from autograd_mini.apply import act
+from autograd_mini.apply import apply_effect
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor
 
@@ -82,7 +82,7 @@ class Update:
             if "loss" not in seen[-1]:
                 raise ValueError(f"expected a loss named 'loss' to lessen, got {', '.join(seen[-1]) or 'none'}")
             loss = seen[-1]["loss"]
-            act(_FINITE, (loss,), {})
+            apply_effect(_FINITE, (loss,), {})
             loss.backward(free=True)
             return loss
 

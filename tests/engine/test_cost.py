@@ -36,7 +36,7 @@ TRACKED: Final = 2.1  # objects for the garbage collector: the tensor, the tuple
 BLOCKS: Final = 4.1  # of memory, for those two, the array and the number of its creation
 
 STEP: Final = {"call": 205, "c_call": 160}  # 191 and 145: forward, backward and update of two layers, a ReLU and a loss
-LARGE: Final = 1  # arrays as large as the largest parameter made in one step: that parameter's gradient
+MIN_SPLIT_ELEMENTS: Final = 1  # arrays as large as the largest parameter made in one step: that parameter's gradient
 
 
 def chain(links: int, batch: tuple[int, ...] = (), w: tuple[int, ...] = (), b: tuple[int, ...] = ()) -> ag.Tensor:
@@ -171,5 +171,5 @@ def test_calls_in_a_training_step():
 
 def test_a_training_step_makes_no_large_array_but_the_gradient():
     step, largest = training_step(), 100 * 784 * np.dtype(np.float32).itemsize
-    assert arrays_of(largest, step) > LARGE, "the first step makes the optimizer's state, and must count more"
-    assert arrays_of(largest, step) <= LARGE
+    assert arrays_of(largest, step) > MIN_SPLIT_ELEMENTS, "the first step makes the optimizer's state, and must count more"
+    assert arrays_of(largest, step) <= MIN_SPLIT_ELEMENTS

@@ -21,19 +21,19 @@ from samples.pool import pools
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.memory import threads as pair
-from autograd_mini.memory.threads import WORTH, in_pair
+from autograd_mini.memory.threads import MIN_SPLIT_NS, split_work
 from autograd_mini.primitive import arrays
 from autograd_mini.testing import arrays as drawn
 
 
 @pytest.fixture(autouse=True)
 def everything_is_worth_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair, "WORTH", -math.inf)
+    monkeypatch.setattr(pair, "MIN_SPLIT_NS", -math.inf)
 
 
 def names() -> list[str]:
     """The threads that the halves ran in."""
-    return in_pair(lambda part: threading.current_thread().name, 4, WORTH)
+    return split_work(lambda part: threading.current_thread().name, 4, MIN_SPLIT_NS)
 
 
 def blas() -> set[int]:
@@ -43,16 +43,16 @@ def blas() -> set[int]:
 def test_halves_cover_everything_in_order() -> None:
     for count in range(6):
         with ag.threads(2):
-            found = in_pair(lambda part, count=count: list(range(count))[part], count, WORTH)
+            found = split_work(lambda part, count=count: list(range(count))[part], count, MIN_SPLIT_NS)
         assert [k for half in found for k in half] == list(range(count))
         assert len(found) == 1 + (count > 1)
 
 
 def test_small_work_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair, "WORTH", 10)
+    monkeypatch.setattr(pair, "MIN_SPLIT_NS", 10)
     with ag.threads(2):
-        assert in_pair(lambda part: part, 4, 9) == [slice(0, 4)]
-        assert in_pair(lambda part: part, 4, 10) == [slice(0, 2), slice(2, 4)]
+        assert split_work(lambda part: part, 4, 9) == [slice(0, 4)]
+        assert split_work(lambda part: part, 4, 10) == [slice(0, 2), slice(2, 4)]
 
 
 def test_the_helper_works_only_inside_threads_2() -> None:
@@ -69,7 +69,7 @@ def test_the_helper_works_only_inside_threads_2() -> None:
 
 def test_nested_work_stays_in_its_thread_and_whole() -> None:
     with ag.threads(2):
-        outer = in_pair(lambda part: (threading.current_thread().name, names()), 2, WORTH)
+        outer = split_work(lambda part: (threading.current_thread().name, names()), 2, MIN_SPLIT_NS)
     for name, inner in outer:
         assert inner == [name]
 
@@ -91,7 +91,7 @@ def test_threads_that_share_the_helper_all_get_their_own_results() -> None:
     def user(k: int) -> None:
         with ag.threads(2):
             for _ in range(200):
-                if in_pair(lambda part: (k, part), 8, WORTH) != [(k, slice(0, 4)), (k, slice(4, 8))]:
+                if split_work(lambda part: (k, part), 8, MIN_SPLIT_NS) != [(k, slice(0, 4)), (k, slice(4, 8))]:
                     wrong.append(k)
 
     users = [threading.Thread(target=user, args=(k,)) for k in range(4)]
@@ -119,16 +119,16 @@ def test_an_error_arrives_when_both_halves_have_ended(failing: int) -> None:
 
     with ag.threads(2):
         with pytest.raises(ValueError, match=f"half {failing % 2}"):
-            in_pair(work, 2, WORTH)
+            split_work(work, 2, MIN_SPLIT_NS)
         assert sorted(ended) == [0, 1]
-        assert in_pair(lambda part: 1, 2, WORTH) == [1, 1]
+        assert split_work(lambda part: 1, 2, MIN_SPLIT_NS) == [1, 1]
 
 
 def test_the_helper_ignores_the_warnings_that_its_caller_ignores() -> None:
     with ag.threads(2), np.errstate(over="ignore"):
-        in_pair(lambda part: np.exp(np.float32([1000.0])), 2, WORTH)
+        split_work(lambda part: np.exp(np.float32([1000.0])), 2, MIN_SPLIT_NS)
     with ag.threads(2), np.errstate(over="raise"), pytest.raises(FloatingPointError):
-        in_pair(lambda part: np.exp(np.float32([1000.0 if part.start else 0.0])), 2, WORTH)
+        split_work(lambda part: np.exp(np.float32([1000.0 if part.start else 0.0])), 2, MIN_SPLIT_NS)
 
 
 def test_blas_gets_back_what_it_had() -> None:
@@ -157,11 +157,11 @@ def test_a_forked_child_has_a_helper_of_its_own() -> None:
     code = """
 import os, sys
 import autograd_mini as ag
-from autograd_mini.pair import in_pair, WORTH
+from autograd_mini.memory.threads import MIN_SPLIT_NS, split_work
 with ag.threads(2):
-    in_pair(lambda part: part, 2, WORTH)
+    split_work(lambda part: part, 2, MIN_SPLIT_NS)
     child = os.fork()
-    found = in_pair(lambda part: part.start, 2, WORTH)
+    found = split_work(lambda part: part.start, 2, MIN_SPLIT_NS)
     if child == 0:
         os._exit(0 if found == [0, 1] else 1)
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -227,5 +227,5 @@ def test_training_repeats_bit_for_bit_with_one_thread_and_with_two() -> None:
         return [p.data for p in net.parameters()]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autograd_mini.ops.neural.activation.LARGE", 0)
+        patch.setattr("autograd_mini.ops.neural.activation.MIN_SPLIT_ELEMENTS", 0)
         same_bits(*both(run))

@@ -16,6 +16,10 @@ _halves = import_module("autograd_mini.jit.tiling")  # `autograd_mini.jit` is th
 @contextmanager
 def cut() -> Iterator[None]:
     with ExitStack() as stack:
-        for module, name, value in ((pair, "WORTH", 0.0), (_halves, "WORTH", 1e-9), (_halves, "_PIECE", 3)):
+        for module, name, value in (
+            (pair, "MIN_SPLIT_NS", 0.0),
+            (_halves, "MIN_SPLIT_NS", 1e-9),
+            (_halves, "_TILE_ELEMENTS", 3),
+        ):
             stack.enter_context(patch.object(module, name, value))
         yield stack.enter_context(ag.threads(2))

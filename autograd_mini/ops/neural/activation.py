@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...apply import apply, floating
-from ...memory.threads import LARGE, over_halves
+from ...memory.threads import MIN_SPLIT_ELEMENTS, split_elementwise
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from .._make import unary
@@ -88,8 +88,8 @@ def hardtanh(x: TensorLike, lo: float = -1.0, hi: float = 1.0) -> Tensor:
 
 
 def _gate(g: Array, x: Array, slope: float, out: Array | None = None) -> Array:
-    if g.size >= LARGE:
-        return over_halves(lambda g, x, out: np.multiply(g, _slopes(x, slope), out=out), g, x, out=out)
+    if g.size >= MIN_SPLIT_ELEMENTS:
+        return split_elementwise(lambda g, x, out: np.multiply(g, _slopes(x, slope), out=out), g, x, out=out)
     return np.multiply(g, _slopes(x, slope) if slope else x > 0, out=out)
 
 
@@ -113,8 +113,8 @@ Primitive(
 
 
 def _relu(x: Array, out: Array | None = None) -> Array:
-    if x.size >= LARGE:
-        return over_halves(_positive, x, out=out)
+    if x.size >= MIN_SPLIT_ELEMENTS:
+        return split_elementwise(_positive, x, out=out)
     return _positive(x, out)
 
 
@@ -151,8 +151,8 @@ relu6 = unary(
 
 
 def _leaky_relu(x: Array, slope: float, out: Array | None = None) -> Array:
-    if x.size >= LARGE:
-        return over_halves(lambda x, out: _leaky(x, slope, out), x, out=out)
+    if x.size >= MIN_SPLIT_ELEMENTS:
+        return split_elementwise(lambda x, out: _leaky(x, slope, out), x, out=out)
     return _leaky(x, slope, out)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...memory.threads import in_pair
+from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Shape
 
@@ -78,7 +78,7 @@ def fold(sums: Any, channels: int) -> Any:
 
 def total(work: Callable[[slice], Any], rows: Array, cost: float) -> Any:
     """The sum of `work` over both halves of rows; `cost` is in nanoseconds per element."""
-    first, *others = in_pair(work, len(rows), rows.size * cost)
+    first, *others = split_work(work, len(rows), rows.size * cost)
     return sum(others, first)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ...apply import apply, as_operands, floating
-from ...memory.threads import in_pair
+from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from ..shape import reshape
@@ -152,7 +152,7 @@ def _conv2d(
             if bias is not None:
                 _add_bias(maps[at], bias)
 
-    in_pair(convolve, len(x), _cost(y.size // max(1, len(weight)), math.prod(weight.shape[1:]), len(weight)))
+    split_work(convolve, len(x), _cost(y.size // max(1, len(weight)), math.prod(weight.shape[1:]), len(weight)))
     return y.transpose(0, 3, 1, 2)
 
 
@@ -191,7 +191,7 @@ def _conv2d_weight(
         return total
 
     # A cut costs a second sum as large as the weight.
-    _, *others = in_pair(correlate, len(x), _cost(g.size // max(1, filters), inner, filters) - weight.size)
+    _, *others = split_work(correlate, len(x), _cost(g.size // max(1, filters), inner, filters) - weight.size)
     for other in others:
         matrices += other
     return weight.transpose(0, 3, 1, 2)
@@ -266,7 +266,7 @@ def _overlap_add(
             if bias is not None:
                 _add_bias(x[at], bias)
 
-    in_pair(add_up, n, _cost(n * math.prod(out), math.prod(weight.shape[1:]), len(weight)))
+    split_work(add_up, n, _cost(n * math.prod(out), math.prod(weight.shape[1:]), len(weight)))
 
 
 # -- primitives ----------------------------------------------------------------------------------------------------------------

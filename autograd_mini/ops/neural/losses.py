@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...apply import apply, as_floats, cast, floating
-from ...memory.threads import in_pair
+from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike, as_tensor
 from ..reduce import sum as _sum
@@ -126,7 +126,7 @@ def _bce(z: Array, t: Array, out: tuple[Array, Array] | None = None) -> tuple[Ar
             chunk = slice(start, min(start + step, part.stop))
             _bce_chunk(z[chunk], t[chunk] if t.ndim else t, loss[chunk], p[chunk])
 
-    in_pair(rows, len(z), z.size * _BCE_COST)
+    split_work(rows, len(z), z.size * _BCE_COST)
     return loss, p
 
 

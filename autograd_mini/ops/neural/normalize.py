@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...apply import apply, as_operands, floating
-from ...memory.threads import in_pair
+from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Shape, Tensor, TensorLike
 from ..elementwise import sqrt
@@ -48,7 +48,7 @@ def _batch_norm(x: Array, gamma: Array, beta: Array, eps: float, out: tuple[Arra
     centre = spread(mean, rows)
     var = fold(total(centred, rows, 0.3), channels) / count
     slope, shift = spread(gamma / np.sqrt(var + eps), rows), spread(beta, rows)
-    in_pair(scaled, len(rows), rows.size * 0.3)
+    split_work(scaled, len(rows), rows.size * 0.3)
     return from_rows(y, x.shape), placed(mean, mean_into), placed(var, var_into)
 
 
@@ -74,7 +74,7 @@ def _batch_norm_backward(
     along, sums = (fold(found, channels) for found in total(products, rows, 0.4))
     along *= inverse
     tilt, shift, scale = (spread(v, rows) for v in (-inverse * along / count, -sums / count, gamma * inverse))
-    in_pair(projected, len(rows), rows.size * 0.5)
+    split_work(projected, len(rows), rows.size * 0.5)
     return from_rows(d, g.shape), placed(along, along_into), placed(sums, sums_into)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...apply import apply, floating
-from ...memory.threads import in_pair
+from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from .channels import placed
@@ -79,7 +79,7 @@ def _max_pool2d(
             found = np.multiply(best > former, index.dtype.type(k))
             np.maximum(place, found, out=place)
 
-    in_pair(search, len(x), x.size * _PIXEL)
+    split_work(search, len(x), x.size * _PIXEL)
     return largest, index
 
 
@@ -113,7 +113,7 @@ def _pool_scatter(
             else:
                 pixels += mine * (chosen == k)
 
-    in_pair(put, len(g), whole.size * _PIXEL)
+    split_work(put, len(g), whole.size * _PIXEL)
     return inside if inside is out else placed(inside, out)
 
 
