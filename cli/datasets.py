@@ -24,7 +24,8 @@ def load(recipe: Recipe) -> nn.data.Dataset:
 
     Of a folder, every fifth picture or so of each class is a test image, always the same ones, and all are held in memory.
 
-    >>> from autograd_mini.models import datasets, recipes
+    >>> from autograd_mini.cli import datasets
+    >>> from autograd_mini.models import recipes
     >>> datasets.load(recipes.RECIPES["mlp", "digits"]).name
     'digits'
     """
@@ -51,7 +52,8 @@ def image_shape(recipe: Recipe) -> Shape:
     """(C, H, W) of a recipe's images; pictures in a folder are scaled to what the model draws.
 
     >>> from dataclasses import replace
-    >>> from autograd_mini.models import datasets, recipes
+    >>> from autograd_mini.cli import datasets
+    >>> from autograd_mini.models import recipes
     >>> datasets.image_shape(replace(recipes.RECIPES["dcgan", "cifar10"], data="pictures", options={"side": 64}))
     (3, 64, 64)
     """
