@@ -212,8 +212,8 @@ def squeeze(x: TensorLike, axis: Axis = None) -> Tensor:
     return reshape(x, tuple(n for i, n in enumerate(shape) if i not in axes))
 
 
-def flatten(x: TensorLike, start: int = 0, end: int = -1) -> Tensor:
-    """Axes `start` to `end`, both included, joined into one.
+def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Axes `start_dim` to `end_dim`, both included, joined into one.
 
     >>> import autograd_mini as ag
     >>> ag.flatten(ag.Tensor([[[1.0], [2.0]]]), 1).shape
@@ -223,9 +223,9 @@ def flatten(x: TensorLike, start: int = 0, end: int = -1) -> Tensor:
     if x._data.ndim == 0:
         return reshape(x, (1,))
     shape = x._data.shape
-    i, j = canonical_axis("flatten", start, len(shape)), canonical_axis("flatten", end, len(shape))
+    i, j = canonical_axis("flatten", start_dim, len(shape)), canonical_axis("flatten", end_dim, len(shape))
     if i > j:
-        raise ValueError(f"flatten: start {start} lies behind end {end}")
+        raise ValueError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim}")
     return reshape(x, (*shape[:i], math.prod(shape[i : j + 1]), *shape[j + 1 :]))
 
 

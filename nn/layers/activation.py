@@ -12,7 +12,7 @@ class Activation(Applied):
 
     >>> from autograd_mini import nn
     >>> nn.LeakyReLU(0.2)
-    LeakyReLU(slope=0.2)
+    LeakyReLU(negative_slope=0.2)
     """
 
 
@@ -25,8 +25,8 @@ class ReLU(Activation, function=ag.relu):
     """
 
 
-class LeakyReLU(Activation, function=ag.leaky_relu, slope=0.01):
-    """x for x > 0, else slope · x; the slope's default is PyTorch's.
+class LeakyReLU(Activation, function=ag.leaky_relu, negative_slope=0.01):
+    """x for x > 0, else negative_slope · x. The default is PyTorch's.
 
     >>> from autograd_mini import nn
     >>> nn.LeakyReLU(0.1)([-2.0, 3.0])
@@ -70,8 +70,8 @@ class ReLU6(Activation, function=ag.relu6):
     """
 
 
-class Hardtanh(Activation, function=ag.hardtanh, lo=-1.0, hi=1.0):
-    """x limited to [lo, hi].
+class Hardtanh(Activation, function=ag.hardtanh, min_val=-1.0, max_val=1.0):
+    """x limited to [min_val, max_val].
 
     >>> from autograd_mini import nn
     >>> nn.Hardtanh()([-2.0, 0.5])

@@ -38,7 +38,7 @@ class Linear(Layer):
 
 
 class Flatten(Layer):
-    """Joins the axes `start` to `end`, both included; by default all but the batch: (N, C, H, W) → (N, C·H·W).
+    """Joins the axes `start_dim` to `end_dim`, both included; by default all but the batch: (N, C, H, W) → (N, C·H·W).
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -46,18 +46,18 @@ class Flatten(Layer):
     (2, 12)
     """
 
-    def __init__(self, start: int = 1, end: int = -1):
-        self.start, self.end = start, end
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, x: TensorLike) -> Tensor:
-        return ag.flatten(x, self.start, self.end)
+        return ag.flatten(x, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
-        return f"start={self.start}, end={self.end}"
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
 class Unflatten(Layer):
-    """Splits one axis into several of the lengths `sizes`, one of which may be −1: the inverse of `Flatten`.
+    """Splits one axis into several of the lengths `unflattened_size`, one of which may be −1: the inverse of `Flatten`.
 
     ValueError where the lengths do not fill the axis, IndexError where there is no such axis.
 
@@ -67,19 +67,23 @@ class Unflatten(Layer):
     (5, 3, 2, 2)
     """
 
-    def __init__(self, axis: int, sizes: tuple[int, ...]):
-        self.axis, self.sizes = axis, tuple(sizes)
+    def __init__(self, dim: int, unflattened_size: tuple[int, ...]):
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
-        axis = self.axis + x.ndim if self.axis < 0 else self.axis
+        axis = self.dim + x.ndim if self.dim < 0 else self.dim
         if not 0 <= axis < x.ndim:
             raise IndexError(f"no such axis in an input of shape {x.shape}")
-        length, known = x.shape[axis], math.prod(n for n in self.sizes if n != -1)
-        sizes = [length // known if n == -1 and known else n for n in self.sizes]  # by the axis alone: a batch may be empty
+        length, known = x.shape[axis], math.prod(n for n in self.unflattened_size if n != -1)
+        sizes = [
+            length // known if n == -1 and known else n for n in self.unflattened_size
+        ]  # by the axis alone: a batch may be empty
         if math.prod(sizes) != length:
-            raise ValueError(f"an axis of length {length} does not split into {self.sizes}, in an input of shape {x.shape}")
+            raise ValueError(
+                f"an axis of length {length} does not split into {self.unflattened_size}, in an input of shape {x.shape}"
+            )
         return ag.reshape(x, (*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
 
     def extra_repr(self) -> str:
-        return f"axis={self.axis}, sizes={self.sizes}"
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

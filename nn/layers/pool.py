@@ -9,14 +9,14 @@ from .base import Applied
 
 class MaxPool2d(
     Applied,
-    function=lambda x, kernel_size, **at: ag.max_pool2d(x, kernel_size, **at),
+    function=ag.max_pool2d,
     kernel_size=...,
     stride=None,
     padding=0,
     dilation=1,
     ceil_mode=False,
 ):
-    """The largest pixel of every window: (N, C, H, W) → (N, C, H′, W′). The stride is the kernel's size unless given.
+    """The largest pixel of every window: (N, C, H, W) → (N, C, H′, W′). `stride` defaults to `kernel_size`.
 
     See `ag.max_pool2d`.
 
@@ -28,14 +28,14 @@ class MaxPool2d(
 
 class AvgPool2d(
     Applied,
-    function=lambda x, kernel_size, **at: ag.avg_pool2d(x, kernel_size, **at),
+    function=ag.avg_pool2d,
     kernel_size=...,
     stride=None,
     padding=0,
     ceil_mode=False,
     count_include_pad=True,
 ):
-    """The mean pixel of every window: (N, C, H, W) → (N, C, H′, W′). The stride is the kernel's size unless given.
+    """The mean pixel of every window: (N, C, H, W) → (N, C, H′, W′). `stride` defaults to `kernel_size`.
 
     See `ag.avg_pool2d`.
 
@@ -45,7 +45,7 @@ class AvgPool2d(
     """
 
 
-class AdaptiveAvgPool2d(Applied, function=lambda x, output_size: ag.adaptive_avg_pool2d(x, output_size), output_size=...):
+class AdaptiveAvgPool2d(Applied, function=ag.adaptive_avg_pool2d, output_size=...):
     """Means over a grid of `output_size` (an int, or h, w) windows: (N, C, H, W) → (N, C, h, w). See `ag.adaptive_avg_pool2d`.
 
     >>> from autograd_mini import nn
@@ -56,7 +56,7 @@ class AdaptiveAvgPool2d(Applied, function=lambda x, output_size: ag.adaptive_avg
 
 class Upsample(
     Applied,
-    function=lambda x, scale_factor, **at: ag.upsample(x, scale_factor, **at),
+    function=ag.upsample,
     size=None,
     scale_factor=None,
     mode="nearest",

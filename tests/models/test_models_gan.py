@@ -63,7 +63,7 @@ def test_the_64_pixel_dcgan_matches_the_paper() -> None:
     kinds = [type(layer).__name__ for layer in gan.discriminator.body]
     assert kinds == ["Conv2d", "LeakyReLU"] + ["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3
     assert isinstance(gan.generator[-1], nn.Tanh)
-    slopes = {m.settings["slope"] for m in gan.modules() if isinstance(m, nn.LeakyReLU)}
+    slopes = {m.settings["negative_slope"] for m in gan.modules() if isinstance(m, nn.LeakyReLU)}
     assert slopes == {0.2}
 
 

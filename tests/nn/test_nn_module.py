@@ -246,8 +246,8 @@ def test_lengths_that_do_not_fill_the_axis_are_refused(sizes: tuple[int, ...], b
 
 
 def test_activations_take_their_settings_by_place_or_name_and_no_others() -> None:
-    assert nn.LeakyReLU(0.5)([-1.0]).item() == nn.LeakyReLU(slope=0.5)([-1.0]).item() == -0.5
-    for settings in ({"slop": 1}, {"slope": 1, "x": 2}):
+    assert nn.LeakyReLU(0.5)([-1.0]).item() == nn.LeakyReLU(negative_slope=0.5)([-1.0]).item() == -0.5
+    for settings in ({"slop": 1}, {"negative_slope": 1, "x": 2}):
         with pytest.raises(TypeError, match="LeakyReLU: takes"):
             nn.LeakyReLU(**settings)
     with pytest.raises(TypeError, match="ReLU: takes"):

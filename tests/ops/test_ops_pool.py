@@ -32,7 +32,7 @@ def test_max_pool_equals_its_definition(data: Any, found: Any, dtype: Any) -> No
     shape, params = found
     x = data.draw(drawn(shape, dtype))
     rows, columns = (
-        windows(shape[2 + i], *(params[k][i] for k in ("kernel", "stride", "padding", "dilation")), params["ceil_mode"])
+        windows(shape[2 + i], *(params[k][i] for k in ("kernel_size", "stride", "padding", "dilation")), params["ceil_mode"])
         for i in (0, 1)
     )
     expected = np.full((*shape[:2], len(rows), len(columns)), -np.inf)
@@ -62,7 +62,7 @@ def test_avg_pool_equals_its_definition(data: Any, found: Any, include: bool) ->
     """Sum of the real pixels over the window's size clipped to the padded image, or over their number."""
     shape, params = found
     x = data.draw(drawn(shape))
-    kernel, stride, padding, ceil_mode = (params[k] for k in ("kernel", "stride", "padding", "ceil_mode"))
+    kernel, stride, padding, ceil_mode = (params[k] for k in ("kernel_size", "stride", "padding", "ceil_mode"))
     rows, columns = (windows(shape[2 + i], kernel[i], stride[i], padding[i], 1, ceil_mode) for i in (0, 1))
     y = ag.avg_pool2d(ag.from_numpy(x), kernel, stride, padding, ceil_mode, include)
     assert y.shape == (*shape[:2], len(rows), len(columns))
@@ -158,9 +158,9 @@ def test_results_keep_the_layout(data: Any) -> None:
         (lambda x: ag.max_pool2d(x[0], 2), r"shape \(N, C, H, W\), got \(2, 3, 3\)"),
         (lambda x: ag.max_pool2d(x, 4), r"kernel \(4, 4\) with dilation \(1, 1\) does not fit into input \(1, 2, 3, 3\)"),
         (lambda x: ag.max_pool2d(x, 2, padding=2), r"padding \(2, 2\) may be at most half the kernel \(2, 2\)"),
-        (lambda x: ag.avg_pool2d(x, 0), r"kernel must be at least 1"),
+        (lambda x: ag.avg_pool2d(x, 0), r"kernel_size must be at least 1"),
         (lambda x: ag.adaptive_avg_pool2d(x, (1, 2, 3)), r"size must be an int or a pair"),
-        (lambda x: ag.upsample(x), r"either a scale or a size"),
+        (lambda x: ag.upsample(x), r"either a scale_factor or a size"),
         (lambda x: ag.upsample(x, 2, mode="cubic"), r"no mode 'cubic' with align_corners=False"),
         (lambda x: ag.upsample(x, 2, align_corners=True), r"no mode 'nearest' with align_corners=True"),
         (lambda x: ag.upsample(x, 0.1), r"leaves nothing of input \(1, 2, 3, 3\)"),

@@ -23,10 +23,11 @@ def distinct(draw: Any, shape: tuple[int, ...]) -> np.ndarray:
 def pools(draw: Any) -> tuple[tuple[int, ...], dict[str, Any]]:
     """An image's shape and the arguments of a max pool that fits it."""
     pairs = {
-        key: (draw(st.integers(1, hi)), draw(st.integers(1, hi))) for key, hi in (("kernel", 3), ("stride", 3), ("dilation", 2))
+        key: (draw(st.integers(1, hi)), draw(st.integers(1, hi)))
+        for key, hi in (("kernel_size", 3), ("stride", 3), ("dilation", 2))
     }
-    padding = tuple(draw(st.integers(0, k // 2)) for k in pairs["kernel"])
-    size = [d * (k - 1) + 1 + draw(st.integers(0, 2)) for d, k in zip(pairs["dilation"], pairs["kernel"], strict=True)]
+    padding = tuple(draw(st.integers(0, k // 2)) for k in pairs["kernel_size"])
+    size = [d * (k - 1) + 1 + draw(st.integers(0, 2)) for d, k in zip(pairs["dilation"], pairs["kernel_size"], strict=True)]
     return (draw(st.integers(0, 2)), draw(st.integers(1, 2)), *size), {
         **pairs,
         "padding": padding,

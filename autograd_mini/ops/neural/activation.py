@@ -74,14 +74,14 @@ softsign = unary(
 )  # fmt: skip
 
 
-def hardtanh(x: TensorLike, lo: float = -1.0, hi: float = 1.0) -> Tensor:
+def hardtanh(x: TensorLike, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """`clip` to [−1, 1]: the piecewise linear tanh. Slope 0 at both bounds.
 
     >>> import autograd_mini as ag
     >>> ag.hardtanh([-2.0, 0.5, 3.0])
     Tensor([-1. ,  0.5,  1. ])
     """
-    return clip(floating(x), float(lo), float(hi))
+    return clip(floating(x), float(min_val), float(max_val))
 
 
 # -- rectifiers with a kink ------------------------------------------------------------------------------------------
@@ -173,14 +173,14 @@ _LEAKY_RELU = Primitive(
 )
 
 
-def leaky_relu(x: TensorLike, slope: float = 0.01) -> Tensor:
-    """Leaky ReLU: x where positive, else slope · x (slope 0.01 as in PyTorch). Local derivative at 0: the slope.
+def leaky_relu(x: TensorLike, negative_slope: float = 0.01) -> Tensor:
+    """Leaky ReLU: x where positive, else negative_slope · x (0.01 as in PyTorch). Local derivative at 0: negative_slope.
 
     >>> import autograd_mini as ag
     >>> ag.leaky_relu([-2.0, 3.0], 0.1)
     Tensor([-0.2,  3. ])
     """
-    return apply(_LEAKY_RELU, (floating(x),), {"slope": float(slope)})
+    return apply(_LEAKY_RELU, (floating(x),), {"slope": float(negative_slope)})
 
 
 def _elu(x: Array, alpha: float, scale: float) -> Array:

@@ -194,7 +194,7 @@ def _fit(
 
 def max_pool2d(
     x: TensorLike,
-    kernel: int | Pair,
+    kernel_size: int | Pair,
     stride: int | Pair | None = None,
     padding: int | Pair = 0,
     dilation: int | Pair = 1,
@@ -202,7 +202,7 @@ def max_pool2d(
 ) -> Tensor:
     """The largest pixel of every window: (N, C, H, W) → (N, C, H′, W′).
 
-    H′ = ⌊(H + 2 padding − dilation (k − 1) − 1) / stride⌋ + 1. `stride` is the kernel's size unless given; padding is −∞;
+    H′ = ⌊(H + 2 padding − dilation (k − 1) − 1) / stride⌋ + 1. `stride` defaults to `kernel_size`; padding is −∞;
     `ceil_mode` rounds H′ up, with windows that reach beyond the border. Of equal pixels the first in row-major order takes
     the gradient. ValueError where no window fits.
 
@@ -211,14 +211,14 @@ def max_pool2d(
     Tensor([[[[4.]]]], shape=(1, 1, 1, 1))
     """
     name = "max_pool2d"
-    image, size, spread = _image(name, x), int_pair(name, "kernel", kernel, 1), int_pair(name, "dilation", dilation, 1)
-    step, around, _ = _fit(name, image._data.shape, size, stride, padding, spread, ceil_mode)
-    return apply(_MAX_POOL, (image,), {"kernel": size, "stride": step, "padding": around, "dilation": spread})[0]
+    image, size, gaps = _image(name, x), int_pair(name, "kernel_size", kernel_size, 1), int_pair(name, "dilation", dilation, 1)
+    step, around, _ = _fit(name, image._data.shape, size, stride, padding, gaps, ceil_mode)
+    return apply(_MAX_POOL, (image,), {"kernel": size, "stride": step, "padding": around, "dilation": gaps})[0]
 
 
 def avg_pool2d(
     x: TensorLike,
-    kernel: int | Pair,
+    kernel_size: int | Pair,
     stride: int | Pair | None = None,
     padding: int | Pair = 0,
     ceil_mode: bool = False,
@@ -234,7 +234,7 @@ def avg_pool2d(
     Tensor([[[[2.5]]]], shape=(1, 1, 1, 1))
     """
     name = "avg_pool2d"
-    image, size, before = _image(name, x), int_pair(name, "kernel", kernel, 1), int_pair(name, "padding", padding, 0)
+    image, size, before = _image(name, x), int_pair(name, "kernel_size", kernel_size, 1), int_pair(name, "padding", padding, 0)
     step, _, out = _fit(name, image._data.shape, size, stride, before, (1, 1), ceil_mode)
     rows, columns = (
         ("average", *facts, bool(count_include_pad))
@@ -243,8 +243,8 @@ def avg_pool2d(
     return apply(RESAMPLE, (image,), {"rows": rows, "columns": columns, "transposed": False})
 
 
-def adaptive_avg_pool2d(x: TensorLike, size: int | Pair) -> Tensor:
-    """Means over a grid of `size` (h, w) windows that cover the image evenly: (N, C, H, W) → (N, C, h, w).
+def adaptive_avg_pool2d(x: TensorLike, output_size: int | Pair) -> Tensor:
+    """Means over a grid of `output_size` (h, w) windows that cover the image evenly: (N, C, H, W) → (N, C, h, w).
 
     Window i spans ⌊i H / h⌋ … ⌈(i + 1) H / h⌉ − 1, as in PyTorch. Size 1 is the mean of the whole image.
 
@@ -253,7 +253,7 @@ def adaptive_avg_pool2d(x: TensorLike, size: int | Pair) -> Tensor:
     Tensor([[[[2.5]]]], shape=(1, 1, 1, 1))
     """
     name = "adaptive_avg_pool2d"
-    image, out = _image(name, x), int_pair(name, "size", size, 1)
+    image, out = _image(name, x), int_pair(name, "output_size", output_size, 1)
     if 0 in image._data.shape[2:]:
         raise ValueError(f"{name}: input {image._data.shape} has no pixels")
     rows, columns = (("adaptive", *lengths) for lengths in zip(image._data.shape[2:], out, strict=True))
