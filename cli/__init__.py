@@ -1,4 +1,4 @@
-"""The command line `autograd-mini`, and the runs that it trains, evaluates, samples from and compares.
+"""The `autograd-mini` command line: trains, evaluates, samples from and compares runs.
 
 Start reading at `main.py` (commands and flags) and `run.py` (one training run and its folder).
 """

@@ -1,4 +1,4 @@
-"""The images that a recipe names: a data set by its name, or the user's own pictures by the path of their folder."""
+"""Loads the images of a recipe: a built-in data set by name, or your own images by the path of their folder."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from autograd_mini.models.gans.conditional_gan import ConditionalGAN
 from autograd_mini.models.recipes import IMAGE_SHAPES, MODELS, RECIPES, Recipe
 from autograd_mini.tensor import Shape
 
-TESTED: Final = 0.2  # the share of a folder's pictures of each class that are test images
-LIKE: Final = ("cifar10", "mnist")  # whose recipes serve for folders: the first that a model has
+TEST_SHARE: Final = 0.2  # share of each class in an image folder that is used for testing
+FALLBACK_DATA: Final = ("cifar10", "mnist")  # an image folder uses the model's recipe for the first of these
 
 
 def load(recipe: Recipe) -> nn.data.Dataset:
-    """The images of a recipe, cut down as it says; DataError and OSError as data sets have them, ValueError for too few images
-    or, for a classifier, for a single class.
+    """Loads the images of a recipe, limited to its classes and its number of images per class.
 
-    Of a folder, every fifth picture or so of each class is a test image, always the same ones, and all are held in memory.
+    In an image folder, about a fifth of each class is used for testing, always the same images. All images are kept in memory.
+    Raises DataError or OSError if the data cannot be read, and ValueError if there are too few images or, for a classifier,
+    only one class.
 
     >>> from autograd_mini.cli import datasets
     >>> from autograd_mini.models import recipes
@@ -30,26 +31,26 @@ def load(recipe: Recipe) -> nn.data.Dataset:
     'digits'
     """
     known = recipe.data in nn.data.DATASETS
-    data = nn.data.DATASETS[recipe.data]() if known else _pictures(Path(recipe.data), image_shape(recipe))
+    data = nn.data.DATASETS[recipe.data]() if known else _load_folder(Path(recipe.data), image_shape(recipe))
     train, test = data.train.only(recipe.classes, recipe.limit_per_class), data.test.only(recipe.classes)
     if issubclass(MODELS[recipe.model], Classifier) and len(present := np.unique(train.labels)) < 2:
         raise ValueError(
-            f"{recipe.model} tells classes apart, and {recipe.data} gives it one alone, {data.classes[present[0]]}"
+            f"{recipe.model} needs at least two classes, but {recipe.data} has only one: {data.classes[present[0]]}"
         )
     return replace(data, train=train, test=test)
 
 
-def _pictures(folder: Path, shape: Shape) -> nn.data.Dataset:
+def _load_folder(folder: Path, shape: Shape) -> nn.data.Dataset:
     channels, height, width = shape
     pictures = nn.data.ImageFolder(folder, (height, width), grey=channels == 1)
-    train, test = nn.data.stratified_split(pictures, [1 - TESTED, TESTED], pictures.labels)
+    train, test = nn.data.stratified_split(pictures, [1 - TEST_SHARE, TEST_SHARE], pictures.labels)
     if not len(test):
-        raise ValueError(f"{folder}: {len(pictures)} pictures are too few to set some apart for testing")
+        raise ValueError(f"{folder}: {len(pictures)} images are too few to keep some for testing")
     return nn.data.Dataset(str(folder), nn.data.Split(*train[:]), nn.data.Split(*test[:]), pictures.classes)
 
 
 def image_shape(recipe: Recipe) -> Shape:
-    """(C, H, W) of a recipe's images; pictures in a folder are scaled to what the model draws.
+    """Returns (C, H, W) of a recipe's images; images in a folder are resized to the model's image size.
 
     >>> from dataclasses import replace
     >>> from autograd_mini.cli import datasets
@@ -59,15 +60,15 @@ def image_shape(recipe: Recipe) -> Shape:
     """
     if recipe.data in IMAGE_SHAPES:
         return IMAGE_SHAPES[recipe.data]
-    channels, *size = IMAGE_SHAPES[_like(recipe.model)]
+    channels, *size = IMAGE_SHAPES[_fallback_data(recipe.model)]
     side = recipe.options.get("side")
     return (channels, side, side) if side else (channels, *size)
 
 
 def recipe_for_folder(model: str, folder: Path) -> Recipe:
-    """The recipe of a model for pictures in a folder: that for CIFAR-10 or, where the model has none, for MNIST, then in grey.
+    """Returns the recipe of a model for an image folder, based on its CIFAR-10 recipe or, if it has none, on its MNIST recipe.
 
-    FileNotFoundError where there are no pictures.
+    With the MNIST recipe, images are converted to greyscale. Raises FileNotFoundError if the folder has no images.
 
     >>> import pathlib, tempfile
     >>> from PIL import Image
@@ -79,7 +80,7 @@ def recipe_for_folder(model: str, folder: Path) -> Recipe:
     >>> recipe_for_folder("mlp", root).sizes
     (3072, 512, 2)
     """
-    recipe = replace(RECIPES[model, _like(model)], data=str(folder.resolve()))
+    recipe = replace(RECIPES[model, _fallback_data(model)], data=str(folder.resolve()))
     classes = len(nn.data.ImageFolder(folder).classes)
     if issubclass(MODELS[model], Classifier):
         return replace(recipe, sizes=(*recipe.sizes[:-1], classes))
@@ -88,5 +89,5 @@ def recipe_for_folder(model: str, folder: Path) -> Recipe:
     return recipe
 
 
-def _like(model: str) -> str:
-    return next(name for name in LIKE if (model, name) in RECIPES)
+def _fallback_data(model: str) -> str:
+    return next(name for name in FALLBACK_DATA if (model, name) in RECIPES)

@@ -1,6 +1,6 @@
-"""What a trained model is worth, as tables: `EVALUATIONS` says which measures there are for which kind of model.
+"""Evaluates a trained model: `EVALUATIONS` lists the measures for each kind of model.
 
-A measure is a function of a model, its data and K, the number of draws for the bounds on log p(x). It gives named tables.
+A measure takes a model, its data and K, the number of samples for the bounds on log p(x). It returns named tables.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from .tables import Rows
 
 Tables = dict[str, Rows]
 
-AT_ONCE: Final = 1000
+BATCH_SIZE: Final = 1000
 NEIGHBOURS: Final = 5
-POINTS: Final = 2000  # images whose neighbours in latent space are looked at
+POINTS: Final = 2000  # images whose nearest neighbours in latent space are compared
 
 
 def classification(model: Classifier, data: nn.data.Dataset, k: int) -> Tables:
-    """Accuracy on the test images, and which classes are taken for which."""
-    answers = metrics.predictions(model, data.test)
-    right = answers == data.test.labels
-    rows = zip(data.classes, metrics.confusion_matrix(data.test.labels, answers, len(data.classes)), strict=True)
+    """Returns the accuracy on the test images and the confusion matrix."""
+    predicted = metrics.predictions(model, data.test)
+    right = predicted == data.test.labels
+    rows = zip(data.classes, metrics.confusion_matrix(data.test.labels, predicted, len(data.classes)), strict=True)
     return {
         "classification": [{"test images": len(right), "accuracy": float(right.mean()), "errors": int((~right).sum())}],
-        "confusion: true class by row, answer by column": [
+        "confusion: true class by row, predicted class by column": [
             {"": name, **dict(zip(data.classes, row.tolist(), strict=True))} for name, row in rows
         ],
     }
 
 
 def reconstruction(model: LatentModel, data: nn.data.Dataset, k: int) -> Tables:
-    """How near test images come back from latent space, and how well classes lie apart in it."""
+    """Returns the reconstruction error on test images and the accuracy of nearest neighbours in latent space."""
     errors, points = [], []
-    for images, _ in nn.data.DataLoader(data.test, batch_size=AT_ONCE):
+    for images, _ in nn.data.DataLoader(data.test, batch_size=BATCH_SIZE):
         errors.append(np.square((model.reconstruct(images) - images).numpy()).reshape(len(images), -1).mean(axis=1))
         with ag.no_grad():
             points.append(model.latent(images).numpy())
@@ -62,7 +62,9 @@ def reconstruction(model: LatentModel, data: nn.data.Dataset, k: int) -> Tables:
 
 
 def likelihood(model: Variational, data: nn.data.Dataset, k: int) -> Tables:
-    """Bounds on log p(x) in nats, and how many latent dimensions are in use; of binary images where it learnt from those."""
+    """Returns bounds on log p(x) in nats and the number of active latent dimensions.
+
+    Images are binarized if the model was trained on binarized images."""
     images = ag.bernoulli(data.test.images).numpy() if model.binarize else data.test.images
     bound = f"−L_{k}"
     return {
@@ -77,7 +79,7 @@ def likelihood(model: Variational, data: nn.data.Dataset, k: int) -> Tables:
 
 
 def generation(model: Variational | AdversarialModel, data: nn.data.Dataset, k: int) -> Tables:
-    """Generated images in the eyes of the data set's own classifier, beside real ones; nothing where it has no classifier."""
+    """Scores generated and real images with the data set's classifier; returns no tables if it has no classifier."""
     if ("cnn", data.name) not in RECIPES:
         return {}
     report = metrics.Judge(data).report(lambda n: _images(model.sample(n), data))
@@ -90,13 +92,13 @@ def generation(model: Variational | AdversarialModel, data: nn.data.Dataset, k: 
     }
 
 
-def obedience(model: ConditionalGAN, data: nn.data.Dataset, k: int) -> Tables:
-    """The share of generated images that the data set's own classifier takes for what was asked, class by class."""
+def label_accuracy(model: ConditionalGAN, data: nn.data.Dataset, k: int) -> Tables:
+    """Returns how often the data set's classifier assigns generated images to the requested class, for each class."""
     if ("cnn", data.name) not in RECIPES:
         return {}
     classes = range(model.classes)
-    found = metrics.feature_classifier(data.name).from_batches(model.sample(AT_ONCE, label=c) for c in classes).labels
-    shares = metrics.accuracy_per_class(found, np.repeat(classes, AT_ONCE), model.classes).tolist()
+    found = metrics.feature_classifier(data.name).from_batches(model.sample(BATCH_SIZE, label=c) for c in classes).labels
+    shares = metrics.accuracy_per_class(found, np.repeat(classes, BATCH_SIZE), model.classes).tolist()
     named = dict(zip(data.classes, shares, strict=True))
     return {"share of images that are of the class asked for": [{"all": float(np.mean(shares)), **named}]}
 
@@ -106,13 +108,13 @@ EVALUATIONS: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any, nn.data.D
     (LatentModel, reconstruction),
     (Variational, likelihood),
     ((Variational, AdversarialModel), generation),
-    (ConditionalGAN, obedience),
+    (ConditionalGAN, label_accuracy),
 )
-"""A kind of model, and what is measured of it; a model of several kinds has all of theirs."""
+"""Pairs of a kind of model and a measure; a model of several kinds gets the measures of each."""
 
 
 def evaluate(model: Model, data: nn.data.Dataset, k: int, seed: int = 0) -> Tables:
-    """All measures that fit the model, with random draws by `seed`.
+    """Evaluates all measures that apply to the model, with random numbers from `seed`.
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.cli.evaluate import evaluate
@@ -129,5 +131,5 @@ def evaluate(model: Model, data: nn.data.Dataset, k: int, seed: int = 0) -> Tabl
 
 
 def _images(sample: Tensor, data: nn.data.Dataset) -> Tensor:
-    """Samples in the shape of images, where a model draws rows of pixels."""
+    """Reshapes samples to images if the model generates flat rows of pixels."""
     return ag.reshape(sample, len(sample), *data.image_shape) if sample.ndim == 2 else sample

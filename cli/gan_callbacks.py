@@ -1,4 +1,4 @@
-"""What is done beside a GAN's training: Fréchet distances, test errors, samples from the same noise, with averaged weights."""
+"""Callbacks for training GANs: log Fréchet distances and test errors, and run callbacks with averaged weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autograd_mini.models.metrics import Judge
 
 
 class FrechetLog(nn.Callback):
-    """Adds `frechet`, the Fréchet distance of generated images from test images, to each row; see `models.metrics.Judge`."""
+    """Logs `frechet`, the Fréchet distance between generated and test images; see `models.metrics.Judge`."""
 
     def __init__(self, model: AdversarialModel, data: nn.data.Dataset) -> None:
         self.model, self.judge = model, Judge(data)
@@ -23,7 +23,7 @@ class FrechetLog(nn.Callback):
 
 
 class ErrorLog(nn.Callback):
-    """Adds `errors`, how many test images are classified wrongly, to each row."""
+    """Logs `errors`, the number of misclassified test images."""
 
     def __init__(self, model: SemiSupervisedGAN, test: nn.data.Split) -> None:
         self.model = model
@@ -35,9 +35,9 @@ class ErrorLog(nn.Callback):
 
 
 class WithAverage(nn.Callback):
-    """Calls other callbacks with averaged weights in the place of a model's own; with None, as they are.
+    """Calls other callbacks with averaged weights instead of the model's own; with None, uses the model's own weights.
 
-    What they remember or put back, such as the best weights of `nn.EarlyStopping`, are then averages.
+    What they store or restore, such as the best weights of `nn.EarlyStopping`, are then averaged weights.
 
     >>> from autograd_mini import models, nn
     >>> from autograd_mini.cli.gan_callbacks import WithAverage
@@ -49,7 +49,7 @@ class WithAverage(nn.Callback):
         self.average, self.callbacks = average, callbacks
 
     def applied(self) -> AbstractContextManager[Any]:
-        """Inside, the parameters hold their averages."""
+        """Returns a context manager inside which the parameters hold their averages."""
         return self.average.applied() if self.average else nullcontext()
 
     def after_row(self, trainer: nn.Trainer, row: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Plots of models with a latent space, each a function of a model, its data and the file to write. `PLOTS` is the table."""
+"""Plots of models with a latent space. Each function takes a model, its data and the file to write; `PLOTS` lists them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from autograd_mini.models.autoencoders.latent import LatentModel
 from autograd_mini.models.autoencoders.variational import Variational
 from autograd_mini.tensor import Array, Shape, TensorLike, as_tensor
 
-SHOWN: Final = 10  # images beside what the model makes of them
+SHOWN: Final = 10  # images per row
 PAIRS: Final = 8  # rows of interpolation
 SAMPLES: Final = 64
-POINTS: Final = 1000  # images in the picture of latent space
+POINTS: Final = 1000  # images in the plot of latent space
 
 
 def pictures(images: TensorLike, shape: Shape) -> Array:
-    """N images of `shape`, (H, W) or (C, H, W), in any shape that starts with N, as plots take them: (N, H, W[, 3]).
+    """Reshapes N images of `shape`, (H, W) or (C, H, W), to the layout that plots expect: (N, H, W[, 3]).
 
     >>> import numpy as np
     >>> from autograd_mini.cli.latent_plots import pictures
@@ -37,14 +37,14 @@ def pictures(images: TensorLike, shape: Shape) -> Array:
 
 
 def plot_reconstructions(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
-    """Test images, and below what comes back from latent space."""
+    """Plots test images above their reconstructions."""
     images = data.test.images[:SHOWN]
     originals, restored = (pictures(x, data.image_shape) for x in (images, model.reconstruct(images)))
     viz.plot_reconstructions(originals, restored, path, image_shape=originals.shape[1:])
 
 
-def plot_restored(model: DenoisingAutoencoder, data: nn.data.Dataset, path: Path) -> None:
-    """Test images, how they are corrupted, and what the model makes of that, in three rows."""
+def plot_denoising(model: DenoisingAutoencoder, data: nn.data.Dataset, path: Path) -> None:
+    """Plots test images, corrupted images and restored images in three rows."""
     images = data.test.images[:SHOWN]
     with ag.no_grad():
         corrupted = model.corrupt(as_tensor(images))
@@ -53,9 +53,9 @@ def plot_restored(model: DenoisingAutoencoder, data: nn.data.Dataset, path: Path
 
 
 def plot_latent(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
-    """Test images as points in latent space, coloured by class; of more than two dimensions, the two principal components."""
+    """Plots test images as points in latent space, coloured by class; projects more than two dimensions by PCA."""
     points, labels = _points(model, data), data.test.labels[:POINTS]
-    dimensions = points.shape[1] if len(points) > 1 else 0  # a single point has no place among others
+    dimensions = points.shape[1] if len(points) > 1 else 0  # PCA needs at least two points
     if dimensions == 2:
         viz.plot_scatter(points, labels, path, title="test images in latent space")
     elif dimensions > 2:
@@ -65,12 +65,12 @@ def plot_latent(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
 
 
 def plot_plane(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
-    """What the decoder makes of a square of the plane around the test images; for two latent dimensions alone."""
+    """Plots decoded images on a square grid around the test images; only for two latent dimensions."""
     points = _points(model, data)
     if points.shape[1] != 2:
         return
     low, high = np.quantile(points, (0.02, 0.98), axis=0)
-    half = (high - low).max() / 2  # the same both ways, so that images keep their shape
+    half = (high - low).max() / 2  # the same in both directions, to keep the aspect ratio
     (left, bottom), (right, top) = ((low + high) / 2 - half).tolist(), ((low + high) / 2 + half).tolist()
     viz.plot_latent_plane(
         lambda z: pictures(model.decode(z), data.image_shape),
@@ -81,7 +81,7 @@ def plot_plane(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
 
 
 def plot_interpolation(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
-    """In each row the way through latent space from one test image to another."""
+    """Plots an interpolation in latent space between two test images in each row."""
     images = data.test.images
     if len(images) >= 2 * PAIRS:
         lines = [model.interpolate(images[i], images[PAIRS + i], SHOWN) for i in range(PAIRS)]
@@ -89,23 +89,23 @@ def plot_interpolation(model: LatentModel, data: nn.data.Dataset, path: Path) ->
 
 
 def plot_samples(model: Variational, data: nn.data.Dataset, path: Path) -> None:
-    """New images."""
+    """Plots new images."""
     viz.plot_images(pictures(model.sample(SAMPLES), data.image_shape), path)
 
 
 PLOTS: Final[tuple[tuple[str, type, Callable[[Any, nn.data.Dataset, Path], None]], ...]] = (
     ("reconstructions.png", LatentModel, plot_reconstructions),
-    ("restored.png", DenoisingAutoencoder, plot_restored),
+    ("restored.png", DenoisingAutoencoder, plot_denoising),
     ("latent.png", LatentModel, plot_latent),
     ("plane.png", LatentModel, plot_plane),
     ("interpolation.png", LatentModel, plot_interpolation),
     ("samples.png", Variational, plot_samples),
 )
-"""File name, the kind of model that has such a plot, and who draws it."""
+"""File name, the kind of model it applies to, and the plot function."""
 
 
 def principal_components(points: Array, count: int) -> Array:
-    """Points (N, D) projected onto their `count` directions of largest variance, (N, count); Pearson 1901.
+    """Projects points (N, D) onto their `count` directions of largest variance, (N, count); Pearson 1901.
 
     >>> import numpy as np
     >>> from autograd_mini.cli.latent_plots import principal_components

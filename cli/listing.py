@@ -1,4 +1,4 @@
-"""What there is: models, data, presets, exercises and ablations, and the runs in a folder, as tables."""
+"""Lists models, data, presets, exercises, ablations and the runs in a folder as tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from autograd_mini.models.recipes import IMAGE_SHAPES, MODELS, PRESETS, RECIPES
 
-from .compare import history, told
+from .compare import format_row, history
 from .run import CONFIG, stored_recipe
 from .scripts import scripts
 from .tables import Rows
@@ -19,7 +19,7 @@ KINDS: Final = ("exercise", "ablation")
 
 
 def listing(runs: Path) -> dict[str, Rows]:
-    """A table for each kind of thing, by its name.
+    """Returns one table for each category, by name.
 
     >>> import pathlib
     >>> from autograd_mini.cli.listing import listing
@@ -56,5 +56,11 @@ def _run(folder: Path) -> dict[str, str | float]:
     try:
         recipe, last = stored_recipe(folder), history(folder)[-1]
     except (OSError, ValueError):
-        return {"run": str(folder), "model": "cannot be read, or has not come to its first row"}
-    return {"run": str(folder), "model": recipe.model, "data": recipe.data, "epoch": last["epoch"], "last row": told(last)}
+        return {"run": str(folder), "model": "unreadable, or no metrics logged yet"}
+    return {
+        "run": str(folder),
+        "model": recipe.model,
+        "data": recipe.data,
+        "epoch": last["epoch"],
+        "last row": format_row(last),
+    }

@@ -1,6 +1,6 @@
-"""The command line, `autograd-mini`: flags in, a recipe or a run's folder out; what is done with it lives in the files beside.
+"""The `autograd-mini` command line: parses commands and options; the other files of this folder do the work.
 
-Whatever the user can put right, a flag, a folder, a missing package, is told in one line on stderr, with exit code 2.
+Errors that the user can fix (an option, a folder, a missing package) print one line to stderr and exit with code 2.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from autograd_mini.models.recipes import MODELS, PRESETS
 
 from . import compare as comparison
 from . import datasets, sampling
-from .evaluate import evaluate as evaluated
+from .evaluate import evaluate as evaluate_model
 from .listing import listing
-from .options import changed, choose
-from .run import DRAWN, Run, fresh_folder, stored_recipe, training_graph
+from .options import choose, override
+from .run import GRAPH_BATCH_SIZE, Run, fresh_folder, stored_recipe, training_graph
 from .scripts import run_script, scripts
 from .tables import Rows, markdown
-from .trained import trained
+from .trained import open_run
 
-USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes, as shells know them
+USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes, by shell convention
 EVALUATION = "evaluation.json"
 # Newer releases of typer carry click inside, older ones depend on it: this is click's base of all usage errors in both.
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -38,7 +38,7 @@ ClickException: Any = typer.BadParameter.__mro__[2]
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Train small models on real images, look at what they have learnt, and draw what backpropagation does.",
+    help="Train small models on real images, inspect what they learn, and draw their computation graphs.",
 )
 
 
@@ -48,20 +48,20 @@ def _argument(help: str, metavar: str | None = None) -> Any:
 
 Folder = Annotated[Path, _argument("The folder of a run.", "RUN")]
 ModelName = Annotated[str, _argument(f"One of {', '.join(MODELS)}.", "MODEL")]
-DataName = Annotated[str, typer.Option(help=f"{', '.join(nn.data.DATASETS)}, or the path of a folder of pictures.")]
-Preset = Annotated[str | None, typer.Option(help="; ".join(f"{name} ({model})" for model, name in PRESETS))]
-Option = Annotated[list[str], typer.Option(metavar="NAME=VALUE", help="An option of the model; may be given several times.")]
-Latent = Annotated[int | None, typer.Option(min=1, help="Latent dimensions, for models that have them.")]
+DataName = Annotated[str, typer.Option(help=f"{', '.join(nn.data.DATASETS)}, or the path of a folder of images.")]
+Preset = Annotated[str | None, typer.Option(help="Variant: " + "; ".join(f"{name} ({model})" for model, name in PRESETS))]
+Option = Annotated[list[str], typer.Option(metavar="NAME=VALUE", help="Set an option of the model; can be repeated.")]
+Latent = Annotated[int | None, typer.Option(min=1, help="Number of latent dimensions, for models with a latent space.")]
 Count = Annotated[int | None, typer.Option(min=1)]
 Rate = Annotated[float | None, typer.Option(min=0, help="Learning rate.")]
-Quick = Annotated[bool, typer.Option("--quick", help="Seconds instead of minutes, on small data.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Run in seconds instead of minutes, on a small data set.")]
 ResultFolder = Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/NAME")]
-Picture = Annotated[Path | None, typer.Option(help="A .png, .svg or .pdf file.", show_default="in the run's folder")]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same draws.")]
+Picture = Annotated[Path | None, typer.Option(help="Output file: .png, .svg or .pdf.", show_default="in the run's folder")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same results.")]
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"autograd-mini {ag.__version__}")
         raise typer.Exit
 
@@ -69,10 +69,10 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _for_all(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_version, help="Which version this is.")
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """What the command takes in front of any other."""
+    """Defines the options that come before a command."""
 
 
 # -- training --------------------------------------------------------------------------------------------------------------
@@ -84,30 +84,37 @@ def train(
     data: DataName = "digits",
     preset: Preset = None,
     option: Option = [],  # noqa: B006
-    classes: Annotated[str | None, typer.Option(help="Only these classes, such as 0,1,2.")] = None,
-    limit_per_class: Annotated[int | None, typer.Option(min=1, help="At most so many training images of each class.")] = None,
-    labelled_per_class: Annotated[int | None, typer.Option(min=1, help="So many of them with labels, for ssgan.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Use only these classes, for example 0,1,2.")] = None,
+    limit_per_class: Annotated[int | None, typer.Option(min=1, help="Use at most N training images of each class.")] = None,
+    labelled_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled images per class, for ssgan.")] = None,
     epochs: Count = None,
-    iterations: Annotated[int | None, typer.Option(min=1, help="So many batches, instead of epochs.")] = None,
-    every: Annotated[int | None, typer.Option(min=1, help="Write down how it goes at each so many batches.")] = None,
+    iterations: Annotated[int | None, typer.Option(min=1, help="Train for N batches instead of epochs.")] = None,
+    every: Annotated[int | None, typer.Option(min=1, help="Log metrics and save a checkpoint every N batches.")] = None,
     latent: Latent = None,
     batch_size: Count = None,
     lr: Rate = None,
     early_stop: Annotated[
-        str | None, typer.Option(metavar="METRIC", help="Stop where this was best: frechet for GANs, val_loss, val_accuracy …")
+        str | None,
+        typer.Option(
+            metavar="METRIC",
+            help="Stop early on this metric and keep the best weights (val_loss, frechet …).",
+        ),
     ] = None,
     frechet: Annotated[
-        bool | None, typer.Option(help="Take a GAN's Fréchet distance with each row.", show_default=False)
+        bool | None, typer.Option(help="Log a GAN's Fréchet distance with the other metrics.", show_default=False)
     ] = None,
-    patience: Annotated[int | None, typer.Option(min=1, help="Stop after so many rows without a better one.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same run, bit for bit.", show_default="0")] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Stop after N logged rows without improvement.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Random seed; reproduces the run bit for bit.", show_default="0")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA-PRESET, -2, … if taken")
     ] = None,
 ) -> None:
-    """Trains a model and fills a folder with its weights, metrics and pictures.
+    """Trains a model and saves its weights, metrics and plots to a folder.
 
-    What is not given comes from the preset, and then from the recipe for this model and data. A run never writes over another.
+    Options that are not set come from the preset, then from the recipe for this model and data. Existing runs are never
+    overwritten.
     """
     flags = {
         "classes": None if classes is None else _numbers(classes),
@@ -123,8 +130,8 @@ def train(
         "patience": patience,
         "seed": seed,
     }
-    with _told():
-        recipe = changed(choose(model, data, preset), flags, option, latent)
+    with _usage_errors():
+        recipe = override(choose(model, data, preset), flags, option, latent)
         name = "-".join(filter(None, (model, Path(recipe.data).name, preset)))
         run = Run(recipe, out or fresh_folder(Path("runs") / name))
     _train(run)
@@ -132,55 +139,55 @@ def train(
 
 @app.command()
 def resume(folder: Folder, epochs: Count = None, iterations: Count = None, lr: Rate = None) -> None:
-    """Goes on with a run that was stopped, by Ctrl-C or by force, as if it had not been; or for longer than was planned."""
-    with _told():
-        recipe = changed(stored_recipe(folder), {"epochs": epochs, "iterations": iterations, "lr": lr})
+    """Resumes an interrupted run, or trains it longer."""
+    with _usage_errors():
+        recipe = override(stored_recipe(folder), {"epochs": epochs, "iterations": iterations, "lr": lr})
         run = Run(recipe, folder, resume=True)
     _train(run)
 
 
 def _train(run: Run) -> None:
-    with _told():
+    with _usage_errors():
         run.train()
-    if run.trainer.interrupted:  # first, as the pictures may be interrupted too
-        print(f"go on with: autograd-mini resume {shlex.quote(str(run.folder))}", file=sys.stderr)
+    if run.trainer.interrupted:  # printed first, because writing the plots may be interrupted too
+        print(f"resume with: autograd-mini resume {shlex.quote(str(run.folder))}", file=sys.stderr)
     if run.trainer.history:
         run.write()
         last = run.trainer.history[-1]
         if run.trainer.stopped:
-            print(f"stopped early: {run.trainer.stopped}, and those weights are kept")
-        print(f"epoch {last['epoch']}: {comparison.told(last)}; results in {run.folder}")
+            print(f"stopped early: {run.trainer.stopped}; those weights are kept")
+        print(f"epoch {last['epoch']}: {comparison.format_row(last)}; results in {run.folder}")
     if run.trainer.interrupted:
         raise typer.Exit(INTERRUPTED)
 
 
-# -- what came of it -------------------------------------------------------------------------------------------------------
+# -- finished runs ---------------------------------------------------------------------------------------------------------
 
 
 @app.command()
 def sample(
     folder: Folder,
-    n: Annotated[int, typer.Option("--n", min=1, help="How many images.")] = 64,
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")] = 64,
     digit: Annotated[
-        int | None, typer.Option(min=0, help="Only images of this class, of a model that was told labels.")
+        int | None, typer.Option(min=0, help="Generate only images of this class, for conditional models.")
     ] = None,
     seed: Seed = 0,
     out: Picture = None,
 ) -> None:
-    """Draws new images from a trained model."""
+    """Generates new images with a trained model."""
     name = "samples.png" if digit is None else f"samples-{digit}.png"
     _draw(folder, seed, out or folder / name, lambda run, path: sampling.draw_samples(run, n, path, digit))
 
 
 @app.command()
 def interpolate(folder: Folder, seed: Seed = 0, out: Picture = None) -> None:
-    """Draws the way through a model's latent space from one image to another, in each row."""
+    """Draws rows of images that interpolate between two images in latent space."""
     _draw(folder, seed, out or folder / sampling.INTERPOLATION, sampling.draw_interpolation)
 
 
 def _draw(folder: Path, seed: int, path: Path, draw: Any) -> None:
-    with _told():
-        run = trained(folder)
+    with _usage_errors():
+        run = open_run(folder)
         ag.manual_seed(seed)
         draw(run, path)
     print(path)
@@ -190,14 +197,14 @@ def _draw(folder: Path, seed: int, path: Path, draw: Any) -> None:
 def evaluate(
     folder: Folder,
     k: Annotated[
-        int, typer.Option("--k", min=1, help="Draws for the bound on log p(x); the literature's number is 5000.")
+        int, typer.Option("--k", min=1, help="Number of samples for the bound on log p(x); the literature uses 5000.")
     ] = 50,
     seed: Seed = 0,
 ) -> None:
-    """Measures a trained model on test images, by all that there is for its kind, and writes evaluation.json beside it."""
-    with _told():
-        run = trained(folder)
-        found = evaluated(run.model, datasets.load(run.recipe), k, seed)
+    """Evaluates a trained model on the test images and writes evaluation.json to its folder."""
+    with _usage_errors():
+        run = open_run(folder)
+        found = evaluate_model(run.model, datasets.load(run.recipe), k, seed)
     _print(found)
     nn.training.checkpoint.write_text(
         folder / EVALUATION, json.dumps({"k": k, "seed": seed, **found}, indent=1, ensure_ascii=False) + "\n"
@@ -207,11 +214,11 @@ def evaluate(
 @app.command()
 def compare(
     folders: Annotated[list[Path], _argument("The folders of runs.", "RUN…")],
-    metric: Annotated[str | None, typer.Option(help="The number to draw.", show_default="one that all have")] = None,
-    out: Annotated[Path, typer.Option(help="A .png, .svg or .pdf file.")] = Path("comparison.png"),
+    metric: Annotated[str | None, typer.Option(help="The metric to plot.", show_default="one that all runs have")] = None,
+    out: Annotated[Path, typer.Option(help="Output file: .png, .svg or .pdf.")] = Path("comparison.png"),
 ) -> None:
-    """Lays runs beside each other: one table of how they ended, one figure of how they came there."""
-    with _told():
+    """Compares runs: a table of their final metrics and a plot of their learning curves."""
+    with _usage_errors():
         runs = {folder: comparison.history(folder) for folder in folders}
         rows = comparison.table(runs)
         comparison.plot(runs, comparison.metric_of(list(runs.values()), metric), out)
@@ -220,7 +227,7 @@ def compare(
 
 
 @app.command(name="list")
-def list_all(runs: Annotated[Path, typer.Option(help="The folder to look for runs in.")] = Path("runs")) -> None:
+def list_all(runs: Annotated[Path, typer.Option(help="Folder to search for runs.")] = Path("runs")) -> None:
     """Lists models, data, presets, exercises, ablations and runs."""
     _print(listing(runs))
 
@@ -235,8 +242,8 @@ def exercise(
     out: ResultFolder = None,
     seed: Seed = 0,
 ) -> None:
-    """Runs an exercise of the lecture: prints what it finds and writes it with its figures into a folder."""
-    _study("exercise", number, quick, out, seed)
+    """Runs an exercise of the lecture, prints its results and saves them with its figures to a folder."""
+    _run_study("exercise", number, quick, out, seed)
 
 
 @app.command()
@@ -246,15 +253,15 @@ def ablation(
     out: ResultFolder = None,
     seed: Seed = 0,
 ) -> None:
-    """Runs an ablation: what each part of a recipe gains, over several seeds, as a table and a figure."""
-    _study("ablation", name, quick, out, seed)
+    """Runs an ablation: measures the gain of each part of a recipe over several seeds, as a table and a figure."""
+    _run_study("ablation", name, quick, out, seed)
 
 
-def _study(kind: str, name: str, quick: bool, out: Path | None, seed: int) -> None:
+def _run_study(kind: str, name: str, quick: bool, out: Path | None, seed: int) -> None:
     """Runs one of the scripts that come with the package."""
     known = scripts(kind)
     if name not in known:
-        raise typer.BadParameter(f"no {kind} {name!r}; there are {', '.join(known)}")
+        raise typer.BadParameter(f"unknown {kind} {name!r}; available: {', '.join(known)}")
     run_script(known[name], [*["--quick"] * quick, *(["--out", str(out)] if out else []), "--seed", str(seed)])
 
 
@@ -265,17 +272,17 @@ def draw(
     preset: Preset = None,
     option: Option = [],  # noqa: B006
     latent: Latent = None,
-    out: Annotated[Path, typer.Option(help="An .svg, .png, .pdf or .dot file.")] = Path("graph.svg"),
+    out: Annotated[Path, typer.Option(help="Output file: .svg, .png, .pdf or .dot.")] = Path("graph.svg"),
 ) -> None:
-    """Draws the graph of a model's training loss on a few random images, as backpropagation walks it."""
-    with _told():
-        recipe = changed(choose(model, data, preset), {}, option, latent)
-        images = np.random.default_rng(0).random((DRAWN, *datasets.image_shape(recipe)), np.float32)
-        training_graph(recipe.build(), images, np.zeros(DRAWN, np.int64)).save(out)
+    """Draws the computation graph of a model's training loss on a few random images."""
+    with _usage_errors():
+        recipe = override(choose(model, data, preset), {}, option, latent)
+        images = np.random.default_rng(0).random((GRAPH_BATCH_SIZE, *datasets.image_shape(recipe)), np.float32)
+        training_graph(recipe.build(), images, np.zeros(GRAPH_BATCH_SIZE, np.int64)).save(out)
     print(out)
 
 
-# -- the door --------------------------------------------------------------------------------------------------------------
+# -- entry point -----------------------------------------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -288,20 +295,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return app(arguments, standalone_mode=False) or 0
     except ClickException as error:
-        return _refuse(error.format_message())
+        return _usage_error(error.format_message())
     except OSError as error:
-        return _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return _usage_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (ModuleNotFoundError, nn.data.DataError, nn.DivergedError, viz.RendererMissing) as error:
-        return _refuse(str(error))
+        return _usage_error(str(error))
     except MemoryError as error:
-        return _refuse(f"not enough memory: {error}")
+        return _usage_error(f"not enough memory: {error}")
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Inside, a ValueError is one that the user can put right."""
+def _usage_errors() -> Iterator[None]:
+    """Turns each ValueError raised inside into a usage error."""
     try:
         yield
     except nn.data.DataError:
@@ -310,8 +317,8 @@ def _told() -> Iterator[None]:
         raise typer.BadParameter(str(error)) from error
 
 
-def _refuse(message: str) -> int:
-    """One line on stderr; none where the help text was shown instead."""
+def _usage_error(message: str) -> int:
+    """Prints one line to stderr, unless the help text was shown instead, and returns the exit code."""
     if message:
         print(f"autograd-mini: {' '.join(message.split())}", file=sys.stderr)
     return USAGE_ERROR

@@ -1,4 +1,4 @@
-"""Drawing from a trained model: new images, of a class if it can be asked for, and the way from one image to another."""
+"""Generates images with a trained model: samples (of one class for conditional models) and interpolations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ INTERPOLATION = "interpolation.png"
 
 
 def draw_samples(run: Trained, n: int, path: Path, label: int | None = None) -> None:
-    """Writes `n` new images in a grid; ValueError where the model cannot draw any, or none of a class that is asked for.
+    """Writes a grid of `n` new images, of the class `label` if it is not None.
+
+    Raises ValueError if the model cannot generate images, or cannot generate images of a requested class.
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES
@@ -27,19 +29,21 @@ def draw_samples(run: Trained, n: int, path: Path, label: int | None = None) -> 
     """
     sample = getattr(run.model, "sample", None)
     if sample is None:
-        raise ValueError(f"{run.recipe.model} cannot draw new images")
+        raise ValueError(f"{run.recipe.model} cannot generate images")
     if label is None:
         images = sample(n)
     elif "label" in inspect.signature(sample).parameters:
         images = sample(n, label=label)
     else:
-        raise ValueError(f"{run.recipe.model} draws without labels, and so no images of a class that is asked for")
+        raise ValueError(f"{run.recipe.model} is not conditional: it cannot generate images of a requested class")
     shape = images.shape[1:] if images.ndim == 4 else datasets.image_shape(run.recipe)
     viz.plot_images(pictures(images, shape), path)
 
 
 def draw_interpolation(run: Trained, path: Path) -> None:
-    """Writes rows of images, each the way through latent space from one image to another; ValueError where there is none.
+    """Writes rows of images that interpolate between two images in latent space.
+
+    Raises ValueError if the model has no latent space.
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES
@@ -50,5 +54,5 @@ def draw_interpolation(run: Trained, path: Path) -> None:
     """
     plots = [plot for name, kind, plot in PLOTS if name == INTERPOLATION and isinstance(run.model, kind)]
     if not plots:
-        raise ValueError(f"{run.recipe.model} has no latent space to go through")
+        raise ValueError(f"{run.recipe.model} has no latent space to interpolate in")
     plots[-1](run.model, datasets.load(run.recipe), path)

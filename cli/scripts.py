@@ -1,4 +1,4 @@
-"""The exercises and ablations that come with the package: modules of `examples/`, found by name and run as programs."""
+"""The exercises and ablations that come with the package: modules of `examples/`, found by name and run as scripts."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ Rows: TypeAlias = Sequence[Mapping[str, Cell]]
 
 
 def markdown(rows: Rows) -> str:
-    """Rows as a Markdown table with even columns, numbers to four digits; where a row lacks a column, its cell is empty.
+    """Formats rows as an aligned Markdown table, with numbers to four digits and empty cells for missing columns.
 
     >>> from autograd_mini.cli.tables import markdown
     >>> print(markdown([{"depth": 2, "norm": 0.123456}, {"depth": 3, "time": "2 s"}]))
@@ -20,7 +20,7 @@ def markdown(rows: Rows) -> str:
     | 3     |        | 2 s  |
     """
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    lines = [columns, *([_text(row.get(column, "")) for column in columns] for row in rows)]
+    lines = [columns, *([_format_cell(row.get(column, "")) for column in columns] for row in rows)]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     header, *body = (
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
@@ -28,7 +28,7 @@ def markdown(rows: Rows) -> str:
     return "\n".join([header, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *body])
 
 
-def _text(value: Cell) -> str:
+def _format_cell(value: Cell) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:.0f}" if value.is_integer() or abs(value) >= 1e4 else f"{value:.4g}"

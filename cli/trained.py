@@ -1,4 +1,4 @@
-"""A training run opened again: its recipe, and its model with the weights it ended with."""
+"""Opens a finished run: its recipe and its model with the final weights."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Trained:
     model: Model
 
 
-def trained(folder: Path) -> Trained:
-    """Opens the run in a folder; of one that was killed, with the weights of its last checkpoint.
+def open_run(folder: Path) -> Trained:
+    """Opens the run in a folder; for an interrupted run, loads the weights of its last checkpoint.
 
-    FileNotFoundError where there is no run, or none that has come to weights; ValueError where its files are damaged.
+    Raises FileNotFoundError if there is no run or no saved weights, and ValueError if its files are damaged.
 
     >>> import pathlib, tempfile
     >>> from dataclasses import replace
     >>> from autograd_mini.models.recipes import RECIPES
     >>> from autograd_mini.cli.run import Run
-    >>> from autograd_mini.cli.trained import trained
+    >>> from autograd_mini.cli.trained import open_run
     >>> run = Run(replace(RECIPES["mlp", "digits"], epochs=1), pathlib.Path(tempfile.mkdtemp()), progress=False)
     >>> run.train()
-    >>> trained(run.folder).recipe == run.recipe
+    >>> open_run(run.folder).recipe == run.recipe
     True
     """
     recipe = stored_recipe(folder)
@@ -46,6 +46,6 @@ def trained(folder: Path) -> Trained:
     try:
         model.load_state_dict(state)
     except (KeyError, ValueError) as error:
-        raise ValueError(f"{folder}: its weights are not those of its recipe: {error}") from error
+        raise ValueError(f"{folder}: the weights do not match the recipe: {error}") from error
     model.eval()
     return Trained(folder, recipe, model)

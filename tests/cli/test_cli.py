@@ -1,4 +1,4 @@
-"""The command line: a run leaves all its results behind, and every mistake is one line on stderr and exit code 2."""
+"""The command line: a run leaves all its results behind, and every error is one line on stderr and exit code 2."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_run_leaves_all_its_results_even_without_a_renderer(
     assert "instead of graph.svg: no Graphviz" in said.err.splitlines()[-1]
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"autograd-mini {ag.__version__}\n"
 
@@ -78,8 +78,8 @@ def test_the_same_seed_gives_the_same_weights_which_the_saved_file_holds(tmp_pat
     assert any(np.any(array != states[2][name]) for name, array in states[0].items())
 
 
-def test_a_run_goes_on_by_its_own_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flags need not be given again: the folder knows them, and ends as one that was never stopped."""
+def test_resume_uses_the_stored_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The options are stored in the folder, and the results are the same as without an interruption."""
     monkeypatch.chdir(tmp_path)
     flags = ["--seed", "7", "--latent", "3", "--batch-size", "50", "--limit-per-class", "20"]
     assert main(["train", "vae", *flags, "--epochs", "3", "--out", "whole"]) == 0
@@ -92,7 +92,7 @@ def test_a_run_goes_on_by_its_own_recipe(tmp_path: Path, monkeypatch: pytest.Mon
         assert Path("whole", name).read_bytes() == Path("runs/vae-digits", name).read_bytes()
 
 
-def test_a_run_may_go_on_with_another_learning_rate(tmp_path: Path) -> None:
+def test_resume_can_change_the_learning_rate(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert main(["train", "mlp", "--limit-per-class", "5", "--epochs", "1", "--out", str(folder)]) == 0
     before = nn.load(folder / "model.safetensors")
@@ -101,8 +101,8 @@ def test_a_run_may_go_on_with_another_learning_rate(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, before[name])
 
 
-def test_a_decaying_rate_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Also for a run that goes on to more epochs than were planned."""
+def test_resume_continues_the_learning_rate_schedule(tmp_path: Path) -> None:
+    """Also for a run that is trained for more epochs than planned."""
     recipe = replace(RECIPES["mlp", "digits"], lr_decay=0.5, limit_per_class=5, epochs=3)
     whole = Run(recipe, tmp_path / "whole", progress=False)
     whole.train()
@@ -114,7 +114,7 @@ def test_a_decaying_rate_goes_on_where_it_was(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, rest.model.state_dict()[name])
 
 
-def test_no_run_writes_over_another(
+def test_a_run_is_never_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -125,11 +125,11 @@ def test_no_run_writes_over_another(
     before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
     assert main([*flags, "--out", "runs/mlp-digits"]) == 2
     said = capsys.readouterr().err
-    assert "holds a run already: go on with it by autograd-mini resume runs/mlp-digits" in said
+    assert "already contains a run: resume it with autograd-mini resume runs/mlp-digits" in said
     assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before
 
 
-def test_a_run_that_diverges_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_diverges_is_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "mlp", "--lr", "1e38", "--epochs", "3", "--out", str(tmp_path / "run")]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("autograd-mini: ")
@@ -137,7 +137,7 @@ def test_a_run_that_diverges_is_told_in_one_line(tmp_path: Path, capsys: pytest.
 
 
 def test_a_preset_changes_the_recipe_and_flags_change_the_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run with a preset has a folder of its own."""
+    """A run with a preset gets a separate folder."""
     monkeypatch.chdir(tmp_path)
     command = ["train", "cnn", "--limit-per-class", "5"]
     assert main([*command, "--preset", "keras-check", "--batch-size", "25"]) == 0
@@ -169,7 +169,7 @@ def nn_names(model: str) -> list[str]:
     return [name for name, _ in RECIPES[model, "digits"].build().named_parameters()]
 
 
-def test_draw_knows_each_data_sets_images_and_each_preset(tmp_path: Path) -> None:
+def test_draw_works_for_each_data_set_and_preset(tmp_path: Path) -> None:
     path = tmp_path / "graph.dot"
     assert main(["draw", "cnn", "--data", "cifar10", "--out", str(path)]) == 0
     assert "max_pool2d" in path.read_text()
@@ -181,11 +181,11 @@ def test_draw_knows_each_data_sets_images_and_each_preset(tmp_path: Path) -> Non
     ("arguments", "told"),
     [
         (["train"], "MODEL"),
-        (["train", "perceptron"], "unknown model 'perceptron'; there are mlp, cnn, ae"),
-        (["train", "vae", "--data", "letters"], "unknown data set 'letters'; there are digits, mnist"),
+        (["train", "perceptron"], "unknown model 'perceptron'; available: mlp, cnn, ae"),
+        (["train", "vae", "--data", "letters"], "unknown data set 'letters'; available: digits, mnist"),
         (
             ["train", "vae", "--data", "cifar10"],
-            "no recipe for vae on cifar10; there are some for digits, mnist, fashion_mnist",
+            "no recipe for vae on cifar10; available for: digits, mnist, fashion_mnist",
         ),
         (["train", "vae", "--bogus"], "--bogus"),
         (["train", "vae", "--epochs", "0"], "--epochs"),
@@ -194,31 +194,31 @@ def test_draw_knows_each_data_sets_images_and_each_preset(tmp_path: Path) -> Non
         (["train", "vae", "--latent", "0"], "--latent"),
         (["train", "mlp", "--latent", "2"], "mlp has no latent space"),
         (["train", "cnn", "--latent", "2"], "cnn has no latent space"),
-        (["train", "cnn", "--preset", "keras"], "no preset 'keras' for cnn; there are keras-check, contest-pool-7"),
-        (["train", "mlp", "--preset", "keras-check"], "no preset 'keras-check' for mlp; there are none"),
-        (["draw", "ae", "--preset", "keras-check"], "no preset 'keras-check' for ae; there are exercise-29"),
+        (["train", "cnn", "--preset", "keras"], "no preset 'keras' for cnn; available: keras-check, contest-pool-7"),
+        (["train", "mlp", "--preset", "keras-check"], "no preset 'keras-check' for mlp; available: none"),
+        (["draw", "ae", "--preset", "keras-check"], "no preset 'keras-check' for ae; available: exercise-29"),
         (["train", "vae", "--classes", "one"], "expected numbers such as 0,1,2, got 'one'"),
         (["train", "vae", "--classes", "0,12"], "no images of class 12"),
-        (["resume", "nowhere"], "config.json: no such file; there is no run here"),
+        (["resume", "nowhere"], "config.json: no such file; this folder does not contain a run"),
         (["train", "vae", "--out", "a_file/run"], "a_file"),
         (["draw", "vae", "--out", "graph.gif"], "expected a name that ends in .svg"),
         (["draw", "vae", "--out", "nowhere/graph.dot"], "nowhere"),
         (["draw", "vae", "--out", "a_file/graph.dot"], "a_file/graph.dot: Not a directory"),
         (["fly"], "fly"),
-        (["train", "vae", "--patience", "3"], "--patience goes with --early-stop"),
-        (["train", "ae", "--frechet"], "--frechet and --no-frechet are for GANs"),
-        (["train", "dcgan", "--no-frechet", "--early-stop", "frechet"], "--no-frechet contradicts it"),
-        (["train", "mlp", "--classes", "3"], "mlp tells classes apart, and digits gives it one alone, 3"),
+        (["train", "vae", "--patience", "3"], "--patience requires --early-stop"),
+        (["train", "ae", "--frechet"], "--frechet and --no-frechet are only for GANs"),
+        (["train", "dcgan", "--no-frechet", "--early-stop", "frechet"], "remove --no-frechet"),
+        (["train", "mlp", "--classes", "3"], "mlp needs at least two classes, but digits has only one: 3"),
         (
             ["train", "mlp", "--early-stop", "f1"],
-            "rows have epoch, iteration, loss, accuracy, val_loss, val_accuracy, not 'f1'",
+            "expected one of epoch, iteration, loss, accuracy, val_loss, val_accuracy, not 'f1'",
         ),
         (["train", "wgan-gp", "--early-stop", "loss"], "iteration, d_loss, d_real, d_fake, g_loss, frechet, not 'loss'"),
         (["train", "gan", "--option", "g_times=twice"], "g_times: expected a value such as 1, got 'twice'"),
         (["train", "ssgan", "--early-stop", "val_loss"], "d_accuracy, g_loss, errors, not 'val_loss'"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(
+def test_an_error_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -268,7 +268,7 @@ def test_ctrl_c_saves_the_run_and_says_so(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"saved to {tmp_path / 'run' / 'checkpoint.safetensors'}" in err
-    assert f"go on with: autograd-mini resume {tmp_path / 'run'}\n" in err
+    assert f"resume with: autograd-mini resume {tmp_path / 'run'}\n" in err
     assert "Traceback" not in err
     assert (tmp_path / "run" / "samples.png").exists()
 

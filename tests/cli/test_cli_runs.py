@@ -1,4 +1,4 @@
-"""What is done with finished runs: evaluate, sample, interpolate, compare, list; and runs on a folder of the user's own pictures."""
+"""Commands for finished runs: evaluate, sample, interpolate, compare, list; and runs on the user's own images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autograd_mini.cli import datasets
 from autograd_mini.cli import options as choose
 from autograd_mini.cli.evaluate import evaluate
 from autograd_mini.cli.run import Run
-from autograd_mini.cli.trained import trained
+from autograd_mini.cli.trained import open_run
 from autograd_mini.models.recipes import MODELS, RECIPES
 
 SHORT = {"mlp": "--epochs", "ae": "--epochs", "vae": "--epochs", "cgan": "--iterations"}
@@ -27,7 +27,7 @@ SHORT = {"mlp": "--epochs", "ae": "--epochs", "vae": "--epochs", "cgan": "--iter
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One short run of each kind that the commands tell apart."""
+    """One short run of each kind that the commands distinguish."""
     root = tmp_path_factory.mktemp("runs")
     for model, length in SHORT.items():
         assert main(["train", model, "--limit-per-class", "20", length, "3", "--out", str(root / model)]) == 0
@@ -35,7 +35,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_evaluation_finds_the_accuracy_that_training_ended_with(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the stored weights and the data anew."""
+    """From the stored weights and the data again."""
     assert main(["evaluate", str(runs / "mlp")]) == 0
     found = json.loads((runs / "mlp" / "evaluation.json").read_text())
     with (runs / "mlp" / "metrics.csv").open() as file:
@@ -66,7 +66,7 @@ def test_a_run_on_some_classes_is_judged_by_these_alone(tmp_path: Path) -> None:
 
 
 def test_more_draws_tighten_the_bound(runs: Path) -> None:
-    vae, data = trained(runs / "vae").model, nn.data.digits()
+    vae, data = open_run(runs / "vae").model, nn.data.digits()
     found = evaluate(vae, data, k=20)["likelihood, nats per test image"][0]
     assert found["−L_20"] < found["−ELBO"]
 
@@ -108,7 +108,7 @@ def test_compare_gives_a_row_and_a_curve_for_each_run(runs: Path, tmp_path: Path
         ("gan", {"iterations": 5, "every": 2}, "iteration", [2, 4, 5]),
     ],
 )
-def test_curves_count_in_what_the_run_counts_in(
+def test_curves_use_the_unit_of_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, length: dict[str, int], unit: str, places: list[int]
 ) -> None:
     figures = []
@@ -138,7 +138,7 @@ def test_list_shows_models_and_runs(runs: Path, capsys: pytest.CaptureFixture[st
     assert main(["list", "--runs", str(runs)]) == 0
     said = capsys.readouterr().out
     (runs / "damaged" / "config.json").unlink()
-    for name in (*MODELS, "report-gan", "cifar10", str(runs / "vae"), "cannot be read"):
+    for name in (*MODELS, "report-gan", "cifar10", str(runs / "vae"), "unreadable"):
         assert f"| {name} " in said or f"{name}" in said, name
     assert main(["list", "--runs", str(runs / "nowhere")]) == 0
     assert capsys.readouterr().out.strip().endswith("runs\n\nnone")
@@ -147,8 +147,8 @@ def test_list_shows_models_and_runs(runs: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["sample", "ae"], "ae cannot draw new images"),
-        (["sample", "vae", "--digit", "3"], "vae draws without labels"),
+        (["sample", "ae"], "ae cannot generate images"),
+        (["sample", "vae", "--digit", "3"], "vae is not conditional"),
         (["sample", "cgan", "--digit", "12"], "labels must lie in 0 … 9, got 12"),
         (["sample", "vae", "--out", "x.gif"], "x.gif: expected a name that ends in .png"),
         (["interpolate", "mlp"], "mlp has no latent space"),
@@ -157,7 +157,7 @@ def test_list_shows_models_and_runs(runs: Path, capsys: pytest.CaptureFixture[st
         (["compare", "nowhere"], "nowhere"),
     ],
 )
-def test_what_a_run_cannot_do_is_told_in_one_line(
+def test_an_unsupported_command_is_reported_in_one_line(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
 ) -> None:
     monkeypatch.chdir(runs)
@@ -174,7 +174,7 @@ def test_weights_of_another_model_are_refused(runs: Path, tmp_path: Path, capsys
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"sizes": [64, 7, 10]}))
     assert main(["evaluate", str(tmp_path)]) == 2
-    assert "its weights are not those of its recipe" in capsys.readouterr().err
+    assert "the weights do not match the recipe" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_weights_of_another_model_are_refused(runs: Path, tmp_path: Path, capsys
         ({"sizes": ["many", 10]}, "mlp with options"),
     ],
 )
-def test_a_recipe_that_somebody_has_spoilt_is_told(
+def test_an_invalid_recipe_is_reported(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], written: dict[str, Any], told: str
 ) -> None:
     folder = tmp_path / "run"
@@ -204,7 +204,7 @@ def test_a_recipe_that_somebody_has_spoilt_is_told(
 
 
 @pytest.mark.parametrize("lacking", ["random", "model.layers.0.weight"])
-def test_a_checkpoint_that_lacks_a_part_is_told(
+def test_an_incomplete_checkpoint_is_reported(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], lacking: str
 ) -> None:
     folder = tmp_path / "run"
@@ -220,10 +220,10 @@ def test_a_checkpoint_that_lacks_a_part_is_told(
     assert "missing" in said
 
 
-def test_a_run_that_was_killed_is_opened_from_its_checkpoint(runs: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_opened_from_its_checkpoint(runs: Path, tmp_path: Path) -> None:
     for name in ("config.json", "checkpoint.safetensors"):
         (tmp_path / name).write_bytes((runs / "mlp" / name).read_bytes())
-    whole, killed = (trained(folder).model.state_dict() for folder in (runs / "mlp", tmp_path))
+    whole, killed = (open_run(folder).model.state_dict() for folder in (runs / "mlp", tmp_path))
     for name, array in whole.items():
         np.testing.assert_array_equal(array, killed[name])
 
@@ -236,7 +236,7 @@ def test_options_of_the_model_are_part_of_the_recipe(tmp_path: Path, capsys: pyt
     assert main([*command, "--option", "beta=4", "--option", "likelihood=gaussian"]) == 0
     assert json.loads((tmp_path / "run" / "config.json").read_text())["options"] == {"beta": 4, "likelihood": "gaussian"}
     for option, told in (
-        ("colour=3", "vae has no option colour; there are activation, likelihood"),
+        ("colour=3", "vae has no option colour; available: activation, likelihood"),
         ("beta", "expected NAME=VALUE, got 'beta'"),
         ("likelihood=poisson", "poisson"),
         ("beta=much", "vae with options {'beta': 'much'}"),
@@ -246,7 +246,7 @@ def test_options_of_the_model_are_part_of_the_recipe(tmp_path: Path, capsys: pyt
 
 
 def test_early_stopping_ends_a_run_and_keeps_its_best_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of an accuracy the best is the most; what is kept is measured anew."""
+    """The best accuracy is the highest; the kept weights are evaluated again."""
     flags = ["--lr", "0.3", "--epochs", "50", "--early-stop", "val_accuracy", "--patience", "3"]
     folder = tmp_path / "run"
     assert main(["train", "mlp", *flags, "--out", str(folder)]) == 0
@@ -255,20 +255,20 @@ def test_early_stopping_ends_a_run_and_keeps_its_best_weights(tmp_path: Path, ca
         course = [float(row["val_accuracy"]) for row in csv.DictReader(file)]
     assert len(course) < 50
     assert course.index(max(course)) == len(course) - 4
-    found = evaluate(trained(folder).model, nn.data.digits(), k=1)["classification"][0]
+    found = evaluate(open_run(folder).model, nn.data.digits(), k=1)["classification"][0]
     assert found["accuracy"] == pytest.approx(max(course))
 
 
-def test_early_stopping_on_what_no_row_has_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_early_stopping_on_an_unknown_metric_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--limit-per-class", "5", "--early-stop", "frechet", "--out", str(tmp_path / "run")]
     assert main(["train", "mlp", *flags]) == 2
-    assert "rows have epoch, iteration, loss, accuracy, val_loss, val_accuracy, not 'frechet'" in capsys.readouterr().err
-    assert not list((tmp_path / "run").iterdir()), "told before training, not after its first row"
+    assert "expected one of epoch, iteration, loss, accuracy, val_loss, val_accuracy, not 'frechet'" in capsys.readouterr().err
+    assert not list((tmp_path / "run").iterdir()), "reported before training, not after its first row"
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_names_that_early_stopping_may_watch_are_those_that_rows_get(tmp_path: Path, model: str) -> None:
-    """And to look for them changes nothing in the run."""
+def test_early_stopping_accepts_exactly_the_logged_metrics(tmp_path: Path, model: str) -> None:
+    """Checking the names does not change the run."""
     recipe = replace(
         RECIPES[model, "digits"].with_length(iterations=2), every=1, limit_per_class=5, batch_size=25, frechet=False
     )
@@ -276,12 +276,12 @@ def test_the_names_that_early_stopping_may_watch_are_those_that_rows_get(tmp_pat
     for name, watched in (("plain", None), ("watched", "nothing")):
         run = Run(recipe, tmp_path / name, progress=False)
         if watched:
-            with pytest.raises(ValueError, match="not 'nothing'") as told:
-                run._expect(watched)
+            with pytest.raises(ValueError, match="not 'nothing'") as error:
+                run._check_metric(watched)
         run.train()
         rows.append(run.trainer.history)
     assert rows[0] == rows[1]
-    assert str(told.value).partition("rows have ")[2] == f"{', '.join(rows[0][0])}, not 'nothing'"
+    assert str(error.value).partition("expected one of ")[2] == f"{', '.join(rows[0][0])}, not 'nothing'"
 
 
 # -- a folder of pictures --------------------------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_a_classifier_learns_the_classes_of_a_folder(pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Given by a relative path, and gone on with from elsewhere: the recipe holds the whole path."""
+    """Given by a relative path, and resumed from another folder: the recipe stores the absolute path."""
     monkeypatch.chdir(tmp_path)
     assert main(["train", "mlp", "--data", "pictures", "--epochs", "3", "--batch-size", "4"]) == 0
     monkeypatch.chdir(pictures)
@@ -329,7 +329,7 @@ def test_pictures_are_scaled_to_what_a_model_draws(
     assert np.isfinite(losses["loss"].item())
 
 
-def test_a_folder_without_enough_pictures_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_enough_pictures_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from PIL import Image
 
     (tmp_path / "few").mkdir()
@@ -337,29 +337,29 @@ def test_a_folder_without_enough_pictures_is_told(tmp_path: Path, capsys: pytest
     assert "holds no pictures" in capsys.readouterr().err
     Image.new("RGB", (8, 8)).save(tmp_path / "few" / "1.png")
     assert main(["train", "ae", "--data", str(tmp_path / "few"), "--out", str(tmp_path / "run")]) == 2
-    assert "1 pictures are too few" in capsys.readouterr().err
+    assert "1 images are too few" in capsys.readouterr().err
 
 
-def test_flags_that_pictures_in_a_folder_cannot_serve_are_told(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A classifier of one class, and a distance that needs a classifier of the data's own."""
+def test_options_that_an_image_folder_does_not_support_are_reported(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A classifier with one class, and a distance that needs a classifier for the data."""
     out = ["--out", str(pictures.parent / "run")]
     assert main(["train", "mlp", "--data", str(pictures / "dark"), *out]) == 2
-    assert "gives it one alone, dark" in capsys.readouterr().err
+    assert "has only one: dark" in capsys.readouterr().err
     assert main(["train", "dcgan", "--data", str(pictures), "--frechet", *out]) == 2
-    assert "--frechet goes with data that have a classifier: digits, mnist" in capsys.readouterr().err
+    assert "--frechet requires data with a classifier: digits, mnist" in capsys.readouterr().err
 
 
-def test_a_run_is_not_made_shorter_than_it_is(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The configuration goes on saying how the weights were made."""
+def test_resume_rejects_fewer_epochs_than_trained(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The stored configuration is unchanged."""
     config = runs / "mlp" / "config.json"
     before = config.read_text()
     assert main(["resume", str(runs / "mlp"), "--epochs", "2"]) == 2
-    assert "was trained for 3 epochs already" in capsys.readouterr().err
+    assert "is already trained for 3 epochs" in capsys.readouterr().err
     assert config.read_text() == before
 
 
 def test_a_few_pictures_are_enough_for_a_run(tmp_path: Path) -> None:
-    """Three pictures leave one to test with, which has no place among others in latent space."""
+    """Three pictures leave one to test with, which is too few for a plot of latent space."""
     from PIL import Image
 
     for i in range(3):

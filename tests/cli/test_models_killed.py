@@ -1,4 +1,4 @@
-"""A run that is killed, at any moment and as often as one likes, ends as one that was never interrupted: the same bytes."""
+"""A run that is killed at random times and resumed produces the same bytes as an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_run_killed_at_random_points_ends_with_the_same_bytes(runs: tuple[Path
 
 
 def test_the_runs_were_killed_where_it_matters(runs: tuple[Path, dict[str, int]]) -> None:
-    """Without kills after a checkpoint and in the middle of a file, the comparison above would say little."""
+    """The comparison is only meaningful if kills occur after a checkpoint and while a file is written."""
     _, found = runs
     assert found["kills"] >= 3 * SEEDS
     assert found["with a checkpoint"] >= 2 * SEEDS
