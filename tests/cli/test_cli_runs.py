@@ -43,7 +43,7 @@ def test_evaluation_finds_the_accuracy_that_training_ended_with(runs: Path, caps
     (row,) = found["classification"]
     assert row["accuracy"] == pytest.approx(float(last["val_accuracy"]))
     assert row["errors"] == round((1 - row["accuracy"]) * row["test images"])
-    confusion = found["confusion: true class by row, answer by column"]
+    confusion = found["confusion: true class by row, predicted class by column"]
     assert sum(line[line[""]] for line in confusion) == row["test images"] - row["errors"]
     assert "| accuracy |" in capsys.readouterr().out
 

@@ -159,3 +159,9 @@ def test_an_unknown_attribute_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         ag.nothing  # noqa: B018
+
+
+def test_the_citation_names_the_version_of_the_package() -> None:
+    import autograd_mini as ag
+
+    assert f"\nversion: {ag.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
