@@ -22,10 +22,8 @@ from .jit import TraceError as TraceError
 from .jit import jit as jit
 from .memory.malloc import keep_memory as keep_memory
 from .memory.threads import threads as threads
-from .ops.composed import *
 from .ops.contraction import *
 from .ops.elementwise import *
-from .ops.embeddings import *
 from .ops.index import *
 from .ops.inverse import *
 from .ops.linalg import *
@@ -35,8 +33,8 @@ from .ops.neural.conv import *
 from .ops.neural.losses import *
 from .ops.neural.normalize import *
 from .ops.neural.pool import *
+from .ops.neural.resample import *
 from .ops.neural.softmax import *
-from .ops.neural.upsampling import *
 from .ops.order import *
 from .ops.random import *
 from .ops.rearrange import *

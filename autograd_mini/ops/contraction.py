@@ -11,18 +11,22 @@ import numpy as np
 
 from ..apply import apply, as_operands
 from ..primitive import Primitive
-from ..tensor import Array, Shape, Tensor, TensorLike
+from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
 from . import reduce
 from ._make import implements
 from .elementwise import multiply
+from .index import getitem
 from .linalg import matmul
 from .rearrange import diagonal
 from .reduce import canonical_axis
-from .shape import expand_dims, ravel, reshape, transpose
+from .shape import expand_dims, ravel, reshape, stack, swapaxes, transpose
 
 __all__ = [
+    "cross",
     "dot",
     "einsum",
+    "inner",
+    "kron",
     "outer",
     "tensordot",
     "vdot",
@@ -224,3 +228,55 @@ def _summed_alone(names: str, x: Tensor, occurring: Counter[str]) -> tuple[str, 
     """The operand summed over the letters that nothing else names."""
     alone = tuple(k for k, i in enumerate(names) if occurring[i] == 1)
     return "".join(i for i in names if occurring[i] > 1), reduce.sum(x, alone) if alone else x
+
+
+@implements(np.inner)
+def inner(a: TensorLike, b: TensorLike) -> Tensor:
+    """Sum of products over the last axes: Σₖ a[…, k] b[…, k]; the plain product where one is 0-d.
+
+    >>> import autograd_mini as ag
+    >>> ag.inner([1.0, 2.0], [3.0, 4.0])
+    Tensor(11.0)
+    """
+    a, b = as_tensor(a), as_tensor(b)
+    if not a.ndim or not b.ndim:
+        return multiply(a, b)
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(f"inner: last axes differ: {a.shape} and {b.shape}")
+    return tensordot(a, b, axes=(a.ndim - 1, b.ndim - 1))
+
+
+@implements(np.kron)
+def kron(a: TensorLike, b: TensorLike) -> Tensor:
+    """Kronecker product: each element of `a` times all of `b`, laid out as blocks.
+
+    >>> import autograd_mini as ag
+    >>> ag.kron([1.0, 10.0], [1.0, 2.0])
+    Tensor([ 1.,  2., 10., 20.])
+    """
+    a, b = as_tensor(a), as_tensor(b)
+    ndim = max(a.ndim, b.ndim)
+    left, right = ((1,) * (ndim - t.ndim) + t.shape for t in (a, b))
+    # (a₁, 1, a₂, 1, …) · (1, b₁, 1, b₂, …), then each pair of axes joined
+    spread = reshape(a, tuple(n for size in left for n in (size, 1))) * reshape(
+        b, tuple(n for size in right for n in (1, size))
+    )
+    return reshape(spread, tuple(m * n for m, n in zip(left, right, strict=True)))
+
+
+@implements(np.cross)
+def cross(a: TensorLike, b: TensorLike, axis: int = -1) -> Tensor:
+    """Vector product of 3-vectors along `axis`.
+
+    >>> import autograd_mini as ag
+    >>> ag.cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    Tensor([0., 0., 1.])
+    """
+    a, b = as_tensor(a), as_tensor(b)
+    for t in (a, b):
+        if t.shape[canonical_axis("cross", axis, t.ndim)] != 3:
+            raise ValueError(f"cross: expected 3 elements along axis {axis}, got shapes {a.shape} and {b.shape}")
+    x, y = (swapaxes(t, axis, -1) for t in (a, b))
+    u, v = ([getitem(t, (..., i)) for i in range(3)] for t in (x, y))
+    product = stack([u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]], axis=-1)
+    return swapaxes(product, axis, -1)

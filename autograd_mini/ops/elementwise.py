@@ -50,6 +50,7 @@ __all__ = [
     "maximum",
     "minimum",
     "multiply",
+    "nan_to_num",
     "negative",
     "not_equal",
     "ones_like",
@@ -396,3 +397,15 @@ invert = predicate("invert", np.invert, "~a", "Not, bit by bit", (True, False), 
 isnan = predicate("isnan", np.isnan, "x is nan", "Not a number", (1.0, False), arity=1)
 isinf = predicate("isinf", np.isinf, "x is ±inf", "Infinite", (1.0, False), arity=1)
 isfinite = predicate("isfinite", np.isfinite, "x is finite", "Finite", (1.0, True), arity=1)
+
+
+@implements(np.nan_to_num)
+def nan_to_num(x: TensorLike, nan: float = 0.0) -> Tensor:
+    """Replaces each nan in `x` by `nan`; the gradient there is 0. Infinities stay (NumPy would make them large).
+
+    >>> import autograd_mini as ag
+    >>> ag.nan_to_num([1.0, float("nan")])
+    Tensor([1., 0.])
+    """
+    x = as_tensor(x)
+    return where(x == x, x, nan) if x._data.dtype.kind == "f" else x

@@ -1,6 +1,6 @@
-"""Random draws, and dropout which multiplies by them, as primitives with an effect: each run draws anew from its stream.
+"""Random draws, and dropout which multiplies by them, as primitives with an effect: each run takes new draws from its stream.
 
-There is one stream for the process, and whoever wants another passes a `np.random.Generator`. A draw is recorded like any call,
+There is one stream for the process, and to use another one, pass a `np.random.Generator`. A draw is recorded like any call,
 so that a trace can repeat it; its result carries no gradient.
 """
 
@@ -51,7 +51,7 @@ def generator() -> Stream:
 
 
 def manual_seed(seed: int) -> Stream:
-    """Starts the process's stream anew from `seed` (an int ≥ 0) and returns it: same seed, same bits. Without it, runs differ.
+    """Restarts the process's stream from `seed` (an int ≥ 0) and returns it: same seed, same bits. Without it, runs differ.
 
     >>> import autograd_mini as ag
     >>> ag.manual_seed(0).random() == ag.manual_seed(0).random()

@@ -15,17 +15,20 @@ from . import reduce
 from ._make import implements
 from .index import INDEX_ADD, Place, getitem, take
 from .reduce import canonical_axes, canonical_axis
-from .shape import broadcast_to, concatenate, expand_dims, ints, moveaxis, ravel, reshape
+from .shape import broadcast_to, concatenate, expand_dims, ints, moveaxis, ravel, reshape, swapaxes
 
 __all__ = [
     "array_split",
     "diag",
     "diagonal",
     "flip",
+    "fliplr",
+    "flipud",
     "hstack",
     "pad",
     "repeat",
     "roll",
+    "rot90",
     "split",
     "tile",
     "trace",
@@ -335,3 +338,43 @@ def vstack(tensors: Sequence[TensorLike]) -> Tensor:
             [3., 4.]], shape=(2, 2))
     """
     return concatenate([reshape(t, 1, -1) if t._data.ndim < 2 else t for t in as_operands(*tensors)])
+
+
+@implements(np.rot90)
+def rot90(x: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
+    """Rotates by k quarter turns in the plane of two axes, from the first towards the second.
+
+    >>> import autograd_mini as ag
+    >>> ag.rot90([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[2., 4.],
+            [1., 3.]], shape=(2, 2))
+    """
+    x = as_tensor(x)
+    first, second = (canonical_axis("rot90", axis, x.ndim) for axis in axes)
+    if first == second:
+        raise ValueError(f"rot90: the axes {axes} must differ")
+    for _ in range(k % 4):
+        x = flip(swapaxes(x, first, second), axis=first)
+    return x
+
+
+@implements(np.fliplr)
+def fliplr(x: TensorLike) -> Tensor:
+    """Reverses the second axis.
+
+    >>> import autograd_mini as ag
+    >>> ag.fliplr([[1.0, 2.0]])
+    Tensor([[2., 1.]], shape=(1, 2))
+    """
+    return flip(x, axis=1)
+
+
+@implements(np.flipud)
+def flipud(x: TensorLike) -> Tensor:
+    """Reverses the first axis.
+
+    >>> import autograd_mini as ag
+    >>> ag.flipud([1.0, 2.0])
+    Tensor([2., 1.])
+    """
+    return flip(x, axis=0)

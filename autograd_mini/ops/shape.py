@@ -17,6 +17,9 @@ from .reduce import canonical_axes, canonical_axis
 
 __all__ = [
     "astype",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "broadcast_to",
     "concatenate",
     "copy",
@@ -329,3 +332,43 @@ def copy(x: TensorLike) -> Tensor:
     Tensor([1.])
     """
     return apply(_COPY, (as_tensor(x),))
+
+
+def _at_least(x: Tensor, shapes: dict[int, Any]) -> Tensor:
+    return reshape(x, shapes[x.ndim]) if x.ndim in shapes else x
+
+
+@implements(np.atleast_1d)
+def atleast_1d(x: TensorLike) -> Tensor:
+    """Adds axes until there are at least one axis.
+
+    >>> import autograd_mini as ag
+    >>> ag.atleast_1d(3.0)
+    Tensor([3.])
+    """
+    x = as_tensor(x)
+    return _at_least(x, {0: (1,)})
+
+
+@implements(np.atleast_2d)
+def atleast_2d(x: TensorLike) -> Tensor:
+    """Adds axes until there are at least two axes; a vector becomes a row.
+
+    >>> import autograd_mini as ag
+    >>> ag.atleast_2d([1.0, 2.0]).shape
+    (1, 2)
+    """
+    x = as_tensor(x)
+    return _at_least(x, {0: (1, 1), 1: (1, -1)})
+
+
+@implements(np.atleast_3d)
+def atleast_3d(x: TensorLike) -> Tensor:
+    """Adds axes until there are at least three axes, as NumPy places them: a vector lies along the second.
+
+    >>> import autograd_mini as ag
+    >>> ag.atleast_3d([1.0, 2.0]).shape
+    (1, 2, 1)
+    """
+    x = as_tensor(x)
+    return _at_least(x, {0: (1, 1, 1), 1: (1, -1, 1), 2: (*x.shape, 1)})
