@@ -12,7 +12,7 @@ FOLDERS = ("autograd_mini", "nn", "models", "viz", "cli", "examples", "benchmark
 SHIPPED = ("nn", "models", "viz", "cli", "examples")
 MOST_MODULES, MOST_LINES = 16, 500
 # Test files that hold one subject, and `Tensor`, whose methods' signatures fill it.
-LONG = {"autograd_mini/tensor.py", "tests/jit/test_jit.py", "tests/models/test_models_gan.py", "tests/nn/test_nn_optim.py"}
+LONG = {"autograd_mini/tensor.py", "tests/nn/test_nn_optim.py"}
 
 
 def sources() -> list[Path]:
