@@ -340,7 +340,7 @@ def _at_least(x: Tensor, shapes: dict[int, Any]) -> Tensor:
 
 @implements(np.atleast_1d)
 def atleast_1d(x: TensorLike) -> Tensor:
-    """Adds axes until there are at least one axis.
+    """Adds an axis to a 0-d tensor.
 
     >>> import autograd_mini as ag
     >>> ag.atleast_1d(3.0)

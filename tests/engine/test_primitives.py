@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 import samples
 from hypothesis import given, settings
+from samples import SAMPLES
 
 import autograd_mini as ag
 from autograd_mini.primitive import registry as everything
 from autograd_mini.testing import GradientError, gradcheck, layouts, primitive_check
 from autograd_mini.testing.check import Report
-
-SAMPLES: dict[str, st.SearchStrategy[samples.call.Call]] = {}
-for _module in pkgutil.iter_modules(samples.__path__):
-    SAMPLES.update(getattr(importlib.import_module(f"samples.{_module.name}"), "SAMPLES", {}))
 
 # As the library registers them; examples in docstrings add their own later.
 registry = dict(everything)

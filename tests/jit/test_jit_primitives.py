@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from samples.call import Call
-from test_primitives import SAMPLES
+from samples import SAMPLES
 
 import autograd_mini as ag
 

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from test_primitives import SAMPLES
+from samples import SAMPLES
 
 import autograd_mini as ag
 from autograd_mini.backward import reachable
