@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from samples.call import Call
 from samples import SAMPLES
+from samples.call import Call
 
 import autograd_mini as ag
 
