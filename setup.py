@@ -1,4 +1,4 @@
-"""Finds the packages. The layers lie side by side in the repository and install inside `autograd_mini`."""
+"""Lists the packages. The layers are top-level folders of the repository and are installed inside `autograd_mini`."""
 
 from setuptools import find_packages, setup
 

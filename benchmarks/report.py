@@ -22,22 +22,22 @@ _COLUMNS = ("", "peer", "ms per step", "µs per operation", f"ratio to {BASE}", 
             "first step, s", "other CPU")  # fmt: skip
 _PAGE = """# Benchmarks
 
-One training step (forward, backward, update) of each workload, float32, beside other frameworks on the same machine: {machine}.
-Measured {date} with {versions}; {effort}, interleaved, each run in a process of its own; the lowest of the rounds' medians.
-"Other CPU" is the number of cores that other processes took meanwhile: distrust rows where it is large.
+Time of one float32 training step (forward, backward, update), compared with other frameworks on one machine: {machine}.
+Measured {date} with {versions}; {effort}, interleaved, one process per run; a figure is the lowest median of the rounds.
+"Other CPU" is the number of cores that other processes used at the same time: do not trust rows in which it is large.
 
     python benchmarks/run.py --write     # this page
-    python benchmarks/growth.py          # time against depth, width, batch and size of the graph
+    python benchmarks/growth.py          # how time grows with depth, width, batch and size of the graph
     python benchmarks/per_op.py          # the cost of one recorded operation
-    python benchmarks/training.py        # seconds per epoch of three trainings on MNIST
-    python benchmarks/import_time.py     # what `import autograd_mini` costs
+    python benchmarks/training.py        # seconds per epoch of three trained models on MNIST
+    python benchmarks/import_time.py     # how long `import autograd_mini` takes
 
 {titles}
 
 {table}
 {plot}
-Ratios depend on the machine, above all on how its cores fare with NumPy's products and with PyTorch's: on one with
-[cores of twice the speed](benchmarks-fast.md) the compiled steps took about half of PyTorch's time on W1 to W4.
+Ratios depend on the machine, mainly on how fast its cores compute NumPy's and PyTorch's matrix products. On a machine with
+[cores twice as fast](benchmarks-fast.md), the compiled steps took about half of PyTorch's time on W1 to W4.
 """
 
 

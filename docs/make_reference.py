@@ -1,7 +1,7 @@
-"""Writes docs/reference.md from the registry of primitives, so that the page cannot say what the code does not.
+"""Generates docs/reference.md from the registry of primitives, so that the page always matches the code.
 
 python docs/make_reference.py           writes the page
-python docs/make_reference.py --check   exits 1 where the page is not current
+python docs/make_reference.py --check   exits with 1 if the page is not current
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from autograd_mini.primitive import Primitive, registry
 PAGE = Path(__file__).resolve().parent / "reference.md"
 HEAD = """# Reference of operations
 
-Made from the registry of primitives by `python docs/make_reference.py`; the tests check that it is current.
+Generated from the registry of primitives by `python docs/make_reference.py`; a test checks that the page is current.
 
-Every operation has a formula, a local derivative by each input (δ stands for the gradient that arrives from above where the
-derivative is a product of matrices) and, where the derivative does not exist, a convention. One rule decides all conventions:
-differentiable → the gradient; convex or concave kink → the minimum-norm element of the generalised gradient; otherwise the
-limit.
+The tables list the formula of each operation, its local derivative with respect to each input, and its convention where the
+derivative does not exist. δ is the gradient with respect to the output; it appears where the derivative is a product of
+matrices. One rule decides all conventions: differentiable → the gradient; convex or concave kink → the minimum-norm element of
+the generalised gradient; otherwise the limit.
 """
 COLUMNS = "| operation | formula | local derivative | at kinks |\n|---|---|---|---|"
 
@@ -39,7 +39,7 @@ def row(primitive: Primitive) -> str:
 
 
 def group(primitive: Primitive) -> str:
-    """The file a primitive stands in."""
+    """Returns the name of the module that defines a primitive."""
     rule = next(
         (r for r in (primitive.joint, *primitive.vjp, primitive.kernel) if r is not None and inspect.isfunction(r)), None
     )
