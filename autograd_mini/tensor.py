@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import dtypes
 from .memory.arena import allocate
-from .state import modes, settings, tick
+from .state import modes, tick, watched
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -106,7 +106,7 @@ class Tensor:
         if given._data.shape != self._data.shape:
             raise ValueError(f"data: expected shape {self._data.shape}, got {given._data.shape}")
         if modes.tracer is not None:
-            modes.tracer.assign(self, given)
+            modes.tracer.record_assignment(self, given)
         self._data[...] = given._data
         self._seq = tick()
 
@@ -114,13 +114,13 @@ class Tensor:
     def grad(self) -> Tensor | None:
         """The gradient that backward passes have left here, added up; None before the first. May be assigned to."""
         if modes.tracer is not None:
-            modes.tracer.reads_grad(self)
+            modes.tracer.will_read_grad(self)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if modes.tracer is not None:
-            modes.tracer.writes_grad(self)
+            modes.tracer.will_write_grad(self)
         self._grad = value
 
     shape: property = property(lambda self: self._data.shape, doc="Length of each axis, as in NumPy.")
@@ -142,7 +142,7 @@ class Tensor:
     def requires_grad(self) -> bool:
         """Whether a gradient is wanted for this tensor. Can be set on a leaf with a floating dtype."""
         if modes.tracer is not None:
-            modes.tracer.switch(self, "_requires_grad")
+            modes.tracer.guard(self, "_requires_grad")
         return self._requires_grad
 
     @requires_grad.setter
@@ -152,9 +152,9 @@ class Tensor:
         if wanted and self._data.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating tensors have gradients, and this one holds {self._data.dtype}")
         if modes.tracer is not None:
-            modes.tracer.switch(self, "_requires_grad")
+            modes.tracer.guard(self, "_requires_grad")
         self._requires_grad = bool(wanted)
-        settings.version += 1
+        watched.flag_changed()
 
     # -- leaving the graph -------------------------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class Tensor:
         Tensor(4.0)
         """
         if modes.tracer is not None:
-            modes.tracer.value(self)  # or the new leaf would pass for a constant
+            modes.tracer.value_of(self)  # otherwise the new leaf would look like a constant
         return leaf(self._data, self.name)
 
     def numpy(self) -> Array:
@@ -194,7 +194,7 @@ class Tensor:
     def _handed(self, how: str) -> Array:
         """The array, on its way to Python: `ag.jit` refuses that while recording, naming `how` it was asked for."""
         if modes.tracer is not None:
-            modes.tracer.refuse(how)
+            modes.tracer.reject_value(how)
         return self._data
 
     # -- watching the gradient -----------------------------------------------------------------------------------------------
@@ -228,11 +228,11 @@ class Tensor:
         self._need_grad("register_hook")
         watch, entry = self._watched(), lambda gradient: hook(gradient)  # itself and no other, should a hook be given twice
         watch.hooks = (*watch.hooks, entry)
-        settings.version += 1
+        watched.flag_changed()
 
         def remove() -> None:
             watch.hooks = tuple(other for other in watch.hooks if other is not entry)
-            settings.version += 1
+            watched.flag_changed()
 
         return remove
 
@@ -315,7 +315,7 @@ class Tensor:
         if self._primitive is not None:
             raise RuntimeError(f"only leaves can be copied or pickled; use .detach() on {self._describe()}")
         if modes.tracer is not None:
-            modes.tracer.forbid("a copy by copy, deepcopy or pickle", "copy outside, or take tensor.copy(), an operation")
+            modes.tracer.reject_action("copy, deepcopy or pickle", "do it outside, or use tensor.copy(), which is recorded")
         return _rebuild, (type(self), self._data, self._requires_grad, self.name)
 
     def __copy__(self) -> Tensor:
@@ -522,7 +522,7 @@ def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = 
         raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; Tensor(array) copies and converts")
     tensor = leaf(array, name)
     if modes.tracer is not None:
-        modes.tracer.aliases(tensor)
+        modes.tracer.capture(tensor)
     if requires_grad:
         tensor.requires_grad = True
     return tensor

@@ -109,7 +109,7 @@ class Jitted:
                 with mode("compiling", True):
                     return self._checked(self.function, call, call.operands)
             for plan in plans:
-                if plan.holds():
+                if plan.guards.hold():
                     return self._replay(plan, call)
             return self._record(call)
 
@@ -134,8 +134,8 @@ class Jitted:
         try:
             with mode("tracer", trace):
                 result = self._checked(self.function, call, inner)
-                if left := trace.changed_guards():
-                    raise TraceError(f"jit: {self.__name__} leaves {left} changed, which a replay would not repeat")
+                if changed := trace.guards.changed_guards():
+                    raise TraceError(f"jit: {self.__name__} changes {changed}, and a replay would not: change it outside")
                 returned = OutputSpec(result, trace, inner)
                 plan = Plan(trace, returned.values, self._pool, profile=self.profile, exact=self.exact)
         except BaseException:
@@ -238,11 +238,11 @@ class OutputSpec:
                 self._makers.append(("as it is", x))
             elif id(x) in places:
                 self._makers.append(("argument", places[id(x)]))
-            elif trace.value(x).tensor is x:
+            elif trace.value_of(x).tensor is x:
                 self._makers.append(("as it is", x))
             else:
                 self._makers.append(("new", len(self.values)))
-                self.values.append(trace.value(x))
+                self.values.append(trace.value_of(x))
         self._form = rebuild(result, [None] * len(self._makers))
         self._single = isinstance(result, Tensor) and len(self.values) == 1
 
