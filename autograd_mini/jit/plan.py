@@ -15,12 +15,12 @@ from contextlib import nullcontext
 from contextvars import copy_context
 from functools import partial
 from operator import getitem
-from sys import getrefcount
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from ..apply import KERNEL_ERRORS, explain_error
+from ..memory.references import held_elsewhere
 from ..memory.threads import split_work
 from ..primitive import registry
 from ..state import modes
@@ -139,7 +139,7 @@ class Plan:
     def release(self) -> None:
         """Lets go of gradients that somebody kept, which the next run would overwrite."""
         for tensor, kept in self._left:
-            if getrefcount(kept.tensor) > (3 if tensor._grad is kept.tensor else 2):  # held there, by `kept` and by this call
+            if held_elsewhere(kept, "tensor", 2 if tensor._grad is kept.tensor else 1):  # `kept`, and `.grad`
                 kept.release()
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
