@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..state import mode, modes
-from ..tensor import Array, Number, Tensor, leaf, number, stamp
+from ..tensor import Array, Number, Tensor, leaf, mark_modified, number
 from ..transform import leaves, rebuild
 from .allocate import Pool
 from .plan import Plan
@@ -143,7 +143,7 @@ class Jitted:
             raise
         plan.returned, plan.held = returned, call.held
         for i in plan.written:
-            stamp(call.operands[i])
+            mark_modified(call.operands[i])
         self._by_signature[call.signature].append(plan)
         self.plans.append(plan)
         if len(self.plans) > PLANS:
@@ -158,7 +158,7 @@ class Jitted:
             self.plans.remove(plan)
             self.plans.append(plan)
         for i in plan.written:
-            stamp(call.operands[i])  # graphs that used it must not be walked back any more
+            mark_modified(call.operands[i])  # graphs that used it must not be walked back any more
         plan.release()
         return plan.returned.rebuilt(plan.run([t._data for t in call.operands]), call.operands)
 

@@ -19,7 +19,7 @@ from autograd_mini.memory.arena import allocate_like
 from autograd_mini.memory.threads import split_work
 from autograd_mini.primitive import Primitive
 from autograd_mini.state import modes, watched
-from autograd_mini.tensor import Array, Tensor, stamp
+from autograd_mini.tensor import Array, Tensor, mark_modified
 
 from .joint import Arrangements, Group, Move
 
@@ -136,7 +136,7 @@ class Optimizer(ABC):
         if state is None:
             state = self.state[parameter] = self._mirrored(self.begin(p, group), p)
         self.update(p, g, state, group)
-        stamp(parameter)
+        mark_modified(parameter)
 
     def zero_grad(self) -> None:
         """Forgets the gradients (`grad` becomes None); gradients add up until then.
