@@ -142,7 +142,7 @@ def apply_effect(
 ) -> None:
     """Runs a primitive that has an effect and no result. `writes` are the arrays, dicts and objects that it changes."""
     if modes.tracer is not None:
-        modes.tracer.apply_effect(primitive, inputs, params, writes)
+        modes.tracer.record_effect(primitive, inputs, params, writes)
     if threads_with_modes:
         begin()
     primitive.kernel(*[x._data for x in inputs], **params)

@@ -80,7 +80,7 @@ def backward(
             g = cast(g, tensor._data.dtype)
             tensor.grad = g if held is None else held + g
         elif modes.tracer is not None:
-            tensor.grad = modes.tracer.owned(cast(g, tensor._data.dtype) if held is None else held + g)
+            tensor.grad = modes.tracer.take_ownership(cast(g, tensor._data.dtype) if held is None else held + g)
         else:
             g = take_ownership(g, tensor, owned_bases)
             tensor.grad = leaf(g if held is None else _asarray(held._data + g))
@@ -142,7 +142,7 @@ def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
         if node._primitive is FREED:
             raise RuntimeError("backward: this graph was freed by backward(free=True); run the forward pass again")
     if modes.tracer is not None:
-        modes.tracer.walks(nodes.values())
+        modes.tracer.will_walk(nodes.values())
     return nodes
 
 

@@ -1,11 +1,11 @@
-"""What a Tensor can do, as one table: operators and methods are the very functions of `ops`, bound here to the class."""
+"""Binds the operators and methods that `signatures.py` declares: each is a function of `ops`, set on the class `Tensor`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from inspect import signature
-from typing import Any
+from inspect import isfunction, signature
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from .ops import contraction, index, linalg, moments, order, rearrange, reduce, 
 from .ops import elementwise as e
 from .ops import transcendental as t
 from .ops._make import numpy_functions
-from .ops.neural import activation
-from .ops.neural import softmax as softmax_family
+from .ops.neural import activation, softmax
+from .signatures import Methods
 from .tensor import Tensor, TensorLike, as_tensor
 
 Function = Callable[..., Any]
@@ -26,7 +26,7 @@ def _reflected(function: Function) -> Function:
 
 
 def _comparison(function: Function) -> Function:
-    """== and != with something that is no operand at all fall back to identity, as everywhere in Python."""
+    """Returns == or != that falls back to identity for objects that are not operands, as usual in Python."""
 
     def compare(self: Tensor, other: object) -> Any:
         return (
@@ -55,7 +55,9 @@ OPERATORS: dict[str, Function] = {
     "__or__": e.bitwise_or,
     "__xor__": e.bitwise_xor,
 }
-TABLE: dict[str, Any] = {
+_MODULES = (e, t, activation, softmax, reduce, moments, scan, order, shape, rearrange, index, contraction)
+_FUNCTIONS = {name: getattr(module, name) for module in _MODULES for name in module.__all__}
+_SPECIAL: dict[str, Any] = {
     **OPERATORS,
     **{"__r" + name[2:]: _reflected(function) for name, function in OPERATORS.items()},
     "__neg__": e.negative,
@@ -73,54 +75,41 @@ TABLE: dict[str, Any] = {
     "__getitem__": index.getitem,
     "T": property(shape.transpose, doc="The tensor with its axes reversed."),
     "backward": backward,
-    **{
-        function.__name__: function
-        for function in (
-            e.abs, e.sqrt, e.square, e.sign, e.round, e.clip, t.exp, t.log, t.sin, t.cos, t.tanh, t.erf,
-            activation.sigmoid, activation.relu,
-            reduce.sum, reduce.mean, reduce.prod, reduce.max, reduce.min, reduce.any, reduce.all, reduce.argmax, reduce.argmin,
-            moments.var, moments.std, moments.norm, scan.cumsum, scan.cumprod,
-            order.sort, order.argsort, order.topk, order.median,
-            softmax_family.softmax, softmax_family.log_softmax, softmax_family.logsumexp,
-            shape.reshape, shape.flatten, shape.ravel, shape.transpose, shape.swapaxes, shape.squeeze, shape.astype, shape.copy,
-            rearrange.repeat, rearrange.diagonal, rearrange.trace, rearrange.tril, rearrange.triu, rearrange.flip,
-            rearrange.roll, rearrange.split, index.take, index.gather, index.nonzero, contraction.dot,
-        )
-    },
-}  # fmt: skip
+}
+_DECLARED = [name for name, value in vars(Methods).items() if isfunction(value) or isinstance(value, property)]
+TABLE: Final[dict[str, Any]] = {name: _SPECIAL[name] if name in _SPECIAL else _FUNCTIONS[name] for name in _DECLARED}
+"""By name, what `Tensor` gets: the function in `ops` of the same name, unless `_SPECIAL` has another one."""
 
 
 def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
     if options.get("out") is not None or method == "at":
         raise TypeError(
-            f"np.{ufunc.__name__} would write into an array, which no gradient can follow; assign its result instead"
+            f"np.{ufunc.__name__} would write into an array, which gradients cannot follow; use the value it returns instead"
         )
     if "where" in options:
         raise TypeError(f"np.{ufunc.__name__}(where=…) leaves elements undefined; use ag.where(condition, a, b)")
     options.pop("out", None)
-    if method in ("reduce", "accumulate"):  # NumPy's default is the first axis here
+    if method in ("reduce", "accumulate"):  # here NumPy's default is the first axis
         options.setdefault("axis", 0)
-    called = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-    ours = numpy_functions.get(ufunc) if method == "__call__" else _FOLDS.get((ufunc, method))
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    ours = numpy_functions.get(ufunc) if method == "__call__" else _UFUNC_METHODS.get((ufunc, method))
     if ours is None:
-        raise TypeError(f"np.{called} has no gradient here and no form of its own in ag; use .detach().numpy() for plain NumPy")
-    return _called(called, ours, inputs, options)
+        raise TypeError(f"np.{name} is not supported on tensors; use .detach().numpy() for plain NumPy")
+    return _call(name, ours, inputs, options)
 
 
 def _array_function(self: Tensor, function: Function, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     ours = numpy_functions.get(function)
     if ours is None:
-        raise TypeError(
-            f"np.{function.__name__} has no gradient here and no form of its own in ag; use .detach().numpy() for plain NumPy"
-        )
-    return _called(function.__name__, ours, args, kwargs)
+        raise TypeError(f"np.{function.__name__} is not supported on tensors; use .detach().numpy() for plain NumPy")
+    return _call(function.__name__, ours, args, kwargs)
 
 
 _signature = cache(signature)
 
 
-def _called(name: str, ours: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Our function in the place of NumPy's, where the arguments are such as ours takes."""
+def _call(name: str, ours: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Calls our function in place of NumPy's. Raises TypeError if it does not take these arguments."""
     parameters = _signature(ours)
     try:
         parameters.bind(*args, **kwargs)
@@ -129,7 +118,7 @@ def _called(name: str, ours: Function, args: tuple[Any, ...], kwargs: dict[str, 
     return ours(*args, **kwargs)
 
 
-_FOLDS: dict[Any, Function] = {
+_UFUNC_METHODS: dict[Any, Function] = {
     (np.add, "reduce"): reduce.sum,
     (np.multiply, "reduce"): reduce.prod,
     (np.maximum, "reduce"): reduce.max,
@@ -145,7 +134,7 @@ def _on_values(function: Function) -> Function:
     return lambda *args, **options: function(*(a.data if isinstance(a, Tensor) else a for a in args), **options)
 
 
-# What asks only for the form of an array, or compares values, needs no gradient.
+# Functions that read the shape of an array, or compare values, need no gradient.
 numpy_functions.update(
     {np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size, np.positive: as_tensor}
 )
@@ -153,7 +142,7 @@ numpy_functions.update({function: _on_values(function) for function in (np.allcl
 
 
 def bind() -> None:
-    """Puts the table onto the class."""
+    """Sets the functions of the table on the class `Tensor`."""
     for name, function in TABLE.items():
         setattr(Tensor, name, function)
     Tensor.__array_ufunc__ = _array_ufunc

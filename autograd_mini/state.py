@@ -8,30 +8,71 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ContextDecorator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .primitive import Primitive
+    from .tensor import Tensor
+    from .tools.anomaly import _Anomalies
+    from .tools.profile import Profile
 
 tick: Callable[[], int] = itertools.count(1).__next__
 
 
-class _Settings:
-    """Counts the changes of what a compiled step takes for granted: frozen parameters, `training`, groups, exchanged layers."""
+class Tracer(Protocol):
+    """What the engine and its layers report to while `jit` traces a function. `will_...` is called before it happens."""
+
+    def record(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, object], out: Tensor) -> None: ...
+    def record_effect(
+        self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, object], writes: tuple[object, ...]
+    ) -> None: ...
+    def record_assignment(self, target: Tensor, value: Tensor) -> None: ...
+    def capture(self, tensor: Tensor) -> None: ...
+    def value_of(self, tensor: Tensor) -> object: ...
+    def guard(self, owner: object, name: str) -> None: ...
+    def will_walk(self, nodes: Iterable[Tensor]) -> None: ...
+    def will_draw(self, stream: np.random.Generator) -> None: ...
+    def will_read_grad(self, tensor: Tensor) -> None: ...
+    def will_write_grad(self, tensor: Tensor) -> None: ...
+    def take_ownership(self, gradient: Tensor) -> Tensor: ...
+    def reject_action(self, action: str, instead: str) -> NoReturn: ...
+    def reject_value(self, use: str) -> NoReturn: ...
+
+
+class WatchedState:
+    """Counts changes of the state that compiled steps rely on: a replay compares one number instead of reading every flag.
+
+    `version` counts all changes; `structure_version` those after which every step is traced again, because a layer, a
+    parameter, a parameter group or the state of an optimizer was replaced.
+    """
 
     version: int = 0
     structure_version: int = 0
 
+    def flag_changed(self) -> None:
+        """Reports a new value of `training`, `requires_grad`, a hook or an attribute of a module."""
+        self.version += 1
 
-settings = _Settings()
+    def structure_changed(self) -> None:
+        """Reports that an object which plans refer to was replaced."""
+        self.version += 1
+        self.structure_version += 1
+
+
+watched: Final = WatchedState()
 
 
 class _Modes(threading.local):
     """The modes of one thread. `all_default` is True while every mode has its default, so an operation reads one flag."""
 
     grad_enabled: bool = True
-    tracer: Any = None
-    anomaly: Any = None
-    profiler: Any = None
+    tracer: Tracer | None = None
+    anomaly: _Anomalies | None = None
+    profiler: Profile | None = None
     paired: bool = False
     compiling: bool = False  # inside the first, eager call of a compiled function
     all_default: bool = True

@@ -1,7 +1,7 @@
-"""Writes docs/gallery.md and the pictures in docs/gallery/: each from a model that ran, with the code that made it.
+"""Writes docs/gallery.md and the pictures in docs/gallery/, each with the code that creates it.
 
-python docs/make_gallery.py              makes all of them, in a few seconds
-python docs/make_gallery.py chain heat   makes those alone, and the page
+python docs/make_gallery.py              creates all pictures, in a few seconds
+python docs/make_gallery.py chain heat   creates only these, and the page
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from autograd_mini import Tensor, models, nn, viz
 
 
 class Entry(NamedTuple):
-    """A picture: its title, its file, and the function whose docstring is the caption and whose body the code."""
+    """A picture: its title, its file, and the function with the caption as docstring and the code as body."""
 
     title: str
     file: str
@@ -57,7 +57,7 @@ def entry(title: str, file: str) -> Callable[[Callable[[], None]], Callable[[], 
 
 @entry("A chain by hand, in the notation of the lecture", "chain.svg")
 def chain() -> None:
-    """u⁽¹⁾ = x, h = u², u⁽ˡ⁾ = w⁽ˡ⁾ h⁽ˡ⁻¹⁾, L = ŷ². Every δ can be followed with a pencil: δ⁽³⁾ = 2ŷ · 2u⁽³⁾ = 6912."""
+    """u⁽¹⁾ = x, h = u², u⁽ˡ⁾ = w⁽ˡ⁾ h⁽ˡ⁻¹⁾, L = ŷ². Every δ can be computed by hand: δ⁽³⁾ = 2ŷ · 2u⁽³⁾ = 6912."""
     x, w2, w3 = (Tensor(value, requires_grad=True, name=name) for name, value in (("x", 1.0), ("w2", 2.0), ("w3", 3.0)))
     loss = ag.square(ag.square(w3 * ag.square(w2 * ag.square(x))))
     viz.draw({"L": loss}, notation="lecture", show_values=True).save("chain.svg")
@@ -81,18 +81,18 @@ def mlp() -> None:
     viz.draw({"L": nn.mse_loss(mlp(x), y)}, params=mlp, notation="lecture").save("mlp.svg")
 
 
-@entry("A variational autoencoder, its modules folded", "vae.svg")
+@entry("A variational autoencoder with collapsed modules", "vae.svg")
 def vae() -> None:
-    """Folded modules say how many nodes they hide; what lies between them, z = μ + σ ε and the parts of −ELBO, stays open."""
+    """Collapsed modules show how many nodes they hide. Nodes between them, z = μ + σ ε and the terms of −ELBO, stay visible."""
     digits = nn.data.digits()
     vae = models.VAE(sizes=(64, 32, 2))
     parts = vae.loss(digits.train.images[:16])
     viz.draw({"loss": parts["loss"]}, params=vae, depth=1, legend=False).save("vae.svg")
 
 
-@entry("Thirty layers, the repeated ones folded", "repeats.svg")
+@entry("Thirty layers, with repeated layers collapsed", "repeats.svg")
 def repeats() -> None:
-    """Repeated blocks are folded automatically in long graphs; the first and the last stay."""
+    """Repeated blocks are collapsed automatically in long graphs; the first and the last stay."""
     deep = models.MLP((64, *[32] * 30, 10), nn.ReLU)
     digits = nn.data.digits()
     loss = nn.cross_entropy(deep(digits.train.images[:16]), digits.train.labels[:16])
@@ -130,7 +130,8 @@ def plan() -> None:
 
 @entry("Vanishing: ten sigmoid layers", "heat_sigmoid.svg")
 def heat_sigmoid() -> None:
-    """Edges are coloured, widened and labelled by log₁₀ of the gradient's root mean square; σ′ ≤ ¼ takes its toll."""
+    """Edges are coloured, widened and labelled by log₁₀ of the gradient's root mean square.
+    σ′ ≤ ¼ shrinks the gradient at every layer."""
     ag.manual_seed(0)
     digits = nn.data.digits()
     deep = models.MLP((64, *[32] * 10, 10), nn.Sigmoid)
@@ -144,7 +145,7 @@ def heat_sigmoid() -> None:
 
 @entry("Not vanishing: ten ReLU layers", "heat_relu.svg")
 def heat_relu() -> None:
-    """The same network, data, seed and initial values with ReLU. Each layer is folded into one node here."""
+    """The same network, data, seed and initial values with ReLU. Here each layer is collapsed into one node."""
     ag.manual_seed(0)
     digits = nn.data.digits()
     deep = models.MLP((64, *[32] * 10, 10), nn.ReLU)
@@ -156,9 +157,9 @@ def heat_relu() -> None:
     print(picture.table)
 
 
-@entry("A gradient, checked", "check.svg")
+@entry("A gradient check", "check.svg")
 def check() -> None:
-    """Each parameter with its verdict; `viz.check` itself is true or false, so it can stand in an `assert`."""
+    """Each parameter with its verdict. The result of `viz.check` is true or false, so it can be used in an `assert`."""
     ag.manual_seed(0)
     mlp = models.MLP((3, 4, 2), nn.Tanh)
     x, y = Tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]], name="x"), Tensor([[1.0, 0.0], [0.0, 1.0]], name="y")
@@ -189,7 +190,7 @@ def losses() -> None:
     viz.plot_filters(ag.reshape(mlp.layers[0].weight, 64, 1, 8, 8), "filters.png")
 
 
-@entry("Which class is taken for which", "confusion.png")
+@entry("Confusion matrix", "confusion.png")
 def confusion() -> None:
     """The classifier above on the test images."""
 
@@ -211,14 +212,14 @@ def maps() -> None:
 
 @entry("Batch normalisation: mean 0, variance 1", "norm.png")
 def norm() -> None:
-    """What a convolution makes of 256 digits, before and after batch normalisation, all channels and pixels together."""
+    """The output of a convolution for 256 digits, before and after batch normalisation, over all channels and pixels."""
     ag.manual_seed(0)
     before = nn.Conv2d(1, 8, 3)(nn.data.digits().train.images[:256, None])
     after = nn.BatchNorm2d(8)(before)
     viz.plot_histograms({"before": before, "after": after}, "norm.png", xlabel="pre-activation u")
 
 
-@entry("A regression beside the truth", "surface.png")
+@entry("A regression and the truth", "surface.png")
 def surface() -> None:
     """f(x₁, x₂) = 10 − 10 exp(−0.2 (x₁² + x₂²)) − exp((cos x₁ + cos x₂)/2), learnt from 1000 noisy samples."""
     ag.manual_seed(0)
@@ -235,8 +236,8 @@ def surface() -> None:
 
 @entry("A 2-D latent space", "plane.png")
 def plane() -> None:
-    """A variational autoencoder with two latent dimensions: what its decoder makes of each point, where test images lie,
-    reconstructions, and the same eight points of latent space drawn after each few epochs."""
+    """A variational autoencoder with two latent dimensions: the images that its decoder draws at each point, the latent
+    positions of test images, reconstructions, and samples at the same eight points of latent space over training."""
     ag.manual_seed(0)
     digits = nn.data.digits()
     vae = models.VAE(sizes=(64, 128, 2))
@@ -256,14 +257,14 @@ def plane() -> None:
     viz.save_animation(film, "film.gif", columns=8)
 
 
-@entry("Test images in it", "scatter.png")
+@entry("Test images in the latent space", "scatter.png")
 def scatter() -> None:
     """The mean of q(z|x) for each test image."""
 
 
 @entry("Reconstructions from two numbers", "pairs.png")
 def pairs() -> None:
-    """Each test image above, and what is left of it after the bottleneck below."""
+    """Test images above, their reconstructions from the two latent numbers below."""
 
 
 @entry("Samples over training", "film.gif")
@@ -273,7 +274,7 @@ def film() -> None:
 
 @entry("The balance of a GAN", "gan.png")
 def gan() -> None:
-    """A generator of one number against a discriminator: D(x) and D(G(z)) on their way to ½."""
+    """A generator of one number against a discriminator: D(x) and D(G(z)) approach ½."""
     ag.manual_seed(0)
     generator, discriminator = models.MLP((1, 16, 1)), models.MLP((1, 16, 1))
     steps = {"G": nn.Adam(generator.parameters(), lr=2e-3), "D": nn.Adam(discriminator.parameters(), lr=2e-3)}
@@ -293,26 +294,26 @@ def gan() -> None:
 
 
 def page() -> str:
-    """The gallery as Markdown, from the entries and what lies in the folder."""
+    """Returns the gallery as Markdown."""
     return "\n".join([HEAD, *(section(e) for e in ENTRIES)])
 
 
 def section(e: Entry) -> str:
     caption = " ".join((inspect.getdoc(e.make) or "").split())
-    shown = f"[{e.file}](gallery/{e.file})" if e.file.endswith(".html") else f"![{e.title}](gallery/{e.file})"
+    link = f"[{e.file}](gallery/{e.file})" if e.file.endswith(".html") else f"![{e.title}](gallery/{e.file})"
     code = body(e.make)
-    block = f"\n```python\n{code}\n```\n" if code else "\nMade by the code above.\n"
-    return f"## {e.title}\n\n{caption}\n\n{shown}\n{block}"
+    block = f"\n```python\n{code}\n```\n" if code else "\nCreated by the code above.\n"
+    return f"## {e.title}\n\n{caption}\n\n{link}\n{block}"
 
 
 def body(make: Callable[[], None]) -> str:
-    """The statements of a function, without its docstring."""
+    """Returns the statements of a function, without its docstring."""
     source = inspect.getsource(make)
     return textwrap.dedent(source.split('"""', 2)[2].lstrip("\n")).strip()
 
 
 def slim(path: Path) -> None:
-    """Cuts a picture down to 64 colours, which a repository has room for."""
+    """Reduces a picture to 64 colours, so that its file is small."""
     from PIL import Image
 
     with Image.open(path) as picture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from autograd_mini.examples.study import Study
-from autograd_mini.viz.plots.canvas import COLOURS, LINES, MARKERS, finished
+from autograd_mini.viz.plots.canvas import COLOURS, LINES, MARKERS, save_figure
 
 Curve = tuple[Sequence[float], Sequence[float]]  # x, y
 
@@ -35,4 +35,4 @@ def plot_curves(
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-    finished(figure, study.figure(name))
+    save_figure(figure, study.figure(name))

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from autograd_mini.jit.trace import PLAIN
-from autograd_mini.state import modes, settings
+from autograd_mini.jit.guards import GUARDED_TYPES
+from autograd_mini.state import Tracer, modes, watched
 from autograd_mini.tensor import Array, Tensor, TensorLike
 
 Leaf = TypeVar("Leaf", bound=Tensor)
 
-_WATCHED: Final = frozenset({"_forward_hooks", "_items"})  # what a compiled step relies on besides: replaced when it changes
+_GUARDED: Final = frozenset({"_forward_hooks", "_items"})  # further guards of a compiled step: replaced when they change
 
 
 class Parameter(Tensor):
@@ -82,7 +82,7 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if modes.tracer is not None:
-            self.declare(modes.tracer)
+            self.guard_attributes(modes.tracer)
         if modes.all_default or modes.profiler is None:
             output = self.forward(*args, **kwargs)
         else:
@@ -93,34 +93,35 @@ class Module:
             output = output if changed is None else changed
         return output
 
-    def declare(self, tracer: Any) -> None:
-        """Tells a step that is being compiled what it may take for granted: attributes that are numbers, text or None."""
-        tracer.switch(self, "_forward_hooks")
+    def guard_attributes(self, tracer: Tracer) -> None:
+        """Makes the hooks and the attributes that are numbers, strings or None guards of the step that is being compiled."""
+        tracer.guard(self, "_forward_hooks")
         for name, value in vars(self).items():
-            if isinstance(value, PLAIN) or name in _WATCHED:
-                tracer.switch(self, name)
+            if isinstance(value, GUARDED_TYPES) or name in _GUARDED:
+                tracer.guard(self, name)
 
     @property
     def training(self) -> bool:
         """Whether layers such as dropout should act as in training; `train` and `eval` set it, here and below."""
         if modes.tracer is not None:
-            modes.tracer.switch(self, "_training")
+            modes.tracer.guard(self, "_training")
         return self._training
 
     @training.setter
     def training(self, mode: bool) -> None:
         if modes.tracer is not None:
-            modes.tracer.switch(self, "_training")
+            modes.tracer.guard(self, "_training")
         self._training = mode
-        settings.version += 1
+        watched.flag_changed()
 
     if not TYPE_CHECKING:  # a checker would let anything be assigned
 
         def __setattr__(self, name: str, value: Any) -> None:
             parts = (Module, Parameter, Buffer)
             if isinstance(self.__dict__.get(name), parts) or (name in self.__dict__ and isinstance(value, parts)):
-                settings.structure_version += 1  # what a compiled step knew is gone
-            settings.version += 1
+                watched.structure_changed()
+            else:
+                watched.flag_changed()
             super().__setattr__(name, value)
 
     def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""Pictures that teach: the graph that ran, drawn, stepped through and as text, checked gradients, and plots of what was learnt.
+"""Pictures for teaching: the graph that ran, its backward pass step by step, gradient checks, and plots of data and training.
 
     from autograd_mini import viz
     viz.draw(loss, params=model).save("loss.svg")
@@ -6,7 +6,8 @@
     print(viz.text(loss))
     assert viz.check(lambda: compute_loss(model), model)
 
-Everything is made from recorded operations; no gradient is ever derived anew. Graphviz and matplotlib load when needed.
+Graph pictures are made from recorded operations only. Graphviz and matplotlib are imported on first use. Start reading at
+`graph/picture.py`.
 """
 
 from __future__ import annotations

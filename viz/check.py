@@ -1,4 +1,4 @@
-"""`check`: the gradient of a program by its own parameters, analytic beside numeric, as a table and as badges."""
+"""`check`: compares analytic gradients of parameters with finite differences, as a table and as badges in the picture."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from autograd_mini.state import no_grad
 from autograd_mini.tensor import Array, Tensor
 from autograd_mini.testing.check import blame, derivative
 
+from .graph.nodes import Names, named_parameters
 from .graph.picture import Picture, draw
-from .graph.record import Names, named_parameters
-from .graph.summary import number
-from .graph.tree import aligned
+from .graph.summary import format_number
+from .graph.tree import align_columns
 
 Verdict: TypeAlias = Literal["✓", "✗", "undecidable"]
 
@@ -25,11 +25,11 @@ TOLERANCES: Final = {"eps": 1e-6, "rtol": 1e-3, "atol": 1e-5}
 
 
 @dataclass(frozen=True)
-class Row:
-    """A parameter: the element where rule and differences are furthest apart, and the verdict on all elements.
+class ParameterCheck:
+    """The result for one parameter: the element with the largest disagreement, and the verdict on all elements.
 
-    analytic, numeric, error   the two derivatives at `index` and their relative error; nan where differences give no answer
-    undecidable                how many of the `size` elements lie at a kink or jump, where differences give no answer
+    analytic, numeric, error   the two derivatives at `index` and their relative error; nan if differences do not converge
+    undecidable                how many of the `size` elements lie at a kink or jump, where differences do not converge
     """
 
     name: str
@@ -43,12 +43,12 @@ class Row:
 
 
 class Check:
-    """The outcome of `check`: false as soon as one parameter is wrong, `rows` by parameter, and a table as its text.
+    """The result of `check`: false if any parameter is wrong; prints as a table; `rows` holds one entry per parameter.
 
-    `culprit` names the first operation in backward order whose own rule is wrong; empty where nothing is.
+    `culprit` names the first operation in backward order whose rule is wrong; it is empty if all are right.
     """
 
-    def __init__(self, rows: Sequence[Row], culprit: str, redraw: Callable[[Mapping[str, str]], Picture]) -> None:
+    def __init__(self, rows: Sequence[ParameterCheck], culprit: str, redraw: Callable[[Mapping[str, str]], Picture]) -> None:
         self.rows, self.culprit, self._redraw = list(rows), culprit, redraw
 
     def __bool__(self) -> bool:
@@ -56,11 +56,11 @@ class Check:
 
     def __repr__(self) -> str:
         heads = ("parameter", "elements", "at", "analytic", "numeric", "relative error", "verdict")
-        lines = aligned([heads, *(_cells(row) for row in self.rows)])
+        lines = align_columns([heads, *(_cells(row) for row in self.rows)])
         return "\n".join([*lines, *self.culprit.splitlines()])
 
     def draw(self) -> Picture:
-        """The graph of the program, each parameter with its badge: ✓, ✗ or undecidable, and the relative error."""
+        """Draws the graph with a badge at each parameter: ✓, ✗ or undecidable, and the relative error."""
         return self._redraw({row.name: _badge(row) for row in self.rows})
 
 
@@ -72,13 +72,21 @@ def check(
     rtol: float = TOLERANCES["rtol"],
     atol: float = TOLERANCES["atol"],
 ) -> Check:
-    """Compares the gradient of a scalar `function()` by each of `params` with central differences in float64.
+    """Compares the gradient of a scalar `function()` with respect to each of `params` with central differences in float64.
 
-    `params` are tensors that `function` uses: a module, or a dict of name to Tensor. While it runs they are float64 copies, and
-    afterwards what they were; no `.grad` is touched. `function` must give the same value each time (seed what is random). Each
-    element costs five forward passes, so choose a small model. An element is undecidable, not wrong, where differences
-    themselves disagree, as at a kink. Raises ValueError where the result is no scalar or there is no parameter.
+    Parameters hold float64 copies during the check and their original values afterwards; `.grad` does not change. Each element
+    costs five forward passes, so choose a small model. At a kink an element is undecidable, not wrong. Raises ValueError if the
+    result is not a scalar or no parameter requires a gradient.
 
+    Parameters
+    ----------
+    function : computes the loss, a scalar Tensor; it must return the same value each time, so seed any randomness
+    params : the tensors that `function` uses: a module, or a dict of name to Tensor
+    eps : step of the finite differences
+    rtol, atol : relative and absolute tolerance
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> from autograd_mini import viz
     >>> w = ag.Tensor([1.0, -2.0], requires_grad=True)
@@ -88,16 +96,17 @@ def check(
     """
     parameters = {name: p for name, p in named_parameters(params) if p._requires_grad}
     if not parameters:
-        raise ValueError("check: there is no parameter that requires a gradient")
+        raise ValueError("check: no parameter in `params` requires a gradient; create one with requires_grad=True")
     tolerances = {"eps": eps, "rtol": rtol, "atol": atol}
-    with in_float64(parameters.values()):
+    with float64_copies(parameters.values()):
         loss = function()
         if not isinstance(loss, Tensor) or loss._data.size != 1:
             raise ValueError(f"check: expected a function() that returns a scalar Tensor, got {loss!r}")
         analytic = gradients([loss], list(parameters.values()), allow_unused=True)
+        arrays = [np.zeros(p.shape) if g is None else g._data for p, g in zip(parameters.values(), analytic, strict=True)]
         rows = [
-            _row(name, np.zeros(p.shape) if g is None else g._data, _differences(function, p._data, tolerances), rtol, atol)
-            for (name, p), g in zip(parameters.items(), analytic, strict=True)
+            _compare(name, array, _numeric_gradient(function, p._data, tolerances), rtol, atol)
+            for (name, p), array in zip(parameters.items(), arrays, strict=True)
         ]
         wrong = any(row.verdict == "✗" for row in rows)
         culprit = blame(function, [], **tolerances) if wrong else ""
@@ -105,30 +114,30 @@ def check(
 
 
 @contextmanager
-def in_float64(leaves: Iterable[Tensor]) -> Iterator[None]:
-    """Within it the leaves hold float64 copies of their values; afterwards their own storage, untouched."""
-    own = [(leaf, leaf._data) for leaf in leaves]
+def float64_copies(leaves: Iterable[Tensor]) -> Iterator[None]:
+    """Replaces the values of the leaves by float64 copies inside the block and restores the original arrays afterwards."""
+    originals = [(leaf, leaf._data) for leaf in leaves]
     try:
-        for leaf, array in own:
+        for leaf, array in originals:
             leaf._data = array.astype(np.float64)
         yield
     finally:
-        for leaf, array in own:
+        for leaf, array in originals:
             leaf._data = array
 
 
-def _differences(function: Callable[[], Tensor], point: Array, tolerances: Mapping[str, float]) -> Array:
-    """The central difference by each element of a parameter's array, nan where there is none."""
+def _numeric_gradient(function: Callable[[], Tensor], point: Array, tolerances: Mapping[str, float]) -> Array:
+    """The central difference for each element of a parameter's array; nan where the differences do not converge."""
 
     def value() -> float:
         with no_grad(), np.errstate(all="ignore"):
             return float(function())
 
-    found = [derivative(value, point, index, **tolerances) for index in np.ndindex(point.shape)]
-    return np.array([np.nan if d is None else d for d in found]).reshape(point.shape)
+    differences = [derivative(value, point, index, **tolerances) for index in np.ndindex(point.shape)]
+    return np.array([np.nan if d is None else d for d in differences]).reshape(point.shape)
 
 
-def _row(name: str, analytic: Array, numeric: Array, rtol: float, atol: float) -> Row:
+def _compare(name: str, analytic: Array, numeric: Array, rtol: float, atol: float) -> ParameterCheck:
     known = ~np.isnan(numeric)
     with np.errstate(all="ignore"):
         scale = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), 1e-300)
@@ -136,21 +145,22 @@ def _row(name: str, analytic: Array, numeric: Array, rtol: float, atol: float) -
         error = np.where(known & np.isclose(analytic, 0, atol=atol) & np.isclose(numeric, 0, atol=atol), 0, error)
     wrong = known & ~np.isclose(analytic, numeric, rtol=rtol, atol=atol)
     if not known.any():
-        return Row(name, analytic.size, (), np.nan, np.nan, np.nan, analytic.size, "undecidable")
+        return ParameterCheck(name, analytic.size, (), np.nan, np.nan, np.nan, analytic.size, "undecidable")
     ranked = np.where(wrong, error + 1, np.nan_to_num(error, nan=-1.0))  # wrong ones first, then by error
     index = tuple(int(i) for i in np.unravel_index(int(ranked.argmax()), ranked.shape))
     verdict: Verdict = "✗" if wrong.any() else "✓"
     undecidable = int((~known).sum())
-    return Row(
+    return ParameterCheck(
         name, analytic.size, index, float(analytic[index]), float(numeric[index]), float(error[index]), undecidable, verdict
     )
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: ParameterCheck) -> tuple[str, ...]:
     verdict = row.verdict + f" ({row.undecidable} undecidable)" * (0 < row.undecidable < row.size)
     at = str(list(row.index)) if row.index else ""
-    return (row.name, str(row.size), at, number(row.analytic, 7), number(row.numeric, 7), f"{row.error:.1e}", verdict)
+    analytic, numeric = format_number(row.analytic, 7), format_number(row.numeric, 7)
+    return (row.name, str(row.size), at, analytic, numeric, f"{row.error:.1e}", verdict)
 
 
-def _badge(row: Row) -> str:
+def _badge(row: ParameterCheck) -> str:
     return row.verdict if np.isnan(row.error) else f"{row.verdict} {row.error:.1e}"

@@ -1,4 +1,4 @@
-"""What is shared by all that viz writes: a whole file or none, in a format that its name asks for."""
+"""How viz writes files: atomically, in the format that the suffix names."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from autograd_mini.tools.atomic_files import replacing
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Puts `data` at `path`, whole or not at all."""
+    """Writes `data` to `path` atomically: an error or interruption leaves an existing file as it was."""
     with replacing(path) as beside:
         beside.write_bytes(data)
 
 
 def suffix_of(path: str | os.PathLike[str], known: tuple[str, ...]) -> str:
-    """The format that a file's name asks for; ValueError names the `known` ones where it is none of them."""
+    """Returns the suffix of a file name without its dot. Raises ValueError if it is not one of `known`."""
     suffix = Path(path).suffix.lower().removeprefix(".")
     if suffix not in known:
         raise ValueError(f"{os.fspath(path)}: expected a name that ends in {', '.join('.' + s for s in known)}")

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..state import mode, modes
-from ..tensor import Array, Number, Tensor, leaf, number, stamp
+from ..tensor import Array, Number, Tensor, leaf, mark_modified, number
 from ..transform import leaves, rebuild
 from .allocate import Pool
 from .plan import Plan
@@ -109,7 +109,7 @@ class Jitted:
                 with mode("compiling", True):
                     return self._checked(self.function, call, call.operands)
             for plan in plans:
-                if plan.holds():
+                if plan.guards.hold():
                     return self._replay(plan, call)
             return self._record(call)
 
@@ -134,8 +134,8 @@ class Jitted:
         try:
             with mode("tracer", trace):
                 result = self._checked(self.function, call, inner)
-                if left := trace.changed_guards():
-                    raise TraceError(f"jit: {self.__name__} leaves {left} changed, which a replay would not repeat")
+                if changed := trace.guards.changed_guards():
+                    raise TraceError(f"jit: {self.__name__} changes {changed}, and a replay would not: change it outside")
                 returned = OutputSpec(result, trace, inner)
                 plan = Plan(trace, returned.values, self._pool, profile=self.profile, exact=self.exact)
         except BaseException:
@@ -143,7 +143,7 @@ class Jitted:
             raise
         plan.returned, plan.held = returned, call.held
         for i in plan.written:
-            stamp(call.operands[i])
+            mark_modified(call.operands[i])
         self._by_signature[call.signature].append(plan)
         self.plans.append(plan)
         if len(self.plans) > PLANS:
@@ -158,7 +158,7 @@ class Jitted:
             self.plans.remove(plan)
             self.plans.append(plan)
         for i in plan.written:
-            stamp(call.operands[i])  # graphs that used it must not be walked back any more
+            mark_modified(call.operands[i])  # graphs that used it must not be walked back any more
         plan.release()
         return plan.returned.rebuilt(plan.run([t._data for t in call.operands]), call.operands)
 
@@ -238,11 +238,11 @@ class OutputSpec:
                 self._makers.append(("as it is", x))
             elif id(x) in places:
                 self._makers.append(("argument", places[id(x)]))
-            elif trace.value(x).tensor is x:
+            elif trace.value_of(x).tensor is x:
                 self._makers.append(("as it is", x))
             else:
                 self._makers.append(("new", len(self.values)))
-                self.values.append(trace.value(x))
+                self.values.append(trace.value_of(x))
         self._form = rebuild(result, [None] * len(self._makers))
         self._single = isinstance(result, Tensor) and len(self.values) == 1
 

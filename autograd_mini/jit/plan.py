@@ -15,15 +15,15 @@ from contextlib import nullcontext
 from contextvars import copy_context
 from functools import partial
 from operator import getitem
-from sys import getrefcount
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from ..apply import KERNEL_ERRORS, explain_error
+from ..memory.references import held_elsewhere
 from ..memory.threads import split_work
 from ..primitive import registry
-from ..state import modes, settings
+from ..state import modes
 from ..tensor import Array, leaf
 from . import report as table
 from . import scalar_fusion as scalars
@@ -33,7 +33,7 @@ from .allocate import Memory, Pool
 from .emit import bound
 from .report import Entry, Row
 from .tiling import RowBlock, tile_rows, tiles
-from .trace import ASSIGN, Call, Trace, Value, stands
+from .trace import ASSIGN, Call, Trace, Value
 
 Sinks: TypeAlias = "list[tuple[list[Any], int]]"
 Step: TypeAlias = "tuple[Callable[..., Any], Sequence[Any], Sinks | None]"
@@ -57,23 +57,22 @@ class Plan:
 
     def __init__(self, trace: Trace, results: Sequence[Value], pool: Pool, *, profile: bool = False, exact: bool = False):
         self.results, self.pool = tuple(results), pool
-        grads = trace.grads()
+        grads = trace.final_grads()
         left = [(tensor, value) for tensor, value in grads if value is not None]
-        self._switches, self._cleared, self._version = trace.switches, trace.cleared, settings.version
-        self._older = trace.older
-        self._structure_version = settings.structure_version
+        self.guards = trace.guards
+        self.guards.seal()
         self.written = [
             trace.arguments.index(call.inputs[0])
             for call in trace.calls
             if call.primitive is ASSIGN and call.inputs[0].source == "argument"
         ]
-        self.entered = [value.tensor for value in trace.entered if value.tensor is not None]
+        self.entered = [value.tensor for value in trace.initial_grads if value.tensor is not None]
         leaving = [*results, *(value for _, value in left)]
         calls = _needed(_folded(trace.calls), leaving)
         if not exact:
             calls = scalars.compiled(calls, leaving)
         # Where gradients are added to those of an earlier run, they are new each time: the earlier ones are still read.
-        kept = [] if trace.entered else left
+        kept = [] if trace.initial_grads else left
         self._runs = {run.calls[0]: run for run in runs.find(calls, {value: tensor for tensor, value in kept})}
         self._flat = {call: pool.flat(run) for call, run in self._runs.items()}
         homes: dict[Value, Array] = {}
@@ -97,7 +96,7 @@ class Plan:
         self.steps = [
             (f, a if id(a) in fed else tuple(a), into) for f, a, into in self.steps
         ]  # tuples are passed on as they are
-        self._given = [self._sinks.setdefault(value, []) for value in (*trace.arguments, *trace.entered)]
+        self._given = [self._sinks.setdefault(value, []) for value in (*trace.arguments, *trace.initial_grads)]
         outlets = [self._array(value) for value in leaving]
         self._results = outlets[: len(results)]
         self._new: list[Any] = [None] * len(leaving)  # what is no array of the plan's own
@@ -115,21 +114,6 @@ class Plan:
             for value in (*call.inputs, *call.outs):
                 if value.source in ("call", "argument", "gradient"):  # only the form is still of interest
                     value.array = np.broadcast_to(np.empty((), value.array.dtype), value.array.shape)
-
-    def holds(self) -> bool:
-        """Whether gradients are there or not, flags, and storage are as they were when it was recorded."""
-        if any((tensor._grad is None) is not none for tensor, none in self._cleared):
-            return False
-        if self._older and any(tensor._seq != last for tensor, last in self._older):
-            return False
-        if self._version != settings.version:
-            kept = all(  # most are the same object, which is quickly seen
-                getattr(owner, name, self) is value or stands(owner, name, value) for owner, name, value in self._switches
-            )
-            if not kept or self._structure_version != settings.structure_version:
-                return False
-            self._version = settings.version
-        return True
 
     # -- what it shows ---------------------------------------------------------------------------------------------------
 
@@ -155,7 +139,7 @@ class Plan:
     def release(self) -> None:
         """Lets go of gradients that somebody kept, which the next run would overwrite."""
         for tensor, kept in self._left:
-            if getrefcount(kept.tensor) > (3 if tensor._grad is kept.tensor else 2):  # held there, by `kept` and by this call
+            if held_elsewhere(kept, "tensor", 2 if tensor._grad is kept.tensor else 1):  # `kept`, and `.grad`
                 kept.release()
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:

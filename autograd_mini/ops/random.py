@@ -90,14 +90,14 @@ def set_rng_state(state: dict[str, Any]) -> None:
 
 def _fixed(name: str) -> None:
     if modes.tracer is not None:
-        modes.tracer.forbid(name, "call it outside; draws go on from where the stream then is")
+        modes.tracer.reject_action(name, "call it outside the compiled function; replays continue the stream from there")
 
 
 def _source(generator: Stream | None) -> Stream:
     """The stream that a kernel draws from."""
     stream = generator or _stream()
     if modes.tracer is not None:
-        modes.tracer.draws(stream)
+        modes.tracer.will_draw(stream)
     return stream
 
 

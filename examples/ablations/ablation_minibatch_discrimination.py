@@ -69,7 +69,7 @@ def figure(study: Study, drawn: dict[str, list[Array]]) -> None:
             axes.plot(*CENTRES.T, "x", color=viz.plots.canvas.COLOURS[1], markersize=8)
             axes.plot(*points.T, ".", color=viz.plots.canvas.COLOURS[0], markersize=2, alpha=0.3)
             axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xticks=[], yticks=[])
-    viz.plots.canvas.finished(drawing, study.figure("samples.png"))
+    viz.plots.canvas.save_figure(drawing, study.figure("samples.png"))
 
 
 if __name__ == "__main__":

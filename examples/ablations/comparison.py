@@ -90,4 +90,4 @@ def figure(results: Results, path: Path) -> None:
             axes.plot([statistics.mean(values)], [y], "|", color=canvas.COLOURS[1], markersize=16, markeredgewidth=2.5)
         axes.set(xlabel=column, yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
         axes.grid(alpha=0.25)
-    canvas.finished(drawing, path)
+    canvas.save_figure(drawing, path)

@@ -94,7 +94,7 @@ def _draw_boundary(study: Study, network: nn.Module, points: Array, labels: Arra
     x, y = np.meshgrid(np.linspace(*axes.get_xlim(), 200), np.linspace(*axes.get_ylim(), 200))
     u = answers(network, np.stack([x.ravel(), y.ravel()], axis=1)).reshape(x.shape)
     axes.contour(x, y, u, levels=[0.0], colors="black", linewidths=2)  # σ(0) = ½
-    viz.plots.canvas.finished(figure, study.figure("boundary.png"))
+    viz.plots.canvas.save_figure(figure, study.figure("boundary.png"))
 
 
 def exercise(study: Study, samples: int, hidden: int, epochs: int) -> str:

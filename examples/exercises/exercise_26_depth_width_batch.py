@@ -118,7 +118,7 @@ def panels(rows: list[dict[str, int | float]], study: Study) -> None:
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
     drawing.axes[0].set_ylabel("validation accuracy, %\n(dashed: early stopping)")
-    viz.plots.canvas.finished(drawing, study.figure("accuracy.png"))
+    viz.plots.canvas.save_figure(drawing, study.figure("accuracy.png"))
 
 
 if __name__ == "__main__":

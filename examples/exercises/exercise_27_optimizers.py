@@ -121,7 +121,7 @@ def figure(study: Study, rates: list[float], final: dict[tuple[str, float], floa
     for axes in drawing.axes:
         axes.grid(alpha=0.25)
     drawing.legend(*sweep.get_legend_handles_labels(), loc="outside lower center", ncols=len(OPTIMIZERS))
-    viz.plots.canvas.finished(drawing, study.figure("optimizers.png"))
+    viz.plots.canvas.save_figure(drawing, study.figure("optimizers.png"))
 
 
 if __name__ == "__main__":

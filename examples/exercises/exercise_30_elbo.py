@@ -125,7 +125,7 @@ def figure(study: Study, ks: list[int], panels: dict[str, dict[str, list[float]]
         axes.set(xscale="log", xlabel="draws K", ylabel="nats", title=title)
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
-    viz.plots.canvas.finished(drawing, study.figure("bounds.png"))
+    viz.plots.canvas.save_figure(drawing, study.figure("bounds.png"))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class _Container(Module):
     def _current(self) -> Any:
         """The items, as whoever looks at them while a step is being compiled relies on them."""
         if modes.tracer is not None:
-            self.declare(modes.tracer)
+            self.guard_attributes(modes.tracer)
         return self._items
 
     def members(self) -> Iterator[tuple[Any, Any]]:

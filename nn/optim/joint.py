@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from autograd_mini.memory.arena import as_flat_view, contiguous_runs
-from autograd_mini.tensor import Array, Tensor, stamp
+from autograd_mini.tensor import Array, Tensor, mark_modified
 
 Group: TypeAlias = dict[str, Any]
 Step: TypeAlias = "Callable[[Sequence[Array]], None]"
@@ -81,7 +81,7 @@ class Move(NamedTuple):
             if counts or len(together) != known:
                 share()
             for parameter in parameters:
-                stamp(parameter)
+                mark_modified(parameter)
 
         def level() -> bool:
             now = optimizer.state

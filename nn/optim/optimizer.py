@@ -18,9 +18,8 @@ from autograd_mini.apply import apply_effect
 from autograd_mini.memory.arena import allocate_like
 from autograd_mini.memory.threads import split_work
 from autograd_mini.primitive import Primitive
-from autograd_mini.state import modes
-from autograd_mini.state import settings as engine
-from autograd_mini.tensor import Array, Tensor, stamp
+from autograd_mini.state import modes, watched
+from autograd_mini.tensor import Array, Tensor, mark_modified
 
 from .joint import Arrangements, Group, Move
 
@@ -137,7 +136,7 @@ class Optimizer(ABC):
         if state is None:
             state = self.state[parameter] = self._mirrored(self.begin(p, group), p)
         self.update(p, g, state, group)
-        stamp(parameter)
+        mark_modified(parameter)
 
     def zero_grad(self) -> None:
         """Forgets the gradients (`grad` becomes None); gradients add up until then.
@@ -186,8 +185,7 @@ class Optimizer(ABC):
             if not ((low <= values) & (values < high)).all():
                 raise ValueError(f"{self._name}: {key} must lie in [{low:g}, {high:g}), got {settings[key]}")
         if self.param_groups:
-            engine.structure_version += 1
-            engine.version += 1
+            watched.structure_changed()
         self.param_groups.append({"params": unique, **settings})
 
     # -- saving ------------------------------------------------------------------------------------------------------------
@@ -202,7 +200,7 @@ class Optimizer(ABC):
         [{'params': [0], 'lr': 0.1, 'lr_decay': 0.0, 'weight_decay': 0.0, 'initial_accumulator_value': 0.0, 'eps': 1e-10}]
         """
         if modes.tracer is not None:
-            modes.tracer.forbid("state_dict", "take it outside")
+            modes.tracer.reject_action("state_dict", "call it outside the compiled function")
         number = {p: i for i, p in enumerate(self._parameters())}
         return {
             "state": {number[p]: {k: np.copy(v) if isinstance(v, np.ndarray) else v for k, v in self.state[p].items()}
@@ -236,8 +234,7 @@ class Optimizer(ABC):
         loaded = {owners[i][0]: self._loaded(i, *owners[i], values) for i, values in stepped.items()}
         self.state = {parameter: self._mirrored(values, parameter._data) for parameter, values in loaded.items()}
         self._arrangements.clear()
-        engine.structure_version += 1
-        engine.version += 1
+        watched.structure_changed()
         for own, group in zip(self.param_groups, merged, strict=True):
             own.update(group)
 

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.jit.trace import PLAIN
+from autograd_mini.jit.guards import GUARDED_TYPES
 from autograd_mini.state import modes
 from autograd_mini.tensor import Array, Tensor
 
@@ -358,7 +358,7 @@ def _compiled(model: Any, update: Update) -> Callable[[Any], Mapping[str, Tensor
     def step(batch: Any) -> Mapping[str, Tensor]:
         if modes.tracer is not None and isinstance(model, Module):
             for part in model.modules():
-                part.declare(modes.tracer)
+                part.guard_attributes(modes.tracer)
         before = _written_by_python(model) if ag.is_recording() else {}
         losses = {name: value.detach() for name, value in update.step(batch).items()}
         if ag.is_recording() and (
@@ -382,7 +382,7 @@ def _written_by_python(model: Any) -> dict[tuple[str, str], Any]:
         (path, name): list(value) if isinstance(value, list) else value
         for path, part in parts
         for name, value in vars(part).items()
-        if isinstance(value, (*PLAIN, list)) and name != "_training"
+        if isinstance(value, (*GUARDED_TYPES, list)) and name != "_training"
     }
 
 

@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDERS = ("autograd_mini", "nn", "models", "viz", "cli", "examples", "benchmarks", "docs", "tests")
 SHIPPED = ("nn", "models", "viz", "cli", "examples")
 MOST_MODULES, MOST_LINES = 16, 500
-# Test files that hold one subject, and `Tensor`, whose methods' signatures fill it.
-LONG = {"autograd_mini/tensor.py", "tests/nn/test_nn_optim.py"}
+# Test files that hold one subject.
+LONG = {"tests/nn/test_nn_optim.py"}
 
 
 def sources() -> list[Path]:

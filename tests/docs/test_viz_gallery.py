@@ -1,4 +1,4 @@
-"""The gallery is current: its page is what its program writes, each picture is there and small, and graphs are as now drawn."""
+"""The gallery is up to date: its page and graphs match the code, and all pictures exist and are small."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def gallery() -> ModuleType:
     return module
 
 
-def test_the_page_is_what_its_program_writes(gallery):
+def test_the_page_matches_its_script(gallery):
     written = (DOCS / "gallery.md").read_text(encoding="utf-8")
     assert written == gallery.page(), "run python docs/make_gallery.py"
 
 
-def test_every_picture_is_there_and_shown_with_code_that_makes_it(gallery):
+def test_every_picture_exists_and_is_shown_with_its_code(gallery):
     code = "\n".join(gallery.body(e.make) for e in gallery.ENTRIES)
     ast.parse(code)
     assert all(f'"{e.file}"' in code for e in gallery.ENTRIES)
@@ -41,7 +41,7 @@ def test_every_picture_is_there_and_shown_with_code_that_makes_it(gallery):
     assert sum(path.stat().st_size for path in gallery.FOLDER.iterdir()) < LARGEST
 
 
-def test_a_picture_is_made_by_its_code_alone(gallery, tmp_path, monkeypatch):
+def test_the_code_of_a_picture_is_self_contained(gallery, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     gallery.stepper()
     assert (tmp_path / "backprop.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
@@ -49,15 +49,15 @@ def test_a_picture_is_made_by_its_code_alone(gallery, tmp_path, monkeypatch):
 
 @needs_dot
 @pytest.mark.parametrize("name", ["chain", "vae", "repeats", "second_order", "plan"])
-def test_a_committed_graph_says_what_its_code_draws_now(gallery, name, tmp_path, monkeypatch):
-    """Words alone are compared: where they stand depends on the version of Graphviz."""
+def test_a_committed_graph_matches_its_code(gallery, name, tmp_path, monkeypatch):
+    """Compares only words: their positions depend on the version of Graphviz."""
     monkeypatch.chdir(tmp_path)
     getattr(gallery, name)()
     assert words(tmp_path / f"{name}.svg") == words(gallery.FOLDER / f"{name}.svg"), f"run python docs/make_gallery.py {name}"
 
 
 @needs_dot
-def test_the_picture_in_the_readme_says_what_its_example_draws_now(tmp_path):
+def test_the_picture_in_the_readme_matches_its_example(tmp_path):
     if not DOCS.is_dir():
         pytest.skip("needs docs/, which only a checkout has")
     program = DOCS.parent / "examples" / "draw_graph.py"
@@ -66,5 +66,5 @@ def test_the_picture_in_the_readme_says_what_its_example_draws_now(tmp_path):
 
 
 def words(svg: Path) -> list[str]:
-    """What is written in a picture, but for gradients, whose last digits differ between machines."""
+    """Returns the words of a picture without gradients, whose last digits differ between machines."""
     return sorted(text for text in re.findall(r"<text[^>]*>([^<]*)<", svg.read_text(encoding="utf-8")) if "∇" not in text)

@@ -129,9 +129,9 @@ def test_methods_of_ufuncs_fold_the_first_axis_as_numpy_does(ufunc: np.ufunc, me
 
 T = ag.Tensor([1.0, 2.0])
 REFUSED: list[tuple[Callable[[], Any], str]] = [
-    (lambda: np.gcd(T, T), "np.gcd has no gradient here"),
-    (lambda: np.multiply.outer(T, T), r"np.multiply.outer has no gradient here"),
-    (lambda: np.fft.fft(T), "np.fft has no gradient here"),
+    (lambda: np.gcd(T, T), "np.gcd is not supported on tensors"),
+    (lambda: np.multiply.outer(T, T), r"np.multiply.outer is not supported on tensors"),
+    (lambda: np.fft.fft(T), "np.fft is not supported on tensors"),
     (lambda: np.sum(T, dtype=np.float64), r"np.sum on a Tensor takes \(x, axis, keepdims\): got an unexpected keyword argument 'dtype'"),
     (lambda: np.exp(T, dtype=np.float64), r"np.exp on a Tensor takes \(x\): .* 'dtype'"),
     (lambda: np.add.reduce(T, initial=1.0), r"np.add.reduce on a Tensor takes .* 'initial'"),
@@ -139,7 +139,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: np.exp(T, out=np.zeros(2)), "would write into an array"),
     (lambda: np.add.reduce(T, out=np.zeros(())), "would write into an array"),
     (lambda: np.add.at(np.zeros(2), [0], T), "would write into an array"),
-    (lambda: np.linalg.svd(T), "np.svd has no gradient here"),
+    (lambda: np.linalg.svd(T), "np.svd is not supported on tensors"),
 ]  # fmt: skip
 
 

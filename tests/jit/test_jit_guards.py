@@ -435,11 +435,11 @@ def test_values_are_checked_in_each_replay(function: Any, good: Any, bad: Any, e
     [
         (
             lambda x, net: setattr(t := ag.zeros((8, 3)), "data", x) or t + 1,
-            "writes into a tensor that the function itself made",
+            "that the function itself created",
         ),
         (lambda x, net: copy.deepcopy(net)(x).detach(), "deepcopy"),
         (lambda x, net: (net.load_state_dict(net.state_dict()), x + 1)[1], r"\.data"),
-        (lambda x, net: (ag.manual_seed(0), x + 1)[1], "manual_seed happens only while recording"),
+        (lambda x, net: (ag.manual_seed(0), x + 1)[1], "manual_seed runs only while tracing"),
         (lambda x, net: (ag.get_rng_state(), x + 1)[1], "get_rng_state"),
         (lambda x, net: (nn.SGD(net.parameters()).state_dict(), x + 1)[1], "state_dict"),
     ],

@@ -239,7 +239,7 @@ def test_a_compiled_run_is_identical_and_falls_back_to_eager_mode() -> None:
 
     history, weights = run(models.VAE, jit=False)
     compiled = run(models.VAE, jit=True)
-    with pytest.warns(UserWarning, match="not compiled .* hands a tensor's value to Python"):
+    with pytest.warns(UserWarning, match="not compiled .* needs a concrete value"):
         looking = run(Looking, jit=True)
     with pytest.warns(UserWarning, match="not compiled .* changes steps by Python"):
         counting = run(Counting, jit=True)

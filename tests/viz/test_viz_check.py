@@ -1,4 +1,4 @@
-"""`viz.check`: what it calls right, wrong and undecidable, the table, the badges, and that the parameters stay as they were."""
+"""`viz.check`: its verdicts, its table and badges; and it does not change the parameters."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
 
 
 @pytest.fixture
-def doubled() -> Iterator[Primitive]:
-    """tanh with twice its slope."""
-    made = Primitive("doubled_tanh", np.tanh, (lambda xp, g, y, x: 2 * g * (1 - y * y),), formula="tanh x")
-    yield made
+def doubled_tanh() -> Iterator[Primitive]:
+    """tanh with a derivative that is twice too large."""
+    primitive = Primitive("doubled_tanh", np.tanh, (lambda xp, g, y, x: 2 * g * (1 - y * y),), formula="tanh x")
+    yield primitive
     del registry["doubled_tanh"]
 
 
@@ -28,7 +28,7 @@ def mlp_and_loss():
     return mlp, lambda: nn.mse_loss(mlp(X), np.zeros((4, 2), np.float32))
 
 
-def test_a_right_gradient_is_right_in_every_parameter():
+def test_correct_gradients_pass_for_every_parameter():
     mlp, loss = mlp_and_loss()
     result = viz.check(loss, mlp)
     assert result
@@ -50,9 +50,9 @@ def test_parameters_keep_their_storage_dtype_and_gradient():
     assert all(p.dtype == np.float32 for p in mlp.parameters()), "also after an error"
 
 
-def test_a_wrong_rule_is_found_named_and_badged(doubled):
+def test_a_wrong_rule_fails_and_is_named_in_the_report_and_the_badge(doubled_tanh):
     w, b = Tensor([0.5, -0.3], requires_grad=True), Tensor(0.1, requires_grad=True)
-    result = viz.check(lambda: ag.square(apply(doubled, (w * 2,)) + b).sum(), {"w": w, "b": b})
+    result = viz.check(lambda: ag.square(apply(doubled_tanh, (w * 2,)) + b).sum(), {"w": w, "b": b})
     assert not result
     verdicts = {row.name: row for row in result.rows}
     assert verdicts["b"].verdict == "✓"
@@ -65,20 +65,20 @@ def test_a_wrong_rule_is_found_named_and_badged(doubled):
     assert "✓" in source
 
 
-def test_a_kink_is_undecidable_and_no_failure():
+def test_a_kink_is_undecidable_and_does_not_fail():
     w = Tensor([0.0, 1.0], requires_grad=True)
     at_kink = viz.check(lambda: ag.relu(w).sum(), {"w": w})
     assert at_kink
     assert at_kink.rows[0].undecidable == 1
     assert "✓ (1 undecidable)" in repr(at_kink)
-    only = Tensor(0.0, requires_grad=True)
-    result = viz.check(lambda: abs(only), {"w": only})
+    zero = Tensor(0.0, requires_grad=True)
+    result = viz.check(lambda: abs(zero), {"w": zero})
     assert result
     assert result.rows[0].verdict == "undecidable"
     assert "undecidable" in result.draw().source
 
 
-def test_a_parameter_without_influence_has_gradient_0_and_a_frozen_one_is_left_out():
+def test_an_unused_parameter_has_gradient_0_and_a_frozen_one_is_skipped():
     w, idle = Tensor(2.0, requires_grad=True), Tensor([1.0, 2.0], requires_grad=True)
     frozen = nn.Parameter(1.0, requires_grad=False)
     rows = viz.check(lambda: w * w * frozen, {"w": w, "idle": idle, "frozen": frozen}).rows
@@ -93,9 +93,9 @@ def test_the_table_has_a_row_for_each_parameter():
     assert row.endswith("✓")
 
 
-def test_what_cannot_be_checked_is_refused():
+def test_non_scalar_results_and_missing_parameters_raise():
     w = Tensor([1.0, 2.0], requires_grad=True)
     with pytest.raises(ValueError, match="returns a scalar Tensor"):
         viz.check(lambda: w * 2, {"w": w})
-    with pytest.raises(ValueError, match="no parameter that requires a gradient"):
+    with pytest.raises(ValueError, match="no parameter in `params` requires a gradient"):
         viz.check(lambda: w.sum(), {})

@@ -1,4 +1,4 @@
-"""Figures of models and animations: what is on the axes and in the files, and the refusals."""
+"""Figures of models and animations: the content of axes and files, and errors for bad input."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 import autograd_mini as ag
 from autograd_mini import Tensor, viz
-from autograd_mini.viz.plots.figures import plane
+from autograd_mini.viz.plots.figures import grid_points
 
 pytest.importorskip("matplotlib")
 RNG = np.random.default_rng(0)
@@ -22,12 +22,12 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_figure_is_written_in_the_format_of_its_suffix(figure, tmp_path):
+def test_a_figure_is_saved_in_the_format_of_its_suffix(figure, tmp_path):
     FIGURES[figure](tmp_path / "f.png")
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_each_image_of_the_latent_plane_lies_at_its_point():
+def test_each_image_of_the_latent_plane_is_at_its_point():
     seen = []
 
     def decode(z):
@@ -46,10 +46,10 @@ def test_surfaces_share_one_scale_and_their_points_match():
     assert [a.get_title() for a in axes] == ["x", "10 y"]
     assert axes[0].get_zlim() == axes[1].get_zlim()
     assert axes[0].get_zlim() == (0, 10)
-    assert plane((0, 1, 2, 3), 2).tolist() == [[0, 3], [1, 3], [0, 2], [1, 2]]
+    assert grid_points((0, 1, 2, 3), 2).tolist() == [[0, 3], [1, 3], [0, 2], [1, 2]]
 
 
-def test_confusion_has_true_classes_in_rows_and_shares_as_colours():
+def test_confusion_matrix_has_true_classes_in_rows_and_shares_as_colours():
     axes = viz.plot_confusion([0, 0, 0, 1], [0, 0, 1, 1], classes=["cat", "dog"]).axes[0]
     assert [t.get_text() for t in axes.texts] == ["2", "1", "0", "1"]
     assert np.allclose(axes.images[0].get_array(), [[2 / 3, 1 / 3], [0, 1]])
@@ -64,7 +64,7 @@ def test_zero_is_grey_in_filters_and_three_channels_are_colours():
     assert viz.plot_filters(RNG.normal(size=(4, 2, 2, 2))).axes[0].images[0].get_array().shape == (16, 8)
 
 
-def test_feature_maps_are_stretched_one_by_one():
+def test_each_feature_map_is_scaled_to_its_own_range():
     maps = np.stack([np.array([[0.0, 5.0]]), np.array([[10.0, 11.0]]), np.full((1, 2), 7.0)])
     shown = viz.plot_feature_maps(maps, columns=3).axes[0].images[0].get_array()
     assert shown[1].reshape(3, 4)[:, 1:3].tolist() == [[0, 1], [0, 1], [0, 0]]
@@ -77,7 +77,7 @@ def test_the_equilibrium_of_a_gan_is_one_half():
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "apng"])
-def test_an_animation_has_its_frames_in_order_and_the_last_one_stands(tmp_path, suffix):
+def test_an_animation_has_its_frames_in_order_and_shows_the_last_one_longer(tmp_path, suffix):
     from PIL import Image
 
     path = tmp_path / f"a.{suffix}"
@@ -96,14 +96,14 @@ def test_an_animation_has_its_frames_in_order_and_the_last_one_stands(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("call", "says"),
+    ("call", "message"),
     [
         (lambda: viz.plot_latent_plane(lambda z: z, image_shape=(3, 3), size=2), r"4 images of shape \(3, 3\), got \(4, 2\)"),
-        (lambda: viz.plot_surface({}), "got nothing"),
-        (lambda: viz.plot_surface({"f": lambda p: p}, size=3), r"'f' must give 9 values .* got \(9, 2\)"),
+        (lambda: viz.plot_surface({}), "got an empty mapping"),
+        (lambda: viz.plot_surface({"f": lambda p: p}, size=3), r"'f' must return 9 values, .* got shape \(9, 2\)"),
         (lambda: viz.plot_confusion([0, 1], [0]), r"\(2,\) and \(1,\)"),
         (lambda: viz.plot_confusion([0.5], [0.5]), "integers from 0"),
-        (lambda: viz.plot_confusion([0, 3], [0, 1], classes=["a", "b"]), "2 class names for classes up to 3"),
+        (lambda: viz.plot_confusion([0, 3], [0, 1], classes=["a", "b"]), "got 2 class names for classes 0 to 3"),
         (lambda: viz.plot_filters(np.zeros((3, 3))), r"\(F, C, H, W\), got \(3, 3\)"),
         (lambda: viz.plot_feature_maps(np.zeros((1, 3, 3, 3))), r"got \(1, 3, 3, 3\)"),
         (lambda: viz.plot_gan([2.0], [0.5]), "sigmoid"),
@@ -113,6 +113,6 @@ def test_an_animation_has_its_frames_in_order_and_the_last_one_stands(tmp_path, 
         (lambda: viz.save_animation([np.zeros((1, 2, 2))], "a.mp4"), r"\.gif, \.png, \.apng"),
     ],
 )
-def test_bad_input_is_refused(call, says):
-    with pytest.raises(ValueError, match=says):
+def test_bad_input_raises_value_error(call, message):
+    with pytest.raises(ValueError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""The records behind every picture, the DOT text written from them, and the text tree: what they show and survive."""
+"""Node records of the graph, their DOT text, and the text tree."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import autograd_mini as ag
 from autograd_mini import Tensor, nn, viz
 from autograd_mini.apply import apply
 from autograd_mini.primitive import Primitive, registry
-from autograd_mini.viz.graph.dot import STYLES, Show, write
-from autograd_mini.viz.graph.record import record
-from autograd_mini.viz.graph.summary import magnitude, number, values
+from autograd_mini.viz.graph.dot import STYLES, Show, to_dot
+from autograd_mini.viz.graph.nodes import build_graph
+from autograd_mini.viz.graph.summary import format_number, format_rms, format_values
 
 NODE = re.compile(r"^(n\d+) \[(.*)\]$", re.M)
 EDGE = re.compile(r"^(n\d+) -> (n\d+)\b", re.M)
@@ -39,7 +39,7 @@ def mlp_loss() -> Tensor:
 
 @pytest.fixture
 def halves() -> Primitive:
-    """A primitive with two outputs, known only while the test runs."""
+    """A primitive with two outputs, registered only during the test."""
     primitive = Primitive(
         "halves",
         lambda x: (x[: len(x) // 2], x[len(x) // 2 :]),
@@ -53,23 +53,23 @@ def halves() -> Primitive:
 # -- records -----------------------------------------------------------------------------------------------------------
 
 
-def test_every_operation_and_tensor_is_drawn_once_however_often_it_is_used():
+def test_every_operation_and_tensor_is_drawn_once_even_if_used_several_times():
     x = parameter(1.0, "x")
     y = x
     for _ in range(40):  # 2⁴⁰ paths
         y = y + y
-    graph = record(y)
+    graph = build_graph(y)
     assert Counter(n.kind for n in graph.nodes) == {"parameter": 1, "operation": 40, "tensor": 39, "loss": 1}
     assert len(graph.edges) == 40 * 3
 
 
-def test_kinds_tell_inputs_parameters_tensors_and_losses_apart():
+def test_inputs_parameters_tensors_and_losses_have_different_kinds_shapes_and_colours():
     frozen = nn.Parameter(2.0, requires_grad=False, name="frozen")
     x, w = Tensor([1.0, 2.0], name="x"), parameter([3.0, 4.0], "w")
     loss = (x * w * frozen).sum()
-    kinds = {n.name: n.kind for n in record(loss).nodes if n.kind != "operation"}
+    kinds = {n.name: n.kind for n in build_graph(loss).nodes if n.kind != "operation"}
     assert kinds == {"x": "input", "w": "parameter", "frozen": "parameter", "": "loss"}
-    assert record(x * w).nodes[-1].kind == "tensor", "an output that is no scalar is no loss"
+    assert build_graph(x * w).nodes[-1].kind == "tensor", "a non-scalar output is not a loss"
     shapes = {re.sub(r'\w*color="?#?\w+"?', "", style.attributes).strip() for style in STYLES.values()}
     colours = {re.search(r' color="(#\w+)"', style.attributes)[1] for style in STYLES.values()}
     assert len(shapes) == len(colours) == len(STYLES)
@@ -78,16 +78,18 @@ def test_kinds_tell_inputs_parameters_tensors_and_losses_apart():
 def test_a_call_with_several_outputs_is_one_operation(halves):
     x = parameter([1.0, 2.0, 3.0, 4.0], "x")
     low, high = apply(halves, (x,))
-    graph = record((low * high).sum())
+    graph = build_graph((low * high).sum())
     assert [n.name for n in graph.nodes if n.kind == "operation"] == ["halves", "multiply", "sum"]
     call = next(i for i, n in enumerate(graph.nodes) if n.name == "halves")
     assert [e.slot for e in graph.edges if e.source == call] == [0, 1]
-    assert all(isinstance(n.array, np.ndarray) for n in graph.nodes if n.kind != "operation"), "the hidden call is no tensor"
+    assert all(isinstance(n.array, np.ndarray) for n in graph.nodes if n.kind != "operation"), (
+        "the tuple of outputs is not drawn"
+    )
 
 
 def test_edges_keep_the_order_of_the_operands():
     a, b = parameter(5.0, "a"), parameter(3.0, "b")
-    graph = record(b - a)
+    graph = build_graph(b - a)
     minus = next(i for i, n in enumerate(graph.nodes) if n.name == "subtract")
     assert [graph.nodes[i].name for i in graph.operands()[minus]] == ["b", "a"]
 
@@ -95,12 +97,12 @@ def test_edges_keep_the_order_of_the_operands():
 def test_names_come_from_the_module_then_from_the_outputs_then_from_the_tensor():
     layer = nn.Linear(3, 2)
     x = Tensor(np.ones((1, 3)), name="x")
-    names = {n.name for n in record({"loss": layer(x).sum()}, layer).nodes if n.kind != "operation"}
+    names = {n.name for n in build_graph({"loss": layer(x).sum()}, layer).nodes if n.kind != "operation"}
     assert {"weight", "bias", "x", "loss"} <= names
-    assert {n.name for n in record(x * parameter(1.0, "own"), {"given": x}).nodes} >= {"given", "own"}
+    assert {n.name for n in build_graph(x * parameter(1.0, "own"), {"given": x}).nodes} >= {"given", "own"}
 
 
-def test_what_is_no_tensor_is_refused():
+def test_outputs_that_are_not_tensors_raise_type_error():
     with pytest.raises(TypeError, match="got float"):
         viz.draw([1.0])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="got str"):
@@ -129,24 +131,24 @@ def test_a_graph_of_gradients_can_be_drawn():
 # -- DOT ---------------------------------------------------------------------------------------------------------------
 
 
-def test_dot_has_each_record_as_a_line_numbered_in_order_of_creation():
+def test_dot_has_one_line_for_each_node_and_edge_in_order_of_creation():
     picture = viz.draw(mlp_loss())
     assert [name for name, _ in NODE.findall(picture.source)] == [f"n{i}" for i in range(len(picture.graph.nodes))]
     assert EDGE.findall(picture.source) == [(f"n{e.source}", f"n{e.target}") for e in picture.graph.edges]
     assert all(e.source < e.target for e in picture.graph.edges)
 
 
-def test_the_same_program_gives_the_same_text():
+def test_the_same_program_gives_the_same_dot_text():
     first, second = (viz.draw(mlp_loss(), show_values=True, show_formula=True).source for _ in range(2))
     assert first == second
 
 
-def test_shapes_values_and_formulas_appear_when_asked():
+def test_options_show_and_hide_shapes_values_and_formulas():
     loss = mlp_loss()
-    plain = viz.draw(loss, show_shapes=False, legend=False).source
-    assert "(5, 4)" not in plain
-    assert "cluster_legend" not in plain
-    assert "∂" not in plain
+    bare = viz.draw(loss, show_shapes=False, legend=False).source
+    assert "(5, 4)" not in bare
+    assert "cluster_legend" not in bare
+    assert "∂" not in bare
     full = viz.draw(loss, show_values=True, show_formula=True, rankdir="TB").source
     assert "(5, 4)" in full
     assert "±" in full
@@ -155,7 +157,7 @@ def test_shapes_values_and_formulas_appear_when_asked():
     assert "rankdir=TB" in full
 
 
-def test_a_gradient_that_was_not_computed_is_a_dash_and_never_0():
+def test_a_gradient_that_is_not_computed_is_shown_as_a_dash_not_as_0():
     w, h = parameter(0.0, "w"), Tensor(2.0, name="h")
     loss = ag.square(w * h)
     assert "∇" not in viz.draw(loss).source, "nothing to show yet"
@@ -167,17 +169,17 @@ def test_a_gradient_that_was_not_computed_is_a_dash_and_never_0():
     assert "∇" not in viz.draw(loss, show_grad=False).source
 
 
-def test_a_leaf_written_after_its_use_is_marked_and_only_that():
+def test_only_a_leaf_modified_after_its_use_is_marked():
     w, v = parameter(1.0, "w"), parameter(1.0, "v")
     loss = w * v
     assert "changed since" not in viz.draw(loss).source
     w.data = 5.0
-    assert [n.name for n in record(loss).nodes if n.changed] == ["w"]
+    assert [n.name for n in build_graph(loss).nodes if n.changed] == ["w"]
     assert "changed since" in viz.draw(loss).source
     assert "w (changed since)" in viz.text(loss)
 
 
-def test_too_many_nodes_are_refused_with_the_count_and_the_way_out():
+def test_too_many_nodes_raise_an_error_with_the_count_and_the_fix():
     x = parameter(1.0)
     y = x
     for _ in range(30):
@@ -187,13 +189,13 @@ def test_too_many_nodes_are_refused_with_the_count_and_the_way_out():
     assert viz.draw(y, max_nodes=61)
 
 
-def test_an_unknown_direction_is_refused():
+def test_an_unknown_direction_raises_value_error():
     with pytest.raises(ValueError, match="LR, RL, TB, BT"):
         viz.draw(parameter(1.0), rankdir="left")  # type: ignore[arg-type]
 
 
 @given(st.text(max_size=12))
-def test_no_name_can_break_out_of_its_label(name):
+def test_names_are_escaped_in_labels(name):
     w = parameter(1.0, name)
     source = viz.draw(w * w).source
     source.encode()  # no lone surrogate
@@ -221,19 +223,19 @@ def test_no_name_can_break_out_of_its_label(name):
         (np.array(np.nan), "nan"),
     ],
 )
-def test_values_in_short(array, expected):
-    assert values(array) == expected
+def test_arrays_are_summarised_in_a_short_text(array, expected):
+    assert format_values(array) == expected
 
 
-def test_numbers_keep_their_digits_and_delta_is_a_root_mean_square():
-    assert [number(v) for v in (1 / 3, 1e9, -0.0)] == ["0.3333", "1e+09", "0"]
-    assert magnitude(np.array([3.0, 4.0, 0.0, 0.0])) == "2.5"
+def test_numbers_have_four_digits_and_delta_is_a_root_mean_square():
+    assert [format_number(v) for v in (1 / 3, 1e9, -0.0)] == ["0.3333", "1e+09", "0"]
+    assert format_rms(np.array([3.0, 4.0, 0.0, 0.0])) == "2.5"
 
 
 # -- text tree ---------------------------------------------------------------------------------------------------------
 
 
-def test_tree_of_the_lecture_chain_has_its_deltas():
+def test_tree_of_the_lecture_chain_shows_its_gradients():
     x, w2, w3 = Tensor(1.0, name="x"), parameter(2.0, "w2"), parameter(3.0, "w3")
     loss = ag.square(ag.square(w3 * ag.square(w2 * ag.square(x))))
     loss.backward()
@@ -243,25 +245,25 @@ def test_tree_of_the_lecture_chain_has_its_deltas():
     assert rows[7][1:] == ["parameter", "w2", "()", "2", "82944"]
 
 
-def test_shared_tensors_are_written_once_and_referred_to():
+def test_shared_tensors_are_printed_once_and_then_referenced():
     x = parameter(2.0, "x")
     h = ag.tanh(x)
     tree = viz.text(h * h + h)
-    index = next(i for i, n in enumerate(record(h * h + h).nodes) if n.kind == "tensor")
+    index = next(i for i, n in enumerate(build_graph(h * h + h).nodes) if n.kind == "tensor")
     assert tree.count("tanh") == 1
     assert tree.count(f"↑ #{index}") == 2
     assert f"#{index} tanh" in tree
 
 
-def test_tree_is_ascii_when_the_terminal_can_do_no_better(monkeypatch):
+def test_tree_is_ascii_if_stdout_cannot_encode_more(monkeypatch):
     loss = mlp_loss() * Tensor(1.0, name="η⁽¹⁾重み\n\x1b[0m")
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert viz.text(loss).isascii()
     assert not viz.text(loss, ascii=False).isascii()
-    assert "\x1b" not in viz.text(loss, ascii=False), "a name cannot command the terminal"
+    assert "\x1b" not in viz.text(loss, ascii=False), "names cannot contain terminal escape codes"
 
 
-def test_tree_is_coloured_only_at_a_terminal_without_no_color(monkeypatch):
+def test_tree_is_coloured_only_in_a_terminal_without_no_color(monkeypatch):
     class Terminal(io.StringIO):
         encoding = "utf-8"
 
@@ -280,14 +282,14 @@ def test_tree_is_coloured_only_at_a_terminal_without_no_color(monkeypatch):
     assert "\x1b" not in repr(tree)
 
 
-def test_tree_columns_stand_under_each_other_also_with_wide_letters():
+def test_tree_columns_are_aligned_even_with_wide_letters():
     w = parameter(1.0, "重み")
     head, *rows = viz.text(w * Tensor(2.0, name="h")).splitlines()
     at = head.index("shape")
     assert all(row[at - 2 * ("重" in row) :].startswith("()") for row in rows)
 
 
-def test_long_trees_say_how_much_they_left_out():
+def test_long_trees_say_how_many_lines_are_omitted():
     tree = viz.text(mlp_loss(), max_lines=3, values=False)
     lines = tree.splitlines()
     assert len(lines) == 5
@@ -295,7 +297,7 @@ def test_long_trees_say_how_much_they_left_out():
     assert "value" not in lines[0]
 
 
-def test_a_chain_of_100_000_operations_is_drawn_and_written_without_recursion():
+def test_a_chain_of_100_000_operations_is_drawn_and_printed_without_recursion():
     seconds = []
     for length in (10_000, 100_000):
         y = x = parameter(0.5, "x")
@@ -304,18 +306,18 @@ def test_a_chain_of_100_000_operations_is_drawn_and_written_without_recursion():
         start = time.process_time()
         source, tree = viz.draw(y, collapse=(), max_nodes=10**6).source, viz.text(y, max_lines=None)
         seconds.append(time.process_time() - start)
-    assert seconds[1] < 30 * seconds[0], "ten times as many take about ten times as long"
+    assert seconds[1] < 30 * seconds[0], "time grows about linearly"
     assert len(EDGE.findall(source)) == 200_000
     assert tree.count("negative") == 100_000
     assert x.name == "x"
 
 
-def test_a_legend_names_only_what_occurs():
-    graph = record(parameter(1.0) * 2.0)
-    legend = write(graph, Show()).split("cluster_legend")[1]
+def test_a_legend_shows_only_kinds_that_occur():
+    graph = build_graph(parameter(1.0) * 2.0)
+    legend = to_dot(graph, Show()).split("cluster_legend")[1]
     assert "parameter" in legend
     assert "legend_tensor" not in legend
     assert "legend_gradient" not in legend
     alone = viz.draw(Tensor(1.0, name="x")).source
     assert "legend_input" in alone
-    assert "invis" not in alone, "nothing hides the only sample"
+    assert "invis" not in alone, "a single sample has no invisible edge"

@@ -1,4 +1,4 @@
-"""The lecture's notation: what is called u, h, W and b, where δ stands, and when the code's own names must do."""
+"""Lecture notation: names u, h, W and b, the position of δ, and the fallback to code notation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 import autograd_mini as ag
 from autograd_mini import Tensor, models, nn, viz
-from autograd_mini.viz.graph.lecture import in_u
-from autograd_mini.viz.graph.record import Node
+from autograd_mini.viz.graph.lecture import rename_operand
+from autograd_mini.viz.graph.nodes import Node
 
 X = np.linspace(-1, 1, 20, dtype=np.float32).reshape(5, 4)
 T = np.zeros((5, 2), np.float32)
@@ -20,7 +20,7 @@ def parameter(value: object, name: str | None = None) -> Tensor:
     return Tensor(value, requires_grad=True, name=name)
 
 
-def drawn(outputs, **options) -> dict[str, Node]:
+def nodes_by_name(outputs, **options) -> dict[str, Node]:
     return {node.name: node for node in viz.draw(outputs, notation="lecture", **options).graph.nodes}
 
 
@@ -30,20 +30,20 @@ def chain(x: float, w2: float, w3: float) -> Tensor:
     return ag.square(ag.square(parameter(w3, "w3") * ag.square(parameter(w2, "w2") * h1)))
 
 
-def test_the_lecture_chain_has_the_deltas_of_the_hand_calculation():
-    nodes = drawn({"L": chain(1.0, 2.0, 3.0)})
+def test_the_lecture_chain_has_the_deltas_computed_by_hand():
+    nodes = nodes_by_name({"L": chain(1.0, 2.0, 3.0)})
     assert {"x = u⁽¹⁾", "h⁽¹⁾", "w⁽²⁾", "u⁽²⁾", "h⁽²⁾", "w⁽³⁾", "u⁽³⁾", "ŷ = h⁽³⁾", "L"} <= nodes.keys()
     deltas = {"u⁽³⁾": 6912, "u⁽²⁾": 82944, "w⁽³⁾": 27648, "w⁽²⁾": 82944}
     assert {name: float(nodes[name].grad) for name in deltas} == deltas
 
 
-def test_deltas_stand_at_pre_activations_alone_and_are_those_that_backward_leaves():
+def test_deltas_are_shown_only_at_pre_activations_and_equal_those_of_backward():
     mlp = models.MLP((4, 3, 2), nn.Tanh)
     u2 = mlp.layers[0](X).retain_grad()
     u3 = mlp.layers[2](ag.tanh(u2)).retain_grad()
     loss = ag.square(u3 - T).mean()
-    nodes = drawn({"L": loss}, params=mlp)
-    assert u2.grad is None, "drawing leaves every .grad alone"
+    nodes = nodes_by_name({"L": loss}, params=mlp)
+    assert u2.grad is None, "drawing does not change .grad"
     assert all(p.grad is None for p in mlp.parameters())
     loss.backward()
     np.testing.assert_array_equal(nodes["u⁽²⁾"].grad, u2.grad.data)
@@ -55,20 +55,20 @@ def test_deltas_stand_at_pre_activations_alone_and_are_those_that_backward_leave
     assert nodes["h⁽²⁾"].grad is None
 
 
-def test_local_derivatives_stand_on_the_edges():
+def test_edges_are_labelled_with_local_derivatives():
     mlp = models.MLP((4, 3, 2), nn.Tanh)
     picture = viz.draw(nn.mse_loss(mlp(X), T), params=mlp, notation="lecture")
     labels = re.findall(r"-> n\d+ \[(?:weight=1 )?label=<<font[^>]*>([^<]*)", picture.source)
     assert sorted(labels) == sorted(["· h⁽¹⁾ᵀ", "· W⁽²⁾ᵀ", "f′(u⁽²⁾) = 1 − tanh²(u)", "· h⁽²⁾ᵀ", "· W⁽³⁾ᵀ"])
 
 
-def test_layers_are_found_without_modules_from_matmul_bias_and_activation():
+def test_layers_are_found_without_modules():
     w2, b2, w3 = parameter(np.ones((4, 3), np.float32)), parameter(np.ones(3, np.float32)), parameter(np.ones((3, 2)))
-    nodes = drawn(ag.square(ag.sigmoid(X @ w2 + b2) @ w3 - T).mean())
+    nodes = nodes_by_name(ag.square(ag.sigmoid(X @ w2 + b2) @ w3 - T).mean())
     assert {"W⁽²⁾", "b⁽²⁾", "u⁽²⁾", "h⁽²⁾", "W⁽³⁾", "ŷ = u⁽³⁾", "L"} <= nodes.keys()
 
 
-def shared() -> Tensor:
+def loss_with_shared_weight() -> Tensor:
     w = parameter(np.eye(4, dtype=np.float32))
     return ag.tanh(ag.tanh(X @ w) @ w).sum()
 
@@ -78,16 +78,16 @@ def shared() -> Tensor:
     [
         (lambda: ag.exp(parameter([1.0, 2.0])).sum(), "no linear layer was found"),
         (lambda: models.VAE((4, 3, 2)).loss(abs(X))["loss"], r"operations #\d+ and #\d+ would both be layer 3"),
-        (shared, "one weight serves several layers"),
+        (loss_with_shared_weight, "one weight serves several layers"),
     ],
 )
-def test_where_no_layers_can_be_told_the_picture_says_so_and_uses_the_code(loss, reason):
+def test_without_identifiable_layers_a_note_explains_the_code_notation(loss, reason):
     picture = viz.draw(loss(), notation="lecture")
-    assert re.search(f"drawn in the notation of the code: {reason}", picture.notes[0])
+    assert re.search(f"drawn in code notation: {reason}", picture.notes[0])
     assert "u⁽" not in picture.source
 
 
-def test_a_graph_that_cannot_be_walked_is_drawn_with_dashes_and_the_reason():
+def test_if_backward_fails_gradients_are_dashes_and_a_note_gives_the_reason():
     w = parameter(np.ones((4, 2), np.float32), "w")
     loss = ag.square(X @ w - T).mean()
     w.data = np.zeros((4, 2))
@@ -96,12 +96,12 @@ def test_a_graph_that_cannot_be_walked_is_drawn_with_dashes_and_the_reason():
     assert "δ⁽²⁾ —" in picture.source
 
 
-def test_an_unknown_notation_is_refused():
+def test_an_unknown_notation_raises_value_error():
     with pytest.raises(ValueError, match="code, lecture, got 'physics'"):
         viz.draw(parameter(1.0), notation="physics")  # type: ignore[arg-type]
 
 
-def test_derivatives_are_written_in_u():
-    assert [in_u(text) for text in ("1 − tanh²(x)", "σ(x)(1 − σ(x))", "[x > 0]", "2/√π exp(−x²)")] == [
+def test_derivatives_use_u_as_operand():
+    assert [rename_operand(text) for text in ("1 − tanh²(x)", "σ(x)(1 − σ(x))", "[x > 0]", "2/√π exp(−x²)")] == [
         "1 − tanh²(u)", "σ(u)(1 − σ(u))", "[u > 0]", "2/√π exp(−u²)",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Clusters by module and folding: which module a node stands in, what a fold hides, and that it always says so."""
+"""Clusters and collapsing: the module of each node, and collapsed nodes that always say how many nodes they hide."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import pytest
 import autograd_mini as ag
 from autograd_mini import Tensor, models, nn, viz
 from autograd_mini.backward import gradients
-from autograd_mini.viz.graph.fold import note, repeats
-from autograd_mini.viz.graph.record import Graph, record
-from autograd_mini.viz.graph.scopes import scoped
+from autograd_mini.viz.graph.collapse import collapse_note, repeated_blocks
+from autograd_mini.viz.graph.nodes import Graph, build_graph
+from autograd_mini.viz.graph.scopes import assign_scopes
 
 X = np.linspace(-1, 1, 20, dtype=np.float32).reshape(5, 4)
 
 
 def scopes(graph: Graph) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
+    operations: dict[str, set[str]] = {}
     for node in graph.nodes:
         if node.kind == "operation":
-            found.setdefault(".".join(node.scope or ()), set()).add(node.name)
-    return found
+            operations.setdefault(".".join(node.scope or ()), set()).add(node.name)
+    return operations
 
 
-def test_operations_stand_in_the_module_that_owns_their_parameters_and_activations_with_the_layer_before():
+def test_operations_belong_to_the_module_of_their_parameters_and_activations_to_the_layer_before():
     mlp = models.MLP((4, 3, 2), nn.Tanh)
     loss = nn.mse_loss(mlp(X), np.zeros((5, 2), np.float32))
     assert scopes(viz.draw(loss, params=mlp).graph) == {
@@ -37,7 +37,7 @@ def test_operations_stand_in_the_module_that_owns_their_parameters_and_activatio
     }
 
 
-def test_what_lies_between_operations_of_a_module_is_inside_it():
+def test_operations_between_those_of_a_module_belong_to_it():
     class Residual(nn.Module):
         def __init__(self) -> None:
             self.block = nn.ModuleDict({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4)})
@@ -52,24 +52,24 @@ def test_what_lies_between_operations_of_a_module_is_inside_it():
     }  # fmt: skip
 
 
-def test_a_parameter_that_is_transposed_or_cast_on_its_way_still_decides():
+def test_transposed_or_cast_parameters_still_determine_the_module():
     layers = {"a.w": Tensor(np.ones((3, 4)), requires_grad=True), "b.w": Tensor(np.ones((3, 3)), requires_grad=True)}
     h = ag.tanh(ag.matmul(X, layers["a.w"].T))
     graph = viz.draw((h @ ag.square(layers["b.w"])).sum(), params=layers).graph
     assert scopes(graph) == {"a": {"transpose", "matmul", "tanh"}, "b": {"square", "matmul"}, "": {"sum"}}
 
 
-def test_clusters_are_nested_as_modules_are_and_named_after_path_and_class():
+def test_clusters_are_nested_like_modules_and_named_by_path_and_class():
     mlp = models.MLP((4, 3, 2))
     source = viz.draw(mlp(X).sum(), params=mlp).source
     assert re.findall(r"label=<(layers[^>]*)> labeljust", source) == [
         "layers · Sequential", "layers.0 · Linear", "layers.2 · Linear",
     ]  # fmt: skip
     assert source.count("{") == source.count("}")
-    assert "cluster_1" not in viz.draw(mlp(X).sum()).source, "without names there are no modules"
+    assert "cluster_1" not in viz.draw(mlp(X).sum()).source, "without names there are no clusters"
 
 
-def test_several_modules_in_a_dict_come_under_their_keys():
+def test_modules_in_a_dict_are_named_by_their_keys():
     g, d = nn.Linear(4, 3), nn.Linear(3, 1)
     assert scopes(viz.draw(d(g(X)).sum(), params={"G": g, "D": d}).graph) == {"G": {"linear"}, "D": {"linear"}, "": {"sum"}}
 
@@ -84,22 +84,22 @@ def test_several_modules_in_a_dict_come_under_their_keys():
         ({"depth": 0}, ["MLP"]),
     ],
 )
-def test_a_folded_module_is_one_node_that_says_what_it_hides(options, names):
+def test_a_collapsed_module_is_one_node_that_says_how_many_it_hides(options, names):
     mlp = models.MLP((4, 3, 2))
     loss = nn.mse_loss(mlp(X), np.zeros((5, 2), np.float32))
-    whole, picture = record(loss), viz.draw(loss, params=mlp, **options)
-    folds = [node for node in picture.graph.nodes if node.kind == "folded"]
-    assert [node.name for node in folds] == names
-    shown = len(picture.graph.nodes) - len(folds)
-    assert shown + sum(node.hidden for node in folds) == len(whole.nodes), "each node is shown, or counted as hidden"
-    assert all(f"{node.hidden} nodes hidden" in picture.source for node in folds)
+    whole, picture = build_graph(loss), viz.draw(loss, params=mlp, **options)
+    collapsed = [node for node in picture.graph.nodes if node.kind == "collapsed"]
+    assert [node.name for node in collapsed] == names
+    shown = len(picture.graph.nodes) - len(collapsed)
+    assert shown + sum(node.hidden for node in collapsed) == len(whole.nodes), "each node is either shown or counted as hidden"
+    assert all(f"{node.hidden} nodes hidden" in picture.source for node in collapsed)
     assert "collapse=()" in picture.notes[0]
     assert viz.draw(loss, params=mlp, collapse=()).notes == ()
-    assert all(whole.nodes[n.number].array is n.array for n in picture.graph.nodes if n.kind != "folded"), "numbers stay"
+    assert all(whole.nodes[n.number].array is n.array for n in picture.graph.nodes if n.kind != "collapsed"), "numbers stay"
     assert picture.graph.nodes[picture.graph.roots[0]].kind == "loss"
 
 
-def test_a_shared_parameter_stays_when_only_one_of_its_users_is_folded():
+def test_a_shared_parameter_stays_if_only_one_of_its_consumers_is_collapsed():
     class Tied(nn.Module):
         def __init__(self) -> None:
             self.inner = nn.Linear(4, 4, bias=False)
@@ -114,25 +114,25 @@ def test_a_shared_parameter_stays_when_only_one_of_its_users_is_folded():
     assert "last.weight" not in {node.name for node in picture.graph.nodes}
 
 
-def test_a_name_that_fits_no_module_is_refused_with_those_there_are():
+def test_a_pattern_without_a_match_raises_an_error_that_lists_the_modules():
     mlp = models.MLP((4, 2))
-    with pytest.raises(ValueError, match=r"'encoder' fits no module; there are layers, layers\.0"):
+    with pytest.raises(ValueError, match=r"'encoder' matches no module; the modules are layers, layers\.0"):
         viz.draw(mlp(X).sum(), params=mlp, collapse="encoder")
     with pytest.raises(ValueError, match="pass params=module"):
         viz.draw(mlp(X).sum(), collapse=["encoder"])
 
 
-def test_blocks_that_repeat_are_found_as_whole_modules_and_only_when_alike():
+def test_repeated_blocks_are_whole_modules_of_equal_structure():
     deep = models.MLP((4, *[6] * 9, 2), nn.Sigmoid)
-    graph = scoped(record(deep(X).sum(), deep))
-    (group,) = repeats(graph)
+    graph = assign_scopes(build_graph(deep(X).sum(), deep))
+    (group,) = repeated_blocks(graph)
     assert group.title == "⋯ 6 × (linear, sigmoid)"
     assert {".".join(graph.nodes[i].scope or ()) for i in group.operations} == {f"layers.{k}" for k in range(4, 16, 2)}
     mixed = models.MLP((4, 5, 6, 7, 8, 9, 2), nn.Sigmoid)
-    assert repeats(scoped(record(mixed(X).sum(), mixed))) == []
+    assert repeated_blocks(assign_scopes(build_graph(mixed(X).sum(), mixed))) == []
 
 
-def test_long_graphs_fold_their_repeats_by_themselves_and_short_ones_do_not():
+def test_repeated_blocks_collapse_automatically_only_in_long_graphs():
     def chain(length: int) -> Tensor:
         y = x = Tensor(0.5, requires_grad=True, name="x")
         for _ in range(length):
@@ -142,14 +142,16 @@ def test_long_graphs_fold_their_repeats_by_themselves_and_short_ones_do_not():
     assert viz.draw(chain(20)).notes == ()
     picture = viz.draw(chain(5000))
     assert len(picture.graph.nodes) < 20
-    assert note(picture.graph).startswith("19988 nodes are hidden")
-    fold = next(i for i, node in enumerate(picture.graph.nodes) if node.kind == "folded")
-    assert sum(edge.target == fold and edge.source == 0 for edge in picture.graph.edges) == 1, "one edge for thousands of uses"
+    assert collapse_note(picture.graph).startswith("19988 nodes are hidden")
+    hidden = next(i for i, node in enumerate(picture.graph.nodes) if node.kind == "collapsed")
+    assert sum(edge.target == hidden and edge.source == 0 for edge in picture.graph.edges) == 1, (
+        "thousands of uses become one edge"
+    )
     with pytest.raises(ValueError, match=r"20001 nodes, more than max_nodes=2000; pass max_nodes=20001"):
         viz.draw(chain(5000), collapse=())
 
 
-def test_a_picture_prints_as_a_tree_also_where_parts_are_folded():
+def test_a_picture_prints_as_a_tree_even_if_parts_are_collapsed():
     mlp = models.MLP((4, 3, 2))
     loss = nn.mse_loss(mlp(X), np.zeros((5, 2), np.float32))
     assert str(viz.draw(loss, params=mlp)) == viz.text(loss, params=mlp)
@@ -159,17 +161,17 @@ def test_a_picture_prints_as_a_tree_also_where_parts_are_folded():
     assert "collapse=()" in lines[-1]
 
 
-def test_graphs_too_large_to_draw_fold_their_modules_from_the_deepest_up():
+def test_graphs_too_large_to_draw_collapse_their_modules_from_the_deepest_level_up():
     net = models.MLP((4, *range(5, 60), 2), nn.ReLU)
     loss = net(X).sum()
     picture = viz.draw(loss, params=net, max_nodes=150)
-    assert {node.scope for node in picture.graph.nodes if node.kind == "folded"} == {("layers",)}
+    assert {node.scope for node in picture.graph.nodes if node.kind == "collapsed"} == {("layers",)}
     assert len(viz.draw(loss, params=net, max_nodes=10).graph.nodes) < 10
-    with pytest.raises(ValueError, match=r"after folding \d+, more than max_nodes=2"):
+    with pytest.raises(ValueError, match=r"after collapsing \d+, more than max_nodes=2"):
         viz.draw(loss, params=net, max_nodes=2)
 
 
-def test_the_gradients_own_graph_and_several_outputs_are_drawn_by_the_same_code():
+def test_a_graph_with_a_gradient_and_several_outputs_is_drawn_in_the_same_way():
     mlp = models.MLP((4, 3, 2), nn.Tanh)
     loss = nn.mse_loss(mlp(X), np.zeros((5, 2), np.float32))
     (dw,) = gradients([loss], list(mlp.parameters())[:1], create_graph=True)
@@ -180,7 +182,7 @@ def test_the_gradients_own_graph_and_several_outputs_are_drawn_by_the_same_code(
 
 
 @pytest.mark.skipif(not shutil.which("dot"), reason="Graphviz's dot is not on PATH")
-def test_a_thousand_nodes_are_drawn_in_under_two_seconds_of_dot():
+def test_dot_draws_a_thousand_nodes_in_a_few_seconds():
     y = Tensor(0.5, requires_grad=True)
     for _ in range(499):
         y = ag.tanh(y)
@@ -188,4 +190,4 @@ def test_a_thousand_nodes_are_drawn_in_under_two_seconds_of_dot():
     assert len(picture.graph.nodes) == 999
     start = time.monotonic()
     assert b"<svg" in picture.pipe("svg")
-    assert time.monotonic() - start < 8, "2 s on a quiet machine"
+    assert time.monotonic() - start < 8, "about 2 s on an idle machine"

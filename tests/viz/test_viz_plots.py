@@ -1,4 +1,4 @@
-"""Plots: files in the format of their suffix, what is on the axes, refusals, and no global state of matplotlib touched."""
+"""Plots: file formats, the content of the axes, errors for bad input, and no change of matplotlib's global state."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ PLOTS = {
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_a_plot_is_written_whole_in_the_format_of_its_suffix(plot, tmp_path):
+def test_a_plot_is_saved_in_the_format_of_its_suffix(plot, tmp_path):
     for suffix, head in HEADS.items() if plot == "losses" else [("png", HEADS["png"])]:
         PLOTS[plot](tmp_path / f"p.{suffix}")
         assert (tmp_path / f"p.{suffix}").read_bytes().startswith(head)
-    assert all(not p.name.startswith(".") for p in tmp_path.iterdir()), "no temporary file stays behind"
+    assert all(not p.name.startswith(".") for p in tmp_path.iterdir()), "no temporary file remains"
 
 
-def test_losses_start_at_1_and_take_scalar_tensors():
+def test_loss_curves_start_at_1_and_accept_scalar_tensors():
     figure = viz.plot_losses({"a": [Tensor(2.0, requires_grad=True), Tensor(1.0)]}, xlabel="iteration")
     (line,) = figure.axes[0].lines
     assert line.get_xydata().tolist() == [[1, 2], [2, 1]]
     assert figure.axes[0].get_xlabel() == "iteration"
 
 
-def test_curves_lie_where_their_places_are_given():
-    """Curves over iterations need not start at 1 or be of one length."""
+def test_keys_of_a_mapping_are_the_positions_of_a_curve():
+    """Curves over iterations may start anywhere and have different lengths."""
     losses = viz.plot_losses({"a": {500: 2.0, 1000: Tensor(1.0)}, "b": [3.0]}).axes[0].lines
     assert [line.get_xydata().tolist() for line in losses] == [[[500, 2], [1000, 1]], [[1, 3]]]
     balance = viz.plot_gan({500: 0.9, 1000: 0.6}, {500: 0.1, 1000: 0.4}).axes[0].lines
@@ -57,7 +57,7 @@ def test_curves_and_classes_differ_by_more_than_colour():
     assert len(groups) == len(looks) == 10
 
 
-def test_histograms_share_their_intervals_and_enclose_equal_areas():
+def test_histograms_share_their_intervals_and_have_area_1():
     values = {"wide": RNG.normal(2, 3, (50, 4)), "narrow": RNG.normal(0, 1, 300)}
     axes = viz.plot_histograms(values, bins=10).axes[0]
     outlines = [patch.get_xy() for patch in axes.patches]
@@ -69,20 +69,20 @@ def test_histograms_share_their_intervals_and_enclose_equal_areas():
     assert len({(patch.get_edgecolor(), patch.get_linestyle()) for patch in axes.patches}) == 2
 
 
-def test_scatter_puts_each_point_under_its_class():
+def test_scatter_groups_points_by_class():
     axes = viz.plot_scatter(Tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]), Tensor([1, 0, 1])).axes[0]
     assert [g.get_offsets().tolist() for g in axes.collections] == [[[2, 3]], [[0, 1], [4, 5]]]
 
 
-def test_images_keep_their_place_and_values():
+def test_images_keep_their_order_and_values():
     images = np.stack([np.full((2, 2), v) for v in (0.0, 0.25, 0.5, 2.0, -1.0)])
     shown = viz.plot_images(images, columns=3).axes[0].images[0].get_array()
     assert shown.shape == (2 * 4, 3 * 4)
     centres = shown[1::4, 1::4]
-    assert centres.tolist() == [[0, 0.25, 0.5], [1, 0, 1]], "clipped to [0, 1], and white where no image is left"
+    assert centres.tolist() == [[0, 0.25, 0.5], [1, 0, 1]], "clipped to [0, 1]; unused places are white"
 
 
-def test_reconstructions_lie_below_their_originals():
+def test_reconstructions_are_below_their_originals():
     pair = viz.plot_reconstructions(np.zeros((3, 4)), np.ones((3, 1, 2, 2)), image_shape=(2, 2)).axes[0]
     shown = pair.images[0].get_array()
     assert (shown[1, 1::4] == 0).all()
@@ -100,11 +100,11 @@ def test_a_manifold_has_its_first_row_on_top_and_no_gaps():
 
 
 @pytest.mark.parametrize(
-    ("call", "says"),
+    ("call", "message"),
     [
         (lambda: viz.plot_losses({}), "empty"),
         (lambda: viz.plot_losses({"a": [1.0]}, "p.gif"), r"\.png, \.svg, \.pdf"),
-        (lambda: viz.plot_histograms({}), "got nothing"),
+        (lambda: viz.plot_histograms({}), "got an empty mapping"),
         (lambda: viz.plot_histograms({"a": [1.0], "b": []}), "'b' is empty or not finite"),
         (lambda: viz.plot_histograms({"a": [1.0, np.nan]}), "'a' is empty or not finite"),
         (lambda: viz.plot_scatter(np.zeros((3, 3)), np.zeros(3)), r"\(3, 3\) and \(3,\)"),
@@ -115,12 +115,12 @@ def test_a_manifold_has_its_first_row_on_top_and_no_gaps():
         (lambda: viz.plot_manifold(np.zeros((9, 8, 8))), r"\(9, 8, 8\)"),
     ],
 )
-def test_bad_input_is_refused_with_its_shape(call, says):
-    with pytest.raises(ValueError, match=says):
+def test_bad_input_raises_an_error_with_its_shape(call, message):
+    with pytest.raises(ValueError, match=message):
         call()
 
 
-def test_viz_imports_neither_matplotlib_nor_graphviz_and_plots_leave_pyplot_alone():
+def test_viz_imports_neither_matplotlib_nor_graphviz_and_plots_do_not_import_pyplot():
     program = (
         "import sys; from autograd_mini import viz; heavy = {'matplotlib', 'graphviz', 'pygraphviz'};"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules);"

@@ -1,4 +1,4 @@
-"""The stepper: its frames are what the engine's walk did, and its page works in a browser that reaches no network."""
+"""The stepper: its frames show the engine's backward pass, and its page works in a browser without network."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import autograd_mini as ag
 from autograd_mini import Tensor, models, nn, viz
 from autograd_mini.viz.graph import render as rendering
-from autograd_mini.viz.stepper.frames import written
-from autograd_mini.viz.stepper.step import embedded
+from autograd_mini.viz.stepper.frames import format_array
+from autograd_mini.viz.stepper.step import embed_json
 
 X = np.linspace(-1, 1, 20, dtype=np.float32).reshape(4, 5)
 T = np.zeros((4, 2), np.float32)
@@ -44,7 +44,7 @@ def lecture_chain() -> Tensor:
 # -- frames ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_lecture_chain_is_played_with_the_numbers_of_the_hand_calculation():
+def test_the_lecture_chain_shows_the_numbers_computed_by_hand():
     page = viz.step(lecture_chain(), notation="lecture")
     assert titles(page) == [
         "∂L/∂L = 1", "square → ∂L/∂ŷ = h⁽³⁾", "square → δ⁽³⁾", "multiply → ∂L/∂w⁽³⁾", "multiply → ∂L/∂h⁽²⁾", "square → δ⁽²⁾",
@@ -63,17 +63,17 @@ def test_the_letters_of_a_local_derivative_are_explained():
     assert details == ["2x", "2u", "b   (b = h⁽²⁾)", "a   (a = w⁽³⁾)", "2u", "b   (b = h⁽¹⁾)"]
 
 
-def test_the_last_frame_shows_what_backward_leaves_in_grad_and_no_grad_is_touched():
+def test_the_last_frame_shows_the_gradients_of_backward_and_no_grad_changes():
     mlp = models.MLP((5, 4, 2), nn.Tanh)
     loss = mlp_loss(mlp)
     page = viz.step(loss, params=mlp)
     assert all(p.grad is None for p in mlp.parameters())
     loss.backward()
     shown = {line["label"]: line["rows"] for line in page.frames[-1]["lines"]}
-    assert shown == {f"∂L/∂{name}": written(p.grad.data) for name, p in mlp.named_parameters()}
+    assert shown == {f"∂L/∂{name}": format_array(p.grad.data) for name, p in mlp.named_parameters()}
 
 
-def test_shapes_of_products_are_spelt_out():
+def test_shapes_of_products_are_shown():
     mlp = models.MLP((5, 5, 2), nn.Tanh)
     page = viz.step(mlp_loss(mlp), params=mlp)
     details = {frame["title"]: frame["lines"][-1]["detail"] for frame in page.frames}
@@ -82,12 +82,12 @@ def test_shapes_of_products_are_spelt_out():
     assert details["linear → ∂L/∂layers.2.bias"] == "(2,) ← Σ (4, 2)"
 
 
-def test_gradients_that_add_up_and_broadcasting_that_is_undone_have_frames_of_their_own():
+def test_adding_gradients_and_undoing_broadcasting_have_separate_frames():
     w, b = parameter(np.ones((2, 3), np.float32), "w"), parameter(2.0, "b")
     page = viz.step(((w * b) * w).sum())
     kinds = [(frame["kind"], frame["title"]) for frame in page.frames]
-    assert ("accumulate", "added up: ∂L/∂w") in kinds
-    assert ("unbroadcast", "broadcasting undone: ∂L/∂b") in kinds
+    assert ("accumulate", "add up: ∂L/∂w") in kinds
+    assert ("unbroadcast", "undo broadcasting: ∂L/∂b") in kinds
     added = next(frame for frame in page.frames if frame["kind"] == "accumulate")
     assert [line["rows"][0] for line in added["lines"]] == [["2"] * 3, ["2"] * 3, ["4"] * 3], "old + new = total"
     undone = next(frame for frame in page.frames if frame["kind"] == "unbroadcast")
@@ -95,17 +95,17 @@ def test_gradients_that_add_up_and_broadcasting_that_is_undone_have_frames_of_th
     assert undone["lines"][-1]["rows"] == [["6"]]
 
 
-def test_layers_are_one_frame_each_with_modules_and_without():
+def test_each_layer_is_one_frame_with_and_without_modules():
     mlp = models.MLP((5, 4, 2), nn.Tanh)
     assert titles(viz.step(mlp_loss(mlp), params=mlp, granularity="layer"))[1:-1] == [
-        "around the layers",
+        "outside the layers",
         "layers.2 · Linear",
         "layers.0 · Linear",
     ]
-    assert titles(viz.step(mlp_loss(mlp), granularity="layer"))[1:-1] == ["around the layers", "layer 3", "layer 2"]
+    assert titles(viz.step(mlp_loss(mlp), granularity="layer"))[1:-1] == ["outside the layers", "layer 3", "layer 2"]
 
 
-def test_calls_with_several_outputs_and_joint_rules_are_played_too():
+def test_calls_with_several_outputs_and_joint_rules_have_frames():
     ag.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 2))
     loss = nn.mse_loss(net(np.ones((2, 1, 6, 6), np.float32) * np.arange(6, dtype=np.float32)), T[:2])
@@ -114,10 +114,10 @@ def test_calls_with_several_outputs_and_joint_rules_are_played_too():
     assert {"max_pool2d", "batch_norm", "conv2d", "concatenate"} <= played
     shown = {line["label"]: line["rows"] for line in page.frames[-1]["lines"]}
     (ag.concatenate([loss[None], loss[None]]).sum()).backward()
-    assert shown["∂L/∂0.bias"] == written(net[0].bias.grad.data)
+    assert shown["∂L/∂0.bias"] == format_array(net[0].bias.grad.data)
 
 
-def test_every_rule_in_the_graph_has_a_frame_and_lights_nodes_of_the_picture():
+def test_frames_highlight_nodes_and_edges_of_the_picture():
     vae = models.VAE((4, 3, 2))
     loss = vae.loss(abs(X[:, :4]))["loss"]
     page = viz.step(loss, params=vae)
@@ -128,7 +128,7 @@ def test_every_rule_in_the_graph_has_a_frame_and_lights_nodes_of_the_picture():
 
 
 @pytest.mark.parametrize(
-    ("call", "says"),
+    ("call", "message"),
     [
         (lambda: viz.step(parameter([1.0, 2.0])), r"scalar loss, got shape \(2,\)"),
         (lambda: viz.step(Tensor(1.0)), "requires no gradient"),
@@ -137,8 +137,8 @@ def test_every_rule_in_the_graph_has_a_frame_and_lights_nodes_of_the_picture():
         (lambda: viz.step(parameter(1.0) * 2).save("p.htm"), r"ends in \.html"),
     ],
 )
-def test_bad_input_is_refused(call, says):
-    with pytest.raises(ValueError, match=says):
+def test_bad_input_raises_value_error(call, message):
+    with pytest.raises(ValueError, match=message):
         call()
 
 
@@ -146,14 +146,14 @@ def test_bad_input_is_refused(call, says):
 
 
 @given(st.text())
-def test_embedded_text_cannot_leave_its_script_element_and_comes_back_unchanged(text):
-    made = embedded({"name": text})
-    assert not set("<>&\u2028\u2029") & set(made)
+def test_embedded_text_cannot_end_its_script_element_and_is_unchanged(text):
+    embedded = embed_json({"name": text})
+    assert not set("<>&\u2028\u2029") & set(embedded)
     if all(not 0xD800 <= ord(c) < 0xE000 for c in text):
-        assert json.loads(made) == {"name": text}
+        assert json.loads(embedded) == {"name": text}
 
 
-def test_the_page_is_whole_and_in_a_notebook_sandboxed(tmp_path):
+def test_the_page_loads_nothing_and_is_sandboxed_in_a_notebook(tmp_path):
     page = viz.step(lecture_chain())
     page.save(tmp_path / "p.html")
     assert (tmp_path / "p.html").read_text(encoding="utf-8") == page.html
@@ -164,7 +164,7 @@ def test_the_page_is_whole_and_in_a_notebook_sandboxed(tmp_path):
     assert html.unescape(re.search('srcdoc="([^"]*)"', frame)[1]) == page.html
 
 
-def test_without_a_renderer_the_nodes_are_a_list(monkeypatch, tmp_path):
+def test_without_a_renderer_the_page_lists_the_nodes(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(rendering, "_pygraphviz", lambda format: [])
     page = viz.step(parameter(2.0, "<w>") * 3.0)
@@ -186,7 +186,7 @@ def browser(tmp_path_factory) -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """Opens a page in the tab; when the test ends, nothing else was asked for and nothing went wrong."""
+    """Opens a page in the tab; at the end of the test there are no errors and no other requests."""
     browser.requests.clear()
     browser.errors.clear()
     path = tmp_path / "page.html"
@@ -232,7 +232,7 @@ def test_buttons_keys_slider_and_hash_move_between_frames(opened):
 
 
 @needs_chromium
-def test_play_goes_on_by_itself_and_stops_when_asked(opened):
+def test_play_advances_automatically_and_stops_at_the_end(opened):
     tab = opened(viz.step(lecture_chain()))
     tab.run("const real = setInterval; window.setInterval = (f, ms) => real(f, 5); document.getElementById('play').click()")
     tab.send("Runtime.evaluate", expression="new Promise(done => setTimeout(done, 300))", awaitPromise=True)
@@ -255,7 +255,7 @@ def test_the_numbers_in_the_page_are_those_of_grad(opened):
 
 
 @needs_chromium
-def test_a_frame_lights_its_operation_its_operand_and_the_edge_between(opened):
+def test_a_frame_highlights_its_operation_its_operand_and_their_edge(opened):
     page = viz.step(lecture_chain())
     tab = opened(page, "#frame=3")
     lit = tab.run("[...document.querySelectorAll('.now')].map(e => e.id || e.querySelector('title').textContent)")
@@ -266,7 +266,7 @@ def test_a_frame_lights_its_operation_its_operand_and_the_edge_between(opened):
 
 
 @needs_chromium
-def test_an_edge_that_ends_at_a_corner_is_lit_like_any_other(opened):
+def test_an_edge_that_ends_at_a_corner_is_highlighted(opened):
     page = viz.step(parameter(3.0, "a") - parameter(2.0, "b"))
     tab = opened(page, "#frame=2")
     lit = tab.run("[...document.querySelectorAll('.edge.now')].map(e => e.querySelector('title').textContent.split(':')[0])")
@@ -282,11 +282,11 @@ def test_a_quiz_hides_the_number_until_it_is_clicked(opened):
     assert "6912" in tab.run(text)
     tab.press("ArrowRight")
     tab.press("ArrowLeft")
-    assert "6912" in tab.run(text), "what was seen stays seen"
+    assert "6912" in tab.run(text), "a revealed number stays visible"
 
 
 @needs_chromium
-def test_dark_mode_and_reduced_motion_follow_the_reader(opened):
+def test_dark_mode_and_reduced_motion_follow_the_reader_s_settings(opened):
     tab = opened(viz.step(lecture_chain()))
     ground = "getComputedStyle(document.body).backgroundColor"
     tab.media(prefers_color_scheme="light", prefers_reduced_motion="no-preference")
@@ -299,7 +299,7 @@ def test_dark_mode_and_reduced_motion_follow_the_reader(opened):
 
 
 @needs_chromium
-def test_no_name_breaks_the_page_or_runs(opened):
+def test_names_are_escaped_and_never_executed(opened):
     total = parameter(1.0, NAMES[0])
     for name in NAMES[1:]:
         total = total + parameter(1.0, name)
@@ -311,7 +311,7 @@ def test_no_name_breaks_the_page_or_runs(opened):
 
 
 @needs_chromium
-def test_the_page_works_inside_its_notebook_frame(browser, tmp_path):
+def test_the_page_works_inside_a_notebook_frame(browser, tmp_path):
     path = tmp_path / "notebook.html"
     path.write_text(f"<!DOCTYPE html><meta charset=utf-8>{viz.step(lecture_chain())._repr_html_()}", encoding="utf-8")
     browser.errors.clear()

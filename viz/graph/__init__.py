@@ -1,4 +1,4 @@
-"""Pictures of the graph: `record` reads the recorded graph, `dot` and `tree` write it down, `picture` is what users call.
+"""Graph pictures: `nodes` turns the recorded graph into plain records, other modules refine them, `dot` and `tree` print them.
 
-Start reading at `record.py`.
+Users call `picture.draw`. Start reading at `nodes.py`.
 """

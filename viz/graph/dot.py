@@ -1,4 +1,4 @@
-"""Records to DOT, the language of Graphviz. Each kind of node has its own shape and colour (palette: Okabe & Ito 2008)."""
+"""Converts node records to DOT, the language of Graphviz. Each kind has its own shape and colour (Okabe & Ito 2008)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from .fold import nested, title
-from .record import Edge, Graph, Kind, Node, Path
-from .summary import MISSING, values
+from .collapse import cluster_order, title
+from .nodes import Edge, Graph, Kind, Node, Path
+from .summary import MISSING, format_values
 
 Direction: TypeAlias = Literal["LR", "RL", "TB", "BT"]
 
 FONT: Final = "Helvetica,Arial,sans-serif"
 QUIET, GRADIENT, ALARM, FRAME = "#555555", "#0072B2", "#D55E00", "#9A9A9A"
 
-# Five steps of one hue order, told apart in grey as well: log₁₀ RMS from COLDEST to HOTTEST, and beyond them the ends.
+# Five colours that also differ in greyscale, for log₁₀ RMS from COLDEST to HOTTEST; values outside use the end colours.
 HEAT: Final = ("#F0C77A", "#E69F00", "#D55E00", "#9C3A00", "#5C1A00")
 COLDEST, HOTTEST = -8.0, 0.0
 
 
 class Style(NamedTuple):
-    """How one kind is drawn, and what the legend calls it."""
+    """How a kind of node is drawn, and its name in the legend."""
 
     meaning: str
     attributes: str
@@ -37,11 +37,11 @@ STYLES: Final[dict[Kind, Style]] = {
     "write": Style("write", 'shape=hexagon style=filled margin="0.02,0.06" fillcolor="#FFF6B3" color="#000000"'),
     "tensor": Style("tensor", 'shape=box style="rounded,filled" fillcolor="#D9F0E8" color="#009E73"'),
     "loss": Style("loss", 'shape=box style="rounded,filled" fillcolor="#FADFCC" color="#D55E00" peripheries=2'),
-    "folded": Style("folded", 'shape=folder style="filled,dashed" margin="0.16,0.1" fillcolor="#F4E3EE" color="#CC79A7"'),
+    "collapsed": Style("collapsed", 'shape=folder style="filled,dashed" margin="0.16,0.1" fillcolor="#F4E3EE" color="#CC79A7"'),
 }
 CHANGED: Final = Style("changed since it was used", f'style="filled,dashed" color="{ALARM}" penwidth=3')
 
-# What lies in the same buffer of a plan is filled with the same colour; the label has its number, as there may be more of them.
+# Results in the same buffer of a plan have the same fill colour. Colours repeat, so the label also shows the buffer number.
 BUFFERS: Final = ("#BFE0F5", "#FFDFA6", "#BCE5D3", "#F8C9AE", "#E9CBDD", "#F5EE9E", "#C4D3EE", "#DADADA")
 
 # If the order of two operands matters they enter in that order, from the top or from the left: at these corners.
@@ -49,15 +49,15 @@ CORNERS: Final[dict[Direction, tuple[str, str]]] = {
     "LR": ("nw", "sw"), "RL": ("ne", "se"), "TB": ("nw", "ne"), "BT": ("sw", "se"),
 }  # fmt: skip
 
-# What a gradient is called begins with one of these.
+# The first character of a gradient's symbol, and its meaning in the legend.
 SYMBOLS: Final = {"∇": "∇ gradient", "δ": "δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾", "∂": "∂L/∂ gradient"}
 
-# Arguments that a tooltip shows: those whose text is short and the same in every run.
-PLAIN: Final = (int, float, str, tuple, slice, type(None))
+# Types of arguments that a tooltip shows: their text is short and the same in every run.
+TOOLTIP_TYPES: Final = (int, float, str, tuple, slice, type(None))
 
 
 class Show(NamedTuple):
-    """What a picture shows of each node, and which way it runs."""
+    """What a picture shows at each node, and its direction."""
 
     shapes: bool = True
     values: bool = False
@@ -67,25 +67,25 @@ class Show(NamedTuple):
     legend: bool = True
 
 
-def write(graph: Graph, show: Show, notes: Sequence[str] = (), table: Sequence[Sequence[str]] = ()) -> str:
-    """The DOT text of a graph, with a `table` and `notes` below it.
+def to_dot(graph: Graph, show: Show, notes: Sequence[str] = (), table: Sequence[Sequence[str]] = ()) -> str:
+    """Returns the DOT text of a graph, with a `table` and `notes` below it.
 
-    Node 3 is called n3. The same records give the same text.
+    Node 3 is named n3. The same records give the same text.
     """
     return "\n".join(_lines(graph, show, notes, table)) + "\n"
 
 
 def _lines(graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Sequence[str]]) -> Iterator[str]:
     yield "digraph autograd_mini {"
-    # nslimit bounds a search that ordinary graphs end long before; one leaf in use all along a chain makes it take minutes.
+    # nslimit bounds the layout search, which takes minutes if one leaf is used along a whole chain.
     yield f'graph [rankdir={show.rankdir} bgcolor=white fontname="{FONT}" nodesep=0.25 ranksep=0.35 nslimit=2]'
-    # The id makes a node addressable in an SVG: element n3 is node n3.
+    # The id makes nodes addressable in an SVG: element n3 is node n3.
     yield f'node [fontname="{FONT}" fontsize=14 penwidth=1.8 margin="0.12,0.06" height=0.35 width=0.35 id="\\N"]'
-    # Heavy edges are drawn straight: the way from the input to the loss is, and leaves stand beside it.
+    # Edges with a large weight are straight: the path from input to loss is, and leaves are placed beside it.
     yield f'edge [fontname="{FONT}" color="{QUIET}" arrowsize=0.7 weight=8]'
     if notes or table:
         yield f'labelloc=b fontsize=11 fontcolor="{QUIET}" label=<{_caption(notes, table)}>'
-    yield from _clustered(graph, show)
+    yield from _cluster_lines(graph, show)
     operands = Counter(edge.target for edge in graph.edges)
     for edge in graph.edges:
         source, target = graph.nodes[edge.source], graph.nodes[edge.target]
@@ -98,7 +98,7 @@ def _lines(graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Seque
 
 
 def _caption(notes: Sequence[str], table: Sequence[Sequence[str]]) -> str:
-    """What stands below the picture: the table, and the notes in rows of their own."""
+    """The text below the picture: the table, then one row per note."""
     cells = ("".join(f'<td align="left">{text(cell)}</td>' for cell in row) for row in table)
     body = "".join(f"<tr>{row}</tr>" for row in cells)
     inner = f'<table border="1" color="{FRAME}" cellborder="0" cellspacing="0" cellpadding="4">{body}</table>'
@@ -106,13 +106,13 @@ def _caption(notes: Sequence[str], table: Sequence[Sequence[str]]) -> str:
     return f'<table border="0">{"".join(f"<tr><td>{row}</td></tr>" for row in rows)}</table>'
 
 
-def _clustered(graph: Graph, show: Show) -> Iterator[str]:
-    """The nodes, those of a module inside its cluster, and clusters inside each other as modules are."""
+def _cluster_lines(graph: Graph, show: Show) -> Iterator[str]:
+    """Yields the nodes inside the clusters of their modules; clusters are nested as modules are."""
     members: dict[Path, list[Node]] = {}
     for node in graph.nodes:
         members.setdefault(node.scope or (), []).append(node)
     opened: Path = ()
-    clusters = nested({inner[:k] for inner in members for k in range(len(inner) + 1)})
+    clusters = cluster_order({inner[:k] for inner in members for k in range(len(inner) + 1)})
     for number, path in enumerate(clusters):
         while path[: len(opened)] != opened:
             opened = opened[:-1]
@@ -123,17 +123,17 @@ def _clustered(graph: Graph, show: Show) -> Iterator[str]:
             yield f"label=<{text(title(graph, path))}> labeljust=l labelloc=t"
         for node in members.get(path, ()):
             label = _label(node, show)
-            yield f'n{node.number} [{_attributes(node, show)} label=<{label}> tooltip="{quoted(_tooltip(node))}"]'
+            yield f'n{node.number} [{_attributes(node, show)} label=<{label}> tooltip="{escape_string(_tooltip(node))}"]'
     yield from "}" * len(opened)
 
 
 def _is_ordered(node: Node, show: Show) -> bool:
-    """Whether a reader must be able to tell the first operand from the second."""
+    """Whether the order of the operands must be visible."""
     return node.primitive is not None and (node.primitive.ordered or show.formula)
 
 
 def _edge(edge: Edge, source: Node, corner: str) -> str:
-    """What an edge has besides its arrow: a label, or its gradient's size as colour, width and number, and where it ends."""
+    """The attributes of an edge: its label, or the size of its gradient as colour, width and number, and where it ends."""
     parts = ["weight=1"] * (source.kind in ("input", "parameter"))
     if edge.heat is not None:
         size = "−∞" if math.isinf(edge.heat) else f"{edge.heat:.1f}"
@@ -146,19 +146,19 @@ def _edge(edge: Edge, source: Node, corner: str) -> str:
 
 
 def _attributes(node: Node, show: Show) -> str:
-    own = STYLES[node.kind].attributes
+    style = STYLES[node.kind].attributes
     if node.changed:
-        return f"{own} {CHANGED.attributes}"
+        return f"{style} {CHANGED.attributes}"
     _, _, buffer = node.memory.partition("buffer ")
     if buffer:
-        return f'{own} fillcolor="{BUFFERS[int(buffer) % len(BUFFERS)]}"'
+        return f'{style} fillcolor="{BUFFERS[int(buffer) % len(BUFFERS)]}"'
     if _is_ordered(node, show):
-        return f"{own} ordering=in"
-    return own
+        return f"{style} ordering=in"
+    return style
 
 
 def _legend(graph: Graph, show: Show) -> Iterator[str]:
-    """A row of samples, one for each kind that occurs."""
+    """Yields the legend: one sample for each kind that occurs."""
     kinds = {node.kind for node in graph.nodes}
     samples = {kind: style for kind, style in STYLES.items() if kind in kinds}
     entries = [(f"legend_{kind}", style.attributes, text(style.meaning)) for kind, style in samples.items()]
@@ -179,13 +179,13 @@ def _legend(graph: Graph, show: Show) -> Iterator[str]:
 
 
 def heat_style(heat: float) -> str:
-    """Colour and width for log₁₀ of a gradient's root mean square, from thin and pale at 1e−8 to wide and dark at 1."""
+    """Returns colour and width for log₁₀ of a gradient's root mean square: thin and pale at 1e−8, wide and dark at 1."""
     level = round((min(max(heat, COLDEST), HOTTEST) - COLDEST) / (HOTTEST - COLDEST) * (len(HEAT) - 1))
     return f'color="{HEAT[level]}" penwidth={1 + level}'
 
 
 def _heat_scale() -> str:
-    """The legend of `heat`: its colours in a row, with the numbers that they stand for."""
+    """The legend of `heat`: a row of colours with their values."""
     steps = [COLDEST + i * (HOTTEST - COLDEST) / (len(HEAT) - 1) for i in range(len(HEAT))]
     cells = "".join(
         f'<td bgcolor="{colour}"><font color="{"white" if i > 2 else "black"}">{step:g}</font></td>'
@@ -196,11 +196,11 @@ def _heat_scale() -> str:
 
 
 def _label(node: Node, show: Show) -> str:
-    rows = {"operation": _operation_rows, "write": _operation_rows, "folded": _folded_rows}.get(node.kind, _tensor_rows)
+    rows = {"operation": _operation_rows, "write": _operation_rows, "collapsed": _collapsed_rows}.get(node.kind, _tensor_rows)
     return "<br/>".join(rows(node, show)) or "·"
 
 
-def _folded_rows(node: Node, show: Show) -> Iterator[str]:
+def _collapsed_rows(node: Node, show: Show) -> Iterator[str]:
     yield f"<b>{text(node.name)}</b>"
     yield _small(f"{node.hidden} nodes hidden", QUIET)
 
@@ -225,13 +225,13 @@ def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
     if node.name:
         yield f"<b>{text(node.name)}</b>"
     elif is_constant:
-        yield text(values(node.array))  # an unnamed constant is best known by its value
-    if show.shapes and (node.shape or not (node.name or is_constant)):  # a scalar that is known by something needs no ()
+        yield text(format_values(node.array))  # an unnamed constant is identified by its value
+    if show.shapes and (node.shape or not (node.name or is_constant)):  # a scalar with a name or value needs no ()
         yield _small(str(node.shape), QUIET)
     if show.values and not is_constant:
-        yield _small(values(node.array), "black")
+        yield _small(format_values(node.array), "black")
     if show.grad and node.wants_grad:
-        yield _small(f"{node.symbol} {MISSING if node.grad is None else values(node.grad)}", GRADIENT)
+        yield _small(f"{node.symbol} {MISSING if node.grad is None else format_values(node.grad)}", GRADIENT)
     if node.memory:
         yield _small(node.memory, "black")
     if node.badge:
@@ -241,7 +241,7 @@ def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
 
 
 def derivatives(node: Node) -> str:
-    """The local derivatives of an operation by its operands, as its record writes them: `∂ = 2x`, or `∂₁ = b, ∂₂ = a`."""
+    """Returns the local derivatives from the operation's record: `∂ = 2x`, or `∂₁ = b, ∂₂ = a`."""
     assert node.primitive is not None
     rows = node.primitive.derivative
     return ", ".join(f"∂{_subscript(i + 1) * (len(rows) > 1)} = {d}" for i, d in enumerate(rows))
@@ -252,11 +252,11 @@ def _subscript(i: int) -> str:
 
 
 def _tooltip(node: Node) -> str:
-    if node.kind == "folded":
+    if node.kind == "collapsed":
         return f"{node.name}: {node.hidden} nodes are hidden; depth=None, collapse=() shows them"
     if node.primitive is None:
         return f"{node.kind} {node.name}".rstrip()
-    params = ", ".join(f"{key}={value}" for key, value in node.params.items() if isinstance(value, PLAIN))
+    params = ", ".join(f"{key}={value}" for key, value in node.params.items() if isinstance(value, TOOLTIP_TYPES))
     return f"{node.name}({params}): {node.primitive.formula}"
 
 
@@ -264,18 +264,18 @@ def _small(string: str, colour: str) -> str:
     return f'<font point-size="11" color="{colour}">{text(string)}</font>'
 
 
-def _visible(string: str) -> str:
-    """Characters that XML or UTF-8 cannot carry become a mark; line breaks stay."""
+def _replace_unprintable(string: str) -> str:
+    """Replaces characters that XML or UTF-8 cannot represent by �; line breaks stay."""
     if string.isprintable():
         return string
     return "".join(c if c.isprintable() or c in "\n\u3000" else "�" for c in string)
 
 
 def text(string: str) -> str:
-    """A string inside an HTML-like label: nothing in it can end the label, start a tag, or pass for one of DOT's escapes."""
-    return html.escape(_visible(string)).replace("\\", "\\\\").replace("\n", "<br/>")
+    """Escapes a string for an HTML-like label: it cannot end the label, start a tag or be read as a DOT escape."""
+    return html.escape(_replace_unprintable(string)).replace("\\", "\\\\").replace("\n", "<br/>")
 
 
-def quoted(string: str) -> str:
-    """A string inside double quotes, where DOT knows backslash escapes."""
-    return _visible(string).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def escape_string(string: str) -> str:
+    """Escapes a string for DOT's double quotes."""
+    return _replace_unprintable(string).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,4 +1,4 @@
-"""How large the gradient is on its way back: log₁₀ of its root mean square for every edge, and a table of δ by layer."""
+"""The size of the gradient during backpropagation: log₁₀ of its root mean square at every edge, and a table of δ by layer."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final, NamedTuple
 
 from autograd_mini.tensor import Array
 
-from .lecture import layers, numbered
-from .record import Graph
-from .summary import number, rms
-from .tree import aligned
+from .lecture import find_layers, layer_symbol
+from .nodes import Graph
+from .summary import format_number, rms
+from .tree import align_columns
 
-VANISHING, EXPLODING = 0.5, 2.0  # a factor from layer to layer: ten of them are a thousand
+VANISHING, EXPLODING = 0.5, 2.0  # ratios between adjacent layers; over ten layers 2 becomes 1000
 HEADS: Final = ("layer", "RMS of δ", "δ⁽ˡ⁾/δ⁽ˡ⁺¹⁾", "")
 
 
 class LayerDelta(NamedTuple):
-    """Layer l: the root mean square of δ⁽ˡ⁾, its ratio to that of the next layer (nan for the last), and what that means."""
+    """Layer l: the root mean square of δ⁽ˡ⁾, its ratio to that of layer l+1 (nan for the last layer), and the verdict."""
 
     layer: int
     rms: float
@@ -26,8 +26,8 @@ class LayerDelta(NamedTuple):
     verdict: str
 
 
-def heated(graph: Graph) -> Graph:
-    """The graph with a heat on each edge whose tensor, at either end, has a gradient."""
+def add_heat(graph: Graph) -> Graph:
+    """Returns the graph with `heat` set on each edge if the tensor at one of its ends has a gradient."""
     sizes = [None if node.grad is None else log_rms(node.grad) for node in graph.nodes]
     return graph._replace(
         edges=[e._replace(heat=sizes[e.target if sizes[e.source] is None else e.source]) for e in graph.edges]
@@ -35,7 +35,7 @@ def heated(graph: Graph) -> Graph:
 
 
 def log_rms(gradient: Array) -> float:
-    """log₁₀ of the root mean square; −inf for zeros.
+    """Returns log₁₀ of the root mean square; −inf for zeros.
 
     >>> import numpy as np
     >>> from autograd_mini.viz.graph.heat import log_rms
@@ -46,10 +46,10 @@ def log_rms(gradient: Array) -> float:
     return math.log10(size) if size > 0 else -math.inf
 
 
-def by_layer(graph: Graph) -> tuple[LayerDelta, ...]:
-    """The rows of the table, last layer first, as backprop meets them. Raises Unclear where layers cannot be told."""
-    found = [(layer.number, graph.nodes[layer.u].grad) for layer in layers(graph)]
-    sizes = [(layer, rms(grad)) for layer, grad in reversed(found) if grad is not None]
+def layer_deltas(graph: Graph) -> tuple[LayerDelta, ...]:
+    """Returns the rows of the table from the last layer to the first. Raises UnclearLayers if no layers can be numbered."""
+    deltas = [(layer.number, graph.nodes[layer.u].grad) for layer in find_layers(graph)]
+    sizes = [(layer, rms(grad)) for layer, grad in reversed(deltas) if grad is not None]
     rows = [LayerDelta(*sizes[0], math.nan, "")] if sizes else []
     for (_, above), (layer, size) in pairwise(sizes):
         ratio = size / above if above else math.nan
@@ -58,7 +58,7 @@ def by_layer(graph: Graph) -> tuple[LayerDelta, ...]:
 
 
 def verdict(ratio: float) -> str:
-    """What a factor from one layer to the one before it does to the gradient of a deep net.
+    """Returns what this ratio between adjacent layers means for the gradient of a deep network.
 
     >>> from autograd_mini.viz.graph.heat import verdict
     >>> verdict(0.2), verdict(1.0), verdict(3.0)
@@ -67,20 +67,25 @@ def verdict(ratio: float) -> str:
     return "vanishing" if ratio < VANISHING else "exploding" if ratio > EXPLODING else ""
 
 
-def cells(rows: tuple[LayerDelta, ...]) -> list[tuple[str, ...]]:
-    """The table as text, heads first and the whole way from the last layer to the second at its end."""
+def table_cells(rows: tuple[LayerDelta, ...]) -> list[tuple[str, ...]]:
+    """Returns the table as text: the header, one row per layer, and the overall ratio from the last layer to the first."""
     body = [
-        (numbered("δ", row.layer), f"{row.rms:.2e}", "" if math.isnan(row.ratio) else number(row.ratio, 2), row.verdict)
+        (
+            layer_symbol("δ", row.layer),
+            f"{row.rms:.2e}",
+            "" if math.isnan(row.ratio) else format_number(row.ratio, 2),
+            row.verdict,
+        )
         for row in rows
     ]
     if len(rows) > 2 and rows[0].rms:
         whole = rows[-1].rms / rows[0].rms
         mean = whole ** (1 / (len(rows) - 1))
-        name = f"{numbered('δ', rows[-1].layer)}/{numbered('δ', rows[0].layer)}"
+        name = f"{layer_symbol('δ', rows[-1].layer)}/{layer_symbol('δ', rows[0].layer)}"
         body.append((name, "", f"{whole:.1e}", verdict(mean) or "stable"))
     return [HEADS, *body]
 
 
-def table(rows: tuple[LayerDelta, ...]) -> str:
-    """The table in aligned columns."""
-    return "\n".join(aligned(cells(rows)))
+def format_table(rows: tuple[LayerDelta, ...]) -> str:
+    """Returns the table in aligned columns."""
+    return "\n".join(align_columns(table_cells(rows)))

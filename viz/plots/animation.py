@@ -1,4 +1,4 @@
-"""Images over time as one moving file: the same noise drawn at each epoch, say. Needs Pillow, which matplotlib brings."""
+"""Animations of image batches, such as samples from the same noise at each epoch. Needs Pillow, a matplotlib dependency."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from autograd_mini.tensor import Array
 
 from ..files import suffix_of, write_atomically
-from .canvas import GAP, Values, array_of, block, checked_images, tiled
+from .canvas import GAP, Values, arrange_grid, as_array, check_images, tile
 
 FORMATS: Final = ("gif", "png", "apng")
-PAUSE: Final = 4  # the last frame stands that many times as long as the others
+PAUSE: Final = 4  # the last frame is shown this many times as long as the others
 
 
 def save_animation(
@@ -26,12 +26,20 @@ def save_animation(
     milliseconds: int = 300,
     scale: int = 3,
 ) -> None:
-    """Writes a sequence of image batches as a GIF (.gif) or an animated PNG (.png, .apng), each batch one sheet of images.
+    """Writes a sequence of image batches as an endless GIF (.gif) or animated PNG (.png, .apng); each batch is one frame.
 
-    Each frame is (N, H, W) or (N, H, W, 3) in [0, 1], all of one shape, and is shown for so many milliseconds, the last one
-    four times as long; then the film repeats. A pixel is `scale` pixels wide on the
-    screen. Raises ValueError for other shapes or suffixes.
+    Raises ValueError for other shapes or suffixes.
 
+    Parameters
+    ----------
+    frames : batches (N, H, W) or (N, H, W, 3) with values in [0, 1], all of one shape
+    path : the file to write; its suffix is the format
+    columns : images in a row of a frame; nearly square by default
+    milliseconds : duration of each frame; the last one is shown four times as long
+    scale : screen pixels for each image pixel
+
+    Examples
+    --------
     >>> import numpy as np, tempfile, pathlib
     >>> from autograd_mini import viz
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "samples.gif"
@@ -42,7 +50,7 @@ def save_animation(
     from PIL import Image
 
     suffix = suffix_of(path, FORMATS)
-    batches = [checked_images("save_animation", array_of(frame)) for frame in frames]
+    batches = [check_images("save_animation", as_array(frame)) for frame in frames]
     if not batches or len({batch.shape for batch in batches}) > 1:
         raise ValueError(f"save_animation: expected batches of one shape, got {sorted({batch.shape for batch in batches})}")
     images = [Image.fromarray(_sheet(batch, columns, scale)) for batch in batches]
@@ -54,6 +62,6 @@ def save_animation(
 
 
 def _sheet(batch: Array, columns: int | None, scale: int) -> Array:
-    """A batch as one image of bytes, rows of `columns`, nearly square by default."""
-    sheet = tiled(block(batch, columns), GAP)
+    """Returns a batch as one uint8 image with `columns` images in a row, nearly square by default."""
+    sheet = tile(arrange_grid(batch, columns), GAP)
     return np.rint(sheet * 255).astype(np.uint8).repeat(scale, axis=0).repeat(scale, axis=1)

@@ -1,6 +1,6 @@
-"""What all plots share: colours and marks, empty figures, sheets of images, and writing the file.
+"""What all plots share: colours and markers, empty figures, grids of images, and saving.
 
-Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart; line styles and markers differ too.
+The colours (Okabe & Ito 2008) are distinguishable for colour-blind readers; line styles and markers differ as well.
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ DOTS_PER_INCH: Final = 150
 GAP: Final = 2  # pixels of white between images
 
 
-def array_of(values: Values) -> Array:
-    """The array of a tensor, or of what NumPy makes one of."""
+def as_array(values: Values) -> Array:
+    """Returns the array of a tensor or of anything that NumPy converts to an array."""
     return values._data if isinstance(values, Tensor) else np.asarray(values)
 
 
-def checked_images(caller: str, images: Array) -> Array:
-    """Images (N, H, W) or (N, H, W, 3) clipped to [0, 1]; ValueError for other shapes."""
+def check_images(caller: str, images: Array) -> Array:
+    """Returns images (N, H, W) or (N, H, W, 3) clipped to [0, 1]. Raises ValueError for other shapes."""
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] != 3) or not images.size:
         raise ValueError(f"{caller}: expected images (N, H, W) or (N, H, W, 3), got {images.shape}")
     return np.clip(images, 0, 1)
 
 
-def block(images: Array, columns: int | None = None) -> Array:
-    """Images (N, H, W[, 3]) in rows of `columns`, (R, C, H, W[, 3]), nearly square by default and white where none is left."""
+def arrange_grid(images: Array, columns: int | None = None) -> Array:
+    """Arranges images (N, H, W[, 3]) in a grid (R, C, H, W[, 3]), nearly square by default; unused places are white."""
     columns = columns or math.ceil(math.sqrt(len(images)))
     filler = np.ones((-len(images) % columns, *images.shape[1:]), images.dtype)
     return np.concatenate([images, filler]).reshape(-1, columns, *images.shape[1:])
 
 
-def tiled(grid: Array, gap: int) -> Array:
-    """Images (R, C, H, W[, 3]) as one large image, white between them."""
+def tile(grid: Array, gap: int) -> Array:
+    """Joins a grid of images (R, C, H, W[, 3]) to one large image with white gaps."""
     padding = [(0, 0), (0, 0), (gap // 2, gap - gap // 2), (gap // 2, gap - gap // 2)] + [(0, 0)] * (grid.ndim - 4)
     padded = np.pad(grid, padding, constant_values=1)
     rows, columns, height, width = padded.shape[:4]
     return padded.swapaxes(1, 2).reshape(rows * height, columns * width, *padded.shape[4:])
 
 
-def blank(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Axes]:
-    """An empty figure with one pair of axes, free of pyplot."""
+def new_figure(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Axes]:
+    """Returns an empty figure with one pair of axes, independent of pyplot."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
@@ -74,36 +74,36 @@ def blank(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Axe
     return figure, axes
 
 
-def course(curve: Curve) -> tuple[list[float], list[float]]:
-    """Where the points of a curve lie: values at 1, 2, 3, …, or at the places that a mapping gives."""
-    places, values = (curve.keys(), curve.values()) if isinstance(curve, Mapping) else (range(1, len(curve) + 1), curve)
-    return list(places), [float(v) for v in values]
+def curve_points(curve: Curve) -> tuple[list[float], list[float]]:
+    """Returns the x and y values of a curve: a sequence lies at 1, 2, 3, …, a mapping at its keys."""
+    positions, values = (curve.keys(), curve.values()) if isinstance(curve, Mapping) else (range(1, len(curve) + 1), curve)
+    return list(positions), [float(v) for v in values]
 
 
-def dotted(curve: Sequence[float], number: int = 0) -> dict[str, Any]:
-    """How a curve is marked: each of its points, of another form for each curve, unless they are many."""
+def marker_style(curve: Sequence[float], number: int = 0) -> dict[str, Any]:
+    """Returns the marker options of curve `number`; curves with more than 30 points have no markers."""
     return {"marker": MARKERS[number % len(MARKERS)] if len(curve) <= 30 else "", "markersize": 5}
 
 
-def counted(axes: Axes) -> None:
-    """Whole numbers alone below the axes."""
+def use_integer_ticks(axes: Axes) -> None:
+    """Shows only integers on the x axis."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def sheet(image: Array, title: str, **options: Any) -> tuple[Figure, Axes]:
-    """A figure that shows one image, as sharp as its pixels."""
+def image_figure(image: Array, title: str, **options: Any) -> tuple[Figure, Axes]:
+    """Returns a figure that shows one image without interpolation."""
     height, width = image.shape[:2]
     longest = 8 / max(height, width)
-    figure, axes = blank(title, (max(width * longest, 2) + 0.5, max(height * longest, 1) + 0.5))
+    figure, axes = new_figure(title, (max(width * longest, 2) + 0.5, max(height * longest, 1) + 0.5))
     axes.grid(False)
     axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", **options)
     return figure, axes
 
 
-def finished(figure: Figure, path: Path) -> Figure:
-    """The figure, written to `path` in the format of its suffix if there is one."""
+def save_figure(figure: Figure, path: Path) -> Figure:
+    """Saves the figure to `path`, if given, in the format of its suffix; returns the figure."""
     if path is not None:
         suffix = suffix_of(path, FORMATS)
         buffer = io.BytesIO()

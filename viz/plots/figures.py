@@ -1,4 +1,4 @@
-"""Figures of trained models: latent plane, surfaces of a regression, confusion, filters, feature maps, a GAN's balance."""
+"""Figures of trained models: latent plane, regression surface, confusion matrix, filters, feature maps, GAN balance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini.tensor import Array, Shape, Tensor
 
-from .canvas import COLOURS, GAP, Curve, Path, Values, array_of, blank, block, counted, course, dotted, finished, sheet, tiled
+from . import canvas
+from .canvas import COLOURS, GAP, Curve, Path, Values
 from .learning import plot_manifold
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 Extent: TypeAlias = tuple[float, float, float, float]
 
-READABLE_CLASSES: Final = 20  # beyond it counts in the cells of a confusion matrix are too small to read
+READABLE_CLASSES: Final = 20  # with more classes, the counts in a confusion matrix are too small to read
 
 
-def plane(extent: Extent, size: int) -> Array:
-    """A grid of size × size points of the plane as rows (size², 2), top row first, left to right.
+def grid_points(extent: Extent, size: int) -> Array:
+    """Returns a grid of size × size points of the plane as rows (size², 2), top row first, left to right.
 
-    >>> from autograd_mini.viz.plots.figures import plane
-    >>> plane((0, 1, 0, 1), 2).tolist()
+    >>> from autograd_mini.viz.plots.figures import grid_points
+    >>> grid_points((0, 1, 0, 1), 2).tolist()
     [[0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
     """
     left, right, bottom, top = extent
@@ -43,16 +44,26 @@ def plot_latent_plane(
     extent: Extent = (-2, 2, -2, 2),
     **options: Any,
 ) -> Figure:
-    """What a decoder makes of a grid of size × size points of its 2-D latent space, each image at its point.
+    """Plots the images that a decoder computes from a grid of points of its 2-D latent space.
 
-    `decode` takes points (N, 2) and returns N images in [0, 1] of `image_shape`, (H, W) or (H, W, 3), in any shape that starts
-    with N; it is not recorded. `options` go to `plot_manifold`. ValueError where the images do not fit.
+    Raises ValueError if the images do not fit `image_shape`.
 
+    Parameters
+    ----------
+    decode : maps points (N, 2) to N images in [0, 1], in any shape that starts with N; it runs under `no_grad`
+    path : the file to write, if any
+    image_shape : (H, W) or (H, W, 3)
+    size : the grid has size × size points
+    extent : (left, right, bottom, top) of the plane
+    options : further arguments of `plot_manifold`
+
+    Examples
+    --------
     >>> from autograd_mini import viz
     >>> figure = viz.plot_latent_plane(lambda z: z[:, :1] * 0, image_shape=(1, 1), size=3)
     """
     with ag.no_grad():
-        images = array_of(decode(Tensor(plane(extent, size).astype(ag.default_dtype()))))
+        images = canvas.as_array(decode(Tensor(grid_points(extent, size).astype(ag.default_dtype()))))
     if images.size != size * size * math.prod(image_shape):
         raise ValueError(f"plot_latent_plane: expected {size * size} images of shape {image_shape}, got {images.shape}")
     return plot_manifold(images.reshape(size, size, *image_shape), path, extent=extent, **options)
@@ -66,11 +77,20 @@ def plot_surface(
     size: int = 50,
     title: str = "",
 ) -> Figure:
-    """Functions of two variables as 3-D surfaces side by side, on one scale: the truth, say, and what a model learnt.
+    """Plots functions of two variables side by side as 3-D surfaces on one scale, for example the truth and a model.
 
-    Each takes points (N, 2), float64, and returns N values in any shape; it is not recorded. ValueError for an empty mapping or
-    other numbers of values.
+    Raises ValueError if there is no function, or one returns another number of values.
 
+    Parameters
+    ----------
+    surfaces : title to function; it maps float64 points (N, 2) to N values in any shape and runs under `no_grad`
+    path : the file to write, if any
+    extent : (left, right, bottom, top) of the plane
+    size : the grid has size × size points
+    title : title of the figure
+
+    Examples
+    --------
     >>> from autograd_mini import viz
     >>> figure = viz.plot_surface({"x y": lambda p: p[:, 0] * p[:, 1]}, size=5)
     >>> figure.axes[0].get_title()
@@ -79,13 +99,13 @@ def plot_surface(
     from matplotlib.figure import Figure
 
     if not surfaces:
-        raise ValueError("plot_surface: expected {name: function}, got nothing")
-    points = plane(extent, size)
+        raise ValueError("plot_surface: expected {name: function}, got an empty mapping")
+    points = grid_points(extent, size)
     with ag.no_grad():
-        heights = {name: array_of(function(points)) for name, function in surfaces.items()}
+        heights = {name: canvas.as_array(function(points)) for name, function in surfaces.items()}
     for name, z in heights.items():
         if z.size != size * size:
-            raise ValueError(f"plot_surface: {name!r} must give {size * size} values for that many points, got {z.shape}")
+            raise ValueError(f"plot_surface: {name!r} must return {size * size} values, one per point, got shape {z.shape}")
     x, y = points.reshape(size, size, 2).transpose(2, 0, 1)
     low, high = min(z.min() for z in heights.values()), max(z.max() for z in heights.values())
     figure = Figure(figsize=(4 * len(heights), 3.6), layout="constrained")
@@ -94,68 +114,76 @@ def plot_surface(
         axes: Any = figure.add_subplot(1, len(heights), i + 1, projection="3d")
         axes.plot_surface(x, y, z.reshape(size, size), cmap="cividis", vmin=low, vmax=high, linewidth=0)
         axes.set(title=name, xlabel="$x_1$", ylabel="$x_2$", zlim=(low, high))
-    return finished(figure, path)
+    return canvas.save_figure(figure, path)
 
 
 def plot_confusion(
     targets: Values, predictions: Values, path: Path = None, *, classes: Sequence[str] | None = None, title: str = ""
 ) -> Figure:
-    """How often each class, a row, was taken for each class, a column: counts, coloured by their share of the row.
+    """Plots a confusion matrix: true classes in rows, predictions in columns, coloured by the share of the row.
 
-    `targets` and `predictions` are integers (N,) from 0; `classes` are names. Raises ValueError for other shapes or numbers.
+    Raises ValueError for other shapes, types or classes without a name.
 
+    Parameters
+    ----------
+    targets, predictions : classes as integers from 0, (N,)
+    path : the file to write, if any
+    classes : names of the classes
+    title : title of the figure
+
+    Examples
+    --------
     >>> from autograd_mini import viz
     >>> figure = viz.plot_confusion([0, 1, 1], [0, 1, 0])
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['1', '0', '1', '1']
     """
-    truth, guess = array_of(targets), array_of(predictions)
+    truth, guess = canvas.as_array(targets), canvas.as_array(predictions)
     if truth.ndim != 1 or truth.shape != guess.shape or not truth.size:
         raise ValueError(f"plot_confusion: expected two arrays (N,), got {truth.shape} and {guess.shape}")
     if truth.dtype.kind not in "iu" or guess.dtype.kind not in "iu" or min(truth.min(), guess.min()) < 0:
-        raise ValueError("plot_confusion: expected classes as integers from 0")
+        raise ValueError(f"plot_confusion: expected classes as integers from 0, got {truth.dtype} and {guess.dtype}")
     count = max(int(truth.max()), int(guess.max())) + 1 if classes is None else len(classes)
     if max(truth.max(), guess.max()) >= count:
-        raise ValueError(f"plot_confusion: {count} class names for classes up to {max(truth.max(), guess.max())}")
+        raise ValueError(f"plot_confusion: got {count} class names for classes 0 to {max(truth.max(), guess.max())}")
     names = [str(i) for i in range(count)] if classes is None else list(classes)
     matrix = np.zeros((count, count), np.int64)
     np.add.at(matrix, (truth, guess), 1)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure, axes = blank(title, (1.6 + 0.45 * count, 1.4 + 0.45 * count))
+    figure, axes = canvas.new_figure(title, (1.6 + 0.45 * count, 1.4 + 0.45 * count))
     axes.grid(False)
     shown = axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
     figure.colorbar(shown, label="share of the true class", shrink=0.8)
     axes.set(xlabel="predicted", ylabel="true", xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
-    if max(map(len, map(str, names)), default=0) > 3:  # long names would run into each other
+    if max(map(len, map(str, names)), default=0) > 3:  # long names would overlap
         axes.tick_params(axis="x", rotation=45)
     if count <= READABLE_CLASSES:
         for (i, j), number in np.ndenumerate(matrix):
             axes.text(j, i, str(number), ha="center", va="center", fontsize=8, color="black" if share[i, j] > 0.5 else "white")
-    return finished(figure, path)
+    return canvas.save_figure(figure, path)
 
 
 def plot_filters(weights: Values, path: Path = None, *, title: str = "") -> Figure:
-    """The filters of a convolution (F, C, H, W): a row for each and a column for each input channel; a block where C is 1 or 3.
+    """Plots the filters of a convolution (F, C, H, W): one row per filter, one column per input channel.
 
-    Filters of three channels are shown in colour. Grey is 0 and each filter has a scale of its own, so that its shape shows.
-    Raises ValueError for other shapes.
+    If C is 1 or 3 (colour), filters form a grid. Grey is 0; each filter has its own scale. Raises ValueError for other shapes.
 
     >>> import numpy as np
     >>> from autograd_mini import viz
     >>> figure = viz.plot_filters(np.random.default_rng(0).normal(size=(4, 1, 3, 3)))
     """
-    filters = array_of(weights)
+    filters = canvas.as_array(weights)
     if filters.ndim != 4 or not filters.size:
         raise ValueError(f"plot_filters: expected filters (F, C, H, W), got {filters.shape}")
     largest = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
     shades = 0.5 + 0.5 * filters / np.where(largest > 0, largest, 1)
     if shades.shape[1] in (1, 3):
-        shades = block(shades[:, 0] if shades.shape[1] == 1 else shades.transpose(0, 2, 3, 1))
-    return _sheet(shades, title, path)
+        shades = canvas.arrange_grid(shades[:, 0] if shades.shape[1] == 1 else shades.transpose(0, 2, 3, 1))
+    return _image_figure(shades, title, path)
 
 
 def plot_feature_maps(maps: Values, path: Path = None, *, columns: int | None = None, title: str = "") -> Figure:
-    """The feature maps of one image, (C, H, W), each stretched over its own range; constant maps are black.
+    """Plots the feature maps of one image, (C, H, W), each scaled to its own range; constant maps are black.
 
     Raises ValueError for other shapes.
 
@@ -163,41 +191,48 @@ def plot_feature_maps(maps: Values, path: Path = None, *, columns: int | None = 
     >>> from autograd_mini import viz
     >>> figure = viz.plot_feature_maps(np.random.default_rng(0).normal(size=(6, 5, 5)), columns=3)
     """
-    stack = array_of(maps)
+    stack = canvas.as_array(maps)
     if stack.ndim != 3 or not stack.size:
         raise ValueError(f"plot_feature_maps: expected maps (C, H, W), got {stack.shape}")
     low = stack.min(axis=(1, 2), keepdims=True)
     height = stack.max(axis=(1, 2), keepdims=True) - low
     shades = (stack - low) / np.where(height > 0, height, 1)
-    return _sheet(block(shades, columns), title, path)
+    return _image_figure(canvas.arrange_grid(shades, columns), title, path)
 
 
-def _sheet(grid: Array, title: str, path: Path) -> Figure:
-    figure, axes = sheet(tiled(grid, GAP), title)
+def _image_figure(grid: Array, title: str, path: Path) -> Figure:
+    figure, axes = canvas.image_figure(canvas.tile(grid, GAP), title)
     axes.set_axis_off()
-    return finished(figure, path)
+    return canvas.save_figure(figure, path)
 
 
 def plot_gan(real: Curve, fake: Curve, path: Path = None, *, xlabel: str = "iteration", title: str = "") -> Figure:
-    """D(x) on real and D(G(z)) on generated images over training, and the line ½ where both meet at the optimum.
+    """Plots D(x) on real and D(G(z)) on generated images over training, and ½, where both meet at the optimum.
 
-    Both are means in [0, 1] at 1, 2, 3, … (numbers or scalar Tensors), or {place: mean}. ValueError outside [0, 1], or where
-    both are empty.
+    Raises ValueError if a value lies outside [0, 1], or there are no values.
 
+    Parameters
+    ----------
+    real, fake : means in [0, 1] (numbers or scalar Tensors) at 1, 2, 3, …, or {position: mean}
+    path : the file to write, if any
+    xlabel, title : texts of the figure
+
+    Examples
+    --------
     >>> from autograd_mini import viz
     >>> figure = viz.plot_gan([0.9, 0.7, 0.6], [0.1, 0.3, 0.4])
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['D(x)', 'D(G(z))', 'equilibrium ½']
     """
-    curves = {"D(x)": course(real), "D(G(z))": course(fake)}
+    curves = {"D(x)": canvas.curve_points(real), "D(G(z))": canvas.curve_points(fake)}
     values = [v for _, means in curves.values() for v in means]
     if not values or not all(0 <= v <= 1 for v in values):
-        raise ValueError("plot_gan: expected probabilities in [0, 1]; pass sigmoid(logits) where D gives logits")
-    figure, axes = blank(title)
+        raise ValueError(f"plot_gan: expected probabilities in [0, 1], got {values}; if D returns logits, pass sigmoid(logits)")
+    figure, axes = canvas.new_figure(title)
     for (name, (x, y)), colour, line in zip(curves.items(), COLOURS, ("-", "--"), strict=False):
-        axes.plot(x, y, line, color=colour, label=name, linewidth=2, **dotted(y))
-    counted(axes)
+        axes.plot(x, y, line, color=colour, label=name, linewidth=2, **canvas.marker_style(y))
+    canvas.use_integer_ticks(axes)
     axes.axhline(0.5, color="black", linestyle=":", label="equilibrium ½")
     axes.set(xlabel=xlabel, ylabel="probability of being real", ylim=(0, 1))
     axes.legend(frameon=False)
-    return finished(figure, path)
+    return canvas.save_figure(figure, path)

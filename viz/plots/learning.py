@@ -1,4 +1,4 @@
-"""Plots of data and of learning. Each returns a matplotlib Figure, free of pyplot's state, and writes it if given a path."""
+"""Plots of data and training. Each returns a matplotlib Figure, independent of pyplot, and saves it if given a path."""
 
 from __future__ import annotations
 
@@ -10,25 +10,8 @@ import numpy as np
 
 from autograd_mini.tensor import Shape
 
-from .canvas import (
-    COLOURS,
-    GAP,
-    LINES,
-    MARKERS,
-    Curve,
-    Path,
-    Values,
-    array_of,
-    blank,
-    block,
-    checked_images,
-    counted,
-    course,
-    dotted,
-    finished,
-    sheet,
-    tiled,
-)  # fmt: skip
+from . import canvas
+from .canvas import COLOURS, GAP, LINES, MARKERS, Curve, Path, Values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,11 +25,18 @@ def plot_losses(
     ylabel: str = "loss",
     title: str = "",
 ) -> Figure:
-    """A curve for each entry of `history`: name to values at 1, 2, 3, … (numbers or scalar Tensors), or to {place: value}; not
-    all equally long.
+    """Plots one curve for each entry of `history`.
 
-    Raises ValueError for an empty history, or a suffix of `path` other than .png, .svg and .pdf.
+    Raises ValueError if `history` is empty, or the suffix of `path` is not .png, .svg or .pdf.
 
+    Parameters
+    ----------
+    history : name to values (numbers or scalar Tensors) at 1, 2, 3, …, or to {position: value}; lengths may differ
+    path : the file to write, if any
+    xlabel, ylabel, title : texts of the figure
+
+    Examples
+    --------
     >>> from autograd_mini import viz
     >>> figure = viz.plot_losses({"train": [1.0, 0.5, 0.4], "validation": [1.1, 0.7, 0.6]})
     >>> figure.axes[0].get_xlabel()
@@ -54,44 +44,56 @@ def plot_losses(
     """
     if not history:
         raise ValueError("plot_losses: the history is empty; expected {name: values}")
-    figure, axes = blank(title)
+    figure, axes = canvas.new_figure(title)
     for i, (name, curve) in enumerate(history.items()):
-        x, y = course(curve)
-        style: dict[str, Any] = {"linestyle": LINES[i % len(LINES)], "color": COLOURS[i % len(COLOURS)], **dotted(y, i)}
+        x, y = canvas.curve_points(curve)
+        style: dict[str, Any] = {
+            "linestyle": LINES[i % len(LINES)],
+            "color": COLOURS[i % len(COLOURS)],
+            **canvas.marker_style(y, i),
+        }
         axes.plot(x, y, label=name, linewidth=2, **style)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    counted(axes)
+    canvas.use_integer_ticks(axes)
     axes.legend(frameon=False)
-    return finished(figure, path)
+    return canvas.save_figure(figure, path)
 
 
 def plot_histograms(
     values: Mapping[str, Values], path: Path = None, *, bins: int = 60, xlabel: str = "value", title: str = ""
 ) -> Figure:
-    """How the numbers in arrays of any shape are spread: an outline for each entry of `values`, with its mean and variance.
+    """Plots histograms on common intervals, each as an outline with area 1, and shows mean and variance in the legend.
 
-    All outlines share the same `bins` intervals, and each encloses the area 1. Raises ValueError for an empty mapping, or an
-    array that is empty or not finite.
+    Raises ValueError if `values` is empty, or an array is empty or not finite.
 
+    Parameters
+    ----------
+    values : name to numbers in an array of any shape
+    path : the file to write, if any
+    bins : number of intervals
+    xlabel, title : texts of the figure
+
+    Examples
+    --------
     >>> from autograd_mini import viz
     >>> figure = viz.plot_histograms({"before": [1.0, 3.0, 5.0], "after": [-1.0, 0.0, 1.0]})
     >>> [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
     ['before: mean 3.00, variance 2.67', 'after: mean 0.00, variance 0.67']
     """
-    arrays = {name: array_of(numbers).ravel() for name, numbers in values.items()}
+    arrays = {name: canvas.as_array(numbers).ravel() for name, numbers in values.items()}
     bad = [name for name, x in arrays.items() if not x.size or not np.isfinite(x).all()]
     if bad or not arrays:
-        got = f"{bad[0]!r} is empty or not finite" if bad else "got nothing"
+        got = f"{bad[0]!r} is empty or not finite" if bad else "got an empty mapping"
         raise ValueError(f"plot_histograms: expected {{name: finite numbers}}, {got}")
     edges = np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins).tolist()
-    figure, axes = blank(title)
+    figure, axes = canvas.new_figure(title)
     for i, (name, x) in enumerate(arrays.items()):
         label = f"{name}: mean {x.mean():z.2f}, variance {x.var():.2f}"
         style: dict[str, Any] = {"linestyle": LINES[i % len(LINES)], "color": COLOURS[i % len(COLOURS)]}
         axes.hist(x, edges, density=True, histtype="step", linewidth=2, label=label, **style)
     axes.set(xlabel=xlabel, ylabel="density")
     axes.legend(frameon=False)
-    return finished(figure, path)
+    return canvas.save_figure(figure, path)
 
 
 def plot_scatter(
@@ -103,19 +105,28 @@ def plot_scatter(
     ylabel: str = "$z_2$",
     title: str = "",
 ) -> Figure:
-    """Points in the plane, (N, 2), coloured and marked by their class, `labels` (N,), with a legend.
+    """Plots points in the plane with a colour and marker for each class.
 
     Raises ValueError for other shapes.
 
+    Parameters
+    ----------
+    points : (N, 2)
+    labels : class of each point, (N,)
+    path : the file to write, if any
+    xlabel, ylabel, title : texts of the figure
+
+    Examples
+    --------
     >>> from autograd_mini import viz
     >>> figure = viz.plot_scatter([[0.0, 0.0], [1.0, 1.0]], [0, 1])
     >>> [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
     ['0', '1']
     """
-    xy, classes = array_of(points), array_of(labels)
+    xy, classes = canvas.as_array(points), canvas.as_array(labels)
     if xy.ndim != 2 or xy.shape[1] != 2 or classes.shape != xy.shape[:1]:
         raise ValueError(f"plot_scatter: expected points (N, 2) and labels (N,), got {xy.shape} and {classes.shape}")
-    figure, axes = blank(title, (6, 5))
+    figure, axes = canvas.new_figure(title, (6, 5))
     for i, label in enumerate(np.unique(classes)):
         x, y = xy[classes == label].T
         axes.scatter(
@@ -124,11 +135,11 @@ def plot_scatter(
         )  # fmt: skip
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.legend(title="class", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return finished(figure, path)
+    return canvas.save_figure(figure, path)
 
 
 def plot_images(images: Values, path: Path = None, *, columns: int | None = None, title: str = "") -> Figure:
-    """Images (N, H, W) or (N, H, W, 3) with values in [0, 1] in a grid, by rows; nearly square unless `columns` says otherwise.
+    """Plots images (N, H, W) or (N, H, W, 3) in a grid with `columns` images in a row, nearly square by default.
 
     Values outside [0, 1] are clipped. Raises ValueError for other shapes.
 
@@ -136,37 +147,45 @@ def plot_images(images: Values, path: Path = None, *, columns: int | None = None
     >>> from autograd_mini import viz
     >>> figure = viz.plot_images(np.zeros((6, 8, 8)), columns=3)
     """
-    stack = checked_images("plot_images", array_of(images))
-    figure, axes = sheet(tiled(block(stack, columns), GAP), title)
+    stack = canvas.check_images("plot_images", canvas.as_array(images))
+    figure, axes = canvas.image_figure(canvas.tile(canvas.arrange_grid(stack, columns), GAP), title)
     axes.set_axis_off()
-    return finished(figure, path)
+    return canvas.save_figure(figure, path)
 
 
 def plot_reconstructions(
     originals: Values, reconstructions: Values, path: Path = None, *, image_shape: Shape, title: str = ""
 ) -> Figure:
-    """Originals in the upper row and what a model made of them below, N pairs with values in [0, 1].
+    """Plots originals in the upper row and their reconstructions below.
 
-    Both hold N × H × W (× 3) numbers in any shape that starts with N; `image_shape` is (H, W) or (H, W, 3). Raises ValueError
-    where that does not fit.
+    Raises ValueError if the arrays do not fit `image_shape`.
 
+    Parameters
+    ----------
+    originals, reconstructions : N images with values in [0, 1], in any shape that starts with N
+    path : the file to write, if any
+    image_shape : (H, W) or (H, W, 3)
+    title : title of the figure
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from autograd_mini import viz
     >>> figure = viz.plot_reconstructions(np.zeros((8, 64)), np.ones((8, 64)), image_shape=(8, 8))
     """
-    pair = [array_of(originals), array_of(reconstructions)]
+    pair = [canvas.as_array(originals), canvas.as_array(reconstructions)]
     count = len(pair[0])
     if any(a.size != count * math.prod(image_shape) for a in pair):
         raise ValueError(
             f"plot_reconstructions: {count} images of shape {image_shape} do not fit {pair[0].shape} and {pair[1].shape}"
         )
-    grid = np.stack([checked_images("plot_reconstructions", a.reshape(count, *image_shape)) for a in pair])
-    figure, axes = sheet(tiled(grid, GAP), title)
+    grid = np.stack([canvas.check_images("plot_reconstructions", a.reshape(count, *image_shape)) for a in pair])
+    figure, axes = canvas.image_figure(canvas.tile(grid, GAP), title)
     height = image_shape[0] + GAP
     axes.set(xticks=[], yticks=[height / 2, height * 1.5], yticklabels=["original", "reconstruction"])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    return finished(figure, path)
+    return canvas.save_figure(figure, path)
 
 
 def plot_manifold(
@@ -179,20 +198,29 @@ def plot_manifold(
     ylabel: str = "$z_2$",
     title: str = "",
 ) -> Figure:
-    """A decoder's images over a grid in the latent plane, (R, C, H, W) or (R, C, H, W, 3) in [0, 1], the first row on top.
+    """Plots a decoder's images over a grid of points in the latent plane.
 
-    `extent` is the plane's (left, right, bottom, top) in latent units, `gap` the pixels of white between
-    images. Raises ValueError for other shapes.
+    Raises ValueError for other shapes.
 
+    Parameters
+    ----------
+    images : (R, C, H, W) or (R, C, H, W, 3) in [0, 1], first row on top
+    path : the file to write, if any
+    extent : (left, right, bottom, top) of the plane in latent units
+    gap : white pixels between images
+    xlabel, ylabel, title : texts of the figure
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from autograd_mini import viz
     >>> figure = viz.plot_manifold(np.zeros((5, 5, 8, 8)))
     """
-    grid = array_of(images)
+    grid = canvas.as_array(images)
     if grid.ndim < 4:
         raise ValueError(f"plot_manifold: expected images (R, C, H, W) or (R, C, H, W, 3), got {grid.shape}")
     rows, columns = grid.shape[:2]
-    flat = checked_images("plot_manifold", grid.reshape(rows * columns, *grid.shape[2:]))
-    figure, axes = sheet(tiled(flat.reshape(grid.shape), gap), title, extent=extent)
+    flat = canvas.check_images("plot_manifold", grid.reshape(rows * columns, *grid.shape[2:]))
+    figure, axes = canvas.image_figure(canvas.tile(flat.reshape(grid.shape), gap), title, extent=extent)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    return finished(figure, path)
+    return canvas.save_figure(figure, path)

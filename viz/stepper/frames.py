@@ -1,4 +1,4 @@
-"""One backward pass as a list of frames: what the engine's walk really did, told by its observer and never derived again."""
+"""One backward pass as a list of frames, made from what the engine's backward pass reports to its observer."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from autograd_mini.backward import reachable, walk
 from autograd_mini.tensor import Array, Tensor
 
 from ..graph import summary
-from ..graph.fold import title
-from ..graph.lecture import Unclear, in_u, layers
-from ..graph.record import Graph, Node
+from ..graph.collapse import title
+from ..graph.lecture import UnclearLayers, find_layers, rename_operand
+from ..graph.nodes import Graph, Node
 
 Granularity: TypeAlias = Literal["op", "layer"]
 
-LARGEST: Final = 36  # elements of an array that is written out whole
+MAX_ELEMENTS: Final = 36  # larger arrays are summarised
 DELTA: Final = re.compile("δ(?!ᵢⱼ)")  # the upstream gradient in the text of a rule, not Kronecker's delta
 LETTER: Final = {x: re.compile(rf"(?<![a-z]){x}(?![a-z])") for x in "ab"}
 
 
 class Line(TypedDict):
-    """One number of a frame: a label, its formula or shapes, and the rows of a matrix as text. A quiz hides the `answer`."""
+    """One quantity of a frame: its label, its formula or shapes, and the rows of its matrix as text. A quiz hides `answer`."""
 
     label: str
     detail: str
@@ -34,7 +34,7 @@ class Line(TypedDict):
 
 
 class Frame(TypedDict):
-    """One step: its kind, a title and caption, its lines, and the nodes and edges of the picture that it lights up."""
+    """One step: its kind, title, caption and lines, and the nodes and edges of the picture that it highlights."""
 
     kind: str
     title: str
@@ -46,103 +46,113 @@ class Frame(TypedDict):
 
 
 class Event(NamedTuple):
-    """A contribution: operand `slot` of an operation gets `raw`, in its own shape `fitted`; `upstream` is the operation's δ."""
+    """A contribution to the gradient of operand `slot`: `raw` by the rule, `unbroadcast` in the operand's shape.
+
+    `upstream` is the δ of the operation, `previous` the sum of earlier contributions.
+    """
 
     operation: Node
     slot: int
     operand: Node
     upstream: Array | None
     raw: Array
-    fitted: Array
-    held: Array | None
+    unbroadcast: Array
+    previous: Array | None
     operands: tuple[Node, ...]
 
 
-def observed(loss: Tensor, graph: Graph) -> tuple[list[Event], dict[int, Array]]:
-    """Every contribution of one backward pass from `loss`, in its order, and the gradients it ended with by creation number."""
+def observe_backward(loss: Tensor, graph: Graph) -> tuple[list[Event], dict[int, Array]]:
+    """Runs one backward pass; returns its contributions in order and the final gradients by creation number."""
     operations = {node.seq: node for node in graph.nodes if node.primitive is not None}
     tensors = {node.seq: node for node in graph.nodes if node.array is not None}
     events: list[Event] = []
     sums: dict[int, Array] = {}
 
-    def observe(made: Tensor, slot: int, upstream: Any, raw: Any, fitted: Any) -> None:
-        operand = made._inputs[slot]
-        held = sums.get(operand._seq)
-        sums[operand._seq] = np.array(fitted if held is None else held + fitted)
+    def observe(output: Tensor, slot: int, upstream: Any, raw: Any, contribution: Any) -> None:
+        operand = output._inputs[slot]
+        previous = sums.get(operand._seq)
+        sums[operand._seq] = np.array(contribution if previous is None else previous + contribution)
         g = next((g for g in upstream if g is not None), None) if isinstance(upstream, list) else upstream
-        operands = tuple(tensors[x._seq] for x in made._inputs)
+        operands = tuple(tensors[x._seq] for x in output._inputs)
         events.append(
             Event(
-                operations[made._seq], slot, tensors[operand._seq], None if g is None else np.array(g),
-                np.array(raw), np.array(fitted), held, operands,
+                operations[output._seq], slot, tensors[operand._seq], None if g is None else np.array(g),
+                np.array(raw), np.array(contribution), previous, operands,
             )
         )  # fmt: skip
 
     nodes = reachable([loss])
-    found = walk(nodes, [loss], [None], create_graph=False, keep=nodes.keys(), observe=observe)
-    return events, {seq: g for seq, g in found.items() if not isinstance(g, list)}
+    gradients = walk(nodes, [loss], [None], create_graph=False, keep=nodes.keys(), observe=observe)
+    return events, {seq: g for seq, g in gradients.items() if not isinstance(g, list)}
 
 
-def frames(graph: Graph, events: Iterable[Event], found: dict[int, Array], granularity: Granularity) -> list[Frame]:
-    """The frames of a pass: its seed, a step for each contribution or for each layer, and what the leaves ended with."""
+def make_frames(graph: Graph, events: Iterable[Event], gradients: dict[int, Array], granularity: Granularity) -> list[Frame]:
+    """Returns the frames of a pass: the seed, one or more per contribution or one per layer, and the final gradients."""
     if granularity == "op":
         steps = [frame for event in events for frame in _steps(event)]
     else:
         layer_of = _layers(graph)
-        groups = groupby(events, lambda event: layer_of.get(event.operation.number, "around the layers"))
+        groups = groupby(events, lambda event: layer_of.get(event.operation.number, "outside the layers"))
         steps = [_layer(name, list(group)) for name, group in groups]
-    return [_seed(graph), *steps, _end(graph, found)]
+    return [_seed(graph), *steps, _end(graph, gradients)]
 
 
 def _seed(graph: Graph) -> Frame:
     root = graph.nodes[graph.roots[0]]
-    line = _line("∂L/∂L", "the loss by itself", np.ones(()))
+    line = _line("∂L/∂L", "the loss with respect to itself", np.ones(()))
     return _frame(
-        "seed", "∂L/∂L = 1", "The walk starts at the loss: its derivative by itself is 1.", [line], [root], known=[root]
+        "seed",
+        "∂L/∂L = 1",
+        "The backward pass starts at the loss: its derivative with respect to itself is 1.",
+        [line],
+        [root],
+        known=[root],
     )
 
 
 def _steps(event: Event) -> Iterator[Frame]:
-    """A contribution, then the undoing of broadcasting and the sum with earlier contributions where they happened."""
-    name, target = event.operation.name, symbol(event.operand)
+    """Yields a contribution and, if they occur, the sum over broadcast copies and the sum with earlier contributions."""
+    name, target = event.operation.name, gradient_symbol(event.operand)
     lines = [
         _line("upstream", "δ of the operation's output", event.upstream),
         *_local(event),
-        _line("contribution", shapes(event), event.raw, answer=True),
+        _line("contribution", describe_shapes(event), event.raw, answer=True),
     ]
-    caption = f"{name}, to {called(event.operand)}: {rule(event)}"
+    caption = f"{name} contributes to the gradient of {node_name(event.operand)}: {describe_rule(event)}"
     yield _frame("rule", f"{name} → {target}", caption, lines, [event.operation, event.operand], [event], [event.operand])
-    if event.raw.shape != event.fitted.shape:
+    if event.raw.shape != event.unbroadcast.shape:
         lines = [
             _line("per copy", str(event.raw.shape), event.raw),
-            _line("sum over the copies", f"{event.fitted.shape} ← Σ {event.raw.shape}", event.fitted, answer=True),
+            _line("sum over the copies", f"{event.unbroadcast.shape} ← Σ {event.raw.shape}", event.unbroadcast, answer=True),
         ]
-        caption = f"{called(event.operand)} was broadcast, so its gradient is the sum over the copies"
-        yield _frame("unbroadcast", f"broadcasting undone: {target}", caption, lines, [event.operand], [event], [event.operand])
-    if event.held is not None:
+        caption = f"{node_name(event.operand)} was broadcast, so its gradient is the sum over the copies"
+        yield _frame("unbroadcast", f"undo broadcasting: {target}", caption, lines, [event.operand], [event], [event.operand])
+    if event.previous is not None:
         lines = [
-            _line("old", "", event.held),
-            _line("+ new", "", event.fitted),
-            _line("= total", "", event.held + event.fitted, answer=True),
+            _line("old", "", event.previous),
+            _line("+ new", "", event.unbroadcast),
+            _line("= total", "", event.previous + event.unbroadcast, answer=True),
         ]
-        caption = f"{called(event.operand)} was used more than once: its gradients add up, old + new = total"
-        yield _frame("accumulate", f"added up: {target}", caption, lines, [event.operand], [event], [event.operand])
+        caption = f"{node_name(event.operand)} was used more than once: its gradients add up, old + new = total"
+        yield _frame("accumulate", f"add up: {target}", caption, lines, [event.operand], [event], [event.operand])
 
 
 def _layer(name: str, events: list[Event]) -> Frame:
     first = events[0]
-    lines = [_line("upstream", "δ that arrives", first.upstream)]
+    lines = [_line("upstream", "incoming δ", first.upstream)]
     for event in events:
-        total = event.fitted if event.held is None else event.held + event.fitted
-        lines.append(_line(symbol(event.operand), f"{rule(event)}   {shapes(event)}", total, answer=True))
+        total = event.unbroadcast if event.previous is None else event.previous + event.unbroadcast
+        lines.append(
+            _line(gradient_symbol(event.operand), f"{describe_rule(event)}   {describe_shapes(event)}", total, answer=True)
+        )
     nodes = [node for event in events for node in (event.operation, event.operand)]
-    caption = f"{name}: " + ", then ".join(f"{event.operation.name} to {called(event.operand)}" for event in events)
+    caption = f"{name}: " + ", then ".join(f"{event.operation.name} to {node_name(event.operand)}" for event in events)
     return _frame("layer", name, caption, lines, nodes, events, [event.operand for event in events])
 
 
-def _end(graph: Graph, found: dict[int, Array]) -> Frame:
-    leaves = [node for node in graph.nodes if node.kind == "parameter" and node.seq in found]
-    lines = [_line(symbol(node), str(node.shape), found[node.seq]) for node in leaves]
+def _end(graph: Graph, gradients: dict[int, Array]) -> Frame:
+    leaves = [node for node in graph.nodes if node.kind == "parameter" and node.seq in gradients]
+    lines = [_line(gradient_symbol(node), str(node.shape), gradients[node.seq]) for node in leaves]
     caption = "Every parameter has its gradient: this is what backward adds to .grad."
     return _frame("end", "the gradients", caption, lines, leaves, known=leaves)
 
@@ -164,48 +174,48 @@ def _frame(
 
 
 def _line(label: str, detail: str, array: Array | None, answer: bool = False) -> Line:
-    return {"label": label, "detail": detail, "rows": [] if array is None else written(array), "answer": answer}
+    return {"label": label, "detail": detail, "rows": [] if array is None else format_array(array), "answer": answer}
 
 
-def written(array: Array) -> list[list[str]]:
-    """An array as rows of short numbers, or as one cell that sums it up where it is large.
+def format_array(array: Array) -> list[list[str]]:
+    """Formats an array as rows of short numbers, or as one cell with a summary if it is large.
 
     >>> import numpy as np
-    >>> from autograd_mini.viz.stepper.frames import written
-    >>> written(np.array([[1.0, 0.25]])), written(np.zeros((9, 9)))
+    >>> from autograd_mini.viz.stepper.frames import format_array
+    >>> format_array(np.array([[1.0, 0.25]])), format_array(np.zeros((9, 9)))
     ([['1', '0.25']], [['0 ± 0']])
     """
-    if array.size > LARGEST or array.ndim > 2 or not array.size:
-        return [[summary.values(array)]]
-    return [[summary.number(float(value)) for value in row] for row in np.atleast_2d(array)]
+    if array.size > MAX_ELEMENTS or array.ndim > 2 or not array.size:
+        return [[summary.format_values(array)]]
+    return [[summary.format_number(float(value)) for value in row] for row in np.atleast_2d(array)]
 
 
 def _local(event: Event) -> Iterator[Line]:
-    """The other factor: the local derivative with the numbers that the contribution shows it to have, or an operand."""
+    """Yields the other factor of the contribution: an operand, or the local derivative with its numbers if they are known."""
     text = _derivative(event)
     _, other = _product(event)
     if other is not None:
         factor = event.operands[other]
-        yield _line(f"and {called(factor)}", f"{factor.shape}", factor.array)
+        yield _line(f"other factor: {node_name(factor)}", f"{factor.shape}", factor.array)
     if not text or DELTA.search(text):
         return
     upstream = event.upstream
     assert event.operation.primitive is not None
     comparable = event.operation.primitive.elementwise and upstream is not None and upstream.shape == event.raw.shape
     if comparable and upstream is not None and np.isfinite(upstream).all() and upstream.all():
-        yield _line("× local derivative", _explained(event, text), event.raw / upstream)
+        yield _line("× local derivative", _explain_letters(event, text), event.raw / upstream)
     else:
-        yield _line("× local derivative", _explained(event, text), None)
+        yield _line("× local derivative", _explain_letters(event, text), None)
 
 
-def _explained(event: Event, text: str) -> str:
-    """The text of a derivative, and which operands its letters a and b are."""
-    used = [f"{x} = {called(node)}" for x, node in zip("ab", event.operands, strict=False) if LETTER[x].search(text)]
+def _explain_letters(event: Event, text: str) -> str:
+    """Adds to the text of a derivative which operands a and b are."""
+    used = [f"{x} = {node_name(node)}" for x, node in zip("ab", event.operands, strict=False) if LETTER[x].search(text)]
     return f"{text}   ({', '.join(used)})" if used and len(event.operands) == 2 else text
 
 
-def rule(event: Event) -> str:
-    """What the contribution is: `δ W`, or upstream times the local derivative."""
+def describe_rule(event: Event) -> str:
+    """Returns the formula of the contribution: `δ W`, or upstream times the local derivative."""
     text = _derivative(event)
     if not text:
         return "δ through this operation's rule"
@@ -215,17 +225,17 @@ def rule(event: Event) -> str:
 
 
 def _derivative(event: Event) -> str:
-    """The local derivative as the operation's record has it; an operand of a lecture's layer is called u there."""
+    """Returns the local derivative from the operation's record, with u as its operand if that is a pre-activation."""
     primitive = event.operation.primitive
     assert primitive is not None
     if not primitive.derivative:
         return ""
     text = primitive.derivative[min(event.slot, len(primitive.derivative) - 1)]
-    return in_u(text) if "u⁽" in event.operand.name else text
+    return rename_operand(text) if "u⁽" in event.operand.name else text
 
 
-def shapes(event: Event) -> str:
-    """How the contribution's shape comes about: `(4, 5) ← (4, 2) @ (2, 5)`."""
+def describe_shapes(event: Event) -> str:
+    """Returns how the shape of the contribution results: `(4, 5) ← (4, 2) @ (2, 5)`."""
     upstream = () if event.upstream is None else event.upstream.shape
     product, _ = _product(event)
     if product and len(upstream) == 2 and all(len(x.shape) == 2 for x in event.operands[:2]):
@@ -245,26 +255,26 @@ def _product(event: Event) -> tuple[str, int | None]:
     return products[event.slot] if event.slot < len(products) else ("", None)
 
 
-def called(node: Node) -> str:
-    """A tensor's name, or the number of its node in the picture."""
+def node_name(node: Node) -> str:
+    """Returns a tensor's name, or the number of its node in the picture."""
     return node.name or f"#{node.number}"
 
 
-def symbol(node: Node) -> str:
-    """What a tensor's gradient is called: δ⁽²⁾, ∂L/∂w."""
-    return f"∂L/∂{called(node)}" if node.symbol == "∇" else node.symbol
+def gradient_symbol(node: Node) -> str:
+    """Returns the symbol of a tensor's gradient: δ⁽²⁾, ∂L/∂w."""
+    return f"∂L/∂{node_name(node)}" if node.symbol == "∇" else node.symbol
 
 
 def _layers(graph: Graph) -> dict[int, str]:
-    """The layer of each operation by its number: modules where they are known, else layers in the lecture's sense."""
+    """Maps the number of each operation to the name of its module or, without modules, of its layer."""
     if any(node.scope for node in graph.nodes):
         return {n.number: title(graph, n.scope) for n in graph.nodes if n.kind == "operation" and n.scope}
     try:
-        found = layers(graph)
-    except Unclear:
+        layers = find_layers(graph)
+    except UnclearLayers:
         return {}
     titles: dict[int, str] = {}
-    for layer in found:
+    for layer in layers:
         inside = {layer.operation, layer.u - 1} | ({layer.activation} if layer.activation is not None else set())
         titles |= dict.fromkeys((graph.nodes[i].number for i in inside), f"layer {layer.number}")
     return titles

@@ -1,4 +1,4 @@
-"""The page of the stepper: markup, style and script. `step` puts in `@GRAPH@` and `@DATA@`; nothing comes from elsewhere."""
+"""The page of the stepper: markup, style and script. `step` fills in `@GRAPH@` and `@DATA@`; the page loads nothing."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ const at = id => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const edges = new Map();
 for (const edge of document.querySelectorAll("g.edge")) {
-  const [key] = edge.querySelector("title").textContent.split(":");  // behind it stands the corner where the edge ends
+  const [key] = edge.querySelector("title").textContent.split(":");  // after the colon comes the corner where the edge ends
   edges.set(key, [...(edges.get(key) || []), edge]);
 }
 const revealed = new Set();
 let current = 0, timer = null;
 
-function made(kind, text) {
+function make(kind, text) {
   const element = document.createElement(kind);
   element.textContent = text;
   return element;
 }
 
 function matrix(rows) {
-  const table = made("table", "");
+  const table = make("table", "");
   for (const row of rows) {
     const line = table.insertRow();
     for (const cell of row) line.insertCell().textContent = cell;
@@ -75,11 +75,11 @@ function matrix(rows) {
 }
 
 function line(part, hidden) {
-  const box = made("div", "");
+  const box = make("div", "");
   box.className = part.answer ? "line answer" : "line";
-  box.append(made("h2", part.label), made("p", part.detail));
+  box.append(make("h2", part.label), make("p", part.detail));
   if (hidden) {
-    const button = made("button", "?");
+    const button = make("button", "?");
     button.className = "reveal";
     button.setAttribute("aria-label", "show the number: " + part.label);
     button.onclick = () => { revealed.add(current); show(current); };
@@ -154,7 +154,7 @@ PAGE: Final = f"""<!DOCTYPE html>
 <style>{STYLE}</style>
 </head>
 <body>
-<div id="graph" role="img" aria-label="the graph; the caption below says what the current step does">@GRAPH@</div>
+<div id="graph" role="img" aria-label="the graph; the caption below describes the current step">@GRAPH@</div>
 <nav aria-label="steps">
 <button id="first">First</button><button id="previous">Previous</button><button id="play">Play</button>
 <button id="next">Next</button><button id="last">Last</button>

@@ -1,4 +1,4 @@
-"""`step`: backprop frame by frame, as one self-contained HTML page that asks nothing of the network."""
+"""`step`: backpropagation frame by frame, as one self-contained HTML page that needs no network."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Final, get_args
 from autograd_mini.tensor import Tensor
 
 from ..files import suffix_of, write_atomically
-from ..graph.dot import Show, write
-from ..graph.lecture import Unclear, lecture
+from ..graph.dot import Show, to_dot
+from ..graph.lecture import UnclearLayers, use_lecture_notation
+from ..graph.nodes import Graph, Names, build_graph
 from ..graph.picture import Notation
-from ..graph.record import Graph, Names, record
 from ..graph.render import render
-from ..graph.scopes import scoped
-from .frames import Frame, Granularity, called, frames, observed
+from ..graph.scopes import assign_scopes
+from .frames import Frame, Granularity, make_frames, node_name, observe_backward
 from .page import PAGE
 
 HEIGHT: Final = 720  # pixels of the frame in a notebook
@@ -26,7 +26,7 @@ HEIGHT: Final = 720  # pixels of the frame in a notebook
 
 @dataclass(frozen=True)
 class Page:
-    """A web page: `html` is all of it, `frames` the steps that it plays. A notebook shows it in a sandboxed frame."""
+    """A web page: `html` is its text, `frames` the steps that it plays. A notebook shows it in a sandboxed frame."""
 
     html: str
     frames: list[Frame]
@@ -35,7 +35,7 @@ class Page:
         return f"<Page of {len(self.frames)} frames>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the page, whole or not at all; ValueError unless the name ends in .html."""
+        """Writes the page to a file atomically. Raises ValueError if the name does not end in .html."""
         suffix_of(path, ("html",))
         write_atomically(path, self.html.encode())
 
@@ -55,17 +55,26 @@ def step(
     max_nodes: int = 500,
     timeout: float = 10,
 ) -> Page:
-    """Plays the backward pass from a scalar `loss`: ∂L/∂L = 1, then upstream × local derivative for each operation.
+    """Returns a page that plays the backward pass from `loss`: ∂L/∂L = 1, then upstream × local derivative per operation.
 
-    The frames are what the engine's own walk did, with formulas, shapes and numbers; frames of their own show where gradients
-    add up (old + new = total) and where broadcasting is undone. No `.grad` is touched. Keys: ← → Home End and the space bar;
-    `#frame=7` opens a frame. `granularity="layer"` makes one frame of each layer (a module of `params`, or an affine operation
-    with its activation), `quiz` hides each result until it is clicked. Names and `notation` are as in `draw`. The graph is laid
-    out by Graphviz where there is one; else its nodes are a list.
+    The frames show what the engine's backward pass computed, with formulas, shapes and numbers. Separate frames show where
+    gradients add up (old + new = total) and where broadcasting is undone. `.grad` does not change. Keys: ← → Home End and the
+    space bar; `#frame=7` opens a frame. Graphviz lays out the graph; without it the page lists the nodes. Raises ValueError if
+    `loss` is not a scalar or requires no gradient, or the graph has more than `max_nodes` nodes, and TypeError if `loss` is not
+    a Tensor.
 
-    Raises ValueError for more than `max_nodes` nodes or a `loss` that is no scalar, TypeError for one that is no
-    tensor, and what `backward` raises.
+    Parameters
+    ----------
+    loss : a scalar Tensor
+    params : names of the parameters, as in `draw`
+    granularity : "op" for each operation, "layer" for each layer (a module, or an affine operation with its activation)
+    notation : "code" or "lecture", as in `draw`
+    quiz : hide each result until it is clicked
+    max_nodes : the largest number of nodes to draw
+    timeout : seconds that the layout may take
 
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> from autograd_mini import viz
     >>> w = ag.Tensor(3.0, requires_grad=True, name="w")
@@ -82,24 +91,24 @@ def step(
     if loss._data.size != 1:
         raise ValueError(f"step: expected a scalar loss, got shape {loss.shape}")
     if not loss._requires_grad:
-        raise ValueError("step: the loss requires no gradient, so there is nothing to play")
-    graph = scoped(record(loss, params))
+        raise ValueError("step: the loss requires no gradient; create its parameters with requires_grad=True")
+    graph = assign_scopes(build_graph(loss, params))
     if len(graph.nodes) > max_nodes:
         count = len(graph.nodes)
         raise ValueError(f"step: the graph has {count} nodes, more than max_nodes={max_nodes}; pass max_nodes={count} for all")
     if notation == "lecture":
-        with suppress(Unclear):  # then the code's own names do
-            graph = lecture(graph)
-    made = frames(graph, *observed(loss, graph), granularity)
-    data = {"frames": made, "quiz": quiz}
-    return Page(PAGE.replace("@GRAPH@", _drawn(graph, timeout)).replace("@DATA@", embedded(data)), made)
+        with suppress(UnclearLayers):  # then the page uses code notation
+            graph = use_lecture_notation(graph)
+    played = make_frames(graph, *observe_backward(loss, graph), granularity)
+    data = {"frames": played, "quiz": quiz}
+    return Page(PAGE.replace("@GRAPH@", _render_graph(graph, timeout)).replace("@DATA@", embed_json(data)), played)
 
 
-def embedded(data: object) -> str:
-    """JSON that may stand inside a script element: no string in it can end the element or open a comment.
+def embed_json(data: object) -> str:
+    """Returns JSON that is safe inside a script element: no string in it can end the element or open a comment.
 
-    >>> from autograd_mini.viz.stepper.step import embedded
-    >>> embedded("</script>")
+    >>> from autograd_mini.viz.stepper.step import embed_json
+    >>> embed_json("</script>")
     '"\\\\u003c/script\\\\u003e"'
     """
     text = json.dumps(data, ensure_ascii=False)
@@ -108,11 +117,11 @@ def embedded(data: object) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _drawn(graph: Graph, timeout: float) -> str:
-    """The graph as SVG, or as a list where nothing can lay it out."""
+def _render_graph(graph: Graph, timeout: float) -> str:
+    """Returns the graph as SVG, or as a list of nodes if there is no renderer."""
     try:
-        svg = render(write(graph, Show(legend=False)), "svg", timeout).decode()
+        svg = render(to_dot(graph, Show(legend=False)), "svg", timeout).decode()
     except (RuntimeError, TimeoutError):
-        items = (f'<li id="n{node.number}">{html.escape(f"{node.kind} {called(node)}")}</li>' for node in graph.nodes)
+        items = (f'<li id="n{node.number}">{html.escape(f"{node.kind} {node_name(node)}")}</li>' for node in graph.nodes)
         return f'<ol class="list" start="0">{"".join(items)}</ol>'
     return svg[svg.index("<svg") :]

@@ -1,4 +1,4 @@
-"""The recorded graph as plain records. Pictures, text trees and steppers are all made from these; nothing here draws."""
+"""The recorded graph as plain nodes and edges, from which pictures, text trees and steppers are made."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from autograd_mini.apply import ITEM
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Shape, Tensor
 
-Kind: TypeAlias = Literal["input", "parameter", "operation", "write", "tensor", "loss", "folded"]
+Kind: TypeAlias = Literal["input", "parameter", "operation", "write", "tensor", "loss", "collapsed"]
 Path: TypeAlias = tuple[str, ...]
 
 
 class HasParameters(Protocol):
-    """Whatever can name its parameters, as a module can."""
+    """An object that can name its parameters, such as a module."""
 
     def named_parameters(self) -> Iterable[tuple[str, Tensor]]: ...
 
@@ -25,24 +25,24 @@ Names: TypeAlias = HasParameters | Mapping[str, "Tensor | HasParameters"] | None
 
 
 class Node(NamedTuple):
-    """One thing to draw: an operation (it has a `primitive`), a tensor (it has an `array`), or many of both, folded.
+    """An operation (with a `primitive`), a tensor (with an `array`), or a collapsed group of both.
 
-    kind        input (a leaf without a gradient), parameter (a leaf with one, or a frozen nn.Parameter), operation,
-                write (an operation that changes what is there), tensor (an intermediate), loss (a scalar output), or folded
-    name        the operation's name, or the tensor's; empty where nobody gave one
+    kind        input (a leaf without gradient), parameter (a leaf with gradient, or a frozen nn.Parameter), operation,
+                write (an operation that modifies an operand), tensor (an intermediate), loss (a scalar output), or collapsed
+    name        the name of the operation or tensor; may be empty
     array       the tensor's values, not a copy
-    grad        its gradient; None where it has not been computed
-    wants_grad  whether a gradient is defined for it at all
-    changed     a leaf that was written after an operation had used it
-    primitive   the record of the operation, and `params` what it was called with
-    number      its place in the whole graph, which folding does not change
+    grad        the tensor's gradient; None if not computed
+    wants_grad  whether the tensor can have a gradient
+    changed     whether a leaf was modified after an operation had used it
+    primitive   the record of the operation; `params` are its keyword arguments
+    number      the index in the whole graph, which collapsing does not change
     seq         the engine's creation number of the tensor, or of the operation's call
-    scope       the path of the module that it belongs to; None until that is known
-    hidden      how many nodes a folded one stands for
-    symbol      what its gradient is called
-    badge       a verdict on it, to be seen at a glance
-    step        of a compiled plan, which step the operation is
-    memory      of a compiled plan, where the tensor lies ("buffer 3", "gradient", "new"), or what the operation writes
+    scope       the path of its module; None if not known yet
+    hidden      number of nodes that a collapsed one replaces
+    symbol      symbol of its gradient
+    badge       a short verdict shown at the node
+    step        in a compiled plan, the number of the step
+    memory      in a compiled plan, the tensor's memory ("buffer 3", "gradient", "new"), or what the operation writes
     """
 
     kind: Kind
@@ -68,9 +68,9 @@ class Node(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """From a tensor into an operation, as its operand number `slot`, or from an operation to its output number `slot`.
+    """From a tensor to an operation, as operand number `slot`, or from an operation to its output number `slot`.
 
-    `label` stands beside it; `heat` is log₁₀ of the root mean square of the gradient that flows back along it.
+    `label` is shown beside it; `heat` is log₁₀ of the root mean square of its gradient.
     """
 
     source: int
@@ -81,9 +81,9 @@ class Edge(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """Nodes in order of creation, which sorts the operations topologically; edges and roots hold indices into them.
+    """Nodes in order of creation, which is a topological order; edges and roots are indices of nodes.
 
-    `titles` has the class names of modules by path.
+    `titles` maps paths of modules to class names.
     """
 
     nodes: list[Node]
@@ -92,26 +92,26 @@ class Graph(NamedTuple):
     titles: Mapping[Path, str] = {}
 
     def operands(self) -> list[list[int]]:
-        """For every node, the nodes it was made from: an operation's tensors in the order of its call, a tensor's operation."""
-        found: list[list[int]] = [[] for _ in self.nodes]
+        """Returns the sources of every node: an operation's operands in the order of its call, a tensor's operation."""
+        sources: list[list[int]] = [[] for _ in self.nodes]
         for source, target, *_ in self.edges:
-            found[target].append(source)
-        return found
+            sources[target].append(source)
+        return sources
 
     def consumers(self) -> list[list[int]]:
-        """For every node, the nodes made from it: a tensor's operations, an operation's tensors."""
-        found: list[list[int]] = [[] for _ in self.nodes]
+        """Returns the targets of every node: the operations that use a tensor, the outputs of an operation."""
+        targets: list[list[int]] = [[] for _ in self.nodes]
         for source, target, *_ in self.edges:
-            found[source].append(target)
-        return found
+            targets[source].append(target)
+        return targets
 
 
-def record(outputs: Outputs, params: Names = None) -> Graph:
-    """The graph that `outputs` were made by. A call with several outputs is one operation with all that are in use.
+def build_graph(outputs: Outputs, params: Names = None) -> Graph:
+    """Returns the graph that computed `outputs`. A call with several outputs is one operation with all outputs that are used.
 
-    TypeError where an output is no tensor. Nothing recurses, so the depth of the graph does not matter.
+    It does not recurse, so graphs may be arbitrarily deep. Raises TypeError if an output is not a Tensor.
     """
-    roots = named(outputs)
+    roots = named_outputs(outputs)
     owned = {id(t): name for name, t in named_parameters(params)}
     names = {id(t): name for name, t in roots if name} | owned
     tensors = _reachable(t for _, t in roots)
@@ -124,9 +124,9 @@ def record(outputs: Outputs, params: Names = None) -> Graph:
         key = id(t)
         if t._primitive is not None and t._primitive is not ITEM:
             made_by[key] = len(nodes)
-            made = Node("operation", t._primitive.name, primitive=t._primitive, params=t._params, number=len(nodes), seq=t._seq)
-            nodes.append(made)
-        if not _hidden(t):
+            call = Node("operation", t._primitive.name, primitive=t._primitive, params=t._params, number=len(nodes), seq=t._seq)
+            nodes.append(call)
+        if not _is_multi_output(t):
             at[key] = len(nodes)
             grad = None if t.grad is None else t.grad._data
             name = names.get(key) or t.name or ""
@@ -148,13 +148,13 @@ def _edges(tensors: Iterable[Tensor], made_by: Mapping[int, int], at: Mapping[in
         elif t._primitive is not None:
             call = made_by[id(t)]
             edges += [Edge(at[id(x)], call, slot) for slot, x in enumerate(t._inputs)]
-            if not _hidden(t):
+            if not _is_multi_output(t):
                 edges.append(Edge(call, at[id(t)], 0))
     return edges
 
 
-def _hidden(t: Tensor) -> bool:
-    """Whether `t` only stands for a call with several outputs: it then holds the tuple of them."""
+def _is_multi_output(t: Tensor) -> bool:
+    """Whether `t` holds the tuple of all outputs of a call and is therefore not drawn."""
     return isinstance(t._data, tuple)
 
 
@@ -165,7 +165,7 @@ def _kind(t: Tensor, is_root: bool) -> Kind:
 
 
 def _reachable(roots: Iterable[Tensor]) -> list[Tensor]:
-    """Every tensor behind `roots`, themselves included, in order of creation."""
+    """Returns `roots` and every tensor that they depend on, in order of creation."""
     found = {id(t): t for t in roots}
     stack = list(found.values())
     while stack:
@@ -176,20 +176,20 @@ def _reachable(roots: Iterable[Tensor]) -> list[Tensor]:
     return sorted(found.values(), key=lambda t: t._seq)
 
 
-def named(outputs: Outputs) -> list[tuple[str, Tensor]]:
-    """Outputs with their names, "" where they have none."""
+def named_outputs(outputs: Outputs) -> list[tuple[str, Tensor]]:
+    """Returns pairs of name and output; the name is "" if there is none."""
     if isinstance(outputs, Tensor):
         return [("", outputs)]
     several: Iterable[Any] = outputs if isinstance(outputs, Iterable) else [outputs]
     pairs = list(outputs.items()) if isinstance(outputs, Mapping) else [("", t) for t in several]
     for _, t in pairs:
         if not isinstance(t, Tensor):
-            raise TypeError(f"outputs: expected a Tensor, or a list or dict of them, got {type(t).__name__}")
+            raise TypeError(f"outputs: expected a Tensor, or a list or dict of Tensors, got {type(t).__name__}")
     return pairs
 
 
 def named_parameters(params: Names) -> Iterator[tuple[str, Tensor]]:
-    """Every parameter with its path; those of a module in a dict come under its key."""
+    """Yields every parameter with its path; in a dict, paths of a module's parameters start with its key."""
     if isinstance(params, Mapping):
         for key, value in params.items():
             if isinstance(value, Tensor):

@@ -1,0 +1,64 @@
+"""Guards: what a plan assumes about the state around the function. They are checked before each replay.
+
+While a function is traced, everything it reads besides its arguments becomes a guard. If a guard fails, the function is traced
+again and gets another plan; the first plan stays, and is used again when its guards hold again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from ..state import watched
+from ..tensor import Tensor
+
+GUARDED_TYPES: Final = (bool, int, float, str, type(None), np.generic)
+"""Types of module attributes that are compared by value; a compiled step notices when one of them changes."""
+_MISSING: Final = object()
+
+
+class Guards:
+    """The assumptions of one plan.
+
+    flags      (owner, attribute, value) of each flag that was read: `training`, `requires_grad`, hooks, attributes of modules
+    gradients  (tensor, whether its `.grad` was None)
+    operands   (tensor, time of its last write) of an older graph that the function differentiates
+    """
+
+    __slots__ = ("_structure_version", "_version", "flags", "gradients", "operands")
+
+    def __init__(self) -> None:
+        self.flags: list[tuple[Any, str, Any]] = []
+        self.gradients: list[tuple[Tensor, bool]] = []
+        self.operands: list[tuple[Tensor, int]] = []
+        self.seal()
+
+    def seal(self) -> None:
+        """Marks the end of tracing: the guards hold now, so only later changes need a check."""
+        self._version, self._structure_version = watched.version, watched.structure_version
+
+    def hold(self) -> bool:
+        """Returns whether everything is as it was when the plan was recorded. Flags are read only after one has changed."""
+        for tensor, was_none in self.gradients:
+            if (tensor._grad is None) is not was_none:
+                return False
+        for tensor, last_write in self.operands:
+            if tensor._seq != last_write:
+                return False
+        if self._version != watched.version:
+            if self._structure_version != watched.structure_version or not all(is_unchanged(*flag) for flag in self.flags):
+                return False
+            self._version = watched.version
+        return True
+
+    def changed_guards(self) -> str:
+        """Returns the names of the flags that the traced function itself has changed, or an empty string."""
+        changed = [(owner, name) for owner, name, value in self.flags if not is_unchanged(owner, name, value)]
+        return ", ".join(f"{name.strip('_')} of {type(owner).__name__}" for owner, name in changed)
+
+
+def is_unchanged(owner: Any, name: str, value: Any) -> bool:
+    """Returns whether a flag is the same object as before, or an equal number or string."""
+    now = getattr(owner, name, _MISSING)
+    return now is value or bool(type(now) is type(value) and isinstance(now, GUARDED_TYPES) and now == value)

@@ -1,0 +1,195 @@
+"""Collapsing: many nodes become one. Modules collapse by name or depth; repeated blocks of large graphs automatically."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import groupby
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from .nodes import Edge, Graph, Node, Path
+from .scopes import common_prefix
+
+Collapse: TypeAlias = Literal["auto"] | str | Sequence[str]
+
+MAX_READABLE: Final = 150  # with more nodes, "auto" collapses repeated blocks
+MIN_REPEATS: Final = 4  # shorter runs of equal blocks are not collapsed; the first and the last block are always shown
+MAX_BLOCK: Final = 64  # operations in a block
+
+
+class Group(NamedTuple):
+    """Operations that become one node, the title of that node, and the module that contains it."""
+
+    title: str
+    scope: Path
+    operations: list[int]
+
+
+def collapse_graph(graph: Graph, depth: int | None, collapse: Collapse, max_nodes: int) -> Graph:
+    """Returns the graph as `draw` shows it.
+
+    Raises ValueError if more than `max_nodes` nodes remain or a pattern in `collapse` matches no module.
+    """
+    whole, groups = len(graph.nodes), list(_module_groups(graph, depth, () if collapse == "auto" else collapse))
+    if groups:
+        graph = collapse_groups(graph, groups)
+    if collapse == "auto":
+        if len(graph.nodes) > MAX_READABLE:
+            graph = collapse_groups(graph, repeated_blocks(graph))
+        deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
+        for level in range(deepest, 0, -1):
+            if len(graph.nodes) <= max_nodes:
+                break
+            graph = collapse_groups(graph, list(_module_groups(graph, level, ())))
+    if len(graph.nodes) > max_nodes:
+        after = f" after collapsing {whole}" * (whole != len(graph.nodes))
+        raise ValueError(
+            f"draw: the graph has {len(graph.nodes)} nodes{after}, more than max_nodes={max_nodes}; "
+            f"pass max_nodes={len(graph.nodes)} to draw them all, or use viz.text(outputs)"
+        )
+    return graph
+
+
+def collapse_note(graph: Graph) -> str:
+    """Returns the note below a collapsed graph: how many nodes are hidden, and how to show them; empty if none is hidden."""
+    hidden = sum(node.hidden for node in graph.nodes)
+    return f"{hidden} nodes are hidden in collapsed nodes; draw(…, depth=None, collapse=()) shows all of them" * (hidden > 0)
+
+
+def _module_groups(graph: Graph, depth: int | None, collapse: str | Sequence[str]) -> Iterator[Group]:
+    """Yields a group for each module at level `depth` or with a path that matches a pattern (`layers.*`)."""
+    patterns = [collapse] if isinstance(collapse, str) else collapse
+    levels: set[Path] = {path[:i] for node in graph.nodes for path in (node.scope or (),) for i in range(1, len(path) + 1)}
+    names = {".".join(path): path for path in levels}
+    chosen = {path for path in levels if len(path) == depth} | ({()} if depth == 0 else set())
+    for pattern in patterns:
+        matches = {path for name, path in names.items() if fnmatchcase(name, pattern)}
+        if not matches:
+            known = f"the modules are {', '.join(sorted(names))}" if names else "no module is known: pass params=module"
+            raise ValueError(f"draw: collapse={pattern!r} matches no module; {known}")
+        chosen |= matches
+    members: dict[Path, list[int]] = {}
+    for i, node in enumerate(graph.nodes):
+        scope = node.scope or ()
+        if node.kind in ("operation", "collapsed"):
+            outermost = next((scope[:k] for k in range(len(scope) + 1) if scope[:k] in chosen), None)
+            if outermost is not None:
+                members.setdefault(outermost, []).append(i)
+    for path, operations in members.items():
+        yield Group(title(graph, path), path[:-1], operations)
+
+
+def title(graph: Graph, path: Path) -> str:
+    """Returns a module's path and, if known, its class: `layers.0 · Linear`."""
+    return " · ".join(filter(None, (".".join(path), graph.titles.get(path, "")))) or "module"
+
+
+def repeated_blocks(graph: Graph) -> list[Group]:
+    """Finds runs of equal consecutive blocks: the same operations on the same shapes, connected in the same way.
+
+    The first and the last block of each run stay visible; the blocks between them form one group.
+    """
+    operations = [i for i, node in enumerate(graph.nodes) if node.primitive is not None]
+    signatures = _signatures(graph, operations)
+    runs: list[tuple[int, int, int]] = []  # number of hidden operations, the first of them, operations in a block
+    for period in range(1, min(MAX_BLOCK, len(signatures) // MIN_REPEATS) + 1):
+        same = signatures[:-period] == signatures[period:]
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], same, [False]))))
+        for start, end in edges.reshape(-1, 2).tolist():
+            shift = _module_offset(graph, operations, start, period)
+            blocks = (end - start + period - shift) // period
+            if blocks >= MIN_REPEATS:
+                runs.append(((blocks - 2) * period, start + shift + period, period))
+    covered: set[int] = set()
+    groups: list[Group] = []
+    for hidden, first, period in sorted(runs, key=lambda run: (-run[0], run[2], run[1])):
+        places = range(first, first + hidden)
+        if covered.isdisjoint(places):
+            covered.update(range(first - period, first + hidden + period))
+            block = [graph.nodes[operations[k]].name for k in places[:period]]
+            inside = [operations[k] for k in places]
+            name = f"⋯ {hidden // period} × ({', '.join(block[:4])}{', …' * (period > 4)})"
+            groups.append(Group(name, common_prefix(graph.nodes[i].scope for i in inside) or (), inside))
+    return groups
+
+
+def _signatures(graph: Graph, operations: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Returns a number for each operation; equal numbers mean equal names, operand shapes and distances to their makers."""
+    operands, place = graph.operands(), {i: k for k, i in enumerate(operations)}
+    seen: dict[object, int] = {}
+
+    def signature(k: int, i: int) -> int:
+        sources = []
+        for j in operands[i]:
+            maker = operands[j]
+            sources.append((graph.nodes[j].shape, k - place[maker[0]] if maker and maker[0] in place else graph.nodes[j].kind))
+        return seen.setdefault((graph.nodes[i].name, tuple(sources)), len(seen))
+
+    return np.array([signature(k, i) for k, i in enumerate(operations)], np.int64)
+
+
+def _module_offset(graph: Graph, operations: list[int], start: int, period: int) -> int:
+    """Returns the offset at which a module begins in the first block, so that blocks are whole modules; 0 if none begins."""
+    scopes = [graph.nodes[i].scope for i in operations[max(start - 1, 0) : start + period]]
+    if start == 0:
+        return 0
+    return next((k for k in range(period) if scopes[k] != scopes[k + 1]), 0)
+
+
+def collapse_groups(graph: Graph, groups: Sequence[Group]) -> Graph:
+    """Replaces each group by one node, including the tensors that only the group uses; outputs of the graph stay."""
+    into = {i: k for k, group in enumerate(groups) for i in group.operations}
+    if not into:
+        return graph
+    roots = set(graph.roots)
+    for i, users in enumerate(graph.consumers()):
+        if users and i not in roots and i not in into and graph.nodes[i].array is not None:
+            targets = {into.get(j) for j in users}
+            if len(targets) == 1 and None not in targets:
+                into[i] = into[users[0]]
+    nodes, at = _rebuild_nodes(_move_outputs(graph, groups, into), groups, into)
+    edges: dict[tuple[int, int, int], Edge] = {}
+    for edge in graph.edges:
+        source, target = at[edge.source], at[edge.target]
+        if source != target:
+            slot = 0 if edge.source in into or edge.target in into else edge.slot  # an operation may use a tensor twice
+            edges.setdefault((source, target, slot), edge._replace(source=source, target=target))
+    return graph._replace(nodes=nodes, edges=list(edges.values()), roots=[at[i] for i in graph.roots])
+
+
+def _move_outputs(graph: Graph, groups: Sequence[Group], into: dict[int, int]) -> Graph:
+    """Moves the results of a group to the module that contains its node, since their own module is hidden."""
+    nodes = list(graph.nodes)
+    for source, target, *_ in graph.edges:
+        if source in into and target not in into:
+            nodes[target] = nodes[target]._replace(scope=groups[into[source]].scope)
+    return graph._replace(nodes=nodes)
+
+
+def _rebuild_nodes(graph: Graph, groups: Sequence[Group], into: dict[int, int]) -> tuple[list[Node], dict[int, int]]:
+    """Returns the remaining nodes, each collapsed node at the place of its last member, and the new index of each old one."""
+    members: dict[int, list[int]] = {}
+    for i in sorted(into):
+        members.setdefault(into[i], []).append(i)
+    last = {inside[-1]: k for k, inside in members.items()}
+    nodes: list[Node] = []
+    at: dict[int, int] = {}
+    for i, node in enumerate(graph.nodes):
+        if i not in into:
+            at[i] = len(nodes)
+            nodes.append(node)
+        elif i in last:
+            group, inside = groups[last[i]], members[last[i]]
+            at |= dict.fromkeys(inside, len(nodes))
+            hidden = sum(graph.nodes[j].hidden or 1 for j in inside)
+            first = graph.nodes[inside[0]]
+            nodes.append(Node("collapsed", group.title, number=first.number, seq=first.seq, scope=group.scope, hidden=hidden))
+    return nodes, at
+
+
+def cluster_order(paths: Iterable[Path]) -> list[Path]:
+    """Returns distinct paths so that each follows its parent and siblings are adjacent: the order of nested clusters."""
+    natural = {path: [(len(part), part) if part.isdecimal() else (0, part) for part in path] for path in paths}
+    return [path for path, _ in groupby(sorted(natural, key=natural.__getitem__))]
