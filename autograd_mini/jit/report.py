@@ -18,18 +18,18 @@ SHOWN: Final = 400  # steps of a plan that is printed
 class Row(NamedTuple):
     """A step as people read it: a call, where each of its results lies, and the calls that are made together with it.
 
-    `joined` are other updates, made on one flat array; `block` the further calls that two threads do by halves.
+    `fused` are the other updates of a flat group; `block` the further calls that two threads do by halves.
     """
 
     call: Call
     places: tuple[str, ...] = ()
-    joined: tuple[Call, ...] = ()
+    fused: tuple[Call, ...] = ()
     block: tuple[Call, ...] = ()
 
     @property
     def calls(self) -> tuple[Call, ...]:
         """All the calls that the step makes."""
-        return self.call, *self.joined, *self.block
+        return self.call, *self.fused, *self.block
 
     @property
     def parts(self) -> tuple[Row, ...]:
@@ -45,16 +45,16 @@ class Row(NamedTuple):
     @property
     def memory(self) -> str:
         """Where the results lie, as in `Entry`."""
-        if self.joined:
-            return f"write of {1 + len(self.joined)} parameters"
+        if self.fused:
+            return f"write of {1 + len(self.fused)} parameters"
         if self.block:
             return f"{1 + len(self.block)} calls in halves"
         return ", ".join(self.places) or "write"
 
     @property
     def shapes(self) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
-        """Those of operands and of results. What is joined is one flat array."""
-        if self.joined:
+        """Those of operands and of results. A flat group has one flat array."""
+        if self.fused:
             return tuple((sum(v.array.size for v in place),) for place in zip(*(c.inputs for c in self.calls), strict=True)), ()
         return tuple(v.array.shape for v in self.call.inputs), tuple(v.array.shape for v in self.calls[-1].outs)
 

@@ -1,4 +1,4 @@
-"""The table of primitives, grouped by what they do. A file holds records (kernel, rules, formula) and the functions users call.
+"""The primitives, grouped by what they do. Each file has their records (kernel, rules, formula) and the public functions.
 
-A user's function checks and normalises its arguments once, at the border; kernels and rules then meet canonical ones only.
+Public functions check and normalise their arguments once, so kernels and rules only get arguments in canonical form.
 """

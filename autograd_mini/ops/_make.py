@@ -1,4 +1,4 @@
-"""Makers that turn one row of facts into a primitive, its documented user function, and its place in NumPy's protocols."""
+"""Functions that turn one row of a table into a primitive, its public function, and its entry in NumPy's protocols."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ numpy_functions: Final[dict[Callable[..., Any], Callable[..., Any]]] = {}
 
 
 def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
-    """Declares that the decorated function answers when NumPy's `functions` meet a Tensor."""
+    """Registers the decorated function as the one that runs when NumPy's `functions` are called with a Tensor."""
 
     def declare(ours: F) -> F:
         for theirs in functions:
@@ -39,12 +39,12 @@ def _documented(
     function.__name__ = function.__qualname__ = name
     function.primitive = primitive
     function.__module__ = sys._getframe(2).f_globals["__name__"]  # the file that has the row
-    derivative = "; ".join(f"by {x}: {d}" for x, d in zip(operands, primitive.derivative, strict=False)) or "none"
+    derivative = "; ".join(f"with respect to {x}: {d}" for x, d in zip(operands, primitive.derivative, strict=False)) or "none"
     kink = f" {primitive.kink}." if primitive.kink else ""
     value = f"ag.{name}({', '.join(map(repr, example[:-1]))}).item()"
     value = f"round({value}, 4)" if isinstance(example[-1], float) else value
     function.__doc__ = (
-        f"{text}: {primitive.formula}, elementwise with broadcasting; floats in, floats of the same dtype out.\n\n"
+        f"{text}: {primitive.formula}, elementwise with broadcasting; floats keep their dtype.\n\n"
         f"Local derivative: {derivative}.{kink}\n\n"
         f">>> import autograd_mini as ag\n>>> {value}\n{example[-1]!r}\n"
     )
@@ -169,7 +169,7 @@ def _name(kernel: Callable[..., Any]) -> str:
 
 
 def no_broadcast(*operands: Any, **_: Any) -> str:
-    """Why an elementwise kernel failed: the shapes, when they are the reason."""
+    """Explains why an elementwise kernel failed, if the shapes are the reason."""
     shapes = [np.shape(x) for x in operands]
     try:
         np.broadcast_shapes(*shapes)

@@ -38,7 +38,7 @@ AxisPairs: TypeAlias = "int | tuple[int | tuple[int, ...], int | tuple[int, ...]
 
 @implements(np.tensordot)
 def tensordot(a: TensorLike, b: TensorLike, axes: AxisPairs = 2) -> Tensor:
-    """Sum of products over pairs of axes: the last n of a with the first n of b, or those named as (axes of a, axes of b).
+    """Sum of products over pairs of axes: the last n of a and the first n of b, or axes given as (axes of a, axes of b).
 
     The result has the other axes of a, then those of b.
 
@@ -61,7 +61,7 @@ def tensordot(a: TensorLike, b: TensorLike, axes: AxisPairs = 2) -> Tensor:
 
 
 def _parted(x: Tensor, axes: int | tuple[int, ...]) -> tuple[list[int], list[int]]:
-    """The axes of `x` that stay, and those named, which are summed over."""
+    """Returns the axes of `x` that stay and the given axes, which are summed over."""
     named = [canonical_axis("tensordot", a, x._data.ndim) for a in (axes if isinstance(axes, (tuple, list)) else (axes,))]
     if len(set(named)) != len(named):
         raise ValueError(f"tensordot: axes {axes} name an axis twice")
@@ -70,7 +70,7 @@ def _parted(x: Tensor, axes: int | tuple[int, ...]) -> tuple[list[int], list[int
 
 @implements(np.dot)
 def dot(a: TensorLike, b: TensorLike) -> Tensor:
-    """NumPy's dot: `matmul` up to two axes, the product with a 0-d operand, else the sum over a's last, b's last but one axis.
+    """NumPy's dot: `matmul` for up to two axes, the product for a 0-d operand, else sums over a's last, b's second-last axis.
 
     >>> import autograd_mini as ag
     >>> ag.dot([1.0, 2.0], [3.0, 4.0])
@@ -140,7 +140,7 @@ def _terms(subscripts: str) -> tuple[list[str], str]:
 
 
 def _einsum_rule(xp: Any, needs: list[bool], g: Any, y: Any, *xs: Any, subscripts: str) -> list[Any]:
-    """By one operand: the gradient takes its place, and its axes become the result's."""
+    """Gradient with respect to one operand: an einsum in which the upstream gradient takes the operand's place."""
     inputs, output = _terms(subscripts)
 
     def by(k: int) -> Any:
@@ -163,7 +163,7 @@ _EINSUM = Primitive(
 
 
 def _parse(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:
-    """A letter for each axis of each operand and of the result, "…" and an absent result spelt out."""
+    """Returns the letters of each operand and of the result, with "…" and a missing result written out."""
     given, arrow, result = subscripts.replace(" ", "").partition("->")
     inputs = given.split(",")
     if len(inputs) != len(shapes):
@@ -189,10 +189,10 @@ def _parse(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:
 
 @implements(np.einsum)
 def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
-    """Einstein's sum: letters name axes, axes of one letter are multiplied along, and letters not after "->" are summed over.
+    """Einstein summation: letters name axes; products along equal letters are summed over letters that are not after "->".
 
-    Written as for `np.einsum`, "..." included; without "->" the letters that occur once remain, in alphabetical order. The
-    gradient by an operand is an einsum too, with the upstream gradient in its place. ValueError for shapes that disagree.
+    The notation is that of `np.einsum`; without "->", letters that occur once remain, in alphabetical order. The
+    gradient of an operand is an einsum too, with the upstream gradient in its place. Raises ValueError if shapes do not match.
 
     >>> import autograd_mini as ag
     >>> a = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -220,7 +220,7 @@ def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
 
 
 def _own_axes(names: str, x: Tensor, size: dict[str, int]) -> tuple[str, Tensor]:
-    """The operand with each letter once, and without axes of length 1 that only broadcast."""
+    """Returns the operand with each letter once, without axes of length 1 that only broadcast."""
     for i in dict.fromkeys(names):
         while names.count(i) > 1:
             first, second = names.index(i), names.rindex(i)
@@ -235,7 +235,7 @@ def _own_axes(names: str, x: Tensor, size: dict[str, int]) -> tuple[str, Tensor]
 
 
 def _summed_alone(names: str, x: Tensor, occurring: Counter[str]) -> tuple[str, Tensor]:
-    """The operand summed over the letters that nothing else names."""
+    """Sums the operand over the letters that occur nowhere else."""
     alone = tuple(k for k, i in enumerate(names) if occurring[i] == 1)
     return "".join(i for i in names if occurring[i] > 1), reduce.sum(x, alone) if alone else x
 
@@ -258,7 +258,7 @@ def inner(a: TensorLike, b: TensorLike) -> Tensor:
 
 @implements(np.kron)
 def kron(a: TensorLike, b: TensorLike) -> Tensor:
-    """Kronecker product: each element of `a` times all of `b`, laid out as blocks.
+    """Kronecker product: each element of `a` times all of `b`, arranged in blocks.
 
     >>> import autograd_mini as ag
     >>> ag.kron([1.0, 10.0], [1.0, 2.0])

@@ -1,6 +1,6 @@
-"""Elementwise primitives: a row each, with name, kernel, formula, local derivative, rule, and a worked value for the docstring.
+"""Elementwise primitives, one row each: name, kernel, formula, local derivative, rule, and an example for the docstring.
 
-Arithmetic, rounding, kinks, choice and comparison are here; `transcendental.py` and `activation.py` hold the other rows.
+Arithmetic, rounding, functions with kinks, selection and comparison; other rows: `transcendental.py`, `activation.py`.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def _power_by_exponent(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
 _power = binary(
     np.power, formula="aᵇ", derivative=("b·aᵇ⁻¹", "aᵇ·ln a"),
     vjp=(_power_by_base, _power_by_exponent),
-    text="Power", example=(2.0, 3.0, 8.0), kink="x⁰ has slope 0 everywhere; 0ʸ has slope 0 by y for y ≥ 0 and −inf for y < 0",
-    ordered=True,
+    text="Power", example=(2.0, 3.0, 8.0),
+    kink="x⁰ has slope 0 everywhere; the slope of 0ʸ with respect to y is 0 for y ≥ 0 and −inf for y < 0", ordered=True,
 )  # fmt: skip
 square = unary(
     np.square, formula="x²", derivative="2x",
@@ -141,7 +141,7 @@ _SHORT_POWERS = {2: square, 0.5: sqrt, -1: reciprocal}
 def power(a: TensorLike, b: TensorLike) -> Tensor:
     """Power aᵇ, elementwise with broadcasting; the exponents 2, ½ and −1 become `square`, `sqrt` and `reciprocal`.
 
-    Local derivatives: b·aᵇ⁻¹ by a, aᵇ·ln a by b. x⁰ has slope 0 everywhere.
+    Local derivatives: b·aᵇ⁻¹ with respect to a, aᵇ·ln a with respect to b. x⁰ has slope 0 everywhere.
 
     >>> import autograd_mini as ag
     >>> ag.power([1.0, 2.0, 3.0], 3)
@@ -154,7 +154,7 @@ def power(a: TensorLike, b: TensorLike) -> Tensor:
 
 @implements(np.float_power)
 def float_power(a: TensorLike, b: TensorLike) -> Tensor:
-    """`power` in floats: integers become the default dtype first, so negative exponents are fine (NumPy's gives float64).
+    """`power` of floats: integers are converted to the default dtype first (float64 in NumPy), so negative exponents work.
 
     >>> import autograd_mini as ag
     >>> ag.float_power([1, 2], -2)
@@ -164,7 +164,7 @@ def float_power(a: TensorLike, b: TensorLike) -> Tensor:
 
 
 def _leg_share(xp: Any, y: Any, leg: Any) -> Any:
-    """leg / hypotenuse, and 0 where both legs are 0."""
+    """leg / hypotenuse, or 0 if both legs are 0."""
     return leg / xp.where(y == 0, xp.ones_like(y), y)
 
 
@@ -211,7 +211,7 @@ _ROUND = Primitive("round", np.round, formula="x to a number of decimals", eleme
 
 @implements(np.round)
 def round(x: TensorLike, decimals: int = 0) -> Tensor:
-    """`x` rounded to a number of decimals, halves to even. Piecewise constant: gradient 0.
+    """Rounds `x` to a number of decimals, halves to even. Piecewise constant: gradient 0.
 
     >>> import autograd_mini as ag
     >>> ag.round([0.126, 1.5], 2)
@@ -236,7 +236,7 @@ absolute = abs
 
 @implements(np.fabs)
 def fabs(x: TensorLike) -> Tensor:
-    """`abs` in floats: integers become the default dtype.
+    """`abs` of floats: integers are converted to the default dtype.
 
     >>> import autograd_mini as ag
     >>> ag.fabs([-2, 3])
@@ -272,7 +272,7 @@ minimum = binary(
 
 
 def _present(xp: Any, g: Any, a: Any, b: Any, worst: float) -> Any:
-    """a's share of the gradient where nan counts as the worst value there is."""
+    """Returns a's share of the gradient if nan counts as the worst value."""
     a, b = (xp.where(xp.isnan(x), worst, x) for x in (a, b))
     return g * (xp.winner(a, b) if worst < 0 else xp.winner(b, a))
 
@@ -305,7 +305,7 @@ _CLIP = Primitive(
 
 
 def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
-    """The least and the largest value that an array of floats or integers can hold."""
+    """Returns the smallest and the largest value of the dtype of an array of floats or integers."""
     if dtype.kind == "f":
         return -np.inf, np.inf
     return np.iinfo(dtype).min, np.iinfo(dtype).max
@@ -315,7 +315,7 @@ def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
 def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = None) -> Tensor:
     """Limits x to [lo, hi], elementwise; a bound may be None, a number or a tensor.
 
-    Local derivative: 1 strictly inside, 0 at a scalar bound and beyond; a tensor bound that is met shares the gradient.
+    Local derivative: 1 strictly inside, 0 at a scalar bound and beyond; x and a tensor bound that are equal share the gradient.
 
     >>> import autograd_mini as ag
     >>> ag.clip([-2.0, 0.5, 3.0], -1, 1)
@@ -347,7 +347,7 @@ _ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, cons
 
 @implements(np.zeros_like)
 def zeros_like(x: TensorLike) -> Tensor:
-    """Zeros of x's shape and dtype.
+    """Zeros with x's shape and dtype.
 
     >>> import autograd_mini as ag
     >>> ag.zeros_like([1.0, 2.0])
@@ -358,7 +358,7 @@ def zeros_like(x: TensorLike) -> Tensor:
 
 @implements(np.ones_like)
 def ones_like(x: TensorLike) -> Tensor:
-    """Ones of x's shape and dtype.
+    """Ones with x's shape and dtype.
 
     >>> import autograd_mini as ag
     >>> ag.ones_like([3, 4])
@@ -385,9 +385,9 @@ _WHERE = Primitive(
 
 @implements(np.where)
 def where(condition: TensorLike, a: TensorLike, b: TensorLike) -> Tensor:
-    """Picks a where `condition` holds, else b, with broadcasting. The branch not taken gets gradient 0.
+    """Selects a where `condition` is true, else b, with broadcasting. The values not selected get gradient 0.
 
-    A nan or inf made *inside* the branch not taken spoils its own inputs' gradients (0 · inf): `ag.detect_anomaly()` finds it.
+    A nan or inf in the computation of values not selected gives nan gradients there (0 · inf); `ag.detect_anomaly()` finds it.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([-1.0, 2.0])

@@ -1,7 +1,7 @@
-"""Indexing with NumPy's semantics, and its inverse: what is read from many places is added back to them.
+"""Indexing with NumPy's semantics, and its inverse, which adds the gradient back at the positions that were read.
 
-An index is kept as a template of slices, ints, None and Ellipsis, in which each integer or boolean array is a `Place` that
-points to an operand. So arrays that index are inputs of the graph like all others.
+An index is stored as a template of slices, ints, None and Ellipsis, in which each integer or boolean array is a `Place` that
+points to an operand. So index arrays are inputs of the graph like all other arrays.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 
 
 class Place(NamedTuple):
-    """Stands in an index template for the operand number `position`."""
+    """A placeholder in an index template for the operand number `position`."""
 
     position: int
 
@@ -68,7 +68,7 @@ def _index_add(g: Array, *arrays: Array, index: Template, shape: Shape) -> Array
 
 
 def _depth(index: Template, arrays: tuple[Array, ...], ndim: int) -> int:
-    """How many leading axes an index speaks of."""
+    """Returns how many leading axes an index refers to."""
     if Ellipsis in index:
         return ndim
     masks = {i: a.ndim for i, a in enumerate(arrays) if a.dtype.kind == "b"}
@@ -118,7 +118,7 @@ def _index_put(x: Array, v: Array, *arrays: Array, index: Template) -> Array:
 
 
 def _written(v: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
-    """1 for each element of the broadcast value that the assignment left standing, 0 for those that a repeat overwrote."""
+    """Returns 1 for each element of the broadcast value that remains after the assignment, 0 for overwritten ones."""
     where = _fill(index, arrays)
     order = np.full(shape, -1)
     slots = order[where]
@@ -141,7 +141,7 @@ _INDEX_PUT = Primitive(
     ),
     formula="x, with v at index",
     derivative=("0 where overwritten, else 1", "1 where it stands"),
-    kink="of repeated indices the last value stands",
+    kink="for a repeated index the last value counts",
     uniform=False,
     value_dependent_shape=_has_mask,
     explain=lambda x, v, *arrays, index: f"a value of shape {v.shape} cannot be put there: {_why_not(x, *arrays, index=index)}",
@@ -149,7 +149,7 @@ _INDEX_PUT = Primitive(
 
 
 def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
-    """The template of an index, and its arrays as tensors. Floats raise IndexError."""
+    """Returns the template of an index, and its arrays as tensors. Raises IndexError for floats."""
     entries = index if isinstance(index, tuple) else (index,)
     template: list[Any] = []
     arrays: list[Tensor] = []
@@ -169,7 +169,7 @@ def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
 
 
 def getitem(x: TensorLike, index: Any) -> Tensor:
-    """`x[index]`: ints, slices, None, Ellipsis, integer arrays (gradients add up where one repeats), boolean masks, mixtures.
+    """`x[index]`: ints, slices, None, Ellipsis, integer arrays (gradients of repeats are added), boolean masks, combinations.
 
     >>> from autograd_mini import Tensor
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -183,7 +183,7 @@ def getitem(x: TensorLike, index: Any) -> Tensor:
 
 
 def index_put(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
-    """A copy of `x` with `value` at `index`: the functional form of `x[index] = value`. Of repeats the last value stands.
+    """A copy of `x` with `value` at `index`: the functional form of `x[index] = value`. The last of repeats counts.
 
     >>> import autograd_mini as ag
     >>> ag.index_put([1.0, 2.0, 3.0], 1, 9.0)
@@ -208,7 +208,7 @@ def index_add(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
 def _targeted(
     name: str, x: TensorLike, index: Any, value: TensorLike
 ) -> tuple[Tensor, Tensor, Template, tuple[Tensor, ...], Shape]:
-    """What writing at an index needs: x, the value in its dtype without surplus axes, the parsed index, what shape it has."""
+    """Returns x, the value in x's dtype without extra axes, the parsed index, and the shape of `x[index]`."""
     x = as_tensor(x)
     v = cast(as_tensor(value), x._data.dtype)
     template, arrays = parse(index)
@@ -225,7 +225,7 @@ def _targeted(
 
 @implements(np.take)
 def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
-    """Elements (or slices along `axis`) at integer `indices`; without an axis, of the flattened tensor.
+    """Elements (or slices along `axis`) at integer `indices`; without `axis`, elements of the flattened tensor.
 
     >>> import autograd_mini as ag
     >>> ag.take([[1.0, 2.0], [3.0, 4.0]], [1, 1], axis=1)
@@ -239,7 +239,7 @@ def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
 
 
 def gather(x: TensorLike, axis: int, indices: TensorLike) -> Tensor:
-    """Picks along `axis`: result[i][j] = x[i][indices[i][j]] for axis 1. `indices` has x's number of axes, as in PyTorch.
+    """Selects along `axis`: result[i][j] = x[i][indices[i][j]] for axis 1. `indices` has x's number of axes, as in PyTorch.
 
     >>> import autograd_mini as ag
     >>> ag.gather([[1.0, 2.0], [3.0, 4.0]], 1, [[0], [1]])
@@ -263,7 +263,7 @@ def scatter_add(x: TensorLike, axis: int, indices: TensorLike, values: TensorLik
 
 @implements(np.take_along_axis)
 def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -> Tensor:
-    """For each index along `axis` (None: flattened), the element there; on the other axes `indices` and `x` broadcast.
+    """Elements at `indices` along `axis` (None: of the flattened tensor); along other axes, `indices` and `x` broadcast.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([[3.0, 1.0], [2.0, 5.0]])
@@ -276,7 +276,7 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -
 
 
 def _along(name: str, x: Tensor, axis: int, chosen: Tensor, lengths: Shape) -> tuple[Any, ...]:
-    """The index in which `axis` is walked by `chosen`, and every other axis by the numbers up to its length."""
+    """Returns the index with `chosen` along `axis` and the numbers up to the length along every other axis."""
     ndim = x._data.ndim
     if chosen._data.ndim != ndim or not ndim:
         raise ValueError(f"{name}: indices of shape {chosen.shape} need as many axes as x of shape {x.shape}, and at least one")
@@ -292,7 +292,7 @@ _ARGWHERE = Primitive(
 
 @implements(np.argwhere)
 def argwhere(x: TensorLike) -> Tensor:
-    """The index of every element that is not 0, one per row: shape (count, ndim). No gradient.
+    """Indices of the elements that are not 0, one per row: shape (count, ndim). No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.argwhere([0.0, 2.0, 3.0])
@@ -304,7 +304,7 @@ def argwhere(x: TensorLike) -> Tensor:
 
 @implements(np.nonzero)
 def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
-    """The indices of the elements that are not 0, as a tensor for each axis, so that `x[ag.nonzero(x)]` are those elements.
+    """Indices of the elements that are not 0, one tensor per axis: `x[ag.nonzero(x)]` selects these elements.
 
     >>> import autograd_mini as ag
     >>> ag.nonzero([0.0, 2.0, 3.0])
@@ -347,7 +347,7 @@ _ONE_HOT = Primitive(
 
 
 def _embedding_add(g: Array, indices: Array, rows: int) -> Array:
-    """The rows of g added up by index: sorted first, which is three times as fast as adding at random places."""
+    """Adds up the rows of g that have the same index. Sorting first is three times as fast as adding at random positions."""
     width = g.shape[indices.ndim :]
     total = np.zeros((rows, *width), g.dtype)
     if indices.size:
@@ -379,9 +379,9 @@ Primitive(
 
 
 def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:
-    """Rows of `weight` (entries, dim) at integer `indices` (…): shape (…, dim). Gradients of a repeated row add up.
+    """Rows of `weight` (entries, dim) at integer `indices` (…): shape (…, dim). The gradients of a repeated row are added.
 
-    TypeError for indices that are not integers, IndexError for those outside [0, entries).
+    Raises TypeError if indices are not integers and IndexError if they are outside [0, entries).
 
     >>> import autograd_mini as ag
     >>> ag.embedding([[1.0, 2.0], [3.0, 4.0]], [1, 1]).tolist()

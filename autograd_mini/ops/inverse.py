@@ -1,7 +1,7 @@
-"""What inverts or factors a matrix, for stacks of matrices in the last two axes, with rules that hold to any order.
+"""Inverses, linear systems, determinants and Cholesky factors of matrices in the last two axes, differentiable to any order.
 
-The rules are those of Giles (2008), "Collected matrix derivative results for forward and reverse mode algorithmic
-differentiation", and for Cholesky's factor of Murray (2016), "Differentiation of the Cholesky decomposition".
+The rules are from Giles (2008), "Collected matrix derivative results for forward and reverse mode algorithmic
+differentiation", and for the Cholesky factor from Murray (2016), "Differentiation of the Cholesky decomposition".
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Kernel = Callable[..., Any]
 
 
 def _lapack(function: Kernel) -> Kernel:
-    """`function` as a kernel for all our dtypes: LAPACK has no float16, so that is computed in float32."""
+    """Turns `function` into a kernel for all dtypes: LAPACK has no float16, so float16 is computed in float32."""
 
     def kernel(*xs: Array) -> Any:
         dtype = xs[0].dtype
@@ -41,7 +41,7 @@ def _lapack(function: Kernel) -> Kernel:
 
 
 def _why_not(reason: str) -> Callable[..., str]:
-    """An explanation of LAPACK's refusal: the shapes where they are at fault, else `reason`."""
+    """Explains why LAPACK failed: the shapes if they are wrong, else `reason`."""
 
     def explain(*xs: Array) -> str:
         shapes = " and ".join(str(x.shape) for x in xs)
@@ -53,7 +53,7 @@ def _why_not(reason: str) -> Callable[..., str]:
 
 
 def _scalars(xp: Any, g: Any) -> Any:
-    """Numbers, one per matrix, shaped to multiply matrices."""
+    """Reshapes numbers, one per matrix, so that they multiply matrices."""
     return xp.reshape(g, shape=(*g.shape, 1, 1))
 
 
@@ -84,7 +84,7 @@ _SOLVE = Primitive(
 
 @implements(np.linalg.inv)
 def inv(x: TensorLike) -> Tensor:
-    """Inverse of each matrix: (…, n, n). LinAlgError where one is singular. Gradient: −A⁻ᵀ δ A⁻ᵀ (Giles 2008, sec. 2.2.3).
+    """Inverse of each matrix: (…, n, n). Raises LinAlgError if one is singular. Gradient: −A⁻ᵀ δ A⁻ᵀ (Giles 2008, sec. 2.2.3).
 
     >>> import autograd_mini as ag
     >>> ag.inv([[2.0, 0.0], [0.0, 4.0]])
@@ -96,9 +96,9 @@ def inv(x: TensorLike) -> Tensor:
 
 @implements(np.linalg.solve)
 def solve(a: TensorLike, b: TensorLike) -> Tensor:
-    """The X with A X = B: a is (…, n, n), b is (…, n, k), or one vector (n,). LinAlgError where a matrix is singular.
+    """Solves A X = B: a is (…, n, n), b is (…, n, k) or one vector (n,). Raises LinAlgError if a matrix is singular.
 
-    Gradients: A⁻ᵀ δ by B, −(A⁻ᵀ δ) Xᵀ by A (Giles 2008, sec. 2.3.1).
+    Gradients: A⁻ᵀ δ for B, −(A⁻ᵀ δ) Xᵀ for A (Giles 2008, sec. 2.3.1).
 
     >>> import autograd_mini as ag
     >>> ag.solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0])
@@ -114,7 +114,7 @@ def solve(a: TensorLike, b: TensorLike) -> Tensor:
 
 
 def _cofactor(x: Array) -> Array:
-    """det A · A⁻ᵀ, by A = U S Vᵀ as det U det V · U S′ Vᵀ, where S′ has the products of the other singular values."""
+    """det A · A⁻ᵀ, computed with A = U S Vᵀ as det U det V · U S′ Vᵀ; S′ has the products of the other singular values."""
     u, s, vt = np.linalg.svd(x)
     others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
     sign = np.rint(np.linalg.det(u) * np.linalg.det(vt))
@@ -133,7 +133,7 @@ Primitive(
     (_cofactor_rule,),
     formula="C = det A · A⁻ᵀ",
     derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A",),
-    kink="for singular matrices only the value is right, not the derivative",
+    kink="for singular matrices only the value is correct, not the derivative",
 )
 _DET = Primitive(
     "det",
@@ -180,7 +180,7 @@ _SLOGDET = Primitive(
 
 @implements(np.linalg.det)
 def det(x: TensorLike) -> Tensor:
-    """Determinant of each matrix: (…, n, n) → (…). Gradient: δ times the cofactors, right for singular matrices too.
+    """Determinant of each matrix: (…, n, n) → (…). Gradient: δ times the cofactors, correct for singular matrices too.
 
     Second derivatives need an invertible matrix (Giles 2008, sec. 2.2.4).
 
@@ -197,7 +197,7 @@ def det(x: TensorLike) -> Tensor:
 def slogdet(x: TensorLike) -> tuple[Tensor, Tensor]:
     """Sign of each determinant and the logarithm of its absolute value, which does not overflow: (…, n, n) → (…), (…).
 
-    Gradient: δ A⁻ᵀ from the logarithm, nan where the matrix is singular; the sign is piecewise constant.
+    Gradient: δ A⁻ᵀ from the logarithm, nan if the matrix is singular; the sign is piecewise constant.
 
     >>> import autograd_mini as ag
     >>> sign, logarithm = ag.slogdet([[0.0, 1.0], [1.0, 0.0]])
@@ -231,7 +231,7 @@ _CHOLESKY = Primitive(
 
 @implements(np.linalg.cholesky)
 def cholesky(x: TensorLike) -> Tensor:
-    """Lower triangular L with A = L Lᵀ for symmetric positive definite matrices (…, n, n); LinAlgError for others.
+    """Lower triangular L with A = L Lᵀ for symmetric positive definite matrices (…, n, n); raises LinAlgError for others.
 
     Only the lower triangle of A is read. The gradient is the symmetric one: sym(L⁻ᵀ Φ(Lᵀ δ) L⁻¹), where Φ takes the lower
     triangle and halves its diagonal (Murray 2016, eq. 10).

@@ -1,4 +1,4 @@
-"""Products of matrices: `matmul`, and the layer's own `linear`. `contraction.py` builds the other products on it."""
+"""Matrix products: `matmul`, and `linear` for the layer of that name. `contraction.py` builds other products on them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _matmul(a: Array, b: Array, out: Array | None = None) -> Any:
 
 
 def _dot(a: Array, b: Array, out: Array | None = None) -> Any:
-    """The product of two matrices (or vectors), by halves of its rows where it is large."""
+    """Multiplies two matrices (or vectors); large products are computed in two halves of the rows."""
     if b.size < SMALL or a.size * b.shape[-1] < _LARGE or a.ndim + b.ndim < 4:
         return a.dot(b, out) if a.flags.forc else np.matmul(a, b, out=out)  # dot would copy an operand that is neither
     product = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
@@ -41,14 +41,14 @@ def _dot(a: Array, b: Array, out: Array | None = None) -> Any:
 
 
 def is_single_dot(a: Array, b: Array) -> bool:
-    """Whether the product of two arrays is one `a.dot(b)`: of matrices or vectors, and not large."""
+    """Returns whether a product is a single `a.dot(b)`: of matrices or vectors, and not large."""
     if not (0 < a.ndim <= 2 and 0 < b.ndim <= 2):
         return False
     return b.size < SMALL or a.size * b.shape[-1] < _LARGE
 
 
 def swapped(xp: Any, x: Any) -> Any:
-    """Each matrix of a stack transposed."""
+    """Transposes each matrix of a stack."""
     return x.T if x.ndim == 2 else xp.transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
@@ -111,7 +111,7 @@ _MATMUL = Primitive(
 def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     """Matrix product `a @ b` with NumPy's rules: 1-D operands are vectors, leading axes are batches and broadcast.
 
-    Gradients: δ Bᵀ by a, Aᵀ δ by b.
+    Gradients: δ Bᵀ for a, Aᵀ δ for b.
 
     >>> import autograd_mini as ag
     >>> ag.matmul([[1.0, 2.0]], [[3.0], [4.0]])
@@ -184,7 +184,7 @@ _LINEAR = Primitive(
 def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:
     """A layer's u = W h + b for every row h of `x`: (…, in) → (…, out), with weight (out, in) and bias (out,).
 
-    Gradients, for δ = ∂L/∂u: δ W by x, δᵀ h by the weight, δ summed over rows by the bias.
+    Gradients, with δ = ∂L/∂u: δ W for x, δᵀ h for the weight, δ summed over rows for the bias.
 
     >>> import autograd_mini as ag
     >>> ag.linear([[1.0, 2.0]], [[1.0, 0.0], [1.0, 1.0]], [10.0, 20.0])

@@ -1,4 +1,4 @@
-"""Measures of spread and size: variance, standard deviation, norms. At a constant or the zero vector their gradient is 0."""
+"""Variance, standard deviation and norms. The gradient is 0 for a constant (`var`, `std`) and for the zero vector (`norm`)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
 
 
 def _freedom(x: Any, axis: tuple[int, ...], ddof: int) -> int:
-    """Degrees of freedom, n − ddof; 0 where there are too few elements, and the variance is nan."""
+    """Degrees of freedom, n − ddof; 0 if there are too few elements, which makes the variance nan."""
     n = count(x, axis) - ddof
     return n if n > 0 else 0
 
@@ -77,7 +77,7 @@ _STD = Primitive(
 
 @implements(np.var)
 def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
-    """Variance along `axis`, divided by n − ddof (ddof 0 as in NumPy; PyTorch's default is 1). Nan where n ≤ ddof.
+    """Variance along `axis`, divided by n − ddof (ddof 0 as in NumPy; PyTorch's default is 1). Nan if n ≤ ddof.
 
     >>> import autograd_mini as ag
     >>> ag.var([1.0, 2.0, 3.0, 4.0])
@@ -131,10 +131,10 @@ _NORM = Primitive(
 
 @implements(np.linalg.vector_norm)
 def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Length of the vector that the axes in `axis` (all, by default) hold: (Σ |x|ᵖ)^(1/p) for p = `ord`, largest |x| for inf.
+    """Norm of the vector of all elements along `axis` (by default all axes): (Σ |x|ᵖ)^(1/p) for p = `ord`, largest |x| for inf.
 
-    Several axes count as one long vector, so two of them give the Frobenius norm. The gradient is 0 at the zero vector; where
-    several elements are the largest, the inf-norm's gradient is split among them. ValueError unless `ord` > 0.
+    Several axes count as one long vector, so two axes give the Frobenius norm. The gradient is 0 at the zero vector; if
+    several elements are largest, they share the gradient of the inf-norm. Raises ValueError unless `ord` > 0.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([3.0, 4.0], requires_grad=True)
@@ -154,7 +154,7 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
 
 @implements(np.linalg.norm)
 def _numpy_norm(x: TensorLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """NumPy's norm, which takes two axes and an `ord` for a matrix norm; of those only Frobenius' is a vector's norm."""
+    """NumPy's norm. With two axes and `ord` it is a matrix norm; of these, only the Frobenius norm is supported."""
     x = floating(x)
     axes = canonical_axes("norm", axis, x._data.ndim)
     if ord is not None and ord != "fro" and len(axes) != 1:

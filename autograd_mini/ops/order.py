@@ -1,4 +1,4 @@
-"""Sorting and what follows from it. Of ties the first index is selected, and the gradient goes to what was selected."""
+"""Sorting, `topk` and `median`. Of equal elements the first is selected, and the gradient goes to the selected elements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ARGSORT = Primitive("argsort", _argsort, formula="the indices that sort x", con
 
 @implements(np.argsort)
 def argsort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> Tensor:
-    """Indices that sort `x` along `axis` (None: flattened), stable in both directions, nan counted as largest. No gradient.
+    """Indices that sort `x` along `axis` (None: flattened), stable in both directions; nan counts as largest. No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.argsort([3.0, 1.0, 2.0])
@@ -45,7 +45,7 @@ def argsort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> T
 
 @implements(np.sort)
 def sort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> Tensor:
-    """`x` sorted along `axis` (None: flattened); each gradient returns to the place its value came from.
+    """Sorts `x` along `axis` (None: flattened); each gradient goes back to the position its value came from.
 
     >>> import autograd_mini as ag
     >>> ag.sort([3.0, 1.0, 2.0], descending=True)
@@ -56,9 +56,9 @@ def sort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> Tens
 
 
 def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
-    """The `k` largest (or smallest) elements along `axis`, in order, and their indices; of ties the first come first.
+    """The `k` largest (or smallest) elements along `axis`, in order, and their indices; equal elements keep their order.
 
-    ValueError where `axis` has fewer than `k` elements.
+    Raises ValueError if `axis` has fewer than `k` elements.
 
     >>> import autograd_mini as ag
     >>> values, indices = ag.topk([1.0, 5.0, 3.0], 2)
@@ -75,7 +75,7 @@ def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[T
 
 @implements(np.median)
 def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Middle element along `axis`, or the mean of the two middle ones; nan where one is nan, and for no elements.
+    """Middle element along `axis`, or the mean of the two middle ones; nan if one is nan or if there are no elements.
 
     The gradient goes to the one or two elements selected, in stable order.
 

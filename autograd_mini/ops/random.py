@@ -6,6 +6,8 @@ so that a trace can repeat it; its result carries no gradient.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -21,6 +23,7 @@ from .shape import ints
 __all__ = [
     "bernoulli",
     "dropout",
+    "fork_rng",
     "generator",
     "get_rng_state",
     "manual_seed",
@@ -36,12 +39,12 @@ Stream: TypeAlias = "np.random.Generator"
 
 @cache
 def _stream() -> Stream:
-    """The process's stream, made when first asked for: NumPy loads its random module as late as that."""
+    """Returns the process's stream, created on first use, because NumPy then loads its random module."""
     return np.random.default_rng()
 
 
 def generator() -> Stream:
-    """The process's stream, which every draw without a generator of its own advances.
+    """Returns the process's stream, which every draw without its own generator uses.
 
     >>> import autograd_mini as ag
     >>> ag.generator() is ag.generator()
@@ -64,7 +67,7 @@ def manual_seed(seed: int) -> Stream:
 
 
 def get_rng_state() -> dict[str, Any]:
-    """Where the process's stream stands, as a dict of strings and ints that JSON can hold.
+    """Returns the state of the process's stream, as a dict of strings and ints that can be saved as JSON.
 
     >>> import autograd_mini as ag
     >>> sorted(ag.get_rng_state())
@@ -75,7 +78,7 @@ def get_rng_state() -> dict[str, Any]:
 
 
 def set_rng_state(state: dict[str, Any]) -> None:
-    """Puts the process's stream where `get_rng_state` found it; ValueError for the state of another kind of generator.
+    """Restores a state from `get_rng_state`; raises ValueError if it belongs to another kind of generator.
 
     >>> import autograd_mini as ag
     >>> state = ag.get_rng_state()
@@ -88,13 +91,33 @@ def set_rng_state(state: dict[str, Any]) -> None:
     _stream().bit_generator.state = state
 
 
+@contextmanager
+def fork_rng(seed: int | None = None) -> Iterator[None]:
+    """Restores the state of the process's stream after the block. Draws inside start from `seed`, or continue if it is None.
+
+    >>> import autograd_mini as ag
+    >>> state = ag.get_rng_state()
+    >>> with ag.fork_rng(0):
+    ...     x = ag.rand(3)
+    >>> ag.get_rng_state() == state
+    True
+    """
+    state = get_rng_state()
+    try:
+        if seed is not None:
+            manual_seed(seed)
+        yield
+    finally:
+        set_rng_state(state)
+
+
 def _fixed(name: str) -> None:
     if modes.tracer is not None:
         modes.tracer.reject_action(name, "call it outside the compiled function; replays continue the stream from there")
 
 
 def _source(generator: Stream | None) -> Stream:
-    """The stream that a kernel draws from."""
+    """Returns the stream that a kernel draws from."""
     stream = generator or _stream()
     if modes.tracer is not None:
         modes.tracer.will_draw(stream)
@@ -102,7 +125,7 @@ def _source(generator: Stream | None) -> Stream:
 
 
 def _native(dtype: np.dtype[Any]) -> Any:
-    """The dtype to draw in: the streams know no float16."""
+    """Returns the dtype to draw in: NumPy's streams do not support float16."""
     return np.float32 if dtype.itemsize == 2 else dtype
 
 
@@ -161,7 +184,7 @@ def _real(name: str, shape: tuple[Any, ...], dtype: Any, generator: Stream | Non
 
 
 def randn(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Tensor:
-    """Independent draws from N(0, 1), of `shape` (ints, or one tuple), in the default dtype unless `dtype` names another.
+    """Independent draws from N(0, 1), of `shape` (ints, or one tuple), in the default dtype or in `dtype`.
 
     >>> import autograd_mini as ag
     >>> ag.randn(2, 3).shape
@@ -171,7 +194,7 @@ def randn(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Te
 
 
 def rand(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Tensor:
-    """Uniform draws from [0, 1), independent, of `shape` (ints, or one tuple), in the default dtype unless `dtype` names one.
+    """Uniform draws from [0, 1), independent, of `shape` (ints, or one tuple), in the default dtype or in `dtype`.
 
     >>> import autograd_mini as ag
     >>> x = ag.rand(100)
@@ -182,9 +205,9 @@ def rand(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Ten
 
 
 def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Stream | None = None) -> Tensor:
-    """Independent draws of 1 with probability `p`, else 0, in p's dtype; `shape` is p's own, or one that p broadcasts to.
+    """Independent draws of 1 with probability `p`, else 0, in p's dtype; `shape` defaults to p's; p must broadcast to it.
 
-    ValueError where p lies outside [0, 1] or does not broadcast.
+    Raises ValueError if p is outside [0, 1] or does not broadcast.
 
     >>> import autograd_mini as ag
     >>> ag.bernoulli([0.0, 1.0])
@@ -196,7 +219,7 @@ def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Str
 
 
 def randint(low: int, high: int, shape: int | Shape = (), *, generator: Stream | None = None) -> Tensor:
-    """Independent int64 draws from low … high − 1, uniform; ValueError where that is empty.
+    """Independent uniform int64 draws from low … high − 1; raises ValueError if this range is empty.
 
     >>> import autograd_mini as ag
     >>> ag.randint(3, 4, 2)
@@ -233,9 +256,9 @@ _MASK = Primitive("dropout_mask", _dropout_mask, formula="[u ≥ p] / (1 − p)"
 
 
 def dropout(x: TensorLike, p: float = 0.5, training: bool = True, *, generator: Stream | None = None) -> Tensor:
-    """Each element 0 with probability `p`, independently, and else divided by 1 − p; `x` itself when not `training`.
+    """Sets each element to 0 with probability `p` and divides the others by 1 − p; returns `x` itself if not `training`.
 
-    The expectation is x ("inverted" dropout, Srivastava et al. 2014, section 10). ValueError unless 0 ≤ p ≤ 1.
+    The expectation is x ("inverted" dropout, Srivastava et al. 2014, section 10). Raises ValueError unless 0 ≤ p ≤ 1.
 
     >>> import autograd_mini as ag
     >>> set(ag.dropout(ag.Tensor([1.0] * 100), 0.5).tolist()) <= {0.0, 2.0}

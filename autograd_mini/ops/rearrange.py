@@ -1,4 +1,4 @@
-"""Rearrangements beyond a change of shape: mirrored, rolled, padded, repeated, triangular, diagonal, split and stacked."""
+"""Rearrangements of elements: flip, roll, pad, repeat, triangles, diagonals, split and stack."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
     "vstack",
 ]
 
-# -- moved ---------------------------------------------------------------------------------------------------------------------
+# -- moves ---------------------------------------------------------------------------------------------------------------------
 
 _FLIP = Primitive(
     "flip",
@@ -59,7 +59,7 @@ _ROLL = Primitive(
 
 @implements(np.flip)
 def flip(x: TensorLike, axis: Axis = None) -> Tensor:
-    """`x` read backwards along `axis` (an int, a tuple, or None for all).
+    """Reverses `x` along `axis` (an int, a tuple, or None for all).
 
     >>> import autograd_mini as ag
     >>> ag.flip([1.0, 2.0, 3.0])
@@ -71,7 +71,7 @@ def flip(x: TensorLike, axis: Axis = None) -> Tensor:
 
 @implements(np.roll)
 def roll(x: TensorLike, shift: int | tuple[int, ...], axis: Axis = None) -> Tensor:
-    """`x` moved by `shift` places along `axis`, what leaves at one end entering at the other; without an axis, as if flattened.
+    """Shifts `x` by `shift` positions along `axis`, around the end; without `axis`, as if flattened.
 
     >>> import autograd_mini as ag
     >>> ag.roll([1.0, 2.0, 3.0], 1)
@@ -89,7 +89,7 @@ def roll(x: TensorLike, shift: int | tuple[int, ...], axis: Axis = None) -> Tens
     return apply(_ROLL, (x,), {"shift": shifts, "axis": tuple(canonical_axis("roll", a, x._data.ndim) for a in axes)})
 
 
-# -- padded ----------------------------------------------------------------------------------------------------------
+# -- padding ---------------------------------------------------------------------------------------------------------
 
 
 def _pad(x: Array, width: tuple[tuple[int, int], ...], value: float) -> Array:
@@ -115,9 +115,9 @@ _MODES = ("edge", "reflect", "symmetric", "wrap")
 
 @implements(np.pad)
 def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Tensor:
-    """`x` with a margin of `pad_width`: one number, a pair (before, after), or a pair for each axis.
+    """Pads `x` by `pad_width`: one number, a pair (before, after), or a pair for each axis.
 
-    The margin holds `constant_values`, or is taken from `x` by NumPy's modes "edge", "reflect", "symmetric" and "wrap".
+    The padding has the value `constant_values`, or follows NumPy's modes "edge", "reflect", "symmetric" and "wrap".
 
     >>> import autograd_mini as ag
     >>> ag.pad([1.0, 2.0, 3.0], (1, 2))
@@ -129,7 +129,7 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     try:
         given = np.broadcast_to(pad_width if np.size(pad_width) else 0, (x._data.ndim, 2))
     except ValueError:
-        raise ValueError(f"pad: pad_width {pad_width} is no pair for each axis of shape {x._data.shape}") from None
+        raise ValueError(f"pad: pad_width {pad_width} does not have one pair for each axis of shape {x._data.shape}") from None
     if given.size and (given.dtype.kind not in "iu" or given.min() < 0):
         raise ValueError(f"pad: pad_width must hold ints of at least 0, got {pad_width}")
     width: tuple[tuple[int, int], ...] = tuple((int(lo), int(hi)) for lo, hi in given)
@@ -143,12 +143,12 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     return x
 
 
-# -- repeated --------------------------------------------------------------------------------------------------------
+# -- repeats ---------------------------------------------------------------------------------------------------------
 
 
 @implements(np.tile)
 def tile(x: TensorLike, reps: int | Sequence[int]) -> Tensor:
-    """`x` set side by side `reps` times along each axis; the shorter of shape and `reps` is filled up with ones in front.
+    """Repeats `x` as a whole `reps` times along each axis; the shorter of shape and `reps` gets leading ones.
 
     >>> import autograd_mini as ag
     >>> ag.tile([1.0, 2.0], 2)
@@ -167,7 +167,7 @@ def tile(x: TensorLike, reps: int | Sequence[int]) -> Tensor:
 
 @implements(np.repeat)
 def repeat(x: TensorLike, repeats: int | Sequence[int] | Array, axis: int | None = None) -> Tensor:
-    """Each element (or slice along `axis`) `repeats` times in a row; a sequence gives each its own number.
+    """Repeats each element (or slice along `axis`) `repeats` times; a sequence has one number for each.
 
     >>> import autograd_mini as ag
     >>> ag.repeat([1.0, 2.0], 2)
@@ -233,14 +233,14 @@ def triu(x: TensorLike, k: int = 0) -> Tensor:
 
 
 def _places(length: int, offset: int) -> tuple[Tensor, Tensor]:
-    """Rows and columns of a diagonal with `length` elements."""
+    """Row and column indices of a diagonal with `length` elements."""
     steps = np.arange(length)
     return Tensor(steps + max(-offset, 0)), Tensor(steps + max(offset, 0))
 
 
 @implements(np.diagonal)
 def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """The diagonal of the matrices that two axes hold, as a new last axis; `offset` counts to the right of the main one.
+    """Diagonal of the matrices in two axes, as a new last axis; a positive `offset` is right of the main diagonal.
 
     >>> import autograd_mini as ag
     >>> ag.diagonal([[1.0, 2.0], [3.0, 4.0]])
@@ -264,7 +264,7 @@ def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Ten
 
 @implements(np.diag)
 def diag(x: TensorLike, k: int = 0) -> Tensor:
-    """The diagonal of a matrix, or the matrix that has a vector as its diagonal number `k`.
+    """The diagonal number `k` of a matrix, or the matrix with a vector as its diagonal number `k`.
 
     >>> import autograd_mini as ag
     >>> ag.diag([1.0, 2.0])
@@ -280,7 +280,7 @@ def diag(x: TensorLike, k: int = 0) -> Tensor:
     return apply(INDEX_ADD, (x, *_places(len(x), k)), {"index": (Place(0), Place(1)), "shape": (side, side)})
 
 
-# -- split and stacked -----------------------------------------------------------------------------------------------
+# -- split and stack -------------------------------------------------------------------------------------------------
 
 
 def _cuts(name: str, x: Tensor, sections: int | Sequence[int], axis: int, even: bool) -> list[Tensor]:
@@ -298,7 +298,7 @@ def _cuts(name: str, x: Tensor, sections: int | Sequence[int], axis: int, even: 
 
 @implements(np.split)
 def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """Parts along `axis`: a number of equal ones (ValueError where they cannot be), or those between given indices.
+    """Splits `x` along `axis`: into a number of equal parts (ValueError if this is not possible), or at given indices.
 
     >>> import autograd_mini as ag
     >>> ag.split([1.0, 2.0, 3.0], [1])
@@ -320,7 +320,7 @@ def array_split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> 
 
 @implements(np.hstack)
 def hstack(tensors: Sequence[TensorLike]) -> Tensor:
-    """Tensors joined along their second axis; vectors and numbers along their only one.
+    """Joins tensors along their second axis, vectors and numbers along their only axis.
 
     >>> import autograd_mini as ag
     >>> ag.hstack([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])])
@@ -332,7 +332,7 @@ def hstack(tensors: Sequence[TensorLike]) -> Tensor:
 
 @implements(np.vstack)
 def vstack(tensors: Sequence[TensorLike]) -> Tensor:
-    """Tensors joined along their first axis, a vector counting as one row.
+    """Joins tensors along their first axis; a vector counts as one row.
 
     >>> import autograd_mini as ag
     >>> ag.vstack([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])])

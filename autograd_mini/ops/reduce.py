@@ -1,6 +1,6 @@
-"""Primitives that fold axes: sums, products, extrema and counts. Moments and the softmax family have files of their own.
+"""Reductions: sums, products, extrema and counts. Moments are in `moments.py`, the softmax family is in `neural/softmax.py`.
 
-User functions take `axis` as None, an int or a tuple; kernels and rules meet a sorted tuple of non-negative ints.
+Public functions take `axis` as None, an int or a tuple; kernels and rules get a sorted tuple of non-negative ints.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def canonical_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
-    """`axis` as a sorted tuple of distinct axes in [0, ndim); IndexError or ValueError names the operation."""
+    """Returns `axis` as a sorted tuple of distinct axes in [0, ndim); errors name the operation."""
     if axis is None:
         return tuple(range(ndim))
     given = axis if isinstance(axis, tuple) else (axis,)
@@ -45,7 +45,7 @@ def canonical_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 def canonical_axis(name: str, axis: Any, ndim: int) -> int:
-    """One axis in [0, ndim); negative ones count from the end."""
+    """Returns an axis in [0, ndim); negative axes count from the end."""
     try:
         index = axis.__index__()
     except AttributeError:
@@ -56,22 +56,22 @@ def canonical_axis(name: str, axis: Any, ndim: int) -> int:
 
 
 def kept(shape: Shape, axis: tuple[int, ...]) -> Shape:
-    """`shape` with the folded axes at length 1."""
+    """Returns `shape` with the reduced axes at length 1."""
     return tuple(1 if i in axis else n for i, n in enumerate(shape))
 
 
 def unfold(xp: Any, g: Any, x: Any, axis: tuple[int, ...]) -> Any:
-    """A folded array with its folded axes back at length 1, so that it broadcasts against `x` (as a 0-d one does anyway)."""
+    """Inserts the reduced axes with length 1, so that the result broadcasts against `x` (a 0-d array does anyway)."""
     return g if not g.ndim or g.ndim == x.ndim else xp.reshape(g, shape=kept(x.shape, axis))
 
 
 def count(x: Any, axis: tuple[int, ...]) -> int:
-    """How many elements are folded into one."""
+    """Returns how many elements are reduced to one."""
     return x.size if len(axis) == x.ndim else math.prod(x.shape[i] for i in axis)
 
 
 def lined_up(xp: Any, x: Any, axis: tuple[int, ...]) -> Any:
-    """`x` with the axes to be folded joined into one, which comes last."""
+    """Returns `x` with the axes to reduce joined into one last axis."""
     rest = tuple(i for i in range(x.ndim) if i not in axis)
     return xp.reshape(xp.transpose(x, axes=rest + axis), shape=(*(x.shape[i] for i in rest), count(x, axis)))
 
@@ -107,19 +107,19 @@ def _mean_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
 
 _SUM = Primitive("sum", sum_kernel, (_sum_rule,), formula="Σ x", derivative=("1",), rowwise=True, scalar="{0}")
 _MEAN = Primitive(
-    "mean", mean_kernel, (_mean_rule,), formula="Σ x / n", derivative=("1/n",), kink="the mean of nothing is nan", scalar="{0}"
+    "mean", mean_kernel, (_mean_rule,), formula="Σ x / n", derivative=("1/n",), kink="nan without elements", scalar="{0}"
 )  # fmt: skip
 
 
 def fold(primitive: Primitive, x: Tensor, axis: Any, keepdims: bool, **more: Any) -> Tensor:
-    """Applies a primitive that folds axes, with `axis` in canonical form."""
+    """Applies a primitive that reduces axes, with `axis` in canonical form."""
     axes = canonical_axes(primitive.name, axis, x._data.ndim)
     return apply(primitive, (x,), {"axis": axes, "keepdims": bool(keepdims), **more})
 
 
 @implements(np.sum)
 def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Sum of the elements along `axis` (an int, a tuple, or None for all); `keepdims` leaves folded axes at length 1.
+    """Sum of the elements along `axis` (an int, a tuple, or None for all); `keepdims` keeps the reduced axes at length 1.
 
     Local derivative: 1.
 
@@ -132,7 +132,7 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 @implements(np.mean)
 def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Arithmetic mean along `axis`; the mean of integers has the default dtype, the mean of nothing is nan.
+    """Arithmetic mean along `axis`; the mean of integers has the default dtype, the mean of no elements is nan.
 
     Local derivative: 1/n.
 
@@ -147,7 +147,7 @@ def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def shifted(xp: Any, x: Any, axis: int, value: float) -> Any:
-    """`x` moved by one place along `axis`: `value` comes first, the last element falls out."""
+    """Shifts `x` by one position along `axis`: `value` comes first, and the last element is dropped."""
     front = tuple((1, 0) if i == axis else (0, 0) for i in range(x.ndim))
     return xp.getitem(xp.pad(x, width=front, value=value), index=(slice(None),) * axis + (slice(0, -1),))
 
@@ -173,7 +173,7 @@ _PROD = Primitive(
 
 @implements(np.prod)
 def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Product of the elements along `axis`. Local derivative: the product of the others, exact where elements are 0.
+    """Product of the elements along `axis`. Local derivative: the product of the others, exact if elements are 0.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([2.0, 0.0, 3.0], requires_grad=True)
@@ -309,7 +309,7 @@ _ALL = Primitive("all", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=
 
 @implements(np.any)
 def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Whether any element along `axis` is true (not 0). No gradient.
+    """Tests whether any element along `axis` is true (not 0). No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.any([0.0, 2.0])
@@ -320,7 +320,7 @@ def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 @implements(np.all)
 def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Whether every element along `axis` is true (not 0). No gradient.
+    """Tests whether every element along `axis` is true (not 0). No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.all([0.0, 2.0])
@@ -339,7 +339,7 @@ _COUNT = Primitive(
 
 @implements(np.count_nonzero)
 def count_nonzero(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """How many elements along `axis` are not 0. No gradient.
+    """Number of elements along `axis` that are not 0. No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.count_nonzero([0.0, 2.0, -1.0])

@@ -1,4 +1,4 @@
-"""Running sums and products along an axis, and the differences that undo them."""
+"""Running sums and products along an axis, and differences, the inverse of running sums."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CUMSUM = Primitive(
 
 
 def _recurrence(a: Array, b: Array, axis: int) -> Array:
-    """yᵢ = aᵢ yᵢ₋₁ + bᵢ in log₂ n steps: after each, (a, y) at i stands for the last `step` applications joined into one."""
+    """yᵢ = aᵢ yᵢ₋₁ + bᵢ in log₂ n steps: after each step, (a, y) at i combines the last `step` applications into one."""
     a, y = np.moveaxis(a.copy(), axis, 0), np.moveaxis(b.copy(), axis, 0)
     step = 1
     while step < len(y):
@@ -42,7 +42,7 @@ def _recurrence(a: Array, b: Array, axis: int) -> Array:
 
 
 def _carried(xp: Any, a: Any, g: Any, axis: int) -> Any:
-    """The gradient by bᵢ of yᵢ = aᵢ yᵢ₋₁ + bᵢ: the same recurrence, run backwards."""
+    """Gradient of yᵢ = aᵢ yᵢ₋₁ + bᵢ with respect to bᵢ: the same recurrence, run backwards."""
     back = (axis,)
     return xp.flip(xp.recurrence(shifted(xp, xp.flip(a, axis=back), axis, 0), xp.flip(g, axis=back), axis=axis), axis=back)
 
@@ -86,7 +86,7 @@ def cumsum(x: TensorLike, axis: int | None = None) -> Tensor:
 
 @implements(np.cumprod)
 def cumprod(x: TensorLike, axis: int | None = None) -> Tensor:
-    """Running product along `axis`, or of the flattened tensor; its gradient is exact where elements are 0.
+    """Running product along `axis`, or of the flattened tensor; its gradient is exact if elements are 0.
 
     >>> import autograd_mini as ag
     >>> ag.cumprod([1.0, 2.0, 3.0])
@@ -97,7 +97,7 @@ def cumprod(x: TensorLike, axis: int | None = None) -> Tensor:
 
 @implements(np.diff)
 def diff(x: TensorLike, n: int = 1, axis: int = -1) -> Tensor:
-    """Differences of neighbours along `axis`, taken `n` times.
+    """Differences of neighbours along `axis`, applied `n` times.
 
     >>> import autograd_mini as ag
     >>> ag.diff([1.0, 4.0, 9.0])

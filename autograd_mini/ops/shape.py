@@ -1,4 +1,4 @@
-"""Primitives that rearrange elements without changing them. Each one's rule is the inverse rearrangement."""
+"""Primitives that rearrange elements without changing them. The rule of each is the inverse rearrangement."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ _BROADCAST = Primitive(
 
 
 def ints(name: str, values: tuple[Any, ...]) -> tuple[int, ...]:
-    """`f(2, 3)` and `f((2, 3))` alike as a tuple of ints."""
+    """Returns the arguments of `f(2, 3)` or `f((2, 3))` as a tuple of ints."""
     if len(values) == 1 and not hasattr(values[0], "__index__"):
         values = tuple(values[0])
     try:
@@ -100,7 +100,7 @@ def ints(name: str, values: tuple[Any, ...]) -> tuple[int, ...]:
 
 @implements(np.reshape)
 def reshape(x: TensorLike, *shape: Any) -> Tensor:
-    """The same elements, in row-major order, in another shape; one length may be −1.
+    """Changes the shape, with the elements in row-major order; one length may be −1.
 
     >>> import autograd_mini as ag
     >>> ag.reshape([1.0, 2.0, 3.0, 4.0], 2, -1)
@@ -121,7 +121,7 @@ def reshape(x: TensorLike, *shape: Any) -> Tensor:
 
 @implements(np.transpose)
 def transpose(x: TensorLike, *axes: Any) -> Tensor:
-    """The axes in another order; without `axes`, reversed.
+    """Reorders the axes; without `axes`, reverses them.
 
     >>> import autograd_mini as ag
     >>> ag.transpose(ag.Tensor([[1.0, 2.0]]))
@@ -135,13 +135,13 @@ def transpose(x: TensorLike, *axes: Any) -> Tensor:
     else:
         order = tuple(canonical_axis("transpose", a, ndim) for a in ints("transpose", axes))
         if sorted(order) != list(range(ndim)):
-            raise ValueError(f"transpose: axes {order} are no permutation of {ndim} axes")
+            raise ValueError(f"transpose: axes {order} are not a permutation of {ndim} axes")
     return apply(_TRANSPOSE, (x,), {"axes": order})
 
 
 @implements(np.swapaxes)
 def swapaxes(x: TensorLike, axis1: int, axis2: int) -> Tensor:
-    """Two axes exchanged.
+    """Exchanges two axes.
 
     >>> import autograd_mini as ag
     >>> ag.swapaxes(ag.Tensor([[1.0, 2.0]]), 0, 1).shape
@@ -156,7 +156,7 @@ def swapaxes(x: TensorLike, axis1: int, axis2: int) -> Tensor:
 
 @implements(np.moveaxis)
 def moveaxis(x: TensorLike, source: int | tuple[int, ...], destination: int | tuple[int, ...]) -> Tensor:
-    """Axes moved to new places, the others keeping their order.
+    """Moves axes to new positions; the others keep their order.
 
     >>> import autograd_mini as ag
     >>> ag.moveaxis(ag.Tensor([[[1.0, 2.0]]]), -1, 0).shape
@@ -178,7 +178,7 @@ def moveaxis(x: TensorLike, source: int | tuple[int, ...], destination: int | tu
 
 @implements(np.broadcast_to)
 def broadcast_to(x: TensorLike, shape: int | Shape) -> Tensor:
-    """`x` repeated along new and length-1 axes until it has `shape`; the gradient sums over the copies.
+    """Repeats `x` along new axes and axes of length 1 to `shape`; the gradient is the sum over the copies.
 
     >>> import autograd_mini as ag
     >>> ag.broadcast_to([1.0, 2.0], (2, 2))
@@ -190,7 +190,7 @@ def broadcast_to(x: TensorLike, shape: int | Shape) -> Tensor:
 
 @implements(np.expand_dims)
 def expand_dims(x: TensorLike, axis: int | tuple[int, ...]) -> Tensor:
-    """New axes of length 1 at the given places of the result.
+    """Inserts axes of length 1 at the given positions of the result.
 
     >>> import autograd_mini as ag
     >>> ag.expand_dims([1.0, 2.0], 0).shape
@@ -205,7 +205,7 @@ def expand_dims(x: TensorLike, axis: int | tuple[int, ...]) -> Tensor:
 
 @implements(np.squeeze)
 def squeeze(x: TensorLike, axis: Axis = None) -> Tensor:
-    """Without axes of length 1: all of them, or those named (ValueError where one is longer).
+    """Removes axes of length 1: all of them, or the given ones (ValueError if one is longer).
 
     >>> import autograd_mini as ag
     >>> ag.squeeze(ag.Tensor([[1.0, 2.0]])).shape
@@ -220,7 +220,7 @@ def squeeze(x: TensorLike, axis: Axis = None) -> Tensor:
 
 
 def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Axes `start_dim` to `end_dim`, both included, joined into one.
+    """Joins axes `start_dim` to `end_dim`, both included, into one.
 
     >>> import autograd_mini as ag
     >>> ag.flatten(ag.Tensor([[[1.0], [2.0]]]), 1).shape
@@ -238,7 +238,7 @@ def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @implements(np.ravel)
 def ravel(x: TensorLike) -> Tensor:
-    """All elements in one axis.
+    """Flattens `x` to one axis.
 
     >>> import autograd_mini as ag
     >>> ag.ravel([[1.0], [2.0]])
@@ -271,7 +271,7 @@ _CONCATENATE = Primitive(
 
 @implements(np.concatenate)
 def concatenate(tensors: Any, axis: int = 0) -> Tensor:
-    """Tensors joined along an existing axis; their other lengths must agree.
+    """Joins tensors along an existing axis; their other lengths must agree.
 
     >>> import autograd_mini as ag
     >>> ag.concatenate([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])])
@@ -285,7 +285,7 @@ def concatenate(tensors: Any, axis: int = 0) -> Tensor:
 
 @implements(np.stack)
 def stack(tensors: Any, axis: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new axis.
+    """Joins tensors of one shape along a new axis.
 
     >>> import autograd_mini as ag
     >>> ag.stack([ag.Tensor(1.0), ag.Tensor(2.0)])
@@ -308,7 +308,7 @@ def _several(name: str, tensors: Any) -> list[Any]:
 
 
 def astype(x: TensorLike, dtype: Any) -> Tensor:
-    """`x` in another dtype, recorded: the gradient comes back in x's own. The same tensor where nothing changes.
+    """Converts `x` to another dtype; its gradient has x's dtype. Returns the same tensor if the dtype is the same.
 
     >>> import autograd_mini as ag
     >>> ag.astype([1, 2], "float64")
@@ -331,7 +331,7 @@ _COPY = Primitive(
 
 @implements(np.copy)
 def copy(x: TensorLike) -> Tensor:
-    """The same values on memory of their own, recorded.
+    """Copies the values to new memory, as a recorded operation.
 
     >>> import autograd_mini as ag
     >>> ag.copy([1.0])

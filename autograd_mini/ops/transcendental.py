@@ -1,4 +1,4 @@
-"""Exponentials, logarithms, trigonometric and hyperbolic functions, and erf: rows as in `elementwise.py`."""
+"""Exponentials, logarithms, trigonometric and hyperbolic functions, and erf, one row each as in `elementwise.py`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ log1p = unary(
 
 
 def _weight(xp: Any, a: Any, b: Any, unit: float) -> Any:
-    """eᵃ / (eᵃ + eᵇ) for exponentials of base e^unit: ½ where both are inf, and 0 where both are −inf."""
+    """eᵃ / (eᵃ + eᵇ) for exponentials of base e^unit: ½ if both are inf, 0 if both are −inf."""
     same = (a == b) & xp.isinf(a)
     gap = xp.where(same, 0.0, (a - b) * unit)
     return xp.where(same & (a < 0), 0.0, xp.sigmoid(gap))
@@ -109,7 +109,7 @@ def _xlogy(x: Array, y: Array, out: Array | None = None) -> Any:
 xlogy = binary(
     _xlogy, formula="x ln y", derivative=("ln y", "x/y"),
     vjp=(lambda xp, g, z, x, y: g * xp.log(xp.where((x == 0) & (y <= 0), 1.0, y)), lambda xp, g, z, x, y: g * x / y),
-    text="x ln y, and 0 where x is 0", example=(2.0, 1.0, 0.0), float_only=True, kink="at (0, 0): 0 by x, nan by y",
+    text="x ln y, and 0 where x is 0", example=(2.0, 1.0, 0.0), float_only=True, kink="at (0, 0): 0 for x, nan for y",
 )  # fmt: skip
 
 # -- trigonometry ----------------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ _ERF_BELOW = (
 
 
 def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
-    """Σ cₖ xᵏ by Horner's rule, with one array as workspace."""
+    """Σ cₖ xᵏ with Horner's rule, with one array as workspace."""
     *rest, last = coefficients
     total = np.full_like(x, last)
     for c in reversed(rest):

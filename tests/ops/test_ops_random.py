@@ -1,4 +1,4 @@
-"""Draws come from one seeded stream, in the right distribution, independent, and anew at every run of a kernel."""
+"""Draws come from one seeded stream, in the right distribution, independent, and new at every run of a kernel."""
 
 from __future__ import annotations
 

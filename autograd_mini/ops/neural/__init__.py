@@ -1,4 +1,4 @@
 """Primitives of neural networks: activations, softmax, losses, convolution, pooling, resampling and normalization.
 
-Start reading at `activation.py`; `channels.py` holds the memory layout that the image operations share.
+Start reading with `activation.py`; `channels.py` has the memory layout that the image operations share.
 """

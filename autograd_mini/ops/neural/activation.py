@@ -1,4 +1,4 @@
-"""Activations: rows as in `elementwise.py`. `softmax` and `log_softmax`, which fold an axis, are in `softmax_family.py`."""
+"""Activations, one row each as in `elementwise.py`. `softmax` and `log_softmax` are in `softmax.py`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ softsign = unary(
 
 
 def hardtanh(x: TensorLike, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """`clip` to [−1, 1]: the piecewise linear tanh. Slope 0 at both bounds.
+    """`clip` to [−1, 1], a piecewise linear tanh. Slope 0 at both bounds.
 
     >>> import autograd_mini as ag
     >>> ag.hardtanh([-2.0, 0.5, 3.0])
@@ -212,7 +212,7 @@ _SELU = {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}
 
 
 def selu(x: TensorLike) -> Tensor:
-    """Scaled ELU, whose α and scale keep mean 0 and variance 1 from layer to layer (Klambauer et al. 2017, eq. 2).
+    """Scaled ELU; its α and scale keep mean 0 and variance 1 from layer to layer (Klambauer et al. 2017, eq. 2).
 
     Slope 1.0507 at 0.
 
@@ -298,7 +298,7 @@ _GELU = {
 
 
 def gelu(x: TensorLike, approximate: str = "none") -> Tensor:
-    """Gaussian error linear unit x Φ(x), or with `approximate="tanh"` its tanh form (Hendrycks & Gimpel 2016).
+    """Gaussian error linear unit x Φ(x), or its tanh form with `approximate="tanh"` (Hendrycks & Gimpel 2016).
 
     Φ and φ are the distribution function and the density of N(0, 1); the local derivative is Φ(x) + x φ(x).
 

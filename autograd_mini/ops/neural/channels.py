@@ -1,8 +1,8 @@
-"""Images as rows of pixels with their channels innermost, and what is done to each channel: sums, and values that are spread.
+"""Operations per channel on images that are stored as rows of pixels with the channels last: sums and broadcasts.
 
-Convolutions leave (N, C, H, W) in memory as (N, H, W, C). NumPy is slow on runs as short as C, so kernels treat W pixels at
-a time, as a row of a matrix (N · H, W · C). Nothing is copied for that, and a sum over pixels is a matrix product.
-Where kernels are given memory for their results (`out`), it must have the strides that their results have of themselves.
+Convolutions store (N, C, H, W) in memory as (N, H, W, C). NumPy is slow on rows as short as C, so kernels treat W pixels at
+a time, as a row of a matrix (N · H, W · C). This needs no copy, and a sum over pixels is a matrix product.
+If kernels get memory for their results (`out`), it must have the strides of the results without `out`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def placed(result: Array, out: Array | None) -> Array:
-    """A result, in the memory that was given for it, if there is any."""
+    """Copies a result into the memory that was given for it, if any."""
     if out is None:
         return result
     out[...] = result
@@ -44,12 +44,12 @@ def placed(result: Array, out: Array | None) -> Array:
 
 
 def channels_last(x: Array) -> Array:
-    """(N, C, …) as a contiguous (N, …, C) array: a view where the memory lies so already."""
+    """(N, C, …) as a contiguous (N, …, C) array: a view if the memory has this order already."""
     return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
 
 
 def to_rows(x: Array) -> Array:
-    """(N, C, …, W) as contiguous rows (N · …, W · C): a view where the memory lies so already."""
+    """(N, C, …, W) as contiguous rows (N · …, W · C): a view if the memory has this order already."""
     n, channels, *rest = x.shape
     run = channels * (rest[-1] if rest else 1)
     return channels_last(x).reshape(n * math.prod(rest[:-1]), run)
@@ -62,33 +62,33 @@ def from_rows(rows: Array, shape: Shape) -> Array:
 
 
 def column_sums(rows: Array) -> Any:
-    """The sum of each column, by a matrix product with ones: eight times as fast as a reduction."""
+    """Sum of each column, as a matrix product with ones, which is eight times as fast as a reduction."""
     return np.ones(len(rows), rows.dtype).dot(rows)
 
 
 def column_dots(a: Array, b: Array) -> Any:
-    """The sum of a · b over each column, without an array of the products."""
+    """Sum of a · b over each column, without an array of the products."""
     return np.einsum("ij,ij->j", a, b)
 
 
 def fold(sums: Any, channels: int) -> Any:
-    """The sum of each channel, from those of the columns of rows."""
+    """Sum of each channel, from the sums of the columns."""
     return np.add.reduce(sums.reshape(len(sums) // max(channels, 1), channels), axis=0)
 
 
 def total(work: Callable[[slice], Any], rows: Array, cost: float) -> Any:
-    """The sum of `work` over both halves of rows; `cost` is in nanoseconds per element."""
+    """Sum of `work` over both halves of the rows; `cost` is in nanoseconds per element."""
     first, *others = split_work(work, len(rows), rows.size * cost)
     return sum(others, first)
 
 
 def spread(values: Array, rows: Array) -> Array:
-    """A value for each channel, repeated along a row of pixels."""
+    """One value per channel, repeated along a row of pixels."""
     return np.tile(values, rows.shape[1] // max(len(values), 1))
 
 
 def column(xp: Any, values: Any, x: Any) -> Any:
-    """A value for each channel, in the shape that broadcasts against x (N, C, …)."""
+    """One value per channel, in the shape that broadcasts against x (N, C, …)."""
     return xp.reshape(values, shape=(x.shape[1],) + (1,) * (x.ndim - 2))
 
 

@@ -1,8 +1,8 @@
-"""Convolution and its two gradients. Each of the three is linear in both operands, and each one's rules are the other two.
+"""Convolution and its two gradients. All three are linear in both operands, and the rules of each one are the other two.
 
 With x an image, w a weight and y a feature map: `conv2d` x, w → y; `conv_transpose2d` y, w → x; `conv2d_weight` x, y → w.
-Shapes are (N, C, H, W), but results lie in memory as (N, H, W, C): a window's row of pixels is then one run, windows become the
-rows of a matrix by long copies, and a convolution is one matrix product per block of images, small enough to stay in cache.
+Shapes are (N, C, H, W), but results are stored as (N, H, W, C): a window's row of pixels is then contiguous, windows become the
+rows of a matrix in long copies, and a convolution is one matrix product per block of images that fits into the cache.
 Parameters of the primitives: `stride` and `dilation` (h, w), `padding` ((top, bottom), (left, right)), `groups`.
 """
 
@@ -41,7 +41,7 @@ _FEW: Final = 3
 
 
 def windows_out(length: int, kernel: int, stride: int, padding: Pair, dilation: int) -> int:
-    """How many windows fit along an axis (less than 1: none)."""
+    """Returns how many windows fit along an axis (less than 1: none)."""
     return (length + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
 
 
@@ -60,7 +60,7 @@ def _windows(images: Array, out: Pair, kernel: Pair, stride: Pair, dilation: Pai
 
 
 def _room(shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array for windows, with the axes of `_windows`, in the order of memory that lets them be copied in long runs."""
+    """Allocates an array with the axes of `_windows`, in the memory order that allows long copies."""
     if shape[-1] > _FEW:
         return np.empty(shape, dtype)
     return np.empty((shape[0], *shape[4:], *shape[1:4]), dtype).transpose(0, 4, 5, 6, 1, 2, 3)
@@ -69,9 +69,9 @@ def _room(shape: tuple[int, ...], dtype: Any) -> Array:
 def _blocks(
     x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int, least: int
 ) -> Iterator[tuple[slice, Array]]:
-    """The windows of a block of images at a time as a matrix (groups, windows, kh · kw · C / groups), overwritten by the next.
+    """Yields the windows of each block of images as a matrix (groups, windows, kh · kw · C / groups), overwritten by the next.
 
-    `least` is the size of the weight: blocks smaller than that would spend their time on reading it.
+    `least` is the size of the weight: smaller blocks would mostly spend time on reading the weight.
     """
     n, channels, *lengths = x.shape
     depth = channels // groups
@@ -113,7 +113,7 @@ def _grouped(maps: Array, at: slice, groups: int) -> Array:
 
 
 def _cost(windows: int, inner: int, outer: int) -> float:
-    """About the nanoseconds that a core takes to gather windows of `inner` numbers and to multiply each by `outer` filters."""
+    """Estimates the nanoseconds of one core to gather windows of `inner` numbers and multiply each by `outer` filters."""
     return windows * inner * (0.2 + outer / 50)
 
 
@@ -124,7 +124,7 @@ def _add_bias(maps: Array, bias: Array) -> None:
 
 
 def _maps(n: int, size: Iterable[int], channels: int, dtype: Any, out: Array | None) -> Array:
-    """Memory for (N, C, h, w) maps as an array (N, h, w, C): what was given, or new."""
+    """Returns memory for (N, C, h, w) maps as an array (N, h, w, C): the given one, or a new one."""
     return np.empty((n, *size, channels), dtype) if out is None else out.transpose(0, 2, 3, 1)
 
 
@@ -223,7 +223,7 @@ def _conv_transpose2d(
 
 
 def _turned(weight: Array, groups: int) -> Array:
-    """The weight that convolves backwards: input and output channels exchanged, the kernel turned by half a circle."""
+    """The weight of the backward convolution: input and output channels exchanged, the kernel rotated by 180°."""
     out, each, *kernel = weight.shape
     parts = weight[:, :, ::-1, ::-1].reshape(groups, out // groups, each, *kernel)
     return parts.swapaxes(1, 2).reshape(groups * each, out // groups, *kernel)
@@ -232,9 +232,9 @@ def _turned(weight: Array, groups: int) -> Array:
 def _overlap_add(
     y: Array, weight: Array, bias: Array | None, x: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int
 ) -> None:
-    """Every pixel of y times the weight, a window each, added up in x (N, H, W, C) where windows overlap.
+    """Adds the window of each pixel of y (pixel times weight) to x (N, H, W, C); overlapping windows are summed.
 
-    A run of kernel offsets as long as the stride overlaps with nothing and is added in one stroke: 4 × 4, stride 2 takes four.
+    Kernel offsets within one stride do not overlap and are added together: a 4 × 4 kernel with stride 2 takes four additions.
     """
     n, _, *out = y.shape
     each, *kernel = weight.shape[1:]
@@ -320,11 +320,11 @@ Primitive(
 )
 
 
-# -- what users call ----------------------------------------------------------------------------------------------------
+# -- public functions ---------------------------------------------------------------------------------------------------
 
 
 def int_pair(name: str, what: str, value: Any, least: int) -> Pair:
-    """An int, or a pair of them for (h, w), as a pair; ValueError below `least`."""
+    """Converts an int or a pair (h, w) to a pair; raises ValueError for values below `least`."""
     given = (value, value) if hasattr(value, "__index__") else tuple(value)
     if len(given) != 2 or not all(hasattr(v, "__index__") for v in given):
         raise ValueError(f"{name}: {what} must be an int or a pair of ints, got {value!r}")
@@ -334,7 +334,7 @@ def int_pair(name: str, what: str, value: Any, least: int) -> Pair:
 
 
 def _padding(name: str, padding: Any, kernel: Any, stride: Pair, dilation: Pair) -> Padding:
-    """What the user wrote as ((top, bottom), (left, right)); "same" puts the larger part of an odd total behind, as PyTorch."""
+    """Converts `padding` to ((top, bottom), (left, right)); as in PyTorch, "same" puts the larger part of an odd total last."""
     if padding == "valid":
         return (0, 0), (0, 0)
     if padding == "same":
@@ -357,7 +357,7 @@ def _operands(name: str, x: TensorLike, weight: TensorLike, bias: TensorLike | N
 
 
 def _check_channels(name: str, operands: tuple[Tensor, ...], groups: int, needed: int, out: int) -> None:
-    """`needed` input channels and `out` output channels are what the weight asks for."""
+    """Checks that the weight fits to `needed` input channels and `out` output channels."""
     x, weight = (t._data.shape for t in operands[:2])
     if groups < 1 or weight[0] % groups:
         raise ValueError(f"{name}: {weight[0]} filters cannot be split into {groups} groups (weight {weight})")
@@ -381,8 +381,8 @@ def conv2d(
 
     y[o, i, j] = bias[o] + Σ w[o, c, a, b] · x[c, i·stride + a·dilation − padding, j·stride + b·dilation − padding], with
     H′ = ⌊(H + 2 padding − dilation (kh − 1) − 1) / stride⌋ + 1. `padding` is an int, (h, w), "valid" (none) or "same" (H′ = H,
-    for stride 1); outside the image there are zeros. ValueError names the shapes where channels, groups or sizes do not fit.
-    Gradients: by x the transposed convolution of δ with w, by w the correlation of x with δ, by the bias Σ δ.
+    for stride 1); pixels outside the image are 0. Raises ValueError if channels, groups or sizes do not fit.
+    Gradients: for x the transposed convolution of δ with w, for w the correlation of x with δ, for the bias Σ δ.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]])
@@ -443,7 +443,7 @@ def conv_transpose2d(
     """Transposed convolution, the input gradient of `conv2d`: (N, C, H, W), weight (C, O / groups, kh, kw) → (N, O, H′, W′).
 
     H′ = (H − 1) stride − 2 padding + dilation (kh − 1) + 1 + output_padding, where output_padding < stride chooses among the
-    sizes that `conv2d` maps onto H. ValueError names the shapes where channels, groups or sizes do not fit.
+    sizes that `conv2d` maps onto H. Raises ValueError if channels, groups or sizes do not fit.
 
     >>> import autograd_mini as ag
     >>> ag.conv_transpose2d([[[[1.0, 2.0]]]], [[[[1.0, 10.0]]]], stride=(1, 2))

@@ -1,4 +1,4 @@
-"""Losses fused with their softmax or sigmoid, which alone keeps them exact; not reduced."""
+"""Losses combined with their softmax or sigmoid, which keeps them exact; not reduced."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _cross_entropy_backward(p: Array, targets: Array, g: Array, out: Array | Non
 
 
 def _places(chosen: Array, classes: int) -> Any:
-    """Where the chosen class of each row lies among the elements of all rows: a single index is three times as fast as two."""
+    """Returns the flat position of the chosen class of each row: one index is three times as fast as two."""
     return np.arange(0, chosen.size * classes, classes) + chosen
 
 
@@ -90,11 +90,11 @@ Primitive(
 
 
 def softmax_cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
-    """−ln softmax(z)ₜ for every row of `logits` (…, K), which may be of any size: a loss of shape (…), not reduced.
+    """−ln softmax(z)ₜ for every row of `logits` (…, K), however large they are: a loss of shape (…), not reduced.
 
-    In float32 it errs by at most 1e-6, or that times the loss where this is larger than 1.
-    `targets` are integers (…) in [0, K), or probabilities (…, K), for which it is −Σⱼ tⱼ ln softmax(z)ⱼ. ValueError where
-    shapes do not fit, IndexError for a class that does not exist. Gradient: softmax(z) − [j = t].
+    In float32 the error is at most 1e-6, relative to the loss if this is larger than 1.
+    `targets` are integers (…) in [0, K), or probabilities (…, K): −Σⱼ tⱼ ln softmax(z)ⱼ. Gradient: softmax(z) − [j = t].
+    Raises ValueError if shapes do not fit and IndexError for a class outside [0, K).
 
     >>> import autograd_mini as ag
     >>> z = ag.Tensor([[1000.0, 0.0]], requires_grad=True)
@@ -172,8 +172,8 @@ _BCE = Primitive(
 def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike) -> Tensor:
     """−t ln σ(z) − (1 − t) ln(1 − σ(z)), elementwise and not reduced, for logits of any size.
 
-    In float32 it errs by at most 1e-6, or that times the loss where this is larger than 1; σ(z) in the gradient by 1e-7.
-    `targets` in [0, 1] have the shape of `logits`, or are one number for all (ValueError otherwise). Gradient by z: σ(z) − t.
+    In float32 the error is at most 1e-6, relative to the loss if this is larger than 1; that of σ(z) in the gradient is 1e-7.
+    `targets` in [0, 1] have the shape of `logits`, or are one number (else ValueError). Gradient with respect to z: σ(z) − t.
 
     >>> import autograd_mini as ag
     >>> ag.binary_cross_entropy_with_logits([1000.0, -1000.0], [1.0, 1.0])

@@ -1,6 +1,6 @@
 """Normalisation to mean 0 and variance 1: over the batch for each channel, or over the features for each example.
 
-Batch normalisation is one primitive, since written out it would read and write the batch three times as often. With the mean m
+Batch normalisation is one primitive; in operations it would read and write the batch three times as often. With the mean m
 over a channel and x̂ = (x − μ) / √(σ² + ε), its gradient is a projection that is its own transpose:
 
     ∂L/∂x = s · (g − m(g) − x̂ · m(g x̂)),  s = γ / √(σ² + ε);   ∂L/∂γ = Σ g x̂;   ∂L/∂β = Σ g
@@ -82,7 +82,7 @@ def _batch_norm_backward(
 
 
 def _total(parts: list[Any]) -> Any:
-    """The sum of those parts that are there; None where none is."""
+    """Sum of the parts that are not None; None if all are."""
     there = [p for p in parts if p is not None]
     return sum(there[1:], there[0]) if there else None
 
@@ -146,11 +146,11 @@ Primitive(
     outputs=3,
 )  # fmt: skip
 
-# -- what users call -----------------------------------------------------------------------------------------------------------
+# -- public functions ----------------------------------------------------------------------------------------------------------
 
 
 def _affine(name: str, x: TensorLike, *rest: TensorLike | None) -> tuple[Tensor, ...]:
-    """x (N, C, …) with one tensor (C,) for each of `rest`; the weight and bias, which come last, may be left out."""
+    """Checks x (N, C, …) and one tensor (C,) for each of `rest`; the last two, weight and bias, may be None."""
     image = floating(x)
     shape = image._data.shape
     if len(shape) < 2 or (rest[0] is None and not image._data.size):
@@ -167,10 +167,10 @@ def _affine(name: str, x: TensorLike, *rest: TensorLike | None) -> tuple[Tensor,
 def batch_norm(
     x: TensorLike, weight: TensorLike | None = None, bias: TensorLike | None = None, eps: float = 1e-5
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalises each channel by its mean and variance over the batch; gives (y, mean, variance).
+    """Normalises each channel by its mean and variance over the batch; returns (y, mean, variance).
 
-    y = γ (x − μ) / √(σ² + ε) + β for x of shape (N, C), (N, C, L) or (N, C, H, W) and γ, β of shape (C,), 1 and 0 unless given;
-    σ² is the biased variance (ddof 0). ValueError for other shapes and an empty batch. Ioffe & Szegedy 2015, Algorithm 1.
+    y = γ (x − μ) / √(σ² + ε) + β for x of shape (N, C), (N, C, L) or (N, C, H, W); γ, β have shape (C,) and default to 1, 0;
+    σ² is the biased variance (ddof 0). Raises ValueError for other shapes or an empty batch. Ioffe & Szegedy 2015, Algorithm 1.
     Gradients: ∂L/∂x = γ/√(σ² + ε) · (δ − m(δ) − x̂ m(δ x̂)), ∂L/∂γ = Σ δ x̂, ∂L/∂β = Σ δ.
 
     >>> import autograd_mini as ag
@@ -191,7 +191,7 @@ def batch_norm_inference(
     bias: TensorLike | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """`batch_norm` by given statistics: γ (x − mean) / √(var + ε) + β, with everything but x of shape (C,).
+    """`batch_norm` with given statistics: γ (x − mean) / √(var + ε) + β; all operands except x have shape (C,).
 
     >>> import autograd_mini as ag
     >>> ag.batch_norm_inference([[1.0], [3.0]], [1.0], [4.0], eps=0).tolist()
@@ -210,9 +210,9 @@ def layer_norm(
     bias: TensorLike | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalises each example over its last axes, whose lengths are `normalized_shape`: γ (x − μ) / √(σ² + ε) + β.
+    """Normalises each example over its last axes, of lengths `normalized_shape`: γ (x − μ) / √(σ² + ε) + β.
 
-    γ and β have that shape, and are 1 and 0 unless given; σ² is the biased variance. ValueError where shapes differ.
+    γ and β have that shape and default to 1 and 0; σ² is the biased variance. Raises ValueError if shapes differ.
     Ba, Kiros & Hinton 2016, equation 4.
 
     >>> import autograd_mini as ag

@@ -1,4 +1,4 @@
-"""Pooling: the largest or the mean pixel of every window. Images are (N, C, H, W), and results keep their layout in memory."""
+"""Pooling: the largest or the mean pixel of every window. Images are (N, C, H, W); results have the same memory layout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PIXEL: Final = 0.5
 
 
 def _framed(like: Array, shape: tuple[int, ...], padding: Padding, dtype: Any) -> tuple[Array, Array]:
-    """An unfilled array for images of `shape` in a frame, laid out as `like`; and the part of it inside the frame."""
+    """Allocates images of `shape` with padding, in the layout of `like`; returns them and their part without padding."""
     n, c, *lengths = shape
     frame = (n, c, *(m + sum(p) for m, p in zip(lengths, padding, strict=True)))
     whole = np.empty_like(like, dtype, shape=frame)
@@ -38,7 +38,7 @@ def _framed(like: Array, shape: tuple[int, ...], padding: Padding, dtype: Any) -
 
 
 def _offsets(images: Array, out: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Iterator[Array]:
-    """For each place in the kernel, in row-major order, the pixels that lie there in all windows: views (N, C, h, w)."""
+    """Yields, for each kernel position in row-major order, the pixels there in all windows: views (N, C, h, w)."""
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             down, across = (
@@ -137,7 +137,7 @@ _MAX_POOL = Primitive(
     (_max_pool_rule,),
     formula="max of a window",
     derivative=("1 at the maximum, else 0",),
-    kink="of equal pixels the first takes the gradient",
+    kink="the first of equal pixels gets the gradient",
     outputs=2,
 )
 Primitive(
@@ -158,7 +158,7 @@ Primitive(
 )
 
 
-# -- what users call ----------------------------------------------------------------------------------------------------
+# -- public functions ---------------------------------------------------------------------------------------------------
 
 
 def _image(name: str, x: TensorLike) -> Tensor:
@@ -171,7 +171,7 @@ def _image(name: str, x: TensorLike) -> Tensor:
 def _fit(
     name: str, shape: tuple[int, ...], kernel: Pair, stride: Any, padding: Any, dilation: Pair, ceil_mode: bool
 ) -> tuple[Pair, Padding, Pair]:
-    """Stride, padding around the image and output size; with `ceil_mode` the padding behind reaches as far as the windows."""
+    """Returns stride, padding and output size; with `ceil_mode`, the padding at the end reaches as far as the windows."""
     step = kernel if stride is None else int_pair(name, "stride", stride, 1)
     before = int_pair(name, "padding", padding, 0)
     around, out = [], []
@@ -203,8 +203,8 @@ def max_pool2d(
     """The largest pixel of every window: (N, C, H, W) → (N, C, H′, W′).
 
     H′ = ⌊(H + 2 padding − dilation (k − 1) − 1) / stride⌋ + 1. `stride` defaults to `kernel_size`; padding is −∞;
-    `ceil_mode` rounds H′ up, with windows that reach beyond the border. Of equal pixels the first in row-major order takes
-    the gradient. ValueError where no window fits.
+    `ceil_mode` rounds H′ up, so windows may reach beyond the border. If pixels are equal, the first in row-major order gets
+    the gradient. Raises ValueError if no window fits.
 
     >>> import autograd_mini as ag
     >>> ag.max_pool2d([[[[1.0, 2.0], [4.0, 3.0]]]], 2)
@@ -226,8 +226,8 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean pixel of every window: (N, C, H, W) → (N, C, H′, W′), with H′ as in `max_pool2d`.
 
-    Padding counts as zeros, or not at all without `count_include_pad`; what `ceil_mode` adds beyond it never counts, as in
-    PyTorch. ValueError where no window fits.
+    Padding counts as zeros, or not at all without `count_include_pad`; pixels that `ceil_mode` adds never count, as in
+    PyTorch. Raises ValueError if no window fits.
 
     >>> import autograd_mini as ag
     >>> ag.avg_pool2d([[[[1.0, 2.0], [4.0, 3.0]]]], 2)
@@ -244,7 +244,7 @@ def avg_pool2d(
 
 
 def adaptive_avg_pool2d(x: TensorLike, output_size: int | Pair) -> Tensor:
-    """Means over a grid of `output_size` (h, w) windows that cover the image evenly: (N, C, H, W) → (N, C, h, w).
+    """Means of `output_size` (h, w) windows that cover the image evenly: (N, C, H, W) → (N, C, h, w).
 
     Window i spans ⌊i H / h⌋ … ⌈(i + 1) H / h⌉ − 1, as in PyTorch. Size 1 is the mean of the whole image.
 

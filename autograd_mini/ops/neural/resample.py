@@ -1,7 +1,7 @@
-"""Linear maps of images that treat rows and columns separately: a small matrix for each axis averages or interpolates.
+"""Linear maps of images that treat rows and columns separately: one small matrix per axis averages or interpolates.
 
-A map is named by a tuple, (kind, length, out, …), from which its matrix (out, length) is made once. The gradient is the same
-pair of matrices, transposed. A nan or inf spreads along its row and column, since every pixel meets every entry.
+A map has a name, the tuple (kind, length, out, …), from which its matrix (out, length) is computed once. The gradient uses
+the transposed matrices. A nan or inf spreads along its row and column, because the product includes every pixel.
 """
 
 from __future__ import annotations
@@ -116,10 +116,10 @@ def upsample(
 ) -> Tensor:
     """Images (N, C, H, W) resized by `scale_factor` (a number, or one for each axis), to ⌊scale · H⌋, or to `size` (h, w).
 
-    The source of output pixel i, clamped to [0, H − 1], goes by `mode`: "nearest" ⌊i / scale⌋; "bilinear" (i + ½) / scale − ½,
-    or i (H − 1) / (h − 1) with `align_corners`; "asymmetric" i / scale, interpolated as well: for scale 2 the originals stand
-    at even places and the last is repeated at the border. The gradient is the transposed map. ValueError for an unknown mode,
-    or unless exactly one of `scale_factor` and `size` is given.
+    The source of output pixel i, clamped to [0, H − 1], follows `mode`: "nearest" ⌊i / scale⌋; "bilinear" (i + ½) / scale − ½,
+    or i (H − 1) / (h − 1) with `align_corners`; "asymmetric" i / scale, interpolated too: for scale 2 the originals are at
+    even positions and the last one is repeated at the border. The gradient is the transposed map. Raises ValueError for an
+    unknown mode, or unless exactly one of `scale_factor` and `size` is given.
 
     >>> import autograd_mini as ag
     >>> ag.upsample([[[[1.0, 3.0]]]], (1, 2), mode="asymmetric")

@@ -78,7 +78,7 @@ _LOG_SOFTMAX = Primitive(
 
 
 def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """ln Σ eˣ along `axis`, finite for x = ±1000. Local derivative: softmax(x), and 0 where every x is −inf.
+    """ln Σ eˣ along `axis`, finite for x = ±1000. Local derivative: softmax(x), or 0 if every x is −inf.
 
     >>> import autograd_mini as ag
     >>> round(ag.logsumexp([1000.0, 1000.0]).item(), 3)
