@@ -58,10 +58,12 @@ from .losses.supervised import (
     nll_loss,
     smooth_l1_loss,
 )
-from .module import Buffer, Module, Parameter
+from .module import Buffer, Module, Parameter, evaluation
+from .optim.adagrad import Adadelta, Adagrad, RMSprop
 from .optim.adam import Adam, AdamW, NAdam
 from .optim.averaging import EMA, HistoricalAverage
 from .optim.clip_grad import clip_grad_norm, clip_grad_value
+from .optim.ftrl import FTRL
 from .optim.lr_scheduler import (
     CosineAnnealingLR,
     ExponentialLR,
@@ -73,7 +75,7 @@ from .optim.lr_scheduler import (
     StepLR,
 )
 from .optim.optimizer import Optimizer
-from .optim.optimizers import FTRL, SGD, Adadelta, Adagrad, RMSprop
+from .optim.sgd import SGD
 from .optim.wrappers import SAM, SwitchOptimizer
 from .serialize import load, load_metadata, save
 from .summary import Summary, summary
@@ -168,6 +170,7 @@ __all__ = [
     "cross_entropy",
     "data",
     "data_dependent_init",
+    "evaluation",
     "feature_matching_loss",
     "gaussian_nll_loss",
     "generated_loss",

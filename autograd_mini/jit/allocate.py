@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from ..memory.arena import base_of
+from ..memory.flat_group import FlatGroup
 from ..tensor import Array, Tensor, leaf
 from .trace import Call, Value
-from .update_fusion import Run
 
 _ALIGNED: Final = 64  # bytes: a cache line, and a vector register
 
@@ -28,18 +28,18 @@ class Pool:
         self._left: dict[Any, KeptGradient] = {}
 
     def gradient(self, tensor: Tensor, like: Array) -> Array:
-        """The array in which plans leave the gradient of a tensor, unless it belongs to a run."""
+        """The array in which plans leave the gradient of a tensor, unless it is part of a flat gradient."""
         key = id(tensor), _layout(like)
         if key not in self.gradients:
             self.gradients[key] = _laid_out(_raw(_extent(like)), like)
         return self.gradients[key]
 
-    def flat(self, run: Run) -> Array:
-        """One array for the gradients of a run of parameters, in which each has the place that the parameter has in its."""
-        places = tuple((place.start, place.stop) for place in run.places)
-        key = tuple(id(call.inputs[0].tensor) for call in run.calls), places, run.storage.dtype
+    def flat_gradient(self, group: FlatGroup) -> Array:
+        """Returns the array in which plans leave the gradients of a flat group."""
+        slices = tuple((part.start, part.stop) for part in group.slices)
+        key = tuple(id(update.parameter) for update in group.updates), slices, group.storage.dtype
         if key not in self.gradients:
-            self.gradients[key] = np.ones(run.storage.shape, run.storage.dtype)  # of the padding, too: 0 could make 0/0 there
+            self.gradients[key] = group.new_gradient()
         return self.gradients[key]
 
     def left(self, array: Array) -> KeptGradient:
@@ -85,7 +85,7 @@ class Memory:
     Calls come in groups. In a group two threads may be at different calls, each on rows of its own, so there a buffer serves
     again only for a result of the same layout: its rows lie where the former's lay. A kernel that cannot write into given
     memory, and results that leave the plan, get none: they are new in each run. `gradients` are the values that tensors keep as
-    `.grad`; `homes` has the places of those that belong to runs.
+    `.grad`; `homes` has the places of those that are part of a flat gradient.
     """
 
     def __init__(

@@ -28,12 +28,12 @@ from ..tensor import Array, leaf
 from . import report as table
 from . import scalar_fusion as scalars
 from . import tiling as halves
-from . import update_fusion as runs
 from .allocate import Memory, Pool
 from .emit import bound
 from .report import Entry, Row
 from .tiling import RowBlock, tile_rows, tiles
 from .trace import ASSIGN, Call, Trace, Value
+from .update_fusion import fuse_updates
 
 Sinks: TypeAlias = "list[tuple[list[Any], int]]"
 Step: TypeAlias = "tuple[Callable[..., Any], Sequence[Any], Sinks | None]"
@@ -73,13 +73,14 @@ class Plan:
             calls = scalars.compiled(calls, leaving)
         # Where gradients are added to those of an earlier run, they are new each time: the earlier ones are still read.
         kept = [] if trace.initial_grads else left
-        self._runs = {run.calls[0]: run for run in runs.find(calls, {value: tensor for tensor, value in kept})}
-        self._flat = {call: pool.flat(run) for call, run in self._runs.items()}
+        fused = fuse_updates(calls, {value: tensor for tensor, value in kept})
+        self._fused = {update.calls[0]: update for update in fused}
+        self._flat_gradients = {update.calls[0]: pool.flat_gradient(update.group) for update in fused}
         homes: dict[Value, Array] = {}
-        for first, run in self._runs.items():
-            for call, place in zip(run.calls, run.places, strict=True):
+        for first, update in self._fused.items():
+            for call, part in zip(update.calls, update.group.slices, strict=True):
                 owner = call.inputs[1].owner
-                homes.setdefault(owner, self._flat[first][place].reshape(owner.array.shape))
+                homes.setdefault(owner, self._flat_gradients[first][part].reshape(owner.array.shape))
         parts = halves.arranged(calls, exact)
         self._memory = Memory([_members(part) for part in parts], leaving, kept, homes, pool)
         self._views: dict[Value, Array] = {}
@@ -201,16 +202,14 @@ class Plan:
         return self._memory.places.get(value, self._views.get(value))
 
     def _emit(self, call: Call) -> None:
-        run = self._runs.get(call)
-        if run is not None:
-            moves = [c.params["move"] for c in run.calls]
-            step = moves[0].joined(moves, run.places)
-            if step is not None:
-                for update, place in zip(run.calls, run.places, strict=True):
-                    self._bring(update.inputs[1], self._flat[call][place])
-                self.steps.append((step, [run.storage, self._flat[call]], None))
-                self.rows.append(Row(call, joined=tuple(run.calls[1:])))
-                self._done.update(run.calls)
+        fused = self._fused.get(call)
+        if fused is not None:
+            gradient = self._flat_gradients[call]
+            for update, part in zip(fused.calls, fused.group.slices, strict=True):
+                self._bring(update.inputs[1], gradient[part])
+            self.steps.append((fused.group, [fused.group.storage, gradient], None))
+            self.rows.append(Row(call, fused=tuple(fused.calls[1:])))
+            self._done.update(fused.calls)
         if call in self._done:
             return
         kernel, outs = call.primitive.kernel, call.outs
@@ -232,7 +231,7 @@ class Plan:
         self.rows.append(Row(call, tuple(self._memory.labels.get(v, "new" if v.owner is v else "view") for v in outs)))
 
     def _bring(self, gradient: Value, place: Array) -> None:
-        """Copies the gradient of a member of a run to its place, unless its kernel writes it there itself."""
+        """Copies the gradient of a member of a flat group to its place, unless its kernel writes it there itself."""
         lies = self._memory.places.get(gradient.owner)
         if lies is not None and lies.ctypes.data == place.ctypes.data:
             return

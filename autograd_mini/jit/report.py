@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from ..tensor import Array, Shape
-from ..tools.text_table import align_columns, format_count, format_number, html_table
+from ..tensor import Shape
+from ..tools.text_table import format_count, format_number, format_table, html_table
 from .allocate import Pool
 from .trace import Call
 
@@ -19,18 +18,18 @@ SHOWN: Final = 400  # steps of a plan that is printed
 class Row(NamedTuple):
     """A step as people read it: a call, where each of its results lies, and the calls that are made together with it.
 
-    `joined` are other updates, made on one flat array; `block` the further calls that two threads do by halves.
+    `fused` are the other updates of a flat group; `block` the further calls that two threads do by halves.
     """
 
     call: Call
     places: tuple[str, ...] = ()
-    joined: tuple[Call, ...] = ()
+    fused: tuple[Call, ...] = ()
     block: tuple[Call, ...] = ()
 
     @property
     def calls(self) -> tuple[Call, ...]:
         """All the calls that the step makes."""
-        return self.call, *self.joined, *self.block
+        return self.call, *self.fused, *self.block
 
     @property
     def parts(self) -> tuple[Row, ...]:
@@ -46,16 +45,16 @@ class Row(NamedTuple):
     @property
     def memory(self) -> str:
         """Where the results lie, as in `Entry`."""
-        if self.joined:
-            return f"write of {1 + len(self.joined)} parameters"
+        if self.fused:
+            return f"write of {1 + len(self.fused)} parameters"
         if self.block:
             return f"{1 + len(self.block)} calls in halves"
         return ", ".join(self.places) or "write"
 
     @property
     def shapes(self) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
-        """Those of operands and of results. What is joined is one flat array."""
-        if self.joined:
+        """Those of operands and of results. A flat group has one flat array."""
+        if self.fused:
             return tuple((sum(v.array.size for v in place),) for place in zip(*(c.inputs for c in self.calls), strict=True)), ()
         return tuple(v.array.shape for v in self.call.inputs), tuple(v.array.shape for v in self.calls[-1].outs)
 
@@ -72,8 +71,9 @@ class Row(NamedTuple):
 
     @property
     def flops(self) -> int:
-        """Floating-point operations, by `FLOPS`."""
-        return sum(map(_flops, self.calls))
+        """Floating-point operations, as the records of the primitives count them."""
+        arrays = (([v.array for v in call.inputs], [v.array for v in call.outs]) for call in self.calls)
+        return sum(call.primitive.count_flops(*both, call.params) for call, both in zip(self.calls, arrays, strict=True))
 
 
 class Entry(NamedTuple):
@@ -93,41 +93,6 @@ class Entry(NamedTuple):
     flops: int
     milliseconds: float | None = None
     parts: tuple[Entry, ...] = ()
-
-
-def _taps(maps: Array, weight: Array) -> int:
-    """Of a convolution and its gradients: each number of the feature map meets every weight of its channel."""
-    return 2 * maps.size * weight.size // max(len(weight), 1)
-
-
-def _einsum(inputs: Sequence[Array], outputs: Sequence[Array], params: Any) -> int:
-    names = params["subscripts"].partition("->")[0].split(",")
-    sizes = {letter: n for axes, x in zip(names, inputs, strict=True) for letter, n in zip(axes, x.shape, strict=True)}
-    return len(inputs) * math.prod(sizes.values())
-
-
-FLOPS: Final[dict[str, Callable[[Sequence[Array], Sequence[Array], Any], int]]] = {
-    "matmul": lambda ins, outs, _: 2 * outs[0].size * ins[0].shape[-1],
-    "linear": lambda ins, outs, _: outs[0].size * (2 * ins[0].shape[-1] + (len(ins) > 2)),
-    "conv2d": lambda ins, outs, _: _taps(outs[0], ins[1]) + outs[0].size * (len(ins) > 2),
-    "conv_transpose2d": lambda ins, outs, _: _taps(ins[0], ins[1]),
-    "conv2d_weight": lambda ins, outs, _: _taps(ins[1], outs[0]),
-    "einsum": _einsum,
-    "program": lambda ins, outs, params: params["count"],
-    **dict.fromkeys(("copy", "cast", "assign", "concatenate", "embedding", "pad", "roll"), lambda *_: 0),
-}
-"""Those of a primitive, from its operands, results and parameters, by name; products and sums count as two.
-
-Of others: none for a view, otherwise one for each element of the largest array, which is that of the result of an elementwise
-operation and that of the operand of a reduction.
-"""
-
-
-def _flops(call: Call) -> int:
-    inputs, outputs = [v.array for v in call.inputs], [v.array for v in call.outs]
-    if call.primitive.name in FLOPS:
-        return FLOPS[call.primitive.name](inputs, outputs, call.params)
-    return 0 if call.primitive.view else max((a.size for a in (*inputs, *outputs)), default=0)
 
 
 def entries(rows: Sequence[Row], times: Sequence[Sequence[int]] | None) -> list[Entry]:
@@ -155,7 +120,7 @@ def cells(found: Sequence[Entry]) -> list[tuple[str, ...]]:
 
 def written(found: Sequence[Entry], pool: Pool) -> str:
     """The table as text, and a line on memory below it."""
-    return f"{align_columns(HEAD, cells(found), LEFT)}\n{_held(pool)}"
+    return f"{format_table(HEAD, cells(found), LEFT)}\n{_held(pool)}"
 
 
 def page(found: Sequence[Entry], pool: Pool) -> str:

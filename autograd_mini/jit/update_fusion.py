@@ -1,8 +1,7 @@
-"""Runs: updates of parameters that lie one after the other in memory, made as a single update of one flat array.
+"""Update fusion: the updates of adjacent parameters become one update of a flat array, a `FlatGroup`.
 
-A call can be joined with others where its primitive's parameter `move` knows how: `move.key` tells who belongs together (None:
-nobody), and `move.joined(moves, places)` gives the function that moves them all, on flat arrays in which each has its place
-(or None where that cannot be done).
+An update takes part if its operands are a parameter and the gradient that the parameter keeps. The plan then lets the kernels
+write these gradients into the group's flat gradient.
 """
 
 from __future__ import annotations
@@ -11,38 +10,39 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ..memory.arena import contiguous_runs
-from ..tensor import Array, Tensor
+from ..memory.flat_group import FlatGroup, ParamUpdate, find_groups
+from ..tensor import Tensor
 from .trace import Call, Value
 
 
-class Run(NamedTuple):
-    """Neighbouring updates; `places` are where each parameter lies in the flat `storage`."""
+class FusedUpdate(NamedTuple):
+    """Calls that `group` replaces, in its order."""
 
     calls: list[Call]
-    places: list[slice]
-    storage: Array
+    group: FlatGroup
 
 
-def find(calls: Sequence[Call], gradients: Mapping[Value, Tensor]) -> list[Run]:
-    """The runs among the calls whose second operand is the gradient that the first one keeps, and nothing else."""
-    found = []
-    for _, together in groupby(calls, key=_key):
-        fit = [call for call in together if _joinable(call, gradients)]
-        for numbers, places, storage in contiguous_runs([call.inputs[0].array for call in fit]):
-            found.append(Run([fit[i] for i in numbers], places, storage))
-    return found
+def fuse_updates(calls: Sequence[Call], gradients: Mapping[Value, Tensor]) -> list[FusedUpdate]:
+    """Returns the fused updates among the calls; `gradients` says which tensor keeps a value as its gradient."""
+    fused = []
+    for _, equal_keys in groupby(calls, key=_fusion_key):
+        fusible = [call for call in equal_keys if _is_fusible(call, gradients)]
+        updates, arrays = [call.params["function"] for call in fusible], [call.inputs[0].array for call in fusible]
+        for group in find_groups(updates, arrays):
+            fused.append(FusedUpdate([fusible[i] for i in group.indices], group))
+    return fused
 
 
-def _key(call: Call) -> Any:
-    key = getattr(call.params.get("move"), "key", None)
-    return call if key is None else key
+def _fusion_key(call: Call) -> Any:
+    """The key of an update that can be fused; a key of its own, the call itself, for every other call."""
+    update = call.params.get("function")
+    return update.fusion_key or call if isinstance(update, ParamUpdate) else call
 
 
-def _joinable(call: Call, gradients: Mapping[Value, Tensor]) -> bool:
-    if _key(call) is call or len(call.inputs) != 2:
+def _is_fusible(call: Call, gradients: Mapping[Value, Tensor]) -> bool:
+    if _fusion_key(call) is call or len(call.inputs) != 2:
         return False
     p, g = call.inputs
-    arrays = p.array, g.array, g.owner.array  # of which the last two are one, in two shapes at most
-    alike = all(a.size == p.array.size and a.dtype == p.array.dtype and a.flags.c_contiguous for a in arrays)
-    return alike and g.owner.source == "call" and gradients.get(g) is p.tensor
+    arrays = p.array, g.array, g.owner.array  # the last two are the same memory, perhaps in two shapes
+    same_layout = all(a.size == p.array.size and a.dtype == p.array.dtype and a.flags.c_contiguous for a in arrays)
+    return same_layout and g.owner.source == "call" and gradients.get(g) is p.tensor

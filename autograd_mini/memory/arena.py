@@ -6,8 +6,7 @@ So an optimizer can move many of them as one array.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,63 +82,6 @@ def allocate_like(array: NDArray[Any], like: NDArray[Any], mirrors: dict[int, tu
     padding = -like.nbytes % ALIGNED // like.itemsize
     np.ndarray((padding,), like.dtype, mirrors[id(piece)][1], offset + like.nbytes)[...] = place.flat[-1]
     return place
-
-
-class ContiguousRun(NamedTuple):
-    """Arrays that lie one after the other: their numbers, and where each lies in `storage`, their memory as one flat array."""
-
-    numbers: range
-    places: list[slice]
-    storage: NDArray[Any]
-
-
-def contiguous_runs(arrays: Sequence[NDArray[Any]]) -> list[ContiguousRun]:
-    """The stretches of two and more among the arrays in which each begins where the one before ends, but for padding.
-
-    >>> import numpy as np
-    >>> from autograd_mini.memory.arena import allocate, contiguous_runs
-    >>> a, b, c = allocate(np.ones(3)), allocate(np.zeros(2)), np.ones(2)
-    >>> [(found.numbers, found.places) for found in contiguous_runs([a, b, c])]
-    [(range(0, 2), [slice(0, 3, None), slice(8, 10, None)])]
-    """
-    found, start = [], 0
-    for stop in range(1, len(arrays) + 1):
-        if stop == len(arrays) or not _adjoin(arrays[stop - 1], arrays[stop]):
-            places = _places(arrays[start:stop])
-            storage = as_flat_view(arrays[start:stop], places) if len(places) > 1 else None
-            if storage is not None:
-                found.append(ContiguousRun(range(start, stop), places, storage))
-            start = stop
-    return found
-
-
-def _adjoin(left: NDArray[Any], right: NDArray[Any]) -> bool:
-    gap = right.ctypes.data - left.ctypes.data - left.nbytes
-    return 0 <= gap < ALIGNED and right.dtype == left.dtype and not gap % right.itemsize
-
-
-def _places(arrays: Sequence[NDArray[Any]]) -> list[slice]:
-    starts = [(a.ctypes.data - arrays[0].ctypes.data) // a.itemsize for a in arrays]
-    return [slice(start, start + a.size) for start, a in zip(starts, arrays, strict=True)]
-
-
-def as_flat_view(parts: Sequence[NDArray[Any]], places: Sequence[slice]) -> NDArray[Any] | None:
-    """The memory of `parts` as one flat array in which each has its place; None where they do not lie so.
-
-    >>> import numpy as np
-    >>> from autograd_mini.memory.arena import as_flat_view
-    >>> whole = np.arange(6.0)
-    >>> as_flat_view([whole[:2], whole[4:]], [slice(0, 2), slice(4, 6)])
-    array([0., 1., 2., 3., 4., 5.])
-    """
-    first = parts[0]
-    base = base_of(first)
-    for part, place in zip(parts, places, strict=True):
-        there = part.ctypes.data - first.ctypes.data == (place.start - places[0].start) * first.itemsize
-        if not (there and base_of(part) is base and part.dtype == first.dtype and part.flags.c_contiguous):
-            return None
-    size = places[-1].stop - places[0].start
-    return np.ndarray((size,), first.dtype, base, first.ctypes.data - base.ctypes.data)
 
 
 def base_of(array: NDArray[Any]) -> NDArray[Any]:

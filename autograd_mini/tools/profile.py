@@ -24,7 +24,7 @@ from ..primitive import Primitive
 from ..state import mode, modes
 from ..tensor import Tensor
 from .atomic_files import atomic_write
-from .text_table import align_columns, format_count, format_number
+from .text_table import format_count, format_number, format_table
 
 Args: TypeAlias = "tuple[tuple[str, Any], ...]"
 
@@ -301,7 +301,7 @@ class Profile:
         sums = [_total(f"{len(rest)} more", rest)] if (rest := rows[len(shown) :]) else []
         whole = _total("total", rows)
         body = [_cells(row, whole) for row in (*shown, *sums, whole)]
-        return align_columns(("operation", "kind", "calls", "self ms", "share", "µs per call", "new bytes"), body)
+        return format_table(("operation", "kind", "calls", "self ms", "share", "µs per call", "new bytes"), body)
 
     def by_module(self) -> str:
         """Returns the rows of modules as text. The milliseconds of a module exclude its submodules, which have their own rows.
@@ -317,7 +317,7 @@ class Profile:
             (row.name or "(none)", row.layer, format_count(row.calls), *map(format_number, row[3:7]), format_count(row.bytes))
             for row in self.module_rows
         ]
-        return align_columns(head, body)
+        return format_table(head, body)
 
     def __repr__(self) -> str:
         return self.table()

@@ -1,4 +1,4 @@
-"""Adam and its kin: steps by a mean of the gradient over the root of a mean of its square."""
+"""Adam and its variants: steps by a mean of the gradient over the root of a mean of its square."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from autograd_mini.memory.flat_group import ParamGroup
 from autograd_mini.tensor import Array
 
-from .joint import Group
-from .optimizer import Optimizer, Params, averaged, decayed, zeros
+from .optimizer import Optimizer, Params, apply_weight_decay, update_mean, zeros
 
 
 class Adam(Optimizer):
     """Adam: m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², w ← w − η m̂ / (√v̂ + ε), with m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ).
 
-    Kingma & Ba 2015, algorithm 1; its defaults are PyTorch's too (TensorFlow's ε is 1e-7). m and v start at 0, so that
-    E[mₜ] = (1 − β₁ᵗ) E[g]: the division undoes this. `weight_decay` λ adds λ w to g, or takes η λ w from w with
-    `decoupled_weight_decay`.
+    Kingma & Ba 2015, algorithm 1, whose defaults are also PyTorch's (TensorFlow's ε is 1e-7). m and v start from 0, so
+    E[mₜ] = (1 − β₁ᵗ) E[g]; the division corrects this bias.
+
+    Parameters
+    ----------
+    params                  tensors, or dicts of parameter groups
+    lr                      learning rate η
+    betas                   decay rates (β₁, β₂) of the means m and v
+    eps                     ε
+    weight_decay            λ: λ w is added to g
+    decoupled_weight_decay  whether η λ w is subtracted from w instead of adding λ w to g
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0, -3.0], requires_grad=True)
@@ -43,10 +51,10 @@ class Adam(Optimizer):
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay})
 
-    def begin(self, parameter: Array, group: Group) -> dict[str, Any]:
+    def init_state(self, parameter: Array, group: ParamGroup) -> dict[str, Any]:
         return {"step": 0, **zeros(parameter, "exp_avg", "exp_avg_sq")}
 
-    def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
+    def update(self, p: Array, g: Array, state: dict[str, Any], group: ParamGroup) -> None:
         state["step"] += 1
         beta1, beta2 = group["betas"]
         root = math.sqrt(1 - beta2 ** state["step"])
@@ -54,25 +62,25 @@ class Adam(Optimizer):
         rate, eps = group["lr"] * root / (1 - beta1 ** state["step"]), group["eps"] * root
 
         def block(w: Array, d: Array, m: Array, v: Array, s: Array, t: Array, _: Array) -> None:
-            d = decayed(w, d, t, group)
+            d = apply_weight_decay(w, d, t, group)
             np.subtract(d, m, s)
             s *= 1 - beta1
             m += s
             np.multiply(d, d, s)
-            averaged(v, s, 1 - beta2, s)
+            update_mean(v, s, 1 - beta2, s)
             np.sqrt(v, s)
             s += eps
             np.divide(m, s, s)
             s *= rate
             w -= s
 
-        self.blockwise(block, p, g, state["exp_avg"], state["exp_avg_sq"])
+        self.run_in_blocks(block, p, g, state["exp_avg"], state["exp_avg_sq"])
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: w ← w − η λ w, and then Adam's step by the bare gradient (Loshchilov & Hutter 2019).
+    """Adam with decoupled weight decay: w ← w − η λ w, then Adam's step by the gradient alone (Loshchilov & Hutter 2019).
 
-    λ is 1e-2 as in PyTorch (TensorFlow's is 4e-3).
+    The parameters are those of `Adam`. The default λ is 1e-2 as in PyTorch (TensorFlow's is 4e-3).
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0], requires_grad=True)
@@ -97,7 +105,16 @@ class AdamW(Adam):
 class NAdam(Optimizer):
     """Adam with Nesterov's momentum: w ← w − η (μₜ₊₁ m / (1 − Π μ₁…ₜ₊₁) + (1 − μₜ) g / (1 − Π μ₁…ₜ)) / (√v̂ + ε) (Dozat 2016).
 
-    μₜ = β₁ (1 − ½ · 0.96^(t ψ)), with ψ = `momentum_decay`; m, v and v̂ as in Adam. TensorFlow's η is 1e-3, its ε 1e-7.
+    μₜ = β₁ (1 − ½ · 0.96^(t ψ)); m, v and v̂ as in Adam. TensorFlow's η is 1e-3, its ε 1e-7.
+
+    Parameters
+    ----------
+    params          tensors, or dicts of parameter groups
+    lr              learning rate η
+    betas           decay rates (β₁, β₂) of the means m and v
+    eps             ε
+    weight_decay    λ: λ w is added to g
+    momentum_decay  ψ
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0], requires_grad=True)
@@ -122,10 +139,10 @@ class NAdam(Optimizer):
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**settings, "momentum_decay": momentum_decay})
 
-    def begin(self, parameter: Array, group: Group) -> dict[str, Any]:
+    def init_state(self, parameter: Array, group: ParamGroup) -> dict[str, Any]:
         return {"step": 0, "mu_product": 1.0, **zeros(parameter, "exp_avg", "exp_avg_sq")}
 
-    def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
+    def update(self, p: Array, g: Array, state: dict[str, Any], group: ParamGroup) -> None:
         state["step"] += 1
         step, lr, (beta1, beta2) = state["step"], group["lr"], group["betas"]
         now, coming = (beta1 * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1))
@@ -135,10 +152,10 @@ class NAdam(Optimizer):
         root = math.sqrt(1 - beta2**step)
 
         def block(w: Array, d: Array, m: Array, v: Array, s: Array, t: Array, u: Array) -> None:
-            d = decayed(w, d, t, group)
-            averaged(m, d, 1 - beta1, s)
+            d = apply_weight_decay(w, d, t, group)
+            update_mean(m, d, 1 - beta1, s)
             np.multiply(d, d, s)
-            averaged(v, s, 1 - beta2, s)
+            update_mean(v, s, 1 - beta2, s)
             np.sqrt(v, s)
             s /= root
             s += group["eps"]
@@ -149,4 +166,4 @@ class NAdam(Optimizer):
             u /= s
             w -= u
 
-        self.blockwise(block, p, g, state["exp_avg"], state["exp_avg_sq"])
+        self.run_in_blocks(block, p, g, state["exp_avg"], state["exp_avg_sq"])

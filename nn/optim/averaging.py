@@ -32,7 +32,7 @@ class _Means:
 
     def update(self) -> None:
         """Takes the parameters, as they are now, into their means: to be called after each step of the optimizer."""
-        apply_effect(UPDATE, tuple(self.parameters), {"move": self._move}, (self, *self.means))
+        apply_effect(UPDATE, tuple(self.parameters), {"function": self._move}, (self, *self.means))
 
     def _move(self, *arrays: Array) -> None:
         self.steps += 1

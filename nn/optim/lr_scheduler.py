@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from autograd_mini.apply import apply_effect
+from autograd_mini.memory.flat_group import ParamGroup
 
-from .joint import Group
 from .optimizer import UPDATE
 
 
@@ -22,7 +22,7 @@ class Stepped(Protocol):
     """What a schedule asks of an optimizer: groups with a learning rate."""
 
     @property
-    def param_groups(self) -> list[Group]: ...
+    def param_groups(self) -> list[ParamGroup]: ...
 
 
 class LRScheduler(ABC):
@@ -48,7 +48,7 @@ class LRScheduler(ABC):
 
     def step(self) -> None:
         """Moves on by one and sets the rate of every group."""
-        apply_effect(UPDATE, (), {"move": self._forward}, (self, *self.optimizer.param_groups))
+        apply_effect(UPDATE, (), {"function": self._forward}, (self, *self.optimizer.param_groups))
 
     def _forward(self) -> None:
         self.steps += 1

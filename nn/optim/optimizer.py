@@ -1,8 +1,8 @@
-"""`Optimizer`: a base that keeps groups and state as PyTorch does. A kind of optimizer is one in-place kernel on it.
+"""`Optimizer`: the base class, with parameter groups and state as in PyTorch. A subclass adds one in-place kernel.
 
-A kernel works on blocks of rows, small enough that a parameter, its gradient and its state stay in cache through all passes; so
-it needs scratch of one block only, whatever the size of the parameter. Storage never moves, and every write is stamped: a
-backward pass through an older use of the parameter raises.
+A kernel works on blocks of rows that are small enough for a parameter, its gradient and its state to stay in the cache through
+all passes. So it needs scratch memory for one block only, whatever the size of the parameter. Parameters never change their
+memory, and every write is counted: a backward pass through an older use of the parameter raises.
 """
 
 from __future__ import annotations
@@ -16,39 +16,42 @@ import numpy as np
 
 from autograd_mini.apply import apply_effect
 from autograd_mini.memory.arena import allocate_like
+from autograd_mini.memory.flat_group import ParamGroup, ParamUpdate
 from autograd_mini.memory.threads import split_work
 from autograd_mini.primitive import Primitive
 from autograd_mini.state import modes, watched
 from autograd_mini.tensor import Array, Tensor, mark_modified
 
-from .joint import Arrangements, Group, Move
+from .eager_step import StepCache
 
-Params: TypeAlias = "Iterable[Tensor] | Iterable[Group]"
+Params: TypeAlias = "Iterable[Tensor] | Iterable[ParamGroup]"
 
 _BLOCK: Final = 1 << 17  # elements; measured best between 2^15 and 2^18, from 10^5 to 10^7 parameters
-_COST: Final = 1.0  # nanoseconds for an element, about: ten passes or so
-_POSITIVE: Final = (0.0, math.inf)
+_COST: Final = 1.0  # nanoseconds per element, about ten passes
+_NON_NEGATIVE: Final = (0.0, math.inf)
 _RANGES: Final[dict[str, tuple[float, float]]] = {
-    **dict.fromkeys(("lr", "momentum", "weight_decay", "eps", "lr_decay", "momentum_decay", "beta", "l1", "l2"), _POSITIVE),
-    "initial_accumulator_value": _POSITIVE,
+    **dict.fromkeys(("lr", "momentum", "weight_decay", "eps", "lr_decay", "momentum_decay", "beta", "l1", "l2"), _NON_NEGATIVE),
+    "initial_accumulator_value": _NON_NEGATIVE,
     **dict.fromkeys(("betas", "alpha", "rho"), (0.0, 1.0)),
 }
-"""Where each hyperparameter must lie: the lower end included, the upper one not."""
+"""The range of each hyperparameter: lower end included, upper end excluded."""
 
-UPDATE: Final = Primitive("update", lambda *arrays, move: move(*arrays), formula="w ← w − η Δ", effect=True, uniform=False)
-"""A step of an optimizer, or of a mean of weights, as a call that a compiled step repeats."""
+UPDATE: Final = Primitive(
+    "update", lambda *arrays, function: function(*arrays), formula="w ← w − η Δ", effect=True, uniform=False
+)  # fmt: skip
+"""An update of a parameter, a mean of weights or a schedule, as a call that a compiled step repeats."""
 
 
 class Optimizer(ABC):
-    """Base of the optimizers, which move parameters by their gradients.
+    """Base of the optimizers, which update parameters by their gradients.
 
-    `params` are tensors, or dicts `{"params": tensors, "lr": …}` that override the defaults for a group. `param_groups` may
-    be changed between steps, as learning-rate schedules do. Parameters without a gradient, and frozen ones, do not move.
-    ValueError for no parameters at all, one that an operation made, one in two groups, a hyperparameter that is unknown or
-    out of its range.
+    `params` are tensors, or dicts `{"params": tensors, "lr": …}` that override the defaults for a group. `param_groups` may be
+    changed between steps, as learning-rate schedules do. Parameters without a gradient and frozen parameters are not updated.
+    Raises ValueError if there are no parameters, if one is the result of an operation or in two groups, or if a hyperparameter
+    is unknown or out of range.
 
-    A subclass gives `begin`, the state of a parameter before its first step, and `update`, the step of one parameter. Where
-    both work element by element it may say so, `elementwise = True`, and parameters side by side are moved as one array.
+    A subclass defines `init_state`, the state of a parameter before its first step, and `update`, the step of one parameter. If
+    both work element by element, it may set `elementwise = True`: parameters that are adjacent in memory are then one array.
 
     >>> from autograd_mini import Tensor, nn
     >>> class SignDescent(nn.Optimizer):
@@ -63,44 +66,44 @@ class Optimizer(ABC):
     """
 
     elementwise = False
-    switchable: ClassVar[Set[str]] = frozenset()
-    """State from 0 that a parameter has once a hyperparameter asked for it, which may be after its first step."""
+    optional_state: ClassVar[Set[str]] = frozenset()
+    """Names of state that starts from 0 once a hyperparameter needs it, which may be after the first step."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """What gives a kernel of its own must say anew whether it works element by element."""
+        """Resets `elementwise` for a subclass that overrides a kernel and does not set it."""
         super().__init_subclass__(**options)
-        if "elementwise" not in vars(cls) and {"begin", "update", "move"} & vars(cls).keys():
+        if "elementwise" not in vars(cls) and {"init_state", "update", "update_parameter"} & vars(cls).keys():
             cls.elementwise = False
 
-    def __init__(self, params: Params, defaults: Group):
+    def __init__(self, params: Params, defaults: ParamGroup):
         self.defaults = defaults
-        self.param_groups: list[Group] = []
+        self.param_groups: list[ParamGroup] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
-        self._arrangements = Arrangements()
-        self._scratches: dict[Any, tuple[Array, ...]] = {}
-        self._mirrors: dict[str, dict[int, tuple[Array, Array]]] = {}
+        self._eager_steps = StepCache()
+        self._scratch_arrays: dict[Any, tuple[Array, ...]] = {}
+        self._state_memory: dict[str, dict[int, tuple[Array, Array]]] = {}
         if isinstance(params, (Tensor, Mapping)):
             raise TypeError(f"{self._name}: params must be an iterable of tensors or of dicts, not one {type(params).__name__}")
-        given = list(params)
-        if not given:
+        groups = list(params)
+        if not groups:
             raise ValueError(f"{self._name}: got no parameters")
-        for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
+        for group in groups if isinstance(groups[0], Mapping) else [{"params": groups}]:
             self.add_param_group(group)  # type: ignore[arg-type]
 
-    # -- what a subclass gives ---------------------------------------------------------------------------------------------
+    # -- what a subclass defines -------------------------------------------------------------------------------------------
 
-    def begin(self, parameter: Array, group: Group) -> dict[str, Any]:
-        """The state of a parameter that has not been stepped yet: arrays of its shape, and numbers."""
+    def init_state(self, parameter: Array, group: ParamGroup) -> dict[str, Any]:
+        """Returns the state of a parameter before its first step: arrays of its shape, and numbers."""
         return {}
 
     @abstractmethod
-    def update(self, p: Array, g: Array, state: dict[str, Any], group: Group) -> None:
-        """Moves the parameter `p` by its gradient `g`, in place, and its state along with it."""
+    def update(self, p: Array, g: Array, state: dict[str, Any], group: ParamGroup) -> None:
+        """Updates the parameter `p` by its gradient `g` in place, and its state too."""
 
     # -- what a training loop calls ----------------------------------------------------------------------------------------
 
     def step(self) -> None:
-        """Moves each parameter that has a gradient.
+        """Updates each parameter that has a gradient.
 
         >>> from autograd_mini import Tensor, nn
         >>> a, b = Tensor(1.0, requires_grad=True), Tensor(1.0, requires_grad=True)
@@ -110,36 +113,37 @@ class Optimizer(ABC):
         >>> a.item(), b.item()
         (0.5, 1.0)
         """
-        for number, group in enumerate(self.param_groups):
+        for index, group in enumerate(self.param_groups):
             if modes.all_default:
-                self._move_all(number, group["params"])
+                self._update_group(index, group["params"])
             else:
-                self._act_all(number, group["params"])
+                self._record_group(index, group["params"])
 
-    def _move_all(self, number: int, params: list[Tensor]) -> None:
-        moving = [p for p in params if p._grad is not None and p._requires_grad]
-        gradients = [p._grad._data for p in moving]  # type: ignore[union-attr]
-        for step in self._arrangements.steps(self, number, moving):
+    def _update_group(self, index: int, params: list[Tensor]) -> None:
+        """Updates the parameters of a group, adjacent ones together."""
+        trained = [p for p in params if p._grad is not None and p._requires_grad]
+        gradients = [p._grad._data for p in trained]  # type: ignore[union-attr]
+        for step in self._eager_steps.steps(self, index, trained):
             step(gradients)
 
-    def _act_all(self, number: int, params: list[Tensor]) -> None:
-        """Moves each parameter by a call that a compiled step repeats."""
+    def _record_group(self, index: int, params: list[Tensor]) -> None:
+        """Updates each parameter of a group by a call that a compiled step repeats."""
         for p in params:
             gradient = p.grad
             if gradient is not None and p.requires_grad:
-                written = p._data, self.state, self.state.get(p, {})
-                apply_effect(UPDATE, (p, gradient), {"move": Move(self, p, number)}, written)
+                writes = p._data, self.state, self.state.get(p, {})
+                apply_effect(UPDATE, (p, gradient), {"function": ParamUpdate(self, p, index)}, writes)
 
-    def move(self, parameter: Tensor, group: Group, p: Array, g: Array) -> None:
-        """Moves one parameter, whose array is `p`, by its gradient."""
+    def update_parameter(self, parameter: Tensor, group: ParamGroup, p: Array, g: Array) -> None:
+        """Updates one parameter, whose array is `p`, by its gradient `g`; the first time, creates its state."""
         state = self.state.get(parameter)
         if state is None:
-            state = self.state[parameter] = self._mirrored(self.begin(p, group), p)
+            state = self.state[parameter] = self._lay_out(self.init_state(p, group), p)
         self.update(p, g, state, group)
         mark_modified(parameter)
 
     def zero_grad(self) -> None:
-        """Forgets the gradients (`grad` becomes None); gradients add up until then.
+        """Sets the gradients to None; without it, `backward` adds to them.
 
         >>> from autograd_mini import Tensor, nn
         >>> a = Tensor(1.0, requires_grad=True)
@@ -148,12 +152,11 @@ class Optimizer(ABC):
         >>> a.grad is None
         True
         """
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
+        for parameter in self._parameters():
+            parameter.grad = None
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """Adds parameters, with hyperparameters of their own where `group` names them; errors as in the constructor.
+        """Adds parameters; hyperparameters in `group` override the defaults. Raises the same errors as the constructor.
 
         >>> from autograd_mini import nn
         >>> optimizer = nn.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
@@ -163,19 +166,20 @@ class Optimizer(ABC):
         """
         params = group.get("params", ())
         unique = list({id(p): p for p in ((params,) if isinstance(params, Tensor) else params)}.values())
-        known = {id(p) for other in self.param_groups for p in other["params"]}
+        known = {id(p) for p in self._parameters()}
         if not unique:
             raise ValueError(f"{self._name}: a group has no parameters")
         for p in unique:
             if not isinstance(p, Tensor):
                 raise TypeError(f"{self._name}: a parameter must be a Tensor, not {type(p).__name__}")
             if not p.is_leaf:
-                raise ValueError(f"{self._name}: can only move leaves, not {p._describe()}")
+                raise ValueError(f"{self._name}: a parameter must be a leaf, got {p._describe()}")
             if id(p) in known:
-                raise ValueError(f"{self._name}: {p._describe()} is in another group already")
+                raise ValueError(f"{self._name}: {p._describe()} is already in another group")
         settings = {key: value for key, value in group.items() if key != "params"}
         if unknown := settings.keys() - self.defaults.keys():
-            raise ValueError(f"{self._name}: knows {', '.join(self.defaults)}, not {', '.join(sorted(unknown))}")
+            names = ", ".join(sorted(unknown))
+            raise ValueError(f"{self._name}: unknown hyperparameter {names}; expected one of: {', '.join(self.defaults)}")
         settings = {**self.defaults, **settings}
         for key in settings.keys() & _RANGES.keys():
             low, high = _RANGES[key]
@@ -191,9 +195,9 @@ class Optimizer(ABC):
     # -- saving ------------------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of state and hyperparameters in PyTorch's form: `{"state": {number: {name: value}}, "param_groups": [...]}`.
+        """Returns a copy of state and settings in PyTorch's form: `{"state": {number: {name: value}}, "param_groups": [...]}`.
 
-        Parameters are numbered in order, through all groups; those that were never stepped have no state.
+        Parameters are numbered in order through all groups. Parameters without a step so far have no state.
 
         >>> from autograd_mini import Tensor, nn
         >>> nn.Adagrad([Tensor([1.0])], lr=0.1).state_dict()["param_groups"]
@@ -209,9 +213,7 @@ class Optimizer(ABC):
         }  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` gave: the same groups of as many parameters of the same shapes, else ValueError.
-
-        Nothing is loaded when anything is wrong.
+        """Loads what `state_dict` returned. Raises ValueError, and loads nothing, if groups or shapes of parameters differ.
 
         >>> from autograd_mini import Tensor, nn
         >>> old, new = (nn.SGD([Tensor([1.0])], lr=lr) for lr in (0.1, 0.2))
@@ -219,48 +221,48 @@ class Optimizer(ABC):
         >>> new.param_groups[0]["lr"]
         0.1
         """
-        groups, sizes = state["param_groups"], [len(group["params"]) for group in self.param_groups]
-        if (given := [len(group["params"]) for group in groups]) != sizes:
-            raise ValueError(f"{self._name}.load_state_dict: expected groups of {sizes} parameters, got {given}")
-        ours = {*self.defaults, "initial_lr"}  # the rate that a schedule started from; PyTorch's own settings stay behind
+        saved_groups, sizes = state["param_groups"], [len(group["params"]) for group in self.param_groups]
+        if (saved_sizes := [len(group["params"]) for group in saved_groups]) != sizes:
+            raise ValueError(f"{self._name}.load_state_dict: expected groups of {sizes} parameters, got {saved_sizes}")
+        names = {*self.defaults, "initial_lr"}  # the start of a schedule; settings that only PyTorch has are ignored
         merged = [
-            {**own, **{key: value for key, value in group.items() if key in ours}}
-            for own, group in zip(self.param_groups, groups, strict=True)
+            {**group, **{key: value for key, value in saved.items() if key in names}}
+            for group, saved in zip(self.param_groups, saved_groups, strict=True)
         ]
         owners = [(p, group) for group in merged for p in group["params"]]
-        stepped = {int(number): values for number, values in state["state"].items()}
-        if unknown := stepped.keys() - set(range(len(owners))):
+        saved_state = {int(number): values for number, values in state["state"].items()}
+        if unknown := saved_state.keys() - set(range(len(owners))):
             raise ValueError(f"{self._name}.load_state_dict: state for unknown parameters {sorted(unknown)} of {len(owners)}")
-        loaded = {owners[i][0]: self._loaded(i, *owners[i], values) for i, values in stepped.items()}
-        self.state = {parameter: self._mirrored(values, parameter._data) for parameter, values in loaded.items()}
-        self._arrangements.clear()
+        loaded = {owners[i][0]: self._copy_state(i, *owners[i], values) for i, values in saved_state.items()}
+        self.state = {parameter: self._lay_out(values, parameter._data) for parameter, values in loaded.items()}
+        self._eager_steps.clear()
         watched.structure_changed()
-        for own, group in zip(self.param_groups, merged, strict=True):
-            own.update(group)
+        for group, new in zip(self.param_groups, merged, strict=True):
+            group.update(new)
 
-    def _loaded(self, number: int, parameter: Tensor, group: Group, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The state of a parameter from what was saved, in memory of its own; ValueError where it does not fit."""
-        begun, where = self.begin(parameter._data, group), f"{self._name}.load_state_dict: parameter {number}"
-        known = zeros(parameter._data, *self.switchable) | begun
-        if not begun.keys() - self.switchable <= values.keys() <= known.keys():
-            raise ValueError(f"{where}: expected state {sorted(begun)}, got {sorted(values)}")
-        start = {name: known[name] for name in values}
-        for name, value in start.items():
+    def _copy_state(self, number: int, parameter: Tensor, group: ParamGroup, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns a copy of a parameter's saved state. Raises ValueError if names or shapes do not fit."""
+        required, where = self.init_state(parameter._data, group), f"{self._name}.load_state_dict: parameter {number}"
+        known = zeros(parameter._data, *self.optional_state) | required
+        if not required.keys() - self.optional_state <= values.keys() <= known.keys():
+            raise ValueError(f"{where}: expected state {sorted(required)}, got {sorted(values)}")
+        copied = {name: known[name] for name in values}
+        for name, value in copied.items():
             if np.shape(values[name]) != np.shape(value):
                 raise ValueError(f"{where}: {name}: expected shape {np.shape(value)}, got {np.shape(values[name])}")
             if isinstance(value, np.ndarray):
                 value[...] = values[name]
             else:
-                start[name] = type(value)(values[name])
-        return start
+                copied[name] = type(value)(values[name])
+        return copied
 
-    # -- below -------------------------------------------------------------------------------------------------------------
+    # -- helpers -----------------------------------------------------------------------------------------------------------
 
-    def _mirrored(self, state: dict[str, Any], p: Array) -> dict[str, Any]:
-        """A state whose arrays lie in memory as their parameters do: neighbours are neighbours there too."""
+    def _lay_out(self, state: dict[str, Any], p: Array) -> dict[str, Any]:
+        """Moves the arrays of a state to memory with the layout of the parameters: adjacent there if adjacent here."""
         for name, value in state.items():
             if isinstance(value, np.ndarray) and value.shape == p.shape and value.dtype == p.dtype:
-                state[name] = allocate_like(value, p, self._mirrors.setdefault(name, {}))
+                state[name] = allocate_like(value, p, self._state_memory.setdefault(name, {}))
         return state
 
     @property
@@ -270,27 +272,27 @@ class Optimizer(ABC):
     def _parameters(self) -> Iterator[Tensor]:
         return (p for group in self.param_groups for p in group["params"])
 
-    def blockwise(self, kernel: Callable[..., None], *arrays: Array) -> None:
-        """Runs a kernel on arrays of one shape, by blocks of rows; three scratch arrays of a block's shape go with them."""
+    def run_in_blocks(self, kernel: Callable[..., None], *arrays: Array) -> None:
+        """Runs a kernel on arrays of one shape, in blocks of rows; it also gets three scratch arrays of a block's shape."""
         whole = arrays[0]
         if whole.size <= _BLOCK:
             kernel(*arrays, *self._scratch(whole, 0))
             return
         rows = max(1, _BLOCK * len(whole) // whole.size)
 
-        def half(part: slice) -> None:
+        def run_rows(part: slice) -> None:
             for start in range(part.start, part.stop, rows):
                 block = [a[start : min(start + rows, part.stop)] for a in arrays]
                 kernel(*block, *self._scratch(block[0], part.start))
 
-        split_work(half, len(whole), whole.size * _COST)
+        split_work(run_rows, len(whole), whole.size * _COST)
 
     def _scratch(self, like: Array, part: int) -> tuple[Array, ...]:
         key = part, like.shape, like.dtype
-        found = self._scratches.get(key)
-        if found is None:
-            found = self._scratches[key] = tuple(np.empty(like.shape, like.dtype) for _ in range(3))
-        return found
+        arrays = self._scratch_arrays.get(key)
+        if arrays is None:
+            arrays = self._scratch_arrays[key] = tuple(np.empty(like.shape, like.dtype) for _ in range(3))
+        return arrays
 
     def __repr__(self) -> str:
         lines = [
@@ -300,11 +302,11 @@ class Optimizer(ABC):
         return f"{self._name}(" + "; ".join(lines) + ")"
 
 
-# -- what kernels share -------------------------------------------------------------------------------------------------
+# -- shared by the kernels ----------------------------------------------------------------------------------------------
 
 
-def decayed(w: Array, d: Array, scratch: Array, group: Group) -> Array:
-    """The gradient with λ w added, in `scratch`; where decay is decoupled, w itself shrinks by η λ w and the gradient stays."""
+def apply_weight_decay(w: Array, d: Array, scratch: Array, group: ParamGroup) -> Array:
+    """Returns the gradient plus λ w, in `scratch`; with decoupled decay, subtracts η λ w from w and returns the gradient."""
     decay = group["weight_decay"]
     if not decay:
         return d
@@ -316,13 +318,13 @@ def decayed(w: Array, d: Array, scratch: Array, group: Group) -> Array:
     return scratch
 
 
-def averaged(mean: Array, value: Array, share: float, scratch: Array) -> None:
-    """mean ← (1 − share) mean + share · value; `value` may lie in `scratch`."""
-    np.multiply(value, share, scratch)
-    mean *= 1 - share
+def update_mean(mean: Array, value: Array, weight: float, scratch: Array) -> None:
+    """Computes mean ← (1 − weight) mean + weight · value; `value` may lie in `scratch`."""
+    np.multiply(value, weight, scratch)
+    mean *= 1 - weight
     mean += scratch
 
 
 def zeros(p: Array, *names: str) -> dict[str, Any]:
-    """State that starts at 0, by name."""
+    """Returns state that starts from 0, by name."""
     return {name: np.zeros_like(p) for name in names}

@@ -10,9 +10,9 @@ import numpy as np
 
 import autograd_mini as ag
 from autograd_mini.apply import apply_effect
+from autograd_mini.memory.flat_group import ParamGroup
 from autograd_mini.tensor import Array, Tensor
 
-from .joint import Group
 from .optimizer import UPDATE, Optimizer
 
 
@@ -43,7 +43,7 @@ class SAM:
         self.optimizer, self.rho = optimizer, rho
 
     @property
-    def param_groups(self) -> list[Group]:
+    def param_groups(self) -> list[ParamGroup]:
         """The groups of the optimizer."""
         return self.optimizer.param_groups
 
@@ -110,7 +110,7 @@ class SwitchOptimizer:
         return self.first if self.steps < self.at else self.second
 
     @property
-    def param_groups(self) -> list[Group]:
+    def param_groups(self) -> list[ParamGroup]:
         """The groups of the optimizer at work."""
         return self.active.param_groups
 
@@ -120,13 +120,13 @@ class SwitchOptimizer:
             for p in group["params"]:
                 if p.grad is not None and p.requires_grad:
                     states = [s for o in (self.first, self.second) for s in (o.state, o.state.get(p, {}))]
-                    apply_effect(UPDATE, (p, p.grad), {"move": partial(self._move, p)}, (p._data, *states))
-        apply_effect(UPDATE, (), {"move": self._count}, (self,))
+                    apply_effect(UPDATE, (p, p.grad), {"function": partial(self._move, p)}, (p._data, *states))
+        apply_effect(UPDATE, (), {"function": self._count}, (self,))
 
     def _move(self, parameter: Tensor, p: Array, g: Array) -> None:
         # The group is looked up at each step, as the two optimizers may have different ones.
         group = next(group for group in self.param_groups if any(other is parameter for other in group["params"]))
-        self.active.move(parameter, group, p, g)
+        self.active.update_parameter(parameter, group, p, g)
 
     def _count(self) -> None:
         self.steps += 1

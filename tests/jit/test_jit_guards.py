@@ -46,7 +46,7 @@ def trained(compile: Compile, net: nn.Module, optimizer: Any, *, clip: float | N
 # -- gradients and where they lie ----------------------------------------------------------------------------------------------
 
 
-def test_gradients_that_no_kernel_writes_in_place_reach_the_joined_update() -> None:
+def test_gradients_that_no_kernel_writes_in_place_reach_the_fused_update() -> None:
     def program(compile: Compile) -> list[float]:
         net = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 2))
         step = trained(compile, net, nn.SGD(net.parameters(), lr=0.5), clip=0.1)

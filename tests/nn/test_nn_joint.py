@@ -12,7 +12,7 @@ import pytest
 
 import autograd_mini as ag
 from autograd_mini import Tensor, nn
-from autograd_mini.nn.optim.joint import SMALL
+from autograd_mini.nn.optim.eager_step import SMALL
 
 OPTIMIZERS: dict[str, Callable[..., nn.Optimizer]] = {
     "sgd": partial(nn.SGD, lr=0.1),
@@ -38,7 +38,7 @@ def one_by_one(optimizer: nn.Optimizer) -> None:
     for group in optimizer.param_groups:
         for p in group["params"]:
             if p.grad is not None and p.requires_grad:
-                optimizer.move(p, group, p._data, p.grad._data)
+                optimizer.update_parameter(p, group, p._data, p.grad._data)
 
 
 def given(params: list[Tensor], step: int, without: tuple[int, ...] = ()) -> None:

@@ -280,7 +280,11 @@ W = Tensor([1.0], requires_grad=True)
         (lambda: nn.EMA([W], 1.0), ValueError, r"decay must lie in \[0, 1\)"),
         (lambda: nn.clip_grad_norm([W], -1.0), ValueError, "max_norm"),
         (lambda: nn.clip_grad_value([W], -1.0), ValueError, "clip_value"),
-        (lambda: nn.Adam([{"params": [W], "learning_rate": 1}]), ValueError, "not learning_rate"),
+        (
+            lambda: nn.Adam([{"params": [W], "learning_rate": 1}]),
+            ValueError,
+            "unknown hyperparameter learning_rate; expected one of: lr, betas",
+        ),
         (
             lambda: nn.clip_grad_norm(W, 1.0),
             TypeError,

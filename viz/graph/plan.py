@@ -50,7 +50,7 @@ class _Builder:
         return len(self.nodes) - 1
 
     def _step(self, step: int, row: Row, scope: Path) -> None:
-        calls, call = (row.call, *row.joined), row.call
+        calls, call = (row.call, *row.fused), row.call
         written = [call.inputs[0] for call in calls if _is_write(call)]
         sources = [(v, self._source(v)) for call in calls for v in call.inputs[_is_write(call) :]]
         kind: Kind = "operation" if call.outs else "write"
