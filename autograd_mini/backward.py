@@ -413,7 +413,7 @@ def seed(output: Tensor, gradient: TensorLike | None, recording: bool) -> Any:
 def take_ownership(g: Any, like: Tensor, owned_bases: set[int]) -> Array:
     """Returns `g` in the dtype of `like`, in memory that no other tensor shares; copies it if needed."""
     g = _asarray(g, like._data.dtype)
-    base = base_of(g)
+    base = g if g.base is None else base_of(g)
     if id(base) in owned_bases or not base.flags.owndata or not g.flags.writeable or (g.base is not None and 0 in g.strides):
         return np.array(g)
     owned_bases.add(id(base))
