@@ -50,7 +50,7 @@ class WithAverage(nn.Callback):
 
     def applied(self) -> AbstractContextManager[Any]:
         """Returns a context manager inside which the parameters hold their averages."""
-        return self.average.applied() if self.average else nullcontext()
+        return self.average.average_parameters() if self.average else nullcontext()
 
     def after_row(self, trainer: nn.Trainer, row: dict[str, float]) -> None:
         with self.applied():

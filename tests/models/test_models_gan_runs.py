@@ -182,7 +182,7 @@ def test_a_semi_supervised_gan_learns_from_labels_and_images(digits: nn.data.Dat
     nn.Trainer(model, model.updates(3e-3), callbacks=list(map(nn.Averaging, model.weight_averages())), progress=False).fit(
         batches, 3
     )
-    with model.average.applied():
+    with model.average.average_parameters():
         accuracy = np.mean(model.predict(digits.test.images).numpy() == digits.test.labels)
     assert accuracy > 0.6
 
