@@ -120,7 +120,7 @@ class Profile:
         """The kernel of an operation is about to be called."""
         self._began = self.clock()
 
-    def made(self, primitive: Primitive, inputs: Sequence[Tensor], out: Tensor) -> None:
+    def made(self, primitive: Primitive, inputs: Sequence[Tensor], params: dict[str, Any], out: Tensor) -> None:
         """An operation has its result."""
         end = self.clock()
         given, results = [x._data for x in inputs], _arrays(out._data)
