@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from autograd_mini.tools.text_table import pad_columns
+
 Cell: TypeAlias = str | int | float
 Rows: TypeAlias = Sequence[Mapping[str, Cell]]
 
@@ -21,11 +23,9 @@ def markdown(rows: Rows) -> str:
     """
     columns = list(dict.fromkeys(key for row in rows for key in row))
     lines = [columns, *([_format_cell(row.get(column, "")) for column in columns] for row in rows)]
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    header, *body = (
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
-    )
-    return "\n".join([header, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *body])
+    header, *body = ([f" {cell} " for cell in line] for line in pad_columns(lines))
+    rule = ["-" * len(cell) for cell in header]
+    return "\n".join(f"|{'|'.join(line)}|" for line in (header, rule, *body))
 
 
 def _format_cell(value: Cell) -> str:

@@ -58,7 +58,7 @@ from .losses.supervised import (
     nll_loss,
     smooth_l1_loss,
 )
-from .module import Buffer, Module, Parameter
+from .module import Buffer, Module, Parameter, evaluation
 from .optim.adagrad import Adadelta, Adagrad, RMSprop
 from .optim.adam import Adam, AdamW, NAdam
 from .optim.averaging import EMA, HistoricalAverage
@@ -170,6 +170,7 @@ __all__ = [
     "cross_entropy",
     "data",
     "data_dependent_init",
+    "evaluation",
     "feature_matching_loss",
     "gaussian_nll_loss",
     "generated_loss",

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import is_dataclass
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from autograd_mini.jit.guards import GUARDED_TYPES
-from autograd_mini.state import Tracer, modes, watched
+from autograd_mini.state import Tracer, modes, no_grad, watched
 from autograd_mini.tensor import Array, Tensor, TensorLike
 
 Leaf = TypeVar("Leaf", bound=Tensor)
@@ -390,6 +391,37 @@ class Module:
         if not lines:
             return f"{type(self).__name__}({''.join(inside)})"
         return "\n  ".join([f"{type(self).__name__}(", *inside]) + "\n)"
+
+
+class HasTrainingMode(Protocol):
+    """A model that can be switched between training and evaluation, such as any Module."""
+
+    training: bool
+
+    def train(self, mode: bool = True) -> object: ...
+
+
+@contextmanager
+def evaluation(model: HasTrainingMode) -> Iterator[None]:
+    """Runs the block with the model in evaluation mode and without recording gradients, then restores the mode of each module.
+
+    >>> from autograd_mini import nn
+    >>> net = nn.Sequential(nn.Dropout(0.5))
+    >>> with nn.evaluation(net):
+    ...     y = net([1.0, 2.0])
+    >>> y, net.training
+    (Tensor([1., 2.]), True)
+    """
+    training = model.training
+    modules = [(module, module.training) for module in model.modules()] if isinstance(model, Module) else []
+    try:
+        with no_grad():
+            model.train(False)
+            yield
+    finally:
+        model.train(training)
+        for module, mode in modules:
+            module.training = mode
 
 
 def pairs(container: Sequence[Any] | Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:

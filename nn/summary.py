@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import autograd_mini as ag
 from autograd_mini.tensor import Tensor
+from autograd_mini.tools.text_table import aligned
 
 from .layers.conv import Convolution
 from .layers.linear import Linear
-from .module import Module
+from .module import Module, evaluation
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,7 @@ class Summary:
         head = ("name", "layer", "output shape", "parameters", "FLOPs")
         body = [(r.name, r.layer, str(r.output_shape), f"{r.parameters:,}", f"{r.flops:,}") for r in self.rows]
         total = ("total", "", f"{self.trainable:,} trainable", f"{self.parameters:,}", f"{self.flops:,}")
-        widths = [max(map(len, column)) for column in zip(head, *body, total, strict=True)]
-        rule = tuple("-" * width for width in widths)
-        return "\n".join(_line(row, widths) for row in (head, rule, *body, rule, total))
+        return aligned(head, body, left=(0, 1, 2), total=total)
 
 
 def summary(model: Module, *inputs: Any) -> Summary:
@@ -66,36 +65,31 @@ def summary(model: Module, *inputs: Any) -> Summary:
     rows: list[Row] = []
     counted: set[int] = set()
 
-    def listed(name: str) -> Callable[[Module, Any, Any], None]:
-        def hook(module: Module, given: Any, output: Any) -> None:
-            new = [p for p in _own(module) if id(p) not in counted]
+    def hook_for(name: str) -> Callable[[Module, Any, Any], None]:
+        def hook(module: Module, inputs: Any, output: Any) -> None:
+            new = [p for p in _direct_parameters(module) if id(p) not in counted]
             counted.update(map(id, new))
             count = sum(p.size for p in new)
-            rows.append(Row(name, type(module).__name__, _shape(output), count, _flops(module, given, output)))
+            rows.append(Row(name, type(module).__name__, _shape(output), count, _flops(module, inputs, output)))
 
         return hook
 
-    training = {module: module.training for module in model.modules()}
-    stream = ag.get_rng_state()
     removers = [
-        module.register_forward_hook(listed(name))
+        module.register_forward_hook(hook_for(name))
         for name, module in model.named_modules()
-        if _own(module) or not list(module.children())
+        if _direct_parameters(module) or not list(module.children())
     ]
     try:
-        with ag.no_grad():
-            model.eval()(*inputs)
+        with evaluation(model), ag.fork_rng():
+            model(*inputs)
     finally:
         for remove in removers:
             remove()
-        for module, mode in training.items():
-            module.training = mode
-        ag.set_rng_state(stream)
     sizes = [(p.size, p.size * p.requires_grad) for p in model.parameters()]
     return Summary(tuple(rows), sum(n for n, _ in sizes), sum(n for _, n in sizes), sum(row.flops for row in rows))
 
 
-def _own(module: Module) -> list[Tensor]:
+def _direct_parameters(module: Module) -> list[Tensor]:
     """The parameters of a module that are not those of a module below it."""
     below = {id(p) for child in module.children() for p in child.parameters()}
     return [p for p in module.parameters() if id(p) not in below]
@@ -119,9 +113,3 @@ _FLOPS: Final[dict[type[Module], Callable[[Any, Any, Any], int]]] = {
     Linear: lambda layer, x, y: 2 * y.size * layer.in_features,
     Convolution: _convolution,
 }
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    """Names to the left, numbers to the right."""
-    cells = [cell.rjust(width) if i > 2 else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
-    return "  ".join(cells).rstrip()

@@ -6,6 +6,8 @@ so that a trace can repeat it; its result carries no gradient.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -21,6 +23,7 @@ from .shape import ints
 __all__ = [
     "bernoulli",
     "dropout",
+    "fork_rng",
     "generator",
     "get_rng_state",
     "manual_seed",
@@ -86,6 +89,26 @@ def set_rng_state(state: dict[str, Any]) -> None:
     """
     _fixed("set_rng_state")
     _stream().bit_generator.state = state
+
+
+@contextmanager
+def fork_rng(seed: int | None = None) -> Iterator[None]:
+    """Restores the state of the process's stream after the block. Draws inside start from `seed`, or continue if it is None.
+
+    >>> import autograd_mini as ag
+    >>> state = ag.get_rng_state()
+    >>> with ag.fork_rng(0):
+    ...     x = ag.rand(3)
+    >>> ag.get_rng_state() == state
+    True
+    """
+    state = get_rng_state()
+    try:
+        if seed is not None:
+            manual_seed(seed)
+        yield
+    finally:
+        set_rng_state(state)
 
 
 def _fixed(name: str) -> None:

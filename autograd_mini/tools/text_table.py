@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 Cells = Sequence[str]
 
@@ -28,8 +28,27 @@ def fixed(value: float) -> str:
     return f"{value:,.3f}" if value else ""
 
 
-def aligned(head: Cells, body: Iterable[Cells], left: Collection[int] = (0, 1)) -> str:
-    """Columns of text under a ruled head: those whose numbers are in `left` begin together, the others end together.
+def pad_columns(
+    lines: Sequence[Cells], left: Collection[int] | None = None, width: Callable[[str], int] = len
+) -> list[list[str]]:
+    """Pads the cells of each column to one width: on the right in the columns `left` (default: all), on the left in others.
+
+    >>> from autograd_mini.tools.text_table import pad_columns
+    >>> pad_columns([("add", "1"), ("matmul", "12")], left=(0,))
+    [['add   ', ' 1'], ['matmul', '12']]
+    """
+    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
+    blanks = [[" " * (most - width(cell)) for most, cell in zip(widths, line, strict=True)] for line in lines]
+    return [
+        [cell + blank if left is None or i in left else blank + cell for i, (cell, blank) in enumerate(zip(*row, strict=True))]
+        for row in zip(lines, blanks, strict=True)
+    ]
+
+
+def aligned(head: Cells, body: Iterable[Cells], left: Collection[int] = (0, 1), total: Cells | None = None) -> str:
+    """Formats columns of text under a ruled head: the columns in `left` are aligned left, the others right.
+
+    A rule separates the line `total`, if given, from the body.
 
     >>> from autograd_mini.tools.text_table import aligned
     >>> print(aligned(("name", "ms"), [("add", "0.1"), ("matmul", "12.0")], left=(0,)))
@@ -38,15 +57,12 @@ def aligned(head: Cells, body: Iterable[Cells], left: Collection[int] = (0, 1)) 
     add      0.1
     matmul  12.0
     """
-    lines = [head, *body]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "  ".join(
-            f"{cell:{'<' if i in left else '>'}{width}}" for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    lines = pad_columns([head, *body, *([] if total is None else [total])], left)
+    rule = ["-" * len(cell) for cell in lines[0]]
+    lines.insert(1, rule)
+    if total is not None:
+        lines.insert(-1, rule)
+    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def page(head: Cells, body: Iterable[Cells], left: Collection[int] = (0, 1)) -> str:

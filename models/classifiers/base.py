@@ -29,12 +29,8 @@ class Classifier(Model):
 
     def predict(self, images: TensorLike) -> Tensor:
         """Returns the most likely class of each image, (N,) int64, in evaluation mode and without recording gradients."""
-        training = self.training
-        try:
-            with ag.no_grad():
-                return ag.argmax(self.eval()(images), axis=1)
-        finally:
-            self.train(training)
+        with nn.evaluation(self):
+            return ag.argmax(self(images), axis=1)
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """Returns the cross-entropy of a batch (images, labels) in nats, and the accuracy."""

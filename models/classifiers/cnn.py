@@ -80,9 +80,9 @@ class CNN(Classifier):
         inputs = [image_shape[0], *(block.channels for block in blocks)]
         convolutions = [layer for channels, block in zip(inputs, blocks, strict=False) for layer in block.layers(channels)]
         features = nn.Sequential(*convolutions, nn.Flatten())
-        with ag.no_grad():  # a blank image shows how many features the blocks produce
-            count = features.eval()(ag.zeros((1, *image_shape))).shape[1]
-        self.layers = nn.Sequential(*features, *stack((count, *hidden, classes), nn.ReLU)).train()
+        with nn.evaluation(features):  # a blank image shows how many features the blocks produce
+            count = features(ag.zeros((1, *image_shape))).shape[1]
+        self.layers = nn.Sequential(*features, *stack((count, *hidden, classes), nn.ReLU))
 
     def forward(self, images: TensorLike) -> Tensor:
         images = self.scale_pixels(images)

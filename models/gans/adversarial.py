@@ -152,13 +152,8 @@ class AdversarialModel(Model):
 
     def sample_with(self, draw: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
         """Returns `draw(z)`, computed with the generator in evaluation mode and without recording gradients."""
-        training = self.generator.training
-        try:
-            with ag.no_grad():
-                self.generator.eval()
-                return draw(z)
-        finally:
-            self.generator.train(training)
+        with nn.evaluation(self.generator):
+            return draw(z)
 
     # -- inputs ------------------------------------------------------------------------------------------------------------
 

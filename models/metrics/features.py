@@ -93,9 +93,7 @@ def feature_classifier(data: str) -> FeatureClassifier:
         raise ValueError(f"no classifier for data set {data!r}; expected one of: {', '.join(IMAGE_SHAPES)}")
     recipe = RECIPES["cnn", data]
     path = cache_path(recipe)
-    stream = ag.get_rng_state()
-    try:
-        ag.manual_seed(recipe.seed)
+    with ag.fork_rng(recipe.seed):
         network: CNN = recipe.build()
         try:
             network.load_state_dict(nn.load(path))
@@ -103,8 +101,6 @@ def feature_classifier(data: str) -> FeatureClassifier:
             _train(network, recipe)
             path.parent.mkdir(parents=True, exist_ok=True)
             nn.save(path, network, {"recipe": json.dumps(dataclasses.asdict(recipe))})
-    finally:
-        ag.set_rng_state(stream)
     return FeatureClassifier(network, IMAGE_SHAPES[data])
 
 

@@ -8,33 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-import autograd_mini as ag
+from autograd_mini import nn
+from autograd_mini.nn.module import HasTrainingMode
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 
 ROWS: Final = 500  # decoded images in memory at once: large enough for efficiency, small enough for the CPU cache
 
 
-class HasLogWeights(Protocol):
+class HasLogWeights(HasTrainingMode, Protocol):
     """A model with `log_weights`, such as any `Variational`."""
 
-    training: bool
-
-    def train(self, mode: bool = True) -> object: ...
     def log_weights(self, images: TensorLike, draws: int) -> Tensor: ...
 
 
-class HasLatent(Protocol):
+class HasLatent(HasTrainingMode, Protocol):
     """A model with `latent`, such as any `LatentModel`."""
 
-    training: bool
-
-    def train(self, mode: bool = True) -> object: ...
     def latent(self, images: TensorLike) -> Tensor: ...
 
 
@@ -94,7 +88,7 @@ def active_units(model: HasLatent, images: TensorLike, threshold: float = 0.01, 
     >>> models.metrics.active_units(vae, images)
     0
     """
-    with _inference(model):
+    with nn.evaluation(model):
         means = np.concatenate([model.latent(part).numpy() for part in _chunks(images, rows)], dtype=np.float64)
     return int((means.var(axis=0) > threshold).sum())
 
@@ -107,7 +101,7 @@ def _combine_log_weights(
         raise ValueError(f"expected at least one draw and one row, got {draws} draws and {rows} rows")
     at_once = min(draws, rows)
     totals = []
-    with _inference(model):
+    with nn.evaluation(model):
         for part in _chunks(images, rows // at_once):
             total = np.full(len(part), fold.identity, np.float64)
             for done in range(0, draws, at_once):
@@ -122,15 +116,3 @@ def _chunks(images: TensorLike, size: int) -> Iterator[Array]:
     if not len(array):
         raise ValueError("expected at least one image, got none")
     return (array[start : start + size] for start in range(0, len(array), size))
-
-
-@contextmanager
-def _inference(model: HasLogWeights | HasLatent) -> Iterator[None]:
-    """Puts the model in evaluation mode and disables gradient recording inside the block."""
-    training = model.training
-    model.train(False)
-    try:
-        with ag.no_grad():
-            yield
-    finally:
-        model.train(training)

@@ -26,7 +26,7 @@ from autograd_mini.tensor import Array, Tensor
 
 from ..data import DataLoader
 from ..extras import extra
-from ..module import Module
+from ..module import HasTrainingMode, Module, evaluation
 from .checkpoint import load_checkpoint, save_checkpoint, sweep, write_text, writing
 from .interrupt import Interrupt
 from .update import DivergedError, Means, Steps, Update, frozen
@@ -41,13 +41,10 @@ _PARTS: Final = frozenset(
 Row: TypeAlias = dict[str, float]
 
 
-class Trainable(Protocol):
+class Trainable(HasTrainingMode, Protocol):
     """What a trainer asks of a model: a Module. Its `training_step`, if no table of updates is given, gives named scalars for
     a batch, of which "loss" is minimised."""
 
-    training: bool
-
-    def train(self, mode: bool = True) -> object: ...
     def state_dict(self) -> dict[str, Array]: ...
     def load_state_dict(self, state: Mapping[str, Array | Tensor]) -> None: ...
 
@@ -201,17 +198,9 @@ class Trainer:
 
     @contextmanager
     def inference(self) -> Iterator[None]:
-        """Inside, the model is in inference mode, nothing is recorded, and random draws come from a stream apart."""
-        training = self.model.training
-        parts = [(part, part.training) for part in self.model.modules()] if isinstance(self.model, Module) else []
-        self.model.train(False)
-        try:
-            with ag.no_grad(), _stream_apart():
-                yield
-        finally:
-            self.model.train(training)
-            for part, own in parts:
-                part.training = own
+        """Runs the block with the model in evaluation mode, without recording gradients, and with a separate random stream."""
+        with evaluation(self.model), ag.fork_rng(0):
+            yield
 
     def stop(self, reason: str) -> None:
         """Ends training after the row in progress; for callbacks."""
@@ -311,7 +300,7 @@ class Trainer:
         for update in self.updates.values():
             if not all(np.isfinite(p._data).all() for p in update.parameters()):
                 raise self._diverged(f"a parameter became nan or infinite in epoch {epoch}")
-        with _stream_apart():
+        with ag.fork_rng(0):
             for callback in self.callbacks:
                 callback.after_row(self, row)
         self.history.append(row)
@@ -417,14 +406,3 @@ def _table_text(history: list[Row]) -> str:
     writer.writeheader()
     writer.writerows(history)
     return text.getvalue()
-
-
-@contextmanager
-def _stream_apart() -> Iterator[None]:
-    """Inside, the process's random stream is another, always the same; afterwards it stands where it stood."""
-    state = ag.get_rng_state()
-    ag.manual_seed(0)
-    try:
-        yield
-    finally:
-        ag.set_rng_state(state)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
+from autograd_mini.tools.text_table import pad_columns
+
 from . import summary
 from .nodes import Graph, Kind, Names, Outputs, build_graph
 
@@ -166,9 +168,8 @@ def _encodable(string: str) -> bool:
 
 def align_columns(rows: list[tuple[str, ...]]) -> list[str]:
     """Returns rows as lines with aligned columns. A row with a single cell, a reference, does not set a width."""
-    full = [row for row in rows if len(row) > 1]
-    widths = [max(map(_width, column)) for column in zip(*full, strict=True)]
-    return ["  ".join(c + " " * (w - _width(c)) for c, w in zip(row, widths, strict=False)).rstrip() for row in rows]
+    padded = iter(pad_columns([row for row in rows if len(row) > 1], width=_width))
+    return ["  ".join(next(padded) if len(row) > 1 else row).rstrip() for row in rows]
 
 
 def _width(string: str) -> int:
