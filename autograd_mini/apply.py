@@ -28,8 +28,7 @@ class _Recorded:
 
         def call(*inputs: TensorLike, **params: Any) -> Any:
             primitive = registry[name]
-            operands = as_operands(*inputs) if primitive.uniform and inputs else tuple(as_tensor(x) for x in inputs)
-            return apply(primitive, operands, params)
+            return apply(primitive, promote(primitive, inputs), params)
 
         setattr(self, name, call)
         return call
@@ -39,22 +38,25 @@ recorded: Final[Any] = _Recorded()
 
 
 def primitive(
-    vjp: Sequence[Rule | None] | Rule = (),
-    *,
-    name: str | None = None,
-    formula: str = "",
-    derivative: Sequence[str] = (),
-    kink: str = "",
-    outputs: int = 1,
-    elementwise: bool = False,
-    constant: bool = False,
+    vjp: Sequence[Rule | None] | Rule = (), *, name: str | None = None, **fields: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Registers an operation of your own: decorates its kernel on arrays, and gives back the function on tensors.
+    """Registers an operation of your own: decorates its kernel on arrays and returns the function on tensors.
 
-    `vjp` holds a rule per operand, `rule(xp, g, out, *operands, **params)`, written with operators and functions of `xp`, so
-    that it can itself be differentiated; the other arguments are fields of `Primitive`. Operands are positional and share one
-    dtype, parameters are keywords. Defining it again under the same name replaces it, as notebooks need.
+    Operands are positional and, unless `uniform` says otherwise, share one dtype; parameters are keywords. Defining the
+    operation again under the same name replaces it, as notebooks need.
 
+    Parameters
+    ----------
+    vjp
+        One rule per operand, `rule(xp, g, out, *operands, **params)`, written with operators and functions of `xp`, so that it
+        can itself be differentiated.
+    name
+        The name in pictures and messages; the kernel's own by default.
+    **fields
+        Any other field of `autograd_mini.primitive.Primitive`: `formula`, `symbol`, `flops`, `rowwise`, `scalar`, ...
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> from autograd_mini.testing import primitive_check
     >>> @ag.primitive((lambda xp, g, y, x, by: g * by * xp.power(x, by - 1),), formula="xᵏ", derivative=("k xᵏ⁻¹",))
@@ -70,25 +72,26 @@ def primitive(
         known = name or kernel.__name__
         if known in registry and _same_function(registry[known].kernel, kernel):
             del registry[known]
-        made = Primitive(
-            known,
-            kernel,
-            vjp,
-            formula=formula,
-            derivative=derivative,
-            kink=kink,
-            outputs=outputs,
-            elementwise=elementwise,
-            constant=constant,
-        )
+        record = Primitive(known, kernel, vjp, **fields)
 
         @wraps(kernel)
         def function(*operands: TensorLike, **params: Any) -> Any:
-            return apply(made, as_operands(*operands), params)
+            return apply(record, promote(record, operands), params)
 
         return function
 
     return register
+
+
+def promote(primitive: Primitive, operands: Sequence[TensorLike]) -> tuple[Tensor, ...]:
+    """Tensors from a primitive's operands; those that its record calls `uniform` get one dtype."""
+    if primitive.uniform is False or not operands:
+        return tuple(as_tensor(x) for x in operands)
+    if primitive.uniform is True:
+        return as_operands(*operands)
+    tensors = [as_tensor(x) for x in operands]
+    tensors[primitive.uniform] = as_operands(*operands[primitive.uniform])
+    return tuple(tensors)
 
 
 def _same_function(a: Callable[..., Any], b: Callable[..., Any]) -> bool:
@@ -263,5 +266,7 @@ CAST: Final = Primitive(
     (lambda xp, g, out, x, dtype: xp.cast(g, dtype=x.dtype),),
     formula="x in another dtype",
     derivative=("1",),
+    relayout=True,
+    flops=0,
 )
 TRUNCATE: Final = Primitive("truncate", lambda x, dtype: x.astype(dtype), formula="x as integers or bools", constant=True)

@@ -1,23 +1,24 @@
-"""A primitive is data: one record holds all that is known about one operation. Nothing here computes, or knows tensors.
+"""A primitive is data: one record holds all that is known about one operation. Nothing here computes or depends on tensors.
 
-The gradient rule is written once and is duck-typed. `vjp` holds one rule per input,
+A gradient rule is written once and works on arrays and on tensors. `vjp` holds one rule per input,
 
-    rule(xp, g, out, *inputs, **params) -> gradient of the loss by that input, given g = gradient by the output
+    rule(xp, g, out, *inputs, **params) -> gradient of the loss with respect to that input, given g, the gradient of the output
 
-where `xp` is a namespace with every primitive by name. With `xp = arrays` the operands are NumPy arrays and the functions are
-bare kernels: the fast first-order path. With `xp = recorded` (`apply.py`) the operands are Tensors and every call is recorded,
-so the gradient can be differentiated again. A rule calls named functions of `xp` and uses operators only for plain
-elementwise arithmetic; it need not undo broadcasting and never writes into what it was given. A primitive with many inputs
-of one role (`concatenate`) has a single joint rule, `rule(xp, needs, g, out, *inputs, **params) -> gradients`, where
-`needs[i]` tells whether gradient i is wanted.
+`xp` is a namespace with every primitive by name. With `xp = arrays` the operands are NumPy arrays and the functions are
+kernels: the fast path for first-order gradients. With `xp = recorded` (`apply.py`) the operands are Tensors and every call is
+recorded, so the gradient can be differentiated again. A rule calls named functions of `xp` and uses operators only for
+elementwise arithmetic; it need not undo broadcasting, and it never writes into its operands. A primitive with many inputs of
+one role (`concatenate`) has a single joint rule, `rule(xp, needs, g, out, *inputs, **params) -> gradients`, where `needs[i]`
+tells whether gradient i is needed.
 
-A primitive with several outputs returns a tuple. Its call is one hidden node, and each output an `item` of it; its rules get
-tuples for `g` (None where no gradient arrived) and `out`. Integer and bool outputs never carry a gradient.
+A primitive with several outputs returns a tuple. Its call is one hidden node, and each output is an `item` of it; its rules get
+tuples for `g` (None for an output without a gradient) and `out`. Integer and bool outputs never carry a gradient.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final, TypeAlias
 
@@ -30,75 +31,102 @@ registry: Final[dict[str, Primitive]] = {}
 """Every primitive by name."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Primitive:
-    """One operation as a record.
+    """One operation as a record; creating it registers it. Raises ValueError if the name is registered already."""
 
-    name         unique, as pictures and messages show it
-    kernel       `kernel(*arrays, **params) -> array` (a tuple of them with `outputs` > 1); it never writes into its operands
-    vjp          a tuple with a rule per input (None: no gradient), one joint rule, or () for an operation without a gradient
-    formula      what it computes, in the field's notation
-    derivative   the local derivative by each input, as text for pictures
-    kink         the convention where the derivative does not exist
-    explain      `explain(*arrays, **params)`: why these operands cannot be combined; asked only after a kernel raised
-    outputs      the number of arrays that the kernel returns
-    elementwise  each output element depends on the input elements at its own place
-    view         the result may share memory with the first input
-    effect       it writes or draws: never merged, dropped or moved
-    uniform      its operands share one dtype (not so where some are indices or conditions)
-    constant     piecewise constant: its derivative is zero wherever it exists, and differentiating through it is no mistake
-    """
+    name: str
+    """Unique; pictures and messages show it."""
+    kernel: Callable[..., Any]
+    """`kernel(*arrays, **params) -> array`, or a tuple of arrays if `outputs` > 1. It never writes into its operands."""
+    vjp: Any = ()
+    """A tuple with one rule per input (None: no gradient), one joint rule, or () for an operation without a gradient."""
 
-    __slots__ = (
-        "constant",
-        "derivative",
-        "effect",
-        "elementwise",
-        "explain",
-        "fast_arity",
-        "formula",
-        "joint",
-        "kernel",
-        "kink",
-        "name",
-        "outputs",
-        "uniform",
-        "view",
-        "vjp",
-    )  # fmt: skip
+    _: KW_ONLY
 
-    def __init__(
-        self,
-        name: str,
-        kernel: Callable[..., Any],
-        vjp: Sequence[Rule | None] | Rule = (),
-        *,
-        formula: str = "",
-        derivative: Sequence[str] = (),
-        kink: str = "",
-        explain: Callable[..., str] | None = None,
-        outputs: int = 1,
-        elementwise: bool = False,
-        view: bool = False,
-        effect: bool = False,
-        uniform: bool = True,
-        constant: bool = False,
-    ):
-        if name in registry:
-            raise ValueError(f"a primitive named {name!r} is registered already")
-        self.name, self.kernel = name, kernel
-        self.joint: Rule | None = vjp if callable(vjp) else None
-        self.vjp: tuple[Any, ...] = () if callable(vjp) else tuple(vjp)
-        self.formula, self.derivative, self.kink, self.explain = formula, tuple(derivative), kink, explain
-        self.outputs, self.elementwise, self.view, self.effect = outputs, elementwise, view, effect
-        self.uniform, self.constant = uniform, constant
-        # 1 or 2 for the rows of `ops/_make.py`: that many operands with a rule each, and never a parameter.
-        self.fast_arity = 0
-        registry[name] = self
-        setattr(arrays, name, kernel)
+    # -- for readers: the reference page, messages and pictures
+    formula: str = ""
+    """What it computes, in the field's notation."""
+    derivative: Sequence[str] = ()
+    """The local derivative with respect to each input, as text. δ is the gradient of the output."""
+    kink: str = ""
+    """The convention where the derivative does not exist."""
+    explain: Callable[..., str] | None = None
+    """`explain(*arrays, **params)`: why these operands do not fit together; called only after a kernel raised."""
+    symbol: str = ""
+    """A sign that pictures show instead of the name, such as "+"."""
+    ordered: bool = False
+    """Pictures draw its two operands in order, since exchanging them changes the result."""
+    affine: bool = False
+    """It multiplies a signal by a weight: in a lecture's notation it makes a layer's pre-activation u."""
+    products: Sequence[tuple[str, int | None]] = ()
+    """For each input whose gradient is a product: how the shapes combine, and which operand is the other factor."""
+
+    # -- for the engine
+    outputs: int = 1
+    """The number of arrays that the kernel returns."""
+    elementwise: bool = False
+    """Each output element depends only on the input elements at its own place."""
+    view: bool = False
+    """The result may share memory with the first input."""
+    relayout: bool = False
+    """The result has the operand's elements in another shape, layout or dtype, and nothing else."""
+    effect: bool = False
+    """It writes or draws random numbers: never merged, dropped or moved."""
+    uniform: bool | slice = True
+    """Which operands are promoted to one dtype: all, none (some are indices), or a slice of them."""
+    constant: bool = False
+    """Piecewise constant: its derivative is zero wherever it exists, and differentiating through it is no mistake."""
+    fast_arity: int = 0
+    """1 or 2 if it has that many operands, a rule for each, and never a parameter: backward has a shorter path for these."""
+
+    # -- for the compiler and the reports
+    flops: Callable[[Sequence[Any], Sequence[Any], dict[str, Any]], int] | int | None = None
+    """Floating-point operations of a call, given its inputs, outputs and parameters; see `count_flops` for the default."""
+    nanoseconds: float = 0.15
+    """What an output element costs on one thread, about; products of matrices are estimated from their FLOPs."""
+    rowwise: bool | tuple[bool, ...] = False
+    """Row i of the results needs only row i of the operands (True), or of those marked True and the others as a whole."""
+    splits: Callable[..., bool] | None = None
+    """`splits(*arrays)`: whether the kernel itself divides the rows of these operands among two threads."""
+    specialize: Callable[..., Any] | None = None
+    """`specialize(*arrays)`: a faster function for operands of these shapes, called as f(*arrays, out), or None."""
+    scalar: str = ""
+    """Its form in generated Python code on floats, where {0} is the first operand; functions of `math` may be called."""
+    value_dependent_shape: bool | Callable[..., bool] = False
+    """The result's shape depends on values, so a replay cannot repeat it: always, or if this is true of the arrays."""
+
+    joint: Rule | None = field(default=None, init=False)
+    """The joint rule, if `vjp` was one; `vjp` is then ()."""
+
+    def __post_init__(self) -> None:
+        if self.name in registry:
+            raise ValueError(f"a primitive named {self.name!r} is registered already")
+        self.joint, self.vjp = (self.vjp, ()) if callable(self.vjp) else (None, tuple(self.vjp))
+        self.derivative = tuple(self.derivative)
+        registry[self.name] = self
+        setattr(arrays, self.name, self.kernel)
 
     @property
     def differentiable(self) -> bool:
         return bool(self.vjp) or self.joint is not None
+
+    def count_flops(self, inputs: Sequence[Any], outputs: Sequence[Any], params: dict[str, Any]) -> int:
+        """Floating-point operations of one call; a multiplication and an addition count as two.
+
+        By default a view has none, and any other operation one for each element of the largest array: the result of an
+        elementwise operation, the operand of a reduction.
+        """
+        if callable(self.flops):
+            return int(self.flops(inputs, outputs, params))
+        if self.flops is not None:
+            return self.flops
+        return 0 if self.view else max((a.size for a in (*inputs, *outputs)), default=0)
+
+    def has_fixed_shape(self, *arrays: Any) -> bool:
+        """Whether the result's shape depends on the shapes of the operands alone."""
+        depends = self.value_dependent_shape
+        return not (depends(*arrays) if callable(depends) else depends)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}: {self.formula}>"

@@ -96,7 +96,7 @@ class Run:
         Without a renderer, writes graph.dot instead of graph.svg and prints to stderr how to get the image.
         """
         average = None if self.recipe.early_stop else self.model.average  # early stopping has restored averaged weights
-        with average.applied() if average else nullcontext():
+        with average.average_parameters() if average else nullcontext():
             nn.save(self.folder / "model.safetensors", self.model, {"recipe": self._config})
             for file, plot in plots_of(self.model).items():
                 plot(self.model, self.data, self.folder / file)

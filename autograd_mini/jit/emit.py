@@ -11,7 +11,6 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from ..ops.linalg import in_one_piece
 from ..tensor import Array
 from .trace import Call
 
@@ -32,9 +31,12 @@ def bound(call: Call, arrays: Sequence[Array | None], places: Sequence[Array]) -
         return kernel, [*arrays, *places]
     if not places:
         return partial(kernel, **call.params) if call.params else kernel, list(arrays)
-    if call.primitive.name == "matmul" and in_one_piece(*[value.array for value in call.inputs]):
-        a, b = arrays
-        return (np.ndarray.dot, [a, b, *places]) if a is None or b is None else (a.dot, [b, *places])
+    specialize = call.primitive.specialize
+    if specialize and (faster := specialize(*[value.array for value in call.inputs])):
+        first, *others = arrays
+        if any(a is None for a in arrays):
+            return faster, [first, *others, *places]
+        return partial(faster, first) if not hasattr(faster, "__get__") else faster.__get__(first), [*others, *places]
     return partial(kernel, **call.params, out=places[0] if len(places) == 1 else tuple(places)), list(arrays)
 
 

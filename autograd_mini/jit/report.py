@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from ..tensor import Array, Shape
+from ..tensor import Shape
 from ..tools import text_table as columns
 from .allocate import Pool
 from .trace import Call
@@ -72,8 +71,9 @@ class Row(NamedTuple):
 
     @property
     def flops(self) -> int:
-        """Floating-point operations, by `FLOPS`."""
-        return sum(map(_flops, self.calls))
+        """Floating-point operations, as the records of the primitives count them."""
+        arrays = (([v.array for v in call.inputs], [v.array for v in call.outs]) for call in self.calls)
+        return sum(call.primitive.count_flops(*both, call.params) for call, both in zip(self.calls, arrays, strict=True))
 
 
 class Entry(NamedTuple):
@@ -93,41 +93,6 @@ class Entry(NamedTuple):
     flops: int
     milliseconds: float | None = None
     parts: tuple[Entry, ...] = ()
-
-
-def _taps(maps: Array, weight: Array) -> int:
-    """Of a convolution and its gradients: each number of the feature map meets every weight of its channel."""
-    return 2 * maps.size * weight.size // max(len(weight), 1)
-
-
-def _einsum(inputs: Sequence[Array], outputs: Sequence[Array], params: Any) -> int:
-    names = params["subscripts"].partition("->")[0].split(",")
-    sizes = {letter: n for axes, x in zip(names, inputs, strict=True) for letter, n in zip(axes, x.shape, strict=True)}
-    return len(inputs) * math.prod(sizes.values())
-
-
-FLOPS: Final[dict[str, Callable[[Sequence[Array], Sequence[Array], Any], int]]] = {
-    "matmul": lambda ins, outs, _: 2 * outs[0].size * ins[0].shape[-1],
-    "linear": lambda ins, outs, _: outs[0].size * (2 * ins[0].shape[-1] + (len(ins) > 2)),
-    "conv2d": lambda ins, outs, _: _taps(outs[0], ins[1]) + outs[0].size * (len(ins) > 2),
-    "conv_transpose2d": lambda ins, outs, _: _taps(ins[0], ins[1]),
-    "conv2d_weight": lambda ins, outs, _: _taps(ins[1], outs[0]),
-    "einsum": _einsum,
-    "program": lambda ins, outs, params: params["count"],
-    **dict.fromkeys(("copy", "cast", "assign", "concatenate", "embedding", "pad", "roll"), lambda *_: 0),
-}
-"""Those of a primitive, from its operands, results and parameters, by name; products and sums count as two.
-
-Of others: none for a view, otherwise one for each element of the largest array, which is that of the result of an elementwise
-operation and that of the operand of a reduction.
-"""
-
-
-def _flops(call: Call) -> int:
-    inputs, outputs = [v.array for v in call.inputs], [v.array for v in call.outs]
-    if call.primitive.name in FLOPS:
-        return FLOPS[call.primitive.name](inputs, outputs, call.params)
-    return 0 if call.primitive.view else max((a.size for a in (*inputs, *outputs)), default=0)
 
 
 def entries(rows: Sequence[Row], times: Sequence[Sequence[int]] | None) -> list[Entry]:

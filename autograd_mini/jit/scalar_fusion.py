@@ -20,16 +20,8 @@ from .trace import Call, Value
 SHORTEST: Final = 32
 """Calls in a run from which it is made a program."""
 
-LINES: Final = {
-    "add": "{0} + {1}", "subtract": "{0} - {1}", "multiply": "{0} * {1}", "divide": "{0} / {1}", "negative": "-{0}",
-    "square": "{0} * {0}", "abs": "abs({0})", "sqrt": "sqrt({0})", "exp": "exp({0})", "log": "log({0})", "log1p": "log1p({0})",
-    "sin": "sin({0})", "cos": "cos({0})", "tanh": "tanh({0})", "sigmoid": "(tanh({0} * 0.5) + 1.0) * 0.5",
-    "relu": "max({0}, 0.0)", "gate": "{0} * (1.0 if {1} > 0.0 else {slope})",
-    "sum": "{0}", "mean": "{0}", "reshape": "{0}", "broadcast_to": "{0}", "copy": "{0}",
-}  # fmt: skip
-"""What a primitive does to floats, by its name."""
-
-_FUNCTIONS: Final = {name: getattr(math, name) for name in ("sqrt", "exp", "log", "log1p", "sin", "cos", "tanh")}
+_FUNCTIONS: Final = {name: f for name, f in vars(math).items() if not name.startswith("_")}
+"""What the `scalar` form of a primitive may call."""
 
 
 def compiled(calls: Sequence[Call], wanted: Sequence[Value]) -> list[Call]:
@@ -43,7 +35,7 @@ def compiled(calls: Sequence[Call], wanted: Sequence[Value]) -> list[Call]:
 
 def _is_scalar(call: Call) -> bool:
     arrays = [v.array for v in (*call.inputs, *call.outs)]
-    return call.primitive.name in LINES and len(call.outs) == 1 and all(a.ndim == 0 and a.dtype.char in "fd" for a in arrays)
+    return bool(call.primitive.scalar) and len(call.outs) == 1 and all(a.ndim == 0 and a.dtype.char in "fd" for a in arrays)
 
 
 def _program(run: list[Call], calls: Sequence[Call], wanted: Sequence[Value]) -> Call:
@@ -70,13 +62,17 @@ def _function(run: Sequence[Call], inputs: Sequence[Value], outs: Sequence[Value
     lines = [f"{name} = {name}.item()" for name in names.values()]
     for number, call in enumerate(run):
         operands = [names.get(v) or repr(float(v.array)) for v in call.inputs]
-        lines.append(f"v{number} = {LINES[call.primitive.name].format(*operands, **call.params)}")
+        lines.append(f"v{number} = {call.primitive.scalar.format(*operands, **call.params)}")
         names[call.outs[0]] = f"v{number}"
     results = ", ".join(f"{out.array.dtype.name}({names[out]})" for out in outs)
     body = "".join(f"    {line}\n" for line in lines)
-    scope: dict[str, Any] = {**_FUNCTIONS, "float32": np.float32, "float64": np.float64, "inf": math.inf, "nan": math.nan}
+    scope: dict[str, Any] = {
+        **_FUNCTIONS,
+        "float32": np.float32,
+        "float64": np.float64,
+    }
     source = f"def function({', '.join(f'x{i}' for i in range(len(inputs)))}):\n{body}    return {results}\n"
-    exec(compile(source, "<program>", "exec"), scope)  # made from the table above and from numbers
+    exec(compile(source, "<program>", "exec"), scope)  # made from `scalar` forms of primitives and from numbers
     return scope["function"]
 
 
@@ -93,5 +89,6 @@ PROGRAM: Final = Primitive(
     lambda *xs, program, count: program(*xs),
     formula="many operations on single numbers",
     uniform=False,
+    flops=lambda inputs, outputs, params: params["count"],
     constant=True,
 )

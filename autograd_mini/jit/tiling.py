@@ -12,18 +12,11 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ..memory.threads import MIN_SPLIT_NS
-from ..ops.linalg import SMALL, SPEED
+from ..ops.linalg import SPEED
 from .trace import Call, Value
 
 _AHEAD: Final = 200  # calls that are looked at to make one stretch
 _TILE_ELEMENTS: Final = 1 << 18  # elements of a result that are still in the cache when the next call reads them (measured)
-_PRODUCTS: Final = frozenset({"linear", "matmul"})
-_ROWWISE: Final = frozenset(
-    {"softmax_cross_entropy", "cross_entropy_backward", "binary_cross_entropy_with_logits", "sum", "softmax", "log_softmax"}
-)
-_SLOW: Final = frozenset(
-    {"exp", "log", "tanh", "sigmoid", "softplus", "binary_cross_entropy_with_logits", "softmax_cross_entropy"}
-)
 
 
 class RowBlock(NamedTuple):
@@ -40,7 +33,7 @@ class RowBlock(NamedTuple):
 
 def tiles(block: RowBlock) -> int:
     """In how many pieces each half does its rows, one after the other; products are the faster the more rows they have."""
-    if any(call.primitive.name in _PRODUCTS for call, _ in block.calls):
+    if any(_is_product(call) for call, _ in block.calls):
         return 1
     return max(1, round(max(out.array.size for call, _ in block.calls for out in call.outs) / (2 * _TILE_ELEMENTS)))
 
@@ -79,7 +72,7 @@ def _longest(calls: Sequence[Call], exact: bool) -> tuple[RowBlock, list[Call]]:
             rest += calls[number:]
             break
         view = all(out.owner is not out for out in call.outs)
-        whole = view or (exact and call.primitive.name in _PRODUCTS and not _is_cut(call))
+        whole = view or (exact and _is_product(call) and not _is_split(call))
         rows = None if whole else _by_rows(call, inside)
         if any(v in later or v.owner in later for v in call.inputs) or (not view and rows is None):
             rest.append(call)
@@ -94,28 +87,34 @@ def _longest(calls: Sequence[Call], exact: bool) -> tuple[RowBlock, list[Call]]:
     return block, rest
 
 
-def _is_cut(call: Call) -> bool:
-    """Whether eager code does a product by halves."""
-    return _cost(call) >= MIN_SPLIT_NS and (call.primitive.name == "linear" or call.inputs[1].array.size >= SMALL)
+def _is_product(call: Call) -> bool:
+    """Whether each row of the result needs some operand as a whole."""
+    return isinstance(call.primitive.rowwise, tuple)
+
+
+def _is_split(call: Call) -> bool:
+    """Whether the kernel itself divides the rows among two threads, so that eager code rounds the same way."""
+    splits = call.primitive.splits
+    return splits is not None and splits(*[v.array for v in call.inputs])
 
 
 def _by_rows(call: Call, inside: set[Value]) -> list[bool] | None:
     """Which operands are needed by rows only; None where the call does not go by rows, or needs all rows of a neighbour."""
-    name, outs = call.primitive.name, call.outs
+    primitive, outs = call.primitive, call.outs
     if not all(out.array.ndim and out.owner is out for out in outs):
         return None
     count = len(outs[0].array)
     if count < 2 or any(len(out.array) != count for out in outs):
         return None
-    if name in _PRODUCTS:
-        rows = [i == 0 for i in range(len(call.inputs))]
+    if isinstance(primitive.rowwise, tuple):
+        rows = list(primitive.rowwise[: len(call.inputs)])
         if call.inputs[0].array.ndim != 2 or call.inputs[1].array.ndim != 2:
             return None
-    elif call.primitive.elementwise or (name in _ROWWISE and 0 not in _axes(call)):
+    elif primitive.elementwise:
         rank = max(v.array.ndim for v in call.inputs)
         rows = [v.array.ndim == rank and len(v.array) == count for v in call.inputs]
-        if name in _ROWWISE:
-            rows = [bool(v.array.ndim) for v in call.inputs]
+    elif primitive.rowwise and 0 not in _axes(call):
+        rows = [bool(v.array.ndim) for v in call.inputs]
     else:
         return None
     aligned = all(_aligned(v) if by_row else False for v, by_row in zip(call.inputs, rows, strict=True) if v.owner in inside)
@@ -136,9 +135,9 @@ def _aligned(v: Value) -> bool:
 
 def _cost(call: Call) -> float:
     """Nanoseconds on one thread, about."""
-    size = float(max((out.array.size for out in call.outs), default=0))
-    if call.primitive.name in _PRODUCTS:
-        return 2 * size * call.inputs[0].array.shape[-1] / SPEED if call.inputs[0].array.ndim else 0.0
-    if not call.primitive.elementwise and call.primitive.name not in _ROWWISE:
-        return 0.0
-    return size * (1.0 if call.primitive.name in _SLOW else 0.15)
+    primitive, outs = call.primitive, [out.array for out in call.outs]
+    if _is_product(call):
+        return primitive.count_flops([v.array for v in call.inputs], outs, call.params) / SPEED
+    if primitive.elementwise or primitive.rowwise:
+        return primitive.nanoseconds * max((out.size for out in outs), default=0)
+    return 0.0

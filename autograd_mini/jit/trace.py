@@ -28,9 +28,6 @@ from .guards import Guards
 
 Source: TypeAlias = Literal["argument", "gradient", "captured", "constant", "call"]
 
-_SELECTIONS: Final = frozenset({"getitem", "index_add", "index_put"})
-_MASKED: Final = frozenset({"nonzero", "argwhere"})
-
 
 class TraceError(RuntimeError):
     """The traced function did something that a replay cannot repeat. Nothing has been changed.
@@ -91,11 +88,10 @@ class Trace:
 
     def record(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> None:
         """Records a call and its result. If there are several results, `out` is the hidden node that holds them all."""
-        masked = primitive.name in _SELECTIONS and any(x._data.dtype.kind == "b" for x in inputs[1:])
-        if masked or primitive.name in _MASKED:
+        if not primitive.has_fixed_shape(*[x._data for x in inputs]):
             raise TraceError(
-                f"jit: the shape of what {'a mask selects' if masked else primitive.name + ' finds'} depends on values, and a "
-                "replay has fixed shapes: ag.where(mask, x, 0) keeps the shape"
+                f"jit: the shape of the result of {primitive.name} depends on values, but a compiled step has fixed shapes; "
+                "ag.where(mask, x, 0) keeps the shape"
             )
         operands = tuple(self.value_of(x) for x in inputs)
         arrays = out._data if isinstance(out._data, tuple) else (out._data,)
@@ -266,4 +262,4 @@ def _assign(storage: Array, value: Array, target: Tensor) -> None:
     target._seq = tick()
 
 
-ASSIGN: Final = Primitive("assign", _assign, formula="x ← value", effect=True, uniform=False)
+ASSIGN: Final = Primitive("assign", _assign, formula="x ← value", effect=True, uniform=False, flops=0)

@@ -33,7 +33,7 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
 
 
 def _documented(
-    function: Any, primitive: Primitive, numpy: Callable[..., Any] | None, text: str, operands: str, at: Sequence[Any]
+    function: Any, primitive: Primitive, numpy: Callable[..., Any] | None, text: str, operands: str, example: Sequence[Any]
 ) -> Any:
     name = primitive.name
     function.__name__ = function.__qualname__ = name
@@ -41,12 +41,12 @@ def _documented(
     function.__module__ = sys._getframe(2).f_globals["__name__"]  # the file that has the row
     derivative = "; ".join(f"with respect to {x}: {d}" for x, d in zip(operands, primitive.derivative, strict=False)) or "none"
     kink = f" {primitive.kink}." if primitive.kink else ""
-    value = f"ag.{name}({', '.join(map(repr, at[:-1]))}).item()"
-    value = f"round({value}, 4)" if isinstance(at[-1], float) else value
+    value = f"ag.{name}({', '.join(map(repr, example[:-1]))}).item()"
+    value = f"round({value}, 4)" if isinstance(example[-1], float) else value
     function.__doc__ = (
         f"{text}: {primitive.formula}, elementwise with broadcasting; floats keep their dtype.\n\n"
         f"Local derivative: {derivative}.{kink}\n\n"
-        f">>> import autograd_mini as ag\n>>> {value}\n{at[-1]!r}\n"
+        f">>> import autograd_mini as ag\n>>> {value}\n{example[-1]!r}\n"
     )
     for theirs in (numpy, primitive.kernel):
         if isinstance(theirs, np.ufunc):
@@ -55,33 +55,39 @@ def _documented(
 
 
 def unary(
-    name: str,
     kernel: Callable[..., Any],
+    *,
     formula: str,
     derivative: str,
-    rule: Callable[..., Any] | None,
     text: str,
-    at: Sequence[Any],
-    *,
-    kink: str = "",
+    example: Sequence[Any],
+    vjp: Callable[..., Any] | None = None,
+    name: str = "",
     integers: bool = False,
     numpy: Callable[..., Any] | None = None,
+    **fields: Any,
 ) -> Unary:
-    """Defines a function of one operand. `rule=None`: it is piecewise constant; `integers`: it does not convert integers.
+    """One row for a function of one operand.
 
-    `at` is (x, value at x) for the docstring.
+    Parameters
+    ----------
+    kernel
+        Its name is the primitive's, unless `name` gives another.
+    formula, derivative, **fields
+        Fields of the record, as in `Primitive`.
+    text, example
+        A few words and (x, value at x), for the docstring.
+    vjp
+        The gradient rule; without one the function is piecewise constant.
+    integers
+        Keeps integers as they are; otherwise they become floats.
+    numpy
+        Another NumPy function that this one implements.
     """
     primitive = Primitive(
-        name,
-        kernel,
-        (rule,) if rule else (),
-        formula=formula,
-        derivative=(derivative,),
-        kink=kink,
-        elementwise=True,
-        constant=rule is None,
-    )
-    primitive.fast_arity = 1 * (rule is not None)
+        name or _name(kernel), kernel, (vjp,) if vjp else (), formula=formula, derivative=(derivative,), elementwise=True,
+        constant=vjp is None, fast_arity=1 if vjp else 0, **fields,
+    )  # fmt: skip
 
     def function(x: TensorLike) -> Tensor:
         if not isinstance(x, Tensor) or not x._requires_grad:
@@ -94,28 +100,27 @@ def unary(
             raise explain_error(primitive, (x,), _EMPTY, error) from None
         return record(primitive, (x,), _EMPTY, data)
 
-    return _documented(function, primitive, numpy, text, "x", at)
+    return _documented(function, primitive, numpy, text, "x", example)
 
 
 def binary(
-    name: str,
     kernel: Callable[..., Any],
+    *,
     formula: str,
     derivative: tuple[str, str],
-    rules: tuple[Callable[..., Any] | None, Callable[..., Any] | None],
     text: str,
-    at: Sequence[Any],
-    *,
-    kink: str = "",
+    example: Sequence[Any],
+    vjp: tuple[Callable[..., Any], Callable[..., Any]] | None = None,
+    name: str = "",
     float_only: bool = False,
     numpy: Callable[..., Any] | None = None,
+    **fields: Any,
 ) -> Binary:
-    """Defines a function of two operands. Without rules it is piecewise constant; `float_only`: integers become floats."""
+    """One row for a function of two operands, as in `unary`; with `float_only` integers become floats."""
     primitive = Primitive(
-        name, kernel, rules if any(rules) else (), formula=formula, derivative=derivative, kink=kink, elementwise=True,
-        constant=not any(rules), explain=no_broadcast,
+        name or _name(kernel), kernel, vjp or (), formula=formula, derivative=derivative, elementwise=True,
+        constant=vjp is None, explain=no_broadcast, fast_arity=2 if vjp else 0, **fields,
     )  # fmt: skip
-    primitive.fast_arity = 2 * all(rules)
 
     def function(a: TensorLike, b: TensorLike) -> Tensor:
         try:
@@ -134,27 +139,33 @@ def binary(
             raise explain_error(primitive, (a, b), _EMPTY, error) from None  # type: ignore[arg-type]
         return record(primitive, (a, b), _EMPTY, data)  # type: ignore[arg-type]
 
-    return _documented(function, primitive, numpy, text, "ab", at)
+    return _documented(function, primitive, numpy, text, "ab", example)
 
 
 def predicate(
-    name: str,
     kernel: np.ufunc,
+    *,
     formula: str,
     text: str,
-    at: Sequence[Any],
+    example: Sequence[Any],
     arity: int = 2,
-    meet: Callable[..., tuple[Tensor, ...]] = as_operands,
+    promote: Callable[..., tuple[Tensor, ...]] = as_operands,
 ) -> Callable[..., Tensor]:
-    """Defines a function without a gradient, usually with bool results; `meet` converts its operands to tensors."""
+    """One row for a function without a gradient, most often of bools; `promote` makes tensors of its operands."""
+    name = _name(kernel)
     primitive = Primitive(name, kernel, formula=formula, elementwise=True, constant=True, explain=no_broadcast)
 
     def function(*operands: TensorLike) -> Tensor:
         if len(operands) != arity:
             raise TypeError(f"{name}: takes {arity} operands, got {len(operands)}")
-        return apply(primitive, meet(*operands))
+        return apply(primitive, promote(*operands))
 
-    return _documented(function, primitive, None, text, "ab", at)
+    return _documented(function, primitive, None, text, "ab", example)
+
+
+def _name(kernel: Callable[..., Any]) -> str:
+    """The ufunc's name, or that of a kernel of ours without its underscore."""
+    return kernel.__name__.lstrip("_")
 
 
 def no_broadcast(*operands: Any, **_: Any) -> str:

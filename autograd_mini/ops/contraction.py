@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import string
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -149,7 +150,16 @@ def _einsum_rule(xp: Any, needs: list[bool], g: Any, y: Any, *xs: Any, subscript
     return [by(k) if need else None for k, need in enumerate(needs)]
 
 
-_EINSUM = Primitive("einsum", _einsum, _einsum_rule, formula="Σ of products", derivative=("the product of the others, summed",))
+def _einsum_flops(inputs: Sequence[Array], outputs: Sequence[Array], params: dict[str, Any]) -> int:
+    names, _ = _terms(params["subscripts"])
+    sizes = {letter: n for axes, x in zip(names, inputs, strict=True) for letter, n in zip(axes, x.shape, strict=True)}
+    return len(inputs) * math.prod(sizes.values())
+
+
+_EINSUM = Primitive(
+    "einsum", _einsum, _einsum_rule, formula="Σ of products", derivative=("the product of the others, summed",),
+    flops=_einsum_flops,
+)  # fmt: skip
 
 
 def _parse(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import apply, as_compared, as_operands, cast, floating, recorded
+from ..apply import apply, as_compared, as_operands, cast, floating
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import binary, implements, no_broadcast, predicate, unary
@@ -70,30 +70,32 @@ __all__ = [
 
 # -- arithmetic ------------------------------------------------------------------------------------------------------------
 
-add = binary("add", np.add, "a + b", ("1", "1"), (lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: g), "Sum", (1.5, 2, 3.5))
-subtract = binary(
-    "subtract",
-    np.subtract,
-    "a − b",
-    ("1", "−1"),
-    (lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g),
-    "Difference",
-    (1.5, 2, -0.5),
-)
-multiply = binary(
-    "multiply",
-    np.multiply,
-    "a · b",
-    ("b", "a"),
-    (lambda xp, g, y, a, b: g * b, lambda xp, g, y, a, b: g * a),
-    "Product",
-    (1.5, 2, 3.0),
-)
-divide = binary(
-    "divide", np.divide, "a / b", ("1/b", "−a/b²"), (lambda xp, g, y, a, b: g / b, lambda xp, g, y, a, b: -g * y / b),
-    "Quotient (true division; integers give floats)", (3, 2, 1.5), float_only=True,
+add = binary(
+    np.add, formula="a + b", derivative=("1", "1"),
+    vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: g),
+    text="Sum", example=(1.5, 2, 3.5), symbol="+", scalar="{0} + {1}",
 )  # fmt: skip
-negative = unary("negative", np.negative, "−x", "−1", lambda xp, g, y, x: -g, "Negation", (2.0, -2.0), integers=True)
+subtract = binary(
+    np.subtract, formula="a − b", derivative=("1", "−1"),
+    vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g),
+    text="Difference", example=(1.5, 2, -0.5), symbol="−", ordered=True, scalar="{0} - {1}",
+)  # fmt: skip
+multiply = binary(
+    np.multiply, formula="a · b", derivative=("b", "a"),
+    vjp=(lambda xp, g, y, a, b: g * b, lambda xp, g, y, a, b: g * a),
+    text="Product", example=(1.5, 2, 3.0), symbol="×", scalar="{0} * {1}",
+)  # fmt: skip
+divide = binary(
+    np.divide, formula="a / b", derivative=("1/b", "−a/b²"),
+    vjp=(lambda xp, g, y, a, b: g / b, lambda xp, g, y, a, b: -g * y / b),
+    text="Quotient (true division; integers give floats)", example=(3, 2, 1.5), float_only=True, symbol="÷", ordered=True,
+    scalar="{0} / {1}",
+)  # fmt: skip
+negative = unary(
+    np.negative, formula="−x", derivative="−1",
+    vjp=lambda xp, g, y, x: -g,
+    text="Negation", example=(2.0, -2.0), integers=True, scalar="-{0}",
+)  # fmt: skip
 
 
 def _power_by_base(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -107,17 +109,31 @@ def _power_by_exponent(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 _power = binary(
-    "power", np.power, "aᵇ", ("b·aᵇ⁻¹", "aᵇ·ln a"), (_power_by_base, _power_by_exponent), "Power", (2.0, 3.0, 8.0),
-    kink="x⁰ has slope 0 everywhere; the slope of 0ʸ with respect to y is 0 for y ≥ 0 and −inf for y < 0",
+    np.power, formula="aᵇ", derivative=("b·aᵇ⁻¹", "aᵇ·ln a"),
+    vjp=(_power_by_base, _power_by_exponent),
+    text="Power", example=(2.0, 3.0, 8.0),
+    kink="x⁰ has slope 0 everywhere; the slope of 0ʸ with respect to y is 0 for y ≥ 0 and −inf for y < 0", ordered=True,
 )  # fmt: skip
-square = unary("square", np.square, "x²", "2x", lambda xp, g, y, x: g * (x * 2), "Square", (3.0, 9.0), integers=True)
-sqrt = unary("sqrt", np.sqrt, "√x", "1/(2√x)", lambda xp, g, y, x: g * 0.5 / y, "Square root", (9.0, 3.0), kink="inf at 0")
+square = unary(
+    np.square, formula="x²", derivative="2x",
+    vjp=lambda xp, g, y, x: g * (x * 2),
+    text="Square", example=(3.0, 9.0), integers=True, scalar="{0} * {0}",
+)  # fmt: skip
+sqrt = unary(
+    np.sqrt, formula="√x", derivative="1/(2√x)",
+    vjp=lambda xp, g, y, x: g * 0.5 / y,
+    text="Square root", example=(9.0, 3.0), kink="inf at 0", scalar="sqrt({0})",
+)  # fmt: skip
 cbrt = unary(
-    "cbrt", np.cbrt, "∛x", "1/(3 ∛x²)", lambda xp, g, y, x: g / (y * y * 3), "Cube root", (-8.0, -2.0), kink="inf at 0"
-)
+    np.cbrt, formula="∛x", derivative="1/(3 ∛x²)",
+    vjp=lambda xp, g, y, x: g / (y * y * 3),
+    text="Cube root", example=(-8.0, -2.0), kink="inf at 0",
+)  # fmt: skip
 reciprocal = unary(
-    "reciprocal", np.reciprocal, "1/x", "−1/x²", lambda xp, g, y, x: -g * (y * y), "Reciprocal", (4.0, 0.25), kink="−inf at 0"
-)
+    np.reciprocal, formula="1/x", derivative="−1/x²",
+    vjp=lambda xp, g, y, x: -g * (y * y),
+    text="Reciprocal", example=(4.0, 0.25), kink="−inf at 0",
+)  # fmt: skip
 _SHORT_POWERS = {2: square, 0.5: sqrt, -1: reciprocal}
 
 
@@ -153,30 +169,42 @@ def _leg_share(xp: Any, y: Any, leg: Any) -> Any:
 
 
 hypot = binary(
-    "hypot", np.hypot, "√(a² + b²)", ("a/√(a² + b²)", "b/√(a² + b²)"),
-    (lambda xp, g, y, a, b: g * _leg_share(xp, y, a), lambda xp, g, y, a, b: g * _leg_share(xp, y, b)),
-    "Hypotenuse", (3.0, 4.0, 5.0), float_only=True, kink="0 at (0, 0)",
+    np.hypot, formula="√(a² + b²)", derivative=("a/√(a² + b²)", "b/√(a² + b²)"),
+    vjp=(lambda xp, g, y, a, b: g * _leg_share(xp, y, a), lambda xp, g, y, a, b: g * _leg_share(xp, y, b)),
+    text="Hypotenuse", example=(3.0, 4.0, 5.0), float_only=True, kink="0 at (0, 0)",
 )  # fmt: skip
 
 # -- rounding, and the remainders that it leaves ---------------------------------------------------------------------
 
-floor = unary("floor", np.floor, "⌊x⌋", "0", None, "Largest integer not above", (-1.5, -2.0), integers=True)
-ceil = unary("ceil", np.ceil, "⌈x⌉", "0", None, "Smallest integer not below", (-1.5, -1.0), integers=True)
-trunc = unary("trunc", np.trunc, "x without its fraction", "0", None, "Integer part", (-1.5, -1.0), integers=True)
-rint = unary("rint", np.rint, "the integer next to x", "0", None, "Nearest integer, halves to even", (2.5, 2.0))
+floor = unary(
+    np.floor, formula="⌊x⌋", derivative="0",
+    text="Largest integer not above", example=(-1.5, -2.0), integers=True,
+)  # fmt: skip
+ceil = unary(
+    np.ceil, formula="⌈x⌉", derivative="0",
+    text="Smallest integer not below", example=(-1.5, -1.0), integers=True,
+)  # fmt: skip
+trunc = unary(
+    np.trunc, formula="x without its fraction", derivative="0",
+    text="Integer part", example=(-1.5, -1.0), integers=True,
+)  # fmt: skip
+rint = unary(
+    np.rint, formula="the integer next to x", derivative="0",
+    text="Nearest integer, halves to even", example=(2.5, 2.0),
+)  # fmt: skip
 floor_divide = binary(
-    "floor_divide", np.floor_divide, "⌊a / b⌋", ("0", "0"), (None, None), "Quotient rounded down", (-7.0, 2.0, -4.0)
-)
+    np.floor_divide, formula="⌊a / b⌋", derivative=("0", "0"),
+    text="Quotient rounded down", example=(-7.0, 2.0, -4.0),
+)  # fmt: skip
 remainder = binary(
-    "remainder", np.remainder, "a − b⌊a / b⌋", ("1", "−⌊a/b⌋"),
-    (lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.floor_divide(a, b)),
-    "Remainder with the divisor's sign", (-7.0, 2.0, 1.0), kink="the same at a jump",
+    np.remainder, formula="a − b⌊a / b⌋", derivative=("1", "−⌊a/b⌋"),
+    vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.floor_divide(a, b)),
+    text="Remainder with the divisor's sign", example=(-7.0, 2.0, 1.0), kink="the same at a jump",
 )  # fmt: skip
 fmod = binary(
-    "fmod", np.fmod, "a − b·trunc(a / b)", ("1", "−trunc(a/b)"),
-    # Rounding (a − y)/b gives the very integer that the kernel used, which trunc of a rounded a/b may miss.
-    (lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.rint((a - y) / b)),
-    "Remainder with the dividend's sign", (-7.0, 2.0, -1.0), kink="the same at a jump",
+    np.fmod, formula="a − b·trunc(a / b)", derivative=("1", "−trunc(a/b)"),
+    vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.rint((a - y) / b)),
+    text="Remainder with the dividend's sign", example=(-7.0, 2.0, -1.0), kink="the same at a jump",
 )  # fmt: skip
 _ROUND = Primitive("round", np.round, formula="x to a number of decimals", elementwise=True, constant=True)
 
@@ -194,18 +222,15 @@ def round(x: TensorLike, decimals: int = 0) -> Tensor:
 
 # -- kinks ---------------------------------------------------------------------------------------------------------------------
 
-sign = unary("sign", np.sign, "sgn x", "0", None, "Sign: −1, 0 or 1", (-2.0, -1.0), integers=True)
+sign = unary(
+    np.sign, formula="sgn x", derivative="0",
+    text="Sign: −1, 0 or 1", example=(-2.0, -1.0), integers=True,
+)  # fmt: skip
 abs = unary(
-    "abs",
-    np.absolute,
-    "|x|",
-    "sgn x",
-    lambda xp, g, y, x: g * xp.sign(x),
-    "Absolute value",
-    (-2.0, 2.0),
-    kink="0 at 0",
-    integers=True,
-)
+    np.absolute, name="abs", formula="|x|", derivative="sgn x",
+    vjp=lambda xp, g, y, x: g * xp.sign(x),
+    text="Absolute value", example=(-2.0, 2.0), kink="0 at 0", integers=True, scalar="abs({0})",
+)  # fmt: skip
 absolute = abs
 
 
@@ -221,9 +246,9 @@ def fabs(x: TensorLike) -> Tensor:
 
 
 copysign = binary(
-    "copysign", np.copysign, "|a| with the sign of b", ("sgn a · sgn b", "0"),
-    (lambda xp, g, y, a, b: g * xp.sign(a) * xp.copysign(xp.ones_like(b), b), lambda xp, g, y, a, b: xp.zeros_like(b)),
-    "Magnitude of a with the sign of b", (2.0, -3.0, -2.0), kink="0 at a = 0", float_only=True,
+    np.copysign, formula="|a| with the sign of b", derivative=("sgn a · sgn b", "0"),
+    vjp=(lambda xp, g, y, a, b: g * xp.sign(a) * xp.copysign(xp.ones_like(b), b), lambda xp, g, y, a, b: xp.zeros_like(b)),
+    text="Magnitude of a with the sign of b", example=(2.0, -3.0, -2.0), kink="0 at a = 0", float_only=True,
 )  # fmt: skip
 
 
@@ -235,14 +260,14 @@ Primitive("winner", _winner, formula="[a > b] + ½[a = b]", elementwise=True, co
 
 _TIE = "½ to each at a tie"
 maximum = binary(
-    "maximum", np.maximum, "max(a, b)", ("[a > b]", "[b > a]"),
-    (lambda xp, g, y, a, b: g * xp.winner(a, b), lambda xp, g, y, a, b: g * xp.winner(b, a)),
-    "Larger of two", (1.0, 2.0, 2.0), kink=_TIE,
+    np.maximum, formula="max(a, b)", derivative=("[a > b]", "[b > a]"),
+    vjp=(lambda xp, g, y, a, b: g * xp.winner(a, b), lambda xp, g, y, a, b: g * xp.winner(b, a)),
+    text="Larger of two", example=(1.0, 2.0, 2.0), kink=_TIE,
 )  # fmt: skip
 minimum = binary(
-    "minimum", np.minimum, "min(a, b)", ("[a < b]", "[b < a]"),
-    (lambda xp, g, y, a, b: g * xp.winner(b, a), lambda xp, g, y, a, b: g * xp.winner(a, b)),
-    "Smaller of two", (1.0, 2.0, 1.0), kink=_TIE,
+    np.minimum, formula="min(a, b)", derivative=("[a < b]", "[b < a]"),
+    vjp=(lambda xp, g, y, a, b: g * xp.winner(b, a), lambda xp, g, y, a, b: g * xp.winner(a, b)),
+    text="Smaller of two", example=(1.0, 2.0, 1.0), kink=_TIE,
 )  # fmt: skip
 
 
@@ -253,14 +278,14 @@ def _present(xp: Any, g: Any, a: Any, b: Any, worst: float) -> Any:
 
 
 fmax = binary(
-    "fmax", np.fmax, "max(a, b), nan ignored", ("[a > b]", "[b > a]"),
-    (lambda xp, g, y, a, b: _present(xp, g, a, b, -np.inf), lambda xp, g, y, a, b: _present(xp, g, b, a, -np.inf)),
-    "Larger of two, or the one that is not nan", (1.0, 2.0, 2.0), kink=_TIE,
+    np.fmax, formula="max(a, b), nan ignored", derivative=("[a > b]", "[b > a]"),
+    vjp=(lambda xp, g, y, a, b: _present(xp, g, a, b, -np.inf), lambda xp, g, y, a, b: _present(xp, g, b, a, -np.inf)),
+    text="Larger of two, or the one that is not nan", example=(1.0, 2.0, 2.0), kink=_TIE,
 )  # fmt: skip
 fmin = binary(
-    "fmin", np.fmin, "min(a, b), nan ignored", ("[a < b]", "[b < a]"),
-    (lambda xp, g, y, a, b: _present(xp, g, a, b, np.inf), lambda xp, g, y, a, b: _present(xp, g, b, a, np.inf)),
-    "Smaller of two, or the one that is not nan", (1.0, 2.0, 1.0), kink=_TIE,
+    np.fmin, formula="min(a, b), nan ignored", derivative=("[a < b]", "[b < a]"),
+    vjp=(lambda xp, g, y, a, b: _present(xp, g, a, b, np.inf), lambda xp, g, y, a, b: _present(xp, g, b, a, np.inf)),
+    text="Smaller of two, or the one that is not nan", example=(1.0, 2.0, 1.0), kink=_TIE,
 )  # fmt: skip
 
 
@@ -353,7 +378,7 @@ _WHERE = Primitive(
     formula="a where c, else b",
     derivative=("none", "[c]", "[not c]"),
     elementwise=True,
-    uniform=False,
+    uniform=slice(1, None),
     explain=no_broadcast,
 )
 
@@ -375,28 +400,25 @@ def where(condition: TensorLike, a: TensorLike, b: TensorLike) -> Tensor:
     return apply(_WHERE, (c, *as_operands(a, b)))
 
 
-# A rule's `xp.where` must promote its branches but not the condition, exactly as the user's.
-recorded.where = where
-
 # -- comparison and logic -----------------------------------------------------------------------------------------------------
 
-equal = predicate("equal", np.equal, "a = b", "Equality", (1.0, 2.0, False), meet=as_compared)
-not_equal = predicate("not_equal", np.not_equal, "a ≠ b", "Inequality", (1.0, 2.0, True), meet=as_compared)
-less = predicate("less", np.less, "a < b", "Less than", (1.0, 2.0, True), meet=as_compared)
-less_equal = predicate("less_equal", np.less_equal, "a ≤ b", "At most", (1.0, 2.0, True), meet=as_compared)
-greater = predicate("greater", np.greater, "a > b", "Greater than", (1.0, 2.0, False), meet=as_compared)
-greater_equal = predicate("greater_equal", np.greater_equal, "a ≥ b", "At least", (1.0, 2.0, False), meet=as_compared)
-logical_and = predicate("logical_and", np.logical_and, "a ∧ b", "Both true", (True, False, False))
-logical_or = predicate("logical_or", np.logical_or, "a ∨ b", "Either true", (True, False, True))
-logical_xor = predicate("logical_xor", np.logical_xor, "a ⊻ b", "One true, not both", (True, True, False))
-logical_not = predicate("logical_not", np.logical_not, "¬a", "Not true", (True, False), arity=1)
-bitwise_and = predicate("bitwise_and", np.bitwise_and, "a & b", "And, bit by bit", (6, 3, 2))
-bitwise_or = predicate("bitwise_or", np.bitwise_or, "a | b", "Or, bit by bit", (6, 3, 7))
-bitwise_xor = predicate("bitwise_xor", np.bitwise_xor, "a ^ b", "Exclusive or, bit by bit", (6, 3, 5))
-invert = predicate("invert", np.invert, "~a", "Not, bit by bit", (True, False), arity=1)
-isnan = predicate("isnan", np.isnan, "x is nan", "Not a number", (1.0, False), arity=1)
-isinf = predicate("isinf", np.isinf, "x is ±inf", "Infinite", (1.0, False), arity=1)
-isfinite = predicate("isfinite", np.isfinite, "x is finite", "Finite", (1.0, True), arity=1)
+equal = predicate(np.equal, formula="a = b", text="Equality", example=(1.0, 2.0, False), promote=as_compared)
+not_equal = predicate(np.not_equal, formula="a ≠ b", text="Inequality", example=(1.0, 2.0, True), promote=as_compared)
+less = predicate(np.less, formula="a < b", text="Less than", example=(1.0, 2.0, True), promote=as_compared)
+less_equal = predicate(np.less_equal, formula="a ≤ b", text="At most", example=(1.0, 2.0, True), promote=as_compared)
+greater = predicate(np.greater, formula="a > b", text="Greater than", example=(1.0, 2.0, False), promote=as_compared)
+greater_equal = predicate(np.greater_equal, formula="a ≥ b", text="At least", example=(1.0, 2.0, False), promote=as_compared)
+logical_and = predicate(np.logical_and, formula="a ∧ b", text="Both true", example=(True, False, False))
+logical_or = predicate(np.logical_or, formula="a ∨ b", text="Either true", example=(True, False, True))
+logical_xor = predicate(np.logical_xor, formula="a ⊻ b", text="One true, not both", example=(True, True, False))
+logical_not = predicate(np.logical_not, formula="¬a", text="Not true", example=(True, False), arity=1)
+bitwise_and = predicate(np.bitwise_and, formula="a & b", text="And, bit by bit", example=(6, 3, 2))
+bitwise_or = predicate(np.bitwise_or, formula="a | b", text="Or, bit by bit", example=(6, 3, 7))
+bitwise_xor = predicate(np.bitwise_xor, formula="a ^ b", text="Exclusive or, bit by bit", example=(6, 3, 5))
+invert = predicate(np.invert, formula="~a", text="Not, bit by bit", example=(True, False), arity=1)
+isnan = predicate(np.isnan, formula="x is nan", text="Not a number", example=(1.0, False), arity=1)
+isinf = predicate(np.isinf, formula="x is ±inf", text="Infinite", example=(1.0, False), arity=1)
+isfinite = predicate(np.isfinite, formula="x is finite", text="Finite", example=(1.0, True), arity=1)
 
 
 @implements(np.nan_to_num)

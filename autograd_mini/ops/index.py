@@ -80,6 +80,11 @@ def _why_not(x: Array, *arrays: Array, index: Template, **_: Any) -> str:
     return f"index [{shown}] does not fit shape {x.shape}"
 
 
+def _has_mask(x: Array, *arrays: Array) -> bool:
+    """Whether a boolean mask chooses elements, so that their number depends on its values."""
+    return any(a.dtype.kind == "b" for a in arrays)
+
+
 _GETITEM = Primitive(
     "getitem",
     _getitem,
@@ -88,6 +93,7 @@ _GETITEM = Primitive(
     derivative=("1 where chosen, added up where chosen twice",),
     view=True,
     uniform=False,
+    value_dependent_shape=_has_mask,
     explain=_why_not,
 )
 INDEX_ADD: Final = Primitive(
@@ -97,6 +103,7 @@ INDEX_ADD: Final = Primitive(
     formula="zeros, with x added at index",
     derivative=("1",),
     uniform=False,
+    value_dependent_shape=_has_mask,
 )
 
 
@@ -136,6 +143,7 @@ _INDEX_PUT = Primitive(
     derivative=("0 where overwritten, else 1", "1 where it stands"),
     kink="for a repeated index the last value counts",
     uniform=False,
+    value_dependent_shape=_has_mask,
     explain=lambda x, v, *arrays, index: f"a value of shape {v.shape} cannot be put there: {_why_not(x, *arrays, index=index)}",
 )
 
@@ -277,7 +285,9 @@ def _along(name: str, x: Tensor, axis: int, chosen: Tensor, lengths: Shape) -> t
     return tuple(chosen if k == axis else along for k, along in enumerate(grid))
 
 
-_ARGWHERE = Primitive("argwhere", np.argwhere, formula="the indices where x ≠ 0", constant=True)
+_ARGWHERE = Primitive(
+    "argwhere", np.argwhere, formula="the indices where x ≠ 0", constant=True, value_dependent_shape=True
+)  # fmt: skip
 
 
 @implements(np.argwhere)
@@ -356,6 +366,7 @@ _EMBEDDING = Primitive(
     formula="row i of W",
     derivative=("δ added to row i",),
     uniform=False,
+    flops=0,
 )
 Primitive(
     "embedding_add",

@@ -40,7 +40,7 @@ def _dot(a: Array, b: Array, out: Array | None = None) -> Any:
     return product
 
 
-def in_one_piece(a: Array, b: Array) -> bool:
+def is_single_dot(a: Array, b: Array) -> bool:
     """Returns whether a product is a single `a.dot(b)`: of matrices or vectors, and not large."""
     if not (0 < a.ndim <= 2 and 0 < b.ndim <= 2):
         return False
@@ -89,9 +89,22 @@ def _no_matmul(a: Array, b: Array) -> str:
 
 
 _MATMUL = Primitive(
-    "matmul", _matmul, (_matmul_left, _matmul_right), formula="A B", derivative=("δ Bᵀ", "Aᵀ δ"), explain=_no_matmul
-)  # fmt: skip
-_MATMUL.fast_arity = 2
+    "matmul",
+    _matmul,
+    (_matmul_left, _matmul_right),
+    formula="A B",
+    derivative=("δ Bᵀ", "Aᵀ δ"),
+    explain=_no_matmul,
+    symbol="@",
+    ordered=True,
+    affine=True,
+    products=(("{out} ← {g} @ {1T}", 1), ("{out} ← {0T} @ {g}", 0)),
+    fast_arity=2,
+    flops=lambda inputs, outputs, params: 2 * outputs[0].size * inputs[0].shape[-1],
+    rowwise=(True, False),
+    splits=lambda a, b: not is_single_dot(a, b),
+    specialize=lambda a, b: np.ndarray.dot if is_single_dot(a, b) else None,
+)
 
 
 @implements(np.matmul)
@@ -126,8 +139,13 @@ def _linear(x: Array, weight: Array, bias: Array | None = None, out: Array | Non
         # W hᵀ takes a fifth less than h Wᵀ, whose right operand BLAS must turn around; turning the result comes with the bias.
         np.add(weight.dot(x[part].T).T, shift, y[part])
 
-    split_work(rows, len(x), 2 * x.size * len(weight) / SPEED)
+    split_work(rows, len(x), _nanoseconds(x, weight))
     return y
+
+
+def _nanoseconds(x: Array, weight: Array) -> float:
+    """About the time of the product x Wᵀ on one thread."""
+    return 2 * x.size * len(weight) / SPEED
 
 
 def _rows(xp: Any, x: Any) -> Any:
@@ -155,6 +173,11 @@ _LINEAR = Primitive(
     formula="W h + b",
     derivative=("δ W", "δᵀ h", "Σ δ"),
     explain=_no_linear,
+    affine=True,
+    products=(("{out} ← {g} @ {1}", 1), ("{out} ← {gT} @ {0}", 0), ("{out} ← Σ {g}", None)),
+    flops=lambda inputs, outputs, params: outputs[0].size * (2 * inputs[0].shape[-1] + len(inputs[2:])),
+    rowwise=(True, False, False),
+    splits=lambda x, weight, bias=None: _nanoseconds(x, weight) >= MIN_SPLIT_NS,
 )
 
 

@@ -53,6 +53,7 @@ _ROLL = Primitive(
     (lambda xp, g, y, x, shift, axis: xp.roll(g, shift=tuple(-s for s in shift), axis=axis),),
     formula="x moved round",
     derivative=("1",),
+    flops=0,
 )
 
 
@@ -107,6 +108,7 @@ _PAD = Primitive(
     (lambda xp, g, y, x, width, value: xp.getitem(g, index=_inside(x, width)),),
     formula="x with a margin",
     derivative=("1",),
+    flops=0,
 )
 _MODES = ("edge", "reflect", "symmetric", "wrap")
 

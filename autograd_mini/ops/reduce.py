@@ -105,8 +105,10 @@ def _mean_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
     return xp.broadcast_to(unfold(xp, g * (1 / (count(x, axis) or 1)), x, axis), shape=x.shape)
 
 
-_SUM = Primitive("sum", sum_kernel, (_sum_rule,), formula="Σ x", derivative=("1",))
-_MEAN = Primitive("mean", mean_kernel, (_mean_rule,), formula="Σ x / n", derivative=("1/n",), kink="nan without elements")
+_SUM = Primitive("sum", sum_kernel, (_sum_rule,), formula="Σ x", derivative=("1",), rowwise=True, scalar="{0}")
+_MEAN = Primitive(
+    "mean", mean_kernel, (_mean_rule,), formula="Σ x / n", derivative=("1/n",), kink="nan without elements", scalar="{0}"
+)  # fmt: skip
 
 
 def fold(primitive: Primitive, x: Tensor, axis: Any, keepdims: bool, **more: Any) -> Tensor:

@@ -53,6 +53,8 @@ _RESHAPE = Primitive(
     formula="x in another shape",
     derivative=("1",),
     view=True,
+    relayout=True,
+    scalar="{0}",
     explain=_no_reshape,
 )
 _TRANSPOSE = Primitive(
@@ -62,6 +64,7 @@ _TRANSPOSE = Primitive(
     formula="xᵀ",
     derivative=("1",),
     view=True,
+    relayout=True,
 )
 
 
@@ -80,6 +83,7 @@ _BROADCAST = Primitive(
     formula="x repeated to a larger shape",
     derivative=("1, summed over the copies",),
     view=True,
+    scalar="{0}",
     explain=lambda x, shape: f"shape {x.shape} does not broadcast to {shape}",
 )
 
@@ -261,7 +265,7 @@ def _no_join(*xs: Array, axis: int) -> str:
 
 _CONCATENATE = Primitive(
     "concatenate", lambda *xs, axis: np.concatenate(xs, axis), _unjoin,
-    formula="x₁ ⧺ x₂ ⧺ …", derivative=("1",), explain=_no_join,
+    formula="x₁ ⧺ x₂ ⧺ …", derivative=("1",), explain=_no_join, flops=0,
 )  # fmt: skip
 
 
@@ -320,7 +324,9 @@ def _copy(x: Array, out: Array | None = None) -> Array:
     return out
 
 
-_COPY = Primitive("copy", _copy, (lambda xp, g, y, x: g,), formula="x", derivative=("1",))
+_COPY = Primitive(
+    "copy", _copy, (lambda xp, g, y, x: g,), formula="x", derivative=("1",), relayout=True, flops=0, scalar="{0}"
+)  # fmt: skip
 
 
 @implements(np.copy)

@@ -44,25 +44,41 @@ _LN2, _LN10, _DEGREE = math.log(2), math.log(10), math.pi / 180
 
 # -- exponentials and logarithms -------------------------------------------------------------------------------------
 
-exp = unary("exp", np.exp, "eˣ", "eˣ", lambda xp, g, y, x: g * y, "Exponential", (1.0, 2.7183))
-exp2 = unary("exp2", np.exp2, "2ˣ", "2ˣ ln 2", lambda xp, g, y, x: g * y * _LN2, "Power of two", (3.0, 8.0))
+exp = unary(
+    np.exp, formula="eˣ", derivative="eˣ",
+    vjp=lambda xp, g, y, x: g * y,
+    text="Exponential", example=(1.0, 2.7183), scalar="exp({0})", nanoseconds=1.0,
+)  # fmt: skip
+exp2 = unary(
+    np.exp2, formula="2ˣ", derivative="2ˣ ln 2",
+    vjp=lambda xp, g, y, x: g * y * _LN2,
+    text="Power of two", example=(3.0, 8.0),
+)  # fmt: skip
 expm1 = unary(
-    "expm1", np.expm1, "eˣ − 1", "eˣ", lambda xp, g, y, x: g * (y + 1), "Exponential minus 1, exact near 0", (1.0, 1.7183)
-)
-log = unary("log", np.log, "ln x", "1/x", lambda xp, g, y, x: g / x, "Natural logarithm", (2.0, 0.6931), kink="inf at 0")
-log2 = unary("log2", np.log2, "log₂ x", "1/(x ln 2)", lambda xp, g, y, x: g / (x * _LN2), "Logarithm to base 2", (8.0, 3.0))
+    np.expm1, formula="eˣ − 1", derivative="eˣ",
+    vjp=lambda xp, g, y, x: g * (y + 1),
+    text="Exponential minus 1, exact near 0", example=(1.0, 1.7183),
+)  # fmt: skip
+log = unary(
+    np.log, formula="ln x", derivative="1/x",
+    vjp=lambda xp, g, y, x: g / x,
+    text="Natural logarithm", example=(2.0, 0.6931), kink="inf at 0", scalar="log({0})", nanoseconds=1.0,
+)  # fmt: skip
+log2 = unary(
+    np.log2, formula="log₂ x", derivative="1/(x ln 2)",
+    vjp=lambda xp, g, y, x: g / (x * _LN2),
+    text="Logarithm to base 2", example=(8.0, 3.0),
+)  # fmt: skip
 log10 = unary(
-    "log10", np.log10, "log₁₀ x", "1/(x ln 10)", lambda xp, g, y, x: g / (x * _LN10), "Logarithm to base 10", (100.0, 2.0)
-)
+    np.log10, formula="log₁₀ x", derivative="1/(x ln 10)",
+    vjp=lambda xp, g, y, x: g / (x * _LN10),
+    text="Logarithm to base 10", example=(100.0, 2.0),
+)  # fmt: skip
 log1p = unary(
-    "log1p",
-    np.log1p,
-    "ln(1 + x)",
-    "1/(1 + x)",
-    lambda xp, g, y, x: g / (x + 1),
-    "Logarithm of 1 + x, exact near 0",
-    (1.0, 0.6931),
-)
+    np.log1p, formula="ln(1 + x)", derivative="1/(1 + x)",
+    vjp=lambda xp, g, y, x: g / (x + 1),
+    text="Logarithm of 1 + x, exact near 0", example=(1.0, 0.6931), scalar="log1p({0})",
+)  # fmt: skip
 
 
 def _weight(xp: Any, a: Any, b: Any, unit: float) -> Any:
@@ -73,14 +89,16 @@ def _weight(xp: Any, a: Any, b: Any, unit: float) -> Any:
 
 
 logaddexp = binary(
-    "logaddexp", np.logaddexp, "ln(eᵃ + eᵇ)", ("σ(a − b)", "σ(b − a)"),
-    (lambda xp, g, y, a, b: g * _weight(xp, a, b, 1.0), lambda xp, g, y, a, b: g * _weight(xp, b, a, 1.0)),
-    "Logarithm of a sum of exponentials", (1000.0, 1000.0, 1000.6932), float_only=True, kink="0, 0 where both are −inf",
+    np.logaddexp, formula="ln(eᵃ + eᵇ)", derivative=("σ(a − b)", "σ(b − a)"),
+    vjp=(lambda xp, g, y, a, b: g * _weight(xp, a, b, 1.0), lambda xp, g, y, a, b: g * _weight(xp, b, a, 1.0)),
+    text="Logarithm of a sum of exponentials", example=(1000.0, 1000.0, 1000.6932), float_only=True,
+    kink="0, 0 where both are −inf",
 )  # fmt: skip
 logaddexp2 = binary(
-    "logaddexp2", np.logaddexp2, "log₂(2ᵃ + 2ᵇ)", ("σ((a − b) ln 2)", "σ((b − a) ln 2)"),
-    (lambda xp, g, y, a, b: g * _weight(xp, a, b, _LN2), lambda xp, g, y, a, b: g * _weight(xp, b, a, _LN2)),
-    "Logarithm to base 2 of a sum of powers of two", (5.0, 5.0, 6.0), float_only=True, kink="0, 0 where both are −inf",
+    np.logaddexp2, formula="log₂(2ᵃ + 2ᵇ)", derivative=("σ((a − b) ln 2)", "σ((b − a) ln 2)"),
+    vjp=(lambda xp, g, y, a, b: g * _weight(xp, a, b, _LN2), lambda xp, g, y, a, b: g * _weight(xp, b, a, _LN2)),
+    text="Logarithm to base 2 of a sum of powers of two", example=(5.0, 5.0, 6.0), float_only=True,
+    kink="0, 0 where both are −inf",
 )  # fmt: skip
 
 
@@ -89,30 +107,43 @@ def _xlogy(x: Array, y: Array, out: Array | None = None) -> Any:
 
 
 xlogy = binary(
-    "xlogy", _xlogy, "x ln y", ("ln y", "x/y"),
-    (
-        lambda xp, g, z, x, y: g * xp.log(xp.where((x == 0) & (y <= 0), 1.0, y)),
-        lambda xp, g, z, x, y: g * x / y,
-    ),
-    "x ln y, and 0 where x is 0", (2.0, 1.0, 0.0), float_only=True, kink="at (0, 0): 0 for x, nan for y",
+    _xlogy, formula="x ln y", derivative=("ln y", "x/y"),
+    vjp=(lambda xp, g, z, x, y: g * xp.log(xp.where((x == 0) & (y <= 0), 1.0, y)), lambda xp, g, z, x, y: g * x / y),
+    text="x ln y, and 0 where x is 0", example=(2.0, 1.0, 0.0), float_only=True, kink="at (0, 0): 0 for x, nan for y",
 )  # fmt: skip
 
 # -- trigonometry ----------------------------------------------------------------------------------------------------
 
-sin = unary("sin", np.sin, "sin x", "cos x", lambda xp, g, y, x: g * xp.cos(x), "Sine", (1.0, 0.8415))
-cos = unary("cos", np.cos, "cos x", "−sin x", lambda xp, g, y, x: -g * xp.sin(x), "Cosine", (1.0, 0.5403))
-tan = unary("tan", np.tan, "tan x", "1 + tan²(x)", lambda xp, g, y, x: g * (y * y + 1), "Tangent", (1.0, 1.5574))
+sin = unary(
+    np.sin, formula="sin x", derivative="cos x",
+    vjp=lambda xp, g, y, x: g * xp.cos(x),
+    text="Sine", example=(1.0, 0.8415), scalar="sin({0})",
+)  # fmt: skip
+cos = unary(
+    np.cos, formula="cos x", derivative="−sin x",
+    vjp=lambda xp, g, y, x: -g * xp.sin(x),
+    text="Cosine", example=(1.0, 0.5403), scalar="cos({0})",
+)  # fmt: skip
+tan = unary(
+    np.tan, formula="tan x", derivative="1 + tan²(x)",
+    vjp=lambda xp, g, y, x: g * (y * y + 1),
+    text="Tangent", example=(1.0, 1.5574),
+)  # fmt: skip
 arcsin = unary(
-    "arcsin", np.arcsin, "arcsin x", "1/√(1 − x²)", lambda xp, g, y, x: g / xp.sqrt((1 - x) * (1 + x)),
-    "Inverse sine", (0.5, 0.5236), kink="inf at ±1",
+    np.arcsin, formula="arcsin x", derivative="1/√(1 − x²)",
+    vjp=lambda xp, g, y, x: g / xp.sqrt((1 - x) * (1 + x)),
+    text="Inverse sine", example=(0.5, 0.5236), kink="inf at ±1",
 )  # fmt: skip
 arccos = unary(
-    "arccos", np.arccos, "arccos x", "−1/√(1 − x²)", lambda xp, g, y, x: -g / xp.sqrt((1 - x) * (1 + x)),
-    "Inverse cosine", (0.5, 1.0472), kink="−inf at ±1",
+    np.arccos, formula="arccos x", derivative="−1/√(1 − x²)",
+    vjp=lambda xp, g, y, x: -g / xp.sqrt((1 - x) * (1 + x)),
+    text="Inverse cosine", example=(0.5, 1.0472), kink="−inf at ±1",
 )  # fmt: skip
 arctan = unary(
-    "arctan", np.arctan, "arctan x", "1/(1 + x²)", lambda xp, g, y, x: g / (x * x + 1), "Inverse tangent", (1.0, 0.7854)
-)
+    np.arctan, formula="arctan x", derivative="1/(1 + x²)",
+    vjp=lambda xp, g, y, x: g / (x * x + 1),
+    text="Inverse tangent", example=(1.0, 0.7854),
+)  # fmt: skip
 
 
 def _over_square(xp: Any, g: Any, leg: Any, a: Any, b: Any) -> Any:
@@ -123,53 +154,54 @@ def _over_square(xp: Any, g: Any, leg: Any, a: Any, b: Any) -> Any:
 
 
 arctan2 = binary(
-    "arctan2", np.arctan2, "the angle of the point (b, a)", ("b/(a² + b²)", "−a/(a² + b²)"),
-    (lambda xp, g, y, a, b: _over_square(xp, g, b, a, b), lambda xp, g, y, a, b: _over_square(xp, -g, a, a, b)),
-    "Angle of a point from its ordinate and abscissa", (1.0, -1.0, 2.3562), float_only=True, kink="0, 0 at the origin",
+    np.arctan2, formula="the angle of the point (b, a)", derivative=("b/(a² + b²)", "−a/(a² + b²)"),
+    vjp=(lambda xp, g, y, a, b: _over_square(xp, g, b, a, b), lambda xp, g, y, a, b: _over_square(xp, -g, a, a, b)),
+    text="Angle of a point from its ordinate and abscissa", example=(1.0, -1.0, 2.3562), float_only=True,
+    kink="0, 0 at the origin",
 )  # fmt: skip
 deg2rad = unary(
-    "deg2rad",
-    np.deg2rad,
-    "πx/180",
-    "π/180",
-    lambda xp, g, y, x: g * _DEGREE,
-    "Degrees as radians",
-    (180.0, 3.1416),
-    numpy=np.radians,
-)
+    np.deg2rad, formula="πx/180", derivative="π/180",
+    vjp=lambda xp, g, y, x: g * _DEGREE,
+    text="Degrees as radians", example=(180.0, 3.1416), numpy=np.radians,
+)  # fmt: skip
 rad2deg = unary(
-    "rad2deg",
-    np.rad2deg,
-    "180x/π",
-    "180/π",
-    lambda xp, g, y, x: g / _DEGREE,
-    "Radians as degrees",
-    (1.0, 57.2958),
-    numpy=np.degrees,
-)
+    np.rad2deg, formula="180x/π", derivative="180/π",
+    vjp=lambda xp, g, y, x: g / _DEGREE,
+    text="Radians as degrees", example=(1.0, 57.2958), numpy=np.degrees,
+)  # fmt: skip
 
 # -- hyperbolic functions --------------------------------------------------------------------------------------------
 
 
-sinh = unary("sinh", np.sinh, "sinh x", "cosh x", lambda xp, g, y, x: g * xp.cosh(x), "Hyperbolic sine", (1.0, 1.1752))
-cosh = unary("cosh", np.cosh, "cosh x", "sinh x", lambda xp, g, y, x: g * xp.sinh(x), "Hyperbolic cosine", (1.0, 1.5431))
-tanh = unary("tanh", np.tanh, "tanh x", "1 − tanh²(x)", lambda xp, g, y, x: g - y * y * g, "Hyperbolic tangent", (0.5, 0.4621))
+sinh = unary(
+    np.sinh, formula="sinh x", derivative="cosh x",
+    vjp=lambda xp, g, y, x: g * xp.cosh(x),
+    text="Hyperbolic sine", example=(1.0, 1.1752),
+)  # fmt: skip
+cosh = unary(
+    np.cosh, formula="cosh x", derivative="sinh x",
+    vjp=lambda xp, g, y, x: g * xp.sinh(x),
+    text="Hyperbolic cosine", example=(1.0, 1.5431),
+)  # fmt: skip
+tanh = unary(
+    np.tanh, formula="tanh x", derivative="1 − tanh²(x)",
+    vjp=lambda xp, g, y, x: g - y * y * g,
+    text="Hyperbolic tangent", example=(0.5, 0.4621), scalar="tanh({0})", nanoseconds=1.0,
+)  # fmt: skip
 arcsinh = unary(
-    "arcsinh",
-    np.arcsinh,
-    "arsinh x",
-    "1/√(x² + 1)",
-    lambda xp, g, y, x: g / xp.hypot(x, 1.0),
-    "Inverse hyperbolic sine",
-    (1.0, 0.8814),
-)
+    np.arcsinh, formula="arsinh x", derivative="1/√(x² + 1)",
+    vjp=lambda xp, g, y, x: g / xp.hypot(x, 1.0),
+    text="Inverse hyperbolic sine", example=(1.0, 0.8814),
+)  # fmt: skip
 arccosh = unary(
-    "arccosh", np.arccosh, "arcosh x", "1/√(x² − 1)", lambda xp, g, y, x: g / (xp.sqrt(x - 1) * xp.sqrt(x + 1)),
-    "Inverse hyperbolic cosine", (2.0, 1.317), kink="inf at 1",
+    np.arccosh, formula="arcosh x", derivative="1/√(x² − 1)",
+    vjp=lambda xp, g, y, x: g / (xp.sqrt(x - 1) * xp.sqrt(x + 1)),
+    text="Inverse hyperbolic cosine", example=(2.0, 1.317), kink="inf at 1",
 )  # fmt: skip
 arctanh = unary(
-    "arctanh", np.arctanh, "artanh x", "1/(1 − x²)", lambda xp, g, y, x: g / ((1 - x) * (1 + x)),
-    "Inverse hyperbolic tangent", (0.5, 0.5493), kink="inf at ±1",
+    np.arctanh, formula="artanh x", derivative="1/(1 − x²)",
+    vjp=lambda xp, g, y, x: g / ((1 - x) * (1 + x)),
+    text="Inverse hyperbolic tangent", example=(0.5, 0.5493), kink="inf at ±1",
 )  # fmt: skip
 
 # -- erf -------------------------------------------------------------------------------------------------------------
@@ -208,6 +240,7 @@ def erf_kernel(x: Array, out: Array | None = None) -> Any:
 
 _PEAK = 2 / math.sqrt(math.pi)
 erf = unary(
-    "erf", erf_kernel, "2/√π ∫₀ˣ exp(−t²) dt", "2/√π exp(−x²)", lambda xp, g, y, x: g * (xp.exp(-x * x) * _PEAK),
-    "Error function", (1.0, 0.8427),
+    erf_kernel, name="erf", formula="2/√π ∫₀ˣ exp(−t²) dt", derivative="2/√π exp(−x²)",
+    vjp=lambda xp, g, y, x: g * (xp.exp(-x * x) * _PEAK),
+    text="Error function", example=(1.0, 0.8427),
 )  # fmt: skip

@@ -24,7 +24,7 @@ class WithAverage(nn.Callback):
         self.average, self.callbacks = average, callbacks
 
     def after_row(self, trainer: nn.Trainer, row: dict[str, float]) -> None:
-        with self.average.applied() if self.average else nullcontext():
+        with self.average.average_parameters() if self.average else nullcontext():
             for callback in self.callbacks:
                 callback.after_row(trainer, row)
 

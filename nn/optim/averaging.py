@@ -1,4 +1,4 @@
-"""Means of weights over the course of training: to predict with, and to be held near."""
+"""Running means of weights during training: to predict with, or to stay close to."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..module import listed
 from .optimizer import UPDATE
 
 
-class _Means:
-    """A mean of each of some parameters, moved towards them by a share that depends on how often that was done."""
+class _RunningMeans:
+    """A running mean of each parameter: mean ← mean + weight · (parameter − mean); the weight may change with each update."""
 
     def __init__(self, parameters: Iterable[Tensor]):
         self.parameters = listed(type(self).__name__, parameters)
@@ -26,46 +26,46 @@ class _Means:
         self.means: list[Array] = [p._data.copy() for p in self.parameters]
         self.steps = 0
 
-    def share(self) -> float:
-        """How much of the parameters goes into their means at the update that is being made."""
+    def weight(self) -> float:
+        """Returns the weight of the parameters in the current update."""
         return 1 / self.steps
 
     def update(self) -> None:
-        """Takes the parameters, as they are now, into their means: to be called after each step of the optimizer."""
-        apply_effect(UPDATE, tuple(self.parameters), {"function": self._move}, (self, *self.means))
+        """Updates the means with the current parameters; call it after each step of the optimizer."""
+        apply_effect(UPDATE, tuple(self.parameters), {"function": self._update_means}, (self, *self.means))
 
-    def _move(self, *arrays: Array) -> None:
+    def _update_means(self, *arrays: Array) -> None:
         self.steps += 1
-        share = self.share()
+        weight = self.weight()
         for mean, p in zip(self.means, arrays, strict=True):
-            mean += (p - mean) * mean.dtype.type(share)
+            mean += (p - mean) * mean.dtype.type(weight)
 
     def state_dict(self) -> dict[str, Any]:
-        """The number of updates and copies of the means."""
+        """Returns the number of updates and copies of the means."""
         return {"steps": self.steps, "means": [mean.copy() for mean in self.means]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` gave; ValueError where shapes differ, and then nothing is loaded."""
-        shapes, given = ([np.shape(m) for m in means] for means in (self.means, state["means"]))
-        if shapes != given:
-            raise ValueError(f"{type(self).__name__}.load_state_dict: expected shapes {shapes}, got {given}")
+        """Loads what `state_dict` returned. Raises ValueError, and loads nothing, if shapes differ."""
+        shapes, saved = ([np.shape(m) for m in means] for means in (self.means, state["means"]))
+        if shapes != saved:
+            raise ValueError(f"{type(self).__name__}.load_state_dict: expected shapes {shapes}, got {saved}")
         self.steps = int(state["steps"])
         for mean, value in zip(self.means, state["means"], strict=True):
             mean[...] = value
 
 
-class EMA(_Means):
+class EMA(_RunningMeans):
     """Exponential moving average of weights: θ̄ ← d θ̄ + (1 − d) θ after each step, from θ̄ = θ at the start.
 
-    It averages over about 1/(1 − d) steps. With `warmup`, d is min(decay, (1 + t)/(10 + t)) at update t, so that the start is
-    soon forgotten. `applied` puts the averages into the parameters for a while. ValueError unless 0 ≤ decay < 1.
+    It averages over about 1/(1 − d) steps. With `warmup`, d is min(decay, (1 + t)/(10 + t)) at update t, so the initial weights
+    lose their influence soon. `average_parameters` applies the averages temporarily. Raises ValueError unless 0 ≤ decay < 1.
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([0.0], requires_grad=True)
     >>> ema = nn.EMA([w], decay=0.75)
     >>> w.data = [4.0]
     >>> ema.update()
-    >>> with ema.applied():
+    >>> with ema.average_parameters():
     ...     w.tolist()
     [1.0]
     >>> w.tolist()
@@ -78,28 +78,28 @@ class EMA(_Means):
         super().__init__(parameters)
         self.decay, self.warmup = decay, warmup
 
-    def share(self) -> float:
-        """1 − d at the update that is being made."""
+    def weight(self) -> float:
+        """Returns 1 − d in the current update."""
         return 1 - (min(self.decay, (1 + self.steps) / (10 + self.steps)) if self.warmup else self.decay)
 
     @contextmanager
-    def applied(self) -> Iterator[Self]:
-        """Inside the `with` block the parameters hold their averages; after it their own values, whatever happens."""
-        with ag.no_grad():  # in operations, so that a compiled function does this anew each time
-            own = [p.copy() for p in self.parameters]
+    def average_parameters(self) -> Iterator[Self]:
+        """Inside the `with` block the parameters have their average values; after it, also after an error, their own values."""
+        with ag.no_grad():  # these are operations, so a replay of a compiled function repeats them
+            values = [p.copy() for p in self.parameters]
         try:
             for p, mean in zip(self.parameters, self.means, strict=True):
                 p.data = ag.from_numpy(mean)
             yield self
         finally:
-            for p, value in zip(self.parameters, own, strict=True):
+            for p, value in zip(self.parameters, values, strict=True):
                 p.data = value
 
 
-class HistoricalAverage(_Means):
-    """Penalty ‖θ − (1/t) Σ θ[i]‖², summed over parameters: distance from the mean of their past (Salimans et al. 2016, 3.3).
+class HistoricalAverage(_RunningMeans):
+    """Penalty ‖θ − (1/t) Σ θ[i]‖², summed over parameters: their distance from their past mean (Salimans et al. 2016, 3.3).
 
-    `update` takes the present values into the mean; before its first call the mean is that of the start.
+    `update` adds the current values to the mean; before its first call, the mean is the initial values.
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([0.0], requires_grad=True)
@@ -112,7 +112,7 @@ class HistoricalAverage(_Means):
     """
 
     def penalty(self) -> Tensor:
-        """The penalty, a scalar with a gradient by the parameters: to be added to a player's loss."""
+        """Returns the penalty, a scalar tensor to add to a network's loss."""
         past = [ag.from_numpy(mean) for mean in self.means]
         first, *rest = (ag.sum(ag.square(p - mean)) for p, mean in zip(self.parameters, past, strict=True))
         return sum(rest, first)

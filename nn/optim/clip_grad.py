@@ -1,4 +1,4 @@
-"""Gradients held in bounds between `backward` and the optimizer's step."""
+"""Gradient clipping, between `backward` and the optimizer's step."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from ..module import listed
 
 
 def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Any:
-    """Scales all gradients by one factor so that their joint norm is at most `max_norm`; returns what it was.
+    """Scales all gradients by one factor so that their joint norm is at most `max_norm`; returns the norm before that.
 
-    `norm_type` is p in (Σ |g|ᵖ)^(1/p) over all elements of all gradients, or inf. The direction stays (Pascanu et al. 2013).
-    Inside `jit` the result is a 0-d tensor, else a float. ValueError for a negative `max_norm`, and where the norm is inf or
-    nan: no factor would help.
+    `norm_type` is p in (Σ |g|ᵖ)^(1/p) over all elements of all gradients, or inf. The direction does not change (Pascanu et al.
+    2013). Returns a 0-d tensor inside `jit`, else a float. Raises ValueError if `max_norm` is < 0 or the norm is inf or nan.
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0, 1.0], requires_grad=True)
@@ -56,7 +55,7 @@ _FACTOR: Final = Primitive(
 
 
 def clip_grad_value(parameters: Iterable[Tensor], clip_value: float) -> None:
-    """Limits each element of each gradient to [−clip_value, clip_value]. ValueError for a negative `clip_value`.
+    """Limits each element of each gradient to [−clip_value, clip_value]. Raises ValueError if `clip_value` is negative.
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0, 1.0], requires_grad=True)

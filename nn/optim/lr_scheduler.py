@@ -1,8 +1,8 @@
-"""Learning-rate schedules: a table in which each class is a formula, the rate after `t` steps from the rate at the start.
+"""Learning-rate schedules: each class is a formula for the rate after `t` steps, from the rate at the start.
 
-A schedule is made for an optimizer, sets its rates at once to those of t = 0, and moves on with each `step()`, once per
-epoch or per batch as the formula's numbers mean. One schedule per optimizer; `LinearWarmup` may go before another. Names and
-numbers are PyTorch's. `ReduceLROnPlateau` alone depends on what happens, not on t.
+A new schedule sets the rates of its optimizer to those of t = 0; each `step()`, once per epoch or once per batch, increases t
+by 1. Use one schedule per optimizer; `LinearWarmup` may come before another. Names and defaults are PyTorch's. Only
+`ReduceLROnPlateau` depends on a metric instead of t.
 """
 
 from __future__ import annotations
@@ -18,61 +18,61 @@ from autograd_mini.memory.flat_group import ParamGroup
 from .optimizer import UPDATE
 
 
-class Stepped(Protocol):
-    """What a schedule asks of an optimizer: groups with a learning rate."""
+class HasParamGroups(Protocol):
+    """What a schedule needs of an optimizer: groups with a learning rate."""
 
     @property
     def param_groups(self) -> list[ParamGroup]: ...
 
 
 class LRScheduler(ABC):
-    """Base of the table: a subclass gives `lr(t, base)`, for a group whose rate was `base` at the start.
+    """Base of the formulas: a subclass defines `lr(t, base)`, for a group whose rate was `base` at the start.
 
     >>> from autograd_mini import Tensor, nn
-    >>> class Halved(nn.LRScheduler):
+    >>> class Halving(nn.LRScheduler):
     ...     def lr(self, t, base):
     ...         return base / 2**t
-    >>> schedule = Halved(nn.SGD([Tensor([1.0])], lr=0.8))
+    >>> schedule = Halving(nn.SGD([Tensor([1.0])], lr=0.8))
     >>> schedule.step()
     >>> schedule.get_last_lr()
     [0.4]
     """
 
-    def __init__(self, optimizer: Stepped):
+    def __init__(self, optimizer: HasParamGroups):
         self.optimizer, self.steps = optimizer, 0
-        self._write()
+        self._set_rates()
 
     @abstractmethod
     def lr(self, t: int, base: float) -> float:
-        """The learning rate after `t` steps."""
+        """Returns the learning rate after `t` steps."""
 
     def step(self) -> None:
-        """Moves on by one and sets the rate of every group."""
-        apply_effect(UPDATE, (), {"function": self._forward}, (self, *self.optimizer.param_groups))
+        """Increases t by 1 and sets the rate of every group."""
+        apply_effect(UPDATE, (), {"function": self._advance}, (self, *self.optimizer.param_groups))
 
-    def _forward(self) -> None:
+    def _advance(self) -> None:
         self.steps += 1
-        self._write()
+        self._set_rates()
 
     def get_last_lr(self) -> list[float]:
-        """The rates as they are, a number for each group."""
+        """Returns the current rates, one number per group."""
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """The number of steps and the rates at the start."""
+        """Returns the number of steps and the rates at the start."""
         return {"steps": self.steps, "base_lrs": [group["initial_lr"] for group in self.optimizer.param_groups]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` gave and sets the rates; ValueError for another number of groups."""
+        """Loads what `state_dict` returned and sets the rates. Raises ValueError if the number of groups differs."""
         groups = self.optimizer.param_groups
         if len(groups) != len(state["base_lrs"]):
             raise ValueError(f"{type(self).__name__}: expected rates for {len(groups)} groups, got {len(state['base_lrs'])}")
         for group, base in zip(groups, state["base_lrs"], strict=True):
             group["initial_lr"] = float(base)
         self.steps = int(state["steps"])
-        self._write()
+        self._set_rates()
 
-    def _write(self) -> None:
+    def _set_rates(self) -> None:
         for group in self.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
             group["lr"] = self.lr(self.steps, group["initial_lr"])
@@ -87,8 +87,8 @@ class StepLR(LRScheduler):
     [1.0, 1.0, 0.1, 0.1]
     """
 
-    def __init__(self, optimizer: Stepped, step_size: int, gamma: float = 0.1):
-        self.step_size, self.gamma = _at_least("StepLR: step_size", step_size, 1), gamma
+    def __init__(self, optimizer: HasParamGroups, step_size: int, gamma: float = 0.1):
+        self.step_size, self.gamma = _check_minimum("StepLR: step_size", step_size, 1), gamma
         super().__init__(optimizer)
 
     def lr(self, t: int, base: float) -> float:
@@ -96,7 +96,7 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """base · γ^k, k being the number of `milestones` that are ≤ t.
+    """base · γ^k, where k is the number of `milestones` ≤ t.
 
     >>> from autograd_mini import Tensor, nn
     >>> schedule = nn.MultiStepLR(nn.SGD([Tensor([1.0])], lr=1.0), [1, 3])
@@ -104,7 +104,7 @@ class MultiStepLR(LRScheduler):
     [1.0, 0.1, 0.1, 0.01]
     """
 
-    def __init__(self, optimizer: Stepped, milestones: Sequence[int], gamma: float = 0.1):
+    def __init__(self, optimizer: HasParamGroups, milestones: Sequence[int], gamma: float = 0.1):
         self.milestones, self.gamma = list(milestones), gamma
         super().__init__(optimizer)
 
@@ -121,7 +121,7 @@ class ExponentialLR(LRScheduler):
     [1.0, 0.5, 0.25]
     """
 
-    def __init__(self, optimizer: Stepped, gamma: float):
+    def __init__(self, optimizer: HasParamGroups, gamma: float):
         self.gamma = gamma
         super().__init__(optimizer)
 
@@ -138,8 +138,8 @@ class CosineAnnealingLR(LRScheduler):
     [1.0, 0.5, 0.0]
     """
 
-    def __init__(self, optimizer: Stepped, T_max: int, eta_min: float = 0.0):
-        self.T_max, self.eta_min = _at_least("CosineAnnealingLR: T_max", T_max, 1), eta_min
+    def __init__(self, optimizer: HasParamGroups, T_max: int, eta_min: float = 0.0):
+        self.T_max, self.eta_min = _check_minimum("CosineAnnealingLR: T_max", T_max, 1), eta_min
         super().__init__(optimizer)
 
     def lr(self, t: int, base: float) -> float:
@@ -147,9 +147,16 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class LinearWarmup(LRScheduler):
-    """From start_factor · base in a straight line to base at t = total_iters; then base, or `after` counted from there.
+    """A straight line from start_factor · base to base at t = total_iters; then base, or the schedule `after` from its t = 0.
 
     Without `after` it is PyTorch's LinearLR. `after` is a schedule for the same optimizer; only its formula is used.
+
+    Parameters
+    ----------
+    optimizer     has the groups whose rates are set
+    total_iters   steps until base is reached
+    start_factor  first rate as a part of base
+    after         schedule that follows, or None
 
     >>> from autograd_mini import Tensor, nn
     >>> optimizer = nn.SGD([Tensor([1.0])], lr=1.0)
@@ -159,9 +166,9 @@ class LinearWarmup(LRScheduler):
     """
 
     def __init__(
-        self, optimizer: Stepped, total_iters: int = 5, start_factor: float = 1 / 3, *, after: LRScheduler | None = None
+        self, optimizer: HasParamGroups, total_iters: int = 5, start_factor: float = 1 / 3, *, after: LRScheduler | None = None
     ):
-        self.total_iters, self.start_factor = _at_least("LinearWarmup: total_iters", total_iters, 1), start_factor
+        self.total_iters, self.start_factor = _check_minimum("LinearWarmup: total_iters", total_iters, 1), start_factor
         self.after = after
         super().__init__(optimizer)
 
@@ -172,11 +179,23 @@ class LinearWarmup(LRScheduler):
 
 
 class OneCycleLR(LRScheduler):
-    """Up from max_lr / div_factor to max_lr in the share `pct_start` of the steps, then down to start / final_div_factor.
+    """Raises the rate to a maximum and lowers it again, while momentum falls and rises (Smith & Topin 2018).
 
-    Both ways go by a half cosine, with `anneal_strategy="linear"` in a straight line (Smith & Topin 2018). With
-    `cycle_momentum`, momentum (β₁ in Adam) goes the other way, from `max_momentum` down to `base_momentum` and up again. The
-    groups' own rates do not count. It ends at t = total_steps − 1 and stays there. ValueError where there is no momentum.
+    The rates of the groups are ignored. The last rate is reached at t = total_steps − 1 and stays. Raises ValueError if
+    `cycle_momentum` is set and the optimizer has no momentum.
+
+    Parameters
+    ----------
+    optimizer         has the groups whose rates are set
+    max_lr            the maximum
+    total_steps       steps of the whole cycle
+    pct_start         fraction of the steps in which the rate rises
+    anneal_strategy   "cos" (half a cosine each way) or "linear" (straight lines)
+    cycle_momentum    whether momentum (β₁ in Adam) changes too
+    base_momentum     its value at the maximum of the rate
+    max_momentum      its value at both ends
+    div_factor        the first rate is max_lr / div_factor
+    final_div_factor  the last rate is the first rate / final_div_factor
 
     >>> from autograd_mini import Tensor, nn
     >>> schedule = nn.OneCycleLR(nn.SGD([Tensor([1.0])], momentum=0.9), max_lr=1.0, total_steps=10)
@@ -186,7 +205,7 @@ class OneCycleLR(LRScheduler):
 
     def __init__(
         self,
-        optimizer: Stepped,
+        optimizer: HasParamGroups,
         max_lr: float,
         total_steps: int,
         pct_start: float = 0.3,
@@ -202,8 +221,8 @@ class OneCycleLR(LRScheduler):
         if not 0 < pct_start < 1:
             raise ValueError(f"OneCycleLR: pct_start must lie in (0, 1), got {pct_start}")
         if cycle_momentum and not all(group.get("momentum") or "betas" in group for group in optimizer.param_groups):
-            raise ValueError("OneCycleLR: the optimizer has no momentum; cycle_momentum=False leaves it so")
-        self.total_steps, self.pct_start = _at_least("OneCycleLR: total_steps", total_steps, 2), pct_start
+            raise ValueError("OneCycleLR: the optimizer has no momentum; pass cycle_momentum=False")
+        self.total_steps, self.pct_start = _check_minimum("OneCycleLR: total_steps", total_steps, 2), pct_start
         self.anneal = _cosine if anneal_strategy == "cos" else _line
         self.momenta = (max_momentum, base_momentum, max_momentum) if cycle_momentum else None
         start = max_lr / div_factor
@@ -211,49 +230,59 @@ class OneCycleLR(LRScheduler):
         super().__init__(optimizer)
 
     def lr(self, t: int, base: float) -> float:
-        return self._between(t, *self.rates)
+        return self._interpolate(t, *self.rates)
 
-    def _between(self, t: int, start: float, middle: float, end: float) -> float:
+    def _interpolate(self, t: int, start: float, middle: float, end: float) -> float:
         top = self.pct_start * self.total_steps - 1
         if t < top:
             return self.anneal(start, middle, t / top)
         return self.anneal(middle, end, min(1.0, (t - top) / (self.total_steps - 1 - top)))
 
-    def _write(self) -> None:
-        super()._write()
+    def _set_rates(self) -> None:
+        super()._set_rates()
         for group in self.optimizer.param_groups if self.momenta else ():
-            momentum = self._between(self.steps, *self.momenta)  # type: ignore[misc]
+            momentum = self._interpolate(self.steps, *self.momenta)  # type: ignore[misc]
             if "betas" in group:
                 group["betas"] = (momentum, *group["betas"][1:])
             else:
                 group["momentum"] = momentum
 
 
-def _cosine(start: float, end: float, share: float) -> float:
-    """From `start` at share 0 to `end` at share 1 by a half cosine."""
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+def _cosine(start: float, end: float, fraction: float) -> float:
+    """Returns the value between `start` (fraction 0) and `end` (fraction 1) on half a cosine."""
+    return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
 
 
-def _line(start: float, end: float, share: float) -> float:
-    """From `start` at share 0 to `end` at share 1 in a straight line."""
-    return start + (end - start) * share
+def _line(start: float, end: float, fraction: float) -> float:
+    """Returns the value between `start` (fraction 0) and `end` (fraction 1) on a straight line."""
+    return start + (end - start) * fraction
 
 
-def _at_least(name: str, value: int, least: int) -> int:
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
+def _check_minimum(name: str, value: int, minimum: int) -> int:
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
     return value
 
 
-# -- by what happens -------------------------------------------------------------------------------------------------------
+# -- by a metric -------------------------------------------------------------------------------------------------------
 
 
 class ReduceLROnPlateau:
-    """Multiplies the rates by `factor` when a metric has not become better for more than `patience` steps in a row.
+    """Multiplies the rates by `factor` when a metric has not improved for more than `patience` steps in a row.
 
-    Better is below best · (1 − threshold) for `mode` "min" and above best · (1 + threshold) for "max"; with `threshold_mode`
-    "abs" it is beyond best ∓ threshold. After a reduction `cooldown` steps do not count as bad. Rates stay ≥ `min_lr`, and a
-    change of at most `eps` is not made. ValueError for a factor that is not below 1, and for other modes.
+    Raises ValueError if `factor` is not in [0, 1), or if a mode is unknown.
+
+    Parameters
+    ----------
+    optimizer       has the groups whose rates are reduced
+    mode            "min" if less is better, "max" if more is better
+    factor          factor of each reduction
+    patience        steps without improvement that are tolerated
+    threshold       how far the metric must pass the best value to count as an improvement
+    threshold_mode  "rel": as a fraction of the best value; "abs": as a difference
+    cooldown        steps after a reduction that do not count as bad
+    min_lr          lower limit of the rates
+    eps             smaller reductions are skipped
 
     >>> from autograd_mini import Tensor, nn
     >>> optimizer = nn.SGD([Tensor([1.0])], lr=1.0)
@@ -266,7 +295,7 @@ class ReduceLROnPlateau:
 
     def __init__(
         self,
-        optimizer: Stepped,
+        optimizer: HasParamGroups,
         mode: Literal["min", "max"] = "min",
         factor: float = 0.1,
         patience: int = 10,
@@ -276,8 +305,10 @@ class ReduceLROnPlateau:
         min_lr: float = 0.0,
         eps: float = 1e-8,
     ):
-        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
-            raise ValueError(f'ReduceLROnPlateau: modes are "min", "max" and "rel", "abs", got {mode!r} and {threshold_mode!r}')
+        if mode not in ("min", "max"):
+            raise ValueError(f"ReduceLROnPlateau: mode must be 'min' or 'max', got {mode!r}")
+        if threshold_mode not in ("rel", "abs"):
+            raise ValueError(f"ReduceLROnPlateau: threshold_mode must be 'rel' or 'abs', got {threshold_mode!r}")
         if not 0 <= factor < 1:
             raise ValueError(f"ReduceLROnPlateau: factor must lie in [0, 1), got {factor}")
         self.optimizer, self.factor, self.patience = optimizer, factor, patience
@@ -286,9 +317,9 @@ class ReduceLROnPlateau:
         self.best, self.num_bad_epochs, self.cooldown_counter = self.sign * math.inf, 0, 0
 
     def step(self, metric: float) -> None:
-        """Takes note of the metric, a number or a tensor with one element, and reduces the rates if it is time."""
+        """Compares the metric, a number or a tensor with one element, with the best one, and reduces the rates if needed."""
         value = float(metric)
-        if self._better(value):
+        if self._is_better(value):
             self.best, self.num_bad_epochs = value, 0
         else:
             self.num_bad_epochs += 1
@@ -301,15 +332,15 @@ class ReduceLROnPlateau:
                 if group["lr"] - lower > self.eps:
                     group["lr"] = lower
 
-    def _better(self, value: float) -> bool:
+    def _is_better(self, value: float) -> bool:
         margin = self.threshold * (self.best if self.relative and math.isfinite(self.best) else 1)
         return self.sign * value < self.sign * self.best - margin
 
     def state_dict(self) -> dict[str, Any]:
-        """The best metric, the bad steps since, and what is left of the cooldown; rates are the optimizer's state."""
+        """Returns the best metric, the bad steps since, and the rest of the cooldown; the optimizer's state has the rates."""
         return {key: getattr(self, key) for key in ("best", "num_bad_epochs", "cooldown_counter")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
+        """Loads what `state_dict` returned."""
         self.best, self.num_bad_epochs = float(state["best"]), int(state["num_bad_epochs"])
         self.cooldown_counter = int(state["cooldown_counter"])

@@ -1,4 +1,4 @@
-"""Optimizers around optimizers: sharpness-aware minimisation, and one optimizer after another."""
+"""Optimizers that wrap other optimizers: sharpness-aware minimisation, and a switch from one optimizer to another."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .optimizer import UPDATE, Optimizer
 
 
 class SAM:
-    """Sharpness-aware minimisation: steps by the gradient at w + ρ g / ‖g‖₂ (Foret et al. 2021, eq. 2).
+    """Sharpness-aware minimisation: another optimizer steps by the gradient at w + ρ g / ‖g‖₂ (Foret et al. 2021, eq. 2).
 
-    The norm is taken over all parameters. It wraps any optimizer. A step needs two passes, so `step` takes a `closure` that
-    forgets the gradients, computes the loss, calls its `backward` and returns it; the result is the loss at w. The paper's ρ
-    is 0.05. State and groups are the optimizer's. ValueError for a negative ρ.
+    The norm is over all parameters. A step needs two passes, so `step` takes a `closure` that clears the gradients, computes
+    the loss, calls its `backward` and returns it; `step` returns the loss at w. The paper's ρ is 0.05. State and groups are
+    those of the wrapped optimizer. Raises ValueError if ρ is negative.
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0], requires_grad=True)
@@ -44,45 +44,45 @@ class SAM:
 
     @property
     def param_groups(self) -> list[ParamGroup]:
-        """The groups of the optimizer."""
+        """The groups of the wrapped optimizer."""
         return self.optimizer.param_groups
 
     def step(self, closure: Callable[[], Tensor]) -> Tensor:
-        """Climbs to w + ε by a first gradient, takes a second there, goes back to w and steps by the second."""
+        """Computes the gradient at w, moves to w + ε, computes the gradient there, and steps from w by the second gradient."""
         loss = closure()
-        moving = [p for group in self.param_groups for p in group["params"] if p.requires_grad and p.grad is not None]
+        trained = [p for group in self.param_groups for p in group["params"] if p.requires_grad and p.grad is not None]
         with ag.no_grad():
-            own = [p.copy() for p in moving]
-            squares = [ag.sum(ag.square(p.grad.astype(np.float64))) for p in moving]
+            values = [p.copy() for p in trained]
+            squares = [ag.sum(ag.square(p.grad.astype(np.float64))) for p in trained]
             norm = ag.sqrt(sum(squares, ag.zeros((), dtype=np.float64)))
             climb = self.rho / ag.where(norm == 0, 1, norm)
-            for p, value in zip(moving, own, strict=True):
+            for p, value in zip(trained, values, strict=True):
                 p.data = value + p.grad * climb
         try:
             closure()
         finally:
-            for p, value in zip(moving, own, strict=True):
+            for p, value in zip(trained, values, strict=True):
                 p.data = value
         self.optimizer.step()
         return loss
 
     def zero_grad(self) -> None:
-        """Forgets the gradients."""
+        """Sets the gradients to None."""
         self.optimizer.zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the optimizer: SAM itself has none."""
+        """Returns the state of the wrapped optimizer; SAM itself has none."""
         return self.optimizer.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` gave; errors are the optimizer's."""
+        """Loads what `state_dict` returned; raises the errors of the wrapped optimizer."""
         self.optimizer.load_state_dict(state)
 
 
 class SwitchOptimizer:
-    """One optimizer for the first `at` steps and another from then on: Adam, then momentum SGD (Keskar & Socher 2017).
+    """Uses one optimizer for the first `at` steps and another afterwards: Adam, then momentum SGD (Keskar & Socher 2017).
 
-    Both are made for the same parameters (ValueError otherwise). `param_groups` are those of the one at work.
+    `param_groups` are those of the active optimizer. Raises ValueError if the optimizers have different parameters.
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0], requires_grad=True)
@@ -99,32 +99,32 @@ class SwitchOptimizer:
     def __init__(self, first: Optimizer, second: Optimizer, at: int):
         ids = [{id(p) for group in optimizer.param_groups for p in group["params"]} for optimizer in (first, second)]
         if ids[0] != ids[1]:
-            raise ValueError("SwitchOptimizer: the two optimizers were made for different parameters")
+            raise ValueError("SwitchOptimizer: the two optimizers have different parameters; expected the same")
         if at < 0:
             raise ValueError(f"SwitchOptimizer: at must be ≥ 0, got {at}")
         self.first, self.second, self.at, self.steps = first, second, at, 0
 
     @property
     def active(self) -> Optimizer:
-        """The optimizer that makes the next step."""
+        """The optimizer of the next step."""
         return self.first if self.steps < self.at else self.second
 
     @property
     def param_groups(self) -> list[ParamGroup]:
-        """The groups of the optimizer at work."""
+        """The groups of the active optimizer."""
         return self.active.param_groups
 
     def step(self) -> None:
-        """A step of the optimizer whose turn it is."""
+        """Does a step of the active optimizer."""
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None and p.requires_grad:
                     states = [s for o in (self.first, self.second) for s in (o.state, o.state.get(p, {}))]
-                    apply_effect(UPDATE, (p, p.grad), {"function": partial(self._move, p)}, (p._data, *states))
+                    apply_effect(UPDATE, (p, p.grad), {"function": partial(self._update, p)}, (p._data, *states))
         apply_effect(UPDATE, (), {"function": self._count}, (self,))
 
-    def _move(self, parameter: Tensor, p: Array, g: Array) -> None:
-        # The group is looked up at each step, as the two optimizers may have different ones.
+    def _update(self, parameter: Tensor, p: Array, g: Array) -> None:
+        # Found at each step, because the two optimizers may have different groups.
         group = next(group for group in self.param_groups if any(other is parameter for other in group["params"]))
         self.active.update_parameter(parameter, group, p, g)
 
@@ -132,15 +132,15 @@ class SwitchOptimizer:
         self.steps += 1
 
     def zero_grad(self) -> None:
-        """Forgets the gradients."""
+        """Sets the gradients to None."""
         self.first.zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
-        """The number of steps, and the state of both optimizers."""
+        """Returns the number of steps and the state of both optimizers."""
         return {"steps": self.steps, "first": self.first.state_dict(), "second": self.second.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` gave; errors are the optimizers'."""
+        """Loads what `state_dict` returned; raises the errors of the optimizers."""
         self.first.load_state_dict(state["first"])
         self.second.load_state_dict(state["second"])
         self.steps = int(state["steps"])

@@ -38,3 +38,11 @@ def test_introductions_on_the_reference_page_are_whole_sentences() -> None:
 def test_links_and_pictures_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def test_the_tour_quotes_a_real_row() -> None:
+    """The record that docs/engine.md shows is a row of the library, character for character."""
+    (quoted,) = re.findall(
+        r"```python\n(\w+ = binary\(.*?)```", (ROOT / "docs/engine.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert quoted in (ROOT / "autograd_mini/ops/elementwise.py").read_text(encoding="utf-8")

@@ -197,7 +197,7 @@ def test_averaged_weights_inside_a_prediction() -> None:
 
         @compile
         def predict(x: Tensor) -> Tensor:
-            with ag.no_grad(), ema.applied():
+            with ag.no_grad(), ema.average_parameters():
                 return net(x).sum()
 
         found = []

@@ -135,7 +135,7 @@ class Program:
         elif event == "schedule" and self.schedule:
             self.schedule.step()
         elif event == "averages":
-            with self.ema.applied():
+            with self.ema.average_parameters():
                 self.log.append(self.predict(self.inputs()))
         elif event == "forget state" and isinstance(self.optimizer, nn.Optimizer):
             self.optimizer.state.clear()

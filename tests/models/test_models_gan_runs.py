@@ -180,7 +180,7 @@ def test_a_semi_supervised_gan_learns_from_labels_and_images(digits: nn.data.Dat
     model.init_from_data(digits.train.images[:100])
     batches = nn.data.DataLoader(PartlyLabelled(digits.train, 5, 0), batch_size=100, shuffle=True)
     nn.Trainer(model, model.updates(3e-3), callbacks=model.callbacks(), progress=False).fit(batches, 3)
-    with model.average.applied():
+    with model.average.average_parameters():
         accuracy = np.mean(model.predict(digits.test.images).numpy() == digits.test.labels)
     assert accuracy > 0.6
 

@@ -1,4 +1,4 @@
-"""Losses of two players: against formulas in probabilities, at their optima, and far out where probabilities round to 0 and 1."""
+"""Adversarial losses: equal to formulas in probabilities, minimal at known optima, exact if probabilities round to 0 or 1."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sigma(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
-# name -> (the loss, D's as its definition has it, G's)
+# name -> (the loss, definition of D's loss, definition of G's loss)
 LOSSES: dict[str, tuple[nn.AdversarialLoss, Any, Any]] = {
     "minimax": (
         nn.minimax_loss,
@@ -40,7 +40,7 @@ LOSSES: dict[str, tuple[nn.AdversarialLoss, Any, Any]] = {
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_both_sides_follow_their_definition(name: str) -> None:
+def test_losses_of_both_networks_equal_their_definitions(name: str) -> None:
     loss, of_d, of_g = LOSSES[name]
     np.testing.assert_allclose(loss.discriminator(REAL, FAKE).data, of_d(REAL, FAKE), rtol=1e-12)
     np.testing.assert_allclose(loss.generator(FAKE).data, of_g(FAKE), rtol=1e-12)
@@ -49,7 +49,7 @@ def test_both_sides_follow_their_definition(name: str) -> None:
     assert gradcheck(loss.generator, FAKE)
 
 
-def test_where_d_sees_through_g_only_the_non_saturating_loss_has_a_gradient() -> None:
+def test_if_d_is_certain_only_the_minimax_loss_has_no_gradient() -> None:
     slopes = {}
     for name, (loss, _, _) in LOSSES.items():
         x = Tensor([-1000.0], requires_grad=True)
@@ -59,8 +59,8 @@ def test_where_d_sees_through_g_only_the_non_saturating_loss_has_a_gradient() ->
 
 
 @given(st.floats(0.05, 0.95), st.floats(0.05, 0.95), st.floats(0.6, 1.0), st.floats(0.0, 0.4))
-def test_the_optimal_discriminator_under_smoothing(data: float, model: float, alpha: float, beta: float) -> None:
-    """D = (α p_data + β p_model) / (p_data + p_model) is where the smoothed loss has no slope, and ½ of α at p_data = p_model."""
+def test_the_optimal_discriminator_minimises_the_smoothed_loss(data: float, model: float, alpha: float, beta: float) -> None:
+    """The slope of the smoothed loss is 0 at D = (α p_data + β p_model) / (p_data + p_model)."""
     loss = nn.minimax_loss.smoothed(alpha, beta)
     d = (alpha * data + beta * model) / (data + model)
     x = Tensor(np.log(d) - np.log1p(-d), dtype=np.float64, requires_grad=True)
@@ -68,7 +68,7 @@ def test_the_optimal_discriminator_under_smoothing(data: float, model: float, al
     assert ag.grad(expected, x).item() == pytest.approx(0, abs=1e-12)
 
 
-def test_smoothing_is_binary_cross_entropy_with_soft_targets_and_leaves_g_alone() -> None:
+def test_smoothing_is_cross_entropy_with_soft_targets_and_does_not_change_the_loss_of_g() -> None:
     loss = nn.non_saturating_loss.smoothed(0.7, 0.3)
     soft = nn.binary_cross_entropy_with_logits(REAL, np.full(7, 0.7)) + nn.binary_cross_entropy_with_logits(
         FAKE, np.full(5, 0.3)
@@ -82,7 +82,7 @@ def test_smoothing_is_binary_cross_entropy_with_soft_targets_and_leaves_g_alone(
 # -- gradient penalty, features --------------------------------------------------------------------------------------------
 
 
-def test_the_gradient_penalty_is_that_of_the_critics_slope_and_trains_the_critic() -> None:
+def test_the_gradient_penalty_of_a_linear_critic_and_its_gradient_equal_their_formulas() -> None:
     w = Tensor(RNG.normal(size=(3, 1)), requires_grad=True)
     real, fake = RNG.normal(size=(6, 3)), RNG.normal(size=(6, 3))
     penalty = nn.gradient_penalty(lambda x: x @ w, real, fake)
@@ -91,7 +91,7 @@ def test_the_gradient_penalty_is_that_of_the_critics_slope_and_trains_the_critic
     np.testing.assert_allclose(ag.grad(penalty, w).data, 2 * (norm - 1) * w.data / norm, rtol=1e-10)
 
 
-def test_the_gradient_penalty_of_a_network_has_the_right_second_order() -> None:
+def test_the_gradient_penalty_of_a_network_has_correct_second_derivatives() -> None:
     first, second = RNG.normal(size=(4, 3)), RNG.normal(size=(1, 4))
     real, fake = RNG.normal(size=(3, 3)), RNG.normal(size=(3, 3))
 
@@ -102,7 +102,7 @@ def test_the_gradient_penalty_of_a_network_has_the_right_second_order() -> None:
     assert gradcheck(penalty, first, second)
 
 
-def test_the_gradient_is_taken_between_the_pairs_one_place_for_each() -> None:
+def test_the_gradient_is_computed_at_one_random_point_between_each_pair() -> None:
     seen = []
     ag.manual_seed(0)
     nn.gradient_penalty(lambda x: (seen.append(x.data), x * x)[1], np.zeros((50, 1, 2, 2)), np.ones((50, 1, 2, 2)))
@@ -135,8 +135,8 @@ def test_feature_matching_compares_means_or_pairs() -> None:
 L3, U3, V3 = (RNG.normal(size=(n, 3)) for n in (4, 5, 6))
 
 
-def test_the_three_losses_are_those_of_a_softmax_over_k_plus_1_classes() -> None:
-    """With the logit of class k + 1 fixed at 0: L by the k classes alone, U by "any but k + 1", V by k + 1."""
+def test_semi_supervised_losses_equal_those_of_a_softmax_over_k_plus_1_classes() -> None:
+    """The logit of class k + 1 is 0. L uses the k classes alone, U uses "not class k + 1", V uses class k + 1."""
 
     def p(logits: Any) -> Any:
         e = np.exp(np.concatenate([logits, np.zeros((len(logits), 1))], 1))
@@ -154,7 +154,7 @@ def test_the_three_losses_are_those_of_a_softmax_over_k_plus_1_classes() -> None
         np.testing.assert_allclose(total.data, expected[0] + w * (expected[1] + expected[2]), rtol=1e-10)
 
 
-def test_the_three_losses_are_exact_far_out_and_have_the_right_gradients() -> None:
+def test_semi_supervised_losses_are_exact_for_large_logits_and_have_correct_gradients() -> None:
     far = np.array([[1000.0, -1000.0]])
     assert nn.unlabelled_loss(far).item() == 0
     assert nn.generated_loss(far).item() == 1000

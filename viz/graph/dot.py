@@ -44,12 +44,7 @@ CHANGED: Final = Style("changed since it was used", f'style="filled,dashed" colo
 # Results in the same buffer of a plan have the same fill colour. Colours repeat, so the label also shows the buffer number.
 BUFFERS: Final = ("#BFE0F5", "#FFDFA6", "#BCE5D3", "#F8C9AE", "#E9CBDD", "#F5EE9E", "#C4D3EE", "#DADADA")
 
-# The four operations of arithmetic read better as signs; the tooltip has the name.
-SIGNS: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
-
-
-# Where the order of two operands matters they enter in that order, from the top or from the left: at these corners.
-ORDERED: Final = {"subtract", "divide", "power", "matmul"}
+# If the order of two operands matters they enter in that order, from the top or from the left: at these corners.
 CORNERS: Final[dict[Direction, tuple[str, str]]] = {
     "LR": ("nw", "sw"), "RL": ("ne", "se"), "TB": ("nw", "ne"), "BT": ("sw", "se"),
 }  # fmt: skip
@@ -134,7 +129,7 @@ def _cluster_lines(graph: Graph, show: Show) -> Iterator[str]:
 
 def _is_ordered(node: Node, show: Show) -> bool:
     """Whether the order of the operands must be visible."""
-    return node.primitive is not None and (node.name in ORDERED or show.formula)
+    return node.primitive is not None and (node.primitive.ordered or show.formula)
 
 
 def _edge(edge: Edge, source: Node, corner: str) -> str:
@@ -214,7 +209,7 @@ def _operation_rows(node: Node, show: Show) -> Iterator[str]:
     ink = "white" if node.kind == "operation" else "black"
     if node.step is not None:
         yield _small(str(node.step), ink)
-    yield text(SIGNS.get(node.name, node.name))
+    yield text(node.primitive.symbol if node.primitive and node.primitive.symbol else node.name)
     if show.formula and node.primitive is not None:
         if node.primitive.formula:
             yield _small(node.primitive.formula, ink)

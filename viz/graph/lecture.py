@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from .nodes import Graph, Node
 
-AFFINE: Final = ("linear", "matmul", "conv2d", "conv_transpose2d")
-LAYOUT: Final = ("cast", "copy", "reshape", "transpose")  # a weight may pass through these before it reaches the layer
 SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 OPERAND: Final = re.compile(r"(?<![a-zα-ω])x(?![a-zα-ω̂])")  # the operand in the text of a derivative, not the x of exp
 
@@ -83,7 +81,7 @@ def find_layers(graph: Graph) -> list[Layer]:
     """Returns the layers in order, from layer 2 on. Raises UnclearLayers."""
     operands, consumers = graph.operands(), graph.consumers()
     parameters = _parameters(graph, operands)
-    affine = [i for i, node in enumerate(graph.nodes) if node.name in AFFINE and node.primitive]
+    affine = [i for i, node in enumerate(graph.nodes) if node.primitive and node.primitive.affine]
     affine = affine or [i for i, node in enumerate(graph.nodes) if node.name == "multiply" and node.primitive]
     found: list[Layer] = []
     level = [1] * len(graph.nodes)
@@ -112,7 +110,7 @@ def _parameters(graph: Graph, operands: list[list[int]]) -> dict[int, int]:
     for i, (node, sources) in enumerate(zip(graph.nodes, operands, strict=True)):
         if node.kind == "parameter":
             found[i] = i
-        elif len(sources) == 1 and sources[0] in found and (node.primitive is None or node.name in LAYOUT):
+        elif len(sources) == 1 and sources[0] in found and (node.primitive is None or node.primitive.relayout):
             found[i] = found[sources[0]]
     return found
 

@@ -23,16 +23,6 @@ MAX_ELEMENTS: Final = 36  # larger arrays are summarised
 DELTA: Final = re.compile("δ(?!ᵢⱼ)")  # the upstream gradient in the text of a rule, not Kronecker's delta
 LETTER: Final = {x: re.compile(rf"(?<![a-z]){x}(?![a-z])") for x in "ab"}
 
-# Rules that are products: how the shapes combine, and the operand that is the other factor. Every other rule works element by
-# element or by a map of its own.
-PRODUCTS: Final[dict[tuple[str, int], tuple[str, int | None]]] = {
-    ("linear", 0): ("{out} ← {g} @ {1}", 1),
-    ("linear", 1): ("{out} ← {gT} @ {0}", 0),
-    ("linear", 2): ("{out} ← Σ {g}", None),
-    ("matmul", 0): ("{out} ← {g} @ {1T}", 1),
-    ("matmul", 1): ("{out} ← {0T} @ {g}", 0),
-}
-
 
 class Line(TypedDict):
     """One quantity of a frame: its label, its formula or shapes, and the rows of its matrix as text. A quiz hides `answer`."""
@@ -203,7 +193,7 @@ def format_array(array: Array) -> list[list[str]]:
 def _local(event: Event) -> Iterator[Line]:
     """Yields the other factor of the contribution: an operand, or the local derivative with its numbers if they are known."""
     text = _derivative(event)
-    _, other = PRODUCTS.get((event.operation.name, event.slot), ("", None))
+    _, other = _product(event)
     if other is not None:
         factor = event.operands[other]
         yield _line(f"other factor: {node_name(factor)}", f"{factor.shape}", factor.array)
@@ -247,7 +237,7 @@ def _derivative(event: Event) -> str:
 def describe_shapes(event: Event) -> str:
     """Returns how the shape of the contribution results: `(4, 5) ← (4, 2) @ (2, 5)`."""
     upstream = () if event.upstream is None else event.upstream.shape
-    product, _ = PRODUCTS.get((event.operation.name, event.slot), ("", None))
+    product, _ = _product(event)
     if product and len(upstream) == 2 and all(len(x.shape) == 2 for x in event.operands[:2]):
         parts = {"out": event.raw.shape, "g": upstream, "gT": upstream[::-1]}
         parts |= {str(i): x.shape for i, x in enumerate(event.operands)}
@@ -257,6 +247,12 @@ def describe_shapes(event: Event) -> str:
     if event.operation.primitive.elementwise and upstream:
         return f"{event.raw.shape} ← {upstream} ⊙ {upstream}"
     return f"{event.raw.shape} ← {upstream}"
+
+
+def _product(event: Event) -> tuple[str, int | None]:
+    """How the shapes of a product combine, and the operand that is the other factor; ("", None) for any other rule."""
+    products = event.operation.primitive.products if event.operation.primitive else ()
+    return products[event.slot] if event.slot < len(products) else ("", None)
 
 
 def node_name(node: Node) -> str:

@@ -51,26 +51,21 @@ def _softsign_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 
 
 sigmoid = unary(
-    "sigmoid",
-    _sigmoid,
-    "1/(1 + e⁻ˣ)",
-    "σ(x)(1 − σ(x))",
-    lambda xp, g, y, x: g * (y - y * y),
-    "Logistic sigmoid, to 1e-7 in float32 (so it is 0 where the true value is 2e-9)",
-    (0.5, 0.6225),
-)
+    _sigmoid, formula="1/(1 + e⁻ˣ)", derivative="σ(x)(1 − σ(x))",
+    vjp=lambda xp, g, y, x: g * (y - y * y),
+    text="Logistic sigmoid, to 1e-7 in float32 (so it is 0 where the true value is 2e-9)", example=(0.5, 0.6225),
+    scalar="(tanh({0} * 0.5) + 1.0) * 0.5", nanoseconds=1.0,
+)  # fmt: skip
 logsigmoid = unary(
-    "logsigmoid",
-    _logsigmoid,
-    "ln σ(x)",
-    "σ(−x)",
-    lambda xp, g, y, x: g * xp.sigmoid(-x),
-    "Logarithm of the sigmoid, to 1e-6 in float32, or that times its size if larger",
-    (0.5, -0.4741),
-)
+    _logsigmoid, formula="ln σ(x)", derivative="σ(−x)",
+    vjp=lambda xp, g, y, x: g * xp.sigmoid(-x),
+    text="Logarithm of the sigmoid, to 1e-6 in float32, or that times its size if larger", example=(0.5, -0.4741),
+)  # fmt: skip
 softsign = unary(
-    "softsign", lambda x, out=None: np.divide(x, np.absolute(x) + 1, out=out), "x/(1 + |x|)", "1/(1 + |x|)²", _softsign_rule,
-    "Softsign", (-3.0, -0.75),
+    lambda x, out=None: np.divide(x, np.absolute(x) + 1, out=out), name="softsign", formula="x/(1 + |x|)",
+    derivative="1/(1 + |x|)²",
+    vjp=_softsign_rule,
+    text="Softsign", example=(-3.0, -0.75),
 )  # fmt: skip
 
 
@@ -109,6 +104,7 @@ Primitive(
     formula="δ where x > 0, else slope · δ",
     derivative=("1 where x > 0, else the slope", "0"),
     elementwise=True,
+    scalar="{0} * (1.0 if {1} > 0.0 else {slope})",
 )
 
 
@@ -133,20 +129,17 @@ def _zeros(length: int, dtype: np.dtype[Any]) -> Array:
     return np.zeros(length, dtype)
 
 
+# The rule tests y, not x: y > 0 exactly where x > 0, and a compiled step can let y take the memory of x.
 relu = unary(
-    "relu",
-    _relu,
-    "max(x, 0)",
-    "[x > 0]",
-    lambda xp, g, y, x: xp.gate(g, y, slope=0.0),  # y > 0 where x > 0, and a compiled step can let y take x's place
-    "Rectified linear unit",
-    (-2.0, 0.0),
-    kink="0 at 0",
-    integers=True,
-)
+    _relu, formula="max(x, 0)", derivative="[x > 0]",
+    vjp=lambda xp, g, y, x: xp.gate(g, y, slope=0.0),
+    text="Rectified linear unit", example=(-2.0, 0.0), kink="0 at 0", integers=True, scalar="max({0}, 0.0)",
+)  # fmt: skip
 relu6 = unary(
-    "relu6", lambda x, out=None: np.minimum(np.maximum(x, 0), 6, out=out), "min(max(x, 0), 6)", "[0 < x < 6]",
-    lambda xp, g, y, x: g * ((x > 0) & (x < 6)), "ReLU that stops at 6", (7.5, 6.0), kink="0 at 0 and 6", integers=True,
+    lambda x, out=None: np.minimum(np.maximum(x, 0), 6, out=out), name="relu6", formula="min(max(x, 0), 6)",
+    derivative="[0 < x < 6]",
+    vjp=lambda xp, g, y, x: g * ((x > 0) & (x < 6)),
+    text="ReLU that stops at 6", example=(7.5, 6.0), kink="0 at 0 and 6", integers=True,
 )  # fmt: skip
 
 
@@ -249,21 +242,21 @@ def _mish_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 
 
 softplus = unary(
-    "softplus",
-    _softplus,
-    "ln(1 + eˣ)",
-    "σ(x)",
-    lambda xp, g, y, x: g * xp.sigmoid(x),
-    "Smooth ReLU, to 1e-6 in float32, or that times its size if larger",
-    (0.5, 0.9741),
-)
+    _softplus, formula="ln(1 + eˣ)", derivative="σ(x)",
+    vjp=lambda xp, g, y, x: g * xp.sigmoid(x),
+    text="Smooth ReLU, to 1e-6 in float32, or that times its size if larger", example=(0.5, 0.9741), nanoseconds=1.0,
+)  # fmt: skip
 silu = unary(
-    "silu", lambda x, out=None: np.multiply(x, _sigmoid(x), out=out), "x σ(x)", "σ(x) + x σ(x)(1 − σ(x))", _silu_rule,
-    "Sigmoid linear unit, also called swish", (1.0, 0.7311),
+    lambda x, out=None: np.multiply(x, _sigmoid(x), out=out), name="silu", formula="x σ(x)",
+    derivative="σ(x) + x σ(x)(1 − σ(x))",
+    vjp=_silu_rule,
+    text="Sigmoid linear unit, also called swish", example=(1.0, 0.7311),
 )  # fmt: skip
 mish = unary(
-    "mish", lambda x, out=None: np.multiply(x, np.tanh(_softplus(x)), out=out), "x tanh(softplus(x))",
-    "t + x (1 − t²) σ(x), t = tanh(softplus(x))", _mish_rule, "Mish (Misra 2019)", (1.0, 0.8651),
+    lambda x, out=None: np.multiply(x, np.tanh(_softplus(x)), out=out), name="mish", formula="x tanh(softplus(x))",
+    derivative="t + x (1 − t²) σ(x), t = tanh(softplus(x))",
+    vjp=_mish_rule,
+    text="Mish (Misra 2019)", example=(1.0, 0.8651),
 )  # fmt: skip
 
 _ROOT_HALF, _DENSITY, _SLOPE, _CUBIC = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi), math.sqrt(2 / math.pi), 0.044715

@@ -276,6 +276,11 @@ def _bias_rule(xp: Any, g: Any, y: Any, x: Any, weight: Any, bias: Any, **_: Any
     return xp.channel_sum(g)
 
 
+def _taps(maps: Array, weight: Array) -> int:
+    """FLOPs of a convolution or of one of its gradients: each number of the feature map meets every weight of its channel."""
+    return 2 * maps.size * weight.size // max(len(weight), 1)
+
+
 _CONV = Primitive(
     "conv2d",
     _conv2d,
@@ -286,6 +291,8 @@ _CONV = Primitive(
     ),
     formula="w ⋆ x + b",
     derivative=("wᵀ ⋆ δ", "x ⋆ δ", "Σ δ"),
+    affine=True,
+    flops=lambda inputs, outputs, params: _taps(outputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
 )
 _CONV_TRANSPOSE = Primitive(
     "conv_transpose2d",
@@ -297,6 +304,8 @@ _CONV_TRANSPOSE = Primitive(
     ),
     formula="wᵀ ⋆ x + b",
     derivative=("w ⋆ δ", "δ ⋆ x", "Σ δ"),
+    affine=True,
+    flops=lambda inputs, outputs, params: _taps(inputs[0], inputs[1]),
 )
 Primitive(
     "conv2d_weight",
@@ -307,6 +316,7 @@ Primitive(
     ),
     formula="x ⋆ δ",
     derivative=("δᵀ ⋆ g", "g ⋆ x"),
+    flops=lambda inputs, outputs, params: _taps(inputs[1], outputs[0]),
 )
 
 

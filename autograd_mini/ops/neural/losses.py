@@ -74,6 +74,8 @@ _CROSS_ENTROPY = Primitive(
     derivative=("softmax(z) − [j = t]",),
     outputs=2,
     uniform=False,
+    rowwise=True,
+    nanoseconds=1.0,
     explain=lambda z, t: f"targets must lie in [0, {z.shape[-1]}), got {t.min()} to {t.max()}" if t.size else "",
 )
 Primitive(
@@ -83,6 +85,7 @@ Primitive(
     formula="δ (p − [j = t])",
     derivative=("δ", "0", "p − [j = t]"),
     uniform=False,
+    rowwise=True,
 )
 
 
@@ -161,6 +164,8 @@ _BCE = Primitive(
     formula="−t ln σ(z) − (1 − t) ln(1 − σ(z))",
     derivative=("σ(z) − t", "−z"),
     outputs=2,
+    rowwise=True,
+    nanoseconds=1.0,
 )
 
 

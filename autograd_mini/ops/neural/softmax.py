@@ -62,13 +62,18 @@ def _log_softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) ->
 _LOGSUMEXP = Primitive(
     "logsumexp", _logsumexp, (_logsumexp_rule,), formula="ln Σ eˣ", derivative=("softmax(x)",), kink="0 where every x is −inf"
 )  # fmt: skip
-_SOFTMAX = Primitive("softmax", _softmax, (_softmax_rule,), formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",))
+_SOFTMAX = Primitive("softmax", _softmax, (_softmax_rule,), formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",), rowwise=True)
 Primitive(
     "softmax_or_zero", _softmax_or_zero, (_softmax_rule,), formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",),
     kink="0 where every x is −inf",
 )  # fmt: skip
 _LOG_SOFTMAX = Primitive(
-    "log_softmax", _log_softmax, (_log_softmax_rule,), formula="x − ln Σ eˣ", derivative=("δᵢⱼ − softmax(x)ⱼ",)
+    "log_softmax",
+    _log_softmax,
+    (_log_softmax_rule,),
+    formula="x − ln Σ eˣ",
+    derivative=("δᵢⱼ − softmax(x)ⱼ",),
+    rowwise=True,
 )
 
 

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: golden rates, agreement with recursions written out here, and runs that go on from saved state."""
+"""Learning-rate schedules: rates equal known values and formulas, and a resumed schedule continues with the same rates."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def optimizer(**options: Any) -> nn.SGD:
 
 
 def rates(schedule: Any, steps: int) -> list[list[float]]:
-    met = [schedule.get_last_lr()]
+    seen = [schedule.get_last_lr()]
     for _ in range(steps):
         schedule.step()
-        met.append(schedule.get_last_lr())
-    return met
+        seen.append(schedule.get_last_lr())
+    return seen
 
 
-# name -> (how it is made, the first group's rates from 1.0)
+# name -> (function that creates it, rates of the first group, which starts from 1.0)
 CASES: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
     "step": (lambda o: nn.StepLR(o, 2, 0.5), [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125]),
     "milestones": (lambda o: nn.MultiStepLR(o, [5, 2, 2], 0.5), [1, 1, 0.25, 0.25, 0.25, 0.125, 0.125]),
@@ -43,30 +43,30 @@ CASES: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_every_group_follows_the_formula_from_its_own_rate(name: str) -> None:
     make, expected = CASES[name]
-    met = rates(make(optimizer()), len(expected) - 1)
-    assert [first for first, _ in met] == pytest.approx(expected, abs=1e-12)
-    assert [second for _, second in met] == pytest.approx([0.2 * rate for rate in expected], abs=1e-12)
+    seen = rates(make(optimizer()), len(expected) - 1)
+    assert [first for first, _ in seen] == pytest.approx(expected, abs=1e-12)
+    assert [second for _, second in seen] == pytest.approx([0.2 * rate for rate in expected], abs=1e-12)
 
 
 def test_cosine_annealing_ends_at_its_minimum() -> None:
-    met = rates(nn.CosineAnnealingLR(optimizer(), 5, eta_min=0.1), 5)
-    assert met[0] == [1.0, 0.2]
-    assert met[5] == pytest.approx([0.1, 0.1])
+    seen = rates(nn.CosineAnnealingLR(optimizer(), 5, eta_min=0.1), 5)
+    assert seen[0] == [1.0, 0.2]
+    assert seen[5] == pytest.approx([0.1, 0.1])
 
 
-def test_one_cycle_goes_up_and_down_and_momentum_the_other_way() -> None:
+def test_one_cycle_raises_and_lowers_the_rate_and_momentum_does_the_opposite() -> None:
     o = optimizer()
     schedule = nn.OneCycleLR(o, max_lr=0.5, total_steps=21, pct_start=0.3, anneal_strategy="linear")
-    met, momenta = [], []
+    seen, momenta = [], []
     for _ in range(24):
-        met.append(o.param_groups[0]["lr"])
+        seen.append(o.param_groups[0]["lr"])
         momenta.append(o.param_groups[1]["momentum"])
         schedule.step()
     top = 0.3 * 21 - 1
-    assert met[0] == pytest.approx(0.02)
-    assert met[3] == pytest.approx(0.02 + 0.48 * 3 / top)
-    assert met[10] == pytest.approx(0.5 + (2e-6 - 0.5) * (10 - top) / (20 - top))
-    assert met[20:] == pytest.approx([2e-6] * 4)
+    assert seen[0] == pytest.approx(0.02)
+    assert seen[3] == pytest.approx(0.02 + 0.48 * 3 / top)
+    assert seen[10] == pytest.approx(0.5 + (2e-6 - 0.5) * (10 - top) / (20 - top))
+    assert seen[20:] == pytest.approx([2e-6] * 4)
     assert (momenta[0], momenta[20]) == (pytest.approx(0.95), pytest.approx(0.95))
     assert momenta[3] == pytest.approx(0.95 - 0.1 * 3 / top)
     adam = nn.Adam([Tensor([1.0])])
@@ -75,20 +75,20 @@ def test_one_cycle_goes_up_and_down_and_momentum_the_other_way() -> None:
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
-def test_a_plateau_reduces_after_more_than_patience_steps_without_progress(mode: Any) -> None:
+def test_a_plateau_reduces_the_rate_after_more_than_patience_steps_without_progress(mode: Any) -> None:
     o = optimizer()
     schedule = nn.ReduceLROnPlateau(o, mode, factor=0.5, patience=2, threshold=0.1, cooldown=2, min_lr=0.2)
     sign = 1 if mode == "min" else -1
-    met = []
-    #         best      better than 10 %; then bad 3 times, 2 of cooldown, bad 3 times, a better one and the same
+    seen = []
+    # best, improvement of more than 10 %, 3 bad steps, 2 of cooldown, 3 bad steps, an improvement, then the same
     for value in [10.0, 10 - 1.5 * sign, *[10 - 2.0 * sign] * 3, *[99.0 * sign] * 5, 10 - 5.0 * sign, *[99.0 * sign] * 4]:
         schedule.step(value)
-        met.append(o.param_groups[0]["lr"])
-    assert met == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25, 0.2]
-    assert o.param_groups[1]["lr"] == 0.2  # it was at the minimum from the start
+        seen.append(o.param_groups[0]["lr"])
+    assert seen == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25, 0.2]
+    assert o.param_groups[1]["lr"] == 0.2  # this group starts at the minimum
 
 
-def test_an_absolute_threshold_and_a_metric_that_is_nan() -> None:
+def test_an_absolute_threshold_is_used_and_nan_is_not_an_improvement() -> None:
     o = optimizer()
     schedule = nn.ReduceLROnPlateau(o, patience=0, threshold=0.5, threshold_mode="abs")
     for value, lr in ((1.0, 1.0), (0.4, 1.0), (0.0, 0.1), (math.nan, 0.01), (Tensor(-1.0), 0.01)):
@@ -97,8 +97,8 @@ def test_an_absolute_threshold_and_a_metric_that_is_nan() -> None:
 
 
 @pytest.mark.parametrize("name", [*CASES, "one_cycle", "plateau"])
-def test_a_schedule_resumed_from_saved_state_goes_on_as_it_would_have(name: str) -> None:
-    """Whether the optimizer's own state was loaded before the schedule was made or after."""
+def test_a_resumed_schedule_continues_with_the_same_rates(name: str) -> None:
+    """This holds whether the optimizer's state is loaded before or after the schedule is created."""
     make = {
         "one_cycle": lambda o: nn.OneCycleLR(o, 0.5, 10), "plateau": lambda o: nn.ReduceLROnPlateau(o, patience=1),
     }.get(name) or CASES[name][0]  # fmt: skip
@@ -123,40 +123,40 @@ def test_a_schedule_resumed_from_saved_state_goes_on_as_it_would_have(name: str)
             assert (a["lr"], a["momentum"]) == (b["lr"], b["momentum"])
 
 
-def test_a_switch_between_optimizers_keeps_each_ones_own_rate() -> None:
+def test_each_optimizer_of_a_switch_keeps_its_own_rate() -> None:
     w = Tensor([1.0], requires_grad=True)
     switch = nn.SwitchOptimizer(nn.Adam([w], lr=1.0), nn.SGD([w], lr=0.1), at=2)
     schedule = nn.ExponentialLR(switch, 0.5)
-    met = []
+    seen = []
     for _ in range(4):
-        met.append(switch.param_groups[0]["lr"])
+        seen.append(switch.param_groups[0]["lr"])
         w.backward([1.0])
         switch.step()
         schedule.step()
-    assert met == pytest.approx([1.0, 0.5, 0.1 * 0.25, 0.1 * 0.125])
+    assert seen == pytest.approx([1.0, 0.5, 0.1 * 0.25, 0.1 * 0.125])
 
 
 @pytest.mark.parametrize("split", [1, 3])
 @pytest.mark.parametrize("schedule_first", [True, False])
-def test_a_schedule_over_two_optimizers_resumes_whichever_is_loaded_first(split: int, schedule_first: bool) -> None:
-    def made() -> tuple[Any, Any]:
+def test_a_schedule_over_two_optimizers_resumes_in_either_order_of_loading(split: int, schedule_first: bool) -> None:
+    def create() -> tuple[Any, Any]:
         w = Tensor([1.0], requires_grad=True)
         switch = nn.SwitchOptimizer(nn.Adam([w], lr=1.0), nn.SGD([w], lr=0.1), at=2)
         return switch, nn.ExponentialLR(switch, 0.5)
 
-    def go(steps: int, *pair: Any) -> list[float]:
-        met = []
+    def advance(steps: int, *pair: Any) -> list[float]:
+        seen = []
         for _ in range(steps):
-            met += pair[1].get_last_lr()
+            seen += pair[1].get_last_lr()
             for part in pair:
                 part.step()
-        return met
+        return seen
 
-    expected, begun, resumed = go(6, *made()), made(), made()
-    go(split, *begun)
-    for old, new in list(zip(begun, resumed, strict=True))[:: -1 if schedule_first else 1]:
+    expected, started, resumed = advance(6, *create()), create(), create()
+    advance(split, *started)
+    for old, new in list(zip(started, resumed, strict=True))[:: -1 if schedule_first else 1]:
         new.load_state_dict(old.state_dict())
-    assert go(6 - split, *resumed) == expected[split:]
+    assert advance(6 - split, *resumed) == expected[split:]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +174,6 @@ def test_a_schedule_over_two_optimizers_resumes_whichever_is_loaded_first(split:
         (lambda o: nn.StepLR(o, 1).load_state_dict({"steps": 1, "base_lrs": [1.0]}), "rates for 2 groups, got 1"),
     ],
 )
-def test_mistakes_are_named(make: Callable[[Any], Any], message: str) -> None:
+def test_invalid_arguments_raise_errors_that_name_them(make: Callable[[Any], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(optimizer())

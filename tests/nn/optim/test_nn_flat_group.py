@@ -1,4 +1,4 @@
-"""Parameters that are moved together end where they would end one by one, bit for bit, whatever has happened to their states."""
+"""Fused updates of adjacent parameters give the same bits as single updates, whatever happens to their states."""
 
 from __future__ import annotations
 
@@ -41,62 +41,62 @@ def one_by_one(optimizer: nn.Optimizer) -> None:
                 optimizer.update_parameter(p, group, p._data, p.grad._data)
 
 
-def given(params: list[Tensor], step: int, without: tuple[int, ...] = ()) -> None:
+def set_gradients(params: list[Tensor], step: int, without: tuple[int, ...] = ()) -> None:
     draw = np.random.default_rng(step)
     for i, p in enumerate(params):
         g = np.asarray(draw.standard_normal(p.shape), np.float32)
         p.grad = None if i in without else Tensor(g)
 
 
-def same(a: list[Tensor], b: list[Tensor]) -> bool:
+def equal_bits(a: list[Tensor], b: list[Tensor]) -> bool:
     return all(x.detach().numpy().tobytes() == y.detach().numpy().tobytes() for x, y in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_together_as_one_by_one(make: Callable[..., nn.Optimizer]) -> None:
-    """Also when some had no gradient for a while, one was frozen, and a hyperparameter changed on the way."""
+def test_fused_updates_give_the_same_bits_as_single_updates(make: Callable[..., nn.Optimizer]) -> None:
+    """Also if some have no gradient for a while, one is frozen for a step, and a hyperparameter changes."""
     ours, theirs = parameters(), parameters()
     a, b = make(ours), make(theirs)
     for step in range(12):
         without = (1, 3) if step in (4, 5) else ()
         for params, optimizer, move in ((ours, a, nn.Optimizer.step), (theirs, b, one_by_one)):
-            given(params, step, without)
+            set_gradients(params, step, without)
             params[5].requires_grad = step != 7
             optimizer.param_groups[0]["lr"] = 0.1 / (1 + step)
             move(optimizer)
-    assert same(ours, theirs)
+    assert equal_bits(ours, theirs)
     left, right = a.state_dict()["state"], b.state_dict()["state"]
     assert left.keys() == right.keys()
     for i in left:
         assert all(np.array_equal(left[i][name], right[i][name]) for name in right[i])
 
 
-def test_small_neighbours_take_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seven parameters, of which one is large: three calls of the kernel, not seven."""
+def test_small_adjacent_parameters_share_one_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven parameters, one of them large, need three calls of the kernel instead of seven."""
     params = parameters()
     optimizer, sizes = nn.SGD(params, lr=0.1), list[int]()
     update = nn.SGD.update
     for step in range(2):
-        given(params, step)
+        set_gradients(params, step)
         optimizer.step()
     monkeypatch.setattr(nn.SGD, "update", lambda self, p, *rest: (sizes.append(p.size), update(self, p, *rest))[1])
-    given(params, 2)
+    set_gradients(params, 2)
     optimizer.step()
     assert len(sizes) <= 3
     assert SMALL + 1 in sizes
 
 
-class Normed(nn.Optimizer):
-    """Moves each parameter by a step of length `lr`: what happens to one element depends on all."""
+class NormalizedStep(nn.Optimizer):
+    """Each step has length `lr`, so the update of one element depends on all of them."""
 
     def update(self, p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         p -= group["lr"] * g / np.sqrt(np.sum(g * g))
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_an_optimizer_that_looks_at_whole_parameters_gets_them_one_by_one(compiled: bool) -> None:
+def test_an_optimizer_that_is_not_elementwise_gets_parameters_one_by_one(compiled: bool) -> None:
     a, b = (Tensor(np.zeros(4, np.float32), requires_grad=True) for _ in range(2))
-    optimizer = Normed([a, b], {"lr": 1.0})
+    optimizer = NormalizedStep([a, b], {"lr": 1.0})
 
     def step(x: Tensor) -> Tensor:
         optimizer.zero_grad()
@@ -112,8 +112,8 @@ def test_an_optimizer_that_looks_at_whole_parameters_gets_them_one_by_one(compil
 
 
 @pytest.mark.parametrize("make", [nn.Adam, nn.NAdam, nn.Adagrad])
-def test_a_compiled_step_counts_for_each_parameter_by_itself(make: Callable[..., nn.Optimizer]) -> None:
-    """Two plans take turns, one of which leaves `b` alone: its count of steps falls behind that of `a`."""
+def test_a_compiled_step_keeps_a_step_count_per_parameter(make: Callable[..., nn.Optimizer]) -> None:
+    """Two plans alternate, and one does not update `b`: its step count falls behind that of `a`."""
 
     def run(compile: Callable[..., Any]) -> tuple[Any, ...]:
         a, b = (Tensor(np.ones(3), requires_grad=True) for _ in range(2))
@@ -134,8 +134,8 @@ def test_a_compiled_step_counts_for_each_parameter_by_itself(make: Callable[...,
     assert run(ag.jit) == run(lambda f: f)
 
 
-class Race:
-    """Adam on two copies of the parameters: of `ours` together, of `theirs` one by one."""
+class Comparison:
+    """Adam on two copies of the parameters: fused updates of `ours`, single updates of `theirs`."""
 
     def __init__(self) -> None:
         self.ours, self.theirs = parameters(), parameters()
@@ -144,43 +144,43 @@ class Race:
     def advance(self, steps: range) -> None:
         for step in steps:
             for params, optimizer, move in ((self.ours, self.a, nn.Optimizer.step), (self.theirs, self.b, one_by_one)):
-                given(params, step)
+                set_gradients(params, step)
                 move(optimizer)
 
 
-def test_an_array_of_a_state_that_somebody_replaces_is_the_one_that_moves() -> None:
-    race = Race()
-    race.advance(range(3))
-    for params, optimizer in ((race.ours, race.a), (race.theirs, race.b)):
+def test_a_replaced_array_of_a_state_is_used() -> None:
+    comparison = Comparison()
+    comparison.advance(range(3))
+    for params, optimizer in ((comparison.ours, comparison.a), (comparison.theirs, comparison.b)):
         optimizer.state[params[1]]["exp_avg"] = np.ones(SHAPES[1], np.float32)
-    race.advance(range(3, 6))
-    assert same(race.ours, race.theirs)
+    comparison.advance(range(3, 6))
+    assert equal_bits(comparison.ours, comparison.theirs)
 
 
 @pytest.mark.parametrize("forget", [lambda o: o.state.clear(), lambda o: setattr(o, "state", {})], ids=["cleared", "replaced"])
-def test_a_state_that_somebody_forgets_starts_anew(forget: Callable[[nn.Optimizer], None]) -> None:
-    race = Race()
-    race.advance(range(3))
-    forget(race.a)
-    forget(race.b)
-    race.advance(range(3, 6))
-    assert same(race.ours, race.theirs)
-    assert {state["step"] for state in race.a.state.values()} == {3}
+def test_deleted_state_is_created_again(forget: Callable[[nn.Optimizer], None]) -> None:
+    comparison = Comparison()
+    comparison.advance(range(3))
+    forget(comparison.a)
+    forget(comparison.b)
+    comparison.advance(range(3, 6))
+    assert equal_bits(comparison.ours, comparison.theirs)
+    assert {state["step"] for state in comparison.a.state.values()} == {3}
 
 
-def test_a_loaded_state_goes_on() -> None:
-    race = Race()
-    race.advance(range(4))
-    race.a.load_state_dict(race.a.state_dict())
-    race.advance(range(4, 8))
-    assert same(race.ours, race.theirs)
+def test_training_continues_with_loaded_state() -> None:
+    comparison = Comparison()
+    comparison.advance(range(4))
+    comparison.a.load_state_dict(comparison.a.state_dict())
+    comparison.advance(range(4, 8))
+    assert equal_bits(comparison.ours, comparison.theirs)
 
 
-def test_a_group_that_is_replaced_is_the_one_that_counts() -> None:
+def test_a_replaced_group_is_used() -> None:
     params = parameters()
     optimizer = nn.SGD(params, lr=0.1)
     for step in range(3):
-        given(params, step)
+        set_gradients(params, step)
         optimizer.step()
     before = [p.tolist() for p in params]
     optimizer.param_groups[0] = {**optimizer.param_groups[0], "lr": 0.0}
@@ -188,19 +188,19 @@ def test_a_group_that_is_replaced_is_the_one_that_counts() -> None:
     assert [p.tolist() for p in params] == before
 
 
-def test_a_group_without_gradients_stands_still() -> None:
+def test_a_group_without_gradients_does_not_change() -> None:
     moving, frozen = parameters(), parameters()
     optimizer = nn.Adam([{"params": frozen}, {"params": moving}])
     before = [p.tolist() for p in frozen]
     for step in range(3):
-        given(moving, step)
+        set_gradients(moving, step)
         optimizer.step()
     assert [p.tolist() for p in frozen] == before
     assert {optimizer.state[p]["step"] for p in moving} == {3}
 
 
-def test_a_kernel_of_ones_own_is_not_taken_for_elementwise() -> None:
-    """A subclass of an optimizer that is elementwise must say so anew: this one decays matrices alone, by their shape."""
+def test_a_subclass_with_its_own_kernel_is_not_elementwise() -> None:
+    """A subclass of an elementwise optimizer must declare it again: this one decays matrices only, by their shape."""
 
     class NoDecayOfBiases(nn.SGD):
         def update(self, p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
@@ -217,17 +217,17 @@ def test_a_kernel_of_ones_own_is_not_taken_for_elementwise() -> None:
     assert layer.bias.tolist() == [1.0, 1.0]
 
 
-def test_a_copy_moves_its_own_parameters() -> None:
+def test_a_deep_copy_updates_its_own_parameters() -> None:
     params = parameters()
     optimizer = nn.SGD(params, lr=0.1, momentum=0.9)
     for step in range(2):
-        given(params, step)
+        set_gradients(params, step)
         optimizer.step()
     others, other = copy.deepcopy((params, optimizer))
     before = [p.tolist() for p in params]
-    given(others, 2)
+    set_gradients(others, 2)
     other.step()
     assert [p.tolist() for p in params] == before
-    given(params, 2)
+    set_gradients(params, 2)
     optimizer.step()
-    assert same(params, others)
+    assert equal_bits(params, others)
