@@ -88,7 +88,7 @@ class Module:
         if modes.all_default or modes.profiler is None:
             output = self.forward(*args, **kwargs)
         else:
-            with modes.profiler.call(self):
+            with modes.profiler.module_call(self):
                 output = self.forward(*args, **kwargs)
         for hook in self._forward_hooks:
             changed = hook(self, args, output)
