@@ -12,7 +12,7 @@ from autograd_mini.primitive import Primitive
 from autograd_mini.state import mode
 from autograd_mini.tensor import Tensor
 from autograd_mini.tools.profile import Profile
-from autograd_mini.tools.text_table import aligned
+from autograd_mini.tools.text_table import format_table
 
 from .module import Module, evaluation
 
@@ -41,7 +41,7 @@ class Summary:
         head = ("name", "layer", "output shape", "parameters", "FLOPs")
         body = [(r.name, r.layer, str(r.output_shape), f"{r.parameters:,}", f"{r.flops:,}") for r in self.rows]
         total = ("total", "", f"{self.trainable:,} trainable", f"{self.parameters:,}", f"{self.flops:,}")
-        return aligned(head, body, left=(0, 1, 2), total=total)
+        return format_table(head, body, left=(0, 1, 2), total=total)
 
 
 class _FlopCounter(Profile):
@@ -58,7 +58,7 @@ class _FlopCounter(Profile):
         """FLOPs of operations outside all listed layers."""
         return self._running[0]
 
-    def made(self, primitive: Primitive, inputs: Sequence[Tensor], params: dict[str, Any], out: Tensor) -> None:
+    def record_operation(self, primitive: Primitive, inputs: Sequence[Tensor], params: dict[str, Any], out: Tensor) -> None:
         results = out._data if isinstance(out._data, tuple) else (out._data,)
         self._running[-1] += primitive.count_flops([x._data for x in inputs], results, params)
 

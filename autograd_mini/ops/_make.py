@@ -10,7 +10,7 @@ import numpy as np
 
 from ..apply import KERNEL_ERRORS, apply, as_floats, as_operands, explain_error, floating, record
 from ..primitive import Primitive
-from ..state import begin, threads_with_modes
+from ..state import start_operation, threads_with_modes
 from ..tensor import _EMPTY, Tensor, TensorLike, as_tensor
 
 Unary: TypeAlias = Callable[[TensorLike], Tensor]
@@ -93,7 +93,7 @@ def unary(
         if not isinstance(x, Tensor) or not x._requires_grad:
             x = as_tensor(x) if integers else floating(x)
         if threads_with_modes:
-            begin()
+            start_operation()
         try:
             data = kernel(x._data)
         except KERNEL_ERRORS as error:
@@ -132,7 +132,7 @@ def binary(
             a, b = as_floats(a, b) if float_only else as_operands(a, b)
             x, y = a._data, b._data
         if threads_with_modes:
-            begin()
+            start_operation()
         try:
             data = kernel(x, y)
         except KERNEL_ERRORS as error:
