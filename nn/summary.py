@@ -63,7 +63,7 @@ class _FlopCounter(Profile):
         self._running[-1] += primitive.count_flops([x._data for x in inputs], results, params)
 
     @contextmanager
-    def call(self, module: Module) -> Iterator[None]:
+    def module_call(self, module: Module) -> Iterator[None]:
         if id(module) not in self._layers:
             yield
             return
