@@ -169,7 +169,7 @@ def apply_effect(
 def _record_with_modes(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> Tensor:
     """Completes `record` in the rare cases: results without a gradient, and modes that differ from their defaults."""
     if modes.profiler is not None:
-        modes.profiler.record_operation(primitive, inputs, out)
+        modes.profiler.record_operation(primitive, inputs, params, out)
     if primitive.constant or not modes.grad_enabled:
         out._requires_grad = False
         out._primitive = None

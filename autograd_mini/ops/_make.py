@@ -32,7 +32,7 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
     return declare
 
 
-def _documented(
+def _add_docstring(
     function: Any, primitive: Primitive, numpy: Callable[..., Any] | None, text: str, operands: str, example: Sequence[Any]
 ) -> Any:
     name = primitive.name
@@ -100,7 +100,7 @@ def unary(
             raise explain_error(primitive, (x,), _EMPTY, error) from None
         return record(primitive, (x,), _EMPTY, data)
 
-    return _documented(function, primitive, numpy, text, "x", example)
+    return _add_docstring(function, primitive, numpy, text, "x", example)
 
 
 def binary(
@@ -139,7 +139,7 @@ def binary(
             raise explain_error(primitive, (a, b), _EMPTY, error) from None  # type: ignore[arg-type]
         return record(primitive, (a, b), _EMPTY, data)  # type: ignore[arg-type]
 
-    return _documented(function, primitive, numpy, text, "ab", example)
+    return _add_docstring(function, primitive, numpy, text, "ab", example)
 
 
 def predicate(
@@ -160,7 +160,7 @@ def predicate(
             raise TypeError(f"{name}: takes {arity} operands, got {len(operands)}")
         return apply(primitive, promote(*operands))
 
-    return _documented(function, primitive, None, text, "ab", example)
+    return _add_docstring(function, primitive, None, text, "ab", example)
 
 
 def _name(kernel: Callable[..., Any]) -> str:
