@@ -1,6 +1,6 @@
-"""Evaluates a trained model: `EVALUATIONS` lists the measures for each kind of model.
+"""Evaluates a trained model: `EVALUATIONS` lists the evaluations by the names that models use.
 
-A measure takes a model, its data and K, the number of samples for the bounds on log p(x). It returns named tables.
+An evaluation takes a model, its data and K, the number of samples for the bounds on log p(x). It returns named tables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from autograd_mini.models.autoencoders.variational import Variational
 from autograd_mini.models.classifiers.base import Classifier
 from autograd_mini.models.gans.adversarial import AdversarialModel
 from autograd_mini.models.gans.conditional_gan import ConditionalGAN
-from autograd_mini.models.recipes import RECIPES, Model
+from autograd_mini.models.model import Model
+from autograd_mini.models.recipes import RECIPES
 from autograd_mini.tensor import Tensor
 
 from .tables import Rows
@@ -65,7 +66,7 @@ def likelihood(model: Variational, data: nn.data.Dataset, k: int) -> Tables:
     """Returns bounds on log p(x) in nats and the number of active latent dimensions.
 
     Images are binarized if the model was trained on binarized images."""
-    images = ag.bernoulli(data.test.images).numpy() if model.binarize else data.test.images
+    images = ag.bernoulli(data.test.images).numpy() if model.config.binarize else data.test.images
     bound = f"−L_{k}"
     return {
         "likelihood, nats per test image": [
@@ -100,21 +101,16 @@ def label_accuracy(model: ConditionalGAN, data: nn.data.Dataset, k: int) -> Tabl
     found = metrics.feature_classifier(data.name).from_batches(model.sample(BATCH_SIZE, label=c) for c in classes).labels
     shares = metrics.accuracy_per_class(found, np.repeat(classes, BATCH_SIZE), model.classes).tolist()
     named = dict(zip(data.classes, shares, strict=True))
-    return {"share of images that are of the class asked for": [{"all": float(np.mean(shares)), **named}]}
+    return {"share of images that have the requested class": [{"all": float(np.mean(shares)), **named}]}
 
 
-EVALUATIONS: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any, nn.data.Dataset, int], Tables]], ...]] = (
-    (Classifier, classification),
-    (LatentModel, reconstruction),
-    (Variational, likelihood),
-    ((Variational, AdversarialModel), generation),
-    (ConditionalGAN, label_accuracy),
-)
-"""Pairs of a kind of model and a measure; a model of several kinds gets the measures of each."""
+EVALUATIONS: Final[dict[str, Callable[[Any, nn.data.Dataset, int], Tables]]] = {
+    evaluation.__name__: evaluation for evaluation in (classification, reconstruction, likelihood, generation, label_accuracy)
+}
 
 
 def evaluate(model: Model, data: nn.data.Dataset, k: int, seed: int = 0) -> Tables:
-    """Evaluates all measures that apply to the model, with random numbers from `seed`.
+    """Returns the tables of all evaluations that apply to the model, with random numbers from `seed`.
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.cli.evaluate import evaluate
@@ -124,9 +120,8 @@ def evaluate(model: Model, data: nn.data.Dataset, k: int, seed: int = 0) -> Tabl
     """
     ag.manual_seed(seed)
     found: Tables = {}
-    for kind, measure in EVALUATIONS:
-        if isinstance(model, kind):
-            found |= measure(model, data, k)
+    for name in model.evaluations:
+        found |= EVALUATIONS[name](model, data, k)
     return found
 
 

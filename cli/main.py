@@ -25,6 +25,7 @@ from . import datasets, sampling
 from .evaluate import evaluate as evaluate_model
 from .listing import listing
 from .options import choose, override
+from .plots import INTERPOLATION
 from .run import GRAPH_BATCH_SIZE, Run, fresh_folder, stored_recipe, training_graph
 from .scripts import run_script, scripts
 from .tables import Rows, markdown
@@ -182,7 +183,7 @@ def sample(
 @app.command()
 def interpolate(folder: Folder, seed: Seed = 0, out: Picture = None) -> None:
     """Draws rows of images that interpolate between two images in latent space."""
-    _draw(folder, seed, out or folder / sampling.INTERPOLATION, sampling.draw_interpolation)
+    _draw(folder, seed, out or folder / INTERPOLATION, sampling.draw_interpolation)
 
 
 def _draw(folder: Path, seed: int, path: Path, draw: Any) -> None:

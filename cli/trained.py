@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograd_mini import nn
-from autograd_mini.models.recipes import Model, Recipe
+from autograd_mini.models.model import Model
+from autograd_mini.models.recipes import Recipe
 
 from .run import stored_recipe
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import autograd_mini as ag
 from autograd_mini.tensor import Tensor
-from autograd_mini.tools.text_table import aligned
+from autograd_mini.tools.text_table import format_table
 
 from .layers.conv import Convolution
 from .layers.linear import Linear
@@ -40,7 +40,7 @@ class Summary:
         head = ("name", "layer", "output shape", "parameters", "FLOPs")
         body = [(r.name, r.layer, str(r.output_shape), f"{r.parameters:,}", f"{r.flops:,}") for r in self.rows]
         total = ("total", "", f"{self.trainable:,} trainable", f"{self.parameters:,}", f"{self.flops:,}")
-        return aligned(head, body, left=(0, 1, 2), total=total)
+        return format_table(head, body, left=(0, 1, 2), total=total)
 
 
 def summary(model: Module, *inputs: Any) -> Summary:

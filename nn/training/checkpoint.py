@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from autograd_mini.tensor import Array
-from autograd_mini.tools.atomic_files import replacing
+from autograd_mini.tools.atomic_files import atomic_write
 
 from ..serialize import load, load_metadata, save
 
@@ -67,7 +67,7 @@ def write_text(path: Path, text: str) -> None:
     >>> path.read_text()
     'done'
     """
-    with explain_write_errors(path), replacing(path) as temporary:
+    with explain_write_errors(path), atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 

@@ -80,7 +80,7 @@ class Update:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
     def step(self, batch: Any) -> Mapping[str, Tensor]:
-        """Updates the parameters and returns the losses before that. Raises DivergedError before it if the loss is not finite."""
+        """Updates the parameters and returns the losses before that. Raises DivergedError first if the loss is not finite."""
         results: list[Mapping[str, Tensor]] = []
 
         def closure() -> Tensor:

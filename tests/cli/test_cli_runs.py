@@ -239,7 +239,7 @@ def test_options_of_the_model_are_part_of_the_recipe(tmp_path: Path, capsys: pyt
         ("colour=3", "vae has no option colour; available: activation, likelihood"),
         ("beta", "expected NAME=VALUE, got 'beta'"),
         ("likelihood=poisson", "poisson"),
-        ("beta=much", "vae with options {'beta': 'much'}"),
+        ("beta=much", "beta: expected a value such as 1.0, got 'much'"),
     ):
         assert main([*command, "--option", option, "--out", str(tmp_path / "other")]) == 2
         assert told in capsys.readouterr().err

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 import autograd_mini as ag
-import autograd_mini.cli.gan_callbacks
-import autograd_mini.cli.run
 from autograd_mini import models, nn
 from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled, uniform
 from autograd_mini.models.recipes import RECIPES
@@ -203,7 +201,7 @@ def test_losses_and_gradients_of_a_dcgan_match_a_loop_implementation(side: int) 
         ag.set_default_dtype("float32")
 
 
-# -- the game --------------------------------------------------------------------------------------------------------------------
+# -- losses and options --------------------------------------------------------------------------------------------------------
 
 
 def test_two_softmax_outputs_are_cross_entropy_on_their_targets() -> None:
@@ -258,9 +256,7 @@ def test_every_option_works_with_every_form(form: str, options: dict[str, Any]) 
     gan = models.GAN(SMALL, form=form, width=8, **options)
     before = gan.state_dict()
     loader = nn.data.DataLoader(*(x.numpy() for x in batch_of(12)), batch_size=6)
-    row = nn.Trainer(
-        gan, gan.updates(1e-3), callbacks=list(map(nn.Averaging, gan.weight_averages())), progress=False
-    ).fit(loader, iterations=2)[-1]  # fmt: skip
+    row = nn.Trainer(gan, gan.updates(1e-3), callbacks=gan.callbacks(), progress=False).fit(loader, iterations=2)[-1]
     assert all(np.isfinite(value) for value in row.values())
     for network in ("generator", "discriminator"):
         names = [f"{network}.{name}" for name, _ in getattr(gan, network).named_parameters()]
@@ -296,9 +292,13 @@ def test_unknown_options_raise_and_list_the_valid_ones() -> None:
         ({"form": "flat"}, "unknown form 'flat'; expected one of: dense"),
         ({"norm": "layer"}, "unknown norm 'layer'; expected one of: batch"),
         ({"output": "relu"}, "unknown output 'relu'; expected one of: tanh"),
-        ({"outputs": 3}, "1 or 2 outputs"),
+        ({"outputs": 3}, "1 or 2 outputs, got width=256 and outputs=3"),
+        ({"width": 1.5}, "width: expected a value such as 256, got 1.5"),
         ({"real_label": 1.2}, r"targets must lie in \[0, 1\]"),
-        ({"momentum": 0.9, "depth": 3}, "unknown option depth, momentum"),
+        (
+            {"momentum": 0.9, "depth": 3},
+            "unknown option depth, momentum; expected one of: form, side, width, .*, beta2, d_rate, ema",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             models.GAN(SMALL, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import replace
 
@@ -113,6 +114,22 @@ def test_training_by_the_importance_weighted_bound_raises_it(digits: nn.data.Dat
     assert models.metrics.importance_weighted_bound(vae, digits.test.images, 5).mean() > -27
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_new_config_takes_effect_also_in_a_compiled_step(digits: nn.data.Dataset, jit: bool) -> None:
+    """β can be annealed: a config is frozen, and a step is recorded again when the model gets another one."""
+    model = models.VAE((64, 16, 2))
+    trainer = nn.Trainer(model, model.updates(lr=0.0), progress=False, jit=jit)
+    batches = nn.data.DataLoader(digits.test, batch_size=100)
+    rows = []
+    for epochs, beta in ((2, 1.0), (4, 0.0)):
+        model.config = replace(model.config, beta=beta)
+        rows.append(trainer.fit(batches, epochs)[-1])
+    assert rows[0]["loss"] == pytest.approx(rows[0]["reconstruction"] + rows[0]["kl"], rel=1e-5)
+    assert rows[1]["loss"] == pytest.approx(rows[1]["reconstruction"], rel=1e-5)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        model.config.beta = 2.0
+
+
 # -- binary pixels ---------------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +221,8 @@ def test_a_convolutional_vae_with_gaussian_pixels_raises_its_bound_and_learns_th
         ({"beta": math.nan}, "beta ≥ 0"),
         ({"importance_samples": 0}, "importance_samples ≥ 1"),
         ({"importance_samples": 5, "beta": 2.0}, "it must be 1"),
+        ({"beta": "much"}, "beta: expected a value such as 1.0, got 'much'"),
+        ({"colour": 1}, "VAE: unknown option colour; expected one of: activation, likelihood, beta"),
     ],
 )
 def test_invalid_options_raise(options: dict[str, object], message: str) -> None:
@@ -229,5 +248,5 @@ def test_the_papers_preset_is_its_architecture() -> None:
     decoder = 51 * 200 + 201 * 200 + 201 * 784
     assert sum(p.size for p in vae.parameters()) == encoder + decoder
     assert [type(layer) for layer in vae.decoder] == [nn.Linear, nn.Tanh, nn.Linear, nn.Tanh, nn.Linear]
-    assert vae.binarize
+    assert vae.config.binarize
     assert isinstance(vae.likelihood, Likelihood)
