@@ -105,7 +105,7 @@ def _flops(module: Module, given: Any, output: Any) -> int:
 
 
 def _convolution(layer: Any, x: Any, y: Any) -> int:
-    each = (layer.out_channels if layer.transposed else layer.in_channels) // layer.settings["groups"]
+    each = (layer.out_channels if layer.transposed else layer.in_channels) // layer.groups
     return 2 * (math.prod(x.shape) if layer.transposed else y.size) * each * math.prod(layer.kernel_size)
 
 
