@@ -10,7 +10,7 @@ import numpy as np
 
 from . import dtypes
 from .primitive import Primitive, Rule, registry
-from .state import begin, modes, threads_with_modes, tick
+from .state import modes, start_operation, threads_with_modes, tick
 from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf
 
 KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, OverflowError, np.linalg.LinAlgError)
@@ -102,7 +102,7 @@ def _same_function(a: Callable[..., Any], b: Callable[..., Any]) -> bool:
 def apply(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any] = _EMPTY) -> Any:
     """Runs a primitive on tensors of one dtype, recorded where a gradient is wanted; gives a Tensor or a tuple of them."""
     if threads_with_modes:
-        begin()
+        start_operation()
     try:
         data = primitive.kernel(*[x._data for x in inputs], **params)
     except KERNEL_ERRORS as error:
@@ -144,23 +144,23 @@ def apply_effect(
     if modes.tracer is not None:
         modes.tracer.record_effect(primitive, inputs, params, writes)
     if threads_with_modes:
-        begin()
+        start_operation()
     primitive.kernel(*[x._data for x in inputs], **params)
     if modes.profiler is not None:
-        modes.profiler.acted(primitive, inputs)
+        modes.profiler.record_effect(primitive, inputs)
 
 
 def _record_with_modes(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> Tensor:
     """What `record` leaves for later: results that carry no gradient, and modes other than the default ones."""
     if modes.profiler is not None:
-        modes.profiler.made(primitive, inputs, out)
+        modes.profiler.record_operation(primitive, inputs, params, out)
     if primitive.constant or not modes.grad_enabled:
         out._requires_grad = False
         out._primitive = None
         out._inputs = ()
         out._params = _EMPTY
     if modes.anomaly is not None:
-        modes.anomaly.made(primitive, inputs, params, out)
+        modes.anomaly.check_result(primitive, inputs, out)
     if modes.tracer is not None:
         modes.tracer.record(primitive, inputs, params, out)
     return out

@@ -1,8 +1,8 @@
 """Backpropagation: the delta recursion on any graph, from the outputs back to the leaves.
 
-Read `sweep` first; the rest of the file prepares its input and hands out its results. `fast_sweep` is the same loop with the
-common cases written out. Gradients of intermediates live in a table of the call, never on the tensors. `observe` sees every
-contribution as it is computed, so pictures and steppers show what really happened.
+Read `sweep` first; the rest of the file prepares its input and distributes its results. `fast_sweep` is the same loop with the
+common cases written inline. Gradients of intermediates are kept in a table of the call, never on the tensors. `observe` sees
+every contribution as it is computed, so pictures and steppers show what really happened.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from .apply import ITEM, as_operands, cast, item, recorded
+from .memory.arena import base_of
 from .primitive import Primitive, arrays
 from .state import mode, modes
 from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
@@ -45,23 +46,22 @@ def backward(
     Parameters
     ----------
     output : the tensor to differentiate, usually a scalar loss
-    gradient : gradient of the loss with respect to `output`, of its shape; optional if `output` has one element
-    create_graph : record the backward pass, so that the gradients can be differentiated again; `.grad` then keeps the graph
-        alive, which `ag.grad` avoids by returning the gradients
-    free : drop the graph afterwards; a second pass through it raises RuntimeError
+    gradient : gradient of the loss with respect to `output`, of the same shape; optional if `output` has one element
+    create_graph : record the backward pass, so that the gradients can be differentiated again. `.grad` then keeps the graph
+        alive; `ag.grad` avoids that because it returns the gradients
+    free : free the graph afterwards; a second pass through it raises RuntimeError
     observe : called as `observe(node, i, g, raw, d)` for each contribution: the rule of `node` computed `raw` from its
         gradient `g`, and `d` is `raw` in the shape of input i
 
     Raises
     ------
     RuntimeError
-        if `output` requires no gradient, or has more than one element and no `gradient`
+        if `output` requires no gradient, or has more than one element and `gradient` is None
     ValueError
-        if `gradient` has another shape than `output`
+        if the shapes of `gradient` and `output` differ
 
     Examples
     --------
-
     >>> from autograd_mini import Tensor
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -69,7 +69,7 @@ def backward(
     Tensor([2., 4., 6.])
     """
     if not output._requires_grad:
-        raise RuntimeError(f"backward: {output._describe()} requires no gradient")
+        raise RuntimeError(f"backward: {output._describe()} requires no gradient; create leaves with requires_grad=True")
     nodes = reachable([output])
     table = walk(nodes, [output], [gradient], create_graph=create_graph, observe=observe)
     owned_bases: set[int] = set()
@@ -98,34 +98,45 @@ def gradients(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> list[Any]:
-    """Returns the gradients of `outputs` with respect to `inputs`, following only the paths between them. See `ag.grad`."""
+    """Returns the gradients of `outputs` with respect to `inputs`; visits only the paths between them.
+
+    Parameters
+    ----------
+    outputs : the tensors to differentiate
+    inputs : the tensors to differentiate with respect to
+    seeds : the gradient with respect to each output; None for an output with one element
+    create_graph : record the pass, so that the result can be differentiated again
+    allow_unused : return None for an input that no output depends on, instead of raising RuntimeError
+    """
     seeds = [None] * len(outputs) if seeds is None else seeds
     if len(seeds) != len(outputs):
-        raise ValueError(f"grad: {len(outputs)} outputs need as many gradients, got {len(seeds)}")
+        raise ValueError(f"grad: expected one gradient for each of {len(outputs)} outputs, got {len(seeds)} gradients")
     for x in (*outputs, *inputs):
         if not isinstance(x, Tensor):
-            raise TypeError(f"grad: outputs and inputs must be tensors, got {type(x).__name__}")
+            raise TypeError(f"grad: outputs and inputs must be tensors, got {x!r} of type {type(x).__name__}")
     for x in inputs:
         if not x._requires_grad:
-            raise RuntimeError(f"grad: {x._describe()} requires no gradient")
+            raise RuntimeError(f"grad: {x._describe()} requires no gradient; create it with requires_grad=True")
     nodes = between(reachable([y for y in outputs if y._requires_grad]), inputs)
     live = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y._seq in nodes]
     table = walk(nodes, [y for y, _ in live], [s for _, s in live], create_graph=create_graph, keep={x._seq for x in inputs})
-    found: list[Tensor | None] = []
+    results: list[Tensor | None] = []
     owned_bases: set[int] = set()
+    recording = create_graph or modes.tracer is not None
     for i, x in enumerate(inputs):
         g = table.get(x._seq)
         if g is None and not allow_unused:
             raise RuntimeError(
                 f"grad: input {i}, {x._describe()}, is not used by the outputs; pass allow_unused=True to get None"
             )
-        recording = create_graph or modes.tracer is not None
-        found.append(g if g is None else cast(g, x._data.dtype) if recording else leaf(take_ownership(g, x, owned_bases)))
-    return found
+        if g is not None:
+            g = cast(g, x._data.dtype) if recording else leaf(take_ownership(g, x, owned_bases))
+        results.append(g)
+    return results
 
 
 def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
-    """Returns every tensor that requires a gradient and leads to `outputs`, themselves included, by creation number."""
+    """Returns all tensors that require a gradient and contribute to `outputs`, these included, by creation number."""
     nodes = {t._seq: t for t in outputs}
     stack = list(nodes.values())
     while stack:
@@ -147,7 +158,7 @@ def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
 
 
 def between(nodes: dict[int, Tensor], inputs: Iterable[Tensor]) -> dict[int, Tensor]:
-    """Returns those of `nodes` that depend on one of `inputs`, or are one."""
+    """Returns the nodes that depend on one of `inputs`, and these inputs themselves."""
     kept = {x._seq for x in inputs} & nodes.keys()
     for seq in sorted(nodes):
         if any(x._seq in kept for x in nodes[seq]._inputs):
@@ -164,19 +175,29 @@ def walk(
     keep: Iterable[int] = (),
     observe: Observer | None = None,
 ) -> dict[int, Any]:
-    """Runs the backward pass over `nodes`; returns the gradients of leaves, tensors with `retain_grad` and those in `keep`."""
-    recording = create_graph or modes.tracer is not None  # jit records it too
+    """Runs the backward pass over `nodes` and returns the gradients that are kept, by creation number.
+
+    Parameters
+    ----------
+    nodes : the tensors to visit, by creation number; see `reachable` and `between`
+    outputs : where the pass starts
+    seeds : the gradient with respect to each output; None for an output with one element
+    create_graph : record the pass
+    keep : creation numbers of tensors to keep besides leaves and those with `retain_grad`
+    observe : see `backward`
+    """
+    recording = create_graph or modes.tracer is not None  # jit records the pass too
     xp = recorded if recording else arrays
     keep = set(keep)
     table: dict[int, Any] = {}
     for output, s in zip(outputs, seeds, strict=True):
-        _accumulate(table, output._seq, seed(output, s, recording))
+        table[output._seq] = _add(table, output._seq, seed(output, s, recording), set())
     with mode("grad_enabled", create_graph), np.errstate(all="ignore"):
         if modes.profiler is None:
             if recording or observe is not None or modes.anomaly is not None:
                 return sweep(nodes, table, keep, xp, recording, observe)
             return fast_sweep(nodes, table, keep, xp)
-        with modes.profiler.inside("backward", "pass"):
+        with modes.profiler.region("backward", "pass"):
             return sweep(nodes, table, keep, xp, recording, observe)
 
 
@@ -188,10 +209,10 @@ def sweep(
     recording: bool,
     observe: Observer | None = None,
 ) -> dict[int, Any]:
-    """Runs backpropagation: every δ is passed on to the inputs of its node by the rules of the node's primitive.
+    """Runs backpropagation: the rules of a node's primitive turn the node's δ into contributions to the δ of its inputs.
 
-    `table` holds the δ that have arrived so far, by node. Nodes are visited from the last created to the first, so all
-    consumers of a node have passed on their share before the node itself is visited, and its δ is complete.
+    `table` maps a node's creation number to the sum of the contributions so far. Nodes are visited from the last created to
+    the first. So when a node is visited, all nodes that use it have added their contribution, and its δ is complete.
     """
     kept: dict[int, Any] = {}
     owned: set[int] = set()
@@ -211,14 +232,14 @@ def sweep(
                     x = node._inputs[i]
                     contribution = unbroadcast(xp, raw, x)
                     _notify(observe, node, i, delta, raw, contribution)
-                    _add_gradient(table, x._seq, contribution, owned)
+                    table[x._seq] = _add(table, x._seq, contribution, owned)
     return kept
 
 
 def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], xp: SimpleNamespace) -> dict[int, Any]:
-    """Does what `sweep` does, with the same bits, when nothing is recorded, observed or profiled.
+    """Computes the same bits as `sweep`, for passes that are not recorded, observed or profiled.
 
-    Calls with one or two operands and no parameters, most of a graph, are written out inside the loop: a walk through a chain
+    Operations with one or two operands and no parameters, most of a graph, are handled inside the loop: a pass through a chain
     of 10,000 scalar operations takes a third less time.
     """
     kept: dict[int, Any] = {}
@@ -246,7 +267,7 @@ def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], 
                 if type(g) is _ndarray:
                     g = g[()]
             d = primitive.vjp[0](xp, g, y, a)
-            table[s] = _sum(table[s], d, owned, s) if s in table else d
+            table[s] = _add(table, s, d, owned) if s in table else d
             continue
         if arity == 2:
             left, right = inputs
@@ -262,11 +283,11 @@ def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], 
             if (s := left._seq) in nodes:
                 d = left_rule(xp, g, y, a, b)
                 d = d if same_shape else unbroadcast(xp, d, left)
-                table[s] = _sum(table[s], d, owned, s) if s in table else d
+                table[s] = _add(table, s, d, owned) if s in table else d
             if (s := right._seq) in nodes:
                 d = right_rule(xp, g, y, a, b)
                 d = d if same_shape else unbroadcast(xp, d, right)
-                table[s] = _sum(table[s], d, owned, s) if s in table else d
+                table[s] = _add(table, s, d, owned) if s in table else d
             continue
         if primitive is ITEM:
             _accumulate_output(table, inputs[0], node._params["index"], _asarray(g))
@@ -274,38 +295,39 @@ def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], 
         for x, raw in zip(inputs, run_vjp(node, nodes, xp, g, False), strict=False):
             if raw is not None:
                 d, s = unbroadcast(xp, raw, x), x._seq
-                table[s] = _sum(table[s], d, owned, s) if s in table else d
+                table[s] = _add(table, s, d, owned) if s in table else d
     return kept
 
 
 def _observed_vjp(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool) -> Sequence[Any]:
-    """`run_vjp`, timed if a profiler is on."""
+    """Calls `run_vjp`, and measures it if a profiler is active."""
     profiler = modes.profiler
     if profiler is None:
         return run_vjp(node, nodes, xp, g, recording)
     start = profiler.clock()
     grads = run_vjp(node, nodes, xp, g, recording)
-    profiler.pulled(node, g, grads, start)
+    profiler.record_rule(node, g, grads, start)
     return grads
 
 
-def _add_gradient(table: dict[int, Any], seq: int, g: Any, owned: set[int]) -> None:
-    """Adds a contribution to the δ of node `seq`."""
-    table[seq] = _sum(table[seq], g, owned, seq) if seq in table else g
+def _add(table: dict[int, Any], seq: int, g: Any, owned: set[int]) -> Any:
+    """Returns the δ of node `seq` with the contribution `g` added.
 
-
-def _sum(held: Any, g: Any, owned: set[int], key: int) -> Any:
-    """Returns `held + g`, in place if `held` is a sum that this pass allocated (its key is in `owned`)."""
-    if key in owned:
-        return _add_into(held, g, held)
-    total = held + g
+    The first contribution may belong to a rule or a user, so the second one allocates the sum. Its number is noted in `owned`,
+    and later contributions are added in place.
+    """
+    if seq not in table:
+        return g
+    if seq in owned:
+        return _add_into(table[seq], g, table[seq])
+    total = table[seq] + g
     if type(total) is _ndarray:
-        owned.add(key)
+        owned.add(seq)
     return total
 
 
 def _run_watch(node: Tensor, keep: set[int], g: Any, recording: bool) -> Any:
-    """Runs the hooks of a tensor whose gradient is complete, and keeps the gradient if the tensor has `retain_grad`."""
+    """Calls the hooks of a node with its complete gradient, and adds the node to `keep` if it has `retain_grad`."""
     assert node._watch is not None
     if node._watch.hooks:
         g = _run_hooks(node, g, recording)
@@ -315,11 +337,20 @@ def _run_watch(node: Tensor, keep: set[int], g: Any, recording: bool) -> Any:
 
 
 def run_vjp(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool) -> Sequence[Any]:
-    """Returns the gradient of each input of `node`, from its own gradient `g`; None for inputs outside `nodes`."""
+    """Computes the gradient of each input of `node` from the node's gradient `g`; None for inputs that are not in `nodes`.
+
+    Parameters
+    ----------
+    node : the result of an operation
+    nodes : the nodes of this pass
+    xp : the namespace that rules compute with: raw kernels, or recorded operations
+    g : the gradient of `node`, an array or a tensor like the results of `xp`
+    recording : True if `xp` records, so that rules get tensors instead of arrays
+    """
     primitive, inputs, params = node._primitive, node._inputs, node._params
     assert primitive is not None
     if not primitive.differentiable:
-        raise RuntimeError(f"backward: {primitive.name} has no gradient rule; use .detach() on its result if you want none")
+        raise RuntimeError(f"backward: {primitive.name} has no gradient rule; use .detach() on its result")
     out: Any = node if recording else node._data
     if recording and primitive.outputs > 1:
         out = tuple(item(node, i) for i in range(primitive.outputs))
@@ -334,23 +365,19 @@ def run_vjp(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any,
     ]
 
 
-def _accumulate(table: dict[int, Any], key: int, g: Any) -> None:
-    table[key] = table[key] + g if key in table else g
-
-
 def _accumulate_output(table: dict[int, Any], call: Tensor, index: int, g: Any) -> None:
-    """Stores the gradient of one output of a call that has several."""
+    """Adds the gradient of one output of a call with several outputs."""
     slots = table.setdefault(call._seq, [None] * len(call._data))
     slots[index] = g if slots[index] is None else slots[index] + g
 
 
 def unbroadcast(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
-    """Returns `g` in the shape and dtype of `x`: the gradient of an element that was broadcast is the sum over its copies."""
+    """Returns `g` in the shape and dtype of `x`: the gradient of a broadcast element is the sum over its copies."""
     shape = x._data.shape
     if g.shape == shape:
         return g
     lead = g.ndim - len(shape)
-    if lead > 0 and g.shape[lead:] == shape:  # a bias beside rows
+    if lead > 0 and g.shape[lead:] == shape:  # a bias that was added to rows
         one = g.size == x._data.size
         g = xp.reshape(g, shape=shape) if one else xp.sum(g, axis=tuple(range(lead)), keepdims=False)
     elif g.size == x._data.size and [n for n in g.shape if n != 1] == [n for n in shape if n != 1]:
@@ -369,15 +396,15 @@ def unbroadcast(xp: SimpleNamespace, g: Any, x: Tensor) -> Any:
 
 
 def seed(output: Tensor, gradient: TensorLike | None, recording: bool) -> Any:
-    """Returns the gradient that the pass starts from: 1 for a scalar, else `gradient`, after checking its shape."""
+    """Returns the gradient at the start of the pass: 1 for a scalar output, otherwise `gradient` after a check of its shape."""
     shape, dtype = output._data.shape, output._data.dtype
     if gradient is None:
         if output._data.size != 1:
             raise RuntimeError(f"backward: a non-scalar output of shape {shape} needs an explicit `gradient` of that shape")
         ones = np.ones(shape, dtype)
         return leaf(ones) if recording else ones
-    if (found_shape := np.shape(gradient._data if isinstance(gradient, Tensor) else gradient)) != shape:
-        raise ValueError(f"backward: the gradient has shape {found_shape}, the output {shape}")
+    if (actual := np.shape(gradient._data if isinstance(gradient, Tensor) else gradient)) != shape:
+        raise ValueError(f"backward: expected a gradient of shape {shape}, like the output, got {actual}")
     if recording:
         return cast(gradient if isinstance(gradient, Tensor) else Tensor(gradient), dtype)
     return np.array(to_array(gradient, dtype))
@@ -386,9 +413,7 @@ def seed(output: Tensor, gradient: TensorLike | None, recording: bool) -> Any:
 def take_ownership(g: Any, like: Tensor, owned_bases: set[int]) -> Array:
     """Returns `g` in the dtype of `like`, in memory that no other tensor shares; copies it if needed."""
     g = _asarray(g, like._data.dtype)
-    base = g
-    while isinstance(base.base, _ndarray):
-        base = base.base
+    base = g if g.base is None else base_of(g)
     if id(base) in owned_bases or not base.flags.owndata or not g.flags.writeable or (g.base is not None and 0 in g.strides):
         return np.array(g)
     owned_bases.add(id(base))
@@ -409,7 +434,7 @@ def _run_hooks(node: Tensor, g: Any, recording: bool) -> Any:
 
 def _notify(observe: Observer | None, node: Tensor, index: int, g: Any, raw: Any, d: Any) -> None:
     if modes.anomaly is not None:
-        modes.anomaly.contributed(node, index, g, d)
+        modes.anomaly.check_gradient(node, index, g, d)
     if observe is not None:
         observe(node, index, g, raw, d)
 

@@ -1,7 +1,7 @@
-"""What an operation must know besides its operands: the thread's modes and the process's clock.
+"""State that operations depend on besides their operands: the modes of the thread and the creation numbers of tensors.
 
 Modes are thread-local and change only through context managers, so an exception always restores them.
-The clock numbers tensors in order of creation, which is already a topological order of every graph.
+Creation numbers count up from 1 in the whole process; they are a topological order of every graph.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .primitive import Primitive
     from .tensor import Tensor
-    from .tools.anomaly import _Anomalies
+    from .tools.anomaly import AnomalyDetector
     from .tools.profile import Profile
 
 tick: Callable[[], int] = itertools.count(1).__next__
@@ -71,7 +71,7 @@ class _Modes(threading.local):
 
     grad_enabled: bool = True
     tracer: Tracer | None = None
-    anomaly: _Anomalies | None = None
+    anomaly: AnomalyDetector | None = None
     profiler: Profile | None = None
     paired: bool = False
     compiling: bool = False  # inside the first, eager call of a compiled function
@@ -81,17 +81,17 @@ class _Modes(threading.local):
 modes = _Modes()
 
 threads_with_modes: Final[set[int]] = set()
-"""The threads in which some mode is not at its default. While it is empty, an operation skips looking up its own (25 ns)."""
+"""The threads in which some mode differs from its default. While it is empty, operations need not look up modes (25 ns)."""
 
 
-def begin() -> None:
-    """Tells the profile of this thread, if it has one, that an operation begins."""
+def start_operation() -> None:
+    """Starts the clock of this thread's profiler, if there is one, before the kernel of an operation is called."""
     if modes.profiler is not None:
-        modes.profiler.begin()
+        modes.profiler.start_operation()
 
 
 class mode(ContextDecorator):
-    """Sets one mode for a `with` block (or a decorated function) and puts the earlier value back, whatever happens."""
+    """Sets one mode for a `with` block or a decorated function, and restores the earlier value even after an exception."""
 
     def __init__(self, key: str, value: Any):
         self._key, self._value = key, value
@@ -106,7 +106,7 @@ class mode(ContextDecorator):
         self._set(self._saved.pop())
 
     def _recreate_cm(self) -> mode:
-        """A decorated function enters a context of its own at every call, so that threads do not share `_saved`."""
+        """Returns a new context for each call of a decorated function, so that threads do not share `_saved`."""
         return mode(self._key, self._value)
 
     def _set(self, value: Any) -> None:
@@ -119,7 +119,7 @@ class mode(ContextDecorator):
 
 
 def no_grad() -> mode:
-    """Operations inside are not recorded: their results are leaves that need no gradient.
+    """Turns off recording for a `with` block or a function: results are leaves that require no gradient.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([1.0, 2.0], requires_grad=True)
@@ -132,7 +132,7 @@ def no_grad() -> mode:
 
 
 def enable_grad() -> mode:
-    """Records operations inside, also within `no_grad`.
+    """Turns on recording for a `with` block or a function, even inside `no_grad`.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor(3.0, requires_grad=True)
@@ -144,7 +144,7 @@ def enable_grad() -> mode:
 
 
 def is_recording() -> bool:
-    """Whether a function that `jit` compiles is being recorded in this thread: what Python does now, no replay will do.
+    """Returns whether `jit` is tracing a function in this thread: Python code that runs now is not repeated by a replay.
 
     >>> import autograd_mini as ag
     >>> seen = []
@@ -157,7 +157,7 @@ def is_recording() -> bool:
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations of this thread are being recorded.
+    """Returns whether operations of this thread are recorded.
 
     >>> import autograd_mini as ag
     >>> ag.is_grad_enabled()

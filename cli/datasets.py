@@ -9,8 +9,6 @@ from typing import Final
 import numpy as np
 
 from autograd_mini import nn
-from autograd_mini.models.classifiers.base import Classifier
-from autograd_mini.models.gans.conditional_gan import ConditionalGAN
 from autograd_mini.models.recipes import IMAGE_SHAPES, MODELS, RECIPES, Recipe
 from autograd_mini.tensor import Shape
 
@@ -33,7 +31,7 @@ def load(recipe: Recipe) -> nn.data.Dataset:
     known = recipe.data in nn.data.DATASETS
     data = nn.data.DATASETS[recipe.data]() if known else _load_folder(Path(recipe.data), image_shape(recipe))
     train, test = data.train.only(recipe.classes, recipe.limit_per_class), data.test.only(recipe.classes)
-    if issubclass(MODELS[recipe.model], Classifier) and len(present := np.unique(train.labels)) < 2:
+    if MODELS[recipe.model].classifies and len(present := np.unique(train.labels)) < 2:
         raise ValueError(
             f"{recipe.model} needs at least two classes, but {recipe.data} has only one: {data.classes[present[0]]}"
         )
@@ -81,12 +79,7 @@ def recipe_for_folder(model: str, folder: Path) -> Recipe:
     (3072, 512, 2)
     """
     recipe = replace(RECIPES[model, _fallback_data(model)], data=str(folder.resolve()))
-    classes = len(nn.data.ImageFolder(folder).classes)
-    if issubclass(MODELS[model], Classifier):
-        return replace(recipe, sizes=(*recipe.sizes[:-1], classes))
-    if issubclass(MODELS[model], ConditionalGAN):
-        return replace(recipe, options={**recipe.options, "classes": classes})
-    return recipe
+    return recipe.with_classes(len(nn.data.ImageFolder(folder).classes))
 
 
 def _fallback_data(model: str) -> str:

@@ -1,6 +1,6 @@
-"""Evaluates a trained model: `EVALUATIONS` lists the measures for each kind of model.
+"""Evaluates a trained model: `EVALUATIONS` lists the evaluations by the names that models use.
 
-A measure takes a model, its data and K, the number of samples for the bounds on log p(x). It returns named tables.
+An evaluation takes a model, its data and K, the number of samples for the bounds on log p(x). It returns named tables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from autograd_mini.models.autoencoders.variational import Variational
 from autograd_mini.models.classifiers.base import Classifier
 from autograd_mini.models.gans.adversarial import AdversarialModel
 from autograd_mini.models.gans.conditional_gan import ConditionalGAN
-from autograd_mini.models.recipes import RECIPES, Model
+from autograd_mini.models.model import Model
+from autograd_mini.models.recipes import RECIPES
 from autograd_mini.tensor import Tensor
 
 from .tables import Rows
@@ -33,10 +34,10 @@ POINTS: Final = 2000  # images whose nearest neighbours in latent space are comp
 def classification(model: Classifier, data: nn.data.Dataset, k: int) -> Tables:
     """Returns the accuracy on the test images and the confusion matrix."""
     predicted = metrics.predictions(model, data.test)
-    right = predicted == data.test.labels
+    correct = predicted == data.test.labels
     rows = zip(data.classes, metrics.confusion_matrix(data.test.labels, predicted, len(data.classes)), strict=True)
     return {
-        "classification": [{"test images": len(right), "accuracy": float(right.mean()), "errors": int((~right).sum())}],
+        "classification": [{"test images": len(correct), "accuracy": float(correct.mean()), "errors": int((~correct).sum())}],
         "confusion: true class by row, predicted class by column": [
             {"": name, **dict(zip(data.classes, row.tolist(), strict=True))} for name, row in rows
         ],
@@ -65,7 +66,7 @@ def likelihood(model: Variational, data: nn.data.Dataset, k: int) -> Tables:
     """Returns bounds on log p(x) in nats and the number of active latent dimensions.
 
     Images are binarized if the model was trained on binarized images."""
-    images = ag.bernoulli(data.test.images).numpy() if model.binarize else data.test.images
+    images = ag.bernoulli(data.test.images).numpy() if model.config.binarize else data.test.images
     bound = f"−L_{k}"
     return {
         "likelihood, nats per test image": [
@@ -97,24 +98,22 @@ def label_accuracy(model: ConditionalGAN, data: nn.data.Dataset, k: int) -> Tabl
     if ("cnn", data.name) not in RECIPES:
         return {}
     classes = range(model.classes)
-    found = metrics.feature_classifier(data.name).from_batches(model.sample(BATCH_SIZE, label=c) for c in classes).labels
-    shares = metrics.accuracy_per_class(found, np.repeat(classes, BATCH_SIZE), model.classes).tolist()
-    named = dict(zip(data.classes, shares, strict=True))
-    return {"share of images that are of the class asked for": [{"all": float(np.mean(shares)), **named}]}
+    predicted = metrics.feature_classifier(data.name).from_batches(model.sample(BATCH_SIZE, label=c) for c in classes).labels
+    shares = metrics.accuracy_per_class(predicted, np.repeat(classes, BATCH_SIZE), model.classes).tolist()
+    return {
+        "share of images that have the requested class": [
+            {"all": float(np.mean(shares)), **dict(zip(data.classes, shares, strict=True))}
+        ]
+    }
 
 
-EVALUATIONS: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any, nn.data.Dataset, int], Tables]], ...]] = (
-    (Classifier, classification),
-    (LatentModel, reconstruction),
-    (Variational, likelihood),
-    ((Variational, AdversarialModel), generation),
-    (ConditionalGAN, label_accuracy),
-)
-"""Pairs of a kind of model and a measure; a model of several kinds gets the measures of each."""
+EVALUATIONS: Final[dict[str, Callable[[Any, nn.data.Dataset, int], Tables]]] = {
+    evaluation.__name__: evaluation for evaluation in (classification, reconstruction, likelihood, generation, label_accuracy)
+}
 
 
 def evaluate(model: Model, data: nn.data.Dataset, k: int, seed: int = 0) -> Tables:
-    """Evaluates all measures that apply to the model, with random numbers from `seed`.
+    """Returns the tables of all evaluations that apply to the model, with random numbers from `seed`.
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.cli.evaluate import evaluate
@@ -123,11 +122,10 @@ def evaluate(model: Model, data: nn.data.Dataset, k: int, seed: int = 0) -> Tabl
     ['latent space']
     """
     ag.manual_seed(seed)
-    found: Tables = {}
-    for kind, measure in EVALUATIONS:
-        if isinstance(model, kind):
-            found |= measure(model, data, k)
-    return found
+    tables: Tables = {}
+    for name in model.evaluations:
+        tables |= EVALUATIONS[name](model, data, k)
+    return tables
 
 
 def _images(sample: Tensor, data: nn.data.Dataset) -> Tensor:

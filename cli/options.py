@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Final
 
 from autograd_mini import nn
-from autograd_mini.models.gans.adversarial import AdversarialModel, GANConfig
 from autograd_mini.models.recipes import MODELS, PRESETS, RECIPES, Recipe
 
 from .datasets import recipe_for_folder
@@ -19,7 +17,7 @@ REQUIREMENTS: Final[tuple[tuple[str, Callable[[Recipe], bool], str], ...]] = (
     ("patience", lambda recipe: recipe.early_stop is not None, "--patience requires --early-stop METRIC"),
     (
         "frechet",
-        lambda recipe: issubclass(MODELS[recipe.model], AdversarialModel),
+        lambda recipe: "frechet" in MODELS[recipe.model].row_metrics,
         "--frechet and --no-frechet are only for GANs",
     ),
     (
@@ -68,36 +66,21 @@ def override(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = 
     >>> override(choose("vae", "mnist"), {"epochs": 3, "lr": None}, ["beta=4"], latent=2).options
     {'beta': 4}
     """
-    given = {name: value for name, value in flags.items() if value is not None}
-    recipe = recipe.with_length(given.pop("epochs", None), given.pop("iterations", None))
-    recipe = replace(recipe, **given) if latent is None else replace(recipe, **given).with_latent(latent)
+    fields = {name: value for name, value in flags.items() if value is not None}
+    recipe = recipe.with_length(fields.pop("epochs", None), fields.pop("iterations", None))
+    recipe = replace(recipe, **fields) if latent is None else replace(recipe, **fields).with_latent(latent)
     for name, fits, message in REQUIREMENTS:
-        if name in given and not fits(recipe):
+        if name in fields and not fits(recipe):
             raise ValueError(message)
     requested = dict(map(_parse_option, options))
     if not requested:
         return recipe
-    known = option_names(recipe.model)
+    known = MODELS[recipe.model].option_names()
     if unknown := requested.keys() - set(known):
         raise ValueError(f"{recipe.model} has no option {', '.join(sorted(unknown))}; available: {', '.join(known)}")
     recipe = replace(recipe, options={**recipe.options, **requested})
     recipe.build()
     return recipe
-
-
-def option_names(model: str) -> list[str]:
-    """Returns the options of a model: keyword arguments of its class and base classes and, for a GAN, fields of `GANConfig`.
-
-    >>> from autograd_mini.cli.options import option_names
-    >>> option_names("mlp"), option_names("wgan-gp")[:4]
-    (['activation', 'centred'], ['form', 'side', 'width', 'smallest'])
-    """
-    kind = MODELS[model]
-    own = [base for base in kind.__mro__ if "__init__" in vars(base) and not issubclass(AdversarialModel, base)]
-    given = [p for base in own for p in signature(vars(base)["__init__"]).parameters.values()]
-    names = [p.name for p in given if p.default is not Parameter.empty and p.name != "sizes"]
-    rules = list(GANConfig.__dataclass_fields__) if issubclass(kind, AdversarialModel) else []
-    return list(dict.fromkeys([*names, *rules]))
 
 
 def data_name(data: str) -> str:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from itertools import chain, count
 from pathlib import Path
 from types import UnionType
@@ -20,36 +19,19 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import autograd_mini as ag
 from autograd_mini import nn, viz
-from autograd_mini.models import metrics
-from autograd_mini.models.autoencoders.latent import LatentModel
-from autograd_mini.models.classifiers.base import Classifier
-from autograd_mini.models.gans.adversarial import AdversarialModel
 from autograd_mini.models.gans.diagnosis import diagnose
-from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled, SemiSupervisedGAN
-from autograd_mini.models.recipes import OPTIMIZERS, RECIPES, Model, Recipe
+from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled
+from autograd_mini.models.model import Model
+from autograd_mini.models.recipes import OPTIMIZERS, RECIPES, Recipe
 from autograd_mini.tensor import Array
 
-from . import datasets, gan_plots, latent_plots
-from .gan_callbacks import ErrorLog, FrechetLog, WithAverage
-from .latent_plots import pictures
+from . import datasets
+from .callbacks import ROW_METRICS, ROW_PLOTS
+from .plots import plot_history, plots_of
 
 CONFIG: Final = "config.json"
 GRAPH_BATCH_SIZE: Final = 4  # images in the batch for graph.svg
 TEST_BATCH_SIZE: Final = 1000
-CURVES: Final = {
-    "loss": {"loss": "training", "val_loss": "test", "d_loss": "discriminator", "g_loss": "generator"},
-    "accuracy": {"accuracy": "training", "val_accuracy": "test", "d_accuracy": "training"},
-    "errors": {"errors": "test images classified wrongly"},
-    "frechet": {"frechet": "Fréchet distance from test images"},
-}
-"""The plots of the training history: metrics and the labels of their curves."""
-
-
-MEASURES: Final[dict[str, Callable[[Any, nn.data.Dataset], nn.Callback]]] = {
-    "frechet": FrechetLog,
-    "errors": lambda model, data: ErrorLog(model, data.test),
-}
-"""Extra metrics of GANs and the callbacks that log them."""
 
 
 class Run:
@@ -70,7 +52,7 @@ class Run:
 
     def __init__(self, recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = True) -> None:
         nn.extras.extra("matplotlib", "plotting")  # fail before training, not after it
-        if not resume and holds_run(folder):
+        if not resume and contains_run(folder):
             raise ValueError(
                 f"{folder} already contains a run: resume it with autograd-mini resume {folder}, or choose another folder"
             )
@@ -80,9 +62,10 @@ class Run:
         self.data = datasets.load(recipe)
         ag.manual_seed(recipe.seed)
         self.model = recipe.build()
-        self.trainer = nn.Trainer(self.model, self._updates(), folder, every=recipe.every, progress=progress)
+        updates = self.model.updates(recipe.lr, OPTIMIZERS[recipe.optimizer])
+        self.trainer = nn.Trainer(self.model, updates, folder, every=recipe.every, progress=progress)
         schedules = [nn.ExponentialLR(update.optimizer, recipe.lr_decay) for update in self.trainer.updates.values()]
-        self.trainer.callbacks = (*self._callbacks(), *map(nn.Schedule, schedules))
+        self.trainer.callbacks = (*self.model.callbacks(self._row_callbacks()), *map(nn.Schedule, schedules))
         if resume:
             rates = [schedule.state_dict()["base_lrs"] for schedule in schedules]
             self.trainer.load(folder / nn.training.trainer.CHECKPOINT)
@@ -99,14 +82,12 @@ class Run:
     def train(self) -> None:
         """Trains to the recipe's last epoch or batch, or until Ctrl-C; all models except GANs are validated on test images."""
         recipe, rows = self.recipe, self.data.train
-        if isinstance(self.model, AdversarialModel) and not self.trainer.iteration:
-            self.model.init_from_data(rows.images[: recipe.batch_size])
-        if isinstance(self.model, LatentModel) and not self.trainer.iteration:
-            self.model.init_from_data(rows.images)
+        if not self.trainer.iteration:
+            self.model.init_from_data(rows.images, recipe.batch_size)
         few = recipe.labelled_per_class
         source = rows if few is None else PartlyLabelled(rows, few, recipe.seed)
         batches = nn.data.DataLoader(source, batch_size=recipe.batch_size, shuffle=True, seed=recipe.seed)
-        validation = None if self.adversarial else nn.data.DataLoader(self.data.test, batch_size=TEST_BATCH_SIZE)
+        validation = nn.data.DataLoader(self.data.test, batch_size=TEST_BATCH_SIZE) if self.model.validates else None
         self.trainer.fit(batches, recipe.epochs, validation, iterations=recipe.iterations)
 
     def write(self) -> None:
@@ -114,14 +95,14 @@ class Run:
 
         Without a renderer, writes graph.dot instead of graph.svg and prints to stderr how to get the image.
         """
-        with self._final_weights():
+        average = None if self.recipe.early_stop else self.model.average  # early stopping has restored averaged weights
+        with average.average_parameters() if average else nullcontext():
             nn.save(self.folder / "model.safetensors", self.model, {"recipe": self._config})
-            for name, kind, plot in PLOTS:
-                if isinstance(self.model, kind):
-                    plot(self.model, self.data, self.folder / name)
+            for file, plot in plots_of(self.model).items():
+                plot(self.model, self.data, self.folder / file)
         images, labels = self.data.test[:GRAPH_BATCH_SIZE]
-        nn.training.checkpoint.write_text(self.folder / "summary.txt", self._summary(images[:1]))
-        _plot_history(self.trainer.history, self.recipe.unit, self.folder)
+        nn.training.checkpoint.write_text(self.folder / "summary.txt", self.model.summary(images[:1]) + "\n")
+        plot_history(self.trainer.history, self.recipe.unit, self.folder)
         if diagnosis := diagnose(self.trainer.history):
             nn.training.checkpoint.write_text(self.folder / "diagnosis.txt", f"{diagnosis}\n")
             print(diagnosis)
@@ -132,60 +113,34 @@ class Run:
             picture.save(self.folder / "graph.dot")
             print(f"wrote {self.folder / 'graph.dot'} instead of graph.svg: {error}", file=sys.stderr)
 
-    @property
-    def adversarial(self) -> bool:
-        """Whether the model is a GAN."""
-        return isinstance(self.model, AdversarialModel)
-
-    def _updates(self) -> Any:
-        """Returns an optimizer or, for a GAN, its updates."""
-        if isinstance(self.model, AdversarialModel):
-            return self.model.updates(self.recipe.lr)
-        return OPTIMIZERS[self.recipe.optimizer](self.model.parameters(), lr=self.recipe.lr)
-
-    def _callbacks(self) -> list[nn.Callback]:
+    def _row_callbacks(self) -> list[nn.Callback]:
+        """Returns what each logged row needs: the model's plots and metrics, and early stopping."""
         recipe, model = self.recipe, self.model
-        stopping = [_early_stopping(recipe.early_stop, recipe.patience)] if recipe.early_stop else []
-        if not isinstance(model, AdversarialModel):
-            return [*stopping]
-        draw = lambda images, path: viz.plot_images(pictures(images, model.image_shape), path, columns=model.columns)
-        noise = nn.FixedNoise(model.decode, model.columns**2, model.latent_features, self.folder / "samples", draw)
-        measures = [MEASURES[name](model, self.data) for name in self._extra_metrics()]
-        return [*map(nn.Averaging, model.weight_averages()), WithAverage(model.average, [noise, *measures, *stopping])]
+        plots = [ROW_PLOTS[name](model, self.folder) for name in model.row_plots]
+        measures = [ROW_METRICS[name](model, self.data) for name in self._row_metrics()]
+        return [*plots, *measures, *([_early_stopping(recipe.early_stop, recipe.patience)] if recipe.early_stop else [])]
 
-    def _extra_metrics(self) -> list[str]:
-        """Returns the extra metrics of each row; the Fréchet distance needs a classifier for the data set."""
+    def _row_metrics(self) -> list[str]:
+        """Returns the model's metrics for each row; the Fréchet distance needs a classifier for the data set."""
         recipe = self.recipe
         frechet = recipe.early_stop == "frechet" or (recipe.frechet and ("cnn", recipe.data) in RECIPES)
-        wanted = {"frechet": self.adversarial and frechet, "errors": isinstance(self.model, SemiSupervisedGAN)}
-        return [name for name, requested in wanted.items() if requested]
+        return [name for name in self.model.row_metrics if frechet or name != "frechet"]
 
     def _check_metric(self, metric: str) -> None:
         """Raises ValueError before training if the metric will not be logged; gets the names of losses from two images."""
         losses = list(self.trainer.evaluate(nn.data.DataLoader(*self.data.train[:2], batch_size=2)))
-        validated = [] if self.adversarial else [f"val_{name}" for name in losses]
-        names = ["epoch", "iteration", *losses, *validated, *self._extra_metrics()]
+        validated = [f"val_{name}" for name in losses] if self.model.validates else []
+        names = ["epoch", "iteration", *losses, *validated, *self._row_metrics()]
         if metric not in names:
             raise ValueError(f"early stopping: expected one of {', '.join(names)}, not {metric!r}")
 
-    def _final_weights(self) -> AbstractContextManager[Any]:
-        """Returns a context manager that applies averaged weights, unless early stopping has restored the best weights."""
-        averaged = self.adversarial and not self.recipe.early_stop
-        return WithAverage(self.model.average if averaged else None, []).applied()
 
-    def _summary(self, image: Array) -> str:
-        parts = [nn.summary(self.model, image)]
-        if isinstance(self.model, AdversarialModel):
-            parts.append(nn.summary(self.model.generator, self.model.generator_input(self.model.noise(1))))
-        return "\n\n".join(map(str, parts)) + "\n"
-
-
-def holds_run(folder: Path) -> bool:
+def contains_run(folder: Path) -> bool:
     """Returns whether the folder contains a recipe or a checkpoint of a run.
 
     >>> import pathlib, tempfile
-    >>> from autograd_mini.cli.run import holds_run
-    >>> holds_run(pathlib.Path(tempfile.mkdtemp()))
+    >>> from autograd_mini.cli.run import contains_run
+    >>> contains_run(pathlib.Path(tempfile.mkdtemp()))
     False
     """
     return any((folder / name).exists() for name in (CONFIG, nn.training.trainer.CHECKPOINT))
@@ -202,7 +157,7 @@ def fresh_folder(wanted: Path) -> Path:
     True
     """
     numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
-    return next(folder for folder in chain([wanted], numbered) if not holds_run(folder))
+    return next(folder for folder in chain([wanted], numbered) if not contains_run(folder))
 
 
 def stored_recipe(folder: Path) -> Recipe:
@@ -222,7 +177,7 @@ def stored_recipe(folder: Path) -> Recipe:
         stored = json.loads(path.read_text(encoding="utf-8")).items()
         fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored}
         for key, hint in get_type_hints(Recipe).items():
-            if key in fields and not _is_a(fields[key], hint):
+            if key in fields and not _has_type(fields[key], hint):
                 raise TypeError(f"{key} is {fields[key]!r}")
         return Recipe(**fields)
     except FileNotFoundError:
@@ -231,7 +186,7 @@ def stored_recipe(folder: Path) -> Recipe:
         raise ValueError(f"{path}: invalid recipe: {error}") from None
 
 
-def _is_a(value: Any, hint: Any) -> bool:
+def _has_type(value: Any, hint: Any) -> bool:
     """Returns whether a value read from a file has the declared type of its field."""
     kinds = [get_origin(part) or part for part in (get_args(hint) if isinstance(hint, UnionType) else [hint])]
     return isinstance(value, (*kinds, int) if float in kinds else tuple(kinds))
@@ -243,37 +198,6 @@ def training_graph(model: Model, images: Array, labels: Array) -> viz.Picture:
     return viz.draw({name: loss for name, loss in losses.items() if loss.requires_grad}, params=model)
 
 
-# -- plots -----------------------------------------------------------------------------------------------------------------
-
-
 def _early_stopping(metric: str, patience: int) -> nn.EarlyStopping:
     """Returns early stopping that maximises accuracies and minimises all other metrics."""
     return nn.EarlyStopping(metric, patience, mode="max" if metric.endswith("accuracy") else "min")
-
-
-def _plot_history(history: Sequence[Mapping[str, float]], unit: str, folder: Path) -> None:
-    """Plots the curves of `CURVES` that the history contains and, for GANs with probabilities, D(x) and D(G(z))."""
-
-    def curve(key: str) -> dict[float, float]:
-        return {row[unit]: row[key] for row in history if key in row}
-
-    for file, names in CURVES.items():
-        curves = {label: curve(key) for key, label in names.items()}
-        if any(curves_with_data := {label: values for label, values in curves.items() if values}):
-            viz.plot_losses(curves_with_data, folder / f"{file}.png", xlabel=unit, ylabel=file)
-    real, fake = curve("d_real"), curve("d_fake")
-    if real and all(0 <= value <= 1 for value in (*real.values(), *fake.values())):
-        viz.plot_gan(real, fake, folder / "balance.png", xlabel=unit)
-
-
-def _plot_confusion(model: Classifier, data: nn.data.Dataset, path: Path) -> None:
-    answers = metrics.predictions(model, data.test)
-    viz.plot_confusion(data.test.labels, answers, path, classes=data.classes, title="test images")
-
-
-PLOTS: Final[tuple[tuple[str, type, Callable[[Any, nn.data.Dataset, Path], None]], ...]] = (
-    ("confusion.png", Classifier, _plot_confusion),
-    *latent_plots.PLOTS,
-    *gan_plots.PLOTS,
-)
-"""File name, the kind of model it applies to, and the plot function."""

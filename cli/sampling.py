@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
+from typing import Any
 
 from autograd_mini import viz
 
 from . import datasets
-from .latent_plots import pictures
-from .run import PLOTS
-from .trained import Trained
-
-INTERPOLATION = "interpolation.png"
+from .finished_run import FinishedRun
+from .plots import INTERPOLATION, pictures, plots_of
 
 
-def draw_samples(run: Trained, n: int, path: Path, label: int | None = None) -> None:
+def draw_samples(run: FinishedRun, n: int, path: Path, label: int | None = None) -> None:
     """Writes a grid of `n` new images, of the class `label` if it is not None.
 
     Raises ValueError if the model cannot generate images, or cannot generate images of a requested class.
@@ -23,24 +20,21 @@ def draw_samples(run: Trained, n: int, path: Path, label: int | None = None) -> 
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES
     >>> from autograd_mini.cli.sampling import draw_samples
-    >>> from autograd_mini.cli.trained import Trained
+    >>> from autograd_mini.cli.finished_run import FinishedRun
     >>> recipe, folder = RECIPES["vae", "digits"], pathlib.Path(tempfile.mkdtemp())
-    >>> draw_samples(Trained(folder, recipe, recipe.build()), 9, folder / "samples.png")
+    >>> draw_samples(FinishedRun(folder, recipe, recipe.build()), 9, folder / "samples.png")
     """
-    sample = getattr(run.model, "sample", None)
-    if sample is None:
+    model: Any = run.model
+    if "samples" not in model.plots:
         raise ValueError(f"{run.recipe.model} cannot generate images")
-    if label is None:
-        images = sample(n)
-    elif "label" in inspect.signature(sample).parameters:
-        images = sample(n, label=label)
-    else:
+    if label is not None and not model.conditional:
         raise ValueError(f"{run.recipe.model} is not conditional: it cannot generate images of a requested class")
+    images = model.sample(n) if label is None else model.sample(n, label=label)
     shape = images.shape[1:] if images.ndim == 4 else datasets.image_shape(run.recipe)
     viz.plot_images(pictures(images, shape), path)
 
 
-def draw_interpolation(run: Trained, path: Path) -> None:
+def draw_interpolation(run: FinishedRun, path: Path) -> None:
     """Writes rows of images that interpolate between two images in latent space.
 
     Raises ValueError if the model has no latent space.
@@ -48,11 +42,11 @@ def draw_interpolation(run: Trained, path: Path) -> None:
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES
     >>> from autograd_mini.cli.sampling import draw_interpolation
-    >>> from autograd_mini.cli.trained import Trained
+    >>> from autograd_mini.cli.finished_run import FinishedRun
     >>> recipe, folder = RECIPES["ae", "digits"], pathlib.Path(tempfile.mkdtemp())
-    >>> draw_interpolation(Trained(folder, recipe, recipe.build()), folder / "interpolation.png")
+    >>> draw_interpolation(FinishedRun(folder, recipe, recipe.build()), folder / "interpolation.png")
     """
-    plots = [plot for name, kind, plot in PLOTS if name == INTERPOLATION and isinstance(run.model, kind)]
-    if not plots:
+    plot = plots_of(run.model).get(INTERPOLATION)
+    if plot is None:
         raise ValueError(f"{run.recipe.model} has no latent space to interpolate in")
-    plots[-1](run.model, datasets.load(run.recipe), path)
+    plot(run.model, datasets.load(run.recipe), path)

@@ -1,5 +1,5 @@
-"""Programs to read and run: the exercises of the lecture, ablations, and first steps; each is a script on its own.
+"""Example programs: the exercises of the lecture, ablation studies and first steps; each one is a script of its own.
 
 Run one with `python examples/exercises/exercise_20_scalar_chain.py --quick` or `autograd-mini exercise 20 --quick`. `study.py`
-is what the exercises share.
+holds what the exercises and ablations share.
 """

@@ -1,4 +1,4 @@
-"""The figure that most exercises draw: curves over a number that is not the epoch, in panels side by side."""
+"""The figure that most exercises draw: panels side by side, each with several curves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ def plot_curves(
     xscale: str = "linear",
     yscale: str = "linear",
 ) -> None:
-    """Writes the figure `name` of a study, with a panel for each y label, all on one scale, and a curve for each name."""
+    """Saves the figure `name` of a study.
+
+    Parameters
+    ----------
+    panels : y label to the curves of a panel, each a name and its x and y values; all panels share the y scale
+    xlabel, xscale, yscale : label and scales ("linear" or "log") of the axes
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

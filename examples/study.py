@@ -1,4 +1,4 @@
-"""What the exercises share: a `Study` prints what it finds and keeps it with its figures; `run` is the command line."""
+"""What the exercises and ablations share: `Study` prints and stores results and figures; `run` is the command line."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from autograd_mini import nn
 from autograd_mini.cli.tables import Cell, Rows, markdown
 
 RESULT, NUMBERS = "result.md", "result.json"
-PER_CLASS: Final = 20  # training images of each class in the quick form
-STANDS_IN: Final = (
-    "Quick form: enlarged and, in colour, tinted digits of 8 × 8 pixels stand in for the image sets that are named below. "
-    "Numbers and sentences then show that all works, and say nothing about those sets."
+PER_CLASS: Final = 20  # training images of each class with --quick
+STAND_IN_NOTE: Final = (
+    "Quick mode: enlarged (and, for colour sets, tinted) 8 × 8 digits replace the image sets that are named below. "
+    "The results show that the program works, and say nothing about those sets."
 )
 SHAPES: Final = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (3, 32, 32)}
 
 
 @dataclass
 class Study:
-    """One exercise as it runs: `say` and `table` print and keep, `figure` names a file for a picture, `data` loads images.
+    """A running exercise: `say` and `table` print and store results, `figure` returns a file name, `data` loads images.
 
-    In its `quick` form it uses small stand-ins for the image sets. `seed` has been given to `ag.manual_seed`.
+    If `quick`, small stand-ins replace the image sets. `seed` is the seed passed to `ag.manual_seed`.
     """
 
     folder: Path
@@ -41,46 +41,48 @@ class Study:
     figures: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
-        """Prints a paragraph and keeps it."""
+        """Prints a paragraph and stores it for the result page."""
         print(f"{text}\n", flush=True)
         self.parts.append(text)
 
     def table(self, name: str, rows: Rows) -> None:
-        """Prints rows of equal keys as a table, and keeps them: for the reader, and as numbers under `name`."""
+        """Prints rows with equal keys as a table and stores them, in the result page and as numbers under `name`."""
         self.say(f"**{name}**\n\n{markdown(rows)}")
         self.tables[name] = [dict(row) for row in rows]
 
     def figure(self, name: str) -> Path:
-        """Where a picture of this name (with its suffix, .png as a rule) is to be written."""
+        """Returns the path of a figure with this file name and adds it to the result page."""
         self.figures.append(name)
         return self.folder / name
 
     def data(self, name: str) -> nn.data.Dataset:
-        """The image set; in the quick form the bundled digits in its shape, 20 of each class to learn from, and it says so."""
+        """Loads an image set; if `quick`, the bundled digits in its shape, with 20 training images per class and a note."""
         if not self.quick:
             return nn.data.DATASETS[name]()
-        if STANDS_IN not in self.parts:
-            self.say(STANDS_IN)
+        if STAND_IN_NOTE not in self.parts:
+            self.say(STAND_IN_NOTE)
         return stand_in(name)
 
 
 def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[str, Any]) -> None:
-    """Runs `exercise(study, **settings)` with the settings of the form that the command line asks for, and writes its results.
+    """Parses the command line, runs `exercise(study, **settings)` and writes its results.
 
-    What it returns, two or three sentences on what is seen, goes to the end. `result.md` is all of it to read, `result.json`
-    the settings and the numbers of its tables.
+    `exercise` returns its conclusion, two to five sentences. `result.md` holds all text, tables and figures, `result.json` the
+    settings and the numbers of the tables. `full` and `quick` are the settings without and with --quick.
     """
     script = Path(sys.argv[0])
     title = (sys.modules["__main__"].__doc__ or script.stem).splitlines()[0]
     parser = argparse.ArgumentParser(description=title)
-    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes, on stand-ins for the image sets")
+    parser.add_argument(
+        "--quick", action="store_true", help="run for seconds instead of minutes, on small stand-ins for the image sets"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs") / script.stem, help="folder for result.md and the figures")
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    nn.extras.extra("matplotlib", "drawing figures")  # before the work, not after it
-    asked.out.mkdir(parents=True, exist_ok=True)
-    settings = dict(quick if asked.quick else full)
-    study = Study(asked.out, asked.quick, asked.seed)
+    options = parser.parse_args()
+    nn.extras.extra("matplotlib", "drawing figures")  # fail before the work, not after it
+    options.out.mkdir(parents=True, exist_ok=True)
+    settings = dict(quick if options.quick else full)
+    study = Study(options.out, options.quick, options.seed)
     ag.manual_seed(study.seed)
     print(f"{title}\n", flush=True)
     started = time.perf_counter()
@@ -93,24 +95,26 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
 
 def _write(study: Study, title: str, facts: Mapping[str, Any]) -> None:
     pictures = [f"![{name}]({name})" if name.endswith((".png", ".svg")) else f"[{name}]({name})" for name in study.figures]
-    told = ", ".join(f"{key} {value}" for key, value in facts.items())
-    nn.training.checkpoint.write_text(study.folder / RESULT, "\n\n".join([f"# {title}", told, *study.parts, *pictures]) + "\n")
+    summary = ", ".join(f"{key} {value}" for key, value in facts.items())
+    nn.training.checkpoint.write_text(
+        study.folder / RESULT, "\n\n".join([f"# {title}", summary, *study.parts, *pictures]) + "\n"
+    )
     numbers = json.dumps({**facts, "tables": study.tables, "figures": study.figures}, indent=1, ensure_ascii=False, default=str)
     nn.training.checkpoint.write_text(study.folder / NUMBERS, numbers + "\n")
 
 
 def stand_in(name: str) -> nn.data.Dataset:
-    """The bundled 8×8 digits enlarged to the shape of another image set, for the quick form; in colour each has a tint.
+    """Returns the bundled 8×8 digits in the shape of another image set, for --quick; colour images have random tints.
 
     >>> from autograd_mini.examples.study import stand_in
     >>> stand_in("cifar10").train.images.shape
     (200, 3, 32, 32)
     """
     digits, shape = nn.data.digits(), SHAPES[name]
-    return nn.data.Dataset(name, _enlarged(digits.train, shape), _enlarged(digits.test, shape), digits.classes)
+    return nn.data.Dataset(name, _enlarge(digits.train, shape), _enlarge(digits.test, shape), digits.classes)
 
 
-def _enlarged(split: nn.data.Split, shape: tuple[int, ...]) -> nn.data.Split:
+def _enlarge(split: nn.data.Split, shape: tuple[int, ...]) -> nn.data.Split:
     split = split.only(limit_per_class=PER_CLASS)
     side = shape[-1]
     images = np.kron(split.images, np.ones((1, side // 8, side // 8), np.float32))

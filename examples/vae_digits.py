@@ -1,4 +1,4 @@
-"""A variational autoencoder on the bundled 8×8 digits, in plain loops: all that `autograd-mini train vae` does, in sight.
+"""A variational autoencoder on the bundled 8×8 digits in plain loops: the core of `autograd-mini train vae`.
 
 python examples/vae_digits.py            # about ten seconds; writes vae_digits.png
 """

@@ -5,8 +5,8 @@
 - Variational autoencoders: `VAE`, `ConvVAE`.
 - Generative adversarial networks: `GAN`, `DCGAN`, `ConditionalGAN`, `WGANGP`, `SemiSupervisedGAN`.
 
-A model defines `training_step(batch)`, which returns named losses. `nn.Trainer` minimises the one named "loss". `recipes` holds
-the default hyperparameters, and `metrics` evaluates trained models.
+A model defines `training_step(batch)`, which returns named losses. `nn.Trainer` minimises the one named "loss". `Model` is the
+base class, `recipes` holds the default hyperparameters, and `metrics` evaluates trained models.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .gans.dcgan import DCGAN
 from .gans.gan import GAN
 from .gans.semi_supervised_gan import SemiSupervisedGAN
 from .gans.wgan_gp import WGANGP
+from .model import Model
 
 __all__ = [
     "CNN",
@@ -39,6 +40,7 @@ __all__ = [
     "ConvAutoencoder",
     "ConvVAE",
     "DenoisingAutoencoder",
+    "Model",
     "SemiSupervisedGAN",
     "metrics",
 ]

@@ -9,23 +9,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from autograd_mini import nn
 
 from .autoencoders import autoencoder, conv_autoencoder, conv_vae, denoising, vae
-from .autoencoders.latent import LatentModel
 from .classifiers import cnn, mlp
 from .gans import semi_supervised_gan
-from .gans.adversarial import AdversarialModel
 from .gans.conditional_gan import ConditionalGAN
 from .gans.dcgan import DCGAN
 from .gans.gan import GAN
 from .gans.wgan_gp import WGANGP
+from .model import Model
 
-Model: TypeAlias = Any  # an instance of one of the classes in MODELS
-
-MODELS: Final[dict[str, type[Any]]] = {
+MODELS: Final[dict[str, type[Model]]] = {
     "mlp": mlp.MLP,
     "cnn": cnn.CNN,
     "ae": autoencoder.Autoencoder,
@@ -99,15 +96,16 @@ class Recipe:
         """
         return "epoch" if self.iterations is None and self.every is None else "iteration"
 
-    def build(self) -> Model:
+    def build(self) -> Any:
         """Returns the model with its initial weights. Raises ValueError if the sizes or options are invalid.
 
         >>> from autograd_mini.models.recipes import RECIPES
         >>> RECIPES["mlp", "digits"].build().layers[0]
         Linear(in_features=64, out_features=128, bias=True)
         """
+        kind: Any = MODELS[self.model]
         try:
-            return MODELS[self.model](self.sizes, **self.options)
+            return kind(self.sizes, **self.options)
         except TypeError as error:
             raise ValueError(f"{self.model} with options {self.options}: {error}") from error
 
@@ -130,11 +128,24 @@ class Recipe:
         >>> RECIPES["vae", "mnist"].with_latent(2).sizes
         (784, 400, 2)
         """
-        if issubclass(MODELS[self.model], AdversarialModel):
-            return replace(self, sizes=(latent, *self.sizes[1:]))
-        if not issubclass(MODELS[self.model], LatentModel):
-            raise ValueError(f"{self.model} has no latent space")
-        return replace(self, sizes=(*self.sizes[:-1], latent))
+        index, sizes = MODELS[self.model].latent_index, list(self.sizes)
+        if index is None:
+            with_one = ", ".join(name for name, kind in MODELS.items() if kind.latent_index is not None)
+            raise ValueError(f"latent={latent}: {self.model} has no latent space; models with one: {with_one}")
+        sizes[index] = latent
+        return replace(self, sizes=tuple(sizes))
+
+    def with_classes(self, classes: int) -> Recipe:
+        """Returns this recipe for data with another number of classes, or unchanged if the model does not use labels.
+
+        >>> from autograd_mini.models.recipes import RECIPES
+        >>> RECIPES["mlp", "mnist"].with_classes(2).sizes, RECIPES["cgan", "mnist"].with_classes(2).options["classes"]
+        ((784, 128, 2), 2)
+        """
+        kind = MODELS[self.model]
+        if kind.conditional:
+            return replace(self, options={**self.options, "classes": classes})
+        return replace(self, sizes=(*self.sizes[:-1], classes)) if kind.classifies else self
 
 
 COLOUR_OPTIONS: Final = {"channels": [32, 64, 128], "likelihood": "gaussian"}

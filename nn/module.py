@@ -9,6 +9,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 import numpy as np
@@ -87,7 +88,7 @@ class Module:
         if modes.all_default or modes.profiler is None:
             output = self.forward(*args, **kwargs)
         else:
-            with modes.profiler.call(self):
+            with modes.profiler.module_call(self):
                 output = self.forward(*args, **kwargs)
         for hook in self._forward_hooks:
             changed = hook(self, args, output)
@@ -95,10 +96,10 @@ class Module:
         return output
 
     def guard_attributes(self, tracer: Tracer) -> None:
-        """Makes the hooks and the attributes that are numbers, strings or None guards of the step that is being compiled."""
+        """Makes the hooks and the attributes that are numbers, strings, None or dataclasses guards of a compiled step."""
         tracer.guard(self, "_forward_hooks")
         for name, value in vars(self).items():
-            if isinstance(value, GUARDED_TYPES) or name in _GUARDED:
+            if isinstance(value, GUARDED_TYPES) or name in _GUARDED or is_dataclass(value):
                 tracer.guard(self, name)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_mini.tensor import Array, Tensor
-from autograd_mini.tools.atomic_files import replacing
+from autograd_mini.tools.atomic_files import atomic_write
 
 from .module import Module
 
@@ -34,7 +34,7 @@ def save(
     values = state.state_dict() if isinstance(state, Module) else state
     arrays = {name: _dense(name, value) for name, value in values.items()}
     notes = {key: _text(key, value) for key, value in (metadata or {}).items()}
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.touch()
         mode = beside.stat().st_mode  # what new files get here; safetensors would leave it to the owner alone
         save_file(arrays, beside, notes or None)

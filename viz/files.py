@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from autograd_mini.tools.atomic_files import replacing
+from autograd_mini.tools.atomic_files import atomic_write
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes `data` to `path` atomically: an error or interruption leaves an existing file as it was."""
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(data)
 
 

@@ -174,7 +174,7 @@ class Plan:
         """The steps one after the other; the time until the next is asked for is that of the step."""
         profiler = modes.profiler
         clock = time.perf_counter_ns if profiler is None else profiler.clock
-        with nullcontext() if profiler is None else profiler.inside("replay", "replay"):
+        with nullcontext() if profiler is None else profiler.region("replay", "replay"):
             for number, (step, row) in enumerate(zip(self.steps, self.rows, strict=True)):
                 start = clock()
                 yield step

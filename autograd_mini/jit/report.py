@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from ..tensor import Shape
-from ..tools import text_table as columns
+from ..tools.text_table import format_count, format_number, format_table, html_table
 from .allocate import Pool
 from .trace import Call
 
@@ -120,12 +120,12 @@ def cells(found: Sequence[Entry]) -> list[tuple[str, ...]]:
 
 def written(found: Sequence[Entry], pool: Pool) -> str:
     """The table as text, and a line on memory below it."""
-    return f"{columns.aligned(HEAD, cells(found), LEFT)}\n{_held(pool)}"
+    return f"{format_table(HEAD, cells(found), LEFT)}\n{_held(pool)}"
 
 
 def page(found: Sequence[Entry], pool: Pool) -> str:
     """The same as HTML."""
-    return f"{columns.page(HEAD, cells(found), LEFT)}<p>{_held(pool)}</p>"
+    return f"{html_table(HEAD, cells(found), LEFT)}<p>{_held(pool)}</p>"
 
 
 def _held(pool: Pool) -> str:
@@ -142,7 +142,7 @@ def _line(number: str, e: Entry) -> tuple[str, ...]:
 
 def _numbers(found: Sequence[Entry]) -> tuple[str, str, str]:
     milliseconds = sum(e.milliseconds or 0 for e in found)
-    return columns.count(sum(e.bytes for e in found)), columns.count(sum(e.flops for e in found)), columns.fixed(milliseconds)
+    return format_count(sum(e.bytes for e in found)), format_count(sum(e.flops for e in found)), format_number(milliseconds)
 
 
 def _arrow(e: Entry) -> str:

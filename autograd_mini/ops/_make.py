@@ -10,7 +10,7 @@ import numpy as np
 
 from ..apply import KERNEL_ERRORS, apply, as_floats, as_operands, explain_error, floating, record
 from ..primitive import Primitive
-from ..state import begin, threads_with_modes
+from ..state import start_operation, threads_with_modes
 from ..tensor import _EMPTY, Tensor, TensorLike, as_tensor
 
 Unary: TypeAlias = Callable[[TensorLike], Tensor]
@@ -32,7 +32,7 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
     return declare
 
 
-def _documented(
+def _add_docstring(
     function: Any, primitive: Primitive, numpy: Callable[..., Any] | None, text: str, operands: str, example: Sequence[Any]
 ) -> Any:
     name = primitive.name
@@ -93,14 +93,14 @@ def unary(
         if not isinstance(x, Tensor) or not x._requires_grad:
             x = as_tensor(x) if integers else floating(x)
         if threads_with_modes:
-            begin()
+            start_operation()
         try:
             data = kernel(x._data)
         except KERNEL_ERRORS as error:
             raise explain_error(primitive, (x,), _EMPTY, error) from None
         return record(primitive, (x,), _EMPTY, data)
 
-    return _documented(function, primitive, numpy, text, "x", example)
+    return _add_docstring(function, primitive, numpy, text, "x", example)
 
 
 def binary(
@@ -132,14 +132,14 @@ def binary(
             a, b = as_floats(a, b) if float_only else as_operands(a, b)
             x, y = a._data, b._data
         if threads_with_modes:
-            begin()
+            start_operation()
         try:
             data = kernel(x, y)
         except KERNEL_ERRORS as error:
             raise explain_error(primitive, (a, b), _EMPTY, error) from None  # type: ignore[arg-type]
         return record(primitive, (a, b), _EMPTY, data)  # type: ignore[arg-type]
 
-    return _documented(function, primitive, numpy, text, "ab", example)
+    return _add_docstring(function, primitive, numpy, text, "ab", example)
 
 
 def predicate(
@@ -160,7 +160,7 @@ def predicate(
             raise TypeError(f"{name}: takes {arity} operands, got {len(operands)}")
         return apply(primitive, promote(*operands))
 
-    return _documented(function, primitive, None, text, "ab", example)
+    return _add_docstring(function, primitive, None, text, "ab", example)
 
 
 def _name(kernel: Callable[..., Any]) -> str:

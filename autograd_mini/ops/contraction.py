@@ -49,7 +49,7 @@ def tensordot(a: TensorLike, b: TensorLike, axes: AxisPairs = 2) -> Tensor:
     a, b = as_operands(a, b)
     if isinstance(axes, int):
         axes = (tuple(range(-axes, 0)), tuple(range(axes)))
-    (out_a, sum_a), (out_b, sum_b) = (_parted(t, pair) for t, pair in zip((a, b), axes, strict=True))
+    (out_a, sum_a), (out_b, sum_b) = (_split_axes(t, pair) for t, pair in zip((a, b), axes, strict=True))
     shapes = a._data.shape, b._data.shape
     if [shapes[0][i] for i in sum_a] != [shapes[1][i] for i in sum_b]:
         raise ValueError(f"tensordot: axes {sum_a} of shape {shapes[0]} do not match axes {sum_b} of shape {shapes[1]}")
@@ -60,7 +60,7 @@ def tensordot(a: TensorLike, b: TensorLike, axes: AxisPairs = 2) -> Tensor:
     return reshape(matmul(rows, columns), (*left, *right))
 
 
-def _parted(x: Tensor, axes: int | tuple[int, ...]) -> tuple[list[int], list[int]]:
+def _split_axes(x: Tensor, axes: int | tuple[int, ...]) -> tuple[list[int], list[int]]:
     """Returns the axes of `x` that stay and the given axes, which are summed over."""
     named = [canonical_axis("tensordot", a, x._data.ndim) for a in (axes if isinstance(axes, (tuple, list)) else (axes,))]
     if len(set(named)) != len(named):
@@ -212,7 +212,7 @@ def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
             size[i] = n if size[i] == 1 else size[i]
     own = [_own_axes(names, x, size) for names, x in zip(inputs, xs, strict=True)]
     occurring = Counter("".join(names for names, _ in own) + output)
-    own = [_summed_alone(names, x, occurring) for names, x in own]
+    own = [_sum_unshared(names, x, occurring) for names, x in own]
     if len(own) == 1:
         names, x = own[0]
         return transpose(x, [names.index(i) for i in output])
@@ -234,7 +234,7 @@ def _own_axes(names: str, x: Tensor, size: dict[str, int]) -> tuple[str, Tensor]
     return "".join(names[k] for k in kept), reshape(x, [x._data.shape[k] for k in kept])
 
 
-def _summed_alone(names: str, x: Tensor, occurring: Counter[str]) -> tuple[str, Tensor]:
+def _sum_unshared(names: str, x: Tensor, occurring: Counter[str]) -> tuple[str, Tensor]:
     """Sums the operand over the letters that occur nowhere else."""
     alone = tuple(k for k, i in enumerate(names) if occurring[i] == 1)
     return "".join(i for i in names if occurring[i] > 1), reduce.sum(x, alone) if alone else x

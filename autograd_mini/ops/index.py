@@ -117,7 +117,7 @@ def _index_put(x: Array, v: Array, *arrays: Array, index: Template) -> Array:
     return y
 
 
-def _written(v: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
+def _remaining(v: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
     """Returns 1 for each element of the broadcast value that remains after the assignment, 0 for overwritten ones."""
     where = _fill(index, arrays)
     order = np.full(shape, -1)
@@ -127,7 +127,7 @@ def _written(v: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
     return (order[where] == numbers).astype(v.dtype)
 
 
-Primitive("written", _written, formula="[the value stands]", constant=True, uniform=False)
+Primitive("written", _remaining, formula="[the value stands]", constant=True, uniform=False)
 _INDEX_PUT = Primitive(
     "index_put",
     _index_put,
@@ -189,7 +189,7 @@ def index_put(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
     >>> ag.index_put([1.0, 2.0, 3.0], 1, 9.0)
     Tensor([1., 9., 3.])
     """
-    x, v, template, arrays, _ = _targeted("index_put", x, index, value)
+    x, v, template, arrays, _ = _prepare_write("index_put", x, index, value)
     return apply(_INDEX_PUT, (x, v, *arrays), {"index": template})
 
 
@@ -200,12 +200,12 @@ def index_add(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
     >>> ag.index_add([1.0, 2.0, 3.0], [0, 0], [10.0, 20.0])
     Tensor([31.,  2.,  3.])
     """
-    x, v, template, arrays, slots = _targeted("index_add", x, index, value)
+    x, v, template, arrays, slots = _prepare_write("index_add", x, index, value)
     spread = v if v._data.shape == slots else broadcast_to(v, slots)
     return x + apply(INDEX_ADD, (spread, *arrays), {"index": template, "shape": x._data.shape})
 
 
-def _targeted(
+def _prepare_write(
     name: str, x: TensorLike, index: Any, value: TensorLike
 ) -> tuple[Tensor, Tensor, Template, tuple[Tensor, ...], Shape]:
     """Returns x, the value in x's dtype without extra axes, the parsed index, and the shape of `x[index]`."""

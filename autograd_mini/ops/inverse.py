@@ -15,7 +15,7 @@ from ..apply import apply, as_floats, floating
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike
 from ._make import implements
-from .linalg import swapped
+from .linalg import swap_last_axes
 from .shape import expand_dims, squeeze
 
 __all__ = [
@@ -61,7 +61,7 @@ def _scalars(xp: Any, g: Any) -> Any:
 
 
 def _inv_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    turned = swapped(xp, y)
+    turned = swap_last_axes(xp, y)
     return -xp.matmul(xp.matmul(turned, g), turned)
 
 
@@ -73,8 +73,8 @@ _SOLVE = Primitive(
     "solve",
     _lapack(np.linalg.solve),
     (
-        lambda xp, g, y, a, b: -xp.matmul(xp.solve(swapped(xp, a), g), swapped(xp, y)),
-        lambda xp, g, y, a, b: xp.solve(swapped(xp, a), g),
+        lambda xp, g, y, a, b: -xp.matmul(xp.solve(swap_last_axes(xp, a), g), swap_last_axes(xp, y)),
+        lambda xp, g, y, a, b: xp.solve(swap_last_axes(xp, a), g),
     ),
     formula="A⁻¹ B",
     derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
@@ -123,7 +123,7 @@ def _cofactor(x: Array) -> Array:
 
 def _cofactor_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
     along = xp.sum(g * y, axis=(g.ndim - 2, g.ndim - 1), keepdims=True) * y
-    across = xp.matmul(xp.matmul(y, swapped(xp, g)), y)
+    across = xp.matmul(xp.matmul(y, swap_last_axes(xp, g)), y)
     return (along - across) / _scalars(xp, xp.det(x))
 
 
@@ -163,7 +163,7 @@ Primitive(
 
 def _slogdet_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
     _, by_log = g  # the sign is piecewise constant
-    return xp.zeros_like(x) if by_log is None else _scalars(xp, by_log) * swapped(xp, xp.inverse_or_nan(x))
+    return xp.zeros_like(x) if by_log is None else _scalars(xp, by_log) * swap_last_axes(xp, xp.inverse_or_nan(x))
 
 
 _SLOGDET = Primitive(
@@ -212,11 +212,11 @@ def slogdet(x: TensorLike) -> tuple[Tensor, Tensor]:
 
 
 def _cholesky_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    inner = xp.matmul(swapped(xp, y), g)
+    inner = xp.matmul(swap_last_axes(xp, y), g)
     half = (xp.tril(inner, k=0) + xp.tril(inner, k=-1)) * 0.5  # its lower triangle with the diagonal halved
-    up = swapped(xp, y)
-    whole = swapped(xp, xp.solve(up, swapped(xp, xp.solve(up, half))))  # L⁻ᵀ half L⁻¹
-    return (whole + swapped(xp, whole)) * 0.5
+    up = swap_last_axes(xp, y)
+    whole = swap_last_axes(xp, xp.solve(up, swap_last_axes(xp, xp.solve(up, half))))  # L⁻ᵀ half L⁻¹
+    return (whole + swap_last_axes(xp, whole)) * 0.5
 
 
 _CHOLESKY = Primitive(

@@ -10,7 +10,7 @@ import numpy as np
 from ..apply import KERNEL_ERRORS, apply, as_operands, explain_error, record
 from ..memory.threads import MIN_SPLIT_NS, split_work
 from ..primitive import Primitive
-from ..state import begin, threads_with_modes
+from ..state import start_operation, threads_with_modes
 from ..tensor import _EMPTY, Array, Tensor, TensorLike
 from ._make import implements
 
@@ -47,7 +47,7 @@ def is_single_dot(a: Array, b: Array) -> bool:
     return b.size < SMALL or a.size * b.shape[-1] < _LARGE
 
 
-def swapped(xp: Any, x: Any) -> Any:
+def swap_last_axes(xp: Any, x: Any) -> Any:
     """Transposes each matrix of a stack."""
     return x.T if x.ndim == 2 else xp.transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
@@ -60,7 +60,7 @@ def _matmul_left(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == 1:
         column = xp.matmul(b, xp.reshape(g, shape=(*g.shape, 1)))
         return xp.reshape(column, shape=column.shape[:-1])
-    return xp.matmul(g, swapped(xp, b))
+    return xp.matmul(g, swap_last_axes(xp, b))
 
 
 def _matmul_right(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -71,13 +71,13 @@ def _matmul_right(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
             g * a if b.ndim == 1 else xp.reshape(a, shape=(*a.shape, 1)) * xp.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
         )
     if b.ndim == 1:
-        column = xp.matmul(swapped(xp, a), xp.reshape(g, shape=(*g.shape, 1)))
+        column = xp.matmul(swap_last_axes(xp, a), xp.reshape(g, shape=(*g.shape, 1)))
         return xp.reshape(column, shape=column.shape[:-1])
     if b.ndim == 2 and a.ndim > 2:
         # One product over all rows instead of a stack of products to be summed.
         rows = math.prod(a.shape[:-1])
         a, g = xp.reshape(a, shape=(rows, a.shape[-1])), xp.reshape(g, shape=(rows, g.shape[-1]))
-    return xp.matmul(swapped(xp, a), g)
+    return xp.matmul(swap_last_axes(xp, a), g)
 
 
 def _no_matmul(a: Array, b: Array) -> str:
@@ -120,7 +120,7 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     if not (isinstance(a, Tensor) and isinstance(b, Tensor) and a._data.dtype is b._data.dtype):
         a, b = as_operands(a, b)
     if threads_with_modes:
-        begin()
+        start_operation()
     try:  # what `apply` does, without its generality
         data = _matmul(a._data, b._data)
     except KERNEL_ERRORS as error:

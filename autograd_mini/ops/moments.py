@@ -12,7 +12,7 @@ from ..tensor import Array, Axis, Tensor, TensorLike
 from . import reduce
 from ._make import implements
 from .elementwise import abs
-from .reduce import canonical_axes, count, fold, mean_kernel, sum_kernel, unfold
+from .reduce import canonical_axes, count, mean_kernel, reduce_axes, restore_axes, sum_kernel
 
 __all__ = [
     "norm",
@@ -21,21 +21,21 @@ __all__ = [
 ]
 
 
-def _centred(x: Array, axis: tuple[int, ...]) -> Array:
+def _centre(x: Array, axis: tuple[int, ...]) -> Array:
     # Measured from an element first: the mean of equal numbers may differ from them in the last place, that of zeros does not.
     shifted: Array = x - x[tuple(slice(0, 1) if i in axis else slice(None) for i in range(x.ndim))]
     return shifted - mean_kernel(shifted, axis, True)
 
 
 Primitive(
-    "centred", _centred, (lambda xp, g, y, x, axis: xp.centred(g, axis=axis),), formula="x − x̄", derivative=("δᵢⱼ − 1/n",)
+    "centred", _centre, (lambda xp, g, y, x, axis: xp.centred(g, axis=axis),), formula="x − x̄", derivative=("δᵢⱼ − 1/n",)
 )  # fmt: skip
 
 
 def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
     if x.dtype.itemsize == 2:  # squares and their sum need not fit into float16
         return _var(x.astype(np.float32), axis, ddof, keepdims).astype(x.dtype)
-    centred = _centred(x, axis)
+    centred = _centre(x, axis)
     with np.errstate(invalid="ignore", divide="ignore"):
         return sum_kernel(centred * centred, axis, keepdims) / x.dtype.type(_freedom(x, axis, ddof))
 
@@ -49,7 +49,7 @@ def _freedom(x: Any, axis: tuple[int, ...], ddof: int) -> int:
 def _var_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
     centred = xp.centred(x, axis=axis)
     n = _freedom(x, axis, ddof)
-    return unfold(xp, g, x, axis) * (centred * (2 / n if n else np.nan))
+    return restore_axes(xp, g, x, axis) * (centred * (2 / n if n else np.nan))
 
 
 _VAR = Primitive(
@@ -64,9 +64,9 @@ def _std(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
 
 def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
     centred = xp.centred(x, axis=axis)
-    spread, n = unfold(xp, y, x, axis), _freedom(x, axis, ddof)
+    spread, n = restore_axes(xp, y, x, axis), _freedom(x, axis, ddof)
     # A constant has centred = spread = 0; dividing by 1 there gives the minimum-norm subgradient, 0.
-    return unfold(xp, g, x, axis) * (centred / xp.where(spread == 0, 1.0, spread) * (1 / n if n else np.nan))
+    return restore_axes(xp, g, x, axis) * (centred / xp.where(spread == 0, 1.0, spread) * (1 / n if n else np.nan))
 
 
 _STD = Primitive(
@@ -83,7 +83,7 @@ def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
     >>> ag.var([1.0, 2.0, 3.0, 4.0])
     Tensor(1.25)
     """
-    return fold(_VAR, floating(x), axis, keepdims, ddof=ddof)
+    return reduce_axes(_VAR, floating(x), axis, keepdims, ddof=ddof)
 
 
 @implements(np.std)
@@ -94,7 +94,7 @@ def std(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
     >>> ag.std([2.0, 2.0, 6.0, 6.0])
     Tensor(2.0)
     """
-    return fold(_STD, floating(x), axis, keepdims, ddof=ddof)
+    return reduce_axes(_STD, floating(x), axis, keepdims, ddof=ddof)
 
 
 # -- norms -----------------------------------------------------------------------------------------------------------
@@ -116,12 +116,12 @@ def _norm(x: Array, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
 
 
 def _norm_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
-    length = unfold(xp, y, x, axis)
+    length = restore_axes(xp, y, x, axis)
     ratio = x / xp.where(length == 0, 1.0, length)
     if ord == 2:
-        return unfold(xp, g, x, axis) * ratio
+        return restore_axes(xp, g, x, axis) * ratio
     # sgn x already makes elements of 0 vanish; the base 1 there keeps the slope of a power below 1 out of the second order.
-    return unfold(xp, g, x, axis) * xp.sign(x) * xp.power(xp.where(ratio == 0, 1.0, xp.abs(ratio)), ord - 1)
+    return restore_axes(xp, g, x, axis) * xp.sign(x) * xp.power(xp.where(ratio == 0, 1.0, xp.abs(ratio)), ord - 1)
 
 
 _NORM = Primitive(
@@ -149,7 +149,7 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
         return reduce.max(abs(x), axis, keepdims)
     if ord == 1:
         return reduce.sum(abs(x), axis, keepdims)
-    return fold(_NORM, x, axis, keepdims, ord=float(ord))
+    return reduce_axes(_NORM, x, axis, keepdims, ord=float(ord))
 
 
 @implements(np.linalg.norm)

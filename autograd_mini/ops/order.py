@@ -10,7 +10,7 @@ from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .elementwise import isnan, where
 from .index import gather, getitem
-from .reduce import canonical_axes, canonical_axis, kept, lined_up, mean
+from .reduce import canonical_axes, canonical_axis, join_axes, keepdims_shape, mean
 from .shape import ravel, reshape
 
 __all__ = [
@@ -85,7 +85,7 @@ def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """
     x = floating(x)
     axes = canonical_axes("median", axis, x._data.ndim)
-    line = lined_up(recorded, x, axes)
+    line = join_axes(recorded, x, axes)
     n = line._data.shape[-1]
     order = argsort(line)
     chosen = getitem(order, (..., slice((n - 1) // 2, n // 2 + 1)))
@@ -93,4 +93,4 @@ def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
         last = getitem(order, (..., slice(n - 1, n)))  # nan sorts last
         chosen = where(isnan(gather(line, -1, last)), last, chosen)
     middle = mean(gather(line, -1, chosen), -1)
-    return reshape(middle, kept(x._data.shape, axes)) if keepdims else middle
+    return reshape(middle, keepdims_shape(x._data.shape, axes)) if keepdims else middle

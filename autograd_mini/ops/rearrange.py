@@ -232,7 +232,7 @@ def triu(x: TensorLike, k: int = 0) -> Tensor:
     return apply(_TRIU, (_matrix("triu", x),), {"k": int(k)})
 
 
-def _places(length: int, offset: int) -> tuple[Tensor, Tensor]:
+def _diagonal_indices(length: int, offset: int) -> tuple[Tensor, Tensor]:
     """Row and column indices of a diagonal with `length` elements."""
     steps = np.arange(length)
     return Tensor(steps + max(-offset, 0)), Tensor(steps + max(offset, 0))
@@ -248,7 +248,7 @@ def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
     """
     x = moveaxis(_matrix("diagonal", x), (axis1, axis2), (-2, -1))
     rows, columns = x._data.shape[-2:]
-    return getitem(x, (..., *_places(max(min(rows, columns, rows + offset, columns - offset), 0), offset)))
+    return getitem(x, (..., *_diagonal_indices(max(min(rows, columns, rows + offset, columns - offset), 0), offset)))
 
 
 @implements(np.trace)
@@ -277,7 +277,7 @@ def diag(x: TensorLike, k: int = 0) -> Tensor:
     if x._data.ndim != 1:
         raise ValueError(f"diag: needs a vector or a matrix, got shape {x._data.shape}")
     side = len(x) + abs(k)
-    return apply(INDEX_ADD, (x, *_places(len(x), k)), {"index": (Place(0), Place(1)), "shape": (side, side)})
+    return apply(INDEX_ADD, (x, *_diagonal_indices(len(x), k)), {"index": (Place(0), Place(1)), "shape": (side, side)})
 
 
 # -- split and stack -------------------------------------------------------------------------------------------------

@@ -55,14 +55,14 @@ def canonical_axis(name: str, axis: Any, ndim: int) -> int:
     return int(index) % ndim
 
 
-def kept(shape: Shape, axis: tuple[int, ...]) -> Shape:
+def keepdims_shape(shape: Shape, axis: tuple[int, ...]) -> Shape:
     """Returns `shape` with the reduced axes at length 1."""
     return tuple(1 if i in axis else n for i, n in enumerate(shape))
 
 
-def unfold(xp: Any, g: Any, x: Any, axis: tuple[int, ...]) -> Any:
+def restore_axes(xp: Any, g: Any, x: Any, axis: tuple[int, ...]) -> Any:
     """Inserts the reduced axes with length 1, so that the result broadcasts against `x` (a 0-d array does anyway)."""
-    return g if not g.ndim or g.ndim == x.ndim else xp.reshape(g, shape=kept(x.shape, axis))
+    return g if not g.ndim or g.ndim == x.ndim else xp.reshape(g, shape=keepdims_shape(x.shape, axis))
 
 
 def count(x: Any, axis: tuple[int, ...]) -> int:
@@ -70,14 +70,14 @@ def count(x: Any, axis: tuple[int, ...]) -> int:
     return x.size if len(axis) == x.ndim else math.prod(x.shape[i] for i in axis)
 
 
-def lined_up(xp: Any, x: Any, axis: tuple[int, ...]) -> Any:
+def join_axes(xp: Any, x: Any, axis: tuple[int, ...]) -> Any:
     """Returns `x` with the axes to reduce joined into one last axis."""
     rest = tuple(i for i in range(x.ndim) if i not in axis)
     return xp.reshape(xp.transpose(x, axes=rest + axis), shape=(*(x.shape[i] for i in rest), count(x, axis)))
 
 
-def put_back(xp: Any, lined: Any, shape: Shape, axis: tuple[int, ...]) -> Any:
-    """The inverse of `lined_up`, for a tensor that had `shape`."""
+def separate_axes(xp: Any, lined: Any, shape: Shape, axis: tuple[int, ...]) -> Any:
+    """The inverse of `join_axes`, for a tensor that had `shape`."""
     order = (*(i for i in range(len(shape)) if i not in axis), *axis)
     spread = xp.reshape(lined, shape=tuple(shape[i] for i in order))
     return xp.transpose(spread, axes=tuple(sorted(range(len(shape)), key=order.__getitem__)))
@@ -98,11 +98,11 @@ def mean_kernel(x: Array, axis: tuple[int, ...], keepdims: bool, out: Array | No
 
 
 def _sum_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return xp.broadcast_to(unfold(xp, g, x, axis), shape=x.shape)
+    return xp.broadcast_to(restore_axes(xp, g, x, axis), shape=x.shape)
 
 
 def _mean_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return xp.broadcast_to(unfold(xp, g * (1 / (count(x, axis) or 1)), x, axis), shape=x.shape)
+    return xp.broadcast_to(restore_axes(xp, g * (1 / (count(x, axis) or 1)), x, axis), shape=x.shape)
 
 
 _SUM = Primitive("sum", sum_kernel, (_sum_rule,), formula="Σ x", derivative=("1",), rowwise=True, scalar="{0}")
@@ -111,7 +111,7 @@ _MEAN = Primitive(
 )  # fmt: skip
 
 
-def fold(primitive: Primitive, x: Tensor, axis: Any, keepdims: bool, **more: Any) -> Tensor:
+def reduce_axes(primitive: Primitive, x: Tensor, axis: Any, keepdims: bool, **more: Any) -> Tensor:
     """Applies a primitive that reduces axes, with `axis` in canonical form."""
     axes = canonical_axes(primitive.name, axis, x._data.ndim)
     return apply(primitive, (x,), {"axis": axes, "keepdims": bool(keepdims), **more})
@@ -127,7 +127,7 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     Tensor([4., 6.])
     """
-    return fold(_SUM, as_tensor(x), axis, keepdims)
+    return reduce_axes(_SUM, as_tensor(x), axis, keepdims)
 
 
 @implements(np.mean)
@@ -140,13 +140,13 @@ def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.mean([[1.0, 2.0], [3.0, 4.0]])
     Tensor(2.5)
     """
-    return fold(_MEAN, floating(x), axis, keepdims)
+    return reduce_axes(_MEAN, floating(x), axis, keepdims)
 
 
 # -- products --------------------------------------------------------------------------------------------------------
 
 
-def shifted(xp: Any, x: Any, axis: int, value: float) -> Any:
+def shift_by_one(xp: Any, x: Any, axis: int, value: float) -> Any:
     """Shifts `x` by one position along `axis`: `value` comes first, and the last element is dropped."""
     front = tuple((1, 0) if i == axis else (0, 0) for i in range(x.ndim))
     return xp.getitem(xp.pad(x, width=front, value=value), index=(slice(None),) * axis + (slice(0, -1),))
@@ -154,11 +154,11 @@ def shifted(xp: Any, x: Any, axis: int, value: float) -> Any:
 
 def _prod_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     # The product of the others is that of those before times that of those behind: no division, so zeros are exact.
-    line = lined_up(xp, x, axis)
+    line = join_axes(xp, x, axis)
     last = line.ndim - 1
-    before = shifted(xp, xp.cumprod(line, axis=last), last, 1)
-    behind = xp.flip(shifted(xp, xp.cumprod(xp.flip(line, axis=(last,)), axis=last), last, 1), axis=(last,))
-    return unfold(xp, g, x, axis) * put_back(xp, before * behind, x.shape, axis)
+    before = shift_by_one(xp, xp.cumprod(line, axis=last), last, 1)
+    behind = xp.flip(shift_by_one(xp, xp.cumprod(xp.flip(line, axis=(last,)), axis=last), last, 1), axis=(last,))
+    return restore_axes(xp, g, x, axis) * separate_axes(xp, before * behind, x.shape, axis)
 
 
 _PROD = Primitive(
@@ -181,14 +181,14 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> x.grad
     Tensor([0., 6., 0.])
     """
-    return fold(_PROD, as_tensor(x), axis, keepdims)
+    return reduce_axes(_PROD, as_tensor(x), axis, keepdims)
 
 
 # -- extrema: a tie shares the gradient evenly -----------------------------------------------------------------------
 
 
 def _share(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
-    hit = x == y.reshape(kept(x.shape, axis))
+    hit = x == y.reshape(keepdims_shape(x.shape, axis))
     return hit.astype(x.dtype) / np.add.reduce(hit, axis=axis, keepdims=True).astype(x.dtype)
 
 
@@ -196,7 +196,7 @@ Primitive("share", _share, formula="[x = max] / number of ties", constant=True)
 
 
 def _extremum_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return unfold(xp, g, x, axis) * xp.share(x, y, axis=axis)
+    return restore_axes(xp, g, x, axis) * xp.share(x, y, axis=axis)
 
 
 def _extremum(name: str, ufunc: np.ufunc, formula: str) -> Primitive:
@@ -226,7 +226,7 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> x.grad
     Tensor([0. , 0.5, 0.5])
     """
-    return fold(_MAX, as_tensor(x), axis, keepdims)
+    return reduce_axes(_MAX, as_tensor(x), axis, keepdims)
 
 
 @implements(np.min, np.amin)
@@ -237,7 +237,7 @@ def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.min([[1.0, 2.0], [3.0, 0.0]], axis=1)
     Tensor([1., 0.])
     """
-    return fold(_MIN, as_tensor(x), axis, keepdims)
+    return reduce_axes(_MIN, as_tensor(x), axis, keepdims)
 
 
 amax, amin = max, min
@@ -315,7 +315,7 @@ def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.any([0.0, 2.0])
     Tensor(True)
     """
-    return fold(_ANY, as_tensor(x), axis, keepdims)
+    return reduce_axes(_ANY, as_tensor(x), axis, keepdims)
 
 
 @implements(np.all)
@@ -326,7 +326,7 @@ def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.all([0.0, 2.0])
     Tensor(False)
     """
-    return fold(_ALL, as_tensor(x), axis, keepdims)
+    return reduce_axes(_ALL, as_tensor(x), axis, keepdims)
 
 
 _COUNT = Primitive(
@@ -345,4 +345,4 @@ def count_nonzero(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> T
     >>> ag.count_nonzero([0.0, 2.0, -1.0])
     Tensor(2)
     """
-    return fold(_COUNT, as_tensor(x), axis, keepdims)
+    return reduce_axes(_COUNT, as_tensor(x), axis, keepdims)

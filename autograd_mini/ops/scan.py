@@ -11,7 +11,7 @@ from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .index import getitem
-from .reduce import canonical_axis, shifted
+from .reduce import canonical_axis, shift_by_one
 from .shape import ravel
 
 __all__ = [
@@ -41,18 +41,18 @@ def _recurrence(a: Array, b: Array, axis: int) -> Array:
     return np.moveaxis(y, 0, axis)
 
 
-def _carried(xp: Any, a: Any, g: Any, axis: int) -> Any:
+def _reverse_recurrence(xp: Any, a: Any, g: Any, axis: int) -> Any:
     """Gradient of yᵢ = aᵢ yᵢ₋₁ + bᵢ with respect to bᵢ: the same recurrence, run backwards."""
     back = (axis,)
-    return xp.flip(xp.recurrence(shifted(xp, xp.flip(a, axis=back), axis, 0), xp.flip(g, axis=back), axis=axis), axis=back)
+    return xp.flip(xp.recurrence(shift_by_one(xp, xp.flip(a, axis=back), axis, 0), xp.flip(g, axis=back), axis=axis), axis=back)
 
 
 Primitive(
     "recurrence",
     _recurrence,
     (
-        lambda xp, g, y, a, b, axis: _carried(xp, a, g, axis) * shifted(xp, y, axis, 0),
-        lambda xp, g, y, a, b, axis: _carried(xp, a, g, axis),
+        lambda xp, g, y, a, b, axis: _reverse_recurrence(xp, a, g, axis) * shift_by_one(xp, y, axis, 0),
+        lambda xp, g, y, a, b, axis: _reverse_recurrence(xp, a, g, axis),
     ),
     formula="yᵢ = aᵢ yᵢ₋₁ + bᵢ",
     derivative=("yᵢ₋₁, carried on", "1, carried on"),
@@ -61,7 +61,7 @@ Primitive(
 _CUMPROD = Primitive(
     "cumprod",
     lambda x, axis: np.cumprod(x, axis),
-    (lambda xp, g, y, x, axis: _carried(xp, x, g, axis) * shifted(xp, y, axis, 1),),
+    (lambda xp, g, y, x, axis: _reverse_recurrence(xp, x, g, axis) * shift_by_one(xp, y, axis, 1),),
     formula="yᵢ = Π x₁ … xᵢ",
     derivative=("the product of the others, for j ≤ i",),
     kink="exact with zeros",

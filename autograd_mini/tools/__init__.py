@@ -1,4 +1,4 @@
-"""Tools around the engine: `anomaly` finds the first nan, `profile` measures time, the others write tables and files.
+"""Tools for the engine: `anomaly` finds the first nan, `profile` measures time, the others write tables and files.
 
 Nothing here is needed to compute a gradient.
 """

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: the one way in which every layer writes."""
+"""`atomic_write`: writes a file completely or not at all. All layers write their files with it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A file beside `path` to write into, which takes its place when the `with` block ends without an error.
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a temporary file next to `path`, which replaces it when the `with` block ends without an error.
 
-    So no reader, nor a crash, ever sees half a file; one that a kill left behind is called `.NAME.….tmp`.
+    So nobody ever reads half a file, even after a crash. A killed process may leave a file named `.NAME.….tmp`.
 
     >>> import os, tempfile
-    >>> from autograd_mini.tools.atomic_files import replacing
+    >>> from autograd_mini.tools.atomic_files import atomic_write
     >>> path = os.path.join(tempfile.mkdtemp(), "notes.txt")
-    >>> with replacing(path) as beside:
-    ...     _ = beside.write_text("done")
+    >>> with atomic_write(path) as temporary:
+    ...     _ = temporary.write_text("done")
     >>> os.listdir(os.path.dirname(path))
     ['notes.txt']
     """
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
     try:
-        yield beside
-        os.replace(beside, target)
+        yield temporary
+        os.replace(temporary, target)
     except OSError as error:
-        if error.filename != os.fspath(beside):
+        if error.filename != os.fspath(temporary):
             raise
-        raise type(error)(error.errno, error.strerror, os.fspath(target)) from None  # the name that the user knows
+        raise type(error)(error.errno, error.strerror, os.fspath(target)) from None  # names the file that the user knows
     finally:
-        if beside.exists():  # on a disk that is read-only even removing nothing fails, and would hide the first error
-            beside.unlink()
+        if temporary.exists():  # on a read-only disk `unlink` fails even if there is no file, which would hide the first error
+            temporary.unlink()

@@ -1,9 +1,9 @@
-"""`profile`: where the time of a program goes, by operation and by module, as tables and as a trace that Perfetto opens.
+"""`profile`: shows where the time of a program goes, by operation and by module, as tables and as a trace for Perfetto.
 
-All that is measured are intervals: an operation, from the call of its kernel until its result is recorded; the gradient rule of
-one, with its share of the walk; a module's call; a backward pass; the profile itself. They nest, and what the ones inside leave
-of an interval is its own. So own times add up to the whole, and the Python code between the operations, the user's and the
-framework's, is charged to none of them but stands in rows of its own, as does the work of the profiler.
+Everything it measures is an interval: an operation, from the call of its kernel until its result is recorded; a gradient rule,
+with its part of the backward pass; the call of a module; a backward pass; the profile itself. Intervals nest. The self time of
+an interval excludes the intervals inside it, so the self times add up to the total. Python code between the operations, the
+user's and the framework's, has its own rows, and so has the work of the profiler.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from ..memory.arena import base_of
 from ..primitive import Primitive
 from ..state import mode, modes
 from ..tensor import Tensor
-from .atomic_files import replacing
-from .text_table import aligned, count, fixed
+from .atomic_files import atomic_write
+from .text_table import format_count, format_number, format_table
 
 Args: TypeAlias = "tuple[tuple[str, Any], ...]"
 
 _PYTHON: Final = {"profile": "elsewhere", "module": "in modules", "pass": "in backward", "replay": "in replays", "region": ""}
-"""The kinds of intervals that surround operations, and what the Python code in them is called; a region's goes by its name."""
+"""The kinds of intervals that contain operations, and the row for the Python code in them; a region's row has its own name."""
 
 _SORTS: Final[dict[str, Callable[[Row], Any]]] = {
     "time": lambda row: -row.milliseconds,
@@ -39,11 +40,11 @@ _SORTS: Final[dict[str, Callable[[Row], Any]]] = {
 
 
 class Event(NamedTuple):
-    """An interval in nanoseconds of the profile's clock, and what the profiler itself then took (`cost`).
+    """An interval in nanoseconds of the profile's clock, and the time that the profiler itself then needed (`cost`).
 
-    `kind` is "forward" or "backward" for an operation and for its gradient rule, which have the same `seq`; "effect" for one
-    that only writes, as optimizers do; "module", "pass" (a backward pass), "replay" (of a plan of `jit`), "region" or "profile"
-    for what surrounds them; or the category of a `span`.
+    `kind` is "forward" for an operation and "backward" for its gradient rule, which have the same `seq`; "effect" for an
+    operation that only writes, like an optimizer's update; "module", "pass" (a backward pass), "replay" (of a plan of `jit`),
+    "region" or "profile" for intervals that contain others; or the category of a `span`.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Event(NamedTuple):
 
 
 class Row(NamedTuple):
-    """All intervals of one name and kind: how many, their own time, and the bytes of the arrays that they made."""
+    """All intervals of one name and kind: their number, their self time, and the bytes of the arrays that they allocated."""
 
     name: str
     kind: str
@@ -67,7 +68,7 @@ class Row(NamedTuple):
 
 
 class ModuleRow(NamedTuple):
-    """A module without those inside it: its calls, and its milliseconds by kind, `other` being effects and spans."""
+    """A module without its submodules: its calls, and its milliseconds by kind. `other` are effects and spans."""
 
     name: str
     layer: str
@@ -81,13 +82,13 @@ class ModuleRow(NamedTuple):
 
 @contextmanager
 def profile(*, clock: Callable[[], int] = time.perf_counter_ns) -> Iterator[Profile]:
-    """Measures what this thread does inside, by operation (its gradient rule apart) and by module.
+    """Measures what this thread does in a `with` block, by operation, by gradient rule and by module.
 
-    Gives a `Profile`: print it for the table, `by_module()` for that of modules, `save("trace.json")` for a picture of every
-    single call. An operation's time is that of its kernel and of recording it; the Python code in between has rows of its own,
-    by where it stands: in modules, in backward passes, or elsewhere (loading data, say). `bytes` are those of new arrays that
-    came out: a view makes none, and what a kernel frees again is not seen. `clock` gives integers in nanoseconds. RuntimeError
-    inside another profile of the same thread.
+    The block gets a `Profile`: print it for the table of operations, `by_module()` for that of modules, `save("trace.json")`
+    for a picture of every call. The time of an operation includes its kernel and its recording. Python code between operations
+    has its own rows, by place: in modules, in backward passes, or elsewhere (loading data, for example). `bytes` counts new
+    arrays in results: a view has none, and memory that a kernel frees again is not counted. `clock` returns integers in
+    nanoseconds. Raises RuntimeError inside another profile of the same thread.
 
     >>> import autograd_mini as ag
     >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
@@ -97,54 +98,70 @@ def profile(*, clock: Callable[[], int] = time.perf_counter_ns) -> Iterator[Prof
     [('multiply', 'backward', 1, 16), ('multiply', 'forward', 1, 8), ('sum', 'backward', 1, 0), ('sum', 'forward', 1, 4)]
     """
     if modes.profiler is not None:
-        raise RuntimeError("profile: this thread is being profiled already; use the profile that is open")
+        raise RuntimeError("profile: this thread is already being profiled; close the open profile first, or use it")
     opened = Profile(clock)
-    with mode("profiler", opened), opened.inside("profile", "profile"):
+    with mode("profiler", opened), opened.region("profile", "profile"):
         yield opened
 
 
 class Profile:
-    """The events of one thread within `ag.profile()`, and the tables and the trace that are made of them."""
+    """The events of one thread within `ag.profile()`; shows them as tables and as a trace."""
 
     def __init__(self, clock: Callable[[], int]):
         self.clock = clock
-        self._events: list[tuple[Any, ...]] = []  # nothing in them that the garbage collector would have to look at again
+        self._events: list[tuple[Any, ...]] = []  # tuples of plain values: the collector stops tracking them
         self._thread = threading.get_native_id()
-        self._began = 0  # when the operation that is running began, or else when the last event ended
-        self._paths: dict[int, tuple[str, Any]] = {}  # by id of a module, with the module, which keeps the id from a second use
+        self._began = 0  # when the running operation began, or when the last event ended
+        self._paths: dict[int, tuple[str, Any]] = {}  # by id of a module; the module is kept alive, so its id stays unique
         self._roots: Counter[str] = Counter()
 
-    # -- what reports to it ------------------------------------------------------------------------------------------------
+    # -- reports of the engine ------------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """The kernel of an operation is about to be called."""
+    def start_operation(self) -> None:
+        """Starts the clock just before the kernel of an operation is called."""
         self._began = self.clock()
 
-    def made(self, primitive: Primitive, inputs: Sequence[Tensor], out: Tensor) -> None:
-        """An operation has its result."""
+    def record_operation(self, primitive: Primitive, inputs: Sequence[Tensor], params: dict[str, Any], out: Tensor) -> None:
+        """Records an operation that has just computed its result."""
         end = self.clock()
-        given, results = [x._data for x in inputs], _arrays(out._data)
-        args = (("inputs", _shapes(given)), ("outputs", _shapes(results)))
-        self._note(primitive.name, "forward", self._began, end, _new_bytes(results, given), out._seq, args)
+        operands, results = [x._data for x in inputs], _arrays(out._data)
+        args = (("inputs", _shapes(operands)), ("outputs", _shapes(results)))
+        self._record(primitive.name, "forward", self._began, end, _new_bytes(results, operands), out._seq, args)
 
-    def acted(self, primitive: Primitive, inputs: Sequence[Tensor]) -> None:
-        """An operation that has no result has done what it does."""
-        self._note(primitive.name, "effect", self._began, self.clock(), args=(("inputs", _shapes(inputs)),))
+    def record_effect(self, primitive: Primitive, inputs: Sequence[Tensor]) -> None:
+        """Records an operation that writes and has no result."""
+        self._record(primitive.name, "effect", self._began, self.clock(), args=(("inputs", _shapes(inputs)),))
 
-    def pulled(self, node: Tensor, g: Any, grads: Sequence[Any], start: int) -> int:
-        """The rule of `node`, begun at `start`, has made `grads` from `g`, and they are handed on; gives the time it is now."""
+    def record_rule(self, node: Tensor, g: Any, grads: Sequence[Any], start: int) -> int:
+        """Records the gradient rule of `node` and returns the current time.
+
+        Parameters
+        ----------
+        node : the result of the operation
+        g : the gradient of `node`
+        grads : the gradients that the rule computed
+        start : when the rule was called
+        """
         end = self.clock()
         assert node._primitive is not None
         results = _arrays(grads)
-        given = [*(x._data for x in node._inputs), *_arrays(node._data), *_arrays(g)]
-        made, args = _new_bytes(results, given), (("outputs", _shapes(results)),)
-        return self._note(node._primitive.name, "backward", start, end, made, node._seq, args)
+        known = [*(x._data for x in node._inputs), *_arrays(node._data), *_arrays(g)]
+        nbytes, args = _new_bytes(results, known), (("outputs", _shapes(results)),)
+        return self._record(node._primitive.name, "backward", start, end, nbytes, node._seq, args)
 
     def span(self, name: str, start: int, end: int, *, category: str = "jit", bytes: int = 0, **args: Any) -> None:
-        """Adds an interval between two readings of `clock()`. Intervals must lie inside one another or apart.
+        """Adds an interval between two readings of `clock()`. Two intervals must be nested or disjoint.
 
-        It counts in a row of the kind `category`; `args`, which JSON must know, go with it into the trace.
+        Parameters
+        ----------
+        name : name of the row
+        start, end : readings of `clock()`
+        category : kind of the row
+        bytes : number of bytes allocated
+        args : values that JSON can represent, for the trace
 
+        Examples
+        --------
         >>> import autograd_mini as ag
         >>> with ag.profile() as p:
         ...     start = p.clock()
@@ -152,14 +169,14 @@ class Profile:
         >>> [(row.name, row.bytes) for row in p.rows if row.kind == "jit"]
         [('matmul', 40)]
         """
-        self._note(name, category, start, end, bytes, args=tuple(args.items()))
+        self._record(name, category, start, end, bytes, args=tuple(args.items()))
 
     @contextmanager
-    def inside(self, name: str, kind: str = "region", **args: Any) -> Iterator[None]:
-        """Makes an interval of what runs within; the Python code between its operations gets a row by this name.
+    def region(self, name: str, kind: str = "region", **args: Any) -> Iterator[None]:
+        """Records a `with` block as an interval; the Python code between its operations gets a row with this name.
 
         >>> import autograd_mini as ag
-        >>> with ag.profile() as p, p.inside("load data"):
+        >>> with ag.profile() as p, p.region("load data"):
         ...     pass
         >>> [row.calls for row in p.rows if row.name == "load data"]
         [1]
@@ -168,28 +185,28 @@ class Profile:
         try:
             yield
         finally:
-            self._note(name, kind, start, self.clock(), args=tuple(args.items()))
+            self._record(name, kind, start, self.clock(), args=tuple(args.items()))
 
-    def call(self, module: Any) -> AbstractContextManager[None]:
-        """The interval of a module's call. Its name is the path to it from the outermost module that was called."""
+    def module_call(self, module: Any) -> AbstractContextManager[None]:
+        """Records the call of a module as an interval, named by the path from the outermost module that was called."""
         if id(module) not in self._paths:
             layer = type(module).__name__
             self._roots[layer] += 1
             root = layer if self._roots[layer] == 1 else f"{layer} {self._roots[layer]}"
             for path, child in module.named_modules():
                 self._paths.setdefault(id(child), (f"{root}.{path}" if path else root, child))
-        return self.inside(self._paths[id(module)][0], "module", layer=type(module).__name__)
+        return self.region(self._paths[id(module)][0], "module", layer=type(module).__name__)
 
-    def _note(self, name: str, kind: str, start: int, end: int, made: int = 0, seq: int = 0, args: Args = ()) -> int:
+    def _record(self, name: str, kind: str, start: int, end: int, nbytes: int = 0, seq: int = 0, args: Args = ()) -> int:
         self._began = now = self.clock()
-        self._events.append((name, kind, start, end, now - end, made, seq, args))
+        self._events.append((name, kind, start, end, now - end, nbytes, seq, args))
         return now
 
-    # -- what it tells -----------------------------------------------------------------------------------------------------
+    # -- tables and the trace --------------------------------------------------------------------------------------------------
 
     @property
     def events(self) -> list[Event]:
-        """All events, in the order in which they ended.
+        """All events, in the order of their ends.
 
         >>> import autograd_mini as ag
         >>> with ag.profile() as p:
@@ -199,30 +216,30 @@ class Profile:
         """
         return [Event(*event) for event in self._events]
 
-    def _own(self) -> list[tuple[Event, int, str]]:
-        """Each event, an outer one before those inside, with the nanoseconds that are its own and the path of its module."""
+    def _self_times(self) -> list[tuple[Event, int, str]]:
+        """Returns each event, an outer one before those inside, with its self time in nanoseconds and its module's path."""
         events = sorted(self.events, key=lambda e: (e.start, -e.end))
-        times, homes = [e.end - e.start for e in events], [""] * len(events)
-        around: list[int] = []  # the events that hold this one
-        recorded: dict[int, str] = {}  # modules of operations, for their rules
+        times, modules = [e.end - e.start for e in events], [""] * len(events)
+        enclosing: list[int] = []  # the events that contain this one
+        module_of: dict[int, str] = {}  # by creation number of an operation, for its rule
         for i, event in enumerate(events):
-            while around and events[around[-1]].end < event.end:
-                around.pop()
-            if around:
-                times[around[-1]] -= event.end - event.start + event.cost
-                homes[i] = homes[around[-1]]
+            while enclosing and events[enclosing[-1]].end < event.end:
+                enclosing.pop()
+            if enclosing:
+                times[enclosing[-1]] -= event.end - event.start + event.cost
+                modules[i] = modules[enclosing[-1]]
             if event.kind == "module":
-                homes[i] = event.name
+                modules[i] = event.name
             elif event.kind == "forward":
-                recorded[event.seq] = homes[i]
+                module_of[event.seq] = modules[i]
             elif event.kind == "backward":
-                homes[i] = recorded.get(event.seq, "")
-            around.append(i)
-        return list(zip(events, times, homes, strict=True))
+                modules[i] = module_of.get(event.seq, "")
+            enclosing.append(i)
+        return list(zip(events, times, modules, strict=True))
 
     @property
     def rows(self) -> list[Row]:
-        """A row for each operation, each gradient rule and each place of Python code. They add up to the time of the whole.
+        """A row for each operation, each gradient rule and each place of Python code. Their times add up to the total.
 
         >>> import autograd_mini as ag
         >>> with ag.profile() as p:
@@ -230,18 +247,18 @@ class Profile:
         >>> sorted((row.name, row.kind) for row in p.rows)
         [('elsewhere', 'python'), ('profiler', 'profiler'), ('tanh', 'forward')]
         """
-        own = [(event.name, event.kind, own, event.bytes) for event, own, _ in self._own()]
-        # The cost of noting the profile itself comes after its end.
+        intervals = [(event.name, event.kind, nanoseconds, event.bytes) for event, nanoseconds, _ in self._self_times()]
+        # The cost of recording the profile itself comes after its end.
         costs = [("profiler", "profiler", event.cost, 0) for event in self.events if event.kind != "profile"]
         sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-        for name, kind, nanoseconds, made in own + costs:
+        for name, kind, nanoseconds, nbytes in intervals + costs:
             row = sums[(_PYTHON[kind] or name, "python") if kind in _PYTHON else (name, kind)]
-            row[:] = row[0] + 1, row[1] + nanoseconds, row[2] + made
-        return [Row(name, kind, calls, time / 1e6, made) for (name, kind), (calls, time, made) in sums.items()]
+            row[:] = row[0] + 1, row[1] + nanoseconds, row[2] + nbytes
+        return [Row(name, kind, calls, time / 1e6, nbytes) for (name, kind), (calls, time, nbytes) in sums.items()]
 
     @property
     def module_rows(self) -> list[ModuleRow]:
-        """A row for each module that was called, in the order of the first calls, after one named "" for what is in none.
+        """A row for each module, in the order of first calls; the first row, named "", is for everything outside of modules.
 
         >>> import autograd_mini as ag
         >>> from autograd_mini import nn
@@ -253,11 +270,11 @@ class Profile:
         """
         sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
         layers: dict[str, str] = {}
-        for event, own, home in self._own():
+        for event, nanoseconds, module in self._self_times():
             kind = "python" if event.kind in _PYTHON else event.kind if event.kind in ModuleRow._fields else "other"
-            sums[home].update({kind: own, "bytes": event.bytes, "calls": int(event.kind == "module")})
+            sums[module].update({kind: nanoseconds, "bytes": event.bytes, "calls": int(event.kind == "module")})
             if event.kind == "module":
-                layers[home] = dict(event.args)["layer"]
+                layers[module] = dict(event.args)["layer"]
         return [
             ModuleRow(
                 name, layers.get(name, ""), s["calls"],
@@ -267,15 +284,15 @@ class Profile:
         ]  # fmt: skip
 
     def table(self, sort: str = "time", limit: int | None = 20) -> str:
-        """The rows as text, sorted by "time", "calls", "bytes" or "name"; a last line sums up those beyond `limit`.
+        """Returns the rows as text, sorted by "time", "calls", "bytes" or "name"; one line sums up the rows beyond `limit`.
 
-        ValueError for another order.
+        Raises ValueError if `sort` is something else.
 
         >>> import autograd_mini as ag
         >>> with ag.profile() as p:
         ...     y = ag.tanh(1.0)
         >>> print(p.table(sort="name").splitlines()[0])
-        operation  kind      calls  own ms   share  µs a call  bytes made
+        operation  kind      calls  self ms   share  µs per call  new bytes
         """
         if sort not in _SORTS:
             raise ValueError(f"table: sort must be one of {', '.join(_SORTS)}, got {sort!r}")
@@ -284,31 +301,32 @@ class Profile:
         sums = [_total(f"{len(rest)} more", rest)] if (rest := rows[len(shown) :]) else []
         whole = _total("total", rows)
         body = [_cells(row, whole) for row in (*shown, *sums, whole)]
-        return aligned(("operation", "kind", "calls", "own ms", "share", "µs a call", "bytes made"), body)
+        return format_table(("operation", "kind", "calls", "self ms", "share", "µs per call", "new bytes"), body)
 
     def by_module(self) -> str:
-        """The modules' rows as text: own milliseconds, without those of modules inside, which have rows themselves.
+        """Returns the rows of modules as text. The milliseconds of a module exclude its submodules, which have their own rows.
 
         >>> import autograd_mini as ag
         >>> with ag.profile() as p:
         ...     y = ag.tanh(1.0)
         >>> print(p.by_module().splitlines()[0])
-        module          layer  calls  forward ms  backward ms  other ms  python ms  bytes made
+        module  layer  calls  forward ms  backward ms  other ms  python ms  new bytes
         """
-        head = ("module", "layer", "calls", "forward ms", "backward ms", "other ms", "python ms", "bytes made")
+        head = ("module", "layer", "calls", "forward ms", "backward ms", "other ms", "python ms", "new bytes")
         body = [
-            (row.name or "(in no module)", row.layer, count(row.calls), *map(fixed, row[3:7]), count(row.bytes))
+            (row.name or "(none)", row.layer, format_count(row.calls), *map(format_number, row[3:7]), format_count(row.bytes))
             for row in self.module_rows
         ]
-        return aligned(head, body)
+        return format_table(head, body)
 
     def __repr__(self) -> str:
         return self.table()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a trace in the Trace Event Format, which ui.perfetto.dev and chrome://tracing open, whole or not at all.
+        """Writes a trace in the Trace Event Format, which ui.perfetto.dev and chrome://tracing open.
 
-        Every event is there as a complete one, with its shapes, bytes and own time. OSError where it cannot be written.
+        The trace has every event, with its shapes, bytes and self time. Raises OSError if the file cannot be written; a file
+        that was there before is then unchanged.
 
         >>> import json, os, tempfile, autograd_mini as ag
         >>> with ag.profile() as p:
@@ -319,14 +337,14 @@ class Profile:
         ...     [(event["name"], event["args"].get("outputs")) for event in json.load(file)["traceEvents"]]
         [('profile', None), ('tanh', [[2]])]
         """
-        import json  # here, and not when the package is imported, as no other part of the engine needs it
+        import json  # only needed here, so it does not slow down the import of the package
 
         text = json.dumps({"displayTimeUnit": "ns", "traceEvents": self._trace()})
-        with replacing(path) as beside:
-            beside.write_text(text, encoding="utf-8")
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
     def _trace(self) -> list[dict[str, Any]]:
-        events = self._own()
+        events = self._self_times()
         first = min((event.start for event, _, _ in events), default=0)
         return [
             {
@@ -337,35 +355,26 @@ class Profile:
                 "dur": _microseconds(event.end - event.start),
                 "pid": os.getpid(),
                 "tid": self._thread,
-                "args": {**dict(event.args), "bytes": event.bytes, "own_us": own / 1e3},
+                "args": {**dict(event.args), "bytes": event.bytes, "self_us": nanoseconds / 1e3},
             }
-            for event, own, _ in events
+            for event, nanoseconds, _ in events
         ]
 
 
-def _arrays(found: Any) -> tuple[Any, ...]:
-    """The arrays and NumPy scalars in a result, which may be one or several; in a recorded pass rules give tensors instead."""
-    several = found if isinstance(found, (tuple, list)) else (found,)
-    return tuple([x for x in several if isinstance(x, (np.ndarray, np.generic))])
+def _arrays(result: Any) -> tuple[Any, ...]:
+    """Returns the arrays and NumPy scalars in one or several results; tensors, the results of a recorded pass, are left out."""
+    results = result if isinstance(result, (tuple, list)) else (result,)
+    return tuple([x for x in results if isinstance(x, (np.ndarray, np.generic))])
 
 
 def _shapes(arrays: Iterable[Any]) -> tuple[tuple[int, ...], ...]:
     return tuple([x.shape for x in arrays])
 
 
-def _new_bytes(results: Iterable[Any], given: Iterable[Any]) -> int:
-    """Bytes of the memory that results lie in and that belongs to nothing given."""
-    old = [id(_owner(x)) for x in given]
-    return sum({id(owner): owner.nbytes for owner in map(_owner, results) if id(owner) not in old}.values())
-
-
-def _owner(array: Any) -> Any:
-    """The array whose memory this one shows."""
-    owner = array
-    while (array := getattr(array, "base", None)) is not None:
-        if isinstance(array, np.ndarray):
-            owner = array
-    return owner
+def _new_bytes(results: Iterable[Any], known: Iterable[Any]) -> int:
+    """Returns the bytes of the memory of `results` that belongs to none of the `known` arrays."""
+    old = [id(base_of(x)) for x in known]
+    return sum({id(base): base.nbytes for base in map(base_of, results) if id(base) not in old}.values())
 
 
 def _total(name: str, rows: Sequence[Row]) -> Row:
@@ -374,11 +383,10 @@ def _total(name: str, rows: Sequence[Row]) -> Row:
 
 def _cells(row: Row, whole: Row) -> tuple[str, ...]:
     share, each = row.milliseconds / (whole.milliseconds or 1), 1e3 * row.milliseconds / (row.calls or math.inf)
-    return (
-        row.name, row.kind, count(row.calls), fixed(row.milliseconds), f"{share:.1%}", fixed(each), count(row.bytes),
-    )  # fmt: skip
+    numbers = format_count(row.calls), format_number(row.milliseconds), f"{share:.1%}", format_number(each)
+    return (row.name, row.kind, *numbers, format_count(row.bytes))
 
 
 def _microseconds(nanoseconds: int) -> float:
-    """In the trace's unit. The quarter keeps a reader that cuts floats off to nanoseconds from making neighbours overlap."""
+    """Converts to the trace's unit. A quarter is added so that neighbours do not overlap in readers that truncate floats."""
     return (nanoseconds + 0.25) / 1e3

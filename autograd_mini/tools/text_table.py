@@ -1,4 +1,4 @@
-"""Tables: rows of short texts as columns in plain text, or in HTML."""
+"""Tables: formats rows of short texts as aligned columns of plain text, or as HTML."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 Cells = Sequence[str]
 
 
-def count(value: int) -> str:
-    """A whole number with commas; nothing for zero.
+def format_count(value: int) -> str:
+    """Formats an integer with commas; returns an empty text for zero.
 
-    >>> from autograd_mini.tools.text_table import count
-    >>> count(1234567), count(0)
+    >>> from autograd_mini.tools.text_table import format_count
+    >>> format_count(1234567), format_count(0)
     ('1,234,567', '')
     """
     return f"{value:,}" if value else ""
 
 
-def fixed(value: float) -> str:
-    """A number with three decimals; nothing for zero.
+def format_number(value: float) -> str:
+    """Formats a number with three decimals; returns an empty text for zero.
 
-    >>> from autograd_mini.tools.text_table import fixed
-    >>> fixed(1234.5), fixed(0.0)
+    >>> from autograd_mini.tools.text_table import format_number
+    >>> format_number(1234.5), format_number(0.0)
     ('1,234.500', '')
     """
     return f"{value:,.3f}" if value else ""
@@ -45,13 +45,13 @@ def pad_columns(
     ]
 
 
-def aligned(head: Cells, body: Iterable[Cells], left: Collection[int] = (0, 1), total: Cells | None = None) -> str:
-    """Formats columns of text under a ruled head: the columns in `left` are aligned left, the others right.
+def format_table(head: Cells, body: Iterable[Cells], left: Collection[int] = (0, 1), total: Cells | None = None) -> str:
+    """Returns a table as text with a ruled head: the columns in `left` are aligned left, the others right.
 
     A rule separates the line `total`, if given, from the body.
 
-    >>> from autograd_mini.tools.text_table import aligned
-    >>> print(aligned(("name", "ms"), [("add", "0.1"), ("matmul", "12.0")], left=(0,)))
+    >>> from autograd_mini.tools.text_table import format_table
+    >>> print(format_table(("name", "ms"), [("add", "0.1"), ("matmul", "12.0")], left=(0,)))
     name      ms
     ------  ----
     add      0.1
@@ -65,11 +65,11 @@ def aligned(head: Cells, body: Iterable[Cells], left: Collection[int] = (0, 1), 
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
-def page(head: Cells, body: Iterable[Cells], left: Collection[int] = (0, 1)) -> str:
-    """The same as an HTML table.
+def html_table(head: Cells, body: Iterable[Cells], left: Collection[int] = (0, 1)) -> str:
+    """Returns the table as HTML.
 
-    >>> from autograd_mini.tools.text_table import page
-    >>> page(("name",), [("<b>",)])
+    >>> from autograd_mini.tools.text_table import html_table
+    >>> html_table(("name",), [("<b>",)])
     '<table><tr><th align="left">name</th></tr><tr><td align="left">&lt;b&gt;</td></tr></table>'
     """
 

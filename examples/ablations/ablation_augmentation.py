@@ -1,7 +1,7 @@
-"""Ablation: augmentation, judged on clean and on distorted digits.
+"""Ablation: augmentation, tested on clean and on distorted digits.
 
-Online, batch by batch: affine maps about the image's centre, multiplicative noise N(1, 0.3²), and the thickening filter. The
-distorted test digits went through wider affine maps than those learnt from; what is gained there is what augmentation is for.
+Each batch is transformed by affine maps about the image centre, multiplicative noise N(1, 0.3²), or a thickening filter. The
+distorted test digits have larger affine distortions than the training images.
 
     python examples/ablations/ablation_augmentation.py [--quick] [--out DIR]
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograd_mini.examples.ablations.classification import Variant, classifier, tasks
+from autograd_mini.examples.ablations.classification import Variant, accuracy_measure, make_tasks
 from autograd_mini.examples.ablations.comparison import compare
 from autograd_mini.examples.study import Study, run
 from autograd_mini.nn.data import transforms as t
@@ -20,7 +20,7 @@ NOISE = t.MultiplicativeNoise(0.3)
 
 
 def thicken_half(batch: t.Batch, rng: np.random.Generator) -> t.Batch:
-    """Thickens every other batch, by chance."""
+    """Thickens a batch with probability ½."""
     return t.Thicken()(batch, rng) if rng.random() < 0.5 else batch
 
 
@@ -36,7 +36,7 @@ ROWS = {
 
 
 def ablation(study: Study, images: int, steps: int, seeds: int) -> str:
-    return compare(study, ROWS, classifier(tasks(study, images, steps)), seeds)
+    return compare(study, ROWS, accuracy_measure(make_tasks(study, images, steps)), seeds)
 
 
 if __name__ == "__main__":

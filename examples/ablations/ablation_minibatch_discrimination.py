@@ -1,8 +1,8 @@
 """Ablation: minibatch discrimination, on a ring of eight Gaussians.
 
-A discriminator that sees how close an example is to its batch-mates can tell a collapsed generator, whose samples lie together
-(Salimans et al. 2016, 3.2). A mode counts as covered where a hundredth of all samples come near it; precision is the share of
-samples that come near any. The discriminator learns at a tenth of the generator's rate: a generator that is ahead collapses.
+A discriminator that sees the distances between the examples of a batch can detect a collapsed generator, whose samples are
+close together (Salimans et al. 2016, 3.2). A mode is covered if at least 1 % of the samples are near it; precision is the share
+of samples near any mode. The discriminator has a tenth of the generator's learning rate, which makes collapse likely.
 
     python examples/ablations/ablation_minibatch_discrimination.py [--quick] [--out DIR]
 """
@@ -26,11 +26,11 @@ SAMPLES = 2000
 ANGLES = 2 * np.pi * np.arange(MODES) / MODES
 CENTRES = RADIUS * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
 
-ROWS = {"without": 0, "16 kernels": 16}  # of minibatch discrimination
+ROWS = {"without": 0, "16 kernels": 16}  # number of kernels of minibatch discrimination
 
 
-def sampled(kernels: int, iterations: int, lr: float, seed: int) -> Array:
-    """Points that a generator draws after so many iterations, (2000, 2)."""
+def train_and_sample(kernels: int, iterations: int, lr: float, seed: int) -> Array:
+    """Trains a GAN and returns points that its generator draws, (2000, 2)."""
     points, modes = nn.data.gaussian_ring(20_000, MODES, RADIUS, STD, seed)
     ag.manual_seed(seed)
     gan = models.GAN((16, 2), width=128, norm="none", output="linear", minibatch=kernels, d_rate=0.1)
@@ -40,30 +40,30 @@ def sampled(kernels: int, iterations: int, lr: float, seed: int) -> Array:
 
 
 def ablation(study: Study, iterations: int, lr: float, seeds: int) -> str:
-    drawn: dict[str, list[Array]] = {}
+    samples: dict[str, list[Array]] = {}
     covered: dict[str, list[int]] = {}
 
     def measure(name: str, kernels: int, seed: int) -> dict[str, float]:
-        points = sampled(kernels, iterations, lr, seed)
-        drawn.setdefault(name, []).append(points)
-        found = mode_coverage(points, CENTRES, NEAR)
-        covered.setdefault(name, []).append(found.covered)
-        return {"modes": float(found.covered), "precision, %": 100 * found.precision}
+        points = train_and_sample(kernels, iterations, lr, seed)
+        samples.setdefault(name, []).append(points)
+        coverage = mode_coverage(points, CENTRES, NEAR)
+        covered.setdefault(name, []).append(coverage.covered)
+        return {"modes": float(coverage.covered), "precision, %": 100 * coverage.precision}
 
-    said = compare(study, ROWS, measure, seeds)
-    figure(study, drawn)
+    conclusion = compare(study, ROWS, measure, seeds)
+    plot_samples(study, samples)
     each = "; ".join(f"{name}: median {median(modes):g}, fewest {min(modes)}" for name, modes in covered.items())
-    return f"{said} Of {MODES} modes are covered, {each}."
+    return f"{conclusion} Number of covered modes out of {MODES}: {each}."
 
 
-def figure(study: Study, drawn: dict[str, list[Array]]) -> None:
-    """The samples of every run, a row for each variant and a column for each seed, over the modes."""
+def plot_samples(study: Study, samples: dict[str, list[Array]]) -> None:
+    """Plots the samples and the modes, one row per variant and one column per seed."""
     from matplotlib.figure import Figure
 
-    seeds = len(next(iter(drawn.values())))
-    drawing = Figure(figsize=(2 * seeds + 0.6, 2.2 * len(drawn)), layout="constrained")
-    panels = drawing.subplots(len(drawn), seeds, squeeze=False, sharex=True, sharey=True)
-    for row, (name, runs) in zip(panels, drawn.items(), strict=True):
+    seeds = len(next(iter(samples.values())))
+    drawing = Figure(figsize=(2 * seeds + 0.6, 2.2 * len(samples)), layout="constrained")
+    panels = drawing.subplots(len(samples), seeds, squeeze=False, sharex=True, sharey=True)
+    for row, (name, runs) in zip(panels, samples.items(), strict=True):
         row[0].set_ylabel(name)
         for axes, points in zip(row, runs, strict=True):
             axes.plot(*CENTRES.T, "x", color=viz.plots.canvas.COLOURS[1], markersize=8)

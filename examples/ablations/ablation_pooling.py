@@ -1,8 +1,8 @@
-"""Ablation: the contest network's pooling of 7, against 4 and 2.
+"""Ablation: the pooling size 7 of the contest network, compared with 4 and 2.
 
-Convolution 3×3×32, batch norm, ReLU, max-pooling, dropout, dense softmax. Pooled by 7, a digit is 4×4 numbers for each filter:
-where a stroke lies within seven pixels is lost. The report's network stopped at 94 % and took nines for sevens. It learnt from
-images that went through affine maps, batch by batch: here each pooling learns from clean images, and from such augmented ones.
+The network is convolution 3×3×32, batch norm, ReLU, max-pooling, dropout, dense softmax. Pooling by 7 leaves 4×4 numbers per
+filter and loses positions within seven pixels. The network of the report reached 94 % and confused nines with sevens. It was
+trained with affine augmentation; here each pooling size is trained on clean and on augmented images.
 
     python examples/ablations/ablation_pooling.py [--quick] [--out DIR]
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from autograd_mini import viz
 from autograd_mini.examples.ablations.ablation_augmentation import AFFINE
-from autograd_mini.examples.ablations.classification import Variant, accuracies, learn, probabilities, tasks
+from autograd_mini.examples.ablations.classification import Variant, accuracies, make_tasks, probabilities, train
 from autograd_mini.examples.ablations.comparison import compare, verdict
 from autograd_mini.examples.study import Study, run
 
@@ -25,27 +25,27 @@ ROWS = {
 
 
 def ablation(study: Study, images: int, steps: int, seeds: int) -> str:
-    task = tasks(study, images, steps)
+    task = make_tasks(study, images, steps)
     augmented: dict[str, dict[str, list[float]]] = {}
 
     def measure(name: str, variant: Variant, seed: int) -> dict[str, float]:
-        given = task(seed)
-        model = learn(variant, given, seed)
-        truth, answers = given.tests["clean"].labels, probabilities(model, given.tests["clean"].images).argmax(axis=1)
+        current = task(seed)
+        model, clean = train(variant, current, seed), current.tests["clean"]
+        truth, predicted = clean.labels, probabilities(model, clean.images).argmax(axis=1)
         if seed == study.seed:
             path = study.figure(f"confusion-{name.replace(' ', '-')}.png")
-            viz.plot_confusion(truth, answers, path, title=f"{name}, clean test images")
-        nines, sevens = (float(np.sum((truth == a) & (answers == b))) for a, b in ((9, 7), (7, 9)))
-        values = {**accuracies(model, given), "9 taken for 7": nines, "7 and 9 mixed up": nines + sevens}
+            viz.plot_confusion(truth, predicted, path, title=f"{name}, clean test images")
+        nines, sevens = (float(np.sum((truth == a) & (predicted == b))) for a, b in ((9, 7), (7, 9)))
+        values = {**accuracies(model, current), "9 taken for 7": nines, "7 and 9 mixed up": nines + sevens}
         if variant.transform:
             columns = augmented.setdefault(name, {})
             for column, value in values.items():
                 columns.setdefault(column, []).append(value)
         return values
 
-    said = compare(study, ROWS, measure, seeds)
-    among = " ".join(verdict(augmented, column) for column in next(iter(augmented.values())))
-    return f"{said} Among those that learnt from augmented images, {among}"
+    conclusion = compare(study, ROWS, measure, seeds)
+    augmented_only = " ".join(verdict(augmented, column) for column in next(iter(augmented.values())))
+    return f"{conclusion} Among the networks trained on augmented images, {augmented_only}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Ablation: what was tried and dropped: label smoothing, soft labels, mixup, cutout, random crop, SAM, Adam then SGD.
+"""Ablation: methods that were tried and dropped: label smoothing, soft labels, mixup, cutout, random crop, SAM, Adam then SGD.
 
-Soft labels are half label, half the mean opinion of three networks that learnt from the same images (Hinton, Vinyals & Dean
-2015, at T = 1). SAM takes two passes for each of its steps, so it costs twice as much as its neighbours.
+Soft labels are the average of the label and the mean prediction of three networks trained on the same images (Hinton, Vinyals
+& Dean 2015, with T = 1). SAM needs two passes per step, so it costs twice as much as the other rows.
 
     python examples/ablations/ablation_tricks.py [--quick] [--out DIR]
 """
@@ -11,7 +11,15 @@ from __future__ import annotations
 import numpy as np
 
 from autograd_mini import nn
-from autograd_mini.examples.ablations.classification import Lesson, Task, Variant, classifier, learn, probabilities, tasks
+from autograd_mini.examples.ablations.classification import (
+    Task,
+    TrainingSet,
+    Variant,
+    accuracy_measure,
+    make_tasks,
+    probabilities,
+    train,
+)
 from autograd_mini.examples.ablations.comparison import compare
 from autograd_mini.examples.study import Study, run
 from autograd_mini.nn.data import transforms as t
@@ -19,17 +27,17 @@ from autograd_mini.nn.data import transforms as t
 TEACHERS = 3
 
 
-def distilled(task: Task, seed: int) -> Lesson:
-    """Labels softened by the opinion of teachers, which learn with seeds of their own."""
-    teachers = [learn(Variant(), task, 1000 * (seed + 1) + number) for number in range(TEACHERS)]
-    opinion = np.mean([probabilities(teacher, task.train.images) for teacher in teachers], axis=0)
-    return task.train.images, (opinion + t.one_hot(task.train.labels, opinion.shape[1])) / 2
+def distilled_labels(task: Task, seed: int) -> TrainingSet:
+    """Returns labels averaged with the predictions of teachers, which are trained with different seeds."""
+    teachers = [train(Variant(), task, 1000 * (seed + 1) + number) for number in range(TEACHERS)]
+    prediction = np.mean([probabilities(teacher, task.train.images) for teacher in teachers], axis=0)
+    return task.train.images, (prediction + t.one_hot(task.train.labels, prediction.shape[1])) / 2
 
 
 ROWS = {
     "plain": Variant(),
     "label smoothing 0.1": Variant(label_smoothing=0.1),
-    "soft labels, distilled": Variant(lesson=distilled),
+    "soft labels, distilled": Variant(training_set=distilled_labels),
     "mixup 0.2": Variant(transform=t.Compose(t.OneHot(10), t.Mixup(0.2))),
     "cutout 10×10": Variant(transform=t.Cutout(10)),
     "random crop, padding 3": Variant(transform=t.RandomCrop(28, padding=3)),
@@ -41,7 +49,7 @@ ROWS = {
 
 
 def ablation(study: Study, images: int, steps: int, seeds: int) -> str:
-    return compare(study, ROWS, classifier(tasks(study, images, steps)), seeds)
+    return compare(study, ROWS, accuracy_measure(make_tasks(study, images, steps)), seeds)
 
 
 if __name__ == "__main__":

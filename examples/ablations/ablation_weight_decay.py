@@ -1,7 +1,7 @@
 """Ablation: L2 with momentum SGD, with Adam, and decoupled from the gradient.
 
-A penalty λ‖w‖² adds 2λw to the gradient, so `weight_decay` = 2λ. Adam divides it, with the rest of the gradient, by the root of
-a mean square: weights with large gradients decay less. AdamW takes η·decay·w from w beside Adam's step.
+A penalty λ‖w‖² adds 2λw to the gradient, so `weight_decay` = 2λ. Adam divides the whole gradient by the root of a mean square,
+so weights with large gradients decay less. AdamW subtracts η·decay·w from w separately from Adam's step.
 
     python examples/ablations/ablation_weight_decay.py [--quick] [--out DIR]
 """
@@ -9,7 +9,7 @@ a mean square: weights with large gradients decay less. AdamW takes η·decay·w
 from __future__ import annotations
 
 from autograd_mini import nn
-from autograd_mini.examples.ablations.classification import Variant, classifier, tasks
+from autograd_mini.examples.ablations.classification import Variant, accuracy_measure, make_tasks
 from autograd_mini.examples.ablations.comparison import compare
 from autograd_mini.examples.study import Study, run
 
@@ -24,7 +24,7 @@ ROWS = {
 
 
 def ablation(study: Study, images: int, steps: int, seeds: int) -> str:
-    return compare(study, ROWS, classifier(tasks(study, images, steps)), seeds)
+    return compare(study, ROWS, accuracy_measure(make_tasks(study, images, steps)), seeds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What ablations share: each row is measured with each seed; a table of mean ± deviation, a figure, and what can be said."""
+"""What ablations share: each row is measured with each seed; results are a table of mean ± deviation, a figure and verdicts."""
 
 from __future__ import annotations
 
@@ -11,35 +11,46 @@ from typing import TypeVar
 from autograd_mini.examples.study import Study
 from autograd_mini.viz.plots import canvas
 
-Row = TypeVar("Row")
+Setting = TypeVar("Setting")
 Results = Mapping[str, Mapping[str, Sequence[float]]]  # row -> column -> a value for each seed
 
 
-def compare(study: Study, rows: Mapping[str, Row], measure: Callable[[str, Row, int], Mapping[str, float]], seeds: int) -> str:
-    """Measures every row by `measure(name, row, seed)`, a value for each column, and shows all; the first row is the yardstick.
+def compare(
+    study: Study, rows: Mapping[str, Setting], measure: Callable[[str, Setting, int], Mapping[str, float]], seeds: int
+) -> str:
+    """Measures every row with every seed, shows a table and a figure, and returns the verdicts.
 
-    Returns which rows differ from the first, by `verdict`.
+    Parameters
+    ----------
+    rows : name to setting; the first row is the baseline
+    measure : returns a value for each column, given the name, the setting and a seed
+    seeds : number of seeds
     """
-    found: dict[str, dict[str, list[float]]] = {}
-    for name, row in rows.items():
-        columns = found.setdefault(name, {})
+    results: dict[str, dict[str, list[float]]] = {}
+    for name, setting in rows.items():
+        columns = results.setdefault(name, {})
         for seed in range(study.seed, study.seed + seeds):
-            for column, value in measure(name, row, seed).items():
+            for column, value in measure(name, setting, seed).items():
                 columns.setdefault(column, []).append(value)
-    study.table(f"mean ± standard deviation of {seeds} seeds", table(found))
-    figure(found, study.figure("comparison.png"))
-    return " ".join(verdict(found, column) for column in found[next(iter(rows))])
+    study.table(f"mean ± standard deviation of {seeds} seeds", result_table(results))
+    plot_results(results, study.figure("comparison.png"))
+    return " ".join(verdict(results, column) for column in results[next(iter(rows))])
 
 
-def table(results: Results) -> list[dict[str, str]]:
-    """A line for each row: each column's values, and behind the first column the gain over the first row, seed by seed."""
+def result_table(results: Results) -> list[dict[str, str]]:
+    """Returns the cells of each row: mean ± deviation of every column, and of the gain over the first row, seed by seed."""
     first = next(iter(results.values()))
-    judged = next(iter(first))
+    compared = next(iter(first))
     lines = []
     for name, columns in results.items():
-        cells = {"": name} | {column: spread(values) for column, values in columns.items()}
+        cells = {"": name} | {column: mean_and_deviation(values) for column, values in columns.items()}
         lines.append(
-            cells | {f"gain in {judged}": spread(gains(columns[judged], first[judged]), "+") if columns is not first else ""}
+            cells
+            | {
+                f"gain in {compared}": mean_and_deviation(gains(columns[compared], first[compared]), "+")
+                if columns is not first
+                else ""
+            }
         )
     return lines
 
@@ -48,37 +59,37 @@ def gains(values: Sequence[float], base: Sequence[float]) -> list[float]:
     return [a - b for a, b in zip(values, base, strict=True)]
 
 
-def spread(values: Sequence[float], sign: str = "") -> str:
-    """Mean ± standard deviation.
+def mean_and_deviation(values: Sequence[float], sign: str = "") -> str:
+    """Formats mean ± standard deviation.
 
-    >>> from autograd_mini.examples.ablations.comparison import spread
-    >>> spread([1.0, 2.0, 3.0])
+    >>> from autograd_mini.examples.ablations.comparison import mean_and_deviation
+    >>> mean_and_deviation([1.0, 2.0, 3.0])
     '2.00 ± 1.00'
     """
     return f"{statistics.mean(values):{sign}.2f}" + (f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else "")
 
 
 def verdict(results: Results, column: str) -> str:
-    """Which rows differ from the first in a column: by more than three standard errors of their gains over it.
+    """Lists the rows whose mean gain over the first row is more than three standard errors from zero, and the others.
 
     >>> from autograd_mini.examples.ablations.comparison import verdict
     >>> verdict({"plain": {"x": [1.0, 2.0, 3.0]}, "more": {"x": [3.0, 4.0, 5.1]}, "same": {"x": [2.0, 1.0, 3.0]}}, "x")
-    "x: above 'plain': more (+2.03); not told apart from it: same (+0.00)."
+    "x: above 'plain': more (+2.03); no clear difference: same (+0.00)."
     """
     (base, first), *others = results.items()
-    groups: dict[str, list[str]] = {f"above {base!r}": [], f"below {base!r}": [], "not told apart from it": []}
-    above, below, alike = groups.values()
+    groups: dict[str, list[str]] = {f"above {base!r}": [], f"below {base!r}": [], "no clear difference": []}
+    above, below, unclear = groups.values()
     for name, columns in others:
         gain = gains(columns[column], first[column])
         mean = statistics.mean(gain)
         error = statistics.stdev(gain) / math.sqrt(len(gain)) if len(gain) > 1 else math.inf
-        group = alike if abs(mean) <= 3 * error else above if mean > 0 else below
+        group = unclear if abs(mean) <= 3 * error else above if mean > 0 else below
         group.append(f"{name} ({mean:+.2f})")
-    return f"{column}: " + "; ".join(f"{how}: {', '.join(names)}" for how, names in groups.items() if names) + "."
+    return f"{column}: " + "; ".join(f"{title}: {', '.join(names)}" for title, names in groups.items() if names) + "."
 
 
-def figure(results: Results, path: Path) -> None:
-    """A panel for each column: every seed a dot, the mean a bar; rows in their order from the top."""
+def plot_results(results: Results, path: Path) -> None:
+    """Plots a panel for each column, with a dot per seed and a bar at the mean."""
     from matplotlib.figure import Figure
 
     names, columns = list(results), list(next(iter(results.values())))

@@ -1,1 +1,1 @@
-"""The lecture's exercises 20 to 31: each file is a program that prints its results and saves its figures."""
+"""The lecture's exercises 20 to 31: each script prints its results and saves its figures."""

@@ -1,7 +1,7 @@
 """Exercise 20: a scalar chain by hand, by the formula and by backpropagation.
 
-Three layers, u⁽¹⁾ = x, h = f(u), u⁽ˡ⁾ = w⁽ˡ⁾ h⁽ˡ⁻¹⁾, f(u) = u², and L = ŷ² with ŷ = h⁽³⁾. Multiplied out, L = w₃⁴ w₂⁸ x¹⁶.
-Backpropagation does not multiply out: δ⁽³⁾ = 2ŷ · f′(u⁽³⁾), δ⁽ˡ⁾ = δ⁽ˡ⁺¹⁾ w⁽ˡ⁺¹⁾ f′(u⁽ˡ⁾), and ∂L/∂w⁽ˡ⁾ = δ⁽ˡ⁾ h⁽ˡ⁻¹⁾.
+Three layers, u⁽¹⁾ = x, h = f(u), u⁽ˡ⁾ = w⁽ˡ⁾ h⁽ˡ⁻¹⁾, f(u) = u², and L = ŷ² with ŷ = h⁽³⁾. Expanded, L = w₃⁴ w₂⁸ x¹⁶.
+Backpropagation does not need this formula: δ⁽³⁾ = 2ŷ · f′(u⁽³⁾), δ⁽ˡ⁾ = δ⁽ˡ⁺¹⁾ w⁽ˡ⁺¹⁾ f′(u⁽ˡ⁾), and ∂L/∂w⁽ˡ⁾ = δ⁽ˡ⁾ h⁽ˡ⁻¹⁾.
 
     python examples/exercises/exercise_20_scalar_chain.py [--quick] [--out DIR]
 """
@@ -15,7 +15,7 @@ LAYERS = (1, 2, 3)
 
 
 def chain(x: float, w2: float, w3: float) -> dict[str, Tensor]:
-    """Every quantity of the chain by name, after backpropagation; δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾ is `.grad` of u⁽ˡ⁾."""
+    """Returns every quantity of the chain by name, after backpropagation; δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾ is `.grad` of u⁽ˡ⁾."""
     inputs = {"x": x, "w2": w2, "w3": w3}
     t = {name: Tensor(value, dtype="float64", requires_grad=True, name=name) for name, value in inputs.items()}
     t["u1"] = t["x"]
@@ -29,7 +29,7 @@ def chain(x: float, w2: float, w3: float) -> dict[str, Tensor]:
 
 
 def formula(x: float, w2: float, w3: float) -> dict[str, float]:
-    """L = w₃⁴ w₂⁸ x¹⁶ and its derivatives, by the power rule."""
+    """Returns L = w₃⁴ w₂⁸ x¹⁶ and its derivatives by the power rule."""
     return {
         "L": w3**4 * w2**8 * x**16,
         "∂L/∂w2": w3**4 * 8 * w2**7 * x**16,
@@ -46,13 +46,13 @@ def slope(tensor: Tensor) -> float:
 
 
 def multiplications(layers: int) -> dict[str, int]:
-    """How many products the derivatives by all weights of a chain of `layers` take, values and f′ being known.
+    """Counts the multiplications for the derivatives with respect to all weights, if all values and f′ are known.
 
-    Each ∂L/∂w⁽ˡ⁾ for itself is the product of 2ŷ, of f′(u⁽ᵏ⁾) for k ≥ l, of w⁽ᵏ⁾ for k > l, and of h⁽ˡ⁻¹⁾. With δ carried
-    down, that of the last layer takes one product and every other two, and each ∂L/∂w⁽ˡ⁾ one more.
+    Computed separately, ∂L/∂w⁽ˡ⁾ is the product of 2ŷ, f′(u⁽ᵏ⁾) for k ≥ l, w⁽ᵏ⁾ for k > l, and h⁽ˡ⁻¹⁾. With backpropagation,
+    δ of the last layer takes one multiplication, every other δ two, and each ∂L/∂w⁽ˡ⁾ one more.
     """
-    alone = sum(2 * (layers - layer) + 2 for layer in range(2, layers + 1))
-    return {"layers": layers, "each derivative for itself": alone, "backpropagation": 3 * (layers - 1) - 1}
+    separate = sum(2 * (layers - layer) + 2 for layer in range(2, layers + 1))
+    return {"layers": layers, "each derivative separately": separate, "backpropagation": 3 * (layers - 1) - 1}
 
 
 def exercise(study: Study, points: list[tuple[float, float, float]], depths: list[int]) -> str:
@@ -76,10 +76,10 @@ def exercise(study: Study, points: list[tuple[float, float, float]], depths: lis
     except viz.RendererMissing as missing:
         study.say(f"{missing}\n{viz.text(loss)}")
     return (
-        "Backpropagation gives the derivatives of the formula without ever knowing the formula. Each δ is used twice, for the "
-        "derivative by its layer's weight and for the δ of the layer below, so the work grows in proportion to the depth; "
-        "derived one by one, it grows with its square. At x = 1 the first layer is invisible, because h⁽¹⁾ = x² = 1 as well; "
-        "the point with x = 2 shows it."
+        "Backpropagation computes the same derivatives as the formula without knowing the formula. Each δ is used twice, for "
+        "the weight of its layer and for the δ of the layer below, so the work is proportional to the depth; if each "
+        "derivative is computed separately, it is proportional to its square. At x = 1 the first layer has no visible effect, "
+        "because h⁽¹⁾ = x² = 1; the point with x = 2 shows its effect."
     )
 
 

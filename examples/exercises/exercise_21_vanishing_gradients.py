@@ -1,7 +1,7 @@
-"""Exercise 21: why gradients vanish behind sigmoids, and less so behind ReLU.
+"""Exercise 21: why gradients vanish with sigmoids, and less with ReLU.
 
-Networks of 2 to 20 hidden layers, as they stand before training, each activation with the initial weights made for it (Glorot's
-for the sigmoid, He's for ReLU): the norm of δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾ in every layer, and what a few steps of training then achieve.
+For untrained networks of 2 to 20 hidden layers, with the initialisation suited to the activation (Glorot for the sigmoid, He
+for ReLU): the norm of δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾ in every layer, and the accuracy after a few training steps.
 
     python examples/exercises/exercise_21_vanishing_gradients.py [--quick] [--out DIR]
 """
@@ -21,13 +21,13 @@ from autograd_mini.models.stack import Activation
 from autograd_mini.tensor import Tensor
 
 DERIVATION = """\
-δ⁽ˡ⁾ = (W⁽ˡ⁺¹⁾ᵀ δ⁽ˡ⁺¹⁾) ⊙ f′(u⁽ˡ⁾): on its way to the first layer a gradient is multiplied at each layer by weights and by f′.
-With the sigmoid, σ′(u) = σ(u)(1 − σ(u)), a product of two numbers that add up to 1: at most ¼, at u = 0, and next to
-nothing where the unit is saturated. Through d layers f′ alone shrinks the gradient by 4ᵈ or more. Weights above 4 would make
-up for it, but they make |u| large, where σ′ is smaller yet. ReLU′ is 1 wherever a unit is on, whatever u is, so f′ costs
-nothing there; the units that are off, about half, halve the squared norm, and weights of variance 2/n (He) double it again.
-Less so, not never: a unit that is off for every image learns nothing, and badly scaled weights shrink or blow up the gradient
-behind any activation."""
+δ⁽ˡ⁾ = (W⁽ˡ⁺¹⁾ᵀ δ⁽ˡ⁺¹⁾) ⊙ f′(u⁽ˡ⁾): at each layer the gradient is multiplied by the weights and by f′. For the sigmoid,
+σ′(u) = σ(u)(1 − σ(u)) is a product of two numbers with sum 1: at most ¼, at u = 0, and almost 0 if the unit is saturated.
+Over d layers, f′ alone shrinks the gradient by a factor of 4ᵈ or more. Weights larger than 4 could compensate this, but they
+make |u| large, where σ′ is even smaller. ReLU′ is 1 for every active unit, for any u, so f′ does not shrink the gradient there.
+About half of the units are inactive; this halves the squared norm, and weights of variance 2/n (He) double it again. Gradients
+can still vanish with ReLU: a unit that is inactive for every image learns nothing, and badly scaled weights shrink or enlarge
+the gradient with any activation."""
 
 ACTIVATIONS: dict[str, tuple[Activation, Callable[[Tensor], Tensor]]] = {
     "sigmoid": (nn.Sigmoid, nn.init.xavier_normal_),
@@ -36,7 +36,7 @@ ACTIVATIONS: dict[str, tuple[Activation, Callable[[Tensor], Tensor]]] = {
 
 
 def network(name: str, pixels: int, width: int, depth: int) -> models.MLP:
-    """`depth` hidden layers of one width, with the activation's own initial weights and biases of 0."""
+    """Returns an MLP with `depth` hidden layers, the initial weights suited to the activation, and biases of 0."""
     activation, initialise = ACTIVATIONS[name]
     mlp = models.MLP((pixels, *[width] * depth, 10), activation)
     for parameter in mlp.parameters():
@@ -45,7 +45,7 @@ def network(name: str, pixels: int, width: int, depth: int) -> models.MLP:
 
 
 def delta_norms(mlp: models.MLP, images: Tensor, labels: Tensor) -> list[float]:
-    """‖δ⁽ˡ⁾‖ of each hidden layer, from the input on."""
+    """Returns ‖δ⁽ˡ⁾‖ of each hidden layer, starting at the input."""
     h, pre_activations = ag.flatten(images, 1), []
     for layer in mlp.layers:
         h = layer(h)
@@ -56,7 +56,7 @@ def delta_norms(mlp: models.MLP, images: Tensor, labels: Tensor) -> list[float]:
 
 
 def mean_norms(name: str, depth: int, width: int, seeds: int, batch: tuple[Tensor, Tensor]) -> list[float]:
-    """Geometric means over several draws of the weights."""
+    """Returns the geometric means of the norms over several initialisations."""
     logs = []
     for seed in range(seeds):
         ag.manual_seed(seed)
@@ -65,7 +65,7 @@ def mean_norms(name: str, depth: int, width: int, seeds: int, batch: tuple[Tenso
 
 
 def accuracy_after(name: str, depth: int, width: int, steps: int, data: nn.data.Dataset, seed: int) -> float:
-    """Share of right answers on test images after so many steps of momentum SGD."""
+    """Returns the test accuracy after this number of steps of SGD with momentum."""
     ag.manual_seed(seed)
     mlp = network(name, math.prod(data.image_shape), width, depth)
     trainer = nn.Trainer(mlp, nn.SGD(mlp.parameters(), lr=0.02, momentum=0.9), progress=False)
@@ -78,9 +78,9 @@ def exercise(study: Study, depths: list[int], width: int, images: int, seeds: in
     data = study.data("mnist")
     batch = Tensor(data.train.images[:images]), Tensor(data.train.labels[:images])
     norms = {(name, depth): mean_norms(name, depth, width, seeds, batch) for name in ACTIVATIONS for depth in depths}
-    ratio = {key: found[0] / found[-1] for key, found in norms.items()}
+    ratio = {key: values[0] / values[-1] for key, values in norms.items()}
     study.table(
-        "‖δ‖ of the first hidden layer over that of the last",
+        "‖δ‖ of the first hidden layer divided by that of the last",
         [
             {"hidden layers": depth}
             | {name: ratio[name, depth] for name in ACTIVATIONS}
@@ -99,18 +99,18 @@ def exercise(study: Study, depths: list[int], width: int, images: int, seeds: in
         for name in ACTIVATIONS
     }
     plot_curves(study, "gradient-norms.png", panels, xlabel="hidden layer", yscale="log")
-    learnt = {(n, d): accuracy_after(n, d, width, steps, data, study.seed) for n in ACTIVATIONS for d in trained}
+    accuracy = {(n, d): accuracy_after(n, d, width, steps, data, study.seed) for n in ACTIVATIONS for d in trained}
     study.table(
         f"accuracy on test images after {steps} steps",
-        [{"hidden layers": depth} | {name: learnt[name, depth] for name in ACTIVATIONS} for depth in trained],
+        [{"hidden layers": depth} | {name: accuracy[name, depth] for name in ACTIVATIONS} for depth in trained],
     )
     sigmoid, relu = (ratio[name, deepest] ** (1 / (deepest - 1)) for name in ACTIVATIONS)
     return (
-        f"Behind sigmoids the gradient shrinks at each layer by the factor {sigmoid:.2f}, just under the ¼ that bounds "
-        f"σ′, so that with {deepest} hidden layers the first gets {ratio['sigmoid', deepest]:.0e} of what the last one "
-        f"gets. Behind ReLU the factor is {relu:.2f}, and the first layer gets {ratio['ReLU', deepest]:.2f} of it. After "
-        f"{steps} steps, networks of {trained[-1]} hidden layers answer {learnt['sigmoid', trained[-1]]:.0%} (sigmoid) "
-        f"and {learnt['ReLU', trained[-1]]:.0%} (ReLU) of the test images rightly."
+        f"With sigmoids the gradient shrinks at each layer by a factor of {sigmoid:.2f}, just below ¼, the upper bound of σ′; "
+        f"with {deepest} hidden layers, ‖δ‖ of the first is {ratio['sigmoid', deepest]:.0e} times that of the last. With ReLU "
+        f"the factor per layer is {relu:.2f}, and ‖δ‖ of the first layer is {ratio['ReLU', deepest]:.2f} times that of the "
+        f"last. After {steps} steps, networks of {trained[-1]} hidden layers classify {accuracy['sigmoid', trained[-1]]:.0%} "
+        f"(sigmoid) and {accuracy['ReLU', trained[-1]]:.0%} (ReLU) of the test images correctly."
     )
 
 

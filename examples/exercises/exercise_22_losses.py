@@ -1,7 +1,7 @@
-"""Exercise 22: mean squared error against cross-entropy, for the same classifier from the same weights.
+"""Exercise 22: mean squared error compared with cross-entropy, for one classifier with the same initial weights.
 
-Both losses see the same softmax probabilities, the batches come in the same order, and each loss gets the learning rates of one
-sweep, since the scale of its gradient is another.
+Both losses use the softmax probabilities and the same order of batches. Since their gradients have different scales, each loss
+is trained with every learning rate of a sweep.
 
     python examples/exercises/exercise_22_losses.py [--quick] [--out DIR]
 """
@@ -20,7 +20,7 @@ HIDDEN, BATCH = 128, 100
 
 
 def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
-    """½ ‖p − t‖² for the probabilities p and the one-hot target t, as a mean over the batch."""
+    """Returns ½ ‖p − t‖² for the probabilities p and the one-hot target t, averaged over the batch."""
     t = ag.one_hot(labels, logits.shape[1])
     return ag.square(ag.softmax(logits, axis=1) - t).sum(axis=1).mean() / 2
 
@@ -29,14 +29,14 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"squared error": square
 
 
 def gradient(name: str, margin: float) -> float:
-    """‖∂L/∂u‖ for one image of class 0 whose logit for class 1 is `margin` above the nine others."""
+    """Returns ‖∂L/∂u‖ for an image of class 0 if the logit of class 1 is `margin` above the nine others."""
     logits = Tensor([[0.0, margin, *[0.0] * 8]], dtype="float64", requires_grad=True)
     LOSSES[name](logits, Tensor([0])).backward()
     return math.nan if logits.grad is None else float(ag.norm(logits.grad))
 
 
-class Learner(models.MLP):
-    """A classifier that learns by the loss of that name."""
+class Classifier(models.MLP):
+    """A classifier trained with the named loss."""
 
     def __init__(self, name: str, pixels: int) -> None:
         super().__init__((pixels, HIDDEN, 10))
@@ -48,10 +48,10 @@ class Learner(models.MLP):
         return {"loss": self.loss(logits, labels), "accuracy": ag.mean(ag.argmax(logits, axis=1) == labels)}
 
 
-def learn(name: str, lr: float, epochs: int, data: nn.data.Dataset, seed: int) -> list[float]:
-    """Accuracy on the test images after each epoch of plain SGD."""
+def train(name: str, lr: float, epochs: int, data: nn.data.Dataset, seed: int) -> list[float]:
+    """Returns the test accuracy after each epoch of SGD without momentum."""
     ag.manual_seed(seed)
-    model = Learner(name, math.prod(data.image_shape))
+    model = Classifier(name, math.prod(data.image_shape))
     trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=lr), progress=False)
     batches = nn.data.DataLoader(data.train, batch_size=BATCH, shuffle=True, seed=seed)
     history = trainer.fit(batches, epochs, nn.data.DataLoader(data.test, batch_size=1000))
@@ -61,11 +61,11 @@ def learn(name: str, lr: float, epochs: int, data: nn.data.Dataset, seed: int) -
 def exercise(study: Study, rates: list[float], epochs: int) -> str:
     margins = [0.0, 2.0, 5.0, 10.0, 20.0]
     study.table(
-        "‖∂L/∂u‖ for one image, by how surely it is taken for another class",
+        "‖∂L/∂u‖ for one image, by the confidence in a wrong class",
         [{"margin of the wrong logit": margin} | {name: gradient(name, margin) for name in LOSSES} for margin in margins],
     )
     data = study.data("mnist")
-    curves = {(name, lr): learn(name, lr, epochs, data, study.seed) for name in LOSSES for lr in rates}
+    curves = {(name, lr): train(name, lr, epochs, data, study.seed) for name in LOSSES for lr in rates}
     study.table(
         f"accuracy on test images after {epochs} epochs",
         [{"learning rate": lr} | {name: curves[name, lr][-1] for name in LOSSES} for lr in rates],
@@ -80,11 +80,11 @@ def exercise(study: Study, rates: list[float], epochs: int) -> str:
     plot_curves(study, "accuracy.png", panels, xlabel="epoch")
     (squared, entropy), first = (curves[name, best[name]] for name in LOSSES), {n: curves[n, middle][0] for n in LOSSES}
     return (
-        "Squared error carries the factor f′ of the softmax, so an image that is surely taken for another class hardly "
-        "moves the weights, while cross-entropy's gradient p − t is then at its largest. With the learning rate "
-        f"{middle:g} the accuracy after one epoch is {first['squared error']:.1%} by squared error and "
-        f"{first['cross-entropy']:.1%} by cross-entropy. Each at its best rate ({best['squared error']:g} and "
-        f"{best['cross-entropy']:g}), they end at {squared[-1]:.1%} and {entropy[-1]:.1%}."
+        "The gradient of the squared error contains the factor f′ of the softmax, so an image with a confident wrong answer "
+        "hardly changes the weights, whereas the gradient p − t of cross-entropy is largest in that case. With learning rate "
+        f"{middle:g} the accuracy after one epoch is {first['squared error']:.1%} with squared error and "
+        f"{first['cross-entropy']:.1%} with cross-entropy. Each at its best rate ({best['squared error']:g} and "
+        f"{best['cross-entropy']:g}), they reach {squared[-1]:.1%} and {entropy[-1]:.1%}."
     )
 
 

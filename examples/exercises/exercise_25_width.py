@@ -1,8 +1,8 @@
 """Exercise 25: one hidden layer of 10 to 100,000 units.
 
-With 100,000 units the weights are 79 million numbers, and Adam keeps three more for each: the gradient and two running means,
-1.3 GB in all. Every width sees the same images in the same order, at the learning rate 0.03/√width: the wider the layer, the
-more weights move an output at once.
+With 100,000 units there are 79 million weights. With the gradient and Adam's two running means this takes 1.3 GB. Every width
+is trained on the same images in the same order, with learning rate 0.03/√width, since in a wider layer more weights change an
+output at once.
 
     python examples/exercises/exercise_25_width.py [--quick] [--out DIR]
 """
@@ -21,18 +21,18 @@ from autograd_mini.examples.study import Study, run
 Figures = dict[str, int | float]
 
 
-def learner(width: int, data: nn.data.Dataset, seed: int, batch: int) -> tuple[nn.Trainer, nn.data.DataLoader]:
+def make_trainer(width: int, data: nn.data.Dataset, seed: int, batch: int) -> tuple[nn.Trainer, nn.data.DataLoader]:
     ag.manual_seed(seed)
     mlp = models.MLP((math.prod(data.image_shape), width, len(data.classes)))
     trainer = nn.Trainer(mlp, nn.Adam(mlp.parameters(), lr=0.03 / math.sqrt(width)), progress=False)
     return trainer, nn.data.DataLoader(data.train, batch_size=batch, shuffle=True, seed=seed)
 
 
-def memory(width: int, data: nn.data.Dataset, seed: int, batch: int) -> float:
-    """The most memory, in MB, that building the network and two steps of training take at once."""
+def peak_memory(width: int, data: nn.data.Dataset, seed: int, batch: int) -> float:
+    """Returns the peak memory, in MB, of building the network and two training steps."""
     tracemalloc.start()
     try:
-        trainer, batches = learner(width, data, seed, batch)
+        trainer, batches = make_trainer(width, data, seed, batch)
         trainer.fit(batches, iterations=2)
         return tracemalloc.get_traced_memory()[1] / 1e6
     finally:
@@ -40,25 +40,25 @@ def memory(width: int, data: nn.data.Dataset, seed: int, batch: int) -> float:
 
 
 def measure(width: int, data: nn.data.Dataset, seed: int, epochs: int, batch: int) -> Figures:
-    megabytes = memory(width, data, seed, batch)
-    trainer, batches = learner(width, data, seed, batch)
+    megabytes = peak_memory(width, data, seed, batch)
+    trainer, batches = make_trainer(width, data, seed, batch)
     started = time.perf_counter()
     trainer.fit(batches, epochs)
     seconds = time.perf_counter() - started
     splits = {"training": data.train[: len(data.test)], "test": data.test[:]}
-    answers = {name: trainer.evaluate(nn.data.DataLoader(*split, batch_size=batch)) for name, split in splits.items()}
+    metrics = {name: trainer.evaluate(nn.data.DataLoader(*split, batch_size=batch)) for name, split in splits.items()}
     return {
         "units": width,
         "parameters": sum(p.size for p in trainer.model.parameters()),
         "seconds per epoch": seconds / epochs,
         "peak memory, MB": megabytes,
-        **{f"{name} accuracy": row["accuracy"] for name, row in answers.items()},
+        **{f"{name} accuracy": row["accuracy"] for name, row in metrics.items()},
     }
 
 
 def exercise(study: Study, widths: list[int], epochs: int, batch: int) -> str:
     data = study.data("mnist")
-    memory(widths[0], data, study.seed, batch)  # what is loaded once, at the first step, is not counted
+    peak_memory(widths[0], data, study.seed, batch)  # loads modules, so that later measurements do not count them
     rows: list[Figures] = []
     for width in widths:
         rows.append(measure(width, data, study.seed, epochs, batch))
@@ -74,10 +74,10 @@ def exercise(study: Study, widths: list[int], epochs: int, batch: int) -> str:
     first, last = rows[0], rows[-1]
     return (
         f"From {widths[0]} to {widths[-1]} units, memory grows from {first['peak memory, MB']:.0f} to "
-        f"{last['peak memory, MB']:.0f} MB and the time of an epoch from {first['seconds per epoch']:.2g} to "
-        f"{last['seconds per epoch']:.2g} s: in proportion to the width, once the products outweigh the bookkeeping. "
+        f"{last['peak memory, MB']:.0f} MB and the time per epoch from {first['seconds per epoch']:.2g} to "
+        f"{last['seconds per epoch']:.2g} s; both are proportional to the width once matrix products dominate the overhead. "
         f"Test accuracy rises from {first['test accuracy']:.1%} to {best['test accuracy']:.1%} at {best['units']} units, "
-        f"and is {last['test accuracy']:.1%} at {last['units']}: beyond some width, more units cost much and gain little."
+        f"and is {last['test accuracy']:.1%} at {last['units']}: beyond a certain width, more units cost a lot and gain little."
     )
 
 

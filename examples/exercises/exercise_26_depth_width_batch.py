@@ -1,8 +1,8 @@
 """Exercise 26: layers × nodes × batch over 100 epochs: the gap between training and validation, and early stopping.
 
-Every network learns the same slice of MNIST for all epochs, so that overfitting can be seen. Where early stopping with a given
-patience would have ended each run, and what it would have kept, follows from its validation losses. The slice is 3000 images,
-and validation 2000 of the test images: the whole set would take hours, and shows less, since few data make the gap wide.
+Every network is trained on the same 3000 images of MNIST for all epochs, so that overfitting is visible. The validation losses
+then show at which epoch early stopping would have ended each run, and which epoch it would have kept. The validation set is
+2000 of the test images. Training on the whole set would take hours and show a smaller gap.
 
     python examples/exercises/exercise_26_depth_width_batch.py [--quick] [--out DIR]
 """
@@ -20,8 +20,8 @@ from autograd_mini.nn.training.trainer import Row
 Key = tuple[int, int, int]  # hidden layers, nodes in each, batch size
 
 
-def trained(key: Key, train: nn.data.Split, validation: nn.data.Split, epochs: int, seed: int) -> list[Row]:
-    """The history of one network: training means as they came, and the validation set after each epoch."""
+def train_network(key: Key, train: nn.data.Split, validation: nn.data.Split, epochs: int, seed: int) -> list[Row]:
+    """Returns the history of one network: means over each training epoch, and validation metrics after it."""
     layers, nodes, batch = key
     ag.manual_seed(seed)
     model = models.MLP((784, *[nodes] * layers, 10))
@@ -30,11 +30,11 @@ def trained(key: Key, train: nn.data.Split, validation: nn.data.Split, epochs: i
     return trainer.fit(batches, epochs, nn.data.DataLoader(validation, batch_size=1000))
 
 
-def stopped(losses: list[float], patience: int) -> tuple[int, int]:
-    """The epoch that early stopping keeps and the epoch at which it ends, counted from 1.
+def early_stopping(losses: list[float], patience: int) -> tuple[int, int]:
+    """Returns the epoch that early stopping keeps and the epoch at which it stops, counted from 1.
 
-    >>> from autograd_mini.examples.exercises.exercise_26_depth_width_batch import stopped
-    >>> stopped([3.0, 2.0, 2.5, 2.4, 1.0], patience=2)
+    >>> from autograd_mini.examples.exercises.exercise_26_depth_width_batch import early_stopping
+    >>> early_stopping([3.0, 2.0, 2.5, 2.4, 1.0], patience=2)
     (2, 4)
     """
     best = 0
@@ -47,7 +47,7 @@ def stopped(losses: list[float], patience: int) -> tuple[int, int]:
 
 
 def summary(key: Key, history: list[Row], patience: int) -> dict[str, int | float]:
-    kept, end = stopped([row["val_loss"] for row in history], patience)
+    kept, end = early_stopping([row["val_loss"] for row in history], patience)
     last, best = history[-1], history[kept - 1]
     return {
         **dict(zip(("layers", "nodes", "batch"), key, strict=True)),
@@ -68,7 +68,7 @@ def exercise(
     data = study.data("mnist")
     train = data.train.only(limit_per_class=images // 10)
     validation = nn.data.Split(*data.test[:2000])
-    histories = {key: trained(key, train, validation, epochs, study.seed) for key in product(layers, nodes, batches)}
+    histories = {key: train_network(key, train, validation, epochs, study.seed) for key in product(layers, nodes, batches)}
     rows = [summary(key, history, patience) for key, history in histories.items()]
     study.table(f"{len(train)} images, {epochs} epochs; early stopping with patience {patience}", rows)
     extremes = {"smallest": (layers[0], nodes[0], batches[-1]), "largest": (layers[-1], nodes[-1], batches[0])}
@@ -78,7 +78,7 @@ def exercise(
         for split, column in (("training", "loss"), ("validation", "val_loss"))
     }
     viz.plot_losses(curves, study.figure("losses.png"), ylabel="cross-entropy (nats)", title="hidden layers × nodes × batch")
-    panels(rows, study)
+    plot_accuracy(rows, study)
 
     best = max(rows, key=lambda row: row["validation % kept"])
     by_nodes = {n: mean(row["validation %"] for row in rows if row["nodes"] == n) for n in nodes}
@@ -88,18 +88,18 @@ def exercise(
     end, kept = (mean(row[column] for row in rows) for column in ("validation loss", "validation loss kept"))
     gaps = [row["gap"] for row in rows]
     return (
-        f"After {epochs} epochs the gap between training and validation is {min(gaps):.1f} to {max(gaps):.1f} points. "
-        f"In {worse} of {len(rows)} runs the validation loss had been lower before: early stopping spares {saved:.0%} of the "
-        f"epochs, ends at {kept:.2f} nats instead of {end:.2f}, and changes accuracy by {gained:+.2f} points on average. Mean "
-        f"accuracy on validation images after all epochs: "
-        f"{', '.join(f'{value:.1f} % with {n} nodes' for n, value in by_nodes.items())}. Early stopping keeps "
-        f"{best['validation % kept']:.1f} % at best, with hidden layers {'-'.join([str(best['nodes'])] * int(best['layers']))} "
-        f"and batches of {best['batch']}."
+        f"After {epochs} epochs, training accuracy is {min(gaps):.1f} to {max(gaps):.1f} points above validation accuracy. In "
+        f"{worse} of {len(rows)} runs the validation loss was lower at an earlier epoch. Early stopping saves {saved:.0%} of "
+        f"the epochs, ends at a validation loss of {kept:.2f} nats instead of {end:.2f}, and changes accuracy by {gained:+.2f} "
+        "points on average. Mean validation accuracy after all epochs: "
+        f"{', '.join(f'{value:.1f} % with {n} nodes' for n, value in by_nodes.items())}. The best accuracy with early stopping "
+        f"is {best['validation % kept']:.1f} %, with hidden layers {'-'.join([str(best['nodes'])] * int(best['layers']))} and "
+        f"batches of {best['batch']}."
     )
 
 
-def panels(rows: list[dict[str, int | float]], study: Study) -> None:
-    """Validation accuracy after all epochs (solid) and where early stopping ends (dashed), by nodes; a panel for each batch."""
+def plot_accuracy(rows: list[dict[str, int | float]], study: Study) -> None:
+    """Plots validation accuracy after all epochs (solid) and with early stopping (dashed), one panel per batch size."""
     from matplotlib.figure import Figure
 
     sizes = sorted({row["batch"] for row in rows})

@@ -1,8 +1,8 @@
-"""Exercise 27: seven optimizers, each over the same learning rates with an equal budget.
+"""Exercise 27: seven optimizers, each with the same learning rates and the same budget.
 
 Gradient descent, momentum, Adadelta, Adagrad, Adam, FTRL and RMSProp train the same network from the same weights on the same
-batches. The rate is chosen on validation images and judged on test images. Everything but the learning rate stays at its
-default; momentum is 0.9.
+batches. The learning rate is chosen on validation images and tested on test images. All other settings have their defaults;
+momentum is 0.9.
 
     python examples/exercises/exercise_27_optimizers.py [--quick] [--out DIR]
 """
@@ -30,20 +30,20 @@ OPTIMIZERS: dict[str, Callable[..., nn.Optimizer]] = {
     "Ftrl": nn.FTRL,
     "RMSProp": nn.RMSprop,
 }
-CHANCE = 0.1  # what a run that diverged is worth
+CHANCE = 0.1  # the accuracy counted for a run that diverged
 
 Curves = dict[str, list[float]]  # "loss", "val_loss", "val_accuracy": a value for each epoch
 
 
-def learn(
+def train(
     make: Callable[..., nn.Optimizer], rate: float, splits: list[RowSource], epochs: int, seed: int
 ) -> tuple[Curves, float]:
-    """Curves over the epochs, and the accuracy on test images at the end; chance where training diverges."""
-    train, validation, test = splits
+    """Returns curves over the epochs and the final test accuracy; the accuracy of chance if training diverges."""
+    training, validation, test = splits
     ag.manual_seed(seed)
     model = models.MLP()
     trainer = nn.Trainer(model, make(model.parameters(), lr=rate), progress=False)
-    batches = nn.data.DataLoader(train, batch_size=64, shuffle=True, seed=seed)
+    batches = nn.data.DataLoader(training, batch_size=64, shuffle=True, seed=seed)
     try:
         rows = trainer.fit(batches, epochs, nn.data.DataLoader(validation, batch_size=1000))
     except nn.DivergedError:
@@ -57,11 +57,11 @@ def exercise(study: Study, rates: list[float], images: int, epochs: int, seeds: 
     slices = nn.data.Subset(data.train, range(images)), nn.data.Subset(data.train, range(images, images + images // 5))
     splits: list[RowSource] = [*slices, data.test]
     runs = {
-        (name, rate): [learn(make, rate, splits, epochs, study.seed + i) for i in range(seeds)]
+        (name, rate): [train(make, rate, splits, epochs, study.seed + i) for i in range(seeds)]
         for name, make in OPTIMIZERS.items()
         for rate in rates
     }
-    final = {key: mean(curves["val_accuracy"][-1] for curves, _ in found) for key, found in runs.items()}
+    final = {key: mean(curves["val_accuracy"][-1] for curves, _ in results) for key, results in runs.items()}
     best = {name: max(rates, key=lambda rate: final[name, rate]) for name in OPTIMIZERS}
     study.table(
         f"validation accuracy, %, after {epochs} epochs of {images} images; mean of {seeds} seeds",
@@ -83,7 +83,7 @@ def exercise(study: Study, rates: list[float], images: int, epochs: int, seeds: 
             for name, values in tested.items()
         ],
     )
-    figure(study, rates, final, {name: [curves for curves, _ in runs[name, best[name]]] for name in OPTIMIZERS})
+    plot_sweep(study, rates, final, {name: [curves for curves, _ in runs[name, best[name]]] for name in OPTIMIZERS})
 
     order = sorted(tested, key=lambda name: -mean(tested[name]))
     reached = [100 * final[name, best[name]] for name in OPTIMIZERS]
@@ -92,17 +92,19 @@ def exercise(study: Study, rates: list[float], images: int, epochs: int, seeds: 
     widest = max(near.values())
     forgiving = ", ".join(name for name, count in near.items() if count == widest)
     return (
-        f"On test images, each at its best rate, {order[0]} comes first ({mean(tested[order[0]]):.1f} %) and {order[-1]} last "
-        f"({mean(tested[order[-1]]):.1f} %); momentum is number {order.index('Momentum') + 1} of {len(order)}. Between the "
-        f"best and worst optimizer lie {among_optimizers:.1f} points of validation accuracy, between an optimizer's best rate "
-        f"and the mean over its rates {among_rates:.1f}. Best rates lie between {min(best.values()):g} and "
-        f"{max(best.values()):g}: a rate says nothing without its optimizer. At most {widest} of {len(rates)} rates come "
-        f"within two points of an optimizer's best: {forgiving}."
+        f"On test images, each at its best learning rate, {order[0]} comes first ({mean(tested[order[0]]):.1f} %) and "
+        f"{order[-1]} last ({mean(tested[order[-1]]):.1f} %); momentum is number {order.index('Momentum') + 1} of "
+        f"{len(order)}. The best and the worst optimizer differ by {among_optimizers:.1f} points of validation accuracy; an "
+        f"optimizer's best rate and the mean over its rates differ by {among_rates:.1f} points. Best rates lie between "
+        f"{min(best.values()):g} and {max(best.values()):g}, so a learning rate means nothing without the name of its "
+        f"optimizer. At most {widest} of {len(rates)} rates come within two points of an optimizer's best: {forgiving}."
     )
 
 
-def figure(study: Study, rates: list[float], final: dict[tuple[str, float], float], curves: dict[str, list[Curves]]) -> None:
-    """The sweep, and training and validation loss over the epochs at each one's best rate."""
+def plot_sweep(
+    study: Study, rates: list[float], final: dict[tuple[str, float], float], curves: dict[str, list[Curves]]
+) -> None:
+    """Plots the sweep, and the training and validation loss of each optimizer at its best rate."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

@@ -1,8 +1,8 @@
 """Exercise 28: MNIST and CIFAR-10 with and without convolution.
 
-The recipes that `autograd-mini train` uses: on MNIST a network of one hidden layer, 128, against two convolutions of stride 2;
-on CIFAR-10 one of 512 against two convolutions, each followed by pooling. A convolution knows beforehand that neighbouring
-pixels belong together, and that what is worth seeing may lie anywhere: one small filter serves all places.
+The recipes of `autograd-mini train`: on MNIST one hidden layer of 128 units compared with two convolutions of stride 2; on
+CIFAR-10 one of 512 units compared with two convolutions, each followed by pooling. A convolution has built-in knowledge:
+neighbouring pixels are related, and a feature may appear anywhere, so one small filter is applied at all positions.
 
     python examples/exercises/exercise_28_convolution.py [--quick] [--out DIR]
 """
@@ -21,26 +21,26 @@ NETWORKS = {"mlp": "without convolution", "cnn": "with convolution"}
 CURVES = {"training": "accuracy", "test": "val_accuracy"}
 
 
-def learnt(recipe: Recipe, data: nn.data.Dataset) -> tuple[nn.Module, list[Row]]:
-    """The model of a recipe, trained, and its history with the test images for validation."""
+def train_recipe(recipe: Recipe, data: nn.data.Dataset) -> tuple[nn.Module, list[Row]]:
+    """Returns the trained model of a recipe and its history, with the test images for validation."""
     ag.manual_seed(recipe.seed)
     model = recipe.build()
     optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr)
-    slower = nn.Schedule(nn.ExponentialLR(optimizer, recipe.lr_decay))
+    decay = nn.Schedule(nn.ExponentialLR(optimizer, recipe.lr_decay))
     batches = nn.data.DataLoader(data.train, batch_size=recipe.batch_size, shuffle=True, seed=recipe.seed)
-    history = nn.Trainer(model, optimizer, callbacks=[slower], progress=False).fit(
+    history = nn.Trainer(model, optimizer, callbacks=[decay], progress=False).fit(
         batches, recipe.epochs, nn.data.DataLoader(data.test, batch_size=500)
     )
     return model, history
 
 
 def exercise(study: Study, epochs: dict[str, int]) -> str:
-    rows, said = [], []
+    rows, gains = [], []
     for name, count in epochs.items():
         data, accuracy = study.data(name), {}
         curves: dict[str, list[float]] = {}
         for kind, title in NETWORKS.items():
-            model, history = learnt(replace(RECIPES[kind, name], epochs=count, seed=study.seed), data)
+            model, history = train_recipe(replace(RECIPES[kind, name], epochs=count, seed=study.seed), data)
             accuracy[kind] = 100 * history[-1]["val_accuracy"]
             rows.append(
                 {
@@ -55,15 +55,15 @@ def exercise(study: Study, epochs: dict[str, int]) -> str:
             curves |= {f"{title}, {split}": [row[key] for row in history] for split, key in CURVES.items()}
         viz.plot_losses(curves, study.figure(f"{name}.png"), ylabel="accuracy", title=name)
         errors = {kind: 100 - value for kind, value in accuracy.items()}
-        said.append(
-            f"on {name} convolution makes {accuracy['cnn'] - accuracy['mlp']:+.1f} points, {accuracy['cnn']:.1f} % against "
-            f"{accuracy['mlp']:.1f} %, or {errors['cnn'] / errors['mlp']:.2f} times the errors"
+        gains.append(
+            f"{accuracy['cnn'] - accuracy['mlp']:.1f} points on {name} ({accuracy['cnn']:.1f} % instead of "
+            f"{accuracy['mlp']:.1f} %, {errors['cnn'] / errors['mlp']:.2f} times the errors)"
         )
     study.table("accuracy", rows)
     ratio = [mlp["weights"] / cnn["weights"] for mlp, cnn in zip(rows[::2], rows[1::2], strict=True)]
     return (
-        f"After as many epochs, {'; '.join(said)}. The networks without convolution have "
-        f"{' and '.join(f'{value:.1f}' for value in ratio)} times the weights of those with it."
+        f"After the same number of epochs, convolution gains {' and '.join(gains)}. The networks without convolution have "
+        f"{' and '.join(f'{value:.1f}' for value in ratio)} times as many weights as those with it."
     )
 
 

@@ -1,7 +1,7 @@
 """Exercise 29: an autoencoder to two dimensions: 100 images each of 0 and 1, then of 0, 1 and 2.
 
-784-256-64-2-64-256-784, trained on these few images alone. Labels are not used; how far the classes come to lie apart all the
-same, the leave-one-out 5-NN score says, of the images learnt from and of test images that the autoencoder has never seen.
+The network 784-256-64-2-64-256-784 is trained on these few images without labels. The leave-one-out 5-NN accuracy in the latent
+plane measures how well the classes are separated, for the training images and for unseen test images.
 
     python examples/exercises/exercise_29_autoencoder_plane.py [--quick] [--out DIR]
 """
@@ -18,8 +18,8 @@ from autograd_mini.tensor import Array
 NEIGHBOURS = 5
 
 
-def learnt(images: Array, epochs: int, seed: int) -> tuple[models.Autoencoder, float]:
-    """An autoencoder after so many epochs, and its last loss in nats per image."""
+def train(images: Array, epochs: int, seed: int) -> tuple[models.Autoencoder, float]:
+    """Returns a trained autoencoder and its last loss in nats per image."""
     ag.manual_seed(seed)
     model = models.Autoencoder()
     trainer = nn.Trainer(model, nn.Adam(model.parameters(), lr=1e-3), progress=False)
@@ -27,13 +27,13 @@ def learnt(images: Array, epochs: int, seed: int) -> tuple[models.Autoencoder, f
     return model, rows[-1]["loss"]
 
 
-def points(model: models.Autoencoder, images: Array) -> Array:
+def encode(model: models.Autoencoder, images: Array) -> Array:
     with ag.no_grad():
         return model.latent(images).numpy()
 
 
 def extent(z: Array) -> tuple[float, float, float, float]:
-    """The rectangle that holds all points: left, right, bottom, top."""
+    """Returns the bounding rectangle of the points: left, right, bottom, top."""
     (left, bottom), (right, top) = z.min(axis=0).tolist(), z.max(axis=0).tolist()
     return left, right, bottom, top
 
@@ -43,23 +43,25 @@ def exercise(study: Study, groups: list[tuple[int, ...]], per_class: int, epochs
     rows: list[dict[str, str | int | float]] = []
     for classes in groups:
         name = "".join(map(str, classes))
-        train, test = data.train.only(classes, per_class), data.test.only(classes, per_class)
-        model, loss = learnt(train.images, epochs, study.seed)
-        z, unseen = points(model, train.images), points(model, test.images)
+        training, test = data.train.only(classes, per_class), data.test.only(classes, per_class)
+        model, loss = train(training.images, epochs, study.seed)
+        z, unseen = encode(model, training.images), encode(model, test.images)
         rows.append(
             {
                 "digits": ", ".join(map(str, classes)),
-                "images": len(train),
+                "images": len(training),
                 "loss (nats)": loss,
-                f"{NEIGHBOURS}-NN %": 100 * models.metrics.knn_accuracy(z, train.labels, NEIGHBOURS),
+                f"{NEIGHBOURS}-NN %": 100 * models.metrics.knn_accuracy(z, training.labels, NEIGHBOURS),
                 f"{NEIGHBOURS}-NN %, unseen": 100 * models.metrics.knn_accuracy(unseen, test.labels, NEIGHBOURS),
                 "chance %": 100 / len(classes),
             }
         )
-        title = f"{len(train)} images in two dimensions"
-        viz.plot_scatter(z, train.labels, study.figure(f"latent-{name}.png"), title=title)
+        title = f"{len(training)} images in two dimensions"
+        viz.plot_scatter(z, training.labels, study.figure(f"latent-{name}.png"), title=title)
         plane = study.figure(f"plane-{name}.png")
-        viz.plot_latent_plane(model.decode, plane, image_shape=(28, 28), extent=extent(z), title="what the decoder draws there")
+        viz.plot_latent_plane(
+            model.decode, plane, image_shape=(28, 28), extent=extent(z), title="images that the decoder draws"
+        )
         shown = np.linspace(0, len(test) - 1, 10).astype(int)
         viz.plot_reconstructions(
             test.images[shown],
@@ -72,9 +74,10 @@ def exercise(study: Study, groups: list[tuple[int, ...]], per_class: int, epochs
     score, unseen_score = f"{NEIGHBOURS}-NN %", f"{NEIGHBOURS}-NN %, unseen"
     each = "; ".join(f"{row['digits']}: {row[score]:.1f} %, of unseen images {row[unseen_score]:.1f} %" for row in rows)
     return (
-        f"No label was used, and still an image's neighbours in the plane tell its class: {each}; chance would be "
-        f"{rows[-1]['chance %']:.0f} % for the last. From two numbers per image the decoder draws it again at "
-        f"{rows[-1]['loss (nats)']:.0f} nats. The planes show what it draws where no image lay, between the classes and beyond."
+        f"No label was used in training, but the class of an image can be predicted from its neighbours in the plane: {each}; "
+        f"chance is {rows[-1]['chance %']:.0f} % for the last. From two numbers per image, the decoder reconstructs it with a "
+        f"loss of {rows[-1]['loss (nats)']:.0f} nats. The figures show what it draws for points of the plane where no image "
+        "lies, between the classes and outside them."
     )
 
 

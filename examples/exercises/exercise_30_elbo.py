@@ -1,7 +1,7 @@
 """Exercise 30: the ELBO is a lower bound: the proof, a model on which every term is known exactly, and MNIST.
 
-The proof is in PROOF, and is printed. The exact model is p(z) = N(0, I), p(x|z) = N(W z + b, s² I): log p(x), the true
-posterior p(z|x) and, for any Gaussian q(z|x) of independent dimensions, the ELBO have closed forms.
+The script prints the proof below. The exact model is p(z) = N(0, I), p(x|z) = N(W z + b, s² I): log p(x), the true
+posterior p(z|x) and, for any Gaussian q(z|x) with independent dimensions, the ELBO have closed forms.
 
     python examples/exercises/exercise_30_elbo.py [--quick] [--out DIR]
 """
@@ -19,31 +19,31 @@ from autograd_mini.examples.study import Study, run
 from autograd_mini.models import metrics
 from autograd_mini.tensor import Array
 
-REPEATS = 50  # evaluations of L_K on the exact model, whose points are few
+REPEATS = 50  # evaluations of L_K on the exact model, which has few points
 
 PROOF = """\
-**Claim.** For every density q(z|x) that is positive wherever p(x, z) is,
+**Claim.** For every density q(z|x) that is positive if p(x, z) is,
 
     log p(x) = ELBO + KL(q(z|x) ‖ p(z|x)),    ELBO = E_q[log p(x, z) − log q(z|x)] = E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)),
 
-and KL ≥ 0; so ELBO ≤ log p(x), with equality exactly where q(z|x) = p(z|x).
+and KL ≥ 0; so ELBO ≤ log p(x), with equality if and only if q(z|x) = p(z|x).
 
-**Proof.** By Bayes' rule p(x) = p(x, z) / p(z|x) for every z. Take logarithms, insert q, and take the mean over z ~ q(z|x), on
-which the left side does not depend:
+**Proof.** By Bayes' rule p(x) = p(x, z) / p(z|x) for every z. Take logarithms, insert q, and take the mean over z ~ q(z|x);
+the left side does not depend on z:
 
     log p(x) = E_q[log p(x, z)/q(z|x)] + E_q[log q(z|x)/p(z|x)].
 
 The first mean is the ELBO; with p(x, z) = p(x|z) p(z) it is E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)). The second is
-KL(q(z|x) ‖ p(z|x)). As log is concave, Jensen's inequality gives −KL = E_q[log p(z|x)/q(z|x)] ≤ log E_q[p(z|x)/q(z|x)]
-= log ∫ p(z|x) dz = 0. As it is strictly concave, equality needs p(z|x)/q(z|x) to be constant, and then it is 1. ∎
+KL(q(z|x) ‖ p(z|x)). Since log is concave, Jensen's inequality gives −KL = E_q[log p(z|x)/q(z|x)] ≤ log E_q[p(z|x)/q(z|x)]
+= log ∫ p(z|x) dz = 0. Since log is strictly concave, equality requires a constant p(z|x)/q(z|x), which must be 1. ∎
 
 **With K draws.** With w = p(x, z)/q(z|x), E_q[w] = p(x). L_K = E log (1/K) Σ w_k, with L_1 the ELBO, is at most
-log E[(1/K) Σ w_k] = log p(x), by Jensen again. A mean of K weights is the mean, over its subsets of M ≤ K of them, of the
-subsets' means; as log is concave, the logarithm of the whole is at least the mean of the logarithms, hence L_M ≤ L_K."""
+log E[(1/K) Σ w_k] = log p(x), by Jensen again. A mean of K weights is the average of the means of all its
+subsets of M ≤ K weights; since log is concave, its logarithm is at least the average of their logarithms, hence L_M ≤ L_K."""
 
 
 def fit(model: LinearGaussian, x: Array, steps: int) -> None:
-    """Raises the ELBO by q alone."""
+    """Maximises the ELBO with respect to q."""
     optimizer = nn.Adam([model.mu, model.logvar], lr=0.2)
     schedule = nn.CosineAnnealingLR(optimizer, T_max=steps)
     for _ in range(steps):
@@ -54,7 +54,7 @@ def fit(model: LinearGaussian, x: Array, steps: int) -> None:
 
 
 def exact(study: Study, points: int, steps: int, ks: list[int]) -> tuple[float, dict[str, list[float]]]:
-    """The largest error of log p(x) = ELBO + KL over models and q, and the bounds L_K of the last model."""
+    """Returns the largest error of log p(x) = ELBO + KL over models and q, and the bounds L_K of the last model."""
     rng = np.random.default_rng(study.seed)
     rows, errors = [], []
     for kind, orthogonal in (("W with orthogonal columns", True), ("any W", False)):
@@ -82,7 +82,7 @@ def exact(study: Study, points: int, steps: int, ks: list[int]) -> tuple[float, 
 
 
 def on_mnist(study: Study, epochs: int, images: int, ks: list[int]) -> list[float]:
-    """The bounds L_K of a VAE on binarised test images, mean in nats."""
+    """Returns the bounds L_K of a VAE on binarised test images, mean in nats."""
     data = study.data("mnist")
     ag.manual_seed(study.seed)
     model = models.VAE((784, 200, 20), binarize=True)
@@ -95,26 +95,26 @@ def on_mnist(study: Study, epochs: int, images: int, ks: list[int]) -> list[floa
 def exercise(study: Study, points: int, steps: int, epochs: int, images: int, ks: list[int]) -> str:
     study.say(PROOF)
     error, known = exact(study, points, steps, ks)
-    learnt = on_mnist(study, epochs, images, ks)
+    bounds = on_mnist(study, epochs, images, ks)
     study.table(
         "bounds on log p(x) by the number of draws K, nats",
         [
             {"K": k, "linear-Gaussian": a, "its log p(x)": b, "MNIST": c}
-            for k, a, b, c in zip(ks, known["L_K"], known["log p(x)"], learnt, strict=True)
+            for k, a, b, c in zip(ks, known["L_K"], known["log p(x)"], bounds, strict=True)
         ],
     )
-    figure(study, ks, {"linear-Gaussian model": known, "MNIST, a VAE": {"L_K": learnt}})
-    rising = all(a <= b for a, b in pairwise(learnt))
+    plot_bounds(study, ks, {"linear-Gaussian model": known, "MNIST, a VAE": {"L_K": bounds}})
+    rising = all(a <= b for a, b in pairwise(bounds))
     return (
-        f"On a model whose every term is known, log p(x) − ELBO is KL(q(z|x) ‖ p(z|x)) to {error:.0e} nats for every q tried, "
-        f"random or fitted. On MNIST the bounds {'rise' if rising else 'do not all rise'} with K: "
-        f"{', '.join(f'{value:.2f} for K = {k}' for k, value in zip(ks, learnt, strict=True))}. So the ELBO misses at least "
-        f"{learnt[-1] - learnt[0]:.2f} nats of log p(x) there."
+        f"On a model for which every term is known exactly, log p(x) − ELBO equals KL(q(z|x) ‖ p(z|x)) to {error:.0e} nats for "
+        f"every q that was tried, random or fitted. On MNIST the bounds {'rise' if rising else 'do not all rise'} with K: "
+        f"{', '.join(f'{value:.2f} for K = {k}' for k, value in zip(ks, bounds, strict=True))}. So the ELBO is at least "
+        f"{bounds[-1] - bounds[0]:.2f} nats below log p(x) there."
     )
 
 
-def figure(study: Study, ks: list[int], panels: dict[str, dict[str, list[float]]]) -> None:
-    """Bounds by the number of draws, a panel for each model."""
+def plot_bounds(study: Study, ks: list[int], panels: dict[str, dict[str, list[float]]]) -> None:
+    """Plots the bounds over the number of draws, one panel per model."""
     from matplotlib.figure import Figure
 
     drawing = Figure(figsize=(9, 3.5), layout="constrained")

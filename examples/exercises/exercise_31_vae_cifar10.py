@@ -1,9 +1,8 @@
 """Exercise 31: images of CIFAR-10 from a variational autoencoder.
 
-The convolutional recipe of `autograd-mini train conv-vae --data cifar10`, on 20,000 of the 50,000 images: pixels are Gaussian
-around what the decoder draws, with a spread that is learnt. −ELBO is then that of a density, in nats per image, and may be
-negative. Beside it stands what one Gaussian for each pixel, which knows nothing of how pixels hang together, gives for the same
-held-out images.
+The convolutional recipe of `autograd-mini train conv-vae --data cifar10` on 20,000 of the 50,000 images. Pixels are Gaussian
+with the decoder's output as mean and a learnt standard deviation, so −ELBO bounds a log density, in nats per image, and may be
+negative. The baseline is a model of independent Gaussian pixels, on the same held-out images.
 
     python examples/exercises/exercise_31_vae_cifar10.py [--quick] [--out DIR]
 """
@@ -25,12 +24,12 @@ SHOWN, PAIRS, STEPS = 64, 6, 8
 
 
 def pictures(images: Array) -> Array:
-    """Images (N, 3072) or (N, 3, 32, 32) as (N, 32, 32, 3)."""
+    """Returns images (N, 3072) or (N, 3, 32, 32) as (N, 32, 32, 3)."""
     return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
-def pixelwise(train: Array, test: Array) -> float:
-    """−log p of the test images, mean in nats, with a Gaussian for each pixel fitted to the training images."""
+def pixelwise_nll(train: Array, test: Array) -> float:
+    """Returns the mean −log p of the test images, in nats, with a Gaussian per pixel fitted to the training images."""
     mean, variance = train.mean(axis=0, dtype=np.float64), train.var(axis=0, dtype=np.float64) + 1 / 255**2
     return float(0.5 * (np.square(test - mean) / variance + np.log(2 * np.pi * variance)).sum() / len(test))
 
@@ -50,7 +49,7 @@ def exercise(study: Study, images: int, epochs: int, held_out: int) -> str:
                 "epoch": row["epoch"],
                 "training": row["loss"],
                 "held out": row["val_loss"],
-                "of it KL": row["val_kl"],
+                "KL part": row["val_kl"],
             }
             for row in history
         ],
@@ -58,22 +57,24 @@ def exercise(study: Study, images: int, epochs: int, held_out: int) -> str:
     curves = {"training": [row["loss"] for row in history], "held out": [row["val_loss"] for row in history]}
     viz.plot_losses(curves, study.figure("elbo.png"), ylabel="−ELBO (nats per image)")
     with trainer.inference():
-        samples, again = model.sample(SHOWN).numpy(), model.reconstruct(test[:10]).numpy()
-        ways = [model.interpolate(a, b, STEPS).numpy() for a, b in zip(test[:PAIRS], test[PAIRS : 2 * PAIRS], strict=True)]
+        samples, reconstructions = model.sample(SHOWN).numpy(), model.reconstruct(test[:10]).numpy()
+        paths = [model.interpolate(a, b, STEPS).numpy() for a, b in zip(test[:PAIRS], test[PAIRS : 2 * PAIRS], strict=True)]
     viz.plot_images(pictures(samples), study.figure("samples.png"), title="samples, z ~ N(0, I)")
-    viz.plot_reconstructions(pictures(test[:10]), pictures(again), study.figure("reconstructions.png"), image_shape=(32, 32, 3))
+    viz.plot_reconstructions(
+        pictures(test[:10]), pictures(reconstructions), study.figure("reconstructions.png"), image_shape=(32, 32, 3)
+    )
     title = "from one test image to another through latent space"
-    viz.plot_images(pictures(np.stack(ways)), study.figure("interpolation.png"), columns=STEPS, title=title)
+    viz.plot_images(pictures(np.stack(paths)), study.figure("interpolation.png"), columns=STEPS, title=title)
 
     first, *_, last = losses = curves["held out"]
     better = sum(later < earlier for earlier, later in pairwise(losses))
-    blind = pixelwise(train, test)
-    contrast, wanted = (float(pictures(images).std(axis=(1, 2)).mean()) for images in (samples, test))
+    baseline = pixelwise_nll(train, test)
+    contrast, expected = (float(pictures(images).std(axis=(1, 2)).mean()) for images in (samples, test))
     return (
-        f"The held-out −ELBO goes from {first:.0f} nats per image after one epoch to {last:.0f} after {epochs}, better in "
-        f"{better} of {epochs - 1} steps; one Gaussian for each pixel gives {blind:.0f}. Samples have {contrast / wanted:.2f} "
-        f"of the contrast within an image that test images have: a pixel is the mean of what it may be, and fine structure, "
-        f"which z does not hold, is averaged away (σ = {model.likelihood.sigma:.3f})."
+        f"The held-out −ELBO falls from {first:.0f} nats per image after one epoch to {last:.0f} after {epochs}, and improves "
+        f"in {better} of {epochs - 1} epochs; a model of one Gaussian per pixel gives {baseline:.0f}. The contrast within a "
+        f"sampled image is {contrast / expected:.2f} times that of a test image: each pixel is the mean of its possible "
+        f"values, so fine structure that z does not contain is averaged away (σ = {model.likelihood.sigma:.3f})."
     )
 
 

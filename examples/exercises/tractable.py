@@ -12,9 +12,9 @@ from autograd_mini.tensor import Array, TensorLike
 
 
 class LinearGaussian(nn.Module):
-    """p(z) = N(0, I), p(x|z) = N(W z + b, s² I), and for each of N points x its own q(z|x) = N(mu, exp(logvar)); float64.
+    """p(z) = N(0, I), p(x|z) = N(W z + b, s² I), and a separate q(z|x) = N(mu, exp(logvar)) for each of N points; float64.
 
-    W is (D, d). `orthogonal` makes its columns so: then the true posterior has independent dimensions, as q has.
+    W is (D, d). If its columns are `orthogonal`, the true posterior has independent dimensions, like q.
     """
 
     def __init__(
@@ -28,43 +28,43 @@ class LinearGaussian(nn.Module):
         self.logvar = nn.Parameter(rng.standard_normal((points, latent)))
 
     def draw(self, rng: np.random.Generator) -> Array:
-        """A point x of the model for each q, (N, D)."""
+        """Draws a point x of the model for each q, (N, D)."""
         w, b = self.w.numpy(), self.b.numpy()
         z = rng.standard_normal(self.mu.shape)
         return z @ w.T + b + self.noise * rng.standard_normal((len(z), len(b)))
 
     def log_evidence(self, x: Array) -> Array:
-        """log p(x) of each point: x ~ N(b, W Wᵀ + s² I)."""
+        """Returns log p(x) of each point: x ~ N(b, W Wᵀ + s² I)."""
         w, b = self.w.numpy(), self.b.numpy()
         return log_normal(x - b, w @ w.T + self.noise**2 * np.eye(len(b)))
 
     def posterior(self, x: Array) -> tuple[Array, Array]:
-        """The means (N, d) and the precision Λ = I + WᵀW/s² of p(z|x)."""
+        """Returns the means (N, d) and the precision Λ = I + WᵀW/s² of p(z|x)."""
         w, b = self.w.numpy(), self.b.numpy()
         precision = np.eye(w.shape[1]) + w.T @ w / self.noise**2
         return np.linalg.solve(precision, w.T @ (x - b).T / self.noise**2).T, precision
 
     def elbo(self, x: Array) -> Tensor:
-        """E_q[log p(x|z)] − KL(q ‖ p(z)) of each point, in closed form: E‖x − b − W z‖² = ‖x − b − W μ‖² + Σ σ_i² ‖W_i‖²."""
+        """Returns the ELBO of each point in closed form, with E‖x − b − W z‖² = ‖x − b − W μ‖² + Σ σ_i² ‖W_i‖²."""
         variance = ag.exp(self.logvar)
         error = ag.sum(ag.square(x - self.b - self.mu @ self.w.T), 1) + variance @ ag.sum(ag.square(self.w), 0)
         log_likelihood = -0.5 * (error / self.noise**2 + x.shape[1] * math.log(2 * math.pi * self.noise**2))
         return log_likelihood - 0.5 * ag.sum(variance + ag.square(self.mu) - self.logvar - 1, 1)
 
     def kl_to_posterior(self, x: Array) -> Array:
-        """KL(q(z|x) ‖ p(z|x)) of each point, of two Gaussians."""
+        """Returns KL(q(z|x) ‖ p(z|x)) of each point, both Gaussian."""
         mean, precision = self.posterior(x)
-        away, logvar = self.mu.detach().numpy() - mean, self.logvar.detach().numpy()
-        distance = np.einsum("ni,ij,nj->n", away, precision, away) + np.exp(logvar) @ np.diag(precision)
+        offset, logvar = self.mu.detach().numpy() - mean, self.logvar.detach().numpy()
+        distance = np.einsum("ni,ij,nj->n", offset, precision, offset) + np.exp(logvar) @ np.diag(precision)
         return 0.5 * (distance - mean.shape[1] - logvar.sum(1) - np.linalg.slogdet(precision)[1])
 
     def least_kl(self, x: Array) -> float:
-        """The least KL(q ‖ p(z|x)) that a q of independent dimensions reaches: ½ (Σ log Λ_ii − log det Λ), at σ_i² = 1/Λ_ii."""
+        """Returns the smallest KL(q ‖ p(z|x)) for independent dimensions: ½ (Σ log Λ_ii − log det Λ), at σ_i² = 1/Λ_ii."""
         precision = self.posterior(x)[1]
         return 0.5 * float(np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1])
 
     def log_weights(self, images: TensorLike, draws: int) -> Tensor:
-        """log p(x, z) − log q(z|x) at so many draws z ~ q(z|x) of each point, (draws, N): what `models.metrics` asks for."""
+        """Returns log p(x, z) − log q(z|x) for draws z ~ q(z|x), (draws, N), as `models.metrics` needs."""
         epsilon = ag.randn(draws, *self.mu.shape, dtype="float64")
         z = self.mu + ag.exp(0.5 * self.logvar) * epsilon
         error = ag.sum(ag.square(images - self.b - z @ self.w.T), -1)
@@ -74,6 +74,6 @@ class LinearGaussian(nn.Module):
 
 
 def log_normal(x: Array, covariance: Array) -> Array:
-    """log N(x; 0, covariance) of each row."""
+    """Returns log N(x; 0, covariance) of each row."""
     distance = np.einsum("ni,ni->n", x, np.linalg.solve(covariance, x.T).T)
     return -0.5 * (distance + np.linalg.slogdet(covariance)[1] + x.shape[1] * math.log(2 * math.pi))

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Any
 
 from autograd_mini import nn
 
 from ..stack import Activation
 from .conv_coder import conv_decoder, conv_encoder, reduced_shape
-from .variational import Variational, VariationalOptions
+from .variational import Variational
 
 SIZES = (1, 28, 28, 20)  # channels, height, width, latent dimensions
 CHANNELS = (16, 32)
 
 
 class ConvVAE(Variational):
-    """A convolutional VAE of images (N, C, H, W), (N, H, W) or (N, D) with values in [0, 1]; `options` as in `Variational`.
+    """A convolutional VAE of images (N, C, H, W), (N, H, W) or (N, D) with values in [0, 1].
 
-    `sizes` is (C, H, W, latent). Each entry of `channels` adds a convolution that halves height and width. Raises ValueError if
-    they cannot be halved.
+    `sizes` is (C, H, W, latent). Each entry of `channels` adds a convolution that halves height and width. `options` are the
+    fields of `VAEConfig`. Raises ValueError if the images cannot be halved.
 
     >>> import numpy as np
     >>> from autograd_mini import models
@@ -34,7 +34,7 @@ class ConvVAE(Variational):
         sizes: Sequence[int] = SIZES,
         channels: Sequence[int] = CHANNELS,
         activation: Activation = "relu",
-        **options: Unpack[VariationalOptions],
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         *image_shape, latent = sizes

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import autograd_mini as ag
 from autograd_mini.tensor import Tensor
 
+from ..stack import Activation
 from .autoencoder import Autoencoder
+from .likelihood import Likelihood
 
 SIZES = (784, 512, 128)  # pixels, hidden units, code
 
@@ -23,7 +25,7 @@ CORRUPTIONS: Final[dict[str, Callable[[Tensor, float], Tensor]]] = {
 
 
 class DenoisingAutoencoder(Autoencoder):
-    """An autoencoder that restores images from the `corruption` named in `CORRUPTIONS`, of strength `amount`.
+    """An autoencoder that restores corrupted images: `corruption` is a name in `CORRUPTIONS`, `amount` its strength.
 
     Each computation of the loss draws a new corruption, also in evaluation, so the loss measures restoration. `reconstruct`
     adds no corruption. Raises ValueError if the corruption is unknown or the amount is out of range.
@@ -35,14 +37,22 @@ class DenoisingAutoencoder(Autoencoder):
     Tensor(0.0)
     """
 
+    plots = ("reconstructions", "restored", "latent", "plane", "interpolation")
+
     def __init__(
-        self, sizes: Sequence[int] = SIZES, *, corruption: str = "gaussian", amount: float = 0.5, **options: Any
+        self,
+        sizes: Sequence[int] = SIZES,
+        activation: Activation = "relu",
+        likelihood: str | Likelihood = "bernoulli",
+        *,
+        corruption: str = "gaussian",
+        amount: float = 0.5,
     ) -> None:
         if corruption not in CORRUPTIONS:
             raise ValueError(f"unknown corruption {corruption!r}; expected one of: {', '.join(CORRUPTIONS)}")
         if not 0 <= amount <= (float("inf") if corruption == "gaussian" else 1):
             raise ValueError(f"{corruption}: expected an amount of 0 or more, and at most 1 for a share, got {amount}")
-        super().__init__(sizes, **options)
+        super().__init__(sizes, activation, likelihood)
         self.corruption, self.amount = corruption, amount
 
     def corrupt(self, images: Tensor) -> Tensor:

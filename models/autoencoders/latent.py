@@ -10,15 +10,20 @@ import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.tensor import Tensor, TensorLike
 
+from ..model import Model, Names
 from .likelihood import Likelihood
 
 
-class LatentModel(nn.Module):
+class LatentModel(Model):
     """Base of autoencoders. A subclass defines `decoder`, `likelihood` and `latent(images)`.
 
     The likelihood determines how the decoder's outputs are interpreted as images. Images are (N, H, W), (N, C, H, W) or (N, D)
     with values in [0, 1]. Calling the model reconstructs images.
     """
+
+    plots: Names = ("reconstructions", "latent", "plane", "interpolation")
+    evaluations: Names = ("reconstruction",)
+    latent_index = -1
 
     decoder: nn.Sequential
     likelihood: Likelihood
@@ -28,8 +33,8 @@ class LatentModel(nn.Module):
         images = ag.as_tensor(images)
         return ag.reshape(self.decode(self.latent(images)), images.shape)
 
-    def init_from_data(self, images: TensorLike) -> None:
-        """Sets the decoder's last bias so that its initial outputs match the mean of these images; call it before training.
+    def init_from_data(self, images: TensorLike, batch_size: int | None = None) -> None:
+        """Sets the decoder's last bias so that its initial outputs match the mean of all these images; call it before training.
 
         The model then need not learn what all images have in common, and uses the latent space for their differences. A
         convolution has one bias per channel, which is set from the mean of the channel.

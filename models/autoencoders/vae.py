@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Any
 
 from autograd_mini import nn
 
 from ..stack import Activation, activation_of, stack
-from .variational import Variational, VariationalOptions
+from .variational import Variational
 
 SIZES = (784, 400, 20)  # pixels, hidden units, latent dimensions; the decoder is the mirror image, 20-400-784
 
 
 class VAE(Variational):
-    """A VAE of images (N, …) with values in [0, 1]; `options` are those of `Variational`.
+    """A variational autoencoder of images (N, …) with values in [0, 1]; `options` are the fields of `VAEConfig`.
 
     `sizes` are the widths of the encoder, from pixels to latent dimensions. By default pixels are Bernoulli variables, the
     decoder outputs their logits, and grey levels are treated as probabilities. Raises ValueError if there is no hidden layer.
@@ -27,10 +27,10 @@ class VAE(Variational):
     ((5, 4), (5, 4), (3, 64))
     """
 
-    def __init__(
-        self, sizes: Sequence[int] = SIZES, activation: Activation = "relu", **options: Unpack[VariationalOptions]
-    ) -> None:
+    def __init__(self, sizes: Sequence[int] = SIZES, activation: Activation = "relu", **options: Any) -> None:
         super().__init__(**options)
+        if len(sizes) < 3:
+            raise ValueError(f"VAE: expected sizes (pixels, one or more hidden layers, latent dimensions), got {tuple(sizes)}")
         *encoder, latent = sizes
         self.encoder = nn.Sequential(*stack(encoder, activation), activation_of(activation)())
         self.mu = nn.Linear(encoder[-1], latent)

@@ -9,61 +9,64 @@ The bound is ELBO = E_q[log p(x|z)] − KL(q(z|x) ‖ N(0, I)) (C.16–17), or t
 from __future__ import annotations
 
 import math
-from typing import TypedDict
+from dataclasses import dataclass
+from typing import Any
 
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.tensor import Tensor, TensorLike
 
+from ..model import Config
 from .latent import LatentModel
 from .likelihood import Likelihood, likelihood_of
 
 
-class VariationalOptions(TypedDict, total=False):
-    """The keyword arguments of every variational autoencoder, see `Variational`."""
+@dataclass(frozen=True)
+class VAEConfig(Config):
+    """The options of variational autoencoders. Raises ValueError if a value is invalid, or if β is not 1 while K is above 1.
 
-    likelihood: str | Likelihood  # likelihood of the pixels
-    beta: float  # weight of the KL divergence
-    importance_samples: int  # draws of z per image
-    binarize: bool  # whether training draws binary pixels
+    >>> from autograd_mini import models
+    >>> models.VAE((64, 32, 4), beta=4).config
+    VAEConfig(likelihood='bernoulli', beta=4, importance_samples=1, binarize=False)
+    """
+
+    likelihood: str | Likelihood = "bernoulli"  # likelihood of the pixels: a name in LIKELIHOODS, or a Likelihood
+    beta: float = 1.0  # weight of the KL divergence (Higgins et al. 2017); the loss is a bound on −log p(x) only for 1
+    importance_samples: int = 1  # draws K of z per image: 1 trains with the ELBO, more with L_K (Burda et al. 2016)
+    binarize: bool = False  # whether training draws binary pixels, with grey levels as probabilities, for each batch
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.beta >= 0 or self.importance_samples < 1:
+            raise ValueError(
+                f"expected beta ≥ 0 and importance_samples ≥ 1, got beta={self.beta} and "
+                f"importance_samples={self.importance_samples}"
+            )
+        if self.beta != 1 and self.importance_samples > 1:
+            raise ValueError(
+                f"beta={self.beta}: with importance_samples={self.importance_samples} it must be 1, "
+                "because only the ELBO has a KL term"
+            )
 
 
 class Variational(LatentModel):
     """Base of variational autoencoders; a subclass builds `encoder`, the heads `mu` and `logvar`, and `decoder`.
 
-    Parameters
-    ----------
-    likelihood          likelihood of the pixels: a name in `LIKELIHOODS`, or a Likelihood
-    beta                weight of the KL divergence (Higgins et al. 2017); the loss is a bound on −log p(x) only for 1
-    importance_samples  draws K of z per image: 1 trains with the ELBO, more with L_K (Burda et al. 2016)
-    binarize            whether training draws binary pixels, with grey levels as probabilities, for each batch
-
-    Raises
-    ------
-    ValueError          if the likelihood is unknown, β is negative, K is below 1, or β is not 1 while K is above 1
+    `options` are the fields of `VAEConfig`.
     """
 
+    plots = (*LatentModel.plots, "samples")
+    evaluations = ("reconstruction", "likelihood", "generation")
+    configs = (VAEConfig,)
+
+    config = VAEConfig()
     encoder: nn.Sequential
     mu: nn.Linear
     logvar: nn.Linear
 
-    def __init__(
-        self,
-        likelihood: str | Likelihood = "bernoulli",
-        beta: float = 1.0,
-        importance_samples: int = 1,
-        binarize: bool = False,
-    ) -> None:
-        if not beta >= 0 or importance_samples < 1:
-            raise ValueError(
-                f"expected beta ≥ 0 and importance_samples ≥ 1, got beta={beta} and importance_samples={importance_samples}"
-            )
-        if beta != 1 and importance_samples > 1:
-            raise ValueError(
-                f"beta={beta}: with importance_samples={importance_samples} it must be 1, because only the ELBO has a KL term"
-            )
-        self.likelihood = likelihood_of(likelihood)
-        self.beta, self.importance_samples, self.binarize = beta, importance_samples, binarize
+    def __init__(self, **options: Any) -> None:
+        self.config = self.with_options(self.config, options)
+        self.likelihood = likelihood_of(self.config.likelihood)
 
     def encode(self, images: TensorLike) -> tuple[Tensor, Tensor]:
         """Returns the mean μ and the log variance log σ² of q(z|x), each (N, latent)."""
@@ -84,14 +87,14 @@ class Variational(LatentModel):
         With several importance samples only `loss` is returned: −L_K. `reconstruction` is −log p(x|z) for one draw of z, summed
         over pixels; `kl` is KL(q(z|x) ‖ N(0, I)) = ½ Σ (σ² + μ² − log σ² − 1).
         """
-        images = ag.flatten(images, 1)
-        if self.importance_samples > 1:
-            weights = self.log_weights(images, self.importance_samples)
+        images, beta = ag.flatten(images, 1), self.config.beta
+        if self.config.importance_samples > 1:
+            weights = self.log_weights(images, self.config.importance_samples)
             return {"loss": math.log(len(weights)) - ag.mean(ag.logsumexp(weights, axis=0))}
         mu, logvar = self.encode(images)
         reconstruction = self.likelihood.loss(self.decoder(self.draw(mu, logvar)), images)
         kl = nn.kl_normal(mu, logvar)
-        return {"loss": reconstruction + (kl if self.beta == 1 else self.beta * kl), "reconstruction": reconstruction, "kl": kl}
+        return {"loss": reconstruction + (kl if beta == 1 else beta * kl), "reconstruction": reconstruction, "kl": kl}
 
     def log_weights(self, images: TensorLike, draws: int) -> Tensor:
         """Returns log w = log p(x, z) − log q(z|x) in nats for each draw z ~ q(z|x) and image, (draws, N).
@@ -109,7 +112,7 @@ class Variational(LatentModel):
 
     def training_step(self, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Returns the loss of a batch and its terms; the first entry of the batch is the images."""
-        return self.loss(ag.bernoulli(batch[0]) if self.binarize else batch[0])
+        return self.loss(ag.bernoulli(batch[0]) if self.config.binarize else batch[0])
 
     def sample(self, n: int, *, pixels: bool = False) -> Tensor:
         """Returns `n` new images (n, D), decoded from z ~ N(0, I), without recording gradients.

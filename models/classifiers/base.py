@@ -6,13 +6,19 @@ import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.tensor import Tensor, TensorLike
 
+from ..model import Model, Names
 
-class Classifier(nn.Module):
+
+class Classifier(Model):
     """Base of models whose `forward` maps images to logits (N, classes).
 
     With `centred`, pixels in [0, 1] are first mapped to 2x − 1. Photographs are grey on average, and a network learns faster if
     its inputs have a mean near 0.
     """
+
+    classifies = True
+    plots: Names = ("confusion",)
+    evaluations: Names = ("classification",)
 
     centred: bool
 

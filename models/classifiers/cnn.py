@@ -57,7 +57,7 @@ VARIANTS: Final[dict[str, tuple[tuple[Block, ...], tuple[int, ...]]]] = {
 
 
 class CNN(Classifier):
-    """Maps images (N, C, H, W), or (N, H, W) for one channel, to logits (N, classes).
+    """A convolutional network that maps images (N, C, H, W), or (N, H, W) for one channel, to logits (N, classes).
 
     `sizes` is (C, H, W, classes), `variant` a name in `VARIANTS`, and `centred` as in `Classifier`. Raises ValueError if the
     variant is unknown, if `sizes` is invalid, or if the images are too small for a layer; the message names the layer.

@@ -15,7 +15,7 @@ SIZES = (784, 128, 10)  # pixels, hidden units, classes
 
 
 class MLP(Classifier):
-    """Maps images (N, …) to logits (N, classes).
+    """A multilayer perceptron that maps images (N, …) to logits (N, classes).
 
     `sizes` are the layer widths, from pixels to classes. `activation` is one name or class for all hidden layers, or a
     sequence with one per hidden layer. `centred` is as in `Classifier`.

@@ -6,18 +6,19 @@ A subclass builds a generator G and a discriminator D. Everything about how they
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 import autograd_mini as ag
 from autograd_mini import nn
-from autograd_mini.tensor import Shape, Tensor, TensorLike
+from autograd_mini.tensor import Array, Shape, Tensor, TensorLike
 
+from ..model import Config, Model, Names
+from .averaging import WithAverage
 from .networks import Discriminator
 
 Batch = tuple[Tensor, ...]
@@ -28,11 +29,10 @@ LOSSES: Final[dict[str, nn.AdversarialLoss]] = {
     "hinge": nn.hinge_loss,
     "wasserstein": nn.wasserstein_loss,
 }
-OPTION_TYPES: Final[dict[type, type]] = {str: str, bool: Integral, int: Integral, float: Real}  # NumPy numbers are accepted
 
 
 @dataclass(frozen=True)
-class GANConfig:
+class GANConfig(Config):
     """How a GAN is trained: the loss and its options, how often each network is updated, and the optimizers.
 
     Labels of 0.9 and 0 give one-sided label smoothing, 0.7 and 0.3 two-sided. Both networks use Adam. Raises ValueError if a
@@ -42,6 +42,8 @@ class GANConfig:
     >>> GANConfig(loss="hinge", g_times=2).d_rate
     1.0
     """
+
+    names: ClassVar = {"loss": LOSSES, "feature_matching": ("", "mean", "per-sample")}
 
     loss: str = "non-saturating"  # a name in LOSSES
     real_label: float = 1.0  # D's target for real images
@@ -59,16 +61,8 @@ class GANConfig:
     ema: float = 0.0  # decay of the moving average of weights used for sampling; 0: no average
 
     def __post_init__(self) -> None:
-        for what, name, known in (
-            ("loss", self.loss, tuple(LOSSES)),
-            ("feature_matching", self.feature_matching, ("", "mean", "per-sample")),
-        ):
-            if name not in known:
-                raise ValueError(f"unknown {what} {name!r}; expected one of: {', '.join(filter(None, known))}")
-        for option in fields(self):
-            if not isinstance(value := getattr(self, option.name), OPTION_TYPES[type(option.default)]):
-                raise ValueError(f"{option.name}: expected a value such as {option.default!r}, got {value!r}")
-        self.adversarial_loss()
+        super().__post_init__()
+        self.adversarial_loss()  # checks the labels
 
     def adversarial_loss(self) -> nn.AdversarialLoss:
         """Returns the losses of both networks, with label smoothing applied."""
@@ -76,7 +70,7 @@ class GANConfig:
         return loss if (self.real_label, self.fake_label) == (1, 0) else loss.smoothed(self.real_label, self.fake_label)
 
 
-class AdversarialModel(nn.Module):
+class AdversarialModel(Model):
     """Base class of GANs. Calling the model returns D's logits of "real" for images, (N,).
 
     Images are (N, H, W) or (N, C, H, W) with values in [0, 1]; images of another size are resized.
@@ -88,10 +82,18 @@ class AdversarialModel(nn.Module):
     latent_features  dimensions of z, which is drawn from N(0, I)
     image_shape      (C, H, W), or (D,) for points
     black_level      value of a black pixel in G's output range; white is 1
-    config           the fields of `GANConfig`
+    options          the fields of `GANConfig`
     """
 
-    columns = 8  # images per row in a grid of samples
+    plots: Names = ("samples", "noise_interpolation")
+    evaluations: Names = ("generation",)
+    row_plots: Names = ("samples",)
+    row_metrics: Names = ("frechet",)
+    configs: tuple[type[Config], ...] = (GANConfig,)
+    latent_index = 0
+    validates = False  # the losses of two networks that compete do not measure progress
+
+    config = GANConfig()
 
     def __init__(
         self,
@@ -100,15 +102,11 @@ class AdversarialModel(nn.Module):
         latent_features: int,
         image_shape: Shape,
         black_level: float = -1.0,
-        **config: Any,
+        **options: Any,
     ) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.latent_features, self.image_shape, self.black_level = latent_features, image_shape, black_level
-        if unknown := config.keys() - GANConfig.__dataclass_fields__.keys():
-            raise ValueError(
-                f"{type(self).__name__}: unknown option {', '.join(sorted(unknown))}; see models.adversarial.GANConfig"
-            )
-        self.config = GANConfig(**config)
+        self.config = self.with_options(self.config, options)
         networks = {"d": discriminator, "g": generator} if self.config.historical else {}
         self.histories = {name: nn.HistoricalAverage(network.parameters()) for name, network in networks.items()}
         self.average = nn.EMA(self.ema_target().parameters(), self.config.ema, warmup=True) if self.config.ema else None
@@ -178,9 +176,6 @@ class AdversarialModel(nn.Module):
 
     # -- training ----------------------------------------------------------------------------------------------------------
 
-    def init_from_data(self, images: TensorLike) -> None:
-        """Sets initial values from the first training images; called once before training. Does nothing by default."""
-
     def d_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Returns D's loss on a batch (images, labels) and equally many generated images, and the means of D(x) and D(G(z)).
 
@@ -217,8 +212,10 @@ class AdversarialModel(nn.Module):
         d, g = self.d_losses(batch)["loss"], self.g_losses(batch)["loss"]
         return {"loss": d + g, "d_loss": d, "g_loss": g}
 
-    def updates(self, lr: float) -> dict[str, nn.Update]:
+    def updates(self, lr: float, optimizer: Callable[..., nn.Optimizer] = nn.Adam) -> dict[str, nn.Update]:
         """Returns the updates for `nn.Trainer`, which freezes one network while it trains the other: D, then G at rate `lr`.
+
+        Both networks use Adam with the β of `config`; `optimizer` is ignored.
 
         >>> from autograd_mini import models
         >>> updates = models.GAN((8, 1, 8, 8), width=16, g_times=2, d_rate=0.5).updates(lr=2e-3)
@@ -232,9 +229,14 @@ class AdversarialModel(nn.Module):
             "g": nn.Update(self.g_losses, adam(self.generator.parameters(), lr=lr), **pace),
         }
 
-    def weight_averages(self) -> list[Any]:
-        """Returns the running averages of weights, which `nn.Averaging` updates after each batch."""
-        return [*self.histories.values(), *([self.average] if self.average else [])]
+    def callbacks(self, others: Sequence[nn.Callback] = ()) -> list[nn.Callback]:
+        """Returns the callbacks of a training run: averages are updated after each batch, `others` see averaged weights."""
+        averages = [*self.histories.values(), *([self.average] if self.average else [])]
+        return [*map(nn.Averaging, averages), WithAverage(self.average, others)]
+
+    def summary(self, images: Array) -> str:
+        generator = nn.summary(self.generator, self.generator_input(self.noise(1)))
+        return f"{super().summary(images)}\n\n{generator}"
 
     def _logits(self, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Returns D's logits for real and generated images, from separate batches unless `mixed` is set."""

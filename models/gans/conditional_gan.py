@@ -15,7 +15,7 @@ from .dcgan import DCGAN, SIZES
 
 
 class ConditionalGAN(DCGAN):
-    """A `DCGAN` of images with labels 0 … classes − 1.
+    """A DCGAN that generates images of a given class, with labels 0 … classes − 1.
 
     The generator gets z and the one-hot label. The discriminator gets the image and one constant map of 0 or 1 per class.
 
@@ -24,6 +24,9 @@ class ConditionalGAN(DCGAN):
     >>> gan.sample(3, label=7).shape, gan.sample(3, label=[1, 2, 3]).shape
     ((3, 1, 8, 8), (3, 1, 8, 8))
     """
+
+    evaluations = ("generation", "label_accuracy")
+    conditional = True
 
     def __init__(self, sizes: Sequence[int] = SIZES, *, classes: int = 10, **options: Any) -> None:
         self.classes = self.columns = classes

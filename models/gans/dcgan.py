@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from .gan import GAN
+from .gan import GAN, GANArchitecture
 
 SIZES = (100, 3, 64, 64)  # latent dimensions; channels, height and width of the images
-ARCHITECTURE: Final[dict[str, Any]] = {"form": "transposed", "width": 64, "d_norm": True}
 
 
 class DCGAN(GAN):
-    """A `GAN` with the DCGAN architecture, for grey or colour images of any even size: z → 512×4² → 256×8² → … → 3×64².
+    """A convolutional GAN, for grey or colour images of any even size: z → 512×4² → 256×8² → … → 3×64².
 
-    The options are those of `GAN` and override `ARCHITECTURE`.
+    The options are those of `GAN`, with other defaults for the architecture.
 
     >>> from autograd_mini import models
     >>> dcgan = models.DCGAN((100, 1, 28, 28), width=8, real_label=0.9)
@@ -22,5 +21,7 @@ class DCGAN(GAN):
     (5, 1, 28, 28)
     """
 
+    architecture = GANArchitecture(form="transposed", width=64, d_norm=True)
+
     def __init__(self, sizes: Sequence[int] = SIZES, **options: Any) -> None:
-        super().__init__(sizes, **{**ARCHITECTURE, **options})
+        super().__init__(sizes, **options)

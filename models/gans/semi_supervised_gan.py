@@ -17,14 +17,13 @@ from autograd_mini import nn
 from autograd_mini.tensor import Array, Tensor, TensorLike
 
 from ..classifiers.base import Classifier
-from .adversarial import AdversarialModel, Batch
+from .adversarial import AdversarialModel, Batch, GANConfig
 from .networks import OUTPUTS, Discriminator
 
 SIZES = (100, 1, 28, 28, 10)  # latent dimensions; channels, height and width of the images; classes
 CLASSIFIER: Final = (1000, 500, 250, 250, 250)  # hidden units of the classifier
 GENERATOR: Final = (500, 500)  # hidden units of the generator
 INPUT_NOISE, HIDDEN_NOISE = 0.3, 0.5  # standard deviations of the noise in the classifier
-DEFAULTS: Final[dict[str, Any]] = {"feature_matching": "mean", "ema": 0.999}
 
 
 class SemiSupervisedGAN(AdversarialModel, Classifier):
@@ -43,7 +42,13 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
     ((5, 10), (2, 1, 8, 8))
     """
 
-    def __init__(self, sizes: Sequence[int] = SIZES, *, unsupervised_weight: float = 1.0, **config: Any) -> None:
+    plots = ("confusion", *AdversarialModel.plots)
+    evaluations = ("classification", "generation")
+    row_metrics = ("frechet", "errors")
+
+    config = GANConfig(feature_matching="mean", ema=0.999)
+
+    def __init__(self, sizes: Sequence[int] = SIZES, *, unsupervised_weight: float = 1.0, **options: Any) -> None:
         if len(sizes) != 5 or min(sizes) < 1 or sizes[-1] < 3:
             raise ValueError(f"expected sizes (latent, channels, height, width, 3 or more classes), got {tuple(sizes)}")
         latent, *image, classes = sizes
@@ -56,16 +61,14 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
         for before, after in pairwise((math.prod(image), *CLASSIFIER)):
             d += [nn.WeightNorm(nn.Linear(before, after)), nn.ReLU(), nn.GaussianNoise(HIDDEN_NOISE)]
         classifier = Discriminator(nn.Sequential(*d), nn.WeightNorm(nn.Linear(CLASSIFIER[-1], classes)))
-        super().__init__(
-            nn.Sequential(*g), classifier, latent, tuple(image), OUTPUTS["sigmoid"].black_level, **{**DEFAULTS, **config}
-        )
+        super().__init__(nn.Sequential(*g), classifier, latent, tuple(image), OUTPUTS["sigmoid"].black_level, **options)
 
     def ema_target(self) -> nn.Module:
         return self.discriminator
 
-    def init_from_data(self, images: TensorLike) -> None:
-        """Sets the scales and biases of the weight-normalised layers from a batch of images."""
-        nn.data_dependent_init(self.discriminator, self.preprocess(images))
+    def init_from_data(self, images: TensorLike, batch_size: int | None = None) -> None:
+        """Sets the scales and biases of the weight-normalised layers from a batch: the first `batch_size` images, or all."""
+        nn.data_dependent_init(self.discriminator, self.preprocess(ag.as_tensor(images)[:batch_size]))
 
     def forward(self, images: TensorLike) -> Tensor:
         return self.discriminator.outputs(self.preprocess(images))
@@ -78,9 +81,9 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
         images, labels = batch[-2:]
         with ag.no_grad():
             fake = self.generate(self.noise(len(batch[0])))
-        kinds = [self.preprocess(images), self.preprocess(batch[0]), fake]
-        together = self.discriminator.outputs(ag.concatenate(kinds))  # one pass normalises the weights only once
-        ends = np.cumsum([len(kind) for kind in kinds])
+        parts = [self.preprocess(images), self.preprocess(batch[0]), fake]
+        together = self.discriminator.outputs(ag.concatenate(parts))  # one pass normalises the weights only once
+        ends = np.cumsum([len(part) for part in parts])
         labelled, unlabelled, generated = together[: ends[0]], together[ends[0] : ends[1]], together[ends[1] :]
         loss = nn.semi_supervised_loss(labelled, labels, unlabelled, generated, unsupervised_weight=self.unsupervised_weight)
         means = {

@@ -5,24 +5,17 @@ D is a critic. A penalty, computed with a double backward pass, keeps the norm o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import replace
 
-from .dcgan import DCGAN, SIZES
-
-DEFAULTS: Final[dict[str, Any]] = {
-    "loss": "wasserstein", "gradient_penalty": 10.0, "g_every": 5, "beta1": 0.0, "beta2": 0.9, "d_norm": False,
-}  # fmt: skip
-"""Algorithm 1 of the paper: λ = 10, five steps of the critic per step of G, Adam with β = (0, 0.9).
-
-The critic has no batch norm, because the penalty applies to each example separately.
-"""
+from .adversarial import GANConfig
+from .dcgan import DCGAN
 
 
 class WGANGP(DCGAN):
-    """A `DCGAN` trained with the WGAN-GP loss: D maximises E D(x) − E D(G(z)) − λ E (‖∇D(x̂)‖ − 1)², G maximises E D(G(z)).
+    """A DCGAN trained with the WGAN-GP loss: D maximises E D(x) − E D(G(z)) − λ E (‖∇D(x̂)‖ − 1)², G maximises E D(G(z)).
 
-    The options are those of `GAN` and override `DEFAULTS`.
+    The options are those of `GAN`. Their defaults are algorithm 1 of the paper: λ = 10, five steps of the critic per step of G,
+    Adam with β = (0, 0.9). The critic has no batch norm, because the penalty applies to each example separately.
 
     >>> from autograd_mini import models
     >>> wgan = models.WGANGP((16, 1, 8, 8), width=8)
@@ -30,5 +23,5 @@ class WGANGP(DCGAN):
     (5, (2, 1, 8, 8))
     """
 
-    def __init__(self, sizes: Sequence[int] = SIZES, **options: Any) -> None:
-        super().__init__(sizes, **{**DEFAULTS, **options})
+    architecture = replace(DCGAN.architecture, d_norm=False)
+    config = GANConfig(loss="wasserstein", gradient_penalty=10.0, g_every=5, beta1=0.0, beta2=0.9)

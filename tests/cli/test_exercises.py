@@ -1,4 +1,4 @@
-"""Each exercise runs in its quick form, as the command line runs it, and its numbers keep what the exercise is about."""
+"""Each exercise runs from the command line with --quick, and its numbers satisfy the invariants of the exercise."""
 
 from __future__ import annotations
 
@@ -34,55 +34,55 @@ def scalar_chain(tables: Tables) -> None:
         (2.0, 2.0, 1.0): ([2, 8, 64], [4, 64, 4096], [2**27, 2**24, 2**20], [2**24, 2**26, 2**26]),
     }
     for point, (u, h, delta, results) in by_hand.items():
-        layers, found = tables[f"layers at (x, w2, w3) = {point}"], tables[f"results at (x, w2, w3) = {point}"]
+        layers, results_table = tables[f"layers at (x, w2, w3) = {point}"], tables[f"results at (x, w2, w3) = {point}"]
         assert (column(layers, "u"), column(layers, "h"), column(layers, "δ = ∂L/∂u")) == (u, h, delta)
-        assert column(found, "by backpropagation") == column(found, "by the formula") == results
+        assert column(results_table, "by backpropagation") == column(results_table, "by the formula") == results
 
 
 def vanishing_gradients(tables: Tables) -> None:
-    """σ′ ≤ ¼ shrinks the gradient at each layer by a quarter at least, on average; ReLU with He's weights keeps its norm."""
-    for row in tables["‖δ‖ of the first hidden layer over that of the last"]:
+    """σ′ ≤ ¼ shrinks the gradient to a quarter or less per layer on average; ReLU with He initialisation keeps its norm."""
+    for row in tables["‖δ‖ of the first hidden layer divided by that of the last"]:
         assert row["sigmoid, per layer"] < 0.25 * 1.05
         assert 0.7 < row["ReLU, per layer"] < 1.4
         assert row["sigmoid"] == pytest.approx(row["sigmoid, per layer"] ** (row["hidden layers"] - 1))
 
 
 def losses(tables: Tables) -> None:
-    """Cross-entropy's gradient p − t tends to (−1, 1) for an image surely taken for another class; squared error's to 0."""
-    sure, unsure = (tables["‖∂L/∂u‖ for one image, by how surely it is taken for another class"][i] for i in (-1, 0))
+    """For a confident wrong answer the gradient p − t of cross-entropy tends to (−1, 1), that of squared error to 0."""
+    sure, unsure = (tables["‖∂L/∂u‖ for one image, by the confidence in a wrong class"][i] for i in (-1, 0))
     assert sure["cross-entropy"] == pytest.approx(math.sqrt(2), abs=1e-6)
     assert sure["squared error"] < 1e-6
     assert unsure["cross-entropy"] == pytest.approx(math.sqrt(0.9))  # ten classes alike: 0.9² + 9 · 0.1²
 
 
 def regression(tables: Tables) -> None:
-    """A line is found to the last digits, the funnel's bottom is −e, and a network beats an affine function."""
+    """The line is fitted exactly, the bottom of the funnel is −e, and the network has a smaller error than the affine function."""
     for row in tables["a line"]:
         assert row["gradient descent"] == pytest.approx(row["normal equations"], abs=1e-4)
         assert row["gradient descent"] == pytest.approx(row["truth"], abs=0.05)
-    truth, network, affine = tables["the funnel, from 1000 samples with noise of deviation 0.1"]
+    truth, network, affine = tables["the funnel, from 1000 samples with noise of standard deviation 0.1"]
     assert truth["f(0, 0)"] == -math.e
     assert 0 < 10 * network["test error (MSE)"] < affine["test error (MSE)"]
-    assert tables["two classes"][0]["told apart by p ≥ ½"] > 0.85
+    assert tables["two classes"][0]["accuracy with p ≥ ½"] > 0.85
 
 
 def by_hand(tables: Tables) -> None:
-    """The recursion written out and the engine's walk are the same computation."""
-    for row in tables["the same descent twice"]:
+    """The recursion by hand and the engine compute the same numbers."""
+    for row in tables["the same training run twice"]:
         assert row["largest difference of a weight"] < 1e-10
         assert row["test loss by hand"] == pytest.approx(row["test loss with the engine"], rel=1e-9)
-        assert row["test loss by hand"] < math.log(10), "no better than guessing"
+        assert row["test loss by hand"] < math.log(10), "the loss is lower than that of guessing"
 
 
 def width(tables: Tables) -> None:
-    """Parameters are 784n + n + 10n + 10, and Adam holds four numbers for each at least."""
+    """There are 784n + n + 10n + 10 parameters, and training with Adam stores at least four numbers for each."""
     for row in next(iter(tables.values())):
         assert row["parameters"] == 795 * row["units"] + 10
         assert row["peak memory, MB"] > 4 * 4 * row["parameters"] / 1e6
 
 
 def depth_width_batch(tables: Tables) -> None:
-    """Early stopping keeps a loss that is no higher than the last one, from an epoch no later than it stops."""
+    """Early stopping keeps a loss not higher than the last one, from an epoch not after the one at which it stops."""
     for row in next(iter(tables.values())):
         assert row["gap"] == pytest.approx(row["training %"] - row["validation %"])
         assert row["validation loss kept"] <= row["validation loss"]
@@ -90,7 +90,7 @@ def depth_width_batch(tables: Tables) -> None:
 
 
 def optimizers(tables: Tables) -> None:
-    """All see every rate, and each is judged at the rate that is best on validation images."""
+    """Every optimizer is trained with every rate and tested with the best rate on validation images."""
     sweep, best = tables.values()
     assert column(sweep, "") == column(best, "")
     assert len(sweep) == 7
@@ -100,20 +100,20 @@ def optimizers(tables: Tables) -> None:
 
 
 def convolution(tables: Tables) -> None:
-    """Weights counted by hand: (in + 1) · out of a layer, (9 · in + 1) · out of a 3×3 convolution."""
+    """The numbers of weights equal those computed by hand: (in + 1) · out of a layer, (9 · in + 1) · out of a 3×3 convolution."""
     mnist = [785 * 128 + 129 * 10, 10 * 16 + 145 * 32 + (32 * 49 + 1) * 128 + 129 * 10]
     cifar = [3073 * 512 + 513 * 10, 28 * 32 + 289 * 64 + (64 * 64 + 1) * 128 + 129 * 10]
     assert column(tables["accuracy"], "weights") == mnist + cifar
 
 
 def latent_plane(tables: Tables) -> None:
-    """Two or three kinds of digits lie apart in two dimensions, without labels."""
+    """Two or three classes of digits are separated in two dimensions without labels."""
     for row in tables["classes in the latent plane"]:
         assert row["5-NN %"] >= 90
 
 
 def lower_bound(tables: Tables) -> None:
-    """log p(x) = ELBO + KL to 1e-6 and better; KL ≥ its least possible value, which fitting reaches; L_K rises with K."""
+    """log p(x) = ELBO + KL to 1e-6; KL ≥ its smallest possible value, which a fitted q reaches; L_K rises with K."""
     exact, bounds = tables.values()
     for row in exact:
         assert row["largest error"] < 1e-6
@@ -126,10 +126,10 @@ def lower_bound(tables: Tables) -> None:
 
 
 def colour_vae(tables: Tables) -> None:
-    """The held-out ELBO improves from epoch to epoch, and z says something."""
+    """The held-out ELBO improves in every epoch, and the KL part is positive: z carries information."""
     (rows,) = tables.values()
     assert column(rows, "held out") == sorted(column(rows, "held out"), reverse=True)
-    assert min(column(rows, "of it KL")) > 0
+    assert min(column(rows, "KL part")) > 0
 
 
 INVARIANTS: dict[str, Callable[[Tables], None]] = {
@@ -146,7 +146,7 @@ INVARIANTS: dict[str, Callable[[Tables], None]] = {
     "30": lower_bound,
     "31": colour_vae,
 }
-"""The number of an exercise -> what must hold of its tables."""
+"""Exercise number -> check of its tables."""
 
 
 @pytest.mark.parametrize("number", scripts("exercise"))
@@ -158,8 +158,10 @@ def test_an_exercise_gives_finite_numbers_figures_and_a_conclusion(
     result, numbers = (folder / "result.md").read_text(), json.loads((folder / "result.json").read_text())
     printed = capsys.readouterr().out
     parts = [part for part in result.split("\n\n")[2:] if not part.startswith(("![", "["))]
-    assert all(part.strip() in printed for part in parts), "what is written was printed"
-    assert 2 <= len(re.findall(r"[.!] |\.$", parts[-1].strip())) <= 4, f"two to four sentences on what is seen: {parts[-1]}"
+    assert all(part.strip() in printed for part in parts), "the result page was printed"
+    assert 2 <= len(re.findall(r"[.!] |\.$", parts[-1].strip())) <= 5, (
+        f"the conclusion must have two to five sentences: {parts[-1]}"
+    )
     assert numbers["tables"]
     assert all(math.isfinite(value) for value in cells(numbers["tables"]))
     assert {path.name for path in folder.iterdir()} == {"result.md", "result.json", *numbers["figures"]}
@@ -176,8 +178,7 @@ def cells(tables: Tables) -> Iterator[float]:
             yield from (value for value in row.values() if isinstance(value, int | float))
 
 
-def test_an_exercise_is_a_script_of_its_own(tmp_path: Path) -> None:
-    """It runs from any folder."""
+def test_an_exercise_script_runs_from_any_folder(tmp_path: Path) -> None:
     script = ROOT / "examples" / "exercises" / "exercise_20_scalar_chain.py"
     command = [sys.executable, str(script), "--quick", "--out", "found"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -164,7 +164,7 @@ def test_own_times_add_up_to_the_whole(create_graph: bool):
 
 def test_spans_and_regions_are_charged_like_operations(clock: Clock):
     with ag.profile(clock=clock) as p:
-        with p.inside("load data"):
+        with p.region("load data"):
             clock.wait(40)
             start = clock()
             clock.wait(2)
@@ -253,7 +253,7 @@ def test_modules_are_told_apart():
 @settings(max_examples=40)
 @given(programs())
 def test_numbers_are_the_same_with_and_without(program: Program):
-    """Values and gradients of random programs, bit for bit; and own times still add up to the whole."""
+    """Values and gradients of random programs, bit for bit; and self times still add up to the whole."""
 
     def run() -> list[Any]:
         inputs = [Tensor(x, requires_grad=True) for x in program.inputs]

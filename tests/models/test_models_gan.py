@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 import autograd_mini as ag
-import autograd_mini.cli.gan_callbacks
-import autograd_mini.cli.run
 from autograd_mini import models, nn
 from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled, uniform
 from autograd_mini.models.recipes import RECIPES
@@ -75,20 +73,18 @@ def test_initial_weights_match_the_paper() -> None:
 
 @pytest.mark.parametrize(("side", "maps"), [(28, [7, 14, 28]), (32, [4, 8, 16, 32]), (64, [4, 8, 16, 32, 64])])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_one_builder_makes_every_size(side: int, maps: list[int], channels: int) -> None:
+def test_dcgan_adapts_to_the_image_size(side: int, maps: list[int], channels: int) -> None:
     gan = models.DCGAN((10, channels, side, side), width=4)
     with ag.no_grad():
         assert [height for _, height, _ in shapes(gan.generator, gan.noise(2))] == maps
         assert gan(np.zeros((2, channels, side, side), np.float32)).shape == (2,)
 
 
-def test_the_report_generator_is_dense_then_asymmetric_upsampling_and_convolution_and_its_discriminator_has_two_outputs() -> (
-    None
-):
+def test_the_bilinear_form_matches_the_report() -> None:
     gan = models.GAN((100, 1, 28, 28), form="bilinear", width=8, outputs=2)
     kinds = [type(layer).__name__ for layer in gan.generator]
-    grown = ["BatchNorm2d", "ReLU", "Upsample", "Conv2d"]
-    assert kinds == ["Linear", "Unflatten", *grown, *grown, "Tanh"]
+    block = ["BatchNorm2d", "ReLU", "Upsample", "Conv2d"]
+    assert kinds == ["Linear", "Unflatten", *block, *block, "Tanh"]
     assert {m.mode for m in gan.modules() if isinstance(m, nn.Upsample)} == {"asymmetric"}
     assert gan.discriminator.outputs(ag.zeros((3, 1, 28, 28))).shape == (3, 2)
 
@@ -203,7 +199,7 @@ def test_losses_and_gradients_of_a_dcgan_match_a_loop_implementation(side: int) 
         ag.set_default_dtype("float32")
 
 
-# -- the game --------------------------------------------------------------------------------------------------------------------
+# -- losses and options --------------------------------------------------------------------------------------------------------
 
 
 def test_two_softmax_outputs_are_cross_entropy_on_their_targets() -> None:
@@ -258,9 +254,7 @@ def test_every_option_works_with_every_form(form: str, options: dict[str, Any]) 
     gan = models.GAN(SMALL, form=form, width=8, **options)
     before = gan.state_dict()
     loader = nn.data.DataLoader(*(x.numpy() for x in batch_of(12)), batch_size=6)
-    row = nn.Trainer(
-        gan, gan.updates(1e-3), callbacks=list(map(nn.Averaging, gan.weight_averages())), progress=False
-    ).fit(loader, iterations=2)[-1]  # fmt: skip
+    row = nn.Trainer(gan, gan.updates(1e-3), callbacks=gan.callbacks(), progress=False).fit(loader, iterations=2)[-1]
     assert all(np.isfinite(value) for value in row.values())
     for network in ("generator", "discriminator"):
         names = [f"{network}.{name}" for name, _ in getattr(gan, network).named_parameters()]
@@ -279,7 +273,7 @@ def test_virtual_batch_norm_makes_a_sample_independent_of_its_batch() -> None:
         assert np.abs(plain.decode(z)[:2].numpy() - plain.decode(z[:2]).numpy()).max() > 1e-3
 
 
-def test_historical_averaging_pulls_back_to_the_past() -> None:
+def test_historical_averaging_penalises_distance_from_past_weights() -> None:
     gan = models.GAN(SMALL, width=8, historical=1.0)
     plain = gan.g_losses(batch_of(4))["loss"]
     for p in gan.generator.parameters():
@@ -296,9 +290,13 @@ def test_unknown_options_raise_and_list_the_valid_ones() -> None:
         ({"form": "flat"}, "unknown form 'flat'; expected one of: dense"),
         ({"norm": "layer"}, "unknown norm 'layer'; expected one of: batch"),
         ({"output": "relu"}, "unknown output 'relu'; expected one of: tanh"),
-        ({"outputs": 3}, "1 or 2 outputs"),
+        ({"outputs": 3}, "1 or 2 outputs, got width=256 and outputs=3"),
+        ({"width": 1.5}, "width: expected a value such as 256, got 1.5"),
         ({"real_label": 1.2}, r"targets must lie in \[0, 1\]"),
-        ({"momentum": 0.9, "depth": 3}, "unknown option depth, momentum"),
+        (
+            {"momentum": 0.9, "depth": 3},
+            "unknown option depth, momentum; expected one of: form, side, width, .*, beta2, d_rate, ema",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             models.GAN(SMALL, **options)
@@ -375,7 +373,7 @@ def test_saturating_without_feature_matching_is_minus_v() -> None:
     assert loss == pytest.approx(-nn.generated_loss(outputs).item(), rel=1e-5)
 
 
-# -- drawing ----------------------------------------------------------------------------------------------------------------------
+# -- sampling -----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FAMILY)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as ag
-import autograd_mini.cli.gan_callbacks
+import autograd_mini.cli.callbacks
 import autograd_mini.cli.run
 from autograd_mini import cli, models, nn
 from autograd_mini.cli.run import Run, stored_recipe
@@ -91,7 +91,7 @@ def test_early_stopping_by_the_frechet_distance_keeps_the_best_weights(tmp_path:
         row["frechet"] = next(distances)
         kept.append(trainer.model.state_dict())
 
-    monkeypatch.setattr(cli.gan_callbacks.FrechetLog, "after_row", log)
+    monkeypatch.setattr(cli.callbacks.FrechetLog, "after_row", log)
     options = {"width": 4, "ema": 0.9}
     recipe = replace(
         RECIPES["dcgan", "digits"], iterations=40, every=2, early_stop="frechet", patience=2, options=options
@@ -179,9 +179,7 @@ def test_a_semi_supervised_gan_learns_from_labels_and_images(digits: nn.data.Dat
     model = RECIPES["ssgan", "digits"].build()
     model.init_from_data(digits.train.images[:100])
     batches = nn.data.DataLoader(PartlyLabelled(digits.train, 5, 0), batch_size=100, shuffle=True)
-    nn.Trainer(model, model.updates(3e-3), callbacks=list(map(nn.Averaging, model.weight_averages())), progress=False).fit(
-        batches, 3
-    )
+    nn.Trainer(model, model.updates(3e-3), callbacks=model.callbacks(), progress=False).fit(batches, 3)
     with model.average.average_parameters():
         accuracy = np.mean(model.predict(digits.test.images).numpy() == digits.test.labels)
     assert accuracy > 0.6

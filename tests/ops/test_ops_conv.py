@@ -75,7 +75,7 @@ def test_both_ways_to_the_input_gradient_agree(data: Any, found: dict[str, Any])
     size = tuple(n + r for n, r in zip(y.shape[2:], reach, strict=True))
     added = np.empty((len(y), *size, w.shape[1] * at["groups"])).transpose(0, 3, 1, 2)
     conv._overlap_add(y, w, None, added.transpose(0, 2, 3, 1), **at)
-    turned = arrays.conv2d(y, conv._turned(w, at["groups"]), **{**at, "padding": tuple((r, r) for r in reach)})
+    turned = arrays.conv2d(y, conv._flip_weight(w, at["groups"]), **{**at, "padding": tuple((r, r) for r in reach)})
     np.testing.assert_allclose(turned, added, atol=1e-10)
     if reach == (2, 2):  # padded to keep the size, it is what conv_transpose2d chooses
         at["padding"] = ((1, 1), (1, 1))

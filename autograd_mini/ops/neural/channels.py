@@ -29,13 +29,13 @@ def in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
             return kernel(x, *others, out=out, **params)
         result = kernel(*[a.astype(np.float32) for a in (x, *others)], out=None, **params)
         if isinstance(result, tuple):
-            return tuple(placed(a.astype(x.dtype), into) for a, into in zip(result, out or repeat(None), strict=False))
-        return placed(result.astype(x.dtype), out)
+            return tuple(store(a.astype(x.dtype), into) for a, into in zip(result, out or repeat(None), strict=False))
+        return store(result.astype(x.dtype), out)
 
     return run
 
 
-def placed(result: Array, out: Array | None) -> Array:
+def store(result: Array, out: Array | None) -> Array:
     """Copies a result into the memory that was given for it, if any."""
     if out is None:
         return result
@@ -71,23 +71,23 @@ def column_dots(a: Array, b: Array) -> Any:
     return np.einsum("ij,ij->j", a, b)
 
 
-def fold(sums: Any, channels: int) -> Any:
+def regroup(sums: Any, channels: int) -> Any:
     """Sum of each channel, from the sums of the columns."""
     return np.add.reduce(sums.reshape(len(sums) // max(channels, 1), channels), axis=0)
 
 
-def total(work: Callable[[slice], Any], rows: Array, cost: float) -> Any:
+def sum_halves(work: Callable[[slice], Any], rows: Array, cost: float) -> Any:
     """Sum of `work` over both halves of the rows; `cost` is in nanoseconds per element."""
     first, *others = split_work(work, len(rows), rows.size * cost)
     return sum(others, first)
 
 
-def spread(values: Array, rows: Array) -> Array:
+def as_row(values: Array, rows: Array) -> Array:
     """One value per channel, repeated along a row of pixels."""
     return np.tile(values, rows.shape[1] // max(len(values), 1))
 
 
-def column(xp: Any, values: Any, x: Any) -> Any:
+def per_channel(xp: Any, values: Any, x: Any) -> Any:
     """One value per channel, in the shape that broadcasts against x (N, C, …)."""
     return xp.reshape(values, shape=(x.shape[1],) + (1,) * (x.ndim - 2))
 
@@ -95,13 +95,13 @@ def column(xp: Any, values: Any, x: Any) -> Any:
 @in_float32
 def _channel_sum(x: Array, out: Array | None = None) -> Any:
     rows = to_rows(x)
-    return placed(fold(total(lambda part: column_sums(rows[part]), rows, 0.1), x.shape[1]), out)
+    return store(regroup(sum_halves(lambda part: column_sums(rows[part]), rows, 0.1), x.shape[1]), out)
 
 
 Primitive(
     "channel_sum",
     _channel_sum,
-    (lambda xp, g, y, x: xp.broadcast_to(column(xp, g, x), shape=x.shape),),
+    (lambda xp, g, y, x: xp.broadcast_to(per_channel(xp, g, x), shape=x.shape),),
     formula="Σ x for each channel",
     derivative=("1",),
 )

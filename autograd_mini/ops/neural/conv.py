@@ -21,7 +21,7 @@ from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from ..shape import reshape
-from .channels import channels_last, in_float32, spread
+from .channels import as_row, channels_last, in_float32
 
 __all__ = [
     "conv1d",
@@ -59,7 +59,7 @@ def _windows(images: Array, out: Pair, kernel: Pair, stride: Pair, dilation: Pai
     )  # fmt: skip
 
 
-def _room(shape: tuple[int, ...], dtype: Any) -> Array:
+def _allocate_windows(shape: tuple[int, ...], dtype: Any) -> Array:
     """Allocates an array with the axes of `_windows`, in the memory order that allows long copies."""
     if shape[-1] > _FEW:
         return np.empty(shape, dtype)
@@ -77,7 +77,7 @@ def _blocks(
     depth = channels // groups
     (top, _), (left, _) = padding
     if kernel == stride == (1, 1) and padding == ((0, 0), (0, 0)):  # each pixel is a window
-        yield slice(0, n), _grouped(channels_last(x), slice(0, n), groups)
+        yield slice(0, n), _group_view(channels_last(x), slice(0, n), groups)
         return
     out = tuple(map(windows_out, lengths, kernel, stride, padding, dilation))
     size = math.prod(out) * math.prod(kernel) * channels
@@ -90,7 +90,7 @@ def _blocks(
     else:
         images = channels_last(x)
     windows = _windows(images, out, kernel, stride, dilation, groups)  # type: ignore[arg-type]
-    rows = _room((groups, step, *windows.shape[2:]), x.dtype)
+    rows = _allocate_windows((groups, step, *windows.shape[2:]), x.dtype)
     for i in range(0, max(n, 1), max(step, 1)):
         count = min(step, n - i)
         if padded:
@@ -106,7 +106,7 @@ def _matrices(weight: Array, groups: int) -> Array:
     return channels_last(weight).reshape(groups, out // groups, math.prod(rest))
 
 
-def _grouped(maps: Array, at: slice, groups: int) -> Array:
+def _group_view(maps: Array, at: slice, groups: int) -> Array:
     """A block of contiguous (N, h, w, C) maps as a view (groups, pixels, C / groups)."""
     block = maps[at]
     return block.reshape(math.prod(block.shape[:-1]), groups, block.shape[-1] // groups).transpose(1, 0, 2)
@@ -120,7 +120,7 @@ def _cost(windows: int, inner: int, outer: int) -> float:
 def _add_bias(maps: Array, bias: Array) -> None:
     """Adds a bias for each channel to contiguous (N, h, w, C) maps."""
     rows = maps.reshape(maps.shape[0] * maps.shape[1], maps.shape[2] * maps.shape[3])
-    rows += spread(bias, rows)
+    rows += as_row(bias, rows)
 
 
 def _maps(n: int, size: Iterable[int], channels: int, dtype: Any, out: Array | None) -> Array:
@@ -148,7 +148,7 @@ def _conv2d(
     def convolve(part: slice) -> None:
         maps = y[part]
         for at, rows in _blocks(x[part], kernel, stride, padding, dilation, groups, weight.size):
-            np.matmul(rows, columns, out=_grouped(maps, at, groups))
+            np.matmul(rows, columns, out=_group_view(maps, at, groups))
             if bias is not None:
                 _add_bias(maps[at], bias)
 
@@ -177,7 +177,7 @@ def _conv2d_weight(
         maps = channels_last(g[part])
         total = np.empty_like(matrices) if part.start else matrices
         for at, rows in _blocks(x[part], kernel, stride, padding, dilation, groups, weight.size):
-            block = _grouped(maps, at, groups)
+            block = _group_view(maps, at, groups)
             # BLAS is slow where both factors are transposed, as they would be for windows of few channels.
             if depth > _FEW:
                 term = np.matmul(block.transpose(0, 2, 1), rows, out=None if at.start else total)
@@ -215,14 +215,14 @@ def _conv_transpose2d(
     # With more than a quarter more windows than y has pixels, adding up overlaps is the cheaper way (measured).
     if stride == (1, 1) and min(map(min, around)) >= 0 and 4 * math.prod(size) <= 5 * math.prod(y.shape[2:]):
         return _conv2d(
-            y, _turned(weight, groups), bias, stride=stride, padding=around, dilation=dilation, groups=groups, out=out
+            y, _flip_weight(weight, groups), bias, stride=stride, padding=around, dilation=dilation, groups=groups, out=out
         )
     x = _maps(len(y), size, groups * weight.shape[1], y.dtype, out)
     _overlap_add(y, weight, bias, x, stride, padding, dilation, groups)
     return x.transpose(0, 3, 1, 2)
 
 
-def _turned(weight: Array, groups: int) -> Array:
+def _flip_weight(weight: Array, groups: int) -> Array:
     """The weight of the backward convolution: input and output channels exchanged, the kernel rotated by 180°."""
     out, each, *kernel = weight.shape
     parts = weight[:, :, ::-1, ::-1].reshape(groups, out // groups, each, *kernel)
@@ -251,7 +251,7 @@ def _overlap_add(
             count = at.stop - i
             products = np.empty((count, *out, groups, *kernel, each), y.dtype)
             flat = products.reshape(count * math.prod(out), groups, math.prod(kernel) * each)
-            np.matmul(_grouped(maps, at, groups), matrices, out=flat.transpose(1, 0, 2))
+            np.matmul(_group_view(maps, at, groups), matrices, out=flat.transpose(1, 0, 2))
             canvas = np.zeros((count, *frame, groups * each), y.dtype)
             for p, q in product(*offsets):
                 corner = canvas[:, p * dilation[0] :, q * dilation[1] :]
@@ -305,7 +305,7 @@ _CONV_TRANSPOSE = Primitive(
     formula="wᵀ ⋆ x + b",
     derivative=("w ⋆ δ", "δ ⋆ x", "Σ δ"),
     affine=True,
-    flops=lambda inputs, outputs, params: _taps(inputs[0], inputs[1]),
+    flops=lambda inputs, outputs, params: _taps(inputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
 )
 Primitive(
     "conv2d_weight",

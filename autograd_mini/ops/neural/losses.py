@@ -27,7 +27,7 @@ def _cross_entropy(logits: Array, targets: Array, out: tuple[Array, Array] | Non
     loss, p = out or (np.empty(targets.shape, logits.dtype), np.empty(logits.shape, logits.dtype))
     q = p.reshape(rows.shape)
     np.subtract(rows, np.maximum.reduce(rows, axis=1, keepdims=True), q)
-    picked = q.take(_places(chosen, classes))
+    picked = q.take(_flat_index(chosen, classes))
     np.exp(q, q)
     total = np.add.reduce(q, axis=1, keepdims=True)
     q /= total
@@ -38,11 +38,11 @@ def _cross_entropy(logits: Array, targets: Array, out: tuple[Array, Array] | Non
 def _cross_entropy_backward(p: Array, targets: Array, g: Array, out: Array | None = None) -> Array:
     d = np.multiply(p, g[..., None], order="C", out=out)  # rows in memory, so that reshaping makes no copy
     chosen = targets.reshape(targets.size).astype(np.int64, copy=False)
-    d.reshape(d.size)[_places(chosen, p.shape[-1])] -= g.reshape(targets.size)
+    d.reshape(d.size)[_flat_index(chosen, p.shape[-1])] -= g.reshape(targets.size)
     return d
 
 
-def _places(chosen: Array, classes: int) -> Any:
+def _flat_index(chosen: Array, classes: int) -> Any:
     """Returns the flat position of the chosen class of each row: one index is three times as fast as two."""
     return np.arange(0, chosen.size * classes, classes) + chosen
 

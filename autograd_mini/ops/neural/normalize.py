@@ -19,7 +19,7 @@ from ...tensor import Array, Shape, Tensor, TensorLike
 from ..elementwise import sqrt
 from ..reduce import mean as _mean
 from ..shape import reshape
-from .channels import column, column_dots, column_sums, fold, from_rows, in_float32, placed, spread, to_rows, total
+from .channels import as_row, column_dots, column_sums, from_rows, in_float32, per_channel, regroup, store, sum_halves, to_rows
 
 __all__ = [
     "batch_norm",
@@ -44,12 +44,12 @@ def _batch_norm(x: Array, gamma: Array, beta: Array, eps: float, out: tuple[Arra
         y[part] *= slope
         y[part] += shift
 
-    mean = fold(total(lambda part: column_sums(rows[part]), rows, 0.1), channels) / count
-    centre = spread(mean, rows)
-    var = fold(total(centred, rows, 0.3), channels) / count
-    slope, shift = spread(gamma / np.sqrt(var + eps), rows), spread(beta, rows)
+    mean = regroup(sum_halves(lambda part: column_sums(rows[part]), rows, 0.1), channels) / count
+    centre = as_row(mean, rows)
+    var = regroup(sum_halves(centred, rows, 0.3), channels) / count
+    slope, shift = as_row(gamma / np.sqrt(var + eps), rows), as_row(beta, rows)
     split_work(scaled, len(rows), rows.size * 0.3)
-    return from_rows(y, x.shape), placed(mean, mean_into), placed(var, var_into)
+    return from_rows(y, x.shape), store(mean, mean_into), store(var, var_into)
 
 
 @in_float32
@@ -70,12 +70,12 @@ def _batch_norm_backward(
         d[part] += rows[part]
         d[part] *= scale
 
-    centre = spread(mean, rows)
-    along, sums = (fold(found, channels) for found in total(products, rows, 0.4))
+    centre = as_row(mean, rows)
+    along, sums = (regroup(found, channels) for found in sum_halves(products, rows, 0.4))
     along *= inverse
-    tilt, shift, scale = (spread(v, rows) for v in (-inverse * along / count, -sums / count, gamma * inverse))
+    tilt, shift, scale = (as_row(v, rows) for v in (-inverse * along / count, -sums / count, gamma * inverse))
     split_work(projected, len(rows), rows.size * 0.5)
-    return from_rows(d, g.shape), placed(along, along_into), placed(sums, sums_into)
+    return from_rows(d, g.shape), store(along, along_into), store(sums, sums_into)
 
 
 # -- rules ---------------------------------------------------------------------------------------------------------------------
@@ -94,8 +94,8 @@ def _batch_norm_rule(xp: Any, needs: list[bool], g: Any, out: Any, x: Any, gamma
     by_x, by_gamma, by_beta = (None,) * 3 if to_y is None else xp.batch_norm_backward(to_y, x, mean, inverse, gamma)
     parts = [
         by_x,
-        None if to_mean is None else xp.broadcast_to(column(xp, to_mean / count, x), shape=x.shape),
-        None if to_var is None else (x - column(xp, mean, x)) * column(xp, to_var * (2 / count), x),
+        None if to_mean is None else xp.broadcast_to(per_channel(xp, to_mean / count, x), shape=x.shape),
+        None if to_var is None else (x - per_channel(xp, mean, x)) * per_channel(xp, to_var * (2 / count), x),
     ]
     return [found if need else None for found, need in zip((_total(parts), by_gamma, by_beta), needs, strict=True)]
 
@@ -106,20 +106,20 @@ def _backward_rule(
     v, to_along, to_total = g
     _, along, total = out
     count, scale = d.size // d.shape[1], gamma * inverse
-    centred = x - column(xp, mean, x)
+    centred = x - per_channel(xp, mean, x)
     by_d = by_xhat = by_scale = None
     if v is not None:
         by_d, v_along, v_total = xp.batch_norm_backward(v, x, mean, inverse, gamma)
-        by_xhat = v * column(xp, -scale * along / count, d) - d * column(xp, scale * v_along / count, d)
+        by_xhat = v * per_channel(xp, -scale * along / count, d) - d * per_channel(xp, scale * v_along / count, d)
         by_scale = xp.channel_sum(v * d) - (v_total * total + v_along * along) / count
     if to_along is not None:
-        by_d = _total([by_d, centred * column(xp, to_along * inverse, d)])
-        by_xhat = _total([by_xhat, d * column(xp, to_along, d)])
+        by_d = _total([by_d, centred * per_channel(xp, to_along * inverse, d)])
+        by_xhat = _total([by_xhat, d * per_channel(xp, to_along, d)])
     if to_total is not None:
-        by_d = _total([by_d, xp.broadcast_to(column(xp, to_total, d), shape=d.shape)])
+        by_d = _total([by_d, xp.broadcast_to(per_channel(xp, to_total, d), shape=d.shape)])
     by_x = by_mean = by_inverse = by_gamma = None
     if by_xhat is not None:  # x̂ = (x − mean) · inverse
-        by_x = by_xhat * column(xp, inverse, x)
+        by_x = by_xhat * per_channel(xp, inverse, x)
         by_mean, by_inverse = -xp.channel_sum(by_x), xp.channel_sum(by_xhat * centred)
     if by_scale is not None:  # scale = gamma · inverse
         by_inverse, by_gamma = by_inverse + by_scale * gamma, by_scale * inverse

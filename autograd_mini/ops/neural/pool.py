@@ -11,7 +11,7 @@ from ...apply import apply, floating
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
-from .channels import placed
+from .channels import store
 from .conv import Padding, Pair, int_pair, windows_out
 from .resample import RESAMPLE
 
@@ -28,7 +28,7 @@ _PIXEL: Final = 0.5
 """Nanoseconds that a pixel and channel take, about."""
 
 
-def _framed(like: Array, shape: tuple[int, ...], padding: Padding, dtype: Any) -> tuple[Array, Array]:
+def _allocate_padded(like: Array, shape: tuple[int, ...], padding: Padding, dtype: Any) -> tuple[Array, Array]:
     """Allocates images of `shape` with padding, in the layout of `like`; returns them and their part without padding."""
     n, c, *lengths = shape
     frame = (n, c, *(m + sum(p) for m, p in zip(lengths, padding, strict=True)))
@@ -47,10 +47,10 @@ def _offsets(images: Array, out: Pair, kernel: Pair, stride: Pair, dilation: Pai
             yield images[:, :, down, across]
 
 
-def _seen(x: Array, out: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, fill: float) -> Iterator[Array]:
+def _views(x: Array, out: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, fill: float) -> Iterator[Array]:
     if padding != ((0, 0), (0, 0)):
         source = x
-        x, inside = _framed(source, source.shape, padding, source.dtype)
+        x, inside = _allocate_padded(source, source.shape, padding, source.dtype)
         x.fill(fill)
         inside[...] = source
     return _offsets(x, out, kernel, stride, dilation)
@@ -68,7 +68,7 @@ def _max_pool2d(
     index.fill(0)
 
     def search(part: slice) -> None:
-        best, *places = _seen(x[part], size, kernel, stride, padding, dilation, -np.inf)  # type: ignore[arg-type]
+        best, *places = _views(x[part], size, kernel, stride, padding, dilation, -np.inf)  # type: ignore[arg-type]
         into, place = largest[part], index[part]
         turns = into, np.empty_like(into)
         if not places:
@@ -96,7 +96,7 @@ def _pool_scatter(
     if out is not None and padding == ((0, 0), (0, 0)):
         whole = inside = out
     else:
-        whole, inside = _framed(index, (*index.shape[:2], *size), padding, g.dtype)
+        whole, inside = _allocate_padded(index, (*index.shape[:2], *size), padding, g.dtype)
     apart = dilation == (1, 1) and kernel[0] <= stride[0] and kernel[1] <= stride[1]
     covered = apart and g.size * kernel[0] * kernel[1] >= whole.size  # every pixel is assigned, once
     laid_out = np.empty_like(index, g.dtype)
@@ -104,7 +104,7 @@ def _pool_scatter(
     def put(part: slice) -> None:
         mine, chosen, canvas = g[part], index[part], whole[part]
         if g.strides != laid_out.strides:  # as gradients of flattened layers do: mixed layouts are slow
-            mine = placed(mine, laid_out[part])
+            mine = store(mine, laid_out[part])
         if not covered:
             canvas.fill(0)
         for k, pixels in enumerate(_offsets(canvas, index.shape[2:], kernel, stride, dilation)):
@@ -114,7 +114,7 @@ def _pool_scatter(
                 pixels += mine * (chosen == k)
 
     split_work(put, len(g), whole.size * _PIXEL)
-    return inside if inside is out else placed(inside, out)
+    return inside if inside is out else store(inside, out)
 
 
 def _pool_gather(
@@ -122,7 +122,7 @@ def _pool_gather(
 ) -> Array:
     total = np.empty_like(index, x.dtype) if out is None else out
     total.fill(0)
-    for k, pixels in enumerate(_seen(x, index.shape[2:], kernel, stride, padding, dilation, 0)):
+    for k, pixels in enumerate(_views(x, index.shape[2:], kernel, stride, padding, dilation, 0)):
         total += pixels * (index == k)
     return total
 

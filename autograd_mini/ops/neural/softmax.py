@@ -9,7 +9,7 @@ import numpy as np
 from ...apply import apply, floating
 from ...primitive import Primitive
 from ...tensor import Array, Axis, Tensor, TensorLike
-from ..reduce import canonical_axes, fold, unfold
+from ..reduce import canonical_axes, reduce_axes, restore_axes
 
 __all__ = [
     "log_softmax",
@@ -31,7 +31,7 @@ def _logsumexp(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _logsumexp_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return unfold(xp, g, x, axis) * xp.softmax_or_zero(x, axis=axis)
+    return restore_axes(xp, g, x, axis) * xp.softmax_or_zero(x, axis=axis)
 
 
 def _softmax(x: Array, axis: tuple[int, ...]) -> Array:
@@ -84,7 +84,7 @@ def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tenso
     >>> round(ag.logsumexp([1000.0, 1000.0]).item(), 3)
     1000.693
     """
-    return fold(_LOGSUMEXP, floating(x), axis, keepdims)
+    return reduce_axes(_LOGSUMEXP, floating(x), axis, keepdims)
 
 
 def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:

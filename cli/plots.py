@@ -1,8 +1,8 @@
-"""Plots of models with a latent space. Each function takes a model, its data and the file to write; `PLOTS` lists them."""
+"""The plots of a run: `PLOTS` lists those of a trained model by the names that models use, `plot_history` plots training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,22 +10,31 @@ import numpy as np
 
 import autograd_mini as ag
 from autograd_mini import nn, viz
+from autograd_mini.models import metrics
 from autograd_mini.models.autoencoders.denoising import DenoisingAutoencoder
 from autograd_mini.models.autoencoders.latent import LatentModel
-from autograd_mini.models.autoencoders.variational import Variational
+from autograd_mini.models.classifiers.base import Classifier
+from autograd_mini.models.gans.adversarial import AdversarialModel
+from autograd_mini.models.model import Model
 from autograd_mini.tensor import Array, Shape, TensorLike, as_tensor
 
 SHOWN: Final = 10  # images per row
 PAIRS: Final = 8  # rows of interpolation
-SAMPLES: Final = 64
 POINTS: Final = 1000  # images in the plot of latent space
+CURVES: Final = {
+    "loss": {"loss": "training", "val_loss": "test", "d_loss": "discriminator", "g_loss": "generator"},
+    "accuracy": {"accuracy": "training", "val_accuracy": "test", "d_accuracy": "training"},
+    "errors": {"errors": "misclassified test images"},
+    "frechet": {"frechet": "Fréchet distance from test images"},
+}
+"""The plots of the training history: metrics and the labels of their curves."""
 
 
 def pictures(images: TensorLike, shape: Shape) -> Array:
     """Reshapes N images of `shape`, (H, W) or (C, H, W), to the layout that plots expect: (N, H, W[, 3]).
 
     >>> import numpy as np
-    >>> from autograd_mini.cli.latent_plots import pictures
+    >>> from autograd_mini.cli.plots import pictures
     >>> pictures(np.zeros((5, 3072)), (3, 32, 32)).shape, pictures(np.zeros((5, 64)), (1, 8, 8)).shape
     ((5, 32, 32, 3), (5, 8, 8))
     """
@@ -88,27 +97,70 @@ def plot_interpolation(model: LatentModel, data: nn.data.Dataset, path: Path) ->
         viz.plot_images(pictures(ag.concatenate(lines), data.image_shape), path, columns=SHOWN)
 
 
-def plot_samples(model: Variational, data: nn.data.Dataset, path: Path) -> None:
-    """Plots new images."""
-    viz.plot_images(pictures(model.sample(SAMPLES), data.image_shape), path)
+def plot_noise_interpolation(model: AdversarialModel, data: nn.data.Dataset, path: Path) -> None:
+    """Plots an interpolation between two latent points in each row, with one label per row for conditional models."""
+    ends = model.noise(2 * PAIRS)
+    lines = [model.interpolate(ends[i], ends[PAIRS + i], SHOWN, label=i % len(data.classes)) for i in range(PAIRS)]
+    viz.plot_images(pictures(ag.concatenate(lines), model.image_shape), path, columns=SHOWN)
 
 
-PLOTS: Final[tuple[tuple[str, type, Callable[[Any, nn.data.Dataset, Path], None]], ...]] = (
-    ("reconstructions.png", LatentModel, plot_reconstructions),
-    ("restored.png", DenoisingAutoencoder, plot_denoising),
-    ("latent.png", LatentModel, plot_latent),
-    ("plane.png", LatentModel, plot_plane),
-    ("interpolation.png", LatentModel, plot_interpolation),
-    ("samples.png", Variational, plot_samples),
-)
-"""File name, the kind of model it applies to, and the plot function."""
+def plot_samples(model: Any, data: nn.data.Dataset, path: Path) -> None:
+    """Plots new images in a square grid."""
+    images = model.sample(model.columns**2)
+    viz.plot_images(pictures(images, images.shape[1:] if images.ndim == 4 else data.image_shape), path, columns=model.columns)
+
+
+def plot_confusion(model: Classifier, data: nn.data.Dataset, path: Path) -> None:
+    """Plots how many test images of each class are predicted as each class."""
+    answers = metrics.predictions(model, data.test)
+    viz.plot_confusion(data.test.labels, answers, path, classes=data.classes, title="test images")
+
+
+INTERPOLATION: Final = "interpolation.png"
+PLOTS: Final[dict[str, tuple[str, Callable[[Any, nn.data.Dataset, Path], None]]]] = {
+    "confusion": ("confusion.png", plot_confusion),
+    "reconstructions": ("reconstructions.png", plot_reconstructions),
+    "restored": ("restored.png", plot_denoising),
+    "latent": ("latent.png", plot_latent),
+    "plane": ("plane.png", plot_plane),
+    "interpolation": (INTERPOLATION, plot_interpolation),
+    "noise_interpolation": (INTERPOLATION, plot_noise_interpolation),
+    "samples": ("samples.png", plot_samples),
+}
+"""Name of the plot -> file name, and function of a model, its data and the path of the file."""
+
+
+def plots_of(model: Model) -> dict[str, Callable[[Any, nn.data.Dataset, Path], None]]:
+    """Returns the plots that apply to a model: the plot function by the name of its file.
+
+    >>> from autograd_mini.cli.plots import plots_of
+    >>> from autograd_mini.models.recipes import RECIPES
+    >>> list(plots_of(RECIPES["dcgan", "digits"].build()))
+    ['samples.png', 'interpolation.png']
+    """
+    return dict(PLOTS[name] for name in model.plots)
+
+
+def plot_history(history: Sequence[Mapping[str, float]], unit: str, folder: Path) -> None:
+    """Plots the curves of `CURVES` that the history contains and, for GANs with probabilities, D(x) and D(G(z))."""
+
+    def curve(key: str) -> dict[float, float]:
+        return {row[unit]: row[key] for row in history if key in row}
+
+    for file, names in CURVES.items():
+        curves = {label: curve(key) for key, label in names.items()}
+        if any(curves_with_data := {label: values for label, values in curves.items() if values}):
+            viz.plot_losses(curves_with_data, folder / f"{file}.png", xlabel=unit, ylabel=file)
+    real, fake = curve("d_real"), curve("d_fake")
+    if real and all(0 <= value <= 1 for value in (*real.values(), *fake.values())):
+        viz.plot_gan(real, fake, folder / "balance.png", xlabel=unit)
 
 
 def principal_components(points: Array, count: int) -> Array:
     """Projects points (N, D) onto their `count` directions of largest variance, (N, count); Pearson 1901.
 
     >>> import numpy as np
-    >>> from autograd_mini.cli.latent_plots import principal_components
+    >>> from autograd_mini.cli.plots import principal_components
     >>> np.abs(principal_components(np.array([[3.0, 4.0], [0.0, 0.0], [-3.0, -4.0]]), 1)).round(6).ravel()
     array([5., 0., 5.])
     """
