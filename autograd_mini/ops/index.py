@@ -251,7 +251,7 @@ def gather(x: TensorLike, axis: int, indices: TensorLike) -> Tensor:
 
 
 def scatter_add(x: TensorLike, axis: int, indices: TensorLike, values: TensorLike) -> Tensor:
-    """Adds `values` to a copy of `x` along `axis`, the inverse of `gather`: result[i][indices[i][j]] += values[i][j] for axis 1.
+    """Adds `values` to a copy of `x` along `axis`: result[i][indices[i][j]] += values[i][j] for axis 1, as `gather` reads.
 
     Parameters
     ----------
