@@ -168,8 +168,8 @@ def flat_view(parts: Sequence[Array], slices: Sequence[slice]) -> Array | None:
     """
     first = parts[0]
     base = base_of(first)
-    for part, place in zip(parts, slices, strict=True):
-        fits = part.ctypes.data - first.ctypes.data == (place.start - slices[0].start) * first.itemsize
+    for part, position in zip(parts, slices, strict=True):
+        fits = part.ctypes.data - first.ctypes.data == (position.start - slices[0].start) * first.itemsize
         if not (fits and base_of(part) is base and part.dtype == first.dtype and part.flags.c_contiguous):
             return None
     size = slices[-1].stop - slices[0].start
