@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..apply import apply, cast, floating
+from ..apply import apply, as_float, cast
 from ..dtypes import default_dtype
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
@@ -312,7 +312,7 @@ def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
     """
     x = as_tensor(x)
     if not x._data.ndim:
-        raise ValueError("nonzero: a 0-d tensor has no axis to give indices for")
+        raise ValueError("nonzero: expected a tensor with at least one axis, got a 0-d tensor")
     places = argwhere(x)
     return tuple(getitem(places, (slice(None), i)) for i in range(x._data.ndim))
 
@@ -387,9 +387,9 @@ def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:
     >>> ag.embedding([[1.0, 2.0], [3.0, 4.0]], [1, 1]).tolist()
     [[3.0, 4.0], [3.0, 4.0]]
     """
-    table, chosen = floating(weight), as_tensor(indices)
+    table, chosen = as_float(weight), as_tensor(indices)
     if chosen._data.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices must be integers, not {chosen._data.dtype}")
     if not table._data.ndim or (chosen._data.size and (chosen._data.min() < 0 or chosen._data.max() >= len(table))):
-        raise IndexError(f"embedding: indices must lie in [0, {len(table)})")
+        raise IndexError(f"embedding: indices must lie in [0, {len(table)}), got {chosen._data.min()} to {chosen._data.max()}")
     return apply(_EMBEDDING, (table, chosen))

@@ -23,7 +23,7 @@ CONV = ("NHWC", "OIHW", "NHWC")
 
 def build(workload: Workload) -> Callable[[], Any]:
     step = _STEPS[workload.name]({name: jnp.asarray(array) for name, array in workload.parameters.items()})
-    return workload.in_turn(
+    return workload.cycle_batches(
         lambda *batch: jax.block_until_ready(step(*batch)), lambda array: jnp.asarray(_channels_last(array))
     )
 
@@ -32,7 +32,7 @@ def _channels_last(array: Array) -> Array:
     return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if array.ndim == 4 else array
 
 
-# -- updates: the state to start from, and the move ----------------------------------------------------------------------------
+# -- updates: the initial state, and the update function -----------------------------------------------------------------------
 
 
 def _zeros(p: Tree) -> Tree:
@@ -54,25 +54,25 @@ def _adam(lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float
         mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, mean, g)
         square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, square, g)
         rate, root = lr / (1 - beta1**t), jnp.sqrt(1 - beta2**t)
-        moved = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) / root + eps), p, mean, square)
-        return moved, (mean, square, t)
+        updated = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) / root + eps), p, mean, square)
+        return updated, (mean, square, t)
 
     return (lambda p: (_zeros(p), _zeros(p), jnp.zeros(()))), update
 
 
 def _training(loss_of: Loss, p: Tree, optimizer: tuple[Any, Any]) -> Callable[..., Any]:
-    start, update = optimizer
+    init, update = optimizer
 
     @partial(jax.jit, donate_argnums=(0, 1))
-    def move(p: Tree, state: Any, *batch: Any) -> tuple[Tree, Any, Any]:
+    def jitted_step(p: Tree, state: Any, *batch: Any) -> tuple[Tree, Any, Any]:
         loss, g = jax.value_and_grad(loss_of)(p, *batch)
         return *update(p, g, state), loss
 
-    state = start(p)
+    state = init(p)
 
     def step(*batch: Any) -> Any:
         nonlocal p, state
-        p, state, loss = move(p, state, *batch)
+        p, state, loss = jitted_step(p, state, *batch)
         return jax.block_until_ready((loss, p))[0]
 
     return step
@@ -95,16 +95,16 @@ def _conv(x: Any, weight: Any, stride: int, padding: int) -> Any:
 
 
 def _conv_transpose(x: Any, weight: Any, stride: int, padding: int) -> Any:
-    turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-    around = ((weight.shape[2] - 1 - padding,) * 2,) * 2
-    return lax.conv_general_dilated(x, turned, (1, 1), around, lhs_dilation=(stride, stride), dimension_numbers=CONV)
+    flipped = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
+    padded = ((weight.shape[2] - 1 - padding,) * 2,) * 2
+    return lax.conv_general_dilated(x, flipped, (1, 1), padded, lhs_dilation=(stride, stride), dimension_numbers=CONV)
 
 
-def _stack(p: Tree, x: Any, places: str, bare: str = "") -> Any:
-    """Linear layers by name, with a ReLU after each but the last and those in `bare`."""
-    for place in places:
-        x = _linear(p, place, x)
-        x = x if place in (places[-1], *bare) else jax.nn.relu(x)
+def _stack(p: Tree, x: Any, layers: str, bare: str = "") -> Any:
+    """Applies the named linear layers, with a ReLU after each except the last and those in `bare`."""
+    for layer in layers:
+        x = _linear(p, layer, x)
+        x = x if layer in (layers[-1], *bare) else jax.nn.relu(x)
     return x
 
 
@@ -156,26 +156,26 @@ def _w5(p: Tree) -> Any:
 
 
 def _w6(p: Tree) -> Any:
-    start, update = _adam(lr=2e-4, beta1=0.5)
+    init, update = _adam(lr=2e-4, beta1=0.5)
     generator, discriminator = (
         {name.split(".", 1)[1]: value for name, value in p.items() if name.startswith(part)} for part in ("gen", "dis")
     )
 
     def generate(p: Tree, h: Any) -> Any:
-        for place in (0, 3, 6, 9, 12):
-            h = _conv_transpose(h, p[f"{place}.weight"], *((2, 1) if place else (1, 0)))
-            h = jax.nn.relu(_batch_norm(p, str(place + 1), h)) if place < 12 else jnp.tanh(h)
+        for layer in (0, 3, 6, 9, 12):
+            h = _conv_transpose(h, p[f"{layer}.weight"], *((2, 1) if layer else (1, 0)))
+            h = jax.nn.relu(_batch_norm(p, str(layer + 1), h)) if layer < 12 else jnp.tanh(h)
         return h
 
     def judge(p: Tree, h: Any) -> Any:
-        for place in (0, 2, 5, 8, 11):
-            h = _conv(h, p[f"{place}.weight"], *((2, 1) if place < 11 else (1, 0)))
-            h = _batch_norm(p, str(place + 1), h) if 0 < place < 11 else h
-            h = jax.nn.leaky_relu(h, 0.2) if place < 11 else h
+        for layer in (0, 2, 5, 8, 11):
+            h = _conv(h, p[f"{layer}.weight"], *((2, 1) if layer < 11 else (1, 0)))
+            h = _batch_norm(p, str(layer + 1), h) if 0 < layer < 11 else h
+            h = jax.nn.leaky_relu(h, 0.2) if layer < 11 else h
         return h.ravel()
 
     @partial(jax.jit, donate_argnums=(0, 1, 2, 3))
-    def move(g: Tree, d: Tree, g_state: Any, d_state: Any, images: Any, z: Any) -> Any:
+    def jitted_step(g: Tree, d: Tree, g_state: Any, d_state: Any, images: Any, z: Any) -> Any:
         fake, back = jax.vjp(lambda g: generate(g, z), g)
         seen, by_d = jax.value_and_grad(lambda d: _bce(judge(d, images), 1.0).mean() + _bce(judge(d, fake), 0.0).mean())(d)
         d, d_state = update(d, by_d, d_state)
@@ -183,11 +183,11 @@ def _w6(p: Tree) -> Any:
         g, g_state = update(g, back(by_fake)[0], g_state)
         return g, d, g_state, d_state, seen + fooled
 
-    state: Any = (generator, discriminator, start(generator), start(discriminator))
+    state: Any = (generator, discriminator, init(generator), init(discriminator))
 
     def step(images: Any, z: Any) -> Any:
         nonlocal state
-        *state, loss = jax.block_until_ready(move(*state, images, z))
+        *state, loss = jax.block_until_ready(jitted_step(*state, images, z))
         return loss
 
     return step
@@ -203,8 +203,8 @@ def _w7(p: Tree) -> Any:
 
 def _w8(p: Tree) -> Any:
     def loss_of(p: Tree, h: Any, target: Any) -> Any:
-        for place in "0123":
-            h = jnp.tanh(_linear(p, place, h))
+        for layer in "0123":
+            h = jnp.tanh(_linear(p, layer, h))
         return ((h - target) ** 2).mean()
 
     return _training(loss_of, p, _sgd())
@@ -215,10 +215,10 @@ def _w9(p: Tree) -> Any:
         h = jnp.exp(jnp.tanh(x * a + b) * c) + x
         return jax.nn.relu(jnp.sqrt(h * h + 1) - b).sum()
 
-    pull = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2, 3)))
+    gradient = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2, 3)))
 
     def step() -> Any:
-        loss, (_, by_a, by_b, _) = jax.block_until_ready(pull(*p.values()))
+        loss, (_, by_a, by_b, _) = jax.block_until_ready(gradient(*p.values()))
         return loss + by_a.sum() + by_b.sum()
 
     return step

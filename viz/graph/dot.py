@@ -44,7 +44,7 @@ CHANGED: Final = Style("changed since it was used", f'style="filled,dashed" colo
 # Results in the same buffer of a plan have the same fill colour. Colours repeat, so the label also shows the buffer number.
 BUFFERS: Final = ("#BFE0F5", "#FFDFA6", "#BCE5D3", "#F8C9AE", "#E9CBDD", "#F5EE9E", "#C4D3EE", "#DADADA")
 
-# If the order of two operands matters they enter in that order, from the top or from the left: at these corners.
+# If the order of two operands matters, they enter at these corners, the first from the top or from the left.
 CORNERS: Final[dict[Direction, tuple[str, str]]] = {
     "LR": ("nw", "sw"), "RL": ("ne", "se"), "TB": ("nw", "ne"), "BT": ("sw", "se"),
 }  # fmt: skip
@@ -81,7 +81,7 @@ def _lines(graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Seque
     yield f'graph [rankdir={show.rankdir} bgcolor=white fontname="{FONT}" nodesep=0.25 ranksep=0.35 nslimit=2]'
     # The id makes nodes addressable in an SVG: element n3 is node n3.
     yield f'node [fontname="{FONT}" fontsize=14 penwidth=1.8 margin="0.12,0.06" height=0.35 width=0.35 id="\\N"]'
-    # Edges with a large weight are straight: the path from input to loss is, and leaves are placed beside it.
+    # Edges with a large weight are straight. The path from input to loss has one; leaves are placed beside it.
     yield f'edge [fontname="{FONT}" color="{QUIET}" arrowsize=0.7 weight=8]'
     if notes or table:
         yield f'labelloc=b fontsize=11 fontcolor="{QUIET}" label=<{_caption(notes, table)}>'
@@ -99,10 +99,10 @@ def _lines(graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Seque
 
 def _caption(notes: Sequence[str], table: Sequence[Sequence[str]]) -> str:
     """The text below the picture: the table, then one row per note."""
-    cells = ("".join(f'<td align="left">{text(cell)}</td>' for cell in row) for row in table)
+    cells = ("".join(f'<td align="left">{escape_label(cell)}</td>' for cell in row) for row in table)
     body = "".join(f"<tr>{row}</tr>" for row in cells)
     inner = f'<table border="1" color="{FRAME}" cellborder="0" cellspacing="0" cellpadding="4">{body}</table>'
-    rows = [inner] * bool(table) + list(map(text, notes))
+    rows = [inner] * bool(table) + list(map(escape_label, notes))
     return f'<table border="0">{"".join(f"<tr><td>{row}</td></tr>" for row in rows)}</table>'
 
 
@@ -120,7 +120,7 @@ def _cluster_lines(graph: Graph, show: Show) -> Iterator[str]:
         if path:
             opened = path
             yield f'subgraph cluster_{number} {{ style=rounded color="{FRAME}" fontsize=12 fontcolor="{QUIET}"'
-            yield f"label=<{text(title(graph, path))}> labeljust=l labelloc=t"
+            yield f"label=<{escape_label(title(graph, path))}> labeljust=l labelloc=t"
         for node in members.get(path, ()):
             label = _label(node, show)
             yield f'n{node.number} [{_attributes(node, show)} label=<{label}> tooltip="{escape_string(_tooltip(node))}"]'
@@ -133,7 +133,7 @@ def _is_ordered(node: Node, show: Show) -> bool:
 
 
 def _edge(edge: Edge, source: Node, corner: str) -> str:
-    """The attributes of an edge: its label, or the size of its gradient as colour, width and number, and where it ends."""
+    """The attributes of an edge: label, or gradient size as colour, width and number, and the corner at its end."""
     parts = ["weight=1"] * (source.kind in ("input", "parameter"))
     if edge.heat is not None:
         size = "−∞" if math.isinf(edge.heat) else f"{edge.heat:.1f}"
@@ -161,9 +161,9 @@ def _legend(graph: Graph, show: Show) -> Iterator[str]:
     """Yields the legend: one sample for each kind that occurs."""
     kinds = {node.kind for node in graph.nodes}
     samples = {kind: style for kind, style in STYLES.items() if kind in kinds}
-    entries = [(f"legend_{kind}", style.attributes, text(style.meaning)) for kind, style in samples.items()]
+    entries = [(f"legend_{kind}", style.attributes, escape_label(style.meaning)) for kind, style in samples.items()]
     if any(node.changed for node in graph.nodes):
-        entries.append(("legend_changed", f"shape=box fillcolor=white {CHANGED.attributes}", text(CHANGED.meaning)))
+        entries.append(("legend_changed", f"shape=box fillcolor=white {CHANGED.attributes}", escape_label(CHANGED.meaning)))
     if show.grad:
         symbols = {node.symbol[0] for node in graph.nodes if node.wants_grad}
         meaning = ", ".join(meaning for symbol, meaning in SYMBOLS.items() if symbol in symbols)
@@ -201,7 +201,7 @@ def _label(node: Node, show: Show) -> str:
 
 
 def _collapsed_rows(node: Node, show: Show) -> Iterator[str]:
-    yield f"<b>{text(node.name)}</b>"
+    yield f"<b>{escape_label(node.name)}</b>"
     yield _small(f"{node.hidden} nodes hidden", QUIET)
 
 
@@ -209,7 +209,7 @@ def _operation_rows(node: Node, show: Show) -> Iterator[str]:
     ink = "white" if node.kind == "operation" else "black"
     if node.step is not None:
         yield _small(str(node.step), ink)
-    yield text(node.primitive.symbol if node.primitive and node.primitive.symbol else node.name)
+    yield escape_label(node.primitive.symbol if node.primitive and node.primitive.symbol else node.name)
     if show.formula and node.primitive is not None:
         if node.primitive.formula:
             yield _small(node.primitive.formula, ink)
@@ -223,9 +223,9 @@ def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
     assert node.array is not None
     is_constant = not node.name and node.kind == "input" and node.array.size == 1
     if node.name:
-        yield f"<b>{text(node.name)}</b>"
+        yield f"<b>{escape_label(node.name)}</b>"
     elif is_constant:
-        yield text(format_values(node.array))  # an unnamed constant is identified by its value
+        yield escape_label(format_values(node.array))  # an unnamed constant is identified by its value
     if show.shapes and (node.shape or not (node.name or is_constant)):  # a scalar with a name or value needs no ()
         yield _small(str(node.shape), QUIET)
     if show.values and not is_constant:
@@ -261,7 +261,7 @@ def _tooltip(node: Node) -> str:
 
 
 def _small(string: str, colour: str) -> str:
-    return f'<font point-size="11" color="{colour}">{text(string)}</font>'
+    return f'<font point-size="11" color="{colour}">{escape_label(string)}</font>'
 
 
 def _replace_unprintable(string: str) -> str:
@@ -271,7 +271,7 @@ def _replace_unprintable(string: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\u3000" else "�" for c in string)
 
 
-def text(string: str) -> str:
+def escape_label(string: str) -> str:
     """Escapes a string for an HTML-like label: it cannot end the label, start a tag or be read as a DOT escape."""
     return html.escape(_replace_unprintable(string)).replace("\\", "\\\\").replace("\n", "<br/>")
 
