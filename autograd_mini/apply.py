@@ -153,7 +153,7 @@ def apply_effect(
 def _record_with_modes(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> Tensor:
     """What `record` leaves for later: results that carry no gradient, and modes other than the default ones."""
     if modes.profiler is not None:
-        modes.profiler.record_operation(primitive, inputs, out)
+        modes.profiler.record_operation(primitive, inputs, params, out)
     if primitive.constant or not modes.grad_enabled:
         out._requires_grad = False
         out._primitive = None

@@ -72,11 +72,11 @@ def metric_of(histories: Sequence[History], requested: str | None = None) -> str
     'val_loss'
     """
     shared = set.intersection(*({name for row in rows for name in row} for rows in histories))
-    found = next((name for name in ((requested,) if requested else DEFAULT_METRICS) if name in shared), None)
-    if found is None:
+    metric = next((name for name in ((requested,) if requested else DEFAULT_METRICS) if name in shared), None)
+    if metric is None:
         wanted = requested or "one of " + ", ".join(DEFAULT_METRICS)
         raise ValueError(f"not all runs have {wanted}; all have {', '.join(sorted(shared))}")
-    return found
+    return metric
 
 
 def table(runs: Mapping[Path, History]) -> list[dict[str, Cell]]:

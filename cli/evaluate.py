@@ -34,10 +34,10 @@ POINTS: Final = 2000  # images whose nearest neighbours in latent space are comp
 def classification(model: Classifier, data: nn.data.Dataset, k: int) -> Tables:
     """Returns the accuracy on the test images and the confusion matrix."""
     predicted = metrics.predictions(model, data.test)
-    right = predicted == data.test.labels
+    correct = predicted == data.test.labels
     rows = zip(data.classes, metrics.confusion_matrix(data.test.labels, predicted, len(data.classes)), strict=True)
     return {
-        "classification": [{"test images": len(right), "accuracy": float(right.mean()), "errors": int((~right).sum())}],
+        "classification": [{"test images": len(correct), "accuracy": float(correct.mean()), "errors": int((~correct).sum())}],
         "confusion: true class by row, predicted class by column": [
             {"": name, **dict(zip(data.classes, row.tolist(), strict=True))} for name, row in rows
         ],
@@ -98,10 +98,13 @@ def label_accuracy(model: ConditionalGAN, data: nn.data.Dataset, k: int) -> Tabl
     if ("cnn", data.name) not in RECIPES:
         return {}
     classes = range(model.classes)
-    found = metrics.feature_classifier(data.name).from_batches(model.sample(BATCH_SIZE, label=c) for c in classes).labels
-    shares = metrics.accuracy_per_class(found, np.repeat(classes, BATCH_SIZE), model.classes).tolist()
-    named = dict(zip(data.classes, shares, strict=True))
-    return {"share of images that have the requested class": [{"all": float(np.mean(shares)), **named}]}
+    predicted = metrics.feature_classifier(data.name).from_batches(model.sample(BATCH_SIZE, label=c) for c in classes).labels
+    shares = metrics.accuracy_per_class(predicted, np.repeat(classes, BATCH_SIZE), model.classes).tolist()
+    return {
+        "share of images that have the requested class": [
+            {"all": float(np.mean(shares)), **dict(zip(data.classes, shares, strict=True))}
+        ]
+    }
 
 
 EVALUATIONS: Final[dict[str, Callable[[Any, nn.data.Dataset, int], Tables]]] = {
@@ -119,10 +122,10 @@ def evaluate(model: Model, data: nn.data.Dataset, k: int, seed: int = 0) -> Tabl
     ['latent space']
     """
     ag.manual_seed(seed)
-    found: Tables = {}
+    tables: Tables = {}
     for name in model.evaluations:
-        found |= EVALUATIONS[name](model, data, k)
-    return found
+        tables |= EVALUATIONS[name](model, data, k)
+    return tables
 
 
 def _images(sample: Tensor, data: nn.data.Dataset) -> Tensor:

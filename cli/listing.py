@@ -43,7 +43,7 @@ def listing(runs: Path) -> dict[str, Rows]:
 
 
 def _first_sentence(kind: type) -> str:
-    text = " ".join((inspect.getdoc(kind) or "").split())
+    text = " ".join((inspect.getdoc(kind) or "").replace("`", "").split())
     return re.split(r"[.;:](?: |$)", text)[0]
 
 

@@ -23,13 +23,13 @@ from autograd_mini.models.recipes import MODELS, PRESETS
 from . import compare as comparison
 from . import datasets, sampling
 from .evaluate import evaluate as evaluate_model
+from .finished_run import open_run
 from .listing import listing
 from .options import choose, override
 from .plots import INTERPOLATION
 from .run import GRAPH_BATCH_SIZE, Run, fresh_folder, stored_recipe, training_graph
 from .scripts import run_script, scripts
 from .tables import Rows, markdown
-from .trained import open_run
 
 USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes, by shell convention
 EVALUATION = "evaluation.json"
@@ -51,9 +51,16 @@ Folder = Annotated[Path, _argument("The folder of a run.", "RUN")]
 ModelName = Annotated[str, _argument(f"One of {', '.join(MODELS)}.", "MODEL")]
 DataName = Annotated[str, typer.Option(help=f"{', '.join(nn.data.DATASETS)}, or the path of a folder of images.")]
 Preset = Annotated[str | None, typer.Option(help="Variant: " + "; ".join(f"{name} ({model})" for model, name in PRESETS))]
-Option = Annotated[list[str], typer.Option(metavar="NAME=VALUE", help="Set an option of the model; can be repeated.")]
+Option = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Set an option of the model, such as beta=4; can be repeated. An unknown NAME lists all options.",
+    ),
+]
 Latent = Annotated[int | None, typer.Option(min=1, help="Number of latent dimensions, for models with a latent space.")]
-Count = Annotated[int | None, typer.Option(min=1)]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs.")]
+Iterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches instead of epochs.")]
 Rate = Annotated[float | None, typer.Option(min=0, help="Learning rate.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Run in seconds instead of minutes, on a small data set.")]
 ResultFolder = Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/NAME")]
@@ -88,11 +95,11 @@ def train(
     classes: Annotated[str | None, typer.Option(help="Use only these classes, for example 0,1,2.")] = None,
     limit_per_class: Annotated[int | None, typer.Option(min=1, help="Use at most N training images of each class.")] = None,
     labelled_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled images per class, for ssgan.")] = None,
-    epochs: Count = None,
-    iterations: Annotated[int | None, typer.Option(min=1, help="Train for N batches instead of epochs.")] = None,
+    epochs: Epochs = None,
+    iterations: Iterations = None,
     every: Annotated[int | None, typer.Option(min=1, help="Log metrics and save a checkpoint every N batches.")] = None,
     latent: Latent = None,
-    batch_size: Count = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Number of images in a batch.")] = None,
     lr: Rate = None,
     early_stop: Annotated[
         str | None,
@@ -106,7 +113,8 @@ def train(
     ] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Stop after N logged rows without improvement.")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Random seed; reproduces the run bit for bit.", show_default="0")
+        int | None,
+        typer.Option(min=0, help="Random seed; the same seed gives the same results. [default: 0]", show_default=False),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA-PRESET, -2, … if taken")
@@ -139,8 +147,8 @@ def train(
 
 
 @app.command()
-def resume(folder: Folder, epochs: Count = None, iterations: Count = None, lr: Rate = None) -> None:
-    """Resumes an interrupted run, or trains it longer."""
+def resume(folder: Folder, epochs: Epochs = None, iterations: Iterations = None, lr: Rate = None) -> None:
+    """Resumes an interrupted run, or trains it longer. The epochs or batches before the interruption are included in N."""
     with _usage_errors():
         recipe = override(stored_recipe(folder), {"epochs": epochs, "iterations": iterations, "lr": lr})
         run = Run(recipe, folder, resume=True)
@@ -205,10 +213,10 @@ def evaluate(
     """Evaluates a trained model on the test images and writes evaluation.json to its folder."""
     with _usage_errors():
         run = open_run(folder)
-        found = evaluate_model(run.model, datasets.load(run.recipe), k, seed)
-    _print(found)
+        tables = evaluate_model(run.model, datasets.load(run.recipe), k, seed)
+    _print(tables)
     nn.training.checkpoint.write_text(
-        folder / EVALUATION, json.dumps({"k": k, "seed": seed, **found}, indent=1, ensure_ascii=False) + "\n"
+        folder / EVALUATION, json.dumps({"k": k, "seed": seed, **tables}, indent=1, ensure_ascii=False) + "\n"
     )
 
 
@@ -238,7 +246,7 @@ def list_all(runs: Annotated[Path, typer.Option(help="Folder to search for runs.
 
 @app.command()
 def exercise(
-    number: Annotated[str, _argument(f"One of {', '.join(scripts('exercise'))}.")],
+    number: Annotated[str, _argument(f"One of {', '.join(scripts('exercise'))}.", "NUMBER")],
     quick: Quick = False,
     out: ResultFolder = None,
     seed: Seed = 0,
@@ -249,7 +257,7 @@ def exercise(
 
 @app.command()
 def ablation(
-    name: Annotated[str, _argument(f"One of {', '.join(scripts('ablation'))}.")],
+    name: Annotated[str, _argument(f"One of {', '.join(scripts('ablation'))}.", "NAME")],
     quick: Quick = False,
     out: ResultFolder = None,
     seed: Seed = 0,

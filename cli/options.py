@@ -66,11 +66,11 @@ def override(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = 
     >>> override(choose("vae", "mnist"), {"epochs": 3, "lr": None}, ["beta=4"], latent=2).options
     {'beta': 4}
     """
-    given = {name: value for name, value in flags.items() if value is not None}
-    recipe = recipe.with_length(given.pop("epochs", None), given.pop("iterations", None))
-    recipe = replace(recipe, **given) if latent is None else replace(recipe, **given).with_latent(latent)
+    fields = {name: value for name, value in flags.items() if value is not None}
+    recipe = recipe.with_length(fields.pop("epochs", None), fields.pop("iterations", None))
+    recipe = replace(recipe, **fields) if latent is None else replace(recipe, **fields).with_latent(latent)
     for name, fits, message in REQUIREMENTS:
-        if name in given and not fits(recipe):
+        if name in fields and not fits(recipe):
             raise ValueError(message)
     requested = dict(map(_parse_option, options))
     if not requested:

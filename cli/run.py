@@ -52,7 +52,7 @@ class Run:
 
     def __init__(self, recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = True) -> None:
         nn.extras.extra("matplotlib", "plotting")  # fail before training, not after it
-        if not resume and holds_run(folder):
+        if not resume and contains_run(folder):
             raise ValueError(
                 f"{folder} already contains a run: resume it with autograd-mini resume {folder}, or choose another folder"
             )
@@ -135,12 +135,12 @@ class Run:
             raise ValueError(f"early stopping: expected one of {', '.join(names)}, not {metric!r}")
 
 
-def holds_run(folder: Path) -> bool:
+def contains_run(folder: Path) -> bool:
     """Returns whether the folder contains a recipe or a checkpoint of a run.
 
     >>> import pathlib, tempfile
-    >>> from autograd_mini.cli.run import holds_run
-    >>> holds_run(pathlib.Path(tempfile.mkdtemp()))
+    >>> from autograd_mini.cli.run import contains_run
+    >>> contains_run(pathlib.Path(tempfile.mkdtemp()))
     False
     """
     return any((folder / name).exists() for name in (CONFIG, nn.training.trainer.CHECKPOINT))
@@ -157,7 +157,7 @@ def fresh_folder(wanted: Path) -> Path:
     True
     """
     numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
-    return next(folder for folder in chain([wanted], numbered) if not holds_run(folder))
+    return next(folder for folder in chain([wanted], numbered) if not contains_run(folder))
 
 
 def stored_recipe(folder: Path) -> Recipe:
@@ -177,7 +177,7 @@ def stored_recipe(folder: Path) -> Recipe:
         stored = json.loads(path.read_text(encoding="utf-8")).items()
         fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored}
         for key, hint in get_type_hints(Recipe).items():
-            if key in fields and not _is_a(fields[key], hint):
+            if key in fields and not _has_type(fields[key], hint):
                 raise TypeError(f"{key} is {fields[key]!r}")
         return Recipe(**fields)
     except FileNotFoundError:
@@ -186,7 +186,7 @@ def stored_recipe(folder: Path) -> Recipe:
         raise ValueError(f"{path}: invalid recipe: {error}") from None
 
 
-def _is_a(value: Any, hint: Any) -> bool:
+def _has_type(value: Any, hint: Any) -> bool:
     """Returns whether a value read from a file has the declared type of its field."""
     kinds = [get_origin(part) or part for part in (get_args(hint) if isinstance(hint, UnionType) else [hint])]
     return isinstance(value, (*kinds, int) if float in kinds else tuple(kinds))

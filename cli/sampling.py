@@ -8,11 +8,11 @@ from typing import Any
 from autograd_mini import viz
 
 from . import datasets
+from .finished_run import FinishedRun
 from .plots import INTERPOLATION, pictures, plots_of
-from .trained import Trained
 
 
-def draw_samples(run: Trained, n: int, path: Path, label: int | None = None) -> None:
+def draw_samples(run: FinishedRun, n: int, path: Path, label: int | None = None) -> None:
     """Writes a grid of `n` new images, of the class `label` if it is not None.
 
     Raises ValueError if the model cannot generate images, or cannot generate images of a requested class.
@@ -20,9 +20,9 @@ def draw_samples(run: Trained, n: int, path: Path, label: int | None = None) -> 
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES
     >>> from autograd_mini.cli.sampling import draw_samples
-    >>> from autograd_mini.cli.trained import Trained
+    >>> from autograd_mini.cli.finished_run import FinishedRun
     >>> recipe, folder = RECIPES["vae", "digits"], pathlib.Path(tempfile.mkdtemp())
-    >>> draw_samples(Trained(folder, recipe, recipe.build()), 9, folder / "samples.png")
+    >>> draw_samples(FinishedRun(folder, recipe, recipe.build()), 9, folder / "samples.png")
     """
     model: Any = run.model
     if "samples" not in model.plots:
@@ -34,7 +34,7 @@ def draw_samples(run: Trained, n: int, path: Path, label: int | None = None) -> 
     viz.plot_images(pictures(images, shape), path)
 
 
-def draw_interpolation(run: Trained, path: Path) -> None:
+def draw_interpolation(run: FinishedRun, path: Path) -> None:
     """Writes rows of images that interpolate between two images in latent space.
 
     Raises ValueError if the model has no latent space.
@@ -42,9 +42,9 @@ def draw_interpolation(run: Trained, path: Path) -> None:
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES
     >>> from autograd_mini.cli.sampling import draw_interpolation
-    >>> from autograd_mini.cli.trained import Trained
+    >>> from autograd_mini.cli.finished_run import FinishedRun
     >>> recipe, folder = RECIPES["ae", "digits"], pathlib.Path(tempfile.mkdtemp())
-    >>> draw_interpolation(Trained(folder, recipe, recipe.build()), folder / "interpolation.png")
+    >>> draw_interpolation(FinishedRun(folder, recipe, recipe.build()), folder / "interpolation.png")
     """
     plot = plots_of(run.model).get(INTERPOLATION)
     if plot is None:

@@ -130,7 +130,8 @@ class Recipe:
         """
         index, sizes = MODELS[self.model].latent_index, list(self.sizes)
         if index is None:
-            raise ValueError(f"{self.model} has no latent space")
+            with_one = ", ".join(name for name, kind in MODELS.items() if kind.latent_index is not None)
+            raise ValueError(f"latent={latent}: {self.model} has no latent space; models with one: {with_one}")
         sizes[index] = latent
         return replace(self, sizes=tuple(sizes))
 

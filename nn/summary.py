@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import autograd_mini as ag
+from autograd_mini.primitive import Primitive
+from autograd_mini.state import mode
 from autograd_mini.tensor import Tensor
+from autograd_mini.tools.profile import Profile
 from autograd_mini.tools.text_table import format_table
 
-from .layers.conv import Convolution
-from .layers.linear import Linear
 from .module import Module, evaluation
 
 
@@ -43,11 +44,42 @@ class Summary:
         return format_table(head, body, left=(0, 1, 2), total=total)
 
 
-def summary(model: Module, *inputs: Any) -> Summary:
-    """Runs the model once, in evaluation and without a graph, and lists its layers; modes and random stream stay as they were.
+class _FlopCounter(Profile):
+    """A profile that only adds up FLOPs: those of an operation belong to the innermost listed layer that is running."""
 
-    A layer is a module without modules inside, or with parameters of its own. FLOPs are those of `Linear` and the
-    convolutions for this input, batch included: a multiplication and an addition for each weight that an output meets.
+    def __init__(self, layers: Iterable[Module]):
+        super().__init__(lambda: 0)
+        self._layers = set(map(id, layers))
+        self._running = [0]
+        self.finished = 0  # FLOPs of the call that ended last
+
+    @property
+    def outside(self) -> int:
+        """FLOPs of operations outside all listed layers."""
+        return self._running[0]
+
+    def record_operation(self, primitive: Primitive, inputs: Sequence[Tensor], params: dict[str, Any], out: Tensor) -> None:
+        results = out._data if isinstance(out._data, tuple) else (out._data,)
+        self._running[-1] += primitive.count_flops([x._data for x in inputs], results, params)
+
+    @contextmanager
+    def module_call(self, module: Module) -> Iterator[None]:
+        if id(module) not in self._layers:
+            yield
+            return
+        self._running.append(0)
+        try:
+            yield
+        finally:
+            self.finished = self._running.pop()
+
+
+def summary(model: Module, *inputs: Any) -> Summary:
+    """Runs the model once, in evaluation mode and without a graph, and lists its layers; modes and random stream do not change.
+
+    A layer is a module without modules inside, or with parameters of its own. FLOPs are the floating-point operations of this
+    forward pass, batch included, as the records of the primitives count them: a multiplication and an addition for each
+    weight that an output meets, and one for each element of an elementwise result. Operations between layers have a row too.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -55,36 +87,35 @@ def summary(model: Module, *inputs: Any) -> Summary:
     >>> print(nn.summary(net, np.zeros((1, 1, 28, 28), np.float32)))
     name   layer    output shape      parameters    FLOPs
     -----  -------  ----------------  ----------  -------
-    0      Conv2d   (1, 8, 28, 28)            80  112,896
-    1      ReLU     (1, 8, 28, 28)             0        0
+    0      Conv2d   (1, 8, 28, 28)            80  119,168
+    1      ReLU     (1, 8, 28, 28)             0    6,272
     2      Flatten  (1, 6272)                  0        0
-    3      Linear   (1, 10)               62,730  125,440
+    3      Linear   (1, 10)               62,730  125,450
     -----  -------  ----------------  ----------  -------
-    total           62,810 trainable      62,810  238,336
+    total           62,810 trainable      62,810  250,890
     """
     rows: list[Row] = []
     counted: set[int] = set()
+    layers = {name: m for name, m in model.named_modules() if _direct_parameters(m) or not list(m.children())}
+    counter = _FlopCounter(layers.values())
 
     def hook_for(name: str) -> Callable[[Module, Any, Any], None]:
         def hook(module: Module, inputs: Any, output: Any) -> None:
             new = [p for p in _direct_parameters(module) if id(p) not in counted]
             counted.update(map(id, new))
-            count = sum(p.size for p in new)
-            rows.append(Row(name, type(module).__name__, _shape(output), count, _flops(module, inputs, output)))
+            rows.append(Row(name, type(module).__name__, _shape(output), sum(p.size for p in new), counter.finished))
 
         return hook
 
-    removers = [
-        module.register_forward_hook(hook_for(name))
-        for name, module in model.named_modules()
-        if _direct_parameters(module) or not list(module.children())
-    ]
+    removers = [module.register_forward_hook(hook_for(name)) for name, module in layers.items()]
     try:
-        with evaluation(model), ag.fork_rng():
+        with evaluation(model), ag.fork_rng(), mode("profiler", counter):
             model(*inputs)
     finally:
         for remove in removers:
             remove()
+    if counter.outside:
+        rows.append(Row("", "between layers", (), 0, counter.outside))
     sizes = [(p.size, p.size * p.requires_grad) for p in model.parameters()]
     return Summary(tuple(rows), sum(n for n, _ in sizes), sum(n for _, n in sizes), sum(row.flops for row in rows))
 
@@ -97,19 +128,3 @@ def _direct_parameters(module: Module) -> list[Tensor]:
 
 def _shape(output: Any) -> Any:
     return output.shape if isinstance(output, Tensor) else tuple(map(_shape, output))
-
-
-def _flops(module: Module, given: Any, output: Any) -> int:
-    layer = getattr(module, "layer", module)  # the one inside a weight or spectral normalisation
-    return next((count(layer, given[0], output) for kind, count in _FLOPS.items() if isinstance(layer, kind)), 0)
-
-
-def _convolution(layer: Any, x: Any, y: Any) -> int:
-    each = (layer.out_channels if layer.transposed else layer.in_channels) // layer.settings["groups"]
-    return 2 * (math.prod(x.shape) if layer.transposed else y.size) * each * math.prod(layer.kernel_size)
-
-
-_FLOPS: Final[dict[type[Module], Callable[[Any, Any, Any], int]]] = {
-    Linear: lambda layer, x, y: 2 * y.size * layer.in_features,
-    Convolution: _convolution,
-}

@@ -121,7 +121,7 @@ class Profile:
         """Starts the clock just before the kernel of an operation is called."""
         self._began = self.clock()
 
-    def record_operation(self, primitive: Primitive, inputs: Sequence[Tensor], out: Tensor) -> None:
+    def record_operation(self, primitive: Primitive, inputs: Sequence[Tensor], params: dict[str, Any], out: Tensor) -> None:
         """Records an operation that has just computed its result."""
         end = self.clock()
         operands, results = [x._data for x in inputs], _arrays(out._data)

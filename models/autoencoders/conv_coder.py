@@ -28,7 +28,9 @@ def reduced_shape(image_shape: Sequence[int], channels: Sequence[int]) -> tuple[
     """
     _, height, width = image_shape
     factor = 2 ** len(channels)
-    if not channels or height % factor or width % factor:
+    if not channels:
+        raise ValueError("channels: expected at least one entry, got none")
+    if height % factor or width % factor:
         raise ValueError(f"images {height}×{width} cannot be halved {len(channels)} times; expected multiples of {factor}")
     return channels[-1], height // factor, width // factor
 

@@ -29,6 +29,8 @@ class VAE(Variational):
 
     def __init__(self, sizes: Sequence[int] = SIZES, activation: Activation = "relu", **options: Any) -> None:
         super().__init__(**options)
+        if len(sizes) < 3:
+            raise ValueError(f"VAE: expected sizes (pixels, one or more hidden layers, latent dimensions), got {tuple(sizes)}")
         *encoder, latent = sizes
         self.encoder = nn.Sequential(*stack(encoder, activation), activation_of(activation)())
         self.mu = nn.Linear(encoder[-1], latent)

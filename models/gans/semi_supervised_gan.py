@@ -81,9 +81,9 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
         images, labels = batch[-2:]
         with ag.no_grad():
             fake = self.generate(self.noise(len(batch[0])))
-        kinds = [self.preprocess(images), self.preprocess(batch[0]), fake]
-        together = self.discriminator.outputs(ag.concatenate(kinds))  # one pass normalises the weights only once
-        ends = np.cumsum([len(kind) for kind in kinds])
+        parts = [self.preprocess(images), self.preprocess(batch[0]), fake]
+        together = self.discriminator.outputs(ag.concatenate(parts))  # one pass normalises the weights only once
+        ends = np.cumsum([len(part) for part in parts])
         labelled, unlabelled, generated = together[: ends[0]], together[ends[0] : ends[1]], together[ends[1] :]
         loss = nn.semi_supervised_loss(labelled, labels, unlabelled, generated, unsupervised_weight=self.unsupervised_weight)
         means = {

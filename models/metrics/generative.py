@@ -73,8 +73,8 @@ def frechet_distance(a: Moments, b: Moments) -> float:
         )
     values, vectors = np.linalg.eigh(a.covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    crossed = np.linalg.eigvalsh(root @ b.covariance @ root)
-    traces = np.trace(a.covariance) + np.trace(b.covariance) - 2 * np.sqrt(np.maximum(crossed, 0)).sum()
+    eigenvalues = np.linalg.eigvalsh(root @ b.covariance @ root)
+    traces = np.trace(a.covariance) + np.trace(b.covariance) - 2 * np.sqrt(np.maximum(eigenvalues, 0)).sum()
     return float(np.sum(np.square(a.mean - b.mean)) + traces)
 
 
@@ -96,8 +96,8 @@ def accuracy_per_class(labels: ArrayLike, requested: ArrayLike, classes: int) ->
     >>> accuracy_per_class([0, 0, 1, 0], [0, 0, 1, 1], 2).tolist()
     [1.0, 0.5]
     """
-    found, wanted = np.asarray(labels), np.asarray(requested, np.int64)
-    return np.bincount(wanted, found == wanted, classes) / np.maximum(np.bincount(wanted, minlength=classes), 1)
+    predicted, wanted = np.asarray(labels), np.asarray(requested, np.int64)
+    return np.bincount(wanted, predicted == wanted, classes) / np.maximum(np.bincount(wanted, minlength=classes), 1)
 
 
 # -- of models -------------------------------------------------------------------------------------------------------------

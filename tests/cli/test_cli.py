@@ -56,10 +56,10 @@ def test_a_run_leaves_all_its_results_even_without_a_renderer(
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in pictures | {"loss.png"})
     config = json.loads((folder / "config.json").read_text())
     assert (config["model"], config["data"], config["epochs"]) == (model, "digits", 2)
-    said = capsys.readouterr()
-    assert f"results in {folder}" in said.out
-    assert said.out.startswith("epoch 2: loss ")
-    assert "instead of graph.svg: no Graphviz" in said.err.splitlines()[-1]
+    printed = capsys.readouterr()
+    assert f"results in {folder}" in printed.out
+    assert printed.out.startswith("epoch 2: loss ")
+    assert "instead of graph.svg: no Graphviz" in printed.err.splitlines()[-1]
 
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,8 +124,8 @@ def test_a_run_is_never_overwritten(
         assert capsys.readouterr().out.strip().endswith(f"results in {Path('runs', expected)}")
     before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
     assert main([*flags, "--out", "runs/mlp-digits"]) == 2
-    said = capsys.readouterr().err
-    assert "already contains a run: resume it with autograd-mini resume runs/mlp-digits" in said
+    printed = capsys.readouterr().err
+    assert "already contains a run: resume it with autograd-mini resume runs/mlp-digits" in printed
     assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before
 
 
@@ -147,7 +147,7 @@ def test_a_preset_changes_the_recipe_and_flags_change_the_preset(tmp_path: Path,
     assert (config["batch_size"], config["epochs"]) == (25, 1)
 
 
-def test_a_recipe_with_an_unknown_optimizer_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recipe_with_an_unknown_optimizer_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "mlp", "--epochs", "1", "--limit-per-class", "5", "--out", str(tmp_path)]
     assert main(command) == 0
     config = tmp_path / "config.json"
@@ -178,7 +178,7 @@ def test_draw_works_for_each_data_set_and_preset(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["train"], "MODEL"),
         (["train", "perceptron"], "unknown model 'perceptron'; available: mlp, cnn, ae"),
@@ -219,15 +219,15 @@ def test_draw_works_for_each_data_set_and_preset(tmp_path: Path) -> None:
     ],
 )
 def test_an_error_is_reported_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a_file").write_text("")
     assert main(arguments) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith("autograd-mini: ")
-    assert told in said.err
-    assert (said.out, said.err.count("\n")) == ("", 1)
+    printed = capsys.readouterr()
+    assert printed.err.startswith("autograd-mini: ")
+    assert message in printed.err
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
 @pytest.mark.usefixtures("no_renderer")

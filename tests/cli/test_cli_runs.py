@@ -18,8 +18,8 @@ from autograd_mini.__main__ import main
 from autograd_mini.cli import datasets
 from autograd_mini.cli import options as choose
 from autograd_mini.cli.evaluate import evaluate
+from autograd_mini.cli.finished_run import open_run
 from autograd_mini.cli.run import Run
-from autograd_mini.cli.trained import open_run
 from autograd_mini.models.recipes import MODELS, RECIPES
 
 SHORT = {"mlp": "--epochs", "ae": "--epochs", "vae": "--epochs", "cgan": "--iterations"}
@@ -34,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_evaluation_finds_the_accuracy_that_training_ended_with(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluation_gives_the_accuracy_of_the_end_of_training(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From the stored weights and the data again."""
     assert main(["evaluate", str(runs / "mlp")]) == 0
     found = json.loads((runs / "mlp" / "evaluation.json").read_text())
@@ -48,7 +48,7 @@ def test_evaluation_finds_the_accuracy_that_training_ended_with(runs: Path, caps
     assert "| accuracy |" in capsys.readouterr().out
 
 
-def test_evaluation_measures_what_fits_the_kind_of_model(runs: Path) -> None:
+def test_evaluations_depend_on_the_kind_of_model(runs: Path) -> None:
     kinds = {"ae": "latent space", "vae": "likelihood", "cgan": "share of images"}
     for model, table in kinds.items():
         assert main(["evaluate", str(runs / model), "--k", "20"]) == 0
@@ -57,7 +57,7 @@ def test_evaluation_measures_what_fits_the_kind_of_model(runs: Path) -> None:
         assert not any(name.startswith(other) for name in found for other in set(kinds.values()) - {table, "latent space"})
 
 
-def test_a_run_on_some_classes_is_judged_by_these_alone(tmp_path: Path) -> None:
+def test_a_run_on_some_classes_is_evaluated_only_on_these_classes(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert main(["train", "mlp", "--classes", "0,1", "--epochs", "1", "--out", str(folder)]) == 0
     assert main(["evaluate", str(folder)]) == 0
@@ -79,7 +79,7 @@ def test_the_same_seed_draws_the_same_images(runs: Path, tmp_path: Path) -> None
     assert first == same != other
 
 
-def test_pictures_go_into_the_runs_folder(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_are_saved_in_the_folder_of_the_run(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, name in (
         (["sample", "cgan", "--digit", "3"], "samples-3.png"),
         (["interpolate", "ae"], "interpolation.png"),
@@ -136,16 +136,16 @@ def test_list_shows_models_and_runs(runs: Path, capsys: pytest.CaptureFixture[st
     (runs / "damaged").mkdir()
     (runs / "damaged" / "config.json").write_text("{")
     assert main(["list", "--runs", str(runs)]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     (runs / "damaged" / "config.json").unlink()
     for name in (*MODELS, "report-gan", "cifar10", str(runs / "vae"), "unreadable"):
-        assert f"| {name} " in said or f"{name}" in said, name
+        assert f"| {name} " in printed or f"{name}" in printed, name
     assert main(["list", "--runs", str(runs / "nowhere")]) == 0
     assert capsys.readouterr().out.strip().endswith("runs\n\nnone")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["sample", "ae"], "ae cannot generate images"),
         (["sample", "vae", "--digit", "3"], "vae is not conditional"),
@@ -158,17 +158,17 @@ def test_list_shows_models_and_runs(runs: Path, capsys: pytest.CaptureFixture[st
     ],
 )
 def test_an_unsupported_command_is_reported_in_one_line(
-    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(runs)
     assert main(arguments) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith("autograd-mini: ")
-    assert told in said.err
-    assert (said.out, said.err.count("\n")) == ("", 1)
+    printed = capsys.readouterr()
+    assert printed.err.startswith("autograd-mini: ")
+    assert message in printed.err
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
-def test_weights_of_another_model_are_refused(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_of_another_model_are_rejected(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((runs / "mlp" / name).read_bytes())
     config = json.loads((tmp_path / "config.json").read_text())
@@ -178,7 +178,7 @@ def test_weights_of_another_model_are_refused(runs: Path, tmp_path: Path, capsys
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "message"),
     [
         ({"model": "perceptron"}, "unknown model 'perceptron'; expected one of: mlp"),
         ({"lr": "fast"}, "lr is 'fast'"),
@@ -190,7 +190,7 @@ def test_weights_of_another_model_are_refused(runs: Path, tmp_path: Path, capsys
     ],
 )
 def test_an_invalid_recipe_is_reported(
-    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], written: dict[str, Any], told: str
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], written: dict[str, Any], message: str
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(runs / "mlp", folder)
@@ -198,26 +198,26 @@ def test_an_invalid_recipe_is_reported(
     (folder / "config.json").write_text(json.dumps(config | written))
     for command in ("resume", "evaluate"):
         assert main([command, str(folder)]) == 2
-        said = capsys.readouterr().err
-        assert told in said
-        assert said.count("\n") == 1
+        printed = capsys.readouterr().err
+        assert message in printed
+        assert printed.count("\n") == 1
 
 
-@pytest.mark.parametrize("lacking", ["random", "model.layers.0.weight"])
+@pytest.mark.parametrize("missing", ["random", "model.layers.0.weight"])
 def test_an_incomplete_checkpoint_is_reported(
-    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], lacking: str
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(runs / "mlp", folder)
     path = folder / "checkpoint.safetensors"
     arrays, notes = nn.load(path), nn.load_metadata(path)
     outline = json.loads(notes["checkpoint"])
-    assert (arrays if lacking in arrays else outline).pop(lacking) is not None
+    assert (arrays if missing in arrays else outline).pop(missing) is not None
     nn.save(path, arrays, {"checkpoint": json.dumps(outline)})
     assert main(["resume", str(folder), "--epochs", "9"]) == 2
-    said = capsys.readouterr().err
-    assert f"{lacking}" in said
-    assert "missing" in said
+    printed = capsys.readouterr().err
+    assert f"{missing}" in printed
+    assert "missing" in printed
 
 
 def test_an_interrupted_run_is_opened_from_its_checkpoint(runs: Path, tmp_path: Path) -> None:
@@ -235,14 +235,14 @@ def test_options_of_the_model_are_part_of_the_recipe(tmp_path: Path, capsys: pyt
     command = ["train", "vae", "--limit-per-class", "5", "--epochs", "1", "--out", str(tmp_path / "run")]
     assert main([*command, "--option", "beta=4", "--option", "likelihood=gaussian"]) == 0
     assert json.loads((tmp_path / "run" / "config.json").read_text())["options"] == {"beta": 4, "likelihood": "gaussian"}
-    for option, told in (
+    for option, message in (
         ("colour=3", "vae has no option colour; available: activation, likelihood"),
         ("beta", "expected NAME=VALUE, got 'beta'"),
         ("likelihood=poisson", "poisson"),
         ("beta=much", "beta: expected a value such as 1.0, got 'much'"),
     ):
         assert main([*command, "--option", option, "--out", str(tmp_path / "other")]) == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
 def test_early_stopping_ends_a_run_and_keeps_its_best_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -317,7 +317,7 @@ def test_a_classifier_learns_the_classes_of_a_folder(pictures: Path, monkeypatch
     ("model", "flags", "shape"),
     [("dcgan", ["--preset", "dcgan-64"], (3, 64, 64)), ("cgan", [], (3, 32, 32)), ("ae", [], (1, 28, 28))],
 )
-def test_pictures_are_scaled_to_what_a_model_draws(
+def test_images_are_resized_to_the_image_size_of_the_model(
     pictures: Path, model: str, flags: list[str], shape: tuple[int, ...]
 ) -> None:
     preset = flags[-1] if flags else None
@@ -329,7 +329,7 @@ def test_pictures_are_scaled_to_what_a_model_draws(
     assert np.isfinite(losses["loss"].item())
 
 
-def test_a_folder_without_enough_pictures_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_enough_images_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from PIL import Image
 
     (tmp_path / "few").mkdir()
@@ -358,7 +358,7 @@ def test_resume_rejects_fewer_epochs_than_trained(runs: Path, capsys: pytest.Cap
     assert config.read_text() == before
 
 
-def test_a_few_pictures_are_enough_for_a_run(tmp_path: Path) -> None:
+def test_a_few_images_are_enough_for_a_run(tmp_path: Path) -> None:
     """Three pictures leave one to test with, which is too few for a plot of latent space."""
     from PIL import Image
 

@@ -13,10 +13,10 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ("metrics.csv", "checkpoint.safetensors")
 
-# Trains in forks of one process, which has everything imported already. Each fork counts the calls and returns of Python and C
-# functions, and kills itself at the count that it is given: between any two steps, files or lines of a file; every third counts
-# the renamings that put a file in its place, and kills itself before one of them. The last is spared.
-# Every other run is not compiled, and must end with the same bytes.
+# Trains in forks of one process that has already imported everything. Each fork counts the calls and returns of Python and C
+# functions and kills itself at a given count, which can lie between any two steps, files or lines of a file. Every third fork
+# counts calls of os.replace instead, and kills itself before one of them. The last fork runs to the end.
+# Every second run is not compiled, and must end with the same bytes.
 PROGRAM = """
 import json, os, signal, sys, warnings
 from pathlib import Path
@@ -44,7 +44,7 @@ def train(folder):
     batches = nn.data.DataLoader(FEW, batch_size=16, shuffle=True, seed=5, transform=dropping)
     trainer.fit(batches, epochs=4, validation=nn.data.DataLoader(FEW, batch_size=60))
 
-def counted(limit, only=None):
+def run_and_count(limit, only=None):
     count = 0
     def profile(frame, event, argument):
         nonlocal count
@@ -68,31 +68,31 @@ def fork(work):
         finally:
             os._exit(1)
     os.close(writer)
-    said = os.read(reader, 100)
+    printed = os.read(reader, 100)
     os.close(reader)
     _, status = os.waitpid(child, 0)
-    return (os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)), said
+    return (os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)), printed
 
 place = Path(sys.argv[1])
 folder = place / "first"
-train(folder)  # imports what is imported late, which no kill shall fall upon
+train(folder)  # imports all modules that are imported late, so that no fork is killed while importing
 folder = place / "whole"
-ended, total = fork(lambda: counted(-1))
+ended, total = fork(lambda: run_and_count(-1))
 assert ended == 0
 found = {"kills": 0, "with a checkpoint": 0, "while writing": 0}
 for seed in range(int(sys.argv[2])):
     folder, rng = place / str(seed), np.random.default_rng(seed)
     for kill in range(7):
         if kill % 3 == 2:
-            ended, _ = fork(lambda: counted(int(rng.integers(1, 8)), os.replace))
+            ended, _ = fork(lambda: run_and_count(int(rng.integers(1, 8)), os.replace))
         else:
-            ended, _ = fork(lambda: counted(int(rng.integers(1, 3 * int(total) // 4))))
+            ended, _ = fork(lambda: run_and_count(int(rng.integers(1, 3 * int(total) // 4))))
         assert ended in (0, signal.SIGKILL), ended
         if ended:
             found["kills"] += 1
             found["with a checkpoint"] += (folder / "checkpoint.safetensors").exists()
             found["while writing"] += any(folder.glob(".*.tmp"))
-    ended, _ = fork(lambda: counted(-1))  # left to its end
+    ended, _ = fork(lambda: run_and_count(-1))  # runs to the end
     assert ended == 0
 print(json.dumps(found))
 """

@@ -35,9 +35,12 @@ def test_introductions_on_the_reference_page_are_whole_sentences() -> None:
 
 
 @pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda p: p.name)
-def test_links_and_pictures_exist(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+def test_links_pictures_and_modules_on_a_page_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert target.startswith("http") or (page.parent / target).exists(), target
+    for module in re.findall(r"`([\w/]+\.py)`", text):
+        assert any(ROOT.rglob(module)), module
 
 
 def test_the_tour_quotes_a_real_row() -> None:

@@ -21,7 +21,7 @@ def digits() -> nn.data.Dataset:
     return nn.data.digits()
 
 
-def trained(model: nn.Module, split: nn.data.Split, epochs: int) -> nn.Trainer:
+def train(model: nn.Module, split: nn.data.Split, epochs: int) -> nn.Trainer:
     trainer = nn.Trainer(model, nn.Adam(model.parameters(), lr=3e-3), progress=False)
     trainer.fit(nn.data.DataLoader(split, batch_size=32, shuffle=True), epochs)
     return trainer
@@ -49,14 +49,14 @@ def test_amount_0_leaves_images_unchanged(corruption: str, digits: nn.data.Datas
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
-def test_a_denoising_autoencoder_restores_better_than_one_that_saw_clean_images_alone(
+def test_a_denoising_autoencoder_restores_better_than_one_trained_on_clean_images(
     corruption: str, digits: nn.data.Dataset
 ) -> None:
     errors = []
     for amount in (0.4, 0.0):
         ag.manual_seed(0)
         dae = models.DenoisingAutoencoder((64, 128, 32), corruption=corruption, amount=amount)
-        trained(dae, digits.train, epochs=10)
+        train(dae, digits.train, epochs=10)
         dae.amount = 0.4
         corrupted = dae.corrupt(ag.as_tensor(digits.test.images))
         errors.append(np.mean((dae.reconstruct(corrupted).numpy() - digits.test.images) ** 2))
@@ -91,7 +91,7 @@ def test_an_invalid_corruption_raises(options: dict[str, object], message: str) 
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (2, 12, 20)])
-def test_each_layer_halves_the_image_on_the_way_in_and_doubles_it_on_the_way_out(shape: tuple[int, int, int]) -> None:
+def test_encoder_layers_halve_the_image_and_decoder_layers_double_it(shape: tuple[int, int, int]) -> None:
     height, width = shape[1:]
     maps = []
     for network, inputs in (
@@ -110,7 +110,7 @@ def test_each_layer_halves_the_image_on_the_way_in_and_doubles_it_on_the_way_out
 def test_a_convolutional_autoencoder_learns_to_restore_unseen_digits(digits: nn.data.Dataset) -> None:
     ag.manual_seed(0)
     ae = models.ConvAutoencoder((1, 8, 8, 8), (8, 16))
-    trained(ae, digits.train, epochs=10)
+    train(ae, digits.train, epochs=10)
     error = np.mean((ae.reconstruct(digits.test.images).numpy() - digits.test.images) ** 2)
     assert error < 0.4 * np.mean((digits.train.images.mean(axis=0) - digits.test.images) ** 2)
 

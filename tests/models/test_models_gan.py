@@ -73,20 +73,18 @@ def test_initial_weights_match_the_paper() -> None:
 
 @pytest.mark.parametrize(("side", "maps"), [(28, [7, 14, 28]), (32, [4, 8, 16, 32]), (64, [4, 8, 16, 32, 64])])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_one_builder_makes_every_size(side: int, maps: list[int], channels: int) -> None:
+def test_dcgan_adapts_to_the_image_size(side: int, maps: list[int], channels: int) -> None:
     gan = models.DCGAN((10, channels, side, side), width=4)
     with ag.no_grad():
         assert [height for _, height, _ in shapes(gan.generator, gan.noise(2))] == maps
         assert gan(np.zeros((2, channels, side, side), np.float32)).shape == (2,)
 
 
-def test_the_report_generator_is_dense_then_asymmetric_upsampling_and_convolution_and_its_discriminator_has_two_outputs() -> (
-    None
-):
+def test_the_bilinear_form_matches_the_report() -> None:
     gan = models.GAN((100, 1, 28, 28), form="bilinear", width=8, outputs=2)
     kinds = [type(layer).__name__ for layer in gan.generator]
-    grown = ["BatchNorm2d", "ReLU", "Upsample", "Conv2d"]
-    assert kinds == ["Linear", "Unflatten", *grown, *grown, "Tanh"]
+    block = ["BatchNorm2d", "ReLU", "Upsample", "Conv2d"]
+    assert kinds == ["Linear", "Unflatten", *block, *block, "Tanh"]
     assert {m.settings["mode"] for m in gan.modules() if isinstance(m, nn.Upsample)} == {"asymmetric"}
     assert gan.discriminator.outputs(ag.zeros((3, 1, 28, 28))).shape == (3, 2)
 
@@ -275,7 +273,7 @@ def test_virtual_batch_norm_makes_a_sample_independent_of_its_batch() -> None:
         assert np.abs(plain.decode(z)[:2].numpy() - plain.decode(z[:2]).numpy()).max() > 1e-3
 
 
-def test_historical_averaging_pulls_back_to_the_past() -> None:
+def test_historical_averaging_penalises_distance_from_past_weights() -> None:
     gan = models.GAN(SMALL, width=8, historical=1.0)
     plain = gan.g_losses(batch_of(4))["loss"]
     for p in gan.generator.parameters():
@@ -375,7 +373,7 @@ def test_saturating_without_feature_matching_is_minus_v() -> None:
     assert loss == pytest.approx(-nn.generated_loss(outputs).item(), rel=1e-5)
 
 
-# -- drawing ----------------------------------------------------------------------------------------------------------------------
+# -- sampling -----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FAMILY)

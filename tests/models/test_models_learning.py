@@ -18,7 +18,7 @@ def digits() -> nn.data.Dataset:
     return nn.data.digits()
 
 
-def trained(model: nn.Module, split: nn.data.Split, epochs: int, **options: object) -> nn.Trainer:
+def train(model: nn.Module, split: nn.data.Split, epochs: int, **options: object) -> nn.Trainer:
     loader = nn.data.DataLoader(split.images, split.labels, batch_size=32, shuffle=True)
     trainer = nn.Trainer(model, nn.Adam(model.parameters(), lr=2e-3), progress=False)
     trainer.fit(loader, epochs)
@@ -28,7 +28,7 @@ def trained(model: nn.Module, split: nn.data.Split, epochs: int, **options: obje
 def test_an_mlp_classifies_at_least_95_percent_of_test_digits(digits: nn.data.Dataset) -> None:
     ag.manual_seed(0)
     mlp = models.MLP(sizes=(64, 64, 10))
-    trained(mlp, digits.train, epochs=15)
+    train(mlp, digits.train, epochs=15)
     assert np.mean(mlp.predict(digits.test.images).numpy() == digits.test.labels) >= 0.95
 
 
@@ -37,7 +37,7 @@ def test_a_vae_raises_the_bound_on_unseen_digits_and_uses_its_latent_space(digit
     vae = models.VAE(sizes=(64, 128, 4))
     with ag.no_grad():
         before = {name: part.item() for name, part in vae.loss(digits.test.images).items()}
-    trained(vae, digits.train, epochs=20)
+    train(vae, digits.train, epochs=20)
     with ag.no_grad():
         after = {name: part.item() for name, part in vae.loss(digits.test.images).items()}
     # One pixel costs log 2 at first; the best that ignores the image is its pixels' mean, about 29.4 nats.
@@ -51,7 +51,7 @@ def test_an_autoencoder_separates_the_classes_in_its_bottleneck(digits: nn.data.
     ag.manual_seed(0)
     few = digits.train.only(classes=(0, 1, 2), limit_per_class=100)
     ae = models.Autoencoder(sizes=(64, 64, 32, 2))
-    trained(ae, few, epochs=100)
+    train(ae, few, epochs=100)
     with ag.no_grad():
         points = ae.encode(few.images)
     assert models.metrics.knn_accuracy(points, few.labels, k=5) >= 0.9

@@ -25,7 +25,7 @@ def loader() -> nn.data.DataLoader:
     return nn.data.DataLoader(FEW.images, batch_size=16, shuffle=True, seed=3)
 
 
-def fresh(folder: Path | None = None, seed: int = 0) -> nn.Trainer:
+def new_trainer(folder: Path | None = None, seed: int = 0) -> nn.Trainer:
     ag.manual_seed(seed)
     vae = models.VAE((64, 16, 2))
     return nn.Trainer(vae, nn.Adam(vae.parameters(), lr=1e-2), folder, progress=False)
@@ -44,15 +44,15 @@ class InterruptingLoader(nn.data.DataLoader):
 
 
 def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    whole = fresh()
+    whole = new_trainer()
     whole.fit(loader(), epochs=4, validation=loader())
 
-    stopped = fresh(tmp_path)
+    stopped = new_trainer(tmp_path)
     stopped.fit(InterruptingLoader(FEW.images, batch_size=16, shuffle=True, seed=3), epochs=4, validation=loader())
     assert stopped.interrupted
     assert f"after 8 batches; saved to {tmp_path / 'checkpoint.safetensors'}" in capsys.readouterr().err
 
-    resumed = fresh(tmp_path, seed=99)
+    resumed = new_trainer(tmp_path, seed=99)
     resumed.load(tmp_path / "checkpoint.safetensors")
     resumed.fit(loader(), epochs=4, validation=loader())
     assert not resumed.interrupted
@@ -63,7 +63,7 @@ def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(tmp_path: Path, capsys:
 
 def test_ctrl_c_works_normally_after_training_and_at_the_second_press() -> None:
     handler = signal.getsignal(signal.SIGINT)
-    fresh().fit(loader(), epochs=1)
+    new_trainer().fit(loader(), epochs=1)
     assert signal.getsignal(signal.SIGINT) is handler
 
     class Impatient(InterruptingLoader):
@@ -73,12 +73,12 @@ def test_ctrl_c_works_normally_after_training_and_at_the_second_press() -> None:
             return super().epoch(number, start)
 
     with pytest.raises(KeyboardInterrupt):
-        fresh().fit(Impatient(FEW.images), epochs=1)
+        new_trainer().fit(Impatient(FEW.images), epochs=1)
     assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_the_table_on_disk_is_the_history(tmp_path: Path) -> None:
-    trainer = fresh(tmp_path / "new" / "folder")
+    trainer = new_trainer(tmp_path / "new" / "folder")
     trainer.fit(loader(), epochs=3, validation=loader())
     with open(tmp_path / "new" / "folder" / "metrics.csv", newline="") as file:
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
@@ -90,14 +90,14 @@ def test_the_table_on_disk_is_the_history(tmp_path: Path) -> None:
 
 def test_means_weigh_each_image_equally() -> None:
     """70 images in batches of 16 leave 6; an average over batches would weigh those almost three times as much."""
-    trainer = fresh()
+    trainer = new_trainer()
     batches = (nn.data.DataLoader(FEW.images, batch_size=n) for n in (70, 16))
     kl = [trainer.evaluate(b)["kl"] for b in batches]
     assert kl[0] == pytest.approx(kl[1], rel=1e-5)
 
 
 def test_evaluation_changes_neither_weights_nor_mode() -> None:
-    trainer = fresh()
+    trainer = new_trainer()
     before = trainer.model.state_dict()
     seen = []
     step = trainer.model.training_step
@@ -111,7 +111,7 @@ def test_evaluation_changes_neither_weights_nor_mode() -> None:
 
 
 def test_loading_a_checkpoint_of_another_model_raises_and_changes_nothing(tmp_path: Path) -> None:
-    fresh(tmp_path).fit(loader(), epochs=1)
+    new_trainer(tmp_path).fit(loader(), epochs=1)
     other = models.VAE((64, 8, 2))
     before = other.state_dict()
     with pytest.raises(ValueError, match=r"encoder\.0\.weight.*\(8, 64\).*\(16, 64\)"):
@@ -121,7 +121,7 @@ def test_loading_a_checkpoint_of_another_model_raises_and_changes_nothing(tmp_pa
 
 
 def test_loading_a_weights_file_as_a_checkpoint_raises(tmp_path: Path) -> None:
-    trainer = fresh()
+    trainer = new_trainer()
     nn.save(tmp_path / "model.safetensors", trainer.model)
     with pytest.raises(ValueError, match=r"model\.safetensors: is no checkpoint"):
         trainer.load(tmp_path / "model.safetensors")
@@ -129,7 +129,7 @@ def test_loading_a_weights_file_as_a_checkpoint_raises(tmp_path: Path) -> None:
 
 def test_the_graph_of_a_step_is_dropped() -> None:
     """A loss kept by the model's user must not keep a whole epoch's graphs alive."""
-    trainer = fresh()
+    trainer = new_trainer()
     kept = []
     step = trainer.model.training_step
     trainer.model.training_step = lambda batch: kept.append(step(batch)) or kept[-1]
@@ -140,9 +140,9 @@ def test_the_graph_of_a_step_is_dropped() -> None:
 
 def test_validation_does_not_change_the_run() -> None:
     """A VAE draws noise in validation too; this must not change the random state of training."""
-    with_validation = fresh()
+    with_validation = new_trainer()
     with_validation.fit(loader(), epochs=2, validation=loader())
-    without = fresh()
+    without = new_trainer()
     without.fit(loader(), epochs=2)
     for name, array in without.model.state_dict().items():
         np.testing.assert_array_equal(array, with_validation.model.state_dict()[name])
@@ -156,14 +156,14 @@ def test_iterations_can_end_within_an_epoch_and_resume_there() -> None:
     trainer.fit(loader(), iterations=8)
     assert [(row["epoch"], row["iteration"]) for row in trainer.history] == [(1, 3), (2, 6), (2, 8)]
     trainer.fit(loader(), iterations=10)
-    whole = fresh()
+    whole = new_trainer()
     whole.fit(loader(), epochs=2)
     for name, array in whole.model.state_dict().items():
         np.testing.assert_array_equal(array, vae.state_dict()[name])
 
 
 def test_resuming_with_data_in_another_order_raises() -> None:
-    trainer = fresh()
+    trainer = new_trainer()
     trainer.fit(loader(), epochs=1)
     with pytest.raises(ValueError, match="seed was 3, is 4"):
         trainer.fit(nn.data.DataLoader(FEW.images, batch_size=16, shuffle=True, seed=4), epochs=2)
@@ -175,13 +175,13 @@ def test_resuming_with_data_in_another_order_raises() -> None:
 )
 def test_the_length_of_a_run_has_one_unit(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        fresh().fit(loader(), **arguments)
+        new_trainer().fit(loader(), **arguments)
     with pytest.raises(ValueError, match="no batch"):
-        fresh().fit(nn.data.DataLoader(FEW.images[:0]), iterations=1)
+        new_trainer().fit(nn.data.DataLoader(FEW.images[:0]), iterations=1)
 
 
 def test_a_model_without_a_loss_raises_with_the_names_it_returned() -> None:
-    trainer = fresh()
+    trainer = new_trainer()
     trainer.model.training_step = lambda batch: {"accuracy": ag.Tensor(1.0)}
     with pytest.raises(ValueError, match=r"named 'loss' .*got accuracy"):
         trainer.fit(loader(), epochs=1)
@@ -306,7 +306,7 @@ def test_updates_resume_in_phase_after_an_interruption(tmp_path: Path, ratio: di
 
 
 def test_loading_a_checkpoint_of_other_updates_raises_and_changes_nothing(tmp_path: Path) -> None:
-    trainer = fresh(tmp_path)
+    trainer = new_trainer(tmp_path)
     trainer.fit(loader(), epochs=1)
     weights = trainer.model.state_dict()
     other = nn.Trainer(trainer.model, nn.SGD(trainer.model.parameters()), callbacks=[nn.LearningRateLog()])
@@ -341,7 +341,7 @@ def test_sam_trains_and_logs_the_loss_at_the_weights_themselves() -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_the_last_checkpoint_stays(tmp_path: Path) -> None:
-    trainer = fresh(tmp_path)
+    trainer = new_trainer(tmp_path)
     trainer.fit(loader(), epochs=1)
     good, weights = (tmp_path / "checkpoint.safetensors").read_bytes(), trainer.model.state_dict()
     step = trainer.model.training_step
@@ -355,7 +355,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_the_last_checkpoint_stays(tm
 
 def test_parameters_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
     """The last step before a checkpoint can make weights non-finite although its loss was finite."""
-    trainer = fresh(tmp_path)
+    trainer = new_trainer(tmp_path)
     trainer.fit(loader(), epochs=1)
     good = (tmp_path / "checkpoint.safetensors").read_bytes()
 
@@ -374,7 +374,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
 def test_a_full_disk_raises_and_keeps_the_previous_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    trainer = fresh(tmp_path)
+    trainer = new_trainer(tmp_path)
     trainer.fit(loader(), epochs=1)
     good = (tmp_path / "checkpoint.safetensors").read_bytes()
 
@@ -387,11 +387,11 @@ def test_a_full_disk_raises_and_keeps_the_previous_checkpoint(
             trainer.fit(loader(), epochs=2)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == good
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.safetensors", "metrics.csv", "timing.csv"}
-    fresh(tmp_path).load(tmp_path / "checkpoint.safetensors")
+    new_trainer(tmp_path).load(tmp_path / "checkpoint.safetensors")
 
 
 def test_a_missing_folder_raises(tmp_path: Path) -> None:
-    trainer = fresh(tmp_path / "run")
+    trainer = new_trainer(tmp_path / "run")
     shutil.rmtree(tmp_path / "run")
     with pytest.raises(OSError, match=r"checkpoint\.safetensors: cannot be written"):
         trainer.fit(loader(), epochs=1)
@@ -424,7 +424,7 @@ def test_early_stopping_ends_with_the_best_weights(
     scores: list[float], options: dict[str, object], rows: int, best: int
 ) -> None:
     script, stopping = Scripted(scores), nn.EarlyStopping("score", **options)
-    trainer = fresh()
+    trainer = new_trainer()
     trainer.callbacks = (script, stopping)
     assert len(trainer.fit(loader(), epochs=5)) == rows
     assert stopping.best_row == best
@@ -434,7 +434,7 @@ def test_early_stopping_ends_with_the_best_weights(
 
 def test_ctrl_c_at_the_last_batch_still_ends_with_the_best_weights() -> None:
     script, stopping = Scripted([1.0, 2.0]), nn.EarlyStopping("score")
-    trainer = fresh()
+    trainer = new_trainer()
     trainer.callbacks = (script, stopping)
     last = InterruptingLoader(FEW.images, batch_size=16, shuffle=True, seed=3)
     last.at = 4
@@ -446,7 +446,7 @@ def test_ctrl_c_at_the_last_batch_still_ends_with_the_best_weights() -> None:
 
 def test_a_run_that_stopped_early_stays_stopped_when_resumed(tmp_path: Path) -> None:
     def run() -> nn.Trainer:
-        trainer = fresh(tmp_path)
+        trainer = new_trainer(tmp_path)
         trainer.callbacks = (Scripted([1.0, 2.0, 2.0, 2.0]), nn.EarlyStopping("score", patience=1))
         return trainer
 
@@ -462,14 +462,14 @@ def test_a_run_that_stopped_early_stays_stopped_when_resumed(tmp_path: Path) -> 
 
 def test_a_plateau_lowers_the_rate_and_the_log_shows_the_rates_used() -> None:
     """Scores do not improve from the second row on, so the rate is halved after each further row."""
-    trainer = fresh()
+    trainer = new_trainer()
     schedule = nn.ReduceLROnPlateau(trainer.updates[""].optimizer, factor=0.5, patience=0)
     trainer.callbacks = (Scripted([2.0, 1.0, 1.0, 1.0]), nn.LearningRateLog(), nn.Schedule(schedule, monitor="score"))
     assert [row["lr"] for row in trainer.fit(loader(), epochs=4)] == [0.01, 0.01, 0.01, 0.005]
 
 
 def test_an_unknown_monitor_raises_with_its_name() -> None:
-    trainer = fresh()
+    trainer = new_trainer()
     trainer.callbacks = (nn.EarlyStopping("val_accuracy"),)
     with pytest.raises(ValueError, match=r"EarlyStopping: rows have epoch, .*kl.*, not 'val_accuracy'"):
         trainer.fit(loader(), epochs=1)
@@ -480,9 +480,9 @@ def test_fixed_noise_gives_identical_samples_and_changes_no_state(tmp_path: Path
         save = lambda images, path: np.save(path, images.numpy())
         return nn.FixedNoise(trainer.model.decode, 4, 2, tmp_path / "samples", save, suffix=".npy")
 
-    plain = fresh()
+    plain = new_trainer()
     plain.fit(loader(), epochs=2)
-    drawing = fresh()
+    drawing = new_trainer()
     drawing.callbacks = (samples(drawing),)
     drawing.fit(loader(), epochs=2)
     for name, array in plain.model.state_dict().items():

@@ -21,7 +21,7 @@ def digits() -> nn.data.Dataset:
     return nn.data.digits()
 
 
-def trained(model: Variational, split: nn.data.Split, epochs: int, lr: float = 2e-3) -> Variational:
+def train(model: Variational, split: nn.data.Split, epochs: int, lr: float = 2e-3) -> Variational:
     loader = nn.data.DataLoader(split, batch_size=32, shuffle=True)
     nn.Trainer(model, nn.Adam(model.parameters(), lr=lr), progress=False).fit(loader, epochs)
     return model
@@ -57,7 +57,7 @@ def test_the_loss_is_minus_the_log_probability_and_samples_have_its_mean(name: s
     np.testing.assert_allclose(draws.mean(axis=0), likelihood.mean(outputs).data, atol=0.02)
 
 
-def test_the_learnt_sigma_converges_to_the_root_mean_square_error() -> None:
+def test_the_learned_sigma_converges_to_the_root_mean_square_error() -> None:
     """The gradient with respect to log σ² is zero if σ² is the mean squared error (Rybkin et al. 2021)."""
     likelihood = Gaussian(float(np.sqrt(np.mean((X - OUTPUTS[0]) ** 2))))
     likelihood.loss(ag.Tensor(OUTPUTS[0]), ag.Tensor(X), reduction="mean").backward()
@@ -73,7 +73,7 @@ def test_a_fixed_sigma_is_a_buffer_and_not_a_parameter() -> None:
 # -- losses ----------------------------------------------------------------------------------------------------------------
 
 
-def test_beta_weighs_the_divergence_alone(digits: nn.data.Dataset) -> None:
+def test_beta_scales_only_the_kl_term(digits: nn.data.Dataset) -> None:
     plain = models.VAE((64, 16, 2))
     heavy = models.VAE((64, 16, 2), beta=4.0)
     heavy.load_state_dict(plain.state_dict())
@@ -107,10 +107,10 @@ def test_one_weight_is_the_integrand_of_the_elbo(digits: nn.data.Dataset) -> Non
     np.testing.assert_allclose(weight, expected, rtol=1e-5)
 
 
-def test_training_by_the_importance_weighted_bound_raises_it(digits: nn.data.Dataset) -> None:
+def test_training_with_the_importance_weighted_bound_raises_the_bound(digits: nn.data.Dataset) -> None:
     """The bound rises from −64 log 2, about −44, above the best model with independent pixels, about −29.4."""
     ag.manual_seed(0)
-    vae = trained(models.VAE((64, 64, 4), importance_samples=5), digits.train, epochs=15)
+    vae = train(models.VAE((64, 64, 4), importance_samples=5), digits.train, epochs=15)
     assert models.metrics.importance_weighted_bound(vae, digits.test.images, 5).mean() > -27
 
 
@@ -133,7 +133,7 @@ def test_a_new_config_takes_effect_also_in_a_compiled_step(digits: nn.data.Datas
 # -- binary pixels ---------------------------------------------------------------------------------------------------------
 
 
-def test_binarised_training_sees_fresh_zeros_and_ones_with_the_probabilities_of_the_greys(digits: nn.data.Dataset) -> None:
+def test_binarized_training_draws_new_binary_pixels_with_grey_levels_as_probabilities(digits: nn.data.Dataset) -> None:
     seen: list[np.ndarray] = []
 
     class Spy(models.VAE):
@@ -150,17 +150,17 @@ def test_binarised_training_sees_fresh_zeros_and_ones_with_the_probabilities_of_
     np.testing.assert_allclose(np.mean(seen, axis=0), grey.numpy(), atol=0.06)
 
 
-def test_binarised_training_follows_the_seed(digits: nn.data.Dataset) -> None:
+def test_binarized_training_follows_the_seed(digits: nn.data.Dataset) -> None:
     weights = []
     for seed in (0, 0, 1):
         ag.manual_seed(seed)
-        vae = trained(models.VAE((64, 8, 2), binarize=True), digits.train.only(limit_per_class=10), epochs=2)
+        vae = train(models.VAE((64, 8, 2), binarize=True), digits.train.only(limit_per_class=10), epochs=2)
         weights.append(vae.decoder[0].weight.data)
     np.testing.assert_array_equal(weights[0], weights[1])
     assert np.any(weights[0] != weights[2])
 
 
-def test_samples_may_be_means_or_pixels() -> None:
+def test_samples_can_be_means_or_pixels() -> None:
     vae = models.VAE((64, 8, 2))
     assert set(np.unique(vae.sample(5, pixels=True).numpy())) == {0.0, 1.0}
     ag.manual_seed(0)
@@ -189,7 +189,7 @@ def test_a_convolutional_vae_takes_any_image_that_can_be_halved(
     assert all(p.grad is not None and np.any(p.grad.data) for p in vae.parameters())
 
 
-def test_images_may_come_flat_without_channel_or_with_it(digits: nn.data.Dataset) -> None:
+def test_images_can_be_flat_or_have_a_channel_axis(digits: nn.data.Dataset) -> None:
     images = digits.test.images[:5]
     vae = models.ConvVAE((1, 8, 8, 3), (4,))
     for shaped in (images.reshape(5, 64), images[:, None]):
@@ -201,7 +201,7 @@ def test_a_convolutional_vae_with_gaussian_pixels_raises_its_bound_and_learns_th
     ag.manual_seed(0)
     vae = models.ConvVAE((1, 8, 8, 4), (8, 16), likelihood="gaussian")
     before = models.metrics.elbo(vae, digits.test.images).mean()
-    trained(vae, digits.train, epochs=40)
+    train(vae, digits.train, epochs=40)
     assert models.metrics.elbo(vae, digits.test.images).mean() > before + 10
     with ag.no_grad():
         drawn = vae.decode(vae.draw(*vae.encode(digits.train.images))).numpy()
@@ -209,7 +209,7 @@ def test_a_convolutional_vae_with_gaussian_pixels_raises_its_bound_and_learns_th
     assert vae.likelihood.sigma == pytest.approx(error, rel=0.05)
 
 
-# -- refusals and recipes --------------------------------------------------------------------------------------------------
+# -- invalid options and recipes --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -235,13 +235,20 @@ def test_sigma_must_be_positive() -> None:
         Gaussian(0.0)
 
 
-@pytest.mark.parametrize(("sizes", "channels"), [((1, 10, 10, 2), (4, 8)), ((1, 8, 9, 2), (4,)), ((1, 8, 8, 2), ())])
+@pytest.mark.parametrize(("sizes", "channels"), [((1, 10, 10, 2), (4, 8)), ((1, 8, 9, 2), (4,))])
 def test_images_that_cannot_be_halved_raise(sizes: tuple[int, ...], channels: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="cannot be halved"):
         models.ConvVAE(sizes, channels)
+    with pytest.raises(ValueError, match="channels: expected at least one entry"):
+        models.ConvVAE((1, 8, 8, 2), ())
 
 
-def test_the_papers_preset_is_its_architecture() -> None:
+def test_a_vae_needs_a_hidden_layer() -> None:
+    with pytest.raises(ValueError, match=r"one or more hidden layers, latent dimensions\), got \(64, 2\)"):
+        models.VAE((64, 2))
+
+
+def test_the_preset_has_the_architecture_of_the_paper() -> None:
     """784-200-200 tanh to 50 means and 50 deviations, 50-200-200-784 back (Burda et al. 2016, section 5.1)."""
     vae = replace(RECIPES["vae", "mnist"], **PRESETS["vae", "iwae-paper"]).build()
     encoder = 785 * 200 + 201 * 200 + 2 * 201 * 50

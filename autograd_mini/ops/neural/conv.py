@@ -305,7 +305,7 @@ _CONV_TRANSPOSE = Primitive(
     formula="wᵀ ⋆ x + b",
     derivative=("w ⋆ δ", "δ ⋆ x", "Σ δ"),
     affine=True,
-    flops=lambda inputs, outputs, params: _taps(inputs[0], inputs[1]),
+    flops=lambda inputs, outputs, params: _taps(inputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
 )
 Primitive(
     "conv2d_weight",

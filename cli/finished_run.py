@@ -15,7 +15,7 @@ WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
-class Trained:
+class FinishedRun:
     """A run's folder, its recipe, and its model in inference mode."""
 
     folder: Path
@@ -23,7 +23,7 @@ class Trained:
     model: Model
 
 
-def open_run(folder: Path) -> Trained:
+def open_run(folder: Path) -> FinishedRun:
     """Opens the run in a folder; for an interrupted run, loads the weights of its last checkpoint.
 
     Raises FileNotFoundError if there is no run or no saved weights, and ValueError if its files are damaged.
@@ -32,7 +32,7 @@ def open_run(folder: Path) -> Trained:
     >>> from dataclasses import replace
     >>> from autograd_mini.models.recipes import RECIPES
     >>> from autograd_mini.cli.run import Run
-    >>> from autograd_mini.cli.trained import open_run
+    >>> from autograd_mini.cli.finished_run import open_run
     >>> run = Run(replace(RECIPES["mlp", "digits"], epochs=1), pathlib.Path(tempfile.mkdtemp()), progress=False)
     >>> run.train()
     >>> open_run(run.folder).recipe == run.recipe
@@ -49,4 +49,4 @@ def open_run(folder: Path) -> Trained:
     except (KeyError, ValueError) as error:
         raise ValueError(f"{folder}: the weights do not match the recipe: {error}") from error
     model.eval()
-    return Trained(folder, recipe, model)
+    return FinishedRun(folder, recipe, model)
