@@ -1,9 +1,9 @@
-"""How the time of one forward and backward pass grows with depth, width, batch and the size of the graph.
+"""Measures how the time of a forward and backward pass grows with depth, width, batch and the size of the graph.
 
     python benchmarks/growth.py [--repeats 5] [--nodes 1000000] [--plot growth.svg]
 
-For each sweep it prints the times and the slope on log-log axes, over all sizes and over the upper half, where fixed costs no
-longer hide the growth. Time should rise with the first power of depth, batch and nodes, and with the second of the width.
+For each sweep it prints the times and the slope on log-log axes, over all sizes and over the upper half, where fixed costs
+matter less. Time should grow linearly with depth, batch and nodes, and quadratically with the width.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Run = Callable[[], None]
 
 
 class Sweep(NamedTuple):
-    """What is varied, the power of it that the time should follow, the sizes, and what one size runs."""
+    """A quantity to vary: its title, the expected exponent of the time, the sizes, and a function from size to program."""
 
     title: str
     power: int
@@ -36,7 +36,7 @@ class Sweep(NamedTuple):
 
 
 def network(depth: int = 4, width: int = 64, batch: int = 32) -> Run:
-    """A pass through `depth` layers of `width` units, for `batch` rows."""
+    """Returns a pass through `depth` layers of `width` units, for `batch` rows."""
     layers = [layer for _ in range(depth) for layer in (nn.Linear(width, width), nn.Tanh())]
     net, x = nn.Sequential(*layers), ag.Tensor(np.ones((batch, width), np.float32))
 
@@ -61,7 +61,7 @@ def chain(nodes: int) -> Run:
 
 
 def shared(nodes: int) -> Run:
-    """h ← (h + h/2) · 2/3: h has two consumers at every turn, so that exponentially many paths lead through the graph."""
+    """h ← (h + h/2) · 2/3: h has two consumers in each round, so the graph has exponentially many paths."""
     x, half, back = (ag.Tensor(value, requires_grad=value == 1) for value in (1.0, 1 / 2, 2 / 3))
 
     def run() -> None:
@@ -73,8 +73,8 @@ def shared(nodes: int) -> Run:
     return run
 
 
-def sweeps(most: int) -> list[Sweep]:
-    nodes = tuple(10**k for k in range(2, 7) if 10**k <= most)
+def sweeps(max_nodes: int) -> list[Sweep]:
+    nodes = tuple(10**k for k in range(2, 7) if 10**k <= max_nodes)
     return [
         Sweep("depth, layers of 64 units", 1, (4, 8, 16, 32, 64, 128, 256), lambda n: network(depth=n)),
         Sweep("width, units in each of 4 layers", 2, (128, 256, 512, 1024, 2048), lambda n: network(width=n)),
@@ -85,27 +85,27 @@ def sweeps(most: int) -> list[Sweep]:
 
 
 def seconds(run: Run, repeats: int) -> float:
-    """The median of some runs after one to warm up."""
+    """Returns the median time after one warm-up run."""
 
-    def timed() -> float:
+    def measure() -> float:
         start = time.perf_counter()
         run()
         return time.perf_counter() - start
 
-    timed()
-    return statistics.median(timed() for _ in range(repeats))
+    measure()
+    return statistics.median(measure() for _ in range(repeats))
 
 
 def slope(sizes: tuple[int, ...], times: list[float]) -> float:
-    """The exponent k of the best fit of time ∝ sizeᵏ."""
+    """Returns the exponent k of the best fit of time ∝ sizeᵏ."""
     return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
-def plot(found: list[tuple[Sweep, list[float]]], path: str) -> None:
+def plot(results: list[tuple[Sweep, list[float]]], path: str) -> None:
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(found), figsize=(3 * len(found), 3), layout="constrained")
-    for ax, (sweep, times) in zip(axes, found, strict=True):
+    figure, axes = plt.subplots(1, len(results), figsize=(3 * len(results), 3), layout="constrained")
+    for ax, (sweep, times) in zip(axes, results, strict=True):
         ax.loglog(sweep.sizes, times, "o-")
         ax.loglog(sweep.sizes, [times[-1] * (n / sweep.sizes[-1]) ** sweep.power for n in sweep.sizes], "k:")
         ax.set(xlabel=sweep.title, ylabel="s")
@@ -118,16 +118,16 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=10**6, help="the largest graph")
     parser.add_argument("--plot", help="file for a plot (needs matplotlib)")
     options = parser.parse_args()
-    found = []
+    results = []
     for sweep in sweeps(options.nodes):
         times = [seconds(sweep.make(n), options.repeats) for n in sweep.sizes]
-        found.append((sweep, times))
+        results.append((sweep, times))
         half = len(times) // 2
         print(f"{sweep.title}: " + ", ".join(f"{n} {t * 1e3:.3g} ms" for n, t in zip(sweep.sizes, times, strict=True)))
         print(f"    slope {slope(sweep.sizes, times):.2f}, upper half {slope(sweep.sizes[half:], times[half:]):.2f}"
               f" (expected {sweep.power})", flush=True)  # fmt: skip
     if options.plot:
-        plot(found, options.plot)
+        plot(results, options.plot)
 
 
 if __name__ == "__main__":

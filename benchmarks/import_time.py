@@ -1,4 +1,4 @@
-"""What `import autograd_mini` costs beyond `import numpy`: fresh processes, interleaved, medians.
+"""Measures how long `import autograd_mini` takes beyond `import numpy`: median of interleaved runs in new processes.
 
 python benchmarks/import_time.py [--rounds 20]
 """
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CLOCK = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
 
 
-# As users have it: bytecode is cached after the first import.
+# Like for users: bytecode is cached after the first import.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 

@@ -1,4 +1,4 @@
-"""Measures one workload by one peer in this process, and prints a JSON object: `python measure.py W1 ours 0.5`."""
+"""Measures one workload with one peer in this process and prints a JSON object: `python measure.py W1 ours 0.5`."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ import machine
 from peers import PEERS
 from workloads import WORKLOADS
 
-CHECKED = 3  # first losses, which must agree between peers
-WARMING, FEWEST = 3, 5  # steps before the clock starts, and steps that are timed at least
+CHECKED_LOSSES = 3  # first losses, which must agree between peers
+WARMUP_STEPS, MIN_STEPS = 3, 5  # untimed steps, and the minimum number of timed steps
 
 
-def _faults() -> int:
+def _page_faults() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def measure(workload: str, peer: str, seconds: float) -> dict[str, Any] | None:
-    """Times of steps, memory and first losses; None where the peer has no such workload."""
+    """Returns step times, memory and first losses; None if the peer does not implement the workload."""
     start = time.perf_counter()
     step = importlib.import_module(PEERS[peer].module).build(WORKLOADS[workload]())
     if step is None:
         return None
     losses = [float(step())]
     first = time.perf_counter() - start
-    losses += [float(step()) for _ in range(CHECKED - 1)]
-    for _ in range(WARMING):
+    losses += [float(step()) for _ in range(CHECKED_LOSSES - 1)]
+    for _ in range(WARMUP_STEPS):
         step()
-    faults, times = _faults(), []
+    faults, times = _page_faults(), []
     end = time.perf_counter() + seconds
-    while len(times) < FEWEST or time.perf_counter() < end:
+    while len(times) < MIN_STEPS or time.perf_counter() < end:
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
@@ -44,7 +44,7 @@ def measure(workload: str, peer: str, seconds: float) -> dict[str, Any] | None:
         "steps": len(times),
         "first": first,
         "rss": machine.peak_rss(),
-        "faults": (_faults() - faults) / len(times),
+        "faults": (_page_faults() - faults) / len(times),
         "losses": losses,
     }
 

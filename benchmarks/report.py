@@ -1,4 +1,4 @@
-"""What is shown of measurements: the Markdown table, the plot, the page in docs, and which losses disagree."""
+"""Reports of measurements: the Markdown table, the plot, the page in docs, and disagreements between losses."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from workloads import WORKLOADS
 
 Results = dict[str, dict[str, dict[str, Any]]]  # workload -> peer -> measurement
 
-BASE = "torch"  # what ratios refer to
-AGREE = 5e-3  # relative difference of first losses: two updates by Adam, which follows a gradient's sign, blow up rounding
+BASE = "torch"  # the peer that ratios refer to
+TOLERANCE = 5e-3  # relative, for first losses: Adam follows the sign of gradients, so two updates amplify rounding errors
 
 _COLUMNS = ("", "peer", "ms per step", "µs per operation", f"ratio to {BASE}", "peak RSS, MiB", "page faults per step",
             "first step, s", "other CPU")  # fmt: skip
@@ -42,17 +42,17 @@ Ratios depend on the machine, mainly on how fast its cores compute NumPy's and P
 
 
 def table(results: Results, heading: bool = True) -> str:
-    """One row for each workload and peer."""
+    """Returns a Markdown table with one row for each workload and peer."""
     lines = [_row(_COLUMNS), _row(["---", "---", *["---:"] * (len(_COLUMNS) - 2)])] if heading else []
     for workload, by_peer in results.items():
         base = by_peer.get(BASE, {}).get("seconds", math.nan)
         operations = WORKLOADS[workload]().operations
-        for peer, found in by_peer.items():
-            seconds = found["seconds"]
+        for peer, result in by_peer.items():
+            seconds = result["seconds"]
             per_operation = f"{seconds / operations * 1e6:.2f}" if operations > 1 else ""
             ratio = "" if math.isnan(base) else f"{seconds / base:.2f}"
-            numbers = (f"{seconds * 1e3:.3g}", per_operation, ratio, f"{found['rss']:.0f}", f"{found['faults']:.0f}",
-                       f"{found['first']:.2f}", f"{found['other_cpu']:.2f}")  # fmt: skip
+            numbers = (f"{seconds * 1e3:.3g}", per_operation, ratio, f"{result['rss']:.0f}", f"{result['faults']:.0f}",
+                       f"{result['first']:.2f}", f"{result['other_cpu']:.2f}")  # fmt: skip
             lines.append(_row([workload, PEERS[peer].title, *numbers]))
     return "\n".join(lines)
 
@@ -62,25 +62,25 @@ def _row(cells: Any) -> str:
 
 
 def disagreements(results: Results) -> str | None:
-    """Which peers' first losses differ from those of the first peer; None where all agree."""
+    """Returns a message with the losses that differ from those of the first peer; None if all agree."""
     wrong = []
     for workload, by_peer in results.items():
         first = next(iter(by_peer), "")
         expected = by_peer[first]["losses"] if first else []
         wrong += [
-            f"{workload}: losses {found['losses']} of {peer} differ from {expected} of {first}"
-            for peer, found in by_peer.items()
-            if not all(math.isclose(a, b, rel_tol=AGREE) for a, b in zip(found["losses"], expected, strict=True))
+            f"{workload}: losses {result['losses']} of {peer} differ from {expected} of {first}"
+            for peer, result in by_peer.items()
+            if not all(math.isclose(a, b, rel_tol=TOLERANCE) for a, b in zip(result["losses"], expected, strict=True))
         ]
     return "\n".join(wrong) or None
 
 
 def write(folder: Path, results: Results, peers: list[str], effort: str) -> None:
-    """The page `benchmarks.md` in `folder`, and beside it the plot where matplotlib is installed."""
+    """Writes the page `benchmarks.md` to `folder` and, if matplotlib is installed, its plot."""
     packages = dict.fromkeys(["numpy", *(PEERS[peer].needs for peer in peers)])
     versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)])
     titles = "\n".join(f"- {name}: {WORKLOADS[name]().title}" for name in results)
-    plotted = plot(results, folder / "benchmarks.svg")
+    has_plot = plot(results, folder / "benchmarks.svg")
     page = _PAGE.format(
         machine=machine.describe(),
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -88,17 +88,17 @@ def write(folder: Path, results: Results, peers: list[str], effort: str) -> None
         effort=effort,
         titles=titles,
         table=table(results),
-        plot="\n![Time per step relative to PyTorch](benchmarks.svg)\n" if plotted else "",
+        plot="\n![Time per step relative to PyTorch](benchmarks.svg)\n" if has_plot else "",
     )
     (folder / "benchmarks.md").write_text(page)
 
 
 def plot(results: Results, path: Path) -> bool:
-    """Bars of each peer's time relative to the base, on a logarithmic axis; False without matplotlib or a comparison."""
+    """Plots each peer's time relative to the base on a logarithmic axis; returns False without matplotlib or a comparison."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:
-        print("matplotlib is not installed; no plot is drawn")
+        print("matplotlib is not installed, so there is no plot")
         return False
     compared = {workload: by_peer for workload, by_peer in results.items() if len(by_peer) > 1 and BASE in by_peer}
     if not compared:
@@ -109,13 +109,13 @@ def plot(results: Results, path: Path) -> bool:
     for i, peer in enumerate(peers):
         at = [(x + i * width, by_peer) for x, by_peer in enumerate(compared.values()) if peer in by_peer]
         ratios = [by_peer[peer]["seconds"] / by_peer[BASE]["seconds"] for _, by_peer in at]
-        colour = f"C{list(PEERS).index(peer)}"  # the same in every plot, whoever else is in it
+        colour = f"C{list(PEERS).index(peer)}"  # a peer has the same colour in every plot
         axes.bar([x for x, _ in at], ratios, width, label=PEERS[peer].title, color=colour)
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set(yscale="log", ylabel=f"time per step, {PEERS[BASE].title} = 1")
     axes.set_xticks([x + width * (len(peers) - 1) / 2 for x in range(len(compared))], list(compared))
     figure.legend(loc="outside upper center", ncols=len(peers))
-    plt.rcParams["svg.hashsalt"] = "benchmarks"  # the same file from the same numbers
+    plt.rcParams["svg.hashsalt"] = "benchmarks"  # equal numbers give equal files
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
     return True

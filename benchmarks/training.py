@@ -1,10 +1,10 @@
-"""Seconds per epoch of three documented trainings on MNIST, beside the same nets in PyTorch eager.
+"""Measures seconds per epoch of three documented training runs on MNIST, compared with PyTorch eager.
 
     python benchmarks/training.py [--batches 200] [--rounds 3]
 
-The trainer runs a slice of the data as it does in `autograd-mini train`, compiled, with its progress counted but not shown;
-PyTorch runs a plain loop over the same batches, made by the same loader. Both compute the loss and the accuracy of every batch.
-Slices alternate; the lowest time of each counts, scaled to 60,000 images. It needs PyTorch and MNIST.
+The trainer runs on a part of the data as in `autograd-mini train`, compiled, without a progress bar. PyTorch runs a plain loop
+over the same batches from the same loader. Both compute the loss and the accuracy of every batch. Runs alternate; the result is
+the lowest time of each, scaled to 60,000 images. Needs PyTorch and MNIST.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from autograd_mini import nn
 from autograd_mini.models.recipes import OPTIMIZERS, PRESETS, RECIPES, Recipe
 
 IMAGES = 60_000
-TRAINED: dict[str, Recipe] = {
+RUNS: dict[str, Recipe] = {
     "train mlp --data mnist": RECIPES["mlp", "mnist"],
     "train cnn --data mnist": RECIPES["cnn", "mnist"],
     "train cnn --data mnist --preset keras-check": replace(RECIPES["cnn", "mnist"], **PRESETS["cnn", "keras-check"]),
@@ -70,7 +70,7 @@ def theirs(recipe: Recipe, images: Any, labels: Any) -> Callable[[], None]:
 
 
 def torch_net(recipe: Recipe) -> Any:
-    """The recipe's net, layer by layer, as torch modules."""
+    """Returns the recipe's network as torch modules."""
     from torch import nn as theirs
 
     ours = recipe.build()
@@ -83,16 +83,16 @@ def torch_net(recipe: Recipe) -> Any:
     return theirs.Sequential(*([] if isinstance(layers[0], theirs.Conv2d) else [theirs.Flatten()]), *layers)
 
 
-def measured(epochs: Sequence[Callable[[], None]], rounds: int) -> list[float]:
+def measure(epochs: Sequence[Callable[[], None]], rounds: int) -> list[float]:
     for epoch in epochs:
         epoch()
     times: list[list[float]] = [[] for _ in epochs]
     for _ in range(rounds):
-        for epoch, found in zip(epochs, times, strict=True):
+        for epoch, values in zip(epochs, times, strict=True):
             start = time.perf_counter()
             epoch()
-            found.append(time.perf_counter() - start)
-    return [min(found) for found in times]
+            values.append(time.perf_counter() - start)
+    return [min(values) for values in times]
 
 
 def main() -> None:
@@ -102,11 +102,11 @@ def main() -> None:
     options = parser.parse_args()
     data = nn.data.mnist().train
     print("| command | batch | seconds per epoch | PyTorch | ratio |\n| --- | ---: | ---: | ---: | ---: |")
-    for command, recipe in TRAINED.items():
+    for command, recipe in RUNS.items():
         ag.manual_seed(0)
         count = options.batches * recipe.batch_size
         images, labels = data.images[:count], data.labels[:count]
-        mine, other = measured([build(recipe, images, labels) for build in (ours, theirs)], options.rounds)
+        mine, other = measure([build(recipe, images, labels) for build in (ours, theirs)], options.rounds)
         scale = IMAGES / len(images)
         numbers = f"{recipe.batch_size} | {mine * scale:.1f} | {other * scale:.1f} | {mine / other:.2f}"
         print(f"| `autograd-mini {command}` | {numbers} |", flush=True)

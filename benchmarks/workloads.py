@@ -1,7 +1,7 @@
-"""The workloads: what one step of each computes, its batches and its initial parameters, drawn from one seed for all peers.
+"""The workloads: batches and initial parameters, drawn from one seed for all peers.
 
 Parameters have PyTorch's names and layouts: a Linear's weight is (out, in), a convolution's (out, in, kh, kw), a transposed
-convolution's (in, out, kh, kw). A step takes the next batch in turn, runs forward, backward and the update, and gives the loss.
+convolution's (in, out, kh, kw). A step takes the next batch, runs forward, backward and the update, and returns the loss.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Parameters: TypeAlias = dict[str, Array]
 Batch: TypeAlias = tuple[Array, ...]
 Step: TypeAlias = Callable[..., Any]
 
-BATCHES = 4  # different ones, so that no step repeats the one before
+BATCHES = 4  # different batches, so that consecutive steps differ
 CHAIN = 3333  # links y ← tanh(y w + b) of W7
 WIDTHS = (3, 64, 128, 256, 512)  # channels of the DCGAN between the 64 × 64 image and the 4 × 4 map
 LATENT = 100
@@ -27,7 +27,7 @@ LATENT = 100
 
 @dataclass(frozen=True)
 class Workload:
-    """One row of the benchmark. `operations` > 1 asks for the time of one recorded operation beside that of a step."""
+    """One row of the benchmark. If `operations` > 1, the table also shows the time per recorded operation."""
 
     name: str
     title: str
@@ -35,14 +35,14 @@ class Workload:
     batches: tuple[Batch, ...]
     operations: int = 1
 
-    def in_turn(self, step: Step, convert: Callable[[Array], Any] = lambda array: array) -> Callable[[], Any]:
-        """`step` on one batch after the other, round and round, each array converted beforehand."""
+    def cycle_batches(self, step: Step, convert: Callable[[Array], Any] = lambda array: array) -> Callable[[], Any]:
+        """Returns a function that calls `step` with the next batch, in a cycle; arrays are converted once, in advance."""
         batches: Iterator[tuple[Any, ...]] = cycle([tuple(map(convert, batch)) for batch in self.batches])
         return lambda: step(*next(batches))
 
 
 class _Source:
-    """Seeded float32 values; parameters come as named entries."""
+    """A seeded source of float32 arrays and named parameters."""
 
     def __init__(self) -> None:
         self._random = np.random.default_rng(0)
@@ -57,7 +57,7 @@ class _Source:
         return self._random.integers(0, 10, n)
 
     def layer(self, name: str, *shape: int) -> Parameters:
-        """A weight (out, in, …) and a bias from U(−1/√fan_in, 1/√fan_in)."""
+        """Returns a weight (out, in, …) and a bias from U(−1/√fan_in, 1/√fan_in)."""
         bound = 1 / math.sqrt(math.prod(shape[1:]))
         return {
             f"{name}.weight": (self.uniform(*shape) * 2 - 1) * np.float32(bound),
@@ -65,11 +65,11 @@ class _Source:
         }
 
     def small(self, name: str, *shape: int) -> Parameters:
-        """A weight from N(0, 0.02)."""
+        """Returns a weight from N(0, 0.02²)."""
         return {f"{name}.weight": self.normal(*shape) * np.float32(0.02)}
 
     def batch_norm(self, name: str, channels: int) -> Parameters:
-        """γ from N(1, 0.02) and β = 0."""
+        """Returns γ from N(1, 0.02²) and β = 0."""
         gamma = 1 + self.normal(channels) * np.float32(0.02)
         return {f"{name}.weight": gamma, f"{name}.bias": np.zeros(channels, np.float32)}
 
@@ -126,10 +126,10 @@ def _w6() -> Workload:
     for i, (inner, outer) in enumerate(pairwise(up)):
         parameters |= s.small(f"generator.{3 * i}", inner, outer, 4, 4)
         parameters |= s.batch_norm(f"generator.{3 * i + 1}", outer) if i < 4 else {}
-    # The first and last layer of the discriminator have no normalisation, so places are 0, 2, 5, 8, 11.
-    for place, inner, outer in zip((0, 2, 5, 8, 11), WIDTHS, (*WIDTHS[1:], 1), strict=True):
-        parameters |= s.small(f"discriminator.{place}", outer, inner, 4, 4)
-        parameters |= s.batch_norm(f"discriminator.{place + 1}", outer) if 0 < place < 11 else {}
+    # The first and last layer of the discriminator have no normalisation, so their indices are 0, 2, 5, 8, 11.
+    for index, inner, outer in zip((0, 2, 5, 8, 11), WIDTHS, (*WIDTHS[1:], 1), strict=True):
+        parameters |= s.small(f"discriminator.{index}", outer, inner, 4, 4)
+        parameters |= s.batch_norm(f"discriminator.{index + 1}", outer) if 0 < index < 11 else {}
     return Workload("W6", "DCGAN 3 × 64 × 64, one D and one G step, batch 32, Adam", parameters,
                     _batches(lambda: s.uniform(32, 3, 64, 64) * 2 - 1, lambda: s.normal(32, LATENT, 1, 1)))  # fmt: skip
 

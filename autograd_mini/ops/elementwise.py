@@ -323,7 +323,7 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     """
     x = as_tensor(x)
     if lo is None and hi is None:
-        raise ValueError("clip: needs a lower or an upper bound")
+        raise ValueError("clip: expected a lower or an upper bound, got lo=None and hi=None")
     lo, hi = (b.item() if isinstance(b, np.generic) else b for b in (lo, hi))
     if all(b is None or isinstance(b, (int, float)) for b in (lo, hi)):
         if any(isinstance(b, float) for b in (lo, hi)):

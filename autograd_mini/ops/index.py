@@ -312,7 +312,7 @@ def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
     """
     x = as_tensor(x)
     if not x._data.ndim:
-        raise ValueError("nonzero: a 0-d tensor has no axis to give indices for")
+        raise ValueError("nonzero: expected a tensor with at least one axis, got a 0-d tensor")
     places = argwhere(x)
     return tuple(getitem(places, (slice(None), i)) for i in range(x._data.ndim))
 
@@ -391,5 +391,5 @@ def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:
     if chosen._data.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices must be integers, not {chosen._data.dtype}")
     if not table._data.ndim or (chosen._data.size and (chosen._data.min() < 0 or chosen._data.max() >= len(table))):
-        raise IndexError(f"embedding: indices must lie in [0, {len(table)})")
+        raise IndexError(f"embedding: indices must lie in [0, {len(table)}), got {chosen._data.min()} to {chosen._data.max()}")
     return apply(_EMBEDDING, (table, chosen))

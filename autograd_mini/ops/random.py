@@ -162,7 +162,7 @@ _BERNOULLI = Primitive(
     explain=lambda p, shape, generator: (
         f"probabilities of shape {p.shape} do not broadcast to {shape}"
         if ((p >= 0) & (p <= 1)).all()
-        else "probabilities must lie in [0, 1]"
+        else f"probabilities must lie in [0, 1], got {p.min()} to {p.max()}"
     ),
 )  # fmt: skip
 _RANDINT = Primitive("randint", _randint, formula="i ~ U{low … high − 1}", effect=True, constant=True)

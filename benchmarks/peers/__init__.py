@@ -1,4 +1,4 @@
-"""Who takes part. A peer is one module with `build(workload)`, which gives a step, or None where it has no such workload."""
+"""The peers that are compared. A peer is a module with `build(workload)`, which returns a step, or None if not implemented."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Peer(NamedTuple):
-    """A row of the table: a title, the module beside this one, and the distribution that it needs."""
+    """A row of the table: its title, its module, and the distribution that it needs."""
 
     title: str
     module: str

@@ -1,4 +1,4 @@
-"""NumPy alone: forward, backward and update of the fully connected workloads and the chains, written by hand, plainly."""
+"""NumPy only: forward, backward and update of the fully connected workloads and the chains, written by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Update = Callable[[list[Array]], None]
 
 def build(workload: Workload) -> Callable[[], Any] | None:
     make = _STEPS.get(workload.name)
-    return make and workload.in_turn(make({name: array.copy() for name, array in workload.parameters.items()}))
+    return make and workload.cycle_batches(make({name: array.copy() for name, array in workload.parameters.items()}))
 
 
 # -- updates -------------------------------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def _adam(parameters: list[Array], lr: float = 1e-3, beta1: float = 0.9, beta2: 
     return update
 
 
-# -- losses: the value, and the gradient by the last layer ---------------------------------------------------------------------
+# -- losses: the value, and the gradient with respect to the last layer --------------------------------------------------------
 
 
 def _cross_entropy(z: Array, y: Array) -> tuple[Any, Array]:
@@ -61,7 +61,7 @@ def _cross_entropy(z: Array, y: Array) -> tuple[Any, Array]:
 
 
 def _bce(z: Array, x: Array) -> tuple[Any, Array]:
-    """Summed over pixels and examples."""
+    """Returns the sum over pixels and examples, and its gradient."""
     half = np.tanh(0.5 * z)
     return (np.maximum(z, 0) - z * x - np.log(0.5 + 0.5 * np.abs(half))).sum(), 0.5 + 0.5 * half - x
 
@@ -83,7 +83,7 @@ def _relu_slope(h: Array) -> Array:
 
 
 def _network(p: Parameters, activations: list[Any], loss_of: Any, optimizer: Any, **settings: float) -> Step:
-    """A stack of layers; an activation is (f, f′ as a function of f), or None."""
+    """Returns the step of a stack of layers; an activation is (f, f′ as a function of f) or None."""
     values = list(p.values())
     layers = list(zip(values[::2], values[1::2], activations, strict=True))
     update = optimizer(values, **settings)
@@ -187,7 +187,7 @@ def _w9(p: Parameters) -> Step:
         p_c = du * t
         du = du * c * (1 - t * t)  # by x a + b
         by_x, by_a, by_b = d + du * a, (du * x).sum(0), by_b + du.sum(1, keepdims=True)
-        assert by_x.shape == p_c.shape == x.shape  # gradients of all four, as the others compute them
+        assert by_x.shape == p_c.shape == x.shape  # gradients with respect to all four, as in the other peers
         return np.maximum(above, 0).sum() + by_a.sum() + by_b.sum()
 
     return step

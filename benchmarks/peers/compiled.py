@@ -1,4 +1,4 @@
-"""autograd_mini, compiled: the step of `ours.py` under `ag.jit`, with our own pair of threads for large operations."""
+"""autograd_mini, compiled: the step of `ours.py` under `ag.jit`, with two threads for large operations."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ _ON = ExitStack()  # until the process ends
 
 def build(workload: Workload) -> Callable[[], Any]:
     _ON.enter_context(ag.threads(2))
-    return workload.in_turn(ag.jit(step_of(workload, OURS)), ag.Tensor)
+    return workload.cycle_batches(ag.jit(step_of(workload, OURS)), ag.Tensor)

@@ -1,4 +1,4 @@
-"""The steps as a user of an eager framework writes them. They are written once: our names and defaults are PyTorch's."""
+"""The steps as a user of an eager framework writes them, once for both frameworks: our names and defaults are PyTorch's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workloads import CHAIN, LATENT, WIDTHS, Parameters, Step, Workload
 
 @dataclass(frozen=True)
 class Framework:
-    """Where a framework keeps what the steps need."""
+    """The parts of a framework that the steps need."""
 
     functions: Any
     nn: Any
@@ -19,10 +19,10 @@ class Framework:
     optimizers: Any
     tensor: Callable[..., Any]
 
-    def loaded(self, net: Any, parameters: Parameters, prefix: str = "") -> Any:
-        """`net` with the parameters whose names start with `prefix`."""
+    def load(self, net: Any, parameters: Parameters, prefix: str = "") -> Any:
+        """Loads the parameters with names that start with `prefix` into `net`; returns `net`."""
         state = {name[len(prefix) :]: self.tensor(array) for name, array in parameters.items() if name.startswith(prefix)}
-        net.load_state_dict(state, strict=False)  # running statistics stay as they start
+        net.load_state_dict(state, strict=False)  # running statistics keep their initial values
         return net
 
     def leaves(self, parameters: Parameters) -> list[Any]:
@@ -30,7 +30,7 @@ class Framework:
 
 
 def step_of(workload: Workload, framework: Framework) -> Step:
-    """The training step of a workload, a function of a batch."""
+    """Returns the training step of a workload, a function of a batch."""
     return _STEPS[workload.name](framework, workload.parameters)
 
 
@@ -50,7 +50,7 @@ def _training(optimizer: Any, loss_of: Callable[..., Any]) -> Step:
 
 def _w1(f: Framework, parameters: Parameters) -> Step:
     nn = f.nn
-    net = f.loaded(nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10)), parameters)
+    net = f.load(nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10)), parameters)
     optimizer = f.optimizers.SGD(net.parameters(), lr=0.01, momentum=0.9)
     return _training(optimizer, lambda x, y: f.losses.cross_entropy(net(x), y))
 
@@ -58,7 +58,7 @@ def _w1(f: Framework, parameters: Parameters) -> Step:
 def _w2(f: Framework, parameters: Parameters) -> Step:
     nn = f.nn
     net = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
-    f.loaded(net, parameters)
+    f.load(net, parameters)
     return _training(f.optimizers.Adam(net.parameters()), lambda x, y: f.losses.cross_entropy(net(x), y))
 
 
@@ -68,7 +68,7 @@ def _w3(f: Framework, parameters: Parameters) -> Step:
         nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 2),
         nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 784),
     )  # fmt: skip
-    f.loaded(net, parameters)
+    f.load(net, parameters)
     optimizer = f.optimizers.Adam(net.parameters())
     return _training(optimizer, lambda x: f.losses.binary_cross_entropy_with_logits(net(x), x))
 
@@ -87,7 +87,7 @@ def _w4(f: Framework, parameters: Parameters) -> Step:
             mu, logvar = self.mu(h), self.logvar(h)
             return self.decoder(mu + noise * ops.exp(0.5 * logvar)), mu, logvar
 
-    net = f.loaded(VAE(), parameters)
+    net = f.load(VAE(), parameters)
 
     def loss_of(x: Any, noise: Any) -> Any:
         logits, mu, logvar = net(x, noise)
@@ -105,7 +105,7 @@ def _w5(f: Framework, parameters: Parameters) -> Step:
         nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(64 * 7 * 7, 10),
     )  # fmt: skip
-    f.loaded(net, parameters)
+    f.load(net, parameters)
     return _training(f.optimizers.Adam(net.parameters()), lambda x, y: f.losses.cross_entropy(net(x), y))
 
 
@@ -126,8 +126,8 @@ def _w6(f: Framework, parameters: Parameters) -> Step:
         nn.Conv2d(c, d, 4, 2, 1, bias=False), nn.BatchNorm2d(d), nn.LeakyReLU(0.2),
         nn.Conv2d(d, 1, 4, 1, 0, bias=False), nn.Flatten(0),
     )  # fmt: skip
-    f.loaded(generator, parameters, "generator.")
-    f.loaded(discriminator, parameters, "discriminator.")
+    f.load(generator, parameters, "generator.")
+    f.load(discriminator, parameters, "discriminator.")
     by_d, by_g = (f.optimizers.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in (discriminator, generator))
 
     def loss_of(images: Any, real: Any) -> Any:

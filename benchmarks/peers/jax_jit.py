@@ -23,7 +23,7 @@ CONV = ("NHWC", "OIHW", "NHWC")
 
 def build(workload: Workload) -> Callable[[], Any]:
     step = _STEPS[workload.name]({name: jnp.asarray(array) for name, array in workload.parameters.items()})
-    return workload.in_turn(
+    return workload.cycle_batches(
         lambda *batch: jax.block_until_ready(step(*batch)), lambda array: jnp.asarray(_channels_last(array))
     )
 
@@ -32,7 +32,7 @@ def _channels_last(array: Array) -> Array:
     return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if array.ndim == 4 else array
 
 
-# -- updates: the state to start from, and the move ----------------------------------------------------------------------------
+# -- updates: the initial state, and the update function -----------------------------------------------------------------------
 
 
 def _zeros(p: Tree) -> Tree:
@@ -54,25 +54,25 @@ def _adam(lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float
         mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, mean, g)
         square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, square, g)
         rate, root = lr / (1 - beta1**t), jnp.sqrt(1 - beta2**t)
-        moved = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) / root + eps), p, mean, square)
-        return moved, (mean, square, t)
+        updated = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) / root + eps), p, mean, square)
+        return updated, (mean, square, t)
 
     return (lambda p: (_zeros(p), _zeros(p), jnp.zeros(()))), update
 
 
 def _training(loss_of: Loss, p: Tree, optimizer: tuple[Any, Any]) -> Callable[..., Any]:
-    start, update = optimizer
+    init, update = optimizer
 
     @partial(jax.jit, donate_argnums=(0, 1))
-    def move(p: Tree, state: Any, *batch: Any) -> tuple[Tree, Any, Any]:
+    def jitted_step(p: Tree, state: Any, *batch: Any) -> tuple[Tree, Any, Any]:
         loss, g = jax.value_and_grad(loss_of)(p, *batch)
         return *update(p, g, state), loss
 
-    state = start(p)
+    state = init(p)
 
     def step(*batch: Any) -> Any:
         nonlocal p, state
-        p, state, loss = move(p, state, *batch)
+        p, state, loss = jitted_step(p, state, *batch)
         return jax.block_until_ready((loss, p))[0]
 
     return step
@@ -95,13 +95,13 @@ def _conv(x: Any, weight: Any, stride: int, padding: int) -> Any:
 
 
 def _conv_transpose(x: Any, weight: Any, stride: int, padding: int) -> Any:
-    turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-    around = ((weight.shape[2] - 1 - padding,) * 2,) * 2
-    return lax.conv_general_dilated(x, turned, (1, 1), around, lhs_dilation=(stride, stride), dimension_numbers=CONV)
+    flipped = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
+    padded = ((weight.shape[2] - 1 - padding,) * 2,) * 2
+    return lax.conv_general_dilated(x, flipped, (1, 1), padded, lhs_dilation=(stride, stride), dimension_numbers=CONV)
 
 
 def _stack(p: Tree, x: Any, places: str, bare: str = "") -> Any:
-    """Linear layers by name, with a ReLU after each but the last and those in `bare`."""
+    """Applies the named linear layers, with a ReLU after each except the last and those in `bare`."""
     for place in places:
         x = _linear(p, place, x)
         x = x if place in (places[-1], *bare) else jax.nn.relu(x)
@@ -156,7 +156,7 @@ def _w5(p: Tree) -> Any:
 
 
 def _w6(p: Tree) -> Any:
-    start, update = _adam(lr=2e-4, beta1=0.5)
+    init, update = _adam(lr=2e-4, beta1=0.5)
     generator, discriminator = (
         {name.split(".", 1)[1]: value for name, value in p.items() if name.startswith(part)} for part in ("gen", "dis")
     )
@@ -175,7 +175,7 @@ def _w6(p: Tree) -> Any:
         return h.ravel()
 
     @partial(jax.jit, donate_argnums=(0, 1, 2, 3))
-    def move(g: Tree, d: Tree, g_state: Any, d_state: Any, images: Any, z: Any) -> Any:
+    def jitted_step(g: Tree, d: Tree, g_state: Any, d_state: Any, images: Any, z: Any) -> Any:
         fake, back = jax.vjp(lambda g: generate(g, z), g)
         seen, by_d = jax.value_and_grad(lambda d: _bce(judge(d, images), 1.0).mean() + _bce(judge(d, fake), 0.0).mean())(d)
         d, d_state = update(d, by_d, d_state)
@@ -183,11 +183,11 @@ def _w6(p: Tree) -> Any:
         g, g_state = update(g, back(by_fake)[0], g_state)
         return g, d, g_state, d_state, seen + fooled
 
-    state: Any = (generator, discriminator, start(generator), start(discriminator))
+    state: Any = (generator, discriminator, init(generator), init(discriminator))
 
     def step(images: Any, z: Any) -> Any:
         nonlocal state
-        *state, loss = jax.block_until_ready(move(*state, images, z))
+        *state, loss = jax.block_until_ready(jitted_step(*state, images, z))
         return loss
 
     return step
@@ -215,10 +215,10 @@ def _w9(p: Tree) -> Any:
         h = jnp.exp(jnp.tanh(x * a + b) * c) + x
         return jax.nn.relu(jnp.sqrt(h * h + 1) - b).sum()
 
-    pull = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2, 3)))
+    gradient = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2, 3)))
 
     def step() -> Any:
-        loss, (_, by_a, by_b, _) = jax.block_until_ready(pull(*p.values()))
+        loss, (_, by_a, by_b, _) = jax.block_until_ready(gradient(*p.values()))
         return loss + by_a.sum() + by_b.sum()
 
     return step

@@ -17,4 +17,4 @@ OURS = Framework(functions=ag, nn=nn, losses=nn, optimizers=nn, tensor=ag.Tensor
 
 def build(workload: Workload) -> Callable[[], Any]:
     # A compiled variant is a peer that wraps this same step.
-    return workload.in_turn(step_of(workload, OURS), ag.Tensor)
+    return workload.cycle_batches(step_of(workload, OURS), ag.Tensor)

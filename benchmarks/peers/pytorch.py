@@ -16,4 +16,4 @@ TORCH = Framework(
 
 
 def build(workload: Workload) -> Callable[[], Any]:
-    return workload.in_turn(step_of(workload, TORCH), torch.tensor)
+    return workload.cycle_batches(step_of(workload, TORCH), torch.tensor)

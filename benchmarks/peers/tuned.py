@@ -1,4 +1,4 @@
-"""autograd_mini, eager, with the two switches that a user may turn on: our own pair of threads, and memory that is kept."""
+"""autograd_mini, eager, with both options for speed: two threads, and memory that is kept for reuse."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from autograd_mini import models, nn
 from autograd_mini.examples.study import Study
 from autograd_mini.nn.data.loader import BatchTransform
 from autograd_mini.nn.data.transforms import RandomAffine
-from autograd_mini.nn.training.update import Steps
+from autograd_mini.nn.training.update import OptimizerLike
 from autograd_mini.tensor import Array, Tensor
 
 BATCH: Final = 50
@@ -39,7 +39,7 @@ def labelled_images(task: Task, seed: int) -> TrainingSet:
     return task.train.images, task.train.labels
 
 
-def adam(parameters: list[Tensor], steps: int) -> Steps:
+def adam(parameters: list[Tensor], steps: int) -> OptimizerLike:
     return nn.Adam(parameters, lr=1e-3)
 
 
@@ -54,7 +54,7 @@ class Variant:
     architecture: str = "stride"
     transform: BatchTransform | None = None
     label_smoothing: float = 0.0
-    optimizer: Callable[[list[Tensor], int], Steps] = adam
+    optimizer: Callable[[list[Tensor], int], OptimizerLike] = adam
     training_set: Callable[[Task, int], TrainingSet] = labelled_images
 
 

@@ -1,6 +1,6 @@
-"""What happens beside training: the callbacks that come with the trainer. A checkpoint keeps the state of each.
+"""The callbacks that come with the trainer. A checkpoint contains the state of each.
 
-They are called in their order. A learning-rate log before a schedule logs the rate that was used, after it the one to come.
+They are called in order: `LearningRateLog` logs the rate that was used if it comes before `Schedule`, else the next one.
 """
 
 from __future__ import annotations
@@ -21,10 +21,17 @@ _SIGN: Final = {"min": 1.0, "max": -1.0}
 
 
 class EarlyStopping(Callback):
-    """Ends training once `monitor` has not improved by more than `min_delta` for `patience` rows, with the best weights.
+    """Stops early if a metric has not improved for some rows, and keeps the best weights.
 
-    The weights of the best row are put back at the end of training, also where it ends for another reason. `mode` "min": less
-    is better, "max": more. ValueError for a monitor that rows do not have, or another mode.
+    The weights of the best row are restored at the end of training, also if it ends for another reason. Raises ValueError if
+    rows do not have the metric, or for another mode.
+
+    Parameters
+    ----------
+    monitor    name of the metric in the rows
+    patience   rows without improvement after which training stops
+    min_delta  an improvement must be larger than this
+    mode       "min" if less is better, "max" if more is better
 
     >>> from autograd_mini import models, nn
     >>> data = nn.data.digits().train.only(limit_per_class=5)
@@ -39,14 +46,14 @@ class EarlyStopping(Callback):
         self, monitor: str = "val_loss", patience: int = 5, min_delta: float = 0.0, mode: Literal["min", "max"] = "min"
     ) -> None:
         if mode not in _SIGN:
-            raise ValueError(f"EarlyStopping: mode must be min or max, not {mode!r}")
+            raise ValueError(f"EarlyStopping: mode must be 'min' or 'max', got {mode!r}")
         self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, min_delta, mode
-        self.best = math.inf  # with the sign that makes less better
+        self.best = math.inf  # times the sign, so that less is better
         self.best_row = -1
         self._weights: dict[str, Array] = {}
 
     def after_row(self, trainer: Trainer, row: dict[str, float]) -> None:
-        value, number = _SIGN[self.mode] * _monitored(self, self.monitor, row), len(trainer.history)
+        value, number = _SIGN[self.mode] * _monitored_value(self, self.monitor, row), len(trainer.history)
         if value < self.best - self.min_delta:
             self.best, self.best_row, self._weights = value, number, trainer.model.state_dict()
         elif number - self.best_row >= self.patience:
@@ -64,8 +71,9 @@ class EarlyStopping(Callback):
 
 
 class Schedule(Callback):
-    """Calls `step()` of a learning-rate scheduler, `per` "row" (an epoch, as a rule) or "iteration"; with a `monitor`, that
-    number of the row is passed on, as reduction on a plateau wants it.
+    """Calls `step()` of a learning-rate schedule, `per` "row" (usually an epoch) or "iteration".
+
+    With a `monitor`, `step` gets that metric of the row, which `ReduceLROnPlateau` needs.
 
     >>> from autograd_mini import models, nn
     >>> model = models.MLP(sizes=(64, 10))
@@ -79,7 +87,7 @@ class Schedule(Callback):
 
     def __init__(self, scheduler: Any, per: Literal["row", "iteration"] = "row", monitor: str | None = None) -> None:
         if per not in ("row", "iteration") or (monitor and per == "iteration"):
-            raise ValueError(f"Schedule: per must be row or iteration, and row with a monitor, not {per!r}")
+            raise ValueError(f"Schedule: per must be 'row' or, without a monitor, 'iteration', got {per!r}")
         self.scheduler, self.per, self.monitor = scheduler, per, monitor
 
     def after_step(self, trainer: Trainer) -> None:
@@ -88,7 +96,7 @@ class Schedule(Callback):
 
     def after_row(self, trainer: Trainer, row: dict[str, float]) -> None:
         if self.per == "row":
-            self.scheduler.step(*([_monitored(self, self.monitor, row)] if self.monitor else ()))
+            self.scheduler.step(*([_monitored_value(self, self.monitor, row)] if self.monitor else ()))
 
     def state_dict(self) -> dict[str, Any]:
         return self.scheduler.state_dict()
@@ -98,7 +106,7 @@ class Schedule(Callback):
 
 
 class Averaging(Callback):
-    """Calls `update()` of a running mean of the weights, such as `nn.EMA`, after each batch, and keeps it in the checkpoint.
+    """Calls `update()` of a running mean of weights, such as `nn.EMA`, after each batch, and saves the mean in checkpoints.
 
     >>> from autograd_mini import models, nn
     >>> ema = nn.Averaging(nn.EMA(models.MLP(sizes=(64, 10)).parameters()))
@@ -118,7 +126,7 @@ class Averaging(Callback):
 
 
 class LearningRateLog(Callback):
-    """Adds the learning rates to each row: `lr`, behind the update's name where there are several, `lr_1` … for more groups."""
+    """Adds the learning rates to each row: `lr`, then `lr_1` … for further groups; after the update's name in a table."""
 
     def after_row(self, trainer: Trainer, row: dict[str, float]) -> None:
         for prefix, update in trainer.updates.items():
@@ -127,10 +135,19 @@ class LearningRateLog(Callback):
 
 
 class FixedNoise(Callback):
-    """Draws what a generator makes of the same noise as training goes on: `write(generate(noise), path)` at each row.
+    """Saves samples from the same noise at each row, to show progress: `write(generate(noise), path)`.
 
-    The noise is (count, *shape), from N(0, 1) by its own seed. Files are `folder/iteration-NNNNNN` with `suffix`; `generate`
-    runs in inference mode and is not recorded.
+    Files are `folder/iteration-NNNNNN` with `suffix`.
+
+    Parameters
+    ----------
+    generate  function from noise to images; runs in evaluation mode without recording gradients
+    count     number of samples
+    shape     shape of the noise of one sample, drawn from N(0, 1)
+    folder    folder of the files, created if it is missing
+    write     function that saves images to a path
+    suffix    suffix of the files
+    seed      seed of the noise
 
     >>> import pathlib, tempfile, numpy as np
     >>> from autograd_mini import models, nn
@@ -164,7 +181,7 @@ class FixedNoise(Callback):
         self.write(images, self.folder / f"iteration-{trainer.iteration:06d}{self.suffix}")
 
 
-def _monitored(callback: Callback, name: str, row: Mapping[str, float]) -> float:
+def _monitored_value(callback: Callback, name: str, row: Mapping[str, float]) -> float:
     if name not in row:
-        raise ValueError(f"{type(callback).__name__}: rows have {', '.join(row)}, not {name!r}")
+        raise ValueError(f"{type(callback).__name__}: unknown metric {name!r}; expected one of: {', '.join(row)}")
     return row[name]

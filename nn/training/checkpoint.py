@@ -1,6 +1,6 @@
-"""The whole state of a training run in one safetensors file: arrays by path, all else as JSON in the file's metadata.
+"""The state of a training run in one safetensors file: arrays by path, everything else as JSON in the file's metadata.
 
-One file takes its place by one renaming, so at any moment there is a whole checkpoint, the old one or the new.
+A new file replaces the old one by a single rename, so there is a complete checkpoint, old or new, at any moment.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ ARRAY: Final = "$array"
 
 
 def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
-    """Writes nested dicts and lists of arrays and plain values (str, int, float, bool, None), whole or not at all.
+    """Writes nested dicts and lists of arrays and simple values (str, int, float, bool, None), completely or not at all.
 
-    An array lies in the file under its path in `state`, such as `model.encoder.0.weight`. OSError that says why it cannot be
-    written; what stood there before is then untouched.
+    Arrays are named by their path in `state`, such as `model.encoder.0.weight`. Raises OSError with the reason if the file
+    cannot be written; the previous file is then unchanged.
 
     >>> import os, tempfile, numpy as np
     >>> from autograd_mini.nn.training.checkpoint import load_checkpoint, save_checkpoint
@@ -37,28 +37,28 @@ def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> N
     {'epoch': 3, 'model': {'w': array([1., 1.])}}
     """
     arrays: dict[str, Array] = {}
-    outline = {key: _outline(value, key, arrays) for key, value in state.items()}
-    with writing(path):
-        save(path, arrays, {KEY: json.dumps(outline)})
+    structure = {key: _extract_arrays(value, key, arrays) for key, value in state.items()}
+    with explain_write_errors(path):
+        save(path, arrays, {KEY: json.dumps(structure)})
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `save_checkpoint` wrote; keys come back as strings and tuples as lists.
+    """Returns what `save_checkpoint` wrote, with keys as strings and tuples as lists.
 
-    FileNotFoundError without the file; ValueError naming it where it is damaged or no checkpoint.
+    Raises FileNotFoundError if the file is missing and ValueError if it is damaged or not a checkpoint.
     """
-    outline = load_metadata(path).get(KEY)
-    if outline is None:
-        raise ValueError(f"{os.fspath(path)}: is no checkpoint of a training run")
+    structure = load_metadata(path).get(KEY)
+    if structure is None:
+        raise ValueError(f"{os.fspath(path)}: not a checkpoint of a training run")
     arrays = load(path)
     try:
-        return json.loads(outline, object_hook=lambda d: arrays[d[ARRAY]] if ARRAY in d else d)
+        return json.loads(structure, object_hook=lambda d: arrays[d[ARRAY]] if ARRAY in d else d)
     except (KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{os.fspath(path)}: is damaged, {error} is missing or unreadable") from None
+        raise ValueError(f"{os.fspath(path)}: damaged checkpoint: missing or unreadable: {error}") from None
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all, beside its place and then renamed.
+    """Writes a text file completely or not at all: to a temporary file, which is then renamed.
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.nn.training.checkpoint import write_text
@@ -67,55 +67,55 @@ def write_text(path: Path, text: str) -> None:
     >>> path.read_text()
     'done'
     """
-    with writing(path), atomic_write(path) as beside:
-        beside.write_text(text, encoding="utf-8", newline="")
+    with explain_write_errors(path), atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
 
 
 @contextmanager
-def writing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Inside, what prevents writing becomes an OSError that names the file, which the system's own often does not.
+def explain_write_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Inside the `with` block, an error of writing becomes an OSError that names the file, which system errors often do not.
 
-    >>> from autograd_mini.nn.training.checkpoint import writing
-    >>> with writing("run.safetensors"):
+    >>> from autograd_mini.nn.training.checkpoint import explain_write_errors
+    >>> with explain_write_errors("run.safetensors"):
     ...     raise OSError(28, "No space left on device")
     Traceback (most recent call last):
         ...
-    OSError: run.safetensors: cannot be written (No space left on device); what was there before is untouched
+    OSError: run.safetensors: cannot be written (No space left on device); the previous file is unchanged
     """
     try:
         yield
     except Exception as error:
-        # The writer of safetensors has an error of its own for a full disk.
+        # The safetensors library raises its own error if the disk is full.
         if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
             raise
         reason = getattr(error, "strerror", None) or error
-        raise OSError(f"{os.fspath(path)}: cannot be written ({reason}); what was there before is untouched") from error
+        raise OSError(f"{os.fspath(path)}: cannot be written ({reason}); the previous file is unchanged") from error
 
 
-def sweep(folder: Path) -> None:
-    """Removes what a process that was killed while writing left half done.
+def remove_temporary_files(folder: Path) -> None:
+    """Removes the incomplete files of a process that was killed while it wrote.
 
     >>> import pathlib, tempfile
-    >>> from autograd_mini.nn.training.checkpoint import sweep
+    >>> from autograd_mini.nn.training.checkpoint import remove_temporary_files
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> _ = (folder / ".checkpoint.safetensors.0a1b2c3d.tmp").write_bytes(b"half")
-    >>> sweep(folder)
+    >>> remove_temporary_files(folder)
     >>> list(folder.iterdir())
     []
     """
-    for left in folder.glob(".*.????????.tmp"):
-        left.unlink(missing_ok=True)
+    for path in folder.glob(".*.????????.tmp"):
+        path.unlink(missing_ok=True)
 
 
-def _outline(value: Any, path: str, arrays: dict[str, Array]) -> Any:
-    """`value` with its arrays moved into `arrays`, a reference in the place of each."""
+def _extract_arrays(value: Any, path: str, arrays: dict[str, Array]) -> Any:
+    """Returns `value` with a reference in place of each array, and moves the arrays into `arrays`."""
     if isinstance(value, np.ndarray):
         arrays[path] = value
         return {ARRAY: path}
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        return {str(key): _outline(child, f"{path}.{key}", arrays) for key, child in value.items()}
+        return {str(key): _extract_arrays(child, f"{path}.{key}", arrays) for key, child in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_outline(child, f"{path}.{i}", arrays) for i, child in enumerate(value)]
+        return [_extract_arrays(child, f"{path}.{i}", arrays) for i, child in enumerate(value)]
     return value

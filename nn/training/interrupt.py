@@ -1,4 +1,4 @@
-"""Ctrl-C as a request: work in progress ends at a place of its own choosing."""
+"""Ctrl-C as a request to stop: the program finishes its current step first."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Self
 
 
 class Interrupt:
-    """Inside a `with` block the first Ctrl-C only sets `requested`; the second raises KeyboardInterrupt as ever.
+    """Inside a `with` block the first Ctrl-C only sets `requested`; the second raises KeyboardInterrupt as usual.
 
-    Python delivers signals to the main thread alone: in others the block changes nothing.
+    Python delivers signals to the main thread only, so in other threads the block has no effect.
 
     >>> import signal
     >>> from autograd_mini.nn.training.interrupt import Interrupt

@@ -1,7 +1,7 @@
-"""`Trainer`: the loop of epochs and batches around a model's `training_step`, with its bar, its records and its checkpoints.
+"""`Trainer`: the loop over epochs and batches, with a progress bar, logged metrics and checkpoints.
 
-What is written to the run's folder, with each row of the history and on Ctrl-C: `metrics.csv`, the history; `timing.csv`, the
-seconds that each row took; and `checkpoint.safetensors`, from which a run goes on as if it had never stopped, bit for bit.
+It writes to the folder of the run, with each row of the history and on Ctrl-C: `metrics.csv`, the history; `timing.csv`, the
+seconds per row; and `checkpoint.safetensors`, from which an interrupted run resumes with the same bits.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.jit.guards import GUARDED_TYPES
-from autograd_mini.state import modes
 from autograd_mini.tensor import Array, Tensor
 
 from ..data import DataLoader
 from ..extras import extra
-from ..module import HasTrainingMode, Module, evaluation
-from .checkpoint import load_checkpoint, save_checkpoint, sweep, write_text, writing
+from ..module import HasTrainingMode, evaluation
+from .checkpoint import explain_write_errors, load_checkpoint, remove_temporary_files, save_checkpoint, write_text
+from .compile_update import compile_update
 from .interrupt import Interrupt
-from .update import DivergedError, Means, Steps, Update, frozen
+from .update import DivergedError, OptimizerLike, RunningMeans, Update, frozen_parameters
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 METRICS: Final = "metrics.csv"
@@ -42,8 +41,8 @@ Row: TypeAlias = dict[str, float]
 
 
 class Trainable(HasTrainingMode, Protocol):
-    """What a trainer asks of a model: a Module. Its `training_step`, if no table of updates is given, gives named scalars for
-    a batch, of which "loss" is minimised."""
+    """What a trainer needs of a model, which is usually a Module. Without a table of updates it also needs `training_step`, a
+    function from a batch to named scalars, of which "loss" is minimised."""
 
     def state_dict(self) -> dict[str, Array]: ...
     def load_state_dict(self, state: Mapping[str, Array | Tensor]) -> None: ...
@@ -52,8 +51,8 @@ class Trainable(HasTrainingMode, Protocol):
 class Callback:
     """Base of the callbacks; a subclass overrides what it needs.
 
-    `after_row` may add numbers to the row, and may end training by `trainer.stop(reason)`. Random draws there do not touch
-    training's own stream.
+    `after_row` may add numbers to the row, and may end training by `trainer.stop(reason)`. Random draws there do not change the
+    random stream of training.
 
     >>> from autograd_mini import nn
     >>> class Gap(nn.Callback):
@@ -65,32 +64,39 @@ class Callback:
         """Called after each batch."""
 
     def after_row(self, trainer: Trainer, row: dict[str, float]) -> None:
-        """Called with each new row of the history, before it is written."""
+        """Called with each new row of the history, before the row is logged."""
 
     def after_fit(self, trainer: Trainer) -> None:
-        """Called when training is complete, not where it was broken off; again when a complete run is taken up again."""
+        """Called when training is complete, not when it is interrupted; and again when a complete run is resumed."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What it must remember: nested dicts and lists of arrays and plain values."""
+        """Returns what a checkpoint must contain: nested dicts and lists of arrays and simple values."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
+        """Loads what `state_dict` returned."""
 
 
 class Trainer:
-    """Trains `model` by one optimizer, or by a table of updates by name, each with losses and an optimizer of its own.
+    """Trains a model with one optimizer, or with a table of named updates, each with its own losses and optimizer.
 
-    `history` gets a row for each epoch, or for `every` so many batches: means over the training batches as they came, the same
-    with `val_` over the validation batches, and what `callbacks` add. With a table, names are `NAME_loss` and so on, and while
-    one update learns, the parameters of the others are frozen.
+    `history` gets a row per epoch or per `every` batches: means over the training batches, means over the validation batches
+    with the prefix `val_`, and what callbacks add. With a table, names are `NAME_loss` and so on, and the parameters of other
+    updates are frozen during a step. A compiled step is recorded at its second batch and then replayed. A step that cannot be
+    compiled, because it needs concrete values or changes attributes of the model, runs in eager mode with a warning. Other
+    Python side effects, such as draws from `np.random`, are not replayed.
 
-    With a `folder`, which is made if need be, metrics and checkpoints are written there with each row. `progress=False` hides
-    the bar. With `jit` (the default) each update is compiled: recorded at its second batch, and then replayed without Python; a
-    step that cannot be recorded, because it looks at values or counts in the model's attributes, runs as it is, and a warning
-    says why; other things that Python does, like drawing from `np.random`, happen only while recording. `threads` is how many
-    of ours share large operations, 1 or 2, while BLAS is held at one: results are the same bits on any number of cores, and
-    small products do not wait for a thread on a busy core. None leaves BLAS to its own choice.
+    Parameters
+    ----------
+    model      a Module
+    optimizer  an optimizer, for the losses of `model.training_step`; or a table of updates by name
+    folder     folder for metrics and checkpoints, created if it is missing; None: nothing is written
+    callbacks  callbacks, called in this order
+    every      batches per row; None: one row per epoch
+    progress   whether a progress bar is shown
+    jit        whether each update is compiled
+    threads    threads that share large operations, 1 or 2, while BLAS uses one: results are the same bits on any number of
+               cores, and small products do not wait for a busy core. None lets BLAS choose
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models, nn
@@ -107,7 +113,7 @@ class Trainer:
     def __init__(
         self,
         model: Trainable,
-        optimizer: Steps | Mapping[str, Update],
+        optimizer: OptimizerLike | Mapping[str, Update],
         folder: str | os.PathLike[str] | None = None,
         *,
         callbacks: Iterable[Callback] = (),
@@ -119,24 +125,24 @@ class Trainer:
         if every is not None and every < 1:
             raise ValueError(f"Trainer: every must be at least 1 batch, got {every}")
         self.model: Any = model
-        self.updates = _table(self.model, optimizer)
+        self.updates = _named_updates(self.model, optimizer)
         self.folder = None if folder is None else Path(folder)
         self.callbacks = tuple(callbacks)
         self.every = every
         self.progress = progress
         self.threads = threads
         self.history: list[Row] = []
-        self.iteration = 0  # batches done in all
+        self.iteration = 0  # batches so far
         self.stopped: str | None = None  # why a callback ended training
         self.interrupted = False
-        self._place: Mapping[str, Any] | None = None  # in the data
-        self._means = Means()
+        self._data_state: Mapping[str, Any] | None = None  # of the loader
+        self._means = RunningMeans()
         self.jit = jit
         self._steps: dict[str, Callable[[Any], Mapping[str, Tensor]]] = {}
-        self._others = {name: _others(self.updates, name) for name in self.updates}
+        self._frozen = {name: _other_parameters(self.updates, name) for name in self.updates}
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
-            sweep(self.folder)
+            remove_temporary_files(self.folder)
 
     def fit(
         self,
@@ -146,25 +152,36 @@ class Trainer:
         *,
         iterations: int | None = None,
     ) -> list[Row]:
-        """Trains until `epochs` epochs, or `iterations` batches, are done, those of an earlier call or a loaded checkpoint
-        included; returns the history.
+        """Trains and returns the history.
 
-        Ctrl-C ends it after the step in progress: the state is saved, a line says how to go on, and `interrupted` is True. A
-        second one raises KeyboardInterrupt. DivergedError for a loss or parameter that is not finite, OSError for a folder that
-        cannot be written, ValueError for data without a batch or in another order than before: the last checkpoint stays.
+        Ctrl-C stops after the current step: the state is saved, a message says how to resume, and `interrupted` is True. A
+        second Ctrl-C raises KeyboardInterrupt. After an error, the last checkpoint is unchanged.
+
+        Parameters
+        ----------
+        train       loader of the training data
+        epochs      total epochs, including those of an earlier call or a loaded checkpoint
+        validation  loader of the validation data
+        iterations  total batches, instead of epochs
+
+        Raises
+        ------
+        DivergedError  if a loss or parameter is not finite
+        OSError        if the folder cannot be written
+        ValueError     if the loader has no batches, or another order than before
         """
         if (epochs is None) == (iterations is None):
-            raise ValueError("Trainer.fit: give either epochs or iterations")
+            raise ValueError(f"Trainer.fit: expected either epochs or iterations, got {epochs} and {iterations}")
         if not len(train):
-            raise ValueError("Trainer.fit: the training data have no batch")
-        if self._place is not None:
-            train.load_state_dict(self._place)
+            raise ValueError("Trainer.fit: the training loader has no batches")
+        if self._data_state is not None:
+            train.load_state_dict(self._data_state)
         target = iterations if iterations is not None else (epochs or 0) * len(train)
         self.model.train()
         self._steps = {
-            name: _compiled(self.model, update) if self.jit else update.step for name, update in self.updates.items()
+            name: compile_update(self.model, update) if self.jit else update.step for name, update in self.updates.items()
         }
-        # A loss that overflows is told by DivergedError, once, and not by warnings of each operation on the way.
+        # DivergedError reports a loss that overflows once; NumPy would warn in each operation.
         with Interrupt() as interrupt, self._threads(), np.errstate(over="ignore", invalid="ignore"):
             while self.iteration < target and not (self.stopped or interrupt.requested):
                 self._epoch(train, validation, target, interrupt)
@@ -174,13 +191,13 @@ class Trainer:
                     callback.after_fit(self)
             self._write()
         if self.interrupted:
-            print(self._farewell(), file=sys.stderr)
+            print(self._interrupt_message(), file=sys.stderr)
         return self.history
 
     def evaluate(self, loader: DataLoader) -> Row:
-        """Means of the model's named losses over a loader, in inference mode; nothing is trained.
+        """Returns the means of the named losses over a loader, in evaluation mode.
 
-        Random draws are the same at each call, and training's own stream stays where it is: validation changes no run.
+        Random draws are the same at each call and do not change the random stream of training.
 
         >>> import numpy as np
         >>> from autograd_mini import models, nn
@@ -189,12 +206,12 @@ class Trainer:
         >>> sorted(trainer.evaluate(nn.data.DataLoader(np.zeros((3, 4), "float32"), np.zeros(3, int))))
         ['accuracy', 'loss']
         """
-        means = Means()
+        means = RunningMeans()
         with self.inference():
             for batch in loader.epoch(0):
                 for prefix, update in self.updates.items():
                     means.add(update.losses(batch), len(batch[0]), prefix)
-        return means()
+        return means.means()
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -203,13 +220,13 @@ class Trainer:
             yield
 
     def stop(self, reason: str) -> None:
-        """Ends training after the row in progress; for callbacks."""
+        """Ends training after the current row; for callbacks."""
         self.stopped = reason
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes model, optimizers, callbacks, history, random stream and place in the data to one safetensors file.
+        """Writes model, optimizers, callbacks, history, random stream and position in the data to one safetensors file.
 
-        Whole or not at all: OSError where it cannot be written, and what stood there before is then untouched.
+        Raises OSError if the file cannot be written; the previous file is then unchanged.
         """
         state = {
             "model": self.model.state_dict(),
@@ -219,22 +236,22 @@ class Trainer:
             "iteration": self.iteration,
             "stopped": self.stopped,
             "random": ag.get_rng_state(),
-            "data": self._place,
+            "data": self._data_state,
             "means": self._means.sums,
         }
         save_checkpoint(path, state)
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Takes a run up where `save` left it. Model, optimizers, callbacks and data loader must be made as they were then.
+        """Loads what `save` wrote. Create model, optimizers, callbacks and data loader as for that run.
 
-        FileNotFoundError without the file; ValueError where it is damaged or belongs to another model or optimizer.
+        Raises FileNotFoundError if the file is missing and ValueError if it is damaged or of another model or optimizer.
         """
         state = load_checkpoint(path)
-        if lacking := _PARTS - state.keys():
-            raise ValueError(f"{os.fspath(path)}: is no whole checkpoint of a trainer, {', '.join(sorted(lacking))} is missing")
-        for what, own in (("optimizers", self.updates), ("callbacks", self.callbacks)):
-            if len(state[what]) != len(own):
-                raise ValueError(f"{os.fspath(path)}: the run had {len(state[what])} {what}, this one has {len(own)}")
+        if missing := _PARTS - state.keys():
+            raise ValueError(f"{os.fspath(path)}: incomplete checkpoint: missing {', '.join(sorted(missing))}")
+        for what, present in (("optimizers", self.updates), ("callbacks", self.callbacks)):
+            if len(state[what]) != len(present):
+                raise ValueError(f"{os.fspath(path)}: the run had {len(state[what])} {what}, this one has {len(present)}")
         self.model.load_state_dict(state["model"])
         for update, saved in zip(self.updates.values(), state["optimizers"], strict=True):
             update.optimizer.load_state_dict(saved)
@@ -242,26 +259,26 @@ class Trainer:
             callback.load_state_dict(saved)
         ag.set_rng_state(state["random"])
         self.history, self.iteration, self.stopped = state["history"], state["iteration"], state["stopped"]
-        self._place, self._means = state["data"], Means({name: (s, w) for name, (s, w) in state["means"].items()})
+        self._data_state, self._means = state["data"], RunningMeans({name: (s, w) for name, (s, w) in state["means"].items()})
 
-    # -- below ----------------------------------------------------------------------------------------------------------------
+    # -- helpers --------------------------------------------------------------------------------------------------------------
 
     def _epoch(self, train: DataLoader, validation: DataLoader | None, target: int, interrupt: Interrupt) -> None:
-        """Runs the rest of an epoch, or up to the last batch, a stop or an interrupt; a row wherever one is due."""
+        """Trains for the rest of an epoch, or until the last batch, a stop or an interrupt; adds rows when they are due."""
         period, start = self.every or len(train), time.perf_counter()
-        place = train.state_dict()
-        epoch = place["epoch"] + 1
+        position = train.state_dict()
+        epoch = position["epoch"] + 1
         bar = extra("tqdm.auto", "training's progress bar").tqdm(
             desc=f"epoch {epoch}/{-(-target // len(train))}",
-            total=min(len(train), place["batch"] + target - self.iteration),
-            initial=place["batch"],
+            total=min(len(train), position["batch"] + target - self.iteration),
+            initial=position["batch"],
             disable=not self.progress,
         )
         with bar:
             for batch in train:
                 self._step(batch, epoch)
-                self._place = train.state_dict()
-                bar.set_postfix({name: f"{mean:.4g}" for name, mean in self._means().items()}, refresh=False)
+                self._data_state = train.state_dict()
+                bar.set_postfix({name: f"{mean:.4g}" for name, mean in self._means.means().items()}, refresh=False)
                 bar.update()
                 if self.iteration % period == 0 or self.iteration == target:
                     self._row(epoch, validation)
@@ -274,12 +291,12 @@ class Trainer:
         for prefix, update in self.updates.items():
             if not update.due(self.iteration):
                 continue
-            with frozen(self._others[prefix]):
+            with frozen_parameters(self._frozen[prefix]):
                 for _ in range(update.times):
                     try:
                         losses = self._losses(prefix, batch)
                     except DivergedError as error:
-                        raise self._diverged(f"{prefix}{error} in epoch {epoch}") from None
+                        raise self._divergence(f"{prefix}{error} in epoch {epoch}") from None
                     self._means.add(losses, len(batch[0]), prefix)
         self.iteration += 1
         for callback in self.callbacks:
@@ -288,33 +305,33 @@ class Trainer:
     def _losses(self, prefix: str, batch: Any) -> Mapping[str, Tensor]:
         try:
             return self._steps[prefix](batch)
-        except ag.TraceError as error:  # nothing has been changed
-            warnings.warn(f"this step is not compiled and runs as it is: {error}", stacklevel=2)
+        except ag.TraceError as error:  # raised before anything has changed
+            warnings.warn(f"falling back to eager mode: this step cannot be compiled: {error}", stacklevel=2)
             self._steps[prefix] = self.updates[prefix].step
             return self._steps[prefix](batch)
 
     def _row(self, epoch: int, validation: DataLoader | None) -> None:
-        row: Row = {"epoch": epoch, "iteration": self.iteration, **self._means()}
+        row: Row = {"epoch": epoch, "iteration": self.iteration, **self._means.means()}
         if validation is not None:
             row |= {f"val_{name}": mean for name, mean in self.evaluate(validation).items()}
         for update in self.updates.values():
             if not all(np.isfinite(p._data).all() for p in update.parameters()):
-                raise self._diverged(f"a parameter became nan or infinite in epoch {epoch}")
+                raise self._divergence(f"a parameter became nan or infinite in epoch {epoch}")
         with ag.fork_rng(0):
             for callback in self.callbacks:
                 callback.after_row(self, row)
         self.history.append(row)
-        self._means = Means()
+        self._means = RunningMeans()
 
     def _write(self, seconds: float | None = None) -> None:
-        """The checkpoint first: the tables follow from it, and a run that is taken up again writes them anew."""
+        """Writes the checkpoint first: the other files follow from it, and a resumed run writes them again."""
         if self.folder is None:
             return
         self.save(self.folder / CHECKPOINT)
         if self.history:
-            write_text(self.folder / METRICS, _table_text(self.history))
+            write_text(self.folder / METRICS, _to_csv(self.history))
         if seconds is not None:
-            with writing(self.folder / TIMING), open(self.folder / TIMING, "a", encoding="utf-8") as file:
+            with explain_write_errors(self.folder / TIMING), open(self.folder / TIMING, "a", encoding="utf-8") as file:
                 if not file.tell():
                     file.write("iteration,seconds\n")
                 file.write(f"{self.iteration},{seconds:.3f}\n")
@@ -322,84 +339,35 @@ class Trainer:
     def _threads(self) -> AbstractContextManager[Any]:
         return nullcontext() if self.threads is None else ag.threads(self.threads)
 
-    def _diverged(self, fault: str) -> DivergedError:
-        kept = self.folder and (self.folder / CHECKPOINT).exists()
-        last = f"the last good state is in {self.folder / CHECKPOINT}" if self.folder and kept else "no checkpoint was written"
-        return DivergedError(f"{fault}, at batch {self.iteration + 1} of the run; {last}; a lower learning rate may help")
+    def _divergence(self, problem: str) -> DivergedError:
+        saved = self.folder and (self.folder / CHECKPOINT).exists()
+        last = f"the last valid state: {self.folder / CHECKPOINT}" if self.folder and saved else "no checkpoint was written"
+        return DivergedError(f"{problem}, at batch {self.iteration + 1} of the run; {last}; a lower learning rate may help")
 
-    def _farewell(self) -> str:
+    def _interrupt_message(self) -> str:
         done = f"interrupted after {self.iteration} batches"
         if self.folder is None:
-            return f"{done}; no folder was given, nothing is saved"
-        return f"{done}; saved to {self.folder / CHECKPOINT}: Trainer.load takes it up there"
+            return f"{done}; not saved, because the trainer has no folder"
+        return f"{done}; saved to {self.folder / CHECKPOINT}; resume with Trainer.load"
 
 
-def _table(model: Any, optimizer: Steps | Mapping[str, Update]) -> dict[str, Update]:
-    """Updates by the prefix that their losses get."""
+def _named_updates(model: Any, optimizer: OptimizerLike | Mapping[str, Update]) -> dict[str, Update]:
+    """Returns updates by the prefix of their losses."""
     if isinstance(optimizer, Mapping):
         if not optimizer:
-            raise ValueError("Trainer: the table of updates is empty")
+            raise ValueError("Trainer: the table of updates is empty; expected at least one")
         return {f"{name}_": update for name, update in optimizer.items()}
     return {"": Update(lambda batch: model.training_step(batch), optimizer)}
 
 
-def _compiled(model: Any, update: Update) -> Callable[[Any], Mapping[str, Tensor]]:
-    def step(batch: Any) -> Mapping[str, Tensor]:
-        if modes.tracer is not None and isinstance(model, Module):
-            for part in model.modules():
-                part.guard_attributes(modes.tracer)
-        before = _written_by_python(model) if ag.is_recording() else {}
-        losses = {name: value.detach() for name, value in update.step(batch).items()}
-        if ag.is_recording() and (
-            changed := [key for key, value in _written_by_python(model).items() if _size(before.get(key)) != _size(value)]
-        ):
-            _put_back(model, before, changed)
-            names = ", ".join(sorted(".".join(filter(None, key)) for key in changed))
-            raise ag.TraceError(f"jit: the step changes {names} by Python, which does not run in a replay")
-        return losses
-
-    return ag.jit(step, exact=True)
-
-
-def _written_by_python(model: Any) -> dict[tuple[str, str], Any]:
-    """The numbers, and copies of the lists, among the attributes of a model and its parts: what a step may count with.
-
-    Of modules' own numbers `jit` sees it too; not of lists, of attributes that are new, and of models that are no modules.
-    """
-    parts = model.named_modules() if isinstance(model, Module) else [("", model)]
-    return {
-        (path, name): list(value) if isinstance(value, list) else value
-        for path, part in parts
-        for name, value in vars(part).items()
-        if isinstance(value, (*GUARDED_TYPES, list)) and name != "_training"
-    }
-
-
-def _size(value: Any) -> Any:
-    """A number or text itself; of a list its length, since what it holds may not be comparable."""
-    return len(value) if isinstance(value, list) else value
-
-
-def _put_back(model: Any, before: Mapping[tuple[str, str], Any], changed: Iterable[tuple[str, str]]) -> None:
-    parts = dict(model.named_modules()) if isinstance(model, Module) else {"": model}
-    for path, name in changed:
-        value = vars(parts[path])[name]
-        if isinstance(value, list):
-            value[:] = before.get((path, name), [])
-        elif (path, name) in before:
-            setattr(parts[path], name, before[path, name])
-        else:
-            delattr(parts[path], name)
-
-
-def _others(updates: Mapping[str, Update], name: str) -> list[Tensor]:
-    """The parameters that other updates move and this one does not."""
+def _other_parameters(updates: Mapping[str, Update], name: str) -> list[Tensor]:
+    """Returns the parameters that other updates change and this one does not."""
     own = {id(p) for p in updates[name].parameters()}
     return [p for update in updates.values() for p in update.parameters() if id(p) not in own]
 
 
-def _table_text(history: list[Row]) -> str:
-    """The history as CSV; a name that came up later has empty cells before."""
+def _to_csv(history: list[Row]) -> str:
+    """Returns the history as CSV; a name that only later rows have gets empty cells."""
     text = io.StringIO()
     names = dict.fromkeys(name for row in history for name in row)
     writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")

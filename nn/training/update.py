@@ -1,4 +1,4 @@
-"""`Update`: one kind of training step, losses and the optimizer that lessens them; and the running means of losses."""
+"""`Update`: a training step, with its losses and the optimizer that minimises them; and running means of losses."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..optim.wrappers import SAM
 Losses: TypeAlias = Callable[[Any], Mapping[str, Tensor]]
 
 
-class Steps(Protocol):
-    """What a trainer asks of an optimizer, or of what wraps one."""
+class OptimizerLike(Protocol):
+    """What a trainer needs of an optimizer, or of a class that wraps one."""
 
     @property
     def param_groups(self) -> list[dict[str, Any]]: ...
@@ -30,30 +30,37 @@ class Steps(Protocol):
 
 
 class DivergedError(ArithmeticError):
-    """A loss or a parameter is nan or infinite; the message says where, and which checkpoint is still good."""
+    """A loss or a parameter is nan or infinite; the message says where, and which checkpoint is still valid."""
 
 
-def _look(loss: Array) -> None:
+def _check_finite(loss: Array) -> None:
     if not math.isfinite(loss.item()):
         raise DivergedError(f"the loss became {loss.item()}")
 
 
-_FINITE: Final = Primitive("check_finite", _look, formula="|L| < ∞", effect=True, uniform=False)
+_FINITE: Final = Primitive("check_finite", _check_finite, formula="|L| < ∞", effect=True, uniform=False)
 
 
 @dataclass(frozen=True)
 class Update:
-    """`losses(batch)` gives named scalars, of which "loss" is lessened by `optimizer`: `times` over, at each `every`-th batch,
-    after the first `start` batches.
+    """A training step: an optimizer minimises the scalar named "loss" among those that `losses(batch)` returns.
 
-    Several in a table make a model of several players. One discriminator step to two generator steps:
-    `{"d": Update(gan.d_losses, d_optimizer), "g": Update(gan.g_losses, g_optimizer, times=2)}`; five to one, each on a batch of
-    its own: `every=5` for the generator. A discriminator trained for 100 batches before it meets an opponent that learns:
-    `start=100` for the generator. ValueError where `times` or `every` is below 1, or `start` below 0.
+    A table of updates trains several networks. One discriminator step per two generator steps:
+    `{"d": Update(gan.d_losses, d_optimizer), "g": Update(gan.g_losses, g_optimizer, times=2)}`. Five discriminator steps, each
+    on its own batch, per generator step: `every=5` for the generator. A discriminator that trains alone for the first 100
+    batches: `start=100` for the generator. Raises ValueError if `times` or `every` is below 1, or `start` below 0.
+
+    Parameters
+    ----------
+    losses     function from a batch to named scalars
+    optimizer  has the parameters to update
+    times      steps per batch
+    every      steps only at every n-th batch
+    start      steps only after the first n batches
     """
 
     losses: Losses
-    optimizer: Steps
+    optimizer: OptimizerLike
     times: int = 1
     every: int = 1
     start: int = 0
@@ -65,66 +72,69 @@ class Update:
             raise ValueError(f"Update: times and every must be at least 1, got {self.times} and {self.every}")
 
     def due(self, iteration: int) -> bool:
-        """Whether it moves at this batch, counted from 0 over the whole run."""
+        """Returns whether there is a step at this batch, counted from 0 over the whole run."""
         return iteration >= self.start and iteration % self.every == 0
 
     def parameters(self) -> list[Tensor]:
-        """The parameters that it moves."""
+        """Returns the parameters that the optimizer updates."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
     def step(self, batch: Any) -> Mapping[str, Tensor]:
-        """Moves the parameters once; gives the losses from before. DivergedError, before any move, for a loss not finite."""
-        seen: list[Mapping[str, Tensor]] = []
+        """Updates the parameters and returns the losses before that. Raises DivergedError first if the loss is not finite."""
+        results: list[Mapping[str, Tensor]] = []
 
         def closure() -> Tensor:
             self.optimizer.zero_grad()
-            seen.append(self.losses(batch))
-            if "loss" not in seen[-1]:
-                raise ValueError(f"expected a loss named 'loss' to lessen, got {', '.join(seen[-1]) or 'none'}")
-            loss = seen[-1]["loss"]
+            results.append(self.losses(batch))
+            if "loss" not in results[-1]:
+                names = ", ".join(results[-1]) or "none"
+                raise ValueError(f"`losses` must contain one named 'loss' (the one to minimise), got {names}")
+            loss = results[-1]["loss"]
             apply_effect(_FINITE, (loss,), {})
             loss.backward(free=True)
             return loss
 
-        if isinstance(self.optimizer, SAM):  # asks for the gradient at a second point
+        if isinstance(self.optimizer, SAM):  # needs the gradient at a second point
             self.optimizer.step(closure)
         else:
             closure()
             self.optimizer.step()
-        return seen[0]
+        return results[0]
 
 
 @contextmanager
-def frozen(parameters: Iterable[Tensor]) -> Iterator[None]:
-    """Inside, these parameters ask for no gradient, so that none is spent on them.
+def frozen_parameters(parameters: Iterable[Tensor]) -> Iterator[None]:
+    """Inside the `with` block, these parameters do not require gradients, which saves the time to compute them.
 
     >>> from autograd_mini import nn
-    >>> from autograd_mini.nn.training.update import frozen
+    >>> from autograd_mini.nn.training.update import frozen_parameters
     >>> layer = nn.Linear(2, 3)
-    >>> with frozen(layer.parameters()):
+    >>> with frozen_parameters(layer.parameters()):
     ...     layer([[1.0, 2.0]]).requires_grad
     False
     """
-    asking = [p for p in parameters if p.requires_grad]
-    for p in asking:
+    trainable = [p for p in parameters if p.requires_grad]
+    for p in trainable:
         p.requires_grad = False
     try:
         yield
     finally:
-        for p in asking:
+        for p in trainable:
             p.requires_grad = True
 
 
-class Means:
+class RunningMeans:
     """Running means of named values, each weighted by the size of its batch."""
 
     def __init__(self, sums: Mapping[str, tuple[float, int]] | None = None) -> None:
         self.sums = dict(sums or {})  # name -> weighted sum, weight
 
     def add(self, values: Mapping[str, Tensor], size: int, prefix: str = "") -> None:
+        """Adds the values of a batch of `size` examples, under their names after `prefix`."""
         for name, value in values.items():
             total, weight = self.sums.get(prefix + name, (0.0, 0))
             self.sums[prefix + name] = (total + value.item() * size, weight + size)
 
-    def __call__(self) -> dict[str, float]:
+    def means(self) -> dict[str, float]:
+        """Returns the current means."""
         return {name: total / weight for name, (total, weight) in self.sums.items()}

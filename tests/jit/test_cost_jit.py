@@ -58,7 +58,7 @@ def compiled(benchmark: Any, name: str) -> tuple[Jitted, Callable[[], Any]]:
     home._piece = home._Piece()  # parameters that lie in two pieces of memory take an update each
     workload = benchmark.workloads[name]()
     step = ag.jit(benchmark.step_of(workload, benchmark.framework))
-    run = workload.in_turn(step, ag.Tensor)
+    run = workload.cycle_batches(step, ag.Tensor)
     for _ in range(2):
         run()
     return step, run

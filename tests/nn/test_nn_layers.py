@@ -181,7 +181,7 @@ def test_state_moves_to_another_layer_and_evaluation_then_agrees(name: str) -> N
         (nn.Conv1d(1, 1, 9), (1, 1, 5), r"Conv1d\(1, 1, kernel_size=\(9,\)\): conv1d: no kernel .*fits"),
         (nn.ConvTranspose2d(4, 8, 4), (1, 3, 7, 7), r"ConvTranspose2d\(4, 8.*needs 4 input channels.*\(1, 3, 7, 7\)"),
         (nn.MaxPool2d(7), (1, 1, 5, 5), r"MaxPool2d\(kernel_size=7.*\(1, 1, 5, 5\)"),
-        (nn.Upsample(), (1, 1, 5, 5), r"Upsample\(.*either a scale_factor or a size"),
+        (nn.Upsample(), (1, 1, 5, 5), r"Upsample\(.*either scale_factor or size"),
         (nn.BatchNorm1d(3), (2, 4), r"BatchNorm1d\(3.*\(N, C\) or \(N, C, L\) with C = 3, got \(2, 4\)"),
         (nn.BatchNorm2d(3), (2, 3), r"BatchNorm2d\(3.*\(N, C, H, W\) with C = 3, got \(2, 3\)"),
         (nn.BatchNorm1d(3), (1, 3), r"BatchNorm1d\(3.*more than one value for each channel.*\(1, 3\)"),

@@ -78,7 +78,7 @@ def loss_with_shared_weight() -> Tensor:
     [
         (lambda: ag.exp(parameter([1.0, 2.0])).sum(), "no linear layer was found"),
         (lambda: models.VAE((4, 3, 2)).loss(abs(X))["loss"], r"operations #\d+ and #\d+ would both be layer 3"),
-        (loss_with_shared_weight, "one weight serves several layers"),
+        (loss_with_shared_weight, "several layers share one weight"),
     ],
 )
 def test_without_identifiable_layers_a_note_explains_the_code_notation(loss, reason):

@@ -99,10 +99,10 @@ def _lines(graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Seque
 
 def _caption(notes: Sequence[str], table: Sequence[Sequence[str]]) -> str:
     """The text below the picture: the table, then one row per note."""
-    cells = ("".join(f'<td align="left">{text(cell)}</td>' for cell in row) for row in table)
+    cells = ("".join(f'<td align="left">{escape_label(cell)}</td>' for cell in row) for row in table)
     body = "".join(f"<tr>{row}</tr>" for row in cells)
     inner = f'<table border="1" color="{FRAME}" cellborder="0" cellspacing="0" cellpadding="4">{body}</table>'
-    rows = [inner] * bool(table) + list(map(text, notes))
+    rows = [inner] * bool(table) + list(map(escape_label, notes))
     return f'<table border="0">{"".join(f"<tr><td>{row}</td></tr>" for row in rows)}</table>'
 
 
@@ -120,7 +120,7 @@ def _cluster_lines(graph: Graph, show: Show) -> Iterator[str]:
         if path:
             opened = path
             yield f'subgraph cluster_{number} {{ style=rounded color="{FRAME}" fontsize=12 fontcolor="{QUIET}"'
-            yield f"label=<{text(title(graph, path))}> labeljust=l labelloc=t"
+            yield f"label=<{escape_label(title(graph, path))}> labeljust=l labelloc=t"
         for node in members.get(path, ()):
             label = _label(node, show)
             yield f'n{node.number} [{_attributes(node, show)} label=<{label}> tooltip="{escape_string(_tooltip(node))}"]'
@@ -161,9 +161,9 @@ def _legend(graph: Graph, show: Show) -> Iterator[str]:
     """Yields the legend: one sample for each kind that occurs."""
     kinds = {node.kind for node in graph.nodes}
     samples = {kind: style for kind, style in STYLES.items() if kind in kinds}
-    entries = [(f"legend_{kind}", style.attributes, text(style.meaning)) for kind, style in samples.items()]
+    entries = [(f"legend_{kind}", style.attributes, escape_label(style.meaning)) for kind, style in samples.items()]
     if any(node.changed for node in graph.nodes):
-        entries.append(("legend_changed", f"shape=box fillcolor=white {CHANGED.attributes}", text(CHANGED.meaning)))
+        entries.append(("legend_changed", f"shape=box fillcolor=white {CHANGED.attributes}", escape_label(CHANGED.meaning)))
     if show.grad:
         symbols = {node.symbol[0] for node in graph.nodes if node.wants_grad}
         meaning = ", ".join(meaning for symbol, meaning in SYMBOLS.items() if symbol in symbols)
@@ -201,7 +201,7 @@ def _label(node: Node, show: Show) -> str:
 
 
 def _collapsed_rows(node: Node, show: Show) -> Iterator[str]:
-    yield f"<b>{text(node.name)}</b>"
+    yield f"<b>{escape_label(node.name)}</b>"
     yield _small(f"{node.hidden} nodes hidden", QUIET)
 
 
@@ -209,7 +209,7 @@ def _operation_rows(node: Node, show: Show) -> Iterator[str]:
     ink = "white" if node.kind == "operation" else "black"
     if node.step is not None:
         yield _small(str(node.step), ink)
-    yield text(node.primitive.symbol if node.primitive and node.primitive.symbol else node.name)
+    yield escape_label(node.primitive.symbol if node.primitive and node.primitive.symbol else node.name)
     if show.formula and node.primitive is not None:
         if node.primitive.formula:
             yield _small(node.primitive.formula, ink)
@@ -223,9 +223,9 @@ def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
     assert node.array is not None
     is_constant = not node.name and node.kind == "input" and node.array.size == 1
     if node.name:
-        yield f"<b>{text(node.name)}</b>"
+        yield f"<b>{escape_label(node.name)}</b>"
     elif is_constant:
-        yield text(format_values(node.array))  # an unnamed constant is identified by its value
+        yield escape_label(format_values(node.array))  # an unnamed constant is identified by its value
     if show.shapes and (node.shape or not (node.name or is_constant)):  # a scalar with a name or value needs no ()
         yield _small(str(node.shape), QUIET)
     if show.values and not is_constant:
@@ -261,7 +261,7 @@ def _tooltip(node: Node) -> str:
 
 
 def _small(string: str, colour: str) -> str:
-    return f'<font point-size="11" color="{colour}">{text(string)}</font>'
+    return f'<font point-size="11" color="{colour}">{escape_label(string)}</font>'
 
 
 def _replace_unprintable(string: str) -> str:
@@ -271,7 +271,7 @@ def _replace_unprintable(string: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\u3000" else "�" for c in string)
 
 
-def text(string: str) -> str:
+def escape_label(string: str) -> str:
     """Escapes a string for an HTML-like label: it cannot end the label, start a tag or be read as a DOT escape."""
     return html.escape(_replace_unprintable(string)).replace("\\", "\\\\").replace("\n", "<br/>")
 

@@ -63,7 +63,7 @@ def use_lecture_notation(graph: Graph) -> Graph:
     for root in graph.roots:
         if nodes[root].kind == "loss" and not nodes[root].name:
             nodes[root] = nodes[root]._replace(name="L")
-    labels = {key: label for layer in layers for key, label in _derivatives(graph, layer)}
+    labels = {key: label for layer in layers for key, label in _edge_factors(graph, layer)}
     edges = [edge._replace(label=labels.get((edge.source, edge.target), "")) for edge in graph.edges]
     return graph._replace(nodes=nodes, edges=edges)
 
@@ -83,36 +83,36 @@ def find_layers(graph: Graph) -> list[Layer]:
     parameters = _parameters(graph, operands)
     affine = [i for i, node in enumerate(graph.nodes) if node.primitive and node.primitive.affine]
     affine = affine or [i for i, node in enumerate(graph.nodes) if node.name == "multiply" and node.primitive]
-    found: list[Layer] = []
+    ordered: list[Layer] = []
     level = [1] * len(graph.nodes)
-    made = {layer.operation: layer for i in affine for layer in _match_layer(graph, i, operands, consumers, parameters)}
+    layers = {layer.operation: layer for i in affine for layer in _match_layer(graph, i, operands, consumers, parameters)}
     for i, sources in enumerate(operands):
         level[i] = max((level[j] for j in sources), default=1)
-        if i in made:
-            level[i] = made[i].number = level[i] + 1
-            found.append(made[i])
-    if not found:
+        if i in layers:
+            level[i] = layers[i].number = level[i] + 1
+            ordered.append(layers[i])
+    if not ordered:
         raise UnclearLayers("no linear layer was found in this graph")
-    for one, other in pairwise(found):
-        if one.number == other.number:
-            names = " and ".join(f"#{graph.nodes[x.operation].number}" for x in (one, other))
-            raise UnclearLayers(f"operations {names} would both be layer {one.number}")
-        if one.number > other.number:
-            raise UnclearLayers("the layers do not follow one another")
-    if len({layer.weight for layer in found}) < len(found):
-        raise UnclearLayers("one weight serves several layers")
-    return found
+    for first, second in pairwise(ordered):
+        if first.number == second.number:
+            names = " and ".join(f"#{graph.nodes[x.operation].number}" for x in (first, second))
+            raise UnclearLayers(f"operations {names} would both be layer {first.number}")
+        if first.number > second.number:
+            raise UnclearLayers("the layers are not in one sequence")
+    if len({layer.weight for layer in ordered}) < len(ordered):
+        raise UnclearLayers("several layers share one weight")
+    return ordered
 
 
 def _parameters(graph: Graph, operands: list[list[int]]) -> dict[int, int]:
     """Maps each parameter, and each tensor computed from it alone (its transpose, a cast), to the parameter."""
-    found: dict[int, int] = {}
+    parameter_of: dict[int, int] = {}
     for i, (node, sources) in enumerate(zip(graph.nodes, operands, strict=True)):
         if node.kind == "parameter":
-            found[i] = i
-        elif len(sources) == 1 and sources[0] in found and (node.primitive is None or node.primitive.relayout):
-            found[i] = found[sources[0]]
-    return found
+            parameter_of[i] = i
+        elif len(sources) == 1 and sources[0] in parameter_of and (node.primitive is None or node.primitive.relayout):
+            parameter_of[i] = parameter_of[sources[0]]
+    return parameter_of
 
 
 def _match_layer(
@@ -125,16 +125,16 @@ def _match_layer(
         return
     bias = next((parameters[j] for j in operands[i][2:] if j in parameters), None)
     u = i + 1
-    users = consumers[u]
-    if bias is None and len(users) == 1 and graph.nodes[users[0]].name == "add":  # a matmul followed by the addition of a bias
-        bias = next((parameters[j] for j in operands[users[0]] if j in parameters), None)
-        u = users[0] + 1 if bias is not None else u
+    uses = consumers[u]
+    if bias is None and len(uses) == 1 and graph.nodes[uses[0]].name == "add":  # a matmul followed by the addition of a bias
+        bias = next((parameters[j] for j in operands[uses[0]] if j in parameters), None)
+        u = uses[0] + 1 if bias is not None else u
     layer = Layer(0, i, signals[0], parameters[weights[0]], weights[0], bias, u)
-    users = consumers[u]
-    if len(users) == 1 and len(operands[users[0]]) == 1 and graph.nodes[users[0] + 1].shape == graph.nodes[u].shape:
-        output = users[0] + 1
+    uses = consumers[u]
+    if len(uses) == 1 and len(operands[uses[0]]) == 1 and graph.nodes[uses[0] + 1].shape == graph.nodes[u].shape:
+        output = uses[0] + 1
         if graph.nodes[output].kind != "loss" or graph.nodes[output].name:
-            layer.activation, layer.h = users[0], output
+            layer.activation, layer.h = uses[0], output
     yield layer
 
 
@@ -156,7 +156,7 @@ def _letter(node: Node, letter: str) -> str:
     return letter.lower() if node.array is not None and node.array.ndim == 0 else letter
 
 
-def _derivatives(graph: Graph, layer: Layer) -> Iterator[tuple[tuple[int, int], str]]:
+def _edge_factors(graph: Graph, layer: Layer) -> Iterator[tuple[tuple[int, int], str]]:
     """Yields the factor that multiplies the gradient along each edge."""
     weight = graph.nodes[layer.weight]
     transposed = "" if weight.array is not None and weight.array.ndim == 0 else "ᵀ"
@@ -166,10 +166,8 @@ def _derivatives(graph: Graph, layer: Layer) -> Iterator[tuple[tuple[int, int], 
     if layer.activation is not None:
         primitive = graph.nodes[layer.activation].primitive
         if primitive is not None and primitive.derivative:
-            yield (
-                (layer.u, layer.activation),
-                f"f′({layer_symbol('u', layer.number)}) = {rename_operand(primitive.derivative[0])}",
-            )
+            u = layer_symbol("u", layer.number)
+            yield (layer.u, layer.activation), f"f′({u}) = {rename_operand(primitive.derivative[0])}"
 
 
 def rename_operand(derivative: str) -> str:

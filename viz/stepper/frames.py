@@ -89,33 +89,27 @@ def observe_backward(loss: Tensor, graph: Graph) -> tuple[list[Event], dict[int,
 def make_frames(graph: Graph, events: Iterable[Event], gradients: dict[int, Array], granularity: Granularity) -> list[Frame]:
     """Returns the frames of a pass: the seed, one or more per contribution or one per layer, and the final gradients."""
     if granularity == "op":
-        steps = [frame for event in events for frame in _steps(event)]
+        steps = [frame for event in events for frame in _contribution_frames(event)]
     else:
-        layer_of = _layers(graph)
+        layer_of = _layer_titles(graph)
         groups = groupby(events, lambda event: layer_of.get(event.operation.number, "outside the layers"))
-        steps = [_layer(name, list(group)) for name, group in groups]
-    return [_seed(graph), *steps, _end(graph, gradients)]
+        steps = [_layer_frame(name, list(group)) for name, group in groups]
+    return [_seed_frame(graph), *steps, _final_frame(graph, gradients)]
 
 
-def _seed(graph: Graph) -> Frame:
+def _seed_frame(graph: Graph) -> Frame:
     root = graph.nodes[graph.roots[0]]
     line = _line("∂L/∂L", "the loss with respect to itself", np.ones(()))
-    return _frame(
-        "seed",
-        "∂L/∂L = 1",
-        "The backward pass starts at the loss: its derivative with respect to itself is 1.",
-        [line],
-        [root],
-        known=[root],
-    )
+    caption = "The backward pass starts at the loss: its derivative with respect to itself is 1."
+    return _frame("seed", "∂L/∂L = 1", caption, [line], [root], known=[root])
 
 
-def _steps(event: Event) -> Iterator[Frame]:
+def _contribution_frames(event: Event) -> Iterator[Frame]:
     """Yields a contribution and, if they occur, the sum over broadcast copies and the sum with earlier contributions."""
     name, target = event.operation.name, gradient_symbol(event.operand)
     lines = [
         _line("upstream", "δ of the operation's output", event.upstream),
-        *_local(event),
+        *_other_factor(event),
         _line("contribution", describe_shapes(event), event.raw, answer=True),
     ]
     caption = f"{name} contributes to the gradient of {node_name(event.operand)}: {describe_rule(event)}"
@@ -137,20 +131,20 @@ def _steps(event: Event) -> Iterator[Frame]:
         yield _frame("accumulate", f"add up: {target}", caption, lines, [event.operand], [event], [event.operand])
 
 
-def _layer(name: str, events: list[Event]) -> Frame:
+def _layer_frame(name: str, events: list[Event]) -> Frame:
     first = events[0]
     lines = [_line("upstream", "incoming δ", first.upstream)]
     for event in events:
         total = event.unbroadcast if event.previous is None else event.previous + event.unbroadcast
-        lines.append(
-            _line(gradient_symbol(event.operand), f"{describe_rule(event)}   {describe_shapes(event)}", total, answer=True)
-        )
+        detail = f"{describe_rule(event)}   {describe_shapes(event)}"
+        lines.append(_line(gradient_symbol(event.operand), detail, total, answer=True))
     nodes = [node for event in events for node in (event.operation, event.operand)]
-    caption = f"{name}: " + ", then ".join(f"{event.operation.name} to {node_name(event.operand)}" for event in events)
+    contributions = (f"{event.operation.name} to {node_name(event.operand)}" for event in events)
+    caption = f"{name}: contributions from {', then '.join(contributions)}"
     return _frame("layer", name, caption, lines, nodes, events, [event.operand for event in events])
 
 
-def _end(graph: Graph, gradients: dict[int, Array]) -> Frame:
+def _final_frame(graph: Graph, gradients: dict[int, Array]) -> Frame:
     leaves = [node for node in graph.nodes if node.kind == "parameter" and node.seq in gradients]
     lines = [_line(gradient_symbol(node), str(node.shape), gradients[node.seq]) for node in leaves]
     caption = "Every parameter has its gradient: this is what backward adds to .grad."
@@ -190,7 +184,7 @@ def format_array(array: Array) -> list[list[str]]:
     return [[summary.format_number(float(value)) for value in row] for row in np.atleast_2d(array)]
 
 
-def _local(event: Event) -> Iterator[Line]:
+def _other_factor(event: Event) -> Iterator[Line]:
     """Yields the other factor of the contribution: an operand, or the local derivative with its numbers if they are known."""
     text = _derivative(event)
     _, other = _product(event)
@@ -265,7 +259,7 @@ def gradient_symbol(node: Node) -> str:
     return f"∂L/∂{node_name(node)}" if node.symbol == "∇" else node.symbol
 
 
-def _layers(graph: Graph) -> dict[int, str]:
+def _layer_titles(graph: Graph) -> dict[int, str]:
     """Maps the number of each operation to the name of its module or, without modules, of its layer."""
     if any(node.scope for node in graph.nodes):
         return {n.number: title(graph, n.scope) for n in graph.nodes if n.kind == "operation" and n.scope}

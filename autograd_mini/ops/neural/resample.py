@@ -130,7 +130,7 @@ def upsample(
     if len(shape) != 4 or 0 in shape[2:]:
         raise ValueError(f"upsample: expected an input of shape (N, C, H, W) with pixels, got {shape}")
     if (scale_factor is None) == (size is None):
-        raise ValueError("upsample: needs either a scale_factor or a size")
+        raise ValueError(f"upsample: expected either scale_factor or size, got scale_factor={scale_factor} and size={size}")
     if (mode, align_corners) not in _KINDS:
         raise ValueError(f"upsample: no mode {mode!r} with align_corners={align_corners}; modes: nearest, bilinear, asymmetric")
     if scale_factor is None:
@@ -141,7 +141,7 @@ def upsample(
         out = int(shape[2] * factors[0]), int(shape[3] * factors[1])
         ratios = 1 / factors[0], 1 / factors[1]
         if 0 in out:
-            raise ValueError(f"upsample: scale_factor {scale_factor} leaves nothing of input {shape}")
+            raise ValueError(f"upsample: scale_factor {scale_factor} makes input {shape} empty")
     kind = _KINDS[mode, align_corners]
     rows, columns = (("interpolate", n, m, kind, r) for n, m, r in zip(shape[2:], out, ratios, strict=True))
     return apply(RESAMPLE, (image,), {"rows": rows, "columns": columns, "transposed": False})
