@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from ..tensor import Array, Tensor, mark_modified
-from .arena import ALIGNED, base_of
+from .arena import ALIGNMENT, base_of
 
 ParamGroup: TypeAlias = dict[str, Any]
 
@@ -154,7 +154,7 @@ def find_groups(updates: Sequence[ParamUpdate], arrays: Sequence[Array]) -> list
 
 def _adjacent(left: Array, right: Array) -> bool:
     gap = right.ctypes.data - left.ctypes.data - left.nbytes
-    return 0 <= gap < ALIGNED and right.dtype == left.dtype and not gap % right.itemsize
+    return 0 <= gap < ALIGNMENT and right.dtype == left.dtype and not gap % right.itemsize
 
 
 def flat_view(parts: Sequence[Array], slices: Sequence[slice]) -> Array | None:

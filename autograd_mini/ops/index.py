@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..apply import apply, cast, floating
+from ..apply import apply, as_float, cast
 from ..dtypes import default_dtype
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
@@ -387,7 +387,7 @@ def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:
     >>> ag.embedding([[1.0, 2.0], [3.0, 4.0]], [1, 1]).tolist()
     [[3.0, 4.0], [3.0, 4.0]]
     """
-    table, chosen = floating(weight), as_tensor(indices)
+    table, chosen = as_float(weight), as_tensor(indices)
     if chosen._data.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices must be integers, not {chosen._data.dtype}")
     if not table._data.ndim or (chosen._data.size and (chosen._data.min() < 0 or chosen._data.max() >= len(table))):

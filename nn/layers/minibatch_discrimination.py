@@ -7,7 +7,7 @@ import math
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.apply import floating
+from autograd_mini.apply import as_float
 from autograd_mini.tensor import Tensor, TensorLike
 
 from .. import init
@@ -42,7 +42,7 @@ class MinibatchDiscrimination(Layer):
         self.weight = init.normal_(weight, std=1 / math.sqrt(max(in_features, 1)))
 
     def forward(self, features: TensorLike) -> Tensor:
-        f = floating(features)
+        f = as_float(features)
         if f.ndim != 2 or f.shape[1] != self.in_features:
             raise ValueError(f"expected an input of shape (N, {self.in_features}), got {f.shape}")
         m = ag.reshape(f @ self.weight, (len(f), self.kernels, self.kernel_dim))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import autograd_mini as ag
-from autograd_mini.apply import floating
+from autograd_mini.apply import as_float
 from autograd_mini.tensor import Shape, Tensor, TensorLike
 
 from .base import Layer
@@ -38,7 +38,7 @@ class Dropout(Layer):
         return x.shape
 
     def forward(self, x: TensorLike) -> Tensor:
-        x = floating(x)
+        x = as_float(x)
         inverted = self.scaling == "train"
         if not self.training:
             return x if inverted else x * (1 - self.p)
@@ -85,7 +85,7 @@ class GaussianNoise(Layer):
         self.std = std
 
     def forward(self, x: TensorLike) -> Tensor:
-        x = floating(x)
+        x = as_float(x)
         return x + ag.randn(x.shape, dtype=x.dtype) * self.std if self.training else x
 
     def extra_repr(self) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.apply import floating
+from autograd_mini.apply import as_float
 from autograd_mini.tensor import Shape, Tensor, TensorLike
 
 from .. import init
@@ -49,7 +49,7 @@ class _BatchNorm(_Affine):
             self.num_batches_tracked = Buffer(0)
 
     def forward(self, x: TensorLike) -> Tensor:
-        x = floating(x)
+        x = as_float(x)
         if x.ndim not in self.shapes or x.shape[1] != self.num_features:
             shapes = " or ".join(self.shapes.values())
             raise ValueError(f"expected an input of shape {shapes} with C = {self.num_features}, got {x.shape}")
@@ -166,7 +166,7 @@ class VirtualBatchNorm(_Affine):
         self.num_features, self.eps = num_features, eps
 
     def forward(self, x: TensorLike) -> Tensor:
-        x, n = floating(x), self.references
+        x, n = as_float(x), self.references
         if not n:
             raise ValueError("has no reference batch; nn.VirtualBatch(network, reference) gives it one")
         if x.ndim < 2 or x.shape[1] != self.num_features or len(x) < n:
@@ -211,7 +211,7 @@ class VirtualBatch(Module):
                 part.references = len(self.reference)
 
     def forward(self, x: TensorLike) -> Any:
-        x = floating(x)
+        x = as_float(x)
         if x.shape[1:] != self.reference.shape[1:]:
             raise ValueError(f"VirtualBatch: examples of shape {x.shape[1:]} beside references {self.reference.shape[1:]}")
         return self.module(ag.concatenate([self.reference, x]))[len(self.reference) :]

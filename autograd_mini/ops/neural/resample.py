@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from ...apply import apply, floating
+from ...apply import apply, as_float
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from .channels import channels_last, in_float32
@@ -125,7 +125,7 @@ def upsample(
     >>> ag.upsample([[[[1.0, 3.0]]]], (1, 2), mode="asymmetric")
     Tensor([[[[1., 2., 3., 3.]]]], shape=(1, 1, 1, 4))
     """
-    image = floating(x)
+    image = as_float(x)
     shape = image._data.shape
     if len(shape) != 4 or 0 in shape[2:]:
         raise ValueError(f"upsample: expected an input of shape (N, C, H, W) with pixels, got {shape}")
