@@ -35,7 +35,7 @@ class Pool:
     def flat_gradient(self, group: FlatGroup) -> Array:
         """Returns the flat array for the gradients of a group of parameters."""
         slices = tuple((part.start, part.stop) for part in group.slices)
-        key = tuple(id(update.parameter) for update in group.updates), slices, group.storage.dtype
+        key = tuple(map(id, group.parameters)), slices, group.storage.dtype
         if key not in self.gradients:
             self.gradients[key] = group.new_gradient()
         return self.gradients[key]
