@@ -190,9 +190,7 @@ def grad(
     """
     if not callable(target):
         if inputs is None:
-            raise TypeError(
-                f"grad: expected grad(outputs, inputs) or grad(function), got only {type(target).__name__}; pass the inputs too"
-            )
+            raise TypeError(f"grad: expected grad(function) or grad(outputs, inputs), got only a {type(target).__name__}")
         return _grad_of_tensors(target, inputs, gradients, create_graph=create_graph, allow_unused=allow_unused)
     if inputs is not None or gradients is not None:
         raise TypeError("grad: grad(f) takes no inputs; call the function that it returns with them: grad(f)(x)")
@@ -256,9 +254,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: expected one tangent for each of {len(primals)} primals, got {len(tangents)} tangents")
     run = _Pass("jvp", f, [_as_tensors(p) for p in primals], None, {})
-    v = [
-        t for tree, tangent in zip(run.trees, tangents, strict=True) for t in _flatten_like("jvp", tangent, tree, leaves(tree))
-    ]
+    v = [x for tree, t in zip(run.trees, tangents, strict=True) for x in _flatten_like("jvp", t, tree, leaves(tree))]
     return run.value(), rebuild(run.output, _pushforward(run, [v])[0])
 
 
@@ -285,7 +281,7 @@ def _pushforward(run: _Pass, directions: Sequence[Sequence[Any]]) -> list[list[T
 def jacobian(f: Function, *, argnums: int = 0, mode: str | None = None) -> Function:
     """Returns the function x ↦ J with shape (*output, *input); for trees, a tree like the output of trees like the input.
 
-    `mode` is "reverse" (a pass per output element), "forward" (a pass per input element), or None for the one with fewer passes.
+    `mode` is "reverse" (a pass per output element), "forward" (a pass per input element), or None for fewer passes.
 
     >>> import autograd_mini as ag
     >>> ag.jacobian(lambda x: x * x)(ag.Tensor([1.0, 2.0]))
