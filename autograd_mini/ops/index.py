@@ -251,8 +251,17 @@ def gather(x: TensorLike, axis: int, indices: TensorLike) -> Tensor:
 
 
 def scatter_add(x: TensorLike, axis: int, indices: TensorLike, values: TensorLike) -> Tensor:
-    """A copy of `x` with values added along `axis`, as `gather` reads: result[i][indices[i][j]] += values[i][j] for axis 1.
+    """Adds `values` to a copy of `x` along `axis`: result[i][indices[i][j]] += values[i][j] for axis 1, as `gather` reads.
 
+    Parameters
+    ----------
+    x : the tensor to copy
+    axis : the axis along which `indices` select
+    indices : integers, with as many axes as `x`
+    values : the numbers to add, of the shape of `indices`
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.scatter_add(ag.Tensor([[0.0, 0.0, 0.0]]), 1, [[2, 2]], [[1.0, 5.0]])
     Tensor([[0., 0., 6.]], shape=(1, 3))
