@@ -147,7 +147,7 @@ def reachable(outputs: Iterable[Tensor], stop: Collection[int] = ()) -> dict[int
     The search does not go through tensors whose number is in `stop`.
     """
     nodes = {t._seq: t for t in outputs}
-    stack = [t for t in nodes.values() if t._seq not in stop]
+    stack = [t for t in nodes.values() if t._seq not in stop] if stop else list(nodes.values())
     while stack:
         node = stack.pop()
         seq = node._seq
