@@ -157,7 +157,8 @@ def _einsum_flops(inputs: Sequence[Array], outputs: Sequence[Array], params: dic
 
 
 _EINSUM = Primitive(
-    "einsum", _einsum, _einsum_rule, formula="Σ of products", derivative=("the product of the others, summed",),
+    "einsum", _einsum, formula="Σ of products", derivative=("the product of the others, summed",),
+    vjp=_einsum_rule,
     flops=_einsum_flops,
 )  # fmt: skip
 

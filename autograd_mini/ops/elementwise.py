@@ -171,7 +171,7 @@ def _leg_share(xp: Any, y: Any, leg: Any) -> Any:
 hypot = binary(
     np.hypot, formula="√(a² + b²)", derivative=("a/√(a² + b²)", "b/√(a² + b²)"),
     vjp=(lambda xp, g, y, a, b: g * _leg_share(xp, y, a), lambda xp, g, y, a, b: g * _leg_share(xp, y, b)),
-    text="Hypotenuse", example=(3.0, 4.0, 5.0), float_only=True, kink="0 at (0, 0)",
+    text="Hypotenuse", example=(3.0, 4.0, 5.0), kink="0 at (0, 0)", float_only=True,
 )  # fmt: skip
 
 # -- rounding, and the remainders that it leaves ---------------------------------------------------------------------
@@ -294,14 +294,10 @@ def _clip(x: Array, lo: float, hi: float) -> Array:
 
 
 _CLIP = Primitive(
-    "clip",
-    _clip,
-    (lambda xp, g, y, x, lo, hi: xp.where((x > lo) & (x < hi), g, xp.zeros_like(g)),),
-    formula="min(max(x, lo), hi)",
-    derivative=("[lo < x < hi]",),
-    kink="0 at a scalar bound; with tensor bounds, ½ to x and ½ to the bound",
-    elementwise=True,
-)
+    "clip", _clip, formula="min(max(x, lo), hi)", derivative=("[lo < x < hi]",),
+    vjp=(lambda xp, g, y, x, lo, hi: xp.where((x > lo) & (x < hi), g, xp.zeros_like(g)),),
+    kink="0 at a scalar bound; with tensor bounds, ½ to x and ½ to the bound", elementwise=True,
+)  # fmt: skip
 
 
 def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
@@ -341,8 +337,8 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
 
 # -- choosing --------------------------------------------------------------------------------------------------------
 
-_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, constant=True)
-_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, constant=True)
+_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, constant=True, flops=0)
+_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, constant=True, flops=0)
 
 
 @implements(np.zeros_like)
@@ -368,19 +364,14 @@ def ones_like(x: TensorLike) -> Tensor:
 
 
 _WHERE = Primitive(
-    "where",
-    np.where,
-    (
+    "where", np.where, formula="a where c, else b", derivative=("none", "[c]", "[not c]"),
+    vjp=(
         None,
         lambda xp, g, y, c, a, b: xp.where(c, g, xp.zeros_like(g)),
         lambda xp, g, y, c, a, b: xp.where(c, xp.zeros_like(g), g),
     ),
-    formula="a where c, else b",
-    derivative=("none", "[c]", "[not c]"),
-    elementwise=True,
-    uniform=slice(1, None),
-    explain=no_broadcast,
-)
+    explain=no_broadcast, elementwise=True, uniform=slice(1, None),
+)  # fmt: skip
 
 
 @implements(np.where)

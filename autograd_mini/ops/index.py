@@ -86,29 +86,24 @@ def _has_mask(x: Array, *arrays: Array) -> bool:
 
 
 _GETITEM = Primitive(
-    "getitem",
-    _getitem,
-    (lambda xp, g, y, x, *arrays, index: xp.index_add(g, *arrays, index=index, shape=x.shape),),
-    formula="x[index]",
-    derivative=("1 where chosen, added up where chosen twice",),
-    view=True,
-    uniform=False,
-    value_dependent_shape=_has_mask,
-    explain=_why_not,
-)
+    "getitem", _getitem, formula="x[index]", derivative=("1 where chosen, added up where chosen twice",),
+    vjp=(lambda xp, g, y, x, *arrays, index: xp.index_add(g, *arrays, index=index, shape=x.shape),),
+    explain=_why_not, view=True, uniform=False, value_dependent_shape=_has_mask,
+)  # fmt: skip
 INDEX_ADD: Final = Primitive(
-    "index_add",
-    _index_add,
-    (lambda xp, g, y, x, *arrays, index, shape: xp.getitem(g, *arrays, index=index),),
-    formula="zeros, with x added at index",
-    derivative=("1",),
-    uniform=False,
-    value_dependent_shape=_has_mask,
-)
+    "index_add", _index_add, formula="zeros, with x added at index", derivative=("1",),
+    vjp=(lambda xp, g, y, x, *arrays, index, shape: xp.getitem(g, *arrays, index=index),),
+    uniform=False, value_dependent_shape=_has_mask,
+)  # fmt: skip
 
 
 def _index_put_base(xp: Any, g: Any, y: Any, x: Any, v: Any, *arrays: Any, index: Template) -> Any:
     return xp.index_put(g, xp.zeros_like(v), *arrays, index=index)
+
+
+def _index_put_value(xp: Any, g: Any, y: Any, x: Any, v: Any, *arrays: Any, index: Template) -> Any:
+    slots = xp.getitem(g, *arrays, index=index)
+    return slots * xp.written(v, *arrays, index=index, shape=x.shape) if arrays else slots
 
 
 def _index_put(x: Array, v: Array, *arrays: Array, index: Template) -> Array:
@@ -127,25 +122,14 @@ def _remaining(v: Array, *arrays: Array, index: Template, shape: Shape) -> Array
     return (order[where] == numbers).astype(v.dtype)
 
 
-Primitive("written", _remaining, formula="[the value stands]", constant=True, uniform=False)
+Primitive("written", _remaining, formula="[the value stands]", uniform=False, constant=True, flops=0)
 _INDEX_PUT = Primitive(
-    "index_put",
-    _index_put,
-    (
-        _index_put_base,
-        lambda xp, g, y, x, v, *arrays, index: (
-            xp.getitem(g, *arrays, index=index) * xp.written(v, *arrays, index=index, shape=x.shape)
-            if arrays
-            else xp.getitem(g, index=index)
-        ),
-    ),
-    formula="x, with v at index",
-    derivative=("0 where overwritten, else 1", "1 where it stands"),
+    "index_put", _index_put, formula="x, with v at index", derivative=("0 where overwritten, else 1", "1 where it stands"),
+    vjp=(_index_put_base, _index_put_value),
     kink="for a repeated index the last value counts",
-    uniform=False,
-    value_dependent_shape=_has_mask,
     explain=lambda x, v, *arrays, index: f"a value of shape {v.shape} cannot be put there: {_why_not(x, *arrays, index=index)}",
-)
+    uniform=False, flops=0, value_dependent_shape=_has_mask,
+)  # fmt: skip
 
 
 def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
@@ -286,7 +270,7 @@ def _along(name: str, x: Tensor, axis: int, chosen: Tensor, lengths: Shape) -> t
 
 
 _ARGWHERE = Primitive(
-    "argwhere", np.argwhere, formula="the indices where x ≠ 0", constant=True, value_dependent_shape=True
+    "argwhere", np.argwhere, formula="the indices where x ≠ 0", constant=True, flops=0, value_dependent_shape=True
 )  # fmt: skip
 
 
@@ -338,12 +322,10 @@ def _one_hot(i: Array, classes: int, dtype: np.dtype[Any]) -> Array:
 
 
 _ONE_HOT = Primitive(
-    "one_hot",
-    _one_hot,
-    formula="[j = i]",
-    constant=True,
+    "one_hot", _one_hot, formula="[j = i]",
     explain=lambda i, classes, dtype: f"indices must lie in [0, {classes}), got {i.min()} to {i.max()}",
-)
+    constant=True, flops=0,
+)  # fmt: skip
 
 
 def _embedding_add(g: Array, indices: Array, rows: int) -> Array:
@@ -360,22 +342,15 @@ def _embedding_add(g: Array, indices: Array, rows: int) -> Array:
 
 
 _EMBEDDING = Primitive(
-    "embedding",
-    lambda weight, indices: weight[indices],
-    (lambda xp, g, y, weight, indices: xp.embedding_add(g, indices, rows=weight.shape[0]), None),
-    formula="row i of W",
-    derivative=("δ added to row i",),
-    uniform=False,
-    flops=0,
-)
+    "embedding", lambda weight, indices: weight[indices], formula="row i of W", derivative=("δ added to row i",),
+    vjp=(lambda xp, g, y, weight, indices: xp.embedding_add(g, indices, rows=weight.shape[0]), None),
+    uniform=False, flops=0,
+)  # fmt: skip
 Primitive(
-    "embedding_add",
-    _embedding_add,
-    (lambda xp, g, y, x, indices, rows: xp.embedding(g, indices), None),
-    formula="rows added up by index",
-    derivative=("1",),
+    "embedding_add", _embedding_add, formula="rows added up by index", derivative=("1",),
+    vjp=(lambda xp, g, y, x, indices, rows: xp.embedding(g, indices), None),
     uniform=False,
-)
+)  # fmt: skip
 
 
 def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:

@@ -47,7 +47,7 @@ _LN2, _LN10, _DEGREE = math.log(2), math.log(10), math.pi / 180
 exp = unary(
     np.exp, formula="eˣ", derivative="eˣ",
     vjp=lambda xp, g, y, x: g * y,
-    text="Exponential", example=(1.0, 2.7183), scalar="exp({0})", nanoseconds=1.0,
+    text="Exponential", example=(1.0, 2.7183), nanoseconds=1.0, scalar="exp({0})",
 )  # fmt: skip
 exp2 = unary(
     np.exp2, formula="2ˣ", derivative="2ˣ ln 2",
@@ -62,7 +62,7 @@ expm1 = unary(
 log = unary(
     np.log, formula="ln x", derivative="1/x",
     vjp=lambda xp, g, y, x: g / x,
-    text="Natural logarithm", example=(2.0, 0.6931), kink="inf at 0", scalar="log({0})", nanoseconds=1.0,
+    text="Natural logarithm", example=(2.0, 0.6931), kink="inf at 0", nanoseconds=1.0, scalar="log({0})",
 )  # fmt: skip
 log2 = unary(
     np.log2, formula="log₂ x", derivative="1/(x ln 2)",
@@ -91,14 +91,14 @@ def _weight(xp: Any, a: Any, b: Any, unit: float) -> Any:
 logaddexp = binary(
     np.logaddexp, formula="ln(eᵃ + eᵇ)", derivative=("σ(a − b)", "σ(b − a)"),
     vjp=(lambda xp, g, y, a, b: g * _weight(xp, a, b, 1.0), lambda xp, g, y, a, b: g * _weight(xp, b, a, 1.0)),
-    text="Logarithm of a sum of exponentials", example=(1000.0, 1000.0, 1000.6932), float_only=True,
-    kink="0, 0 where both are −inf",
+    text="Logarithm of a sum of exponentials", example=(1000.0, 1000.0, 1000.6932), kink="0, 0 where both are −inf",
+    float_only=True,
 )  # fmt: skip
 logaddexp2 = binary(
     np.logaddexp2, formula="log₂(2ᵃ + 2ᵇ)", derivative=("σ((a − b) ln 2)", "σ((b − a) ln 2)"),
     vjp=(lambda xp, g, y, a, b: g * _weight(xp, a, b, _LN2), lambda xp, g, y, a, b: g * _weight(xp, b, a, _LN2)),
-    text="Logarithm to base 2 of a sum of powers of two", example=(5.0, 5.0, 6.0), float_only=True,
-    kink="0, 0 where both are −inf",
+    text="Logarithm to base 2 of a sum of powers of two", example=(5.0, 5.0, 6.0), kink="0, 0 where both are −inf",
+    float_only=True,
 )  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def _xlogy(x: Array, y: Array, out: Array | None = None) -> Any:
 xlogy = binary(
     _xlogy, formula="x ln y", derivative=("ln y", "x/y"),
     vjp=(lambda xp, g, z, x, y: g * xp.log(xp.where((x == 0) & (y <= 0), 1.0, y)), lambda xp, g, z, x, y: g * x / y),
-    text="x ln y, and 0 where x is 0", example=(2.0, 1.0, 0.0), float_only=True, kink="at (0, 0): 0 for x, nan for y",
+    text="x ln y, and 0 where x is 0", example=(2.0, 1.0, 0.0), kink="at (0, 0): 0 for x, nan for y", float_only=True,
 )  # fmt: skip
 
 # -- trigonometry ----------------------------------------------------------------------------------------------------
@@ -156,8 +156,8 @@ def _over_square(xp: Any, g: Any, leg: Any, a: Any, b: Any) -> Any:
 arctan2 = binary(
     np.arctan2, formula="the angle of the point (b, a)", derivative=("b/(a² + b²)", "−a/(a² + b²)"),
     vjp=(lambda xp, g, y, a, b: _over_square(xp, g, b, a, b), lambda xp, g, y, a, b: _over_square(xp, -g, a, a, b)),
-    text="Angle of a point from its ordinate and abscissa", example=(1.0, -1.0, 2.3562), float_only=True,
-    kink="0, 0 at the origin",
+    text="Angle of a point from its ordinate and abscissa", example=(1.0, -1.0, 2.3562), kink="0, 0 at the origin",
+    float_only=True,
 )  # fmt: skip
 deg2rad = unary(
     np.deg2rad, formula="πx/180", derivative="π/180",
@@ -186,7 +186,7 @@ cosh = unary(
 tanh = unary(
     np.tanh, formula="tanh x", derivative="1 − tanh²(x)",
     vjp=lambda xp, g, y, x: g - y * y * g,
-    text="Hyperbolic tangent", example=(0.5, 0.4621), scalar="tanh({0})", nanoseconds=1.0,
+    text="Hyperbolic tangent", example=(0.5, 0.4621), nanoseconds=1.0, scalar="tanh({0})",
 )  # fmt: skip
 arcsinh = unary(
     np.arcsinh, formula="arsinh x", derivative="1/√(x² + 1)",
