@@ -13,7 +13,7 @@ from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from . import reduce
 from ._make import implements
-from .index import INDEX_ADD, Place, getitem, take
+from .index import INDEX_ADD, Placeholder, getitem, take
 from .reduce import canonical_axes, canonical_axis
 from .shape import broadcast_to, concatenate, expand_dims, ints, moveaxis, ravel, reshape, swapaxes
 
@@ -269,7 +269,9 @@ def diag(x: TensorLike, k: int = 0) -> Tensor:
     if x._data.ndim != 1:
         raise ValueError(f"diag: needs a vector or a matrix, got shape {x._data.shape}")
     side = len(x) + abs(k)
-    return apply(INDEX_ADD, (x, *_diagonal_indices(len(x), k)), {"index": (Place(0), Place(1)), "shape": (side, side)})
+    return apply(
+        INDEX_ADD, (x, *_diagonal_indices(len(x), k)), {"index": (Placeholder(0), Placeholder(1)), "shape": (side, side)}
+    )
 
 
 # -- split and stack -------------------------------------------------------------------------------------------------
