@@ -1,9 +1,10 @@
-"""autograd_mini: a Tensor that records what made it, and backpropagation that walks the record.
+"""autograd_mini: a Tensor that records the operation that computed it, and backpropagation through these records.
 
     import autograd_mini as ag
     from autograd_mini import Tensor, nn, models, viz
 
-The engine is here; the layers `nn`, `models` and `viz` are loaded when they are first asked for.
+The engine lives here; start reading at `tensor.py`, `apply.py` and `backward.py`. `nn`, `models`, `viz` and `cli` are imported
+when they are first used.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ from .transform import vjp as vjp
 __version__ = "0.1.0"
 _LAZY = ("nn", "models", "viz", "cli", "testing")
 
-# In a checkout the layers lie beside the engine; an installed package holds them inside.
+# In a checkout the layers above are next to the engine's folder; in an installed package they are inside it.
 if not _path.isdir(_path.join(__path__[0], "nn")):
     __path__.append(_path.dirname(__path__[0]))
 
@@ -82,6 +83,6 @@ else:
 
 
 def __dir__() -> list[str]:
-    """What users call, and the layers; the engine's own files are left out."""
+    """Returns the functions that users call and the layers above; the engine's own modules are left out."""
     names = [n for n, value in globals().items() if not n.startswith("_") and not isinstance(value, _ModuleType)]
     return sorted({*names, *_LAZY} - {"annotations"})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line of `models.cli` and returns the exit code; one line tells when the package it needs is missing."""
+    """Runs the command line and returns the exit code; prints one line if typer is not installed."""
     try:
         from autograd_mini.cli import main as cli
     except KeyboardInterrupt:  # importing takes a second
@@ -15,7 +15,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name != "typer":
             raise
-        print('autograd-mini: the command line needs typer: pip install "autograd-mini[train]"', file=sys.stderr)
+        print(
+            'autograd-mini: the command line needs typer: pip install "autograd-mini[train]"',
+            file=sys.stderr,
+        )
         return 2
     return cli.main(arguments)
 

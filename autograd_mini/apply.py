@@ -1,4 +1,4 @@
-"""`apply` runs a primitive on tensors and records the call. What else stands here is its border: operands, casts, errors."""
+"""`apply` runs a primitive on tensors and records the call; the other functions convert operands and explain errors."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def primitive(
     """
 
     def register(kernel: Callable[..., Any]) -> Callable[..., Any]:
-        known = name or kernel.__name__
-        if known in registry and _same_function(registry[known].kernel, kernel):
-            del registry[known]
-        record = Primitive(known, kernel, vjp, **fields)
+        key = name or kernel.__name__
+        if key in registry and _same_function(registry[key].kernel, kernel):
+            del registry[key]
+        record = Primitive(key, kernel, vjp, **fields)
 
         @wraps(kernel)
         def function(*operands: TensorLike, **params: Any) -> Any:
@@ -84,7 +84,7 @@ def primitive(
 
 
 def promote(primitive: Primitive, operands: Sequence[TensorLike]) -> tuple[Tensor, ...]:
-    """Tensors from a primitive's operands; those that its record calls `uniform` get one dtype."""
+    """Converts the operands of a primitive to tensors; those that its record calls `uniform` get one dtype."""
     if primitive.uniform is False or not operands:
         return tuple(as_tensor(x) for x in operands)
     if primitive.uniform is True:
@@ -95,12 +95,12 @@ def promote(primitive: Primitive, operands: Sequence[TensorLike]) -> tuple[Tenso
 
 
 def _same_function(a: Callable[..., Any], b: Callable[..., Any]) -> bool:
-    """Whether `b` is `a` defined again: the same name at the same place."""
+    """Whether `b` is a new definition of `a`: the same name at the same place."""
     return (getattr(a, "__module__", None), getattr(a, "__qualname__", 0)) == (b.__module__, b.__qualname__)
 
 
 def apply(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any] = _EMPTY) -> Any:
-    """Runs a primitive on tensors of one dtype, recorded where a gradient is wanted; gives a Tensor or a tuple of them."""
+    """Runs a primitive and returns a Tensor or a tuple of them; records the call if an input requires a gradient."""
     if threads_with_modes:
         start_operation()
     try:
@@ -113,7 +113,15 @@ def apply(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, An
 
 
 def record(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], data: Any) -> Tensor:
-    """The tensor that holds a kernel's result and, where a gradient is wanted, remembers the call."""
+    """Returns a kernel's result as a tensor, which records the call if an input requires a gradient.
+
+    Parameters
+    ----------
+    primitive : the operation
+    inputs : its operands
+    params : its parameters
+    data : the result of its kernel
+    """
     if type(data) is not _ndarray:
         data = _asarray(data)
     out = _new(Tensor)
@@ -140,7 +148,15 @@ def record(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, A
 def apply_effect(
     primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...] = ()
 ) -> None:
-    """Runs a primitive that has an effect and no result. `writes` are the arrays, dicts and objects that it changes."""
+    """Runs a primitive that has an effect and no result.
+
+    Parameters
+    ----------
+    primitive : the operation
+    inputs : its operands
+    params : its parameters
+    writes : the arrays, dicts and objects that it changes
+    """
     if modes.tracer is not None:
         modes.tracer.record_effect(primitive, inputs, params, writes)
     if threads_with_modes:
@@ -151,7 +167,7 @@ def apply_effect(
 
 
 def _record_with_modes(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> Tensor:
-    """What `record` leaves for later: results that carry no gradient, and modes other than the default ones."""
+    """Completes `record` in the rare cases: results without a gradient, and modes that differ from their defaults."""
     if modes.profiler is not None:
         modes.profiler.record_operation(primitive, inputs, params, out)
     if primitive.constant or not modes.grad_enabled:
@@ -169,7 +185,7 @@ def _record_with_modes(primitive: Primitive, inputs: tuple[Tensor, ...], params:
 def _record_outputs(
     primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], data: tuple[Any, ...]
 ) -> tuple[Tensor, ...]:
-    """The outputs of one call: items of a hidden node whose data is the tuple of arrays."""
+    """Returns the outputs of one call, as items of a hidden node whose data is the tuple of arrays."""
     node = leaf(tuple(_asarray(d) for d in data))  # type: ignore[arg-type]
     if any(x._requires_grad for x in inputs) and modes.grad_enabled:
         node._requires_grad, node._primitive, node._inputs, node._params = True, primitive, inputs, params
@@ -179,7 +195,7 @@ def _record_outputs(
 
 
 def item(node: Tensor, index: int) -> Tensor:
-    """Output `index` of a call with several outputs."""
+    """Returns output `index` of a call with several outputs."""
     out = leaf(node._data[index])
     if node._requires_grad and out._data.dtype.kind == "f":
         out._requires_grad, out._primitive, out._inputs, out._params = True, ITEM, (node,), {"index": index}
@@ -188,7 +204,7 @@ def item(node: Tensor, index: int) -> Tensor:
 
 
 def as_operands(*values: TensorLike) -> tuple[Tensor, ...]:
-    """Tensors of one dtype from whatever a user combines; see `dtypes` for the rules. The casts are recorded."""
+    """Converts operands to tensors of one dtype, by the rules in `dtypes`. The casts are recorded."""
     tensors = [v if isinstance(v, Tensor) else Tensor(v) for v in values]
     dtype = tensors[0]._data.dtype
     for t in tensors:
@@ -196,25 +212,25 @@ def as_operands(*values: TensorLike) -> tuple[Tensor, ...]:
             break
     else:
         return tuple(tensors)
-    weak = all(type(v) is Number or not isinstance(v, Tensor) for v in values)  # then what a compiled step is given counts
+    weak = all(type(v) is Number or not isinstance(v, Tensor) for v in values)  # then arguments of a compiled step decide
     target = dtypes.common(
         (t._data.dtype, 2 if t._data.ndim else 1 if isinstance(v, Tensor) and (weak or type(v) is not Number) else 0)
         for t, v in zip(tensors, values, strict=True)
     )
-    # A Python number goes straight to the target: by way of the default dtype, 0.1 would reach float64 as 0.10000000149.
+    # Python numbers are converted to the target directly: through float32, 0.1 would become 0.10000000149 in float64.
     return tuple(cast(v, target) if isinstance(v, Tensor) else Tensor(v, dtype=target) for v in values)
 
 
 def as_floats(*values: TensorLike) -> tuple[Tensor, ...]:
-    """Operands of a function that leaves the integers: where none is a float, each becomes one by itself.
+    """Converts the operands of a function with floating results. If none is a float, each one is converted separately.
 
-    By way of a common integer dtype, −2 beside uint8 would be 254.
+    Converted to a common integer dtype first, −2 combined with uint8 would be 254.
     """
-    return as_operands(*values) if any(map(_is_float, values)) else tuple(floating(v) for v in values)
+    return as_operands(*values) if any(map(_is_float, values)) else tuple(as_float(v) for v in values)
 
 
-def as_compared(*values: TensorLike) -> tuple[Tensor, ...]:
-    """Operands of a comparison: beside a float as everywhere, but integers as they are, whose values NumPy compares."""
+def as_comparable(*values: TensorLike) -> tuple[Tensor, ...]:
+    """Converts the operands of a comparison: integers keep their dtypes, because NumPy compares their values."""
     return as_operands(*values) if any(map(_is_float, values)) else tuple(as_tensor(v) for v in values)
 
 
@@ -222,32 +238,40 @@ def _is_float(value: TensorLike) -> bool:
     return (value._data if isinstance(value, Tensor) else np.asarray(value)).dtype.kind == "f"
 
 
-def floating(x: TensorLike) -> Tensor:
-    """`x` as a tensor of floats: integers and bools become the default dtype."""
+def as_float(x: TensorLike) -> Tensor:
+    """Converts `x` to a floating tensor: integers and bools get the default dtype."""
     if not isinstance(x, Tensor):
         x = Tensor(x)
     return x if x._data.dtype.kind == "f" else cast(x, dtypes.default_dtype())
 
 
 def cast(x: Tensor, dtype: np.dtype[Any]) -> Tensor:
-    """`x` in another dtype, recorded; `x` itself where nothing changes."""
+    """Converts `x` to another dtype and records it; returns `x` itself if it has this dtype."""
     if x._data.dtype == dtype:
         return x
     return apply(CAST if dtype.kind == "f" else TRUNCATE, (x,), {"dtype": dtype})
 
 
 def explain_error(primitive: Primitive, inputs: Iterable[Tensor], params: dict[str, Any], error: Exception) -> Exception:
-    """The kernel's error in the user's words: operation, reason, shapes, and where the operands were made if that is known."""
+    """Returns an error that names the operation, the reason, the shapes and, if known, where the operands were created.
+
+    Parameters
+    ----------
+    primitive : the operation that failed
+    inputs : its operands
+    params : its parameters
+    error : the error of the kernel
+    """
     inputs = tuple(inputs)
     reason = primitive.explain(*[x._data for x in inputs], **params) if primitive.explain else ""
     shapes = ", ".join(str(x.shape) for x in inputs)
-    made = "".join(f"; operand {i} was made at {x._where}" for i, x in enumerate(inputs) if x._where)
+    places = "".join(f"; operand {i} was created at {x._where}" for i, x in enumerate(inputs) if x._where)
     kind = type(error) if type(error) in KERNEL_ERRORS else ValueError
-    return kind(f"{primitive.name}: {reason or f'{error} (operand shapes: {shapes})'}{made}")
+    return kind(f"{primitive.name}: {reason or f'{error} (operand shapes: {shapes})'}{places}")
 
 
 def _no_item(*_: Any, **__: Any) -> Array:
-    raise RuntimeError("item: made by `apply` alone")
+    raise RuntimeError("item: only `apply` creates items")
 
 
 ITEM: Final = Primitive("item", _no_item, formula="yᵢ", derivative=("1",))

@@ -1,4 +1,4 @@
-"""Tensors from nothing: constants of a given shape, and ranges. Floats have the default dtype unless one is named."""
+"""Functions that create tensors: constants of a given shape, and ranges. Floats have the default dtype unless one is given."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, leaf
 __all__ = ["arange", "eye", "full", "full_like", "linspace", "ones", "zeros"]
 
 
-def _made(array: Array, requires_grad: bool = False) -> Tensor:
+def _as_leaf(array: Array, requires_grad: bool = False) -> Tensor:
     tensor = leaf(array)
     if requires_grad:
         tensor.requires_grad = True
@@ -25,74 +25,91 @@ def _dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
 
 
 def zeros(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
-    """A tensor of zeros.
+    """Returns a tensor of zeros.
 
     >>> import autograd_mini as ag
     >>> ag.zeros(3)
     Tensor([0., 0., 0.])
     """
-    return _made(np.zeros(shape, _dtype(dtype)), requires_grad)
+    return _as_leaf(np.zeros(shape, _dtype(dtype)), requires_grad)
 
 
 def ones(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
-    """A tensor of ones.
+    """Returns a tensor of ones.
 
     >>> import autograd_mini as ag
     >>> ag.ones((1, 2)).shape
     (1, 2)
     """
-    return _made(np.ones(shape, _dtype(dtype)), requires_grad)
+    return _as_leaf(np.ones(shape, _dtype(dtype)), requires_grad)
 
 
 def full(shape: int | Shape, value: float, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
-    """A tensor that repeats one value.
+    """Returns a tensor that repeats one value.
 
+    Parameters
+    ----------
+    shape : its shape
+    value : the value of all elements
+    dtype : its dtype; the default dtype if None
+    requires_grad : whether `backward` computes its gradient
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.full(2, 0.5)
     Tensor([0.5, 0.5])
     """
-    return _made(np.full(shape, value, _dtype(dtype)), requires_grad)
+    return _as_leaf(np.full(shape, value, _dtype(dtype)), requires_grad)
 
 
 def full_like(x: TensorLike, value: float) -> Tensor:
-    """One value with the shape and dtype of `x`.
+    """Returns a tensor that repeats one value, with the shape and dtype of `x`.
 
     >>> import autograd_mini as ag
     >>> ag.full_like([1.0, 2.0], 7)
     Tensor([7., 7.])
     """
-    return _made(np.full_like(as_tensor(x)._data, value))
+    return _as_leaf(np.full_like(as_tensor(x)._data, value))
 
 
 def arange(*bounds: float, dtype: DTypeLike | None = None) -> Tensor:
-    """Evenly spaced values: `arange(stop)`, `arange(start, stop)` or `arange(start, stop, step)`; ints stay ints.
+    """Returns evenly spaced values: `arange(stop)`, `arange(start, stop)` or `arange(start, stop, step)`; ints stay ints.
 
     >>> import autograd_mini as ag
     >>> ag.arange(3), ag.arange(0.0, 1.0, 0.5)
     (Tensor([0, 1, 2]), Tensor([0. , 0.5]))
     """
     if not 1 <= len(bounds) <= 3:
-        raise TypeError(f"arange: takes one to three numbers, got {len(bounds)}")
+        raise TypeError(f"arange: expected 1 to 3 numbers (start, stop, step), got {len(bounds)}")
     array: Array = np.arange(*bounds)
-    return _made(array.astype(_dtype(dtype)) if array.dtype.kind == "f" or dtype is not None else array)
+    return _as_leaf(array.astype(_dtype(dtype)) if array.dtype.kind == "f" or dtype is not None else array)
 
 
 def linspace(start: float, stop: float, count: int = 50, dtype: DTypeLike | None = None) -> Tensor:
-    """`count` values from `start` to `stop`, both included.
+    """Returns evenly spaced values.
 
+    Parameters
+    ----------
+    start, stop : the first and the last value
+    count : how many values
+    dtype : their dtype; the default dtype if None
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.linspace(0, 1, 5)
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    return _made(np.linspace(start, stop, count, dtype=_dtype(dtype)))
+    return _as_leaf(np.linspace(start, stop, count, dtype=_dtype(dtype)))
 
 
 def eye(rows: int, columns: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
-    """Ones on the diagonal, zeros elsewhere.
+    """Returns a matrix with ones on the diagonal and zeros elsewhere.
 
     >>> import autograd_mini as ag
     >>> ag.eye(2)
     Tensor([[1., 0.],
             [0., 1.]], shape=(2, 2))
     """
-    return _made(np.eye(rows, columns, dtype=_dtype(dtype)))
+    return _as_leaf(np.eye(rows, columns, dtype=_dtype(dtype)))

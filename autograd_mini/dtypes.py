@@ -1,9 +1,9 @@
-"""Which dtype a result has. Three rules, and no others anywhere else:
+"""The dtype of a result follows three rules, which only this file defines:
 
-1. Float beats integer beats bool; an operand of a lower kind never widens one of a higher kind.
-2. Within a kind, arrays decide before 0-d tensors, and those before Python and NumPy scalars ("weak" operands); an integer
-   scalar that the dtype does not hold raises OverflowError. Comparisons alone take integers of any dtypes by their values.
-3. Python floats, and functions that leave the integers (`sqrt`, `/`, `mean`), give the default dtype, float32 at first.
+1. Float wins over integer, integer over bool; an operand of a lower kind never widens one of a higher kind.
+2. Within a kind, arrays win over 0-d tensors, and these over Python and NumPy scalars ("weak" operands). An integer scalar
+   that the dtype cannot represent raises OverflowError. Only comparisons compare integers of different dtypes by value.
+3. Python floats, and integer operands of functions such as `sqrt`, `/` and `mean`, give the default dtype (float32).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _KINDS: Final = {"f": 2, "i": 1, "u": 1, "b": 0}
 
 
 def default_dtype() -> np.dtype[Any]:
-    """The dtype of tensors made from Python floats.
+    """Returns the dtype of tensors that are created from Python floats.
 
     >>> import autograd_mini as ag
     >>> ag.default_dtype()
@@ -30,7 +30,7 @@ def default_dtype() -> np.dtype[Any]:
 
 
 def set_default_dtype(dtype: Any) -> None:
-    """Makes `dtype` (float16, float32 or float64) the dtype of tensors made from Python floats, in the whole process.
+    """Sets the dtype (float16, float32 or float64) of tensors that are created from Python floats, in the whole process.
 
     >>> import autograd_mini as ag
     >>> ag.set_default_dtype("float64")
@@ -46,21 +46,21 @@ def set_default_dtype(dtype: Any) -> None:
 
 
 def supported(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Returns `dtype` in native byte order, or raises TypeError where tensors cannot hold it."""
+    """Returns `dtype` in native byte order. Raises TypeError if tensors do not support it."""
     if dtype.kind not in _KINDS or dtype.itemsize > 8:
-        raise TypeError(f"a Tensor holds bool, integer or float16/32/64 values, not {dtype}")
+        raise TypeError(f"tensors support bool, integer and float16/32/64 values, not {dtype}; convert the values first")
     return dtype.newbyteorder("=")
 
 
 def common(operands: Iterable[tuple[np.dtype[Any], int]]) -> np.dtype[Any]:
-    """The dtype of a result from each operand's (dtype, rank): rank 0 is a scalar, 1 a 0-d tensor, 2 an array."""
-    best, chosen = (-1, -1), _default
+    """Returns the dtype of a result from each operand's (dtype, rank): rank 0 is a scalar, 1 a 0-d tensor, 2 an array."""
+    best, result = (-1, -1), _default
     for dtype, rank in operands:
         kind = _KINDS[dtype.kind]
         if rank == 0 and kind:
             dtype = _default if kind == 2 else np.dtype(np.int64)
         if (kind, rank) > best:
-            best, chosen = (kind, rank), dtype
+            best, result = (kind, rank), dtype
         elif (kind, rank) == best:
-            chosen = np.promote_types(chosen, dtype)
-    return chosen
+            result = np.promote_types(result, dtype)
+    return result

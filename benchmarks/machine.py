@@ -40,9 +40,9 @@ def busy_seconds() -> float:
     return (user + nice + system + interrupt + soft + stolen) / _TICK
 
 
-def cores_of_others(busy: float, own: float, elapsed: float) -> float:
-    """Returns the cores that other processes used, if `own` of `busy` CPU seconds in `elapsed` seconds were ours."""
-    return max(0.0, (busy - own) / elapsed)
+def cores_of_others(busy: float, ours: float, elapsed: float) -> float:
+    """Returns the cores that other processes used, from the CPU seconds of all processes (`busy`) and `ours`."""
+    return max(0.0, (busy - ours) / elapsed)
 
 
 def wait_until_quiet(limit: float, allowed: float = 0.1, interval: float = 0.5) -> None:

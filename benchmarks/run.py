@@ -46,16 +46,15 @@ def children_cpu() -> float:
 def measure_once(workload: str, peer: str, options: argparse.Namespace) -> Result | None:
     """Measures in a new process, and adds the number of cores that other processes used."""
     machine.wait_until_quiet(options.wait)
-    busy, own, start = machine.busy_seconds(), children_cpu(), time.monotonic()
+    busy, ours, start = machine.busy_seconds(), children_cpu(), time.monotonic()
     command = [sys.executable, str(HERE / "measure.py"), workload, peer, str(options.seconds)]
     process = subprocess.run(command, env=environment(options.threads), capture_output=True, text=True)
     if process.returncode:
         raise SystemExit(f"{workload} with {peer} failed:\n{process.stderr}")
     result: Result | None = json.loads(process.stdout.splitlines()[-1])
     if result is not None:
-        result["other_cpu"] = machine.cores_of_others(
-            machine.busy_seconds() - busy, children_cpu() - own, time.monotonic() - start
-        )
+        elapsed = time.monotonic() - start
+        result["other_cpu"] = machine.cores_of_others(machine.busy_seconds() - busy, children_cpu() - ours, elapsed)
     return result
 
 

@@ -76,7 +76,7 @@ def torch_net(recipe: Recipe) -> Any:
     ours = recipe.build()
     kinds: dict[str, Callable[[Any], Any]] = {
         "Linear": lambda m: theirs.Linear(m.weight.shape[1], m.weight.shape[0]),
-        "Conv2d": lambda m: theirs.Conv2d(m.weight.shape[1], m.weight.shape[0], 3, m.settings["stride"], padding=1),
+        "Conv2d": lambda m: theirs.Conv2d(m.weight.shape[1], m.weight.shape[0], 3, m.stride, padding=1),
         "ReLU": lambda m: theirs.ReLU(), "MaxPool2d": lambda m: theirs.MaxPool2d(2), "Flatten": lambda m: theirs.Flatten(),
     }  # fmt: skip
     layers = [kinds[type(m).__name__](m) for m in ours.layers.children()]

@@ -113,7 +113,14 @@ EVALUATIONS: Final[dict[str, Callable[[Any, nn.data.Dataset, int], Tables]]] = {
 
 
 def evaluate(model: Model, data: nn.data.Dataset, k: int, seed: int = 0) -> Tables:
-    """Returns the tables of all evaluations that apply to the model, with random numbers from `seed`.
+    """Returns the tables of all evaluations that apply to the model.
+
+    Parameters
+    ----------
+    model  a trained model
+    data   its data set
+    k      number of samples for the bounds on log p(x)
+    seed   seed of the random numbers
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.cli.evaluate import evaluate

@@ -19,6 +19,7 @@ import typer
 import autograd_mini as ag
 from autograd_mini import nn, viz
 from autograd_mini.models.recipes import MODELS, PRESETS
+from autograd_mini.nn.layers.base import message_with_notes
 
 from . import compare as comparison
 from . import datasets, sampling
@@ -323,7 +324,7 @@ def _usage_errors() -> Iterator[None]:
     except nn.data.DataError:
         raise
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise typer.BadParameter(message_with_notes(error)) from error
 
 
 def _usage_error(message: str) -> int:

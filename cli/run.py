@@ -37,10 +37,20 @@ TEST_BATCH_SIZE: Final = 1000
 class Run:
     """A training run: the data, model and trainer of a recipe, and the folder for its results.
 
-    Creating a run writes config.json to the folder. With `resume`, training continues from the checkpoint in the folder.
+    Creating a run writes config.json to the folder.
 
-    Raises ValueError if the recipe does not fit its data, if the folder already contains a run, or if the checkpoint belongs
-    to another model; FileNotFoundError if there is no checkpoint to resume; OSError if the folder cannot be written.
+    Parameters
+    ----------
+    recipe    model, data and hyperparameters
+    folder    folder for the results; it must not contain a run unless `resume` is set
+    resume    whether training continues from the checkpoint in the folder
+    progress  whether a progress bar is shown
+
+    Raises
+    ------
+    ValueError         if the recipe does not fit its data, the folder contains a run, or the checkpoint is of another model
+    FileNotFoundError  if there is no checkpoint to resume
+    OSError            if the folder cannot be written
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES

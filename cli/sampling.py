@@ -13,9 +13,16 @@ from .plots import INTERPOLATION, pictures, plots_of
 
 
 def draw_samples(run: FinishedRun, n: int, path: Path, label: int | None = None) -> None:
-    """Writes a grid of `n` new images, of the class `label` if it is not None.
+    """Writes a grid of new images.
 
     Raises ValueError if the model cannot generate images, or cannot generate images of a requested class.
+
+    Parameters
+    ----------
+    run    a finished run
+    n      number of images
+    path   output file
+    label  class of all images; None: no class is requested
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES

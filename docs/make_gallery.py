@@ -74,7 +74,7 @@ def stepper() -> None:
 
 @entry("A network in the notation of the lecture", "mlp.svg")
 def mlp() -> None:
-    """Only pre-activations carry δ, and local derivatives stand on the edges. Clusters are modules."""
+    """δ is shown only at pre-activations, and local derivatives at the edges. Clusters are modules."""
     ag.manual_seed(0)
     mlp = models.MLP((3, 4, 2), nn.Tanh)
     x, y = Tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]], name="x"), Tensor([[1.0, 0.0], [0.0, 1.0]], name="y")

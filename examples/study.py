@@ -73,9 +73,7 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
     script = Path(sys.argv[0])
     title = (sys.modules["__main__"].__doc__ or script.stem).splitlines()[0]
     parser = argparse.ArgumentParser(description=title)
-    parser.add_argument(
-        "--quick", action="store_true", help="run for seconds instead of minutes, on small stand-ins for the image sets"
-    )
+    parser.add_argument("--quick", action="store_true", help="run for seconds, on small stand-ins for the image sets")
     parser.add_argument("--out", type=Path, default=Path("runs") / script.stem, help="folder for result.md and the figures")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -96,9 +94,8 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
 def _write(study: Study, title: str, facts: Mapping[str, Any]) -> None:
     pictures = [f"![{name}]({name})" if name.endswith((".png", ".svg")) else f"[{name}]({name})" for name in study.figures]
     summary = ", ".join(f"{key} {value}" for key, value in facts.items())
-    nn.training.checkpoint.write_text(
-        study.folder / RESULT, "\n\n".join([f"# {title}", summary, *study.parts, *pictures]) + "\n"
-    )
+    page = "\n\n".join([f"# {title}", summary, *study.parts, *pictures])
+    nn.training.checkpoint.write_text(study.folder / RESULT, page + "\n")
     numbers = json.dumps({**facts, "tables": study.tables, "figures": study.figures}, indent=1, ensure_ascii=False, default=str)
     nn.training.checkpoint.write_text(study.folder / NUMBERS, numbers + "\n")
 

@@ -127,7 +127,7 @@ def float64_copies(leaves: Iterable[Tensor]) -> Iterator[None]:
 
 
 def _numeric_gradient(function: Callable[[], Tensor], point: Array, tolerances: Mapping[str, float]) -> Array:
-    """The central difference for each element of a parameter's array; nan where the differences do not converge."""
+    """The central difference for each element of a parameter's array; nan if the differences do not converge."""
 
     def value() -> float:
         with no_grad(), np.errstate(all="ignore"):

@@ -37,7 +37,7 @@ class Pool:
     def flat_gradient(self, group: FlatGroup) -> Array:
         """Returns the array in which plans leave the gradients of a flat group."""
         slices = tuple((part.start, part.stop) for part in group.slices)
-        key = tuple(id(update.parameter) for update in group.updates), slices, group.storage.dtype
+        key = tuple(map(id, group.parameters)), slices, group.storage.dtype
         if key not in self.gradients:
             self.gradients[key] = group.new_gradient()
         return self.gradients[key]

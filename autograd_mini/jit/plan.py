@@ -78,9 +78,9 @@ class Plan:
         self._flat_gradients = {update.calls[0]: pool.flat_gradient(update.group) for update in fused}
         homes: dict[Value, Array] = {}
         for first, update in self._fused.items():
-            for call, part in zip(update.calls, update.group.slices, strict=True):
+            for call, position in zip(update.calls, update.group.slices, strict=True):
                 owner = call.inputs[1].owner
-                homes.setdefault(owner, self._flat_gradients[first][part].reshape(owner.array.shape))
+                homes.setdefault(owner, self._flat_gradients[first][position].reshape(owner.array.shape))
         parts = halves.arranged(calls, exact)
         self._memory = Memory([_members(part) for part in parts], leaving, kept, homes, pool)
         self._views: dict[Value, Array] = {}

@@ -34,7 +34,7 @@ def fuse_updates(calls: Sequence[Call], gradients: Mapping[Value, Tensor]) -> li
 
 
 def _fusion_key(call: Call) -> Any:
-    """The key of an update that can be fused; a key of its own, the call itself, for every other call."""
+    """Returns the key of an update that can be fused, or the call itself, which no other call equals."""
     update = call.params.get("function")
     return update.fusion_key or call if isinstance(update, ParamUpdate) else call
 

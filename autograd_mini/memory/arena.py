@@ -1,6 +1,6 @@
-"""Where leaves that ask for a gradient live: one after the other in large pieces of memory.
+"""Allocates leaves that require a gradient one after the other in large chunks of memory.
 
-So an optimizer can move many of them as one array.
+So an optimizer can update many of them as one array.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-PIECE: Final = 8 << 20
-"""Bytes of a piece of memory; what is larger gets one of its own. It is freed when the last parameter in it is."""
-ALIGNED: Final = 64
-"""Bytes between possible starts: a cache line, and a vector register."""
+CHUNK_BYTES: Final = 8 << 20
+"""Size of a chunk; a larger array gets its own chunk. A chunk is freed together with the last parameter in it."""
+ALIGNMENT: Final = 64
+"""Arrays start at multiples of this number of bytes: the size of a cache line and of a vector register."""
 
 
-class _Piece:
-    """The piece that is being filled."""
+class _Chunk:
+    """The chunk that is being filled."""
 
     def __init__(self) -> None:
         self.memory = np.empty(0, np.uint8)
@@ -26,22 +26,22 @@ class _Piece:
         self.lock = threading.Lock()
 
     def take(self, nbytes: int) -> NDArray[Any]:
-        """The next bytes, which start at a cache line; between two of them lie at most 63 bytes of padding."""
-        room = -(-nbytes // ALIGNED) * ALIGNED
+        """Returns the next bytes, from the start of a cache line; at most 63 bytes of padding separate two arrays."""
+        room = -(-nbytes // ALIGNMENT) * ALIGNMENT
         with self.lock:
             if self.used + room > self.memory.nbytes:
-                memory = np.zeros(max(PIECE, room) + ALIGNED, np.uint8)
-                start = -memory.ctypes.data % ALIGNED
-                self.memory, self.used = memory[start : start + max(PIECE, room)], 0
+                memory = np.zeros(max(CHUNK_BYTES, room) + ALIGNMENT, np.uint8)
+                start = -memory.ctypes.data % ALIGNMENT
+                self.memory, self.used = memory[start : start + max(CHUNK_BYTES, room)], 0
             self.used += room
             return self.memory[self.used - room :][:nbytes]
 
 
-_piece = _Piece()
+_chunk = _Chunk()
 
 
 def allocate(array: NDArray[Any]) -> NDArray[Any]:
-    """A copy of an array in C order, in the next free place.
+    """Returns a copy of an array in C order, allocated in the current chunk.
 
     >>> import numpy as np
     >>> from autograd_mini.memory.arena import allocate
@@ -51,16 +51,16 @@ def allocate(array: NDArray[Any]) -> NDArray[Any]:
     """
     if not array.size:
         return np.array(array, order="C")
-    home: NDArray[Any] = np.ndarray(array.shape, array.dtype, _piece.take(array.nbytes))
-    home[...] = array
-    return home
+    copy: NDArray[Any] = np.ndarray(array.shape, array.dtype, _chunk.take(array.nbytes))
+    copy[...] = array
+    return copy
 
 
 def allocate_like(array: NDArray[Any], like: NDArray[Any], mirrors: dict[int, tuple[Any, Any]]) -> NDArray[Any]:
-    """`array`, of the shape of `like`, in memory laid out as that of `like`; itself where `like` is not at home.
+    """Returns a copy of `array` at the same offset in a mirror of the chunk of `like`; `array` itself if `like` is in no chunk.
 
-    `mirrors` keeps the memory for each piece, whose untouched pages cost nothing. The padding behind it repeats the last
-    element, so that what is done to the whole memory meets no number there that could not be in an array.
+    `mirrors` keeps one mirror for each chunk; its unused pages need no memory. The padding after the array repeats the last
+    element, so an operation on the whole mirror reads only values that could be in an array.
 
     >>> import numpy as np
     >>> from autograd_mini.memory.arena import allocate, allocate_like
@@ -69,23 +69,23 @@ def allocate_like(array: NDArray[Any], like: NDArray[Any], mirrors: dict[int, tu
     >>> x.ctypes.data - a.ctypes.data == y.ctypes.data - b.ctypes.data
     True
     """
-    piece = base_of(like)
-    if piece.dtype != np.uint8 or not like.flags.c_contiguous or not like.size:
+    chunk = base_of(like)
+    if chunk.dtype != np.uint8 or not like.flags.c_contiguous or not like.size:
         return array
-    if id(piece) not in mirrors:
-        memory = np.zeros(piece.nbytes + ALIGNED, np.uint8)
-        start = (piece.ctypes.data - memory.ctypes.data) % ALIGNED
-        mirrors[id(piece)] = piece, memory[start : start + piece.nbytes]
-    offset = like.ctypes.data - piece.ctypes.data
-    place: NDArray[Any] = np.ndarray(like.shape, like.dtype, mirrors[id(piece)][1], offset)
-    place[...] = array
-    padding = -like.nbytes % ALIGNED // like.itemsize
-    np.ndarray((padding,), like.dtype, mirrors[id(piece)][1], offset + like.nbytes)[...] = place.flat[-1]
-    return place
+    if id(chunk) not in mirrors:
+        memory = np.zeros(chunk.nbytes + ALIGNMENT, np.uint8)
+        start = (chunk.ctypes.data - memory.ctypes.data) % ALIGNMENT
+        mirrors[id(chunk)] = chunk, memory[start : start + chunk.nbytes]
+    offset = like.ctypes.data - chunk.ctypes.data
+    mirrored: NDArray[Any] = np.ndarray(like.shape, like.dtype, mirrors[id(chunk)][1], offset)
+    mirrored[...] = array
+    padding = -like.nbytes % ALIGNMENT // like.itemsize
+    np.ndarray((padding,), like.dtype, mirrors[id(chunk)][1], offset + like.nbytes)[...] = mirrored.flat[-1]
+    return mirrored
 
 
 def base_of(array: NDArray[Any]) -> NDArray[Any]:
-    """The array whose memory `array` shows.
+    """Returns the array that owns the memory of the view `array`.
 
     >>> import numpy as np
     >>> from autograd_mini.memory.arena import base_of

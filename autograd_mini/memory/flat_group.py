@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from ..tensor import Array, Tensor, mark_modified
-from .arena import ALIGNED, base_of
+from .arena import ALIGNMENT, base_of
 
 ParamGroup: TypeAlias = dict[str, Any]
 
@@ -60,7 +60,9 @@ class FlatGroup:
     def __init__(self, indices: range, updates: Sequence[ParamUpdate], slices: list[slice], storage: Array):
         self.indices, self.updates, self.slices, self.storage = indices, updates, slices, storage
         self.rule = updates[0].rule
-        self._states = [self.rule.state.get(update.parameter, {}) for update in updates]
+        self.parameters = [update.parameter for update in updates]
+        self._states = [self.rule.state.get(parameter, {}) for parameter in self.parameters]
+        self._owners = list(zip(self.parameters, self._states, strict=True))
         first = self._states[0]
         self._size = len(first)
         self._counts = [name for name, value in first.items() if not isinstance(value, np.ndarray)]
@@ -86,7 +88,7 @@ class FlatGroup:
 
     def split(self, flat: Array) -> list[Array]:
         """Returns the parts of a flat array, in the shapes of the parameters."""
-        return [flat[part].reshape(u.parameter.shape) for part, u in zip(self.slices, self.updates, strict=True)]
+        return [flat[part].reshape(p.shape) for part, p in zip(self.slices, self.parameters, strict=True)]
 
     def __call__(self, p: Array, g: Array) -> None:
         """Updates all parameters, given as one flat array, by their flat gradient.
@@ -104,20 +106,20 @@ class FlatGroup:
         self.rule.update(p, g, state, self.updates[0].group)
         if self._counts or len(state) != self._size:
             self._write_back()
-        for update in self.updates:
-            mark_modified(update.parameter)
+        for parameter in self.parameters:
+            mark_modified(parameter)
 
     def in_step(self) -> bool:
         """Returns whether all states are the same arrays as before, with equal step counts."""
-        states, now = self._states, self.rule.state
-        for update, state in zip(self.updates, states, strict=True):
-            if now.get(update.parameter) is not state or len(state) != self._size:
+        current, size = self.rule.state, self._size
+        for parameter, state in self._owners:
+            if current.get(parameter) is not state or len(state) != size:
                 return False
         for state, name, array in self._arrays:
             if state[name] is not array:
                 return False
-        first = states[0]
-        return not self._counts or all(state[name] == first[name] for name in self._counts for state in states[1:])
+        first, *others = self._states
+        return not self._counts or all(state[name] == first[name] for name in self._counts for state in others)
 
     def _write_back(self) -> None:
         """Gives each state its part of the entries that are not flat views: counts, and arrays that the rule has added."""
@@ -154,7 +156,7 @@ def find_groups(updates: Sequence[ParamUpdate], arrays: Sequence[Array]) -> list
 
 def _adjacent(left: Array, right: Array) -> bool:
     gap = right.ctypes.data - left.ctypes.data - left.nbytes
-    return 0 <= gap < ALIGNED and right.dtype == left.dtype and not gap % right.itemsize
+    return 0 <= gap < ALIGNMENT and right.dtype == left.dtype and not gap % right.itemsize
 
 
 def flat_view(parts: Sequence[Array], slices: Sequence[slice]) -> Array | None:
@@ -168,8 +170,8 @@ def flat_view(parts: Sequence[Array], slices: Sequence[slice]) -> Array | None:
     """
     first = parts[0]
     base = base_of(first)
-    for part, place in zip(parts, slices, strict=True):
-        fits = part.ctypes.data - first.ctypes.data == (place.start - slices[0].start) * first.itemsize
+    for part, position in zip(parts, slices, strict=True):
+        fits = part.ctypes.data - first.ctypes.data == (position.start - slices[0].start) * first.itemsize
         if not (fits and base_of(part) is base and part.dtype == first.dtype and part.flags.c_contiguous):
             return None
     size = slices[-1].stop - slices[0].start

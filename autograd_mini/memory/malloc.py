@@ -1,4 +1,4 @@
-"""A switch of the C library's that the user may turn: whether memory of freed arrays stays in the process."""
+"""`keep_memory`: makes the C library keep the memory of freed arrays in the process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _MMAP_THRESHOLD: Final = -3
 
 
 def keep_memory() -> bool:
-    """Keeps the memory of freed arrays in this process for the next ones; True where the C library can do that.
+    """Keeps the memory of freed arrays in this process for new ones; returns True if the C library supports it.
 
-    glibc returns large arrays to the system as soon as they are freed, and each time the system hands out empty pages anew:
-    in a step on large arrays those page faults take up to half of the time. This sets M_MMAP_THRESHOLD to 1 GiB and
-    M_TRIM_THRESHOLD to its largest value (which alone would make things worse), for the whole process and until it ends; it
-    then stays as large as it ever was. Nothing in the library calls it. Elsewhere than under glibc nothing happens: False.
+    glibc returns the memory of a large array to the system when the array is freed. The next array then causes page faults,
+    which take up to half of the time of a step on large arrays. This function sets M_MMAP_THRESHOLD to 1 GiB and
+    M_TRIM_THRESHOLD to its largest value, for the whole process until it ends; the process then never returns memory. The
+    library itself never calls it. With another C library than glibc it does nothing and returns False.
 
     >>> import autograd_mini as ag
     >>> ag.keep_memory()  # doctest: +SKIP

@@ -1,8 +1,8 @@
-"""Large work in two halves, on the calling thread and on one helper beside it, while BLAS is held at a single thread.
+"""Splits large work into two halves, for the calling thread and one helper thread, while BLAS is limited to one thread.
 
-BLAS's own threads meet at the end of every block of a product, and collapse where another process has one of the cores; two
-halves of a batch meet once per operation. Kernels cut large work into the same halves wherever they run: a result depends
-neither on this setting nor on the number of cores, and repeats bit for bit.
+BLAS's own threads synchronise after every block of a product, and become slow if another process uses one of the cores. Two
+halves of a batch synchronise once per operation. Kernels always split large work into the same halves: results depend neither
+on this setting nor on the number of cores, and repeat bit for bit.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ __all__ = ["threads"]
 T = TypeVar("T")
 
 MIN_SPLIT_NS: Final = 300_000
-"""Nanoseconds of one thread from which work is cut: starting the helper and waiting for it costs about a tenth of that."""
+"""Work that takes one thread at least this many nanoseconds is split; starting the helper costs about a tenth of that."""
 
 MIN_SPLIT_ELEMENTS: Final = 1 << 19
-"""Elements from which an elementwise operation of two or three passes is worth a cut."""
+"""Elementwise operations of two or three passes over at least this many elements are split."""
 
-_turn = Lock()  # held by the call that has the helper
+_turn = Lock()  # held by the call that uses the helper
 
 
 def split_work(work: Callable[[slice], T], count: int, cost: float) -> list[T]:
-    """`work` on both halves of `count` items, or on all at once where its `cost`, in nanoseconds, is not worth a cut.
+    """Calls `work` on both halves of `count` items, or once on all of them if `cost`, in nanoseconds, is small.
 
-    Within `threads(2)` the halves run at the same time, unless the helper is busy with a call around or beside this one. `work`
-    must touch arrays only. What it raises is raised here, the first half's error before the second's, when both have ended. A
-    call inside a half is not cut again.
+    In `threads(2)` the halves run at the same time, unless another call is using the helper. `work` must use arrays only. An
+    exception is raised after both halves have ended; if both fail, it is that of the first half. A call inside a half is not
+    split again.
     """
     if cost < MIN_SPLIT_NS or count < 2 or _halves.inside:
         return [work(slice(0, count))]
@@ -59,7 +59,7 @@ def split_work(work: Callable[[slice], T], count: int, cost: float) -> list[T]:
 
 
 class _Halves(local):
-    """Whether this thread is at work on a half."""
+    """Whether this thread is processing a half."""
 
     inside = False
 
@@ -76,11 +76,10 @@ def _half(work: Callable[[slice], T], part: slice) -> T:
 
 
 def split_elementwise(ufunc: Callable[..., Any], *operands: Array, out: Array | None = None) -> Array:
-    """`ufunc(*operands, out=…)` by halves of the first axis, for operands of one shape.
+    """Calls `ufunc(*operands, out=…)` on both halves of the first axis, for operands of one shape.
 
-    Worth it from `MIN_SPLIT_ELEMENTS` elements.
-
-    `ufunc` is any function that computes each element from those at its place.
+    `ufunc` is any function that computes each element from the elements at the same index. Below `MIN_SPLIT_ELEMENTS` elements
+    a direct call is faster.
     """
     result = np.empty_like(operands[0]) if out is None else out
     split_work(lambda part: ufunc(*[a[part] for a in operands], out=result[part]), len(result), MIN_SPLIT_NS)
@@ -89,35 +88,35 @@ def split_elementwise(ufunc: Callable[..., Any], *operands: Array, out: Array | 
 
 @contextmanager
 def threads(number: int = 2) -> Iterator[None]:
-    """Large operations inside use two threads of ours (`number` 2) or one (1), and BLAS one in either case.
+    """Makes large operations in a `with` block use `number` threads, 1 or 2, of this library, and BLAS one thread.
 
-    Meant for whole training loops: `with ag.threads(2): …` or `@ag.threads(2)` above the function that trains. BLAS is held for
-    the whole process, and gets back what it had when the last such block ends; the pair is for the calling thread alone.
-    Results do not depend on `number`. ValueError for another number.
+    Use it around a whole training loop: `with ag.threads(2): …`, or `@ag.threads(2)` above the function that trains. BLAS is
+    limited in the whole process until the last such block ends; the two threads serve only the calling thread. Results do not
+    depend on `number`. Raises ValueError if it is neither 1 nor 2.
 
     >>> import autograd_mini as ag
     >>> with ag.threads(2):
     ...     y = ag.conv2d(ag.ones((64, 1, 28, 28)), ag.ones((32, 1, 3, 3)))
     """
     if number not in (1, 2):
-        raise ValueError(f"threads: there can be 1 or 2, got {number!r}")
+        raise ValueError(f"threads: number must be 1 or 2, got {number!r}")
     with _blas, mode("paired", number == 2):
         yield
 
 
-class _OneThread:
-    """A context that holds BLAS at one thread while anybody is inside."""
+class _SingleThreadedBlas:
+    """A context that limits BLAS to one thread until the last thread leaves it."""
 
     def __init__(self) -> None:
         self.lock = Lock()
         self._inside = 0
-        self._held: list[tuple[Any, int]] = []  # libraries, and how many threads each had
+        self._limited: list[tuple[Any, int]] = []  # libraries, and how many threads each had before
 
     def __enter__(self) -> None:
         with self.lock:
             if not self._inside:
-                self._held = [(library, library.get_num_threads()) for library in _libraries(len(sys.modules))]
-                for library, _ in self._held:
+                self._limited = [(library, library.get_num_threads()) for library in _libraries(len(sys.modules))]
+                for library, _ in self._limited:
                     library.set_num_threads(1)
             self._inside += 1
 
@@ -125,16 +124,16 @@ class _OneThread:
         with self.lock:
             self._inside -= 1
             if not self._inside:
-                for library, before in self._held:
+                for library, before in self._limited:
                     library.set_num_threads(before)
 
 
-_blas = _OneThread()
+_blas = _SingleThreadedBlas()
 
 
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> list[Any]:
-    """The BLAS libraries that are loaded, looked for anew when `modules` have come: the search takes a millisecond."""
+    """Returns the BLAS libraries that are loaded; searches again if the number of `modules` changes, which takes 1 ms."""
     try:
         import threadpoolctl  # type: ignore[import-untyped]
     except ModuleNotFoundError as error:
@@ -145,18 +144,18 @@ def _libraries(modules: int) -> list[Any]:
 
 @cache
 def _helper() -> Any:
-    """The helper: one thread, started at its first work, which ends with the process."""
+    """Returns the helper: one thread, started at its first call, which ends with the process."""
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(1, "autograd_mini")
 
 
-def _forked() -> None:
-    """A forked child has no helper, and its locks may have been copied while held."""
+def _reset_after_fork() -> None:
+    """Creates new locks in a forked child: it has no helper, and the locks may have been copied while they were held."""
     global _turn
     _turn, _blas.lock = Lock(), Lock()
     _helper.cache_clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(after_in_child=_reset_after_fork)

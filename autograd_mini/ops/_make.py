@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from ..apply import KERNEL_ERRORS, apply, as_floats, as_operands, explain_error, floating, record
+from ..apply import KERNEL_ERRORS, apply, as_float, as_floats, as_operands, explain_error, record
 from ..primitive import Primitive
 from ..state import start_operation, threads_with_modes
 from ..tensor import _EMPTY, Tensor, TensorLike, as_tensor
@@ -91,7 +91,7 @@ def unary(
 
     def function(x: TensorLike) -> Tensor:
         if not isinstance(x, Tensor) or not x._requires_grad:
-            x = as_tensor(x) if integers else floating(x)
+            x = as_tensor(x) if integers else as_float(x)
         if threads_with_modes:
             start_operation()
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import apply, as_floats, floating
+from ..apply import apply, as_float, as_floats
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike
 from ._make import implements
@@ -89,7 +89,7 @@ def inv(x: TensorLike) -> Tensor:
     Tensor([[0.5 , 0.  ],
             [0.  , 0.25]], shape=(2, 2))
     """
-    return apply(_INV, (floating(x),))
+    return apply(_INV, (as_float(x),))
 
 
 @implements(np.linalg.solve)
@@ -175,7 +175,7 @@ def det(x: TensorLike) -> Tensor:
     Tensor([[0., 0.],
             [0., 2.]], shape=(2, 2))
     """
-    return apply(_DET, (floating(x),))
+    return apply(_DET, (as_float(x),))
 
 
 @implements(np.linalg.slogdet)
@@ -189,7 +189,7 @@ def slogdet(x: TensorLike) -> tuple[Tensor, Tensor]:
     >>> sign, logarithm
     (Tensor(-1.0), Tensor(0.0))
     """
-    sign, logarithm = apply(_SLOGDET, (floating(x),))
+    sign, logarithm = apply(_SLOGDET, (as_float(x),))
     return sign, logarithm
 
 
@@ -224,4 +224,4 @@ def cholesky(x: TensorLike) -> Tensor:
     Tensor([[2., 0.],
             [1., 1.]], shape=(2, 2))
     """
-    return apply(_CHOLESKY, (floating(x),))
+    return apply(_CHOLESKY, (as_float(x),))

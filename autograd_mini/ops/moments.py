@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import floating
+from ..apply import as_float
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike
 from . import reduce
@@ -86,7 +86,7 @@ def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
     >>> ag.var([1.0, 2.0, 3.0, 4.0])
     Tensor(1.25)
     """
-    return reduce_axes(_VAR, floating(x), axis, keepdims, ddof=ddof)
+    return reduce_axes(_VAR, as_float(x), axis, keepdims, ddof=ddof)
 
 
 @implements(np.std)
@@ -97,7 +97,7 @@ def std(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
     >>> ag.std([2.0, 2.0, 6.0, 6.0])
     Tensor(2.0)
     """
-    return reduce_axes(_STD, floating(x), axis, keepdims, ddof=ddof)
+    return reduce_axes(_STD, as_float(x), axis, keepdims, ddof=ddof)
 
 
 # -- norms -----------------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
     >>> x.grad
     Tensor([0.6, 0.8])
     """
-    x = floating(x)
+    x = as_float(x)
     if not ord > 0:
         raise ValueError(f"norm: ord must be greater than 0 or inf, got {ord}")
     if ord == np.inf:
@@ -160,7 +160,7 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
 @implements(np.linalg.norm)
 def _numpy_norm(x: TensorLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """NumPy's norm. With two axes and `ord` it is a matrix norm; of these, only the Frobenius norm is supported."""
-    x = floating(x)
+    x = as_float(x)
     axes = canonical_axes("norm", axis, x._data.ndim)
     if ord is not None and ord != "fro" and len(axes) != 1:
         raise TypeError(f"np.linalg.norm: the matrix norm ord={ord!r} has no gradient here; ag.norm measures vectors")

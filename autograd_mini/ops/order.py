@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..apply import apply, floating, recorded
+from ..apply import apply, as_float, recorded
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from ._make import implements
@@ -83,7 +83,7 @@ def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.median([4.0, 1.0, 3.0, 10.0])
     Tensor(3.5)
     """
-    x = floating(x)
+    x = as_float(x)
     axes = canonical_axes("median", axis, x._data.ndim)
     line = join_axes(recorded, x, axes)
     n = line._data.shape[-1]

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..apply import apply, floating
+from ..apply import apply, as_float
 from ..dtypes import FLOATS, default_dtype
 from ..primitive import Primitive
 from ..state import modes
@@ -215,7 +215,7 @@ def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Str
     >>> ag.bernoulli([0.0, 1.0])
     Tensor([0., 1.])
     """
-    chances = floating(p)
+    chances = as_float(p)
     lengths = chances.shape if shape is None else _lengths("bernoulli", (shape,) if isinstance(shape, int) else tuple(shape))
     return apply(_BERNOULLI, (chances,), {"shape": lengths, "generator": generator})
 
@@ -268,7 +268,7 @@ def dropout(x: TensorLike, p: float = 0.5, training: bool = True, *, generator: 
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p must lie in [0, 1], got {p}")
-    x = floating(x)
+    x = as_float(x)
     if not training or p == 0:
         return x
     if p == 1:

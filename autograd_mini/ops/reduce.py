@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import apply, floating
+from ..apply import apply, as_float
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
@@ -146,7 +146,7 @@ def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.mean([[1.0, 2.0], [3.0, 4.0]])
     Tensor(2.5)
     """
-    return reduce_axes(_MEAN, floating(x), axis, keepdims)
+    return reduce_axes(_MEAN, as_float(x), axis, keepdims)
 
 
 # -- products --------------------------------------------------------------------------------------------------------

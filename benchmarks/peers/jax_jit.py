@@ -100,11 +100,11 @@ def _conv_transpose(x: Any, weight: Any, stride: int, padding: int) -> Any:
     return lax.conv_general_dilated(x, flipped, (1, 1), padded, lhs_dilation=(stride, stride), dimension_numbers=CONV)
 
 
-def _stack(p: Tree, x: Any, places: str, bare: str = "") -> Any:
+def _stack(p: Tree, x: Any, layers: str, bare: str = "") -> Any:
     """Applies the named linear layers, with a ReLU after each except the last and those in `bare`."""
-    for place in places:
-        x = _linear(p, place, x)
-        x = x if place in (places[-1], *bare) else jax.nn.relu(x)
+    for layer in layers:
+        x = _linear(p, layer, x)
+        x = x if layer in (layers[-1], *bare) else jax.nn.relu(x)
     return x
 
 
@@ -162,16 +162,16 @@ def _w6(p: Tree) -> Any:
     )
 
     def generate(p: Tree, h: Any) -> Any:
-        for place in (0, 3, 6, 9, 12):
-            h = _conv_transpose(h, p[f"{place}.weight"], *((2, 1) if place else (1, 0)))
-            h = jax.nn.relu(_batch_norm(p, str(place + 1), h)) if place < 12 else jnp.tanh(h)
+        for layer in (0, 3, 6, 9, 12):
+            h = _conv_transpose(h, p[f"{layer}.weight"], *((2, 1) if layer else (1, 0)))
+            h = jax.nn.relu(_batch_norm(p, str(layer + 1), h)) if layer < 12 else jnp.tanh(h)
         return h
 
     def judge(p: Tree, h: Any) -> Any:
-        for place in (0, 2, 5, 8, 11):
-            h = _conv(h, p[f"{place}.weight"], *((2, 1) if place < 11 else (1, 0)))
-            h = _batch_norm(p, str(place + 1), h) if 0 < place < 11 else h
-            h = jax.nn.leaky_relu(h, 0.2) if place < 11 else h
+        for layer in (0, 2, 5, 8, 11):
+            h = _conv(h, p[f"{layer}.weight"], *((2, 1) if layer < 11 else (1, 0)))
+            h = _batch_norm(p, str(layer + 1), h) if 0 < layer < 11 else h
+            h = jax.nn.leaky_relu(h, 0.2) if layer < 11 else h
         return h.ravel()
 
     @partial(jax.jit, donate_argnums=(0, 1, 2, 3))
@@ -203,8 +203,8 @@ def _w7(p: Tree) -> Any:
 
 def _w8(p: Tree) -> Any:
     def loss_of(p: Tree, h: Any, target: Any) -> Any:
-        for place in "0123":
-            h = jnp.tanh(_linear(p, place, h))
+        for layer in "0123":
+            h = jnp.tanh(_linear(p, layer, h))
         return ((h - target) ** 2).mean()
 
     return _training(loss_of, p, _sgd())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograd_mini.examples.ablations.classification import Variant, accuracy_measure, make_tasks
+from autograd_mini.examples.ablations.classification import Variant, make_tasks, scorer
 from autograd_mini.examples.ablations.comparison import compare
 from autograd_mini.examples.study import Study, run
 from autograd_mini.nn.data import transforms as t
@@ -36,7 +36,7 @@ ROWS = {
 
 
 def ablation(study: Study, images: int, steps: int, seeds: int) -> str:
-    return compare(study, ROWS, accuracy_measure(make_tasks(study, images, steps)), seeds)
+    return compare(study, ROWS, scorer(make_tasks(study, images, steps)), seeds)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,7 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini import models, nn, viz
 from autograd_mini.examples.ablations.ablation_augmentation import AFFINE
-from autograd_mini.examples.ablations.classification import (
-    Task,
-    TrainingSet,
-    Variant,
-    accuracy_measure,
-    make_tasks,
-    probabilities,
-    train,
-)
+from autograd_mini.examples.ablations.classification import Task, TrainingSet, Variant, make_tasks, probabilities, scorer, train
 from autograd_mini.examples.ablations.comparison import compare
 from autograd_mini.examples.study import Study, run
 
@@ -82,7 +74,7 @@ def ablation(study: Study, images: int, steps: int, iterations: int, seeds: int)
         columns=10,
         title=f"generated after {iterations} iterations on {images} images, one class per column",
     )
-    return compare(study, rows(gans), accuracy_measure(task), seeds)
+    return compare(study, rows(gans), scorer(task), seeds)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ so weights with large gradients decay less. AdamW subtracts η·decay·w from w 
 from __future__ import annotations
 
 from autograd_mini import nn
-from autograd_mini.examples.ablations.classification import Variant, accuracy_measure, make_tasks
+from autograd_mini.examples.ablations.classification import Variant, make_tasks, scorer
 from autograd_mini.examples.ablations.comparison import compare
 from autograd_mini.examples.study import Study, run
 
@@ -24,7 +24,7 @@ ROWS = {
 
 
 def ablation(study: Study, images: int, steps: int, seeds: int) -> str:
-    return compare(study, ROWS, accuracy_measure(make_tasks(study, images, steps)), seeds)
+    return compare(study, ROWS, scorer(make_tasks(study, images, steps)), seeds)
 
 
 if __name__ == "__main__":

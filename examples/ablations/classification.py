@@ -103,6 +103,6 @@ def accuracies(model: models.CNN, task: Task) -> dict[str, float]:
     }
 
 
-def accuracy_measure(task: Callable[[int], Task]) -> Callable[[str, Variant, int], dict[str, float]]:
+def scorer(task: Callable[[int], Task]) -> Callable[[str, Variant, int], dict[str, float]]:
     """Returns the measure for `comparison.compare`: it trains a variant on the task of a seed and returns its accuracies."""
     return lambda name, variant, seed: accuracies(train(variant, task(seed), seed), task(seed))

@@ -11,13 +11,11 @@ from typing import TypeVar
 from autograd_mini.examples.study import Study
 from autograd_mini.viz.plots import canvas
 
-Setting = TypeVar("Setting")
+T = TypeVar("T")
 Results = Mapping[str, Mapping[str, Sequence[float]]]  # row -> column -> a value for each seed
 
 
-def compare(
-    study: Study, rows: Mapping[str, Setting], measure: Callable[[str, Setting, int], Mapping[str, float]], seeds: int
-) -> str:
+def compare(study: Study, rows: Mapping[str, T], measure: Callable[[str, T, int], Mapping[str, float]], seeds: int) -> str:
     """Measures every row with every seed, shows a table and a figure, and returns the verdicts.
 
     Parameters

@@ -19,8 +19,14 @@ CHANNELS = (16, 32)
 class ConvAutoencoder(Autoencoder):
     """A convolutional autoencoder of images (N, C, H, W), (N, H, W) or (N, D) with values in [0, 1].
 
-    `sizes` is (C, H, W, bottleneck). Each entry of `channels` adds a convolution that halves height and width.
-    Raises ValueError if they cannot be halved.
+    Raises ValueError if height or width cannot be halved.
+
+    Parameters
+    ----------
+    sizes       (C, H, W, bottleneck)
+    channels    channels of the convolutions of the encoder; each halves height and width
+    activation  a name in `ACTIVATIONS`, or a class
+    likelihood  likelihood of the pixels: a name in `LIKELIHOODS`, or a Likelihood
 
     >>> import numpy as np
     >>> from autograd_mini import models

@@ -55,7 +55,14 @@ def conv_encoder(image_shape: Sequence[int], channels: Sequence[int], activation
 def conv_decoder(
     latent: int, image_shape: Sequence[int], channels: Sequence[int], activation: Activation = "relu"
 ) -> nn.Sequential:
-    """Returns the mirror image: a linear layer and transposed convolutions from (N, latent) to outputs (N, C·H·W).
+    """Returns the mirror image of an encoder: a linear layer, then transposed convolutions, each after an activation.
+
+    Parameters
+    ----------
+    latent       number of input features
+    image_shape  (C, H, W); the outputs are (N, C·H·W)
+    channels     channels of the encoder, which are used in reverse order
+    activation   a name in `ACTIVATIONS`, or a class
 
     >>> import numpy as np
     >>> from autograd_mini.models.autoencoders.conv_coder import conv_decoder

@@ -25,10 +25,16 @@ CORRUPTIONS: Final[dict[str, Callable[[Tensor, float], Tensor]]] = {
 
 
 class DenoisingAutoencoder(Autoencoder):
-    """An autoencoder that restores corrupted images: `corruption` is a name in `CORRUPTIONS`, `amount` its strength.
+    """An autoencoder that restores corrupted images.
 
     Each computation of the loss draws a new corruption, also in evaluation, so the loss measures restoration. `reconstruct`
     adds no corruption. Raises ValueError if the corruption is unknown or the amount is out of range.
+
+    Parameters
+    ----------
+    sizes, activation, likelihood  as in `Autoencoder`
+    corruption                     a name in `CORRUPTIONS`
+    amount                         strength of the corruption
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models

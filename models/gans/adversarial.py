@@ -138,10 +138,16 @@ class AdversarialModel(Model):
         return self.sample_with(self.decode, self.noise(n))
 
     def interpolate(self, start: TensorLike, end: TensorLike, steps: int = 8, label: int = 0) -> Tensor:
-        """Returns images (steps, *image_shape) along a path between two latent points (latent_features,).
+        """Returns images (steps, *image_shape) along a path between two latent points.
 
         The path is the great circle between the points (White 2016), because a straight line leaves the shell where N(0, I) has
-        its mass. A conditional model uses `label` for all images. G is in evaluation mode, and gradients are not recorded.
+        its mass. G is in evaluation mode, and gradients are not recorded.
+
+        Parameters
+        ----------
+        start, end  latent points (latent_features,)
+        steps       number of images
+        label       class of all images, for conditional models
         """
         a, b = ag.as_tensor(start), ag.as_tensor(end)
         cosine = ag.sum(a * b) / (ag.norm(a) * ag.norm(b))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .gan import GAN, GANArchitecture
+from .gan import GAN
+from .networks import GANArchitecture
 
 SIZES = (100, 3, 64, 64)  # latent dimensions; channels, height and width of the images
 

@@ -1,13 +1,16 @@
-"""Building blocks of generators and discriminators: norms, output layers, heads, and the initial weights of DCGAN."""
+"""Building blocks of generators and discriminators: norms, output layers, heads, initial weights; and `GANArchitecture`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, Final, NamedTuple
 
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.tensor import Tensor, TensorLike
+
+from ..model import Config
 
 SLOPE: Final = 0.2  # negative slope of leaky ReLU
 
@@ -72,7 +75,7 @@ def discriminating_head(features: int, outputs: int, minibatch: int) -> nn.Seque
     >>> discriminating_head(8, 2, minibatch=10)(ag.zeros((5, 8))).shape
     (5, 2)
     """
-    minibatch_layers = [nn.MinibatchDiscrimination(features, minibatch)] * (minibatch > 0)
+    minibatch_layers = [nn.MinibatchDiscrimination(features, minibatch)] if minibatch > 0 else []
     return nn.Sequential(*minibatch_layers, nn.Linear(features + minibatch, outputs))
 
 
@@ -98,3 +101,35 @@ def dcgan_init(network: nn.Module) -> nn.Module:
             nn.init.zeros_(bias)
 
     return network.apply(init_module)
+
+
+INITS: Final[dict[str, Callable[[nn.Module], nn.Module]]] = {"dcgan": dcgan_init, "layers": lambda network: network}
+"""Name -> function that initialises the weights of a network."""
+
+
+@dataclass(frozen=True)
+class GANArchitecture(Config):
+    """The networks of a GAN: their form and width, and what the generator (G) and the discriminator (D) contain.
+
+    Raises ValueError if a name is unknown, or if a value has the wrong type or is out of range.
+    """
+
+    names: ClassVar = {"form": ("dense", "transposed", "bilinear"), "norm": NORMS, "output": OUTPUTS, "init": INITS}
+
+    form: str = "dense"  # "dense" (the original GAN), "transposed" (DCGAN) or "bilinear" (bilinear upsampling)
+    side: int | None = None  # side length of the generated images; None: that of the data
+    width: int = 256  # channels at half the image size, or units of the dense form
+    smallest: int = 7  # sides are halved while they are above this; not used by the dense form
+    init: str = "dcgan"  # initial weights of networks with batch norm: "dcgan", or "layers" for the defaults of the layers
+    norm: str = "batch"  # normalisation in G: "batch", "virtual" or "none"
+    output: str = "tanh"  # last activation of G: "tanh", "sigmoid" or "linear"
+    d_norm: bool = False  # whether D has batch norm
+    noise: float = 0.0  # standard deviation of the noise added to D's input
+    dropout: float = 0.0  # dropout probability in D
+    minibatch: int = 0  # number of kernels of minibatch discrimination in D; 0: none
+    outputs: int = 1  # outputs of D: 1 (sigmoid) or 2 (softmax)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width < 1 or self.outputs not in (1, 2):
+            raise ValueError(f"expected width ≥ 1 and 1 or 2 outputs, got width={self.width} and outputs={self.outputs}")

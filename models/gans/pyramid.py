@@ -12,9 +12,7 @@ from typing import Final, NamedTuple
 from autograd_mini import nn
 from autograd_mini.tensor import Shape
 
-from .networks import NORMS, OUTPUTS, SLOPE, Discriminator, discriminating_head
-
-SMALLEST: Final = 7  # sides of this length or less are not halved
+from .networks import NORMS, OUTPUTS, SLOPE, Discriminator, GANArchitecture, discriminating_head
 
 
 class Growth(NamedTuple):
@@ -36,7 +34,7 @@ GROWTH: Final = {
 }
 
 
-def pyramid(image_shape: Shape, width: int, smallest: int = SMALLEST) -> list[Shape]:
+def pyramid(image_shape: Shape, width: int, smallest: int = 7) -> list[Shape]:
     """Returns the map shapes (C, H, W) from the smallest to the image.
 
     From the image down, sides are halved while they are above `smallest`, and channels double. Half of an odd side is rounded
@@ -70,9 +68,7 @@ def window(after: Shape) -> tuple[int, int]:
     return 4 - after[1] % 2, 4 - after[2] % 2
 
 
-def generator(
-    inputs: int, image_shape: Shape, width: int, norm: str, output: str, growth: str = "transposed", smallest: int = SMALLEST
-) -> nn.Sequential:
+def generator(inputs: int, image_shape: Shape, architecture: GANArchitecture) -> nn.Sequential:
     """Returns a generator z (N, inputs) → images (N, C, H, W) through the maps of `pyramid`.
 
     Normalisation and ReLU follow every map except the last. "transposed" uses transposed convolutions without bias: the first
@@ -81,58 +77,43 @@ def generator(
 
     >>> import autograd_mini as ag
     >>> from autograd_mini.models.gans.pyramid import generator
-    >>> generator(100, (3, 32, 32), 8, "batch", "tanh")(ag.randn(2, 100)).shape
+    >>> from autograd_mini.models.gans.networks import GANArchitecture
+    >>> generator(100, (3, 32, 32), GANArchitecture(form="transposed", width=8))(ag.randn(2, 100)).shape
     (2, 3, 32, 32)
     """
-    first, double = GROWTH[growth]
-    maps = pyramid(image_shape, width, smallest)
+    first, double = GROWTH[architecture.form]
+    maps = pyramid(image_shape, architecture.width, architecture.smallest)
     layers = first(inputs, maps[0])
     for (before, *_), after in pairwise(maps):
-        layers += [*NORMS[norm](2, before), nn.ReLU(), *double(before, after)]
-    return nn.Sequential(*layers, OUTPUTS[output].layer())
+        layers += [*NORMS[architecture.norm](2, before), nn.ReLU(), *double(before, after)]
+    return nn.Sequential(*layers, OUTPUTS[architecture.output].layer())
 
 
-def discriminator(
-    image_shape: Shape,
-    width: int,
-    *,
-    outputs: int,
-    norm: bool,
-    noise: float,
-    dropout: float,
-    minibatch: int,
-    smallest: int = SMALLEST,
-) -> Discriminator:
+def discriminator(image_shape: Shape, architecture: GANArchitecture) -> Discriminator:
     """Returns a discriminator of images (N, C, H, W): convolutions down the maps of `pyramid`, then a head.
 
-    Convolutions are 4/2/1 (kernel, stride, padding), or 3/2/1 for odd sides, each followed by leaky ReLU.
-
-    Parameters
-    ----------
-    image_shape  (C, H, W)
-    width        channels of the map at half the image size
-    outputs      outputs of the head
-    norm         whether every convolution but the first has batch norm; convolutions have a bias only without it
-    noise        standard deviation of the noise added to the images
-    dropout      dropout probability after each map
-    minibatch    kernels of minibatch discrimination before a linear head; 0: the head is a convolution as large as its map
-    smallest     sides are halved while they are above this
+    Convolutions are 4/2/1 (kernel, stride, padding), or 3/2/1 for odd sides, each followed by leaky ReLU. Every convolution but
+    the first has batch norm if `d_norm` is set; convolutions have a bias only without it. Without minibatch discrimination the
+    head is a convolution as large as its map.
 
     >>> import autograd_mini as ag
+    >>> from autograd_mini.models.gans.networks import GANArchitecture
     >>> from autograd_mini.models.gans.pyramid import discriminator
-    >>> d = discriminator((3, 32, 32), 8, outputs=2, norm=True, noise=0.1, dropout=0.3, minibatch=5)
+    >>> d = discriminator((3, 32, 32), GANArchitecture(form="transposed", width=8, outputs=2, d_norm=True, minibatch=5))
     >>> d(ag.zeros((2, 3, 32, 32))).shape
     (2,)
     """
-    maps = pyramid(image_shape, width, smallest)
-    layers: list[nn.Module] = [nn.GaussianNoise(noise)] * (noise > 0)
+    a = architecture
+    maps = pyramid(image_shape, a.width, a.smallest)
+    layers: list[nn.Module] = [nn.GaussianNoise(a.noise)] if a.noise > 0 else []
     for i, (larger, (after, *_)) in enumerate(pairwise(maps[::-1])):
-        layers += [nn.Conv2d(larger[0], after, window(larger), 2, 1, bias=not norm)]
-        layers += NORMS["batch" if norm and i else "none"](2, after)
-        layers += [nn.LeakyReLU(SLOPE), *[nn.Dropout(dropout)] * (dropout > 0)]
+        layers += [nn.Conv2d(larger[0], after, window(larger), 2, 1, bias=not a.d_norm)]
+        layers += [*NORMS["batch" if a.d_norm and i else "none"](2, after), nn.LeakyReLU(SLOPE)]
+        if a.dropout > 0:
+            layers.append(nn.Dropout(a.dropout))
     channels, *kernel = maps[0]
-    if minibatch:
-        head = nn.Sequential(nn.Flatten(), *discriminating_head(channels * kernel[0] * kernel[1], outputs, minibatch))
+    if a.minibatch:
+        head = nn.Sequential(nn.Flatten(), *discriminating_head(channels * kernel[0] * kernel[1], a.outputs, a.minibatch))
     else:
-        head = nn.Sequential(nn.Conv2d(channels, outputs, (kernel[0], kernel[1]), bias=not norm), nn.Flatten())
+        head = nn.Sequential(nn.Conv2d(channels, a.outputs, (kernel[0], kernel[1]), bias=not a.d_norm), nn.Flatten())
     return Discriminator(nn.Sequential(*layers), head)

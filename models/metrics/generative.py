@@ -178,10 +178,14 @@ class ModeReport(NamedTuple):
 
 
 def mode_coverage(points: ArrayLike, centres: ArrayLike, radius: float, min_share: float = 0.01) -> ModeReport:
-    """Measures how well points (N, D) cover the modes of a mixture with centres (M, D).
+    """Measures how well points cover the modes of a mixture.
 
-    A point hits its nearest mode if it lies within `radius` of it. A mode is covered if at least the share `min_share` of all
-    points hit it.
+    Parameters
+    ----------
+    points     (N, D)
+    centres    centres of the modes, (M, D)
+    radius     a point hits its nearest mode if it is at most this far from its centre
+    min_share  a mode is covered if at least this share of all points hit it
 
     >>> from autograd_mini.models.metrics import mode_coverage
     >>> mode_coverage([[0.0, 0.0], [0.1, 0.0], [5.0, 5.0], [0.5, 0.5]], [[0.0, 0.0], [1.0, 1.0]], radius=0.2)

@@ -35,8 +35,15 @@ class HasLatent(HasTrainingMode, Protocol):
 def elbo(model: HasLogWeights, images: TensorLike, draws: int = 1, *, rows: int = ROWS) -> NDArray[np.float64]:
     """Returns the evidence lower bound on log p(x) of each image, (N,) in nats: the mean of log w over draws of z.
 
-    w = p(x, z) / q(z|x) (C.16). If q is the true posterior, log w equals log p(x) for every draw. At most `rows` decoded
-    images are in memory at once. Raises ValueError if `draws` or `rows` is below 1.
+    w = p(x, z) / q(z|x) (C.16). If q is the true posterior, log w equals log p(x) for every draw. Raises ValueError if `draws`
+    or `rows` is below 1.
+
+    Parameters
+    ----------
+    model   a model with `log_weights`
+    images  (N, …)
+    draws   draws of z per image
+    rows    decoded images in memory at once
 
     >>> from autograd_mini import models, nn
     >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images
@@ -49,9 +56,15 @@ def elbo(model: HasLogWeights, images: TensorLike, draws: int = 1, *, rows: int 
 def importance_weighted_bound(model: HasLogWeights, images: TensorLike, k: int, *, rows: int = ROWS) -> NDArray[np.float64]:
     """Returns L_k, a bound on log p(x) of each image, (N,) in nats: log (1/k) Σ w over k draws of z.
 
-    The bound gets tighter as k grows: ELBO = L_1 ≤ L_k ≤ L_(k+1) ≤ log p(x) in expectation (Burda et al. 2016, theorem 1). The
-    sum is accumulated: at most `rows` decoded images are in memory at once for any k. Raises ValueError if `k` or `rows` is
-    below 1.
+    The bound gets tighter as k grows: ELBO = L_1 ≤ L_k ≤ L_(k+1) ≤ log p(x) in expectation (Burda et al. 2016, theorem 1).
+    Raises ValueError if `k` or `rows` is below 1.
+
+    Parameters
+    ----------
+    model   a model with `log_weights`
+    images  (N, …)
+    k       draws of z per image
+    rows    decoded images in memory at once, for any k
 
     >>> from autograd_mini import models, nn
     >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images
@@ -64,7 +77,8 @@ def importance_weighted_bound(model: HasLogWeights, images: TensorLike, k: int, 
 def negative_log_likelihood(model: HasLogWeights, images: TensorLike, k: int = 5000, *, rows: int = ROWS) -> float:
     """Returns the estimate −L_k of −log p(x) in nats, averaged over the images.
 
-    The literature uses k = 5000 (Burda et al. 2016, section 5). Time and memory are those of `importance_weighted_bound`.
+    Parameters, time and memory are those of `importance_weighted_bound`. The literature uses k = 5000 (Burda et al. 2016,
+    section 5).
 
     >>> from autograd_mini import models, nn
     >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images[:20]
@@ -77,8 +91,12 @@ def negative_log_likelihood(model: HasLogWeights, images: TensorLike, k: int = 5
 def active_units(model: HasLatent, images: TensorLike, threshold: float = 0.01, *, rows: int = ROWS) -> int:
     """Returns the number of active latent dimensions: those whose posterior mean has a variance above `threshold`.
 
-    The criterion is A_u = Var_x(E_q(u|x)[u]) > 0.01 (Burda et al. 2016, section 5.2). At most `rows` images are encoded at
-    once.
+    Parameters
+    ----------
+    model      a model with `latent`
+    images     (N, …)
+    threshold  0.01 in the criterion A_u = Var_x(E_q(u|x)[u]) > 0.01 (Burda et al. 2016, section 5.2)
+    rows       images that are encoded at once
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models, nn

@@ -1,14 +1,16 @@
-"""Activations as modules: a table in which each class names a function of the engine and its settings."""
+"""Activations as layers: each class names the function that it calls, and its `__init__` lists the settings."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import autograd_mini as ag
 
-from .base import Applied
+from .base import FunctionLayer
 
 
-class Activation(Applied):
-    """Base of the table.
+class Activation(FunctionLayer):
+    """Base of the activations.
 
     >>> from autograd_mini import nn
     >>> nn.LeakyReLU(0.2)
@@ -17,7 +19,7 @@ class Activation(Applied):
 
 
 class ReLU(Activation, function=ag.relu):
-    """max(x, 0), with slope 0 at 0.
+    """max(x, 0), with gradient 0 at 0.
 
     >>> from autograd_mini import nn
     >>> nn.ReLU()([-2.0, 3.0])
@@ -25,13 +27,16 @@ class ReLU(Activation, function=ag.relu):
     """
 
 
-class LeakyReLU(Activation, function=ag.leaky_relu, negative_slope=0.01):
-    """x for x > 0, else negative_slope · x. The default is PyTorch's.
+class LeakyReLU(Activation, function=ag.leaky_relu):
+    """x for x > 0, otherwise `negative_slope` · x.
 
     >>> from autograd_mini import nn
     >>> nn.LeakyReLU(0.1)([-2.0, 3.0])
     Tensor([-0.2,  3. ])
     """
+
+    def __init__(self, negative_slope: float = 0.01):
+        self.negative_slope = negative_slope
 
 
 class Sigmoid(Activation, function=ag.sigmoid):
@@ -70,26 +75,32 @@ class ReLU6(Activation, function=ag.relu6):
     """
 
 
-class Hardtanh(Activation, function=ag.hardtanh, min_val=-1.0, max_val=1.0):
-    """x limited to [min_val, max_val].
+class Hardtanh(Activation, function=ag.hardtanh):
+    """x limited to the range from `min_val` to `max_val`.
 
     >>> from autograd_mini import nn
     >>> nn.Hardtanh()([-2.0, 0.5])
     Tensor([-1. ,  0.5])
     """
 
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0):
+        self.min_val, self.max_val = min_val, max_val
 
-class ELU(Activation, function=ag.elu, alpha=1.0):
-    """x for x > 0, else α (eˣ − 1), for α ≥ 0.
+
+class ELU(Activation, function=ag.elu):
+    """x for x > 0, otherwise `alpha` (eˣ − 1), with `alpha` ≥ 0.
 
     >>> from autograd_mini import nn
     >>> nn.ELU()([-1.0, 2.0])
     Tensor([-0.63212055,  2.        ])
     """
 
+    def __init__(self, alpha: float = 1.0):
+        self.alpha = alpha
+
 
 class SELU(Activation, function=ag.selu):
-    """Scaled ELU, which keeps mean 0 and variance 1 from layer to layer.
+    """Scaled ELU, which preserves mean 0 and variance 1 from layer to layer.
 
     >>> from autograd_mini import nn
     >>> nn.SELU()([2.0])
@@ -97,13 +108,16 @@ class SELU(Activation, function=ag.selu):
     """
 
 
-class GELU(Activation, function=ag.gelu, approximate="none"):
-    """x Φ(x), Φ being the distribution function of N(0, 1); `approximate="tanh"` takes its tanh form.
+class GELU(Activation, function=ag.gelu):
+    """x Φ(x) with the distribution function Φ of N(0, 1), or its tanh approximation with `approximate="tanh"`.
 
     >>> from autograd_mini import nn
     >>> nn.GELU()([1.0])
     Tensor([0.8413447])
     """
+
+    def __init__(self, approximate: Literal["none", "tanh"] = "none"):
+        self.approximate = approximate
 
 
 class SiLU(Activation, function=ag.silu):
@@ -134,7 +148,7 @@ class Softsign(Activation, function=ag.softsign):
 
 
 class LogSigmoid(Activation, function=ag.logsigmoid):
-    """ln σ(x), exact for x = −1000.
+    """ln σ(x), exact also for large negative x.
 
     >>> from autograd_mini import nn
     >>> nn.LogSigmoid()([-1000.0])
@@ -142,19 +156,25 @@ class LogSigmoid(Activation, function=ag.logsigmoid):
     """
 
 
-class Softmax(Activation, function=ag.softmax, axis=-1):
-    """eˣ / Σ eˣ along `axis`.
+class Softmax(Activation, function=lambda x, dim: ag.softmax(x, dim)):
+    """eˣ / Σ eˣ along the axis `dim`.
 
     >>> from autograd_mini import nn
     >>> nn.Softmax()([0.0, 0.0])
     Tensor([0.5, 0.5])
     """
 
+    def __init__(self, dim: int = -1):
+        self.dim = dim
 
-class LogSoftmax(Activation, function=ag.log_softmax, axis=-1):
-    """x − ln Σ eˣ along `axis`.
+
+class LogSoftmax(Activation, function=lambda x, dim: ag.log_softmax(x, dim)):
+    """x − ln Σ eˣ along the axis `dim`.
 
     >>> from autograd_mini import nn
     >>> nn.LogSoftmax()([1000.0, 0.0])
     Tensor([    0., -1000.])
     """
+
+    def __init__(self, dim: int = -1):
+        self.dim = dim

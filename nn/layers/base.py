@@ -1,9 +1,10 @@
-"""What layers have in common: errors that name the layer, a base for tables of functions, PyTorch's initial values."""
+"""What layers share: errors that name the layer, layers that call one function, PyTorch's initial values."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from inspect import signature
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,53 +18,55 @@ from ..module import Module, Parameter
 
 
 class Layer(Module):
-    """A module without modules inside. Whatever its operations object to is reported under the layer's own name.
+    """A module without modules inside. A note on each error of its operations shows the layer; tracebacks print it.
 
     >>> from autograd_mini import nn
-    >>> nn.Linear(3, 2)([[1.0]])
-    Traceback (most recent call last):
-    ValueError: Linear(in_features=3, out_features=2, bias=True): linear: expected 3 features, got (1, 1)
+    >>> from autograd_mini.nn.layers.base import message_with_notes
+    >>> try:
+    ...     nn.Linear(3, 2)([[1.0]])
+    ... except ValueError as error:
+    ...     print(message_with_notes(error))
+    linear: expected 3 features, got (1, 1); in the layer Linear(in_features=3, out_features=2, bias=True)
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().__call__(*args, **kwargs)
         except (ValueError, TypeError, IndexError) as error:
-            error.args = (f"{self!r}: {error}",)  # the error itself goes on, and shows where it arose
+            error.add_note(f"in the layer {self!r}")
             raise
 
 
-class Applied(Layer):
-    """Base of tables: a class names a function and its settings, which are given by place or by name (TypeError for others).
+def message_with_notes(error: BaseException) -> str:
+    """Returns the error's message followed by its notes, on one line."""
+    return "; ".join([str(error), *getattr(error, "__notes__", ())])
 
-    A setting whose default is `...` must be given.
+
+class FunctionLayer(Layer):
+    """A layer that calls `function` with its input and its settings: the arguments of `__init__`, which are its attributes.
 
     >>> import autograd_mini as ag
-    >>> from autograd_mini.nn.layers.base import Applied
-    >>> class Clip(Applied, function=ag.clip, lo=..., hi=None): ...
-    >>> Clip(0.0)([-2.0, 3.0])
-    Tensor([0., 3.])
+    >>> from autograd_mini.nn.layers.base import FunctionLayer
+    >>> class Clip(FunctionLayer, function=ag.clip):
+    ...     def __init__(self, lo: float, hi: float | None = None):
+    ...         self.lo, self.hi = lo, hi
+    >>> clip = Clip(0.0)
+    >>> clip, clip([-2.0, 3.0])
+    (Clip(lo=0.0, hi=None), Tensor([0., 3.]))
     """
 
     function: ClassVar[Callable[..., Tensor]]
-    defaults: ClassVar[dict[str, Any]]
+    setting_names: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, function: Callable[..., Tensor] | None = None, **defaults: Any):
+    def __init_subclass__(cls, function: Callable[..., Tensor] | None = None):
         super().__init_subclass__()
         if function is not None:
-            cls.function, cls.defaults = staticmethod(function), defaults
+            cls.function, cls.setting_names = staticmethod(function), tuple(signature(cls).parameters)
 
-    def __init__(self, *settings: Any, **named: Any):
-        names = list(self.defaults)
-        by_place = dict(zip(names, settings, strict=False))
-        self.settings = {**self.defaults, **by_place, **named}
-        if (
-            len(settings) > len(names)
-            or by_place.keys() & named.keys()
-            or named.keys() - names
-            or ... in self.settings.values()
-        ):
-            raise TypeError(f"{type(self).__name__}: takes ({', '.join(names)}), got {settings} and {named}")
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of `function` besides the input, by name."""
+        return {name: getattr(self, name) for name in self.setting_names}
 
     def forward(self, x: TensorLike) -> Tensor:
         return self.function(x, **self.settings)
@@ -73,13 +76,13 @@ class Applied(Layer):
 
 
 def empty(shape: Shape, dtype: DTypeLike | None) -> Array:
-    """An array to be filled, in the default dtype unless `dtype` names another."""
+    """Returns an uninitialised array of `dtype`, or of the default dtype if it is None."""
     return np.empty(shape, default_dtype() if dtype is None else dtype)
 
 
-def started(shape: Shape, outputs: int | None, dtype: DTypeLike | None) -> tuple[Parameter, Parameter | None]:
-    """A weight and a bias of length `outputs` (None: no bias) from U(−1/√fan_in, 1/√fan_in), as PyTorch starts them."""
-    # He's bound with a leaky slope of √5 is just 1/√fan_in.
+def weight_and_bias(shape: Shape, outputs: int | None, dtype: DTypeLike | None) -> tuple[Parameter, Parameter | None]:
+    """Returns a weight and a bias of length `outputs` (None: no bias), drawn from U(−1/√fan_in, 1/√fan_in) as in PyTorch."""
+    # He's bound for leaky ReLU with slope √5 equals 1/√fan_in.
     weight = init.kaiming_uniform_(Parameter(empty(shape, dtype)), a=math.sqrt(5))
     if outputs is None:
         return weight, None

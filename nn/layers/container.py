@@ -1,4 +1,4 @@
-"""Modules that hold modules: in a row, in a list, in a dict; and wrappers for nothing and for a function."""
+"""Modules that contain modules: `Sequential`, `ModuleList`, `ModuleDict`; and `Identity` and `Lambda`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ..module import Module, pairs
 M = TypeVar("M", bound=Module)
 
 
-def _checked(owner: object, key: object, value: M) -> M:
+def _check_module(owner: object, key: object, value: M) -> M:
     if not isinstance(value, Module):
         raise TypeError(
-            f"{type(owner).__name__}: item {key!r} is no Module but {type(value).__name__}; nn.Lambda wraps a function"
+            f"{type(owner).__name__}: item {key!r} must be a Module, got {type(value).__name__}; nn.Lambda wraps a function"
         )
     return value
 
 
 class _Container(Module):
-    """A module whose items go by their own key or place, without a prefix; other attributes come after them."""
+    """A module whose items are named by key or index, without a prefix; other attributes follow them."""
 
-    _items: Any  # replaced at each change, by which a compiled step notices
+    _items: Any  # replaced, not mutated, by a change: this is how a compiled step notices it
 
     @property
     def _current(self) -> Any:
-        """The items, as whoever looks at them while a step is being compiled relies on them."""
+        """The items; a step that is being compiled then depends on them."""
         if modes.tracer is not None:
             self.guard_attributes(modes.tracer)
         return self._items
@@ -43,20 +43,20 @@ class _Container(Module):
         return len(self._current)
 
 
-class _Row(_Container, Generic[M]):
-    """Modules in a row."""
+class _List(_Container, Generic[M]):
+    """A container with consecutive indices."""
 
     def __init__(self, modules: Iterable[M]):
         self._items: list[M] = []
         self.extend(modules)
 
     def append(self, module: M) -> Self:
-        """Adds a module at the end; returns the container. TypeError for anything but a Module."""
-        self._items = [*self._items, _checked(self, len(self._items), module)]
+        """Adds a module at the end and returns the container. Raises TypeError if it is not a Module."""
+        self._items = [*self._items, _check_module(self, len(self._items), module)]
         return self
 
     def extend(self, modules: Iterable[M]) -> Self:
-        """Adds modules at the end; returns the container."""
+        """Adds modules at the end and returns the container."""
         for module in modules:
             self.append(module)
         return self
@@ -77,12 +77,12 @@ class _Row(_Container, Generic[M]):
 
     def __setitem__(self, index: int, module: M) -> None:
         items = list(self._items)
-        items[index] = _checked(self, index, module)
+        items[index] = _check_module(self, index, module)
         self._items = items
 
 
-class Sequential(_Row[Any]):
-    """Modules applied one after the other. It has a length, can be iterated, indexed and sliced, and shares what a slice holds.
+class Sequential(_List[Any]):
+    """Applies `modules` one after the other. It can be iterated, indexed and sliced; a slice contains the same modules.
 
     >>> from autograd_mini import nn
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
@@ -105,8 +105,8 @@ class Sequential(_Row[Any]):
         return x
 
 
-class ModuleList(_Row[M]):
-    """A list of modules to be used by name: `forward` is yours to write around it. A plain list as an attribute does as well.
+class ModuleList(_List[M]):
+    """A list of `modules` without a `forward`. A Python list as an attribute of a module works too.
 
     >>> from autograd_mini import nn
     >>> layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
@@ -119,7 +119,7 @@ class ModuleList(_Row[M]):
 
 
 class ModuleDict(_Container, Generic[M]):
-    """A dict of modules; their names are the keys. A plain dict as an attribute does as well.
+    """A dict of `modules`, whose names are the keys. A Python dict as an attribute of a module works too.
 
     >>> from autograd_mini import nn
     >>> heads = nn.ModuleDict({"mu": nn.Linear(4, 2), "logvar": nn.Linear(4, 2)})
@@ -136,7 +136,7 @@ class ModuleDict(_Container, Generic[M]):
         return self._current[key]
 
     def __setitem__(self, key: str, module: M) -> None:
-        self._items = {**self._items, key: _checked(self, key, module)}
+        self._items = {**self._items, key: _check_module(self, key, module)}
 
     def __contains__(self, key: object) -> bool:
         return key in self._current
@@ -145,20 +145,20 @@ class ModuleDict(_Container, Generic[M]):
         return iter(self._current)
 
     def keys(self) -> Iterable[str]:
-        """The names."""
+        """Returns the names."""
         return self._current.keys()
 
     def values(self) -> Iterable[M]:
-        """The modules."""
+        """Returns the modules."""
         return self._current.values()
 
     def items(self) -> Iterable[tuple[str, M]]:
-        """The (name, module) pairs."""
+        """Returns the (name, module) pairs."""
         return self._current.items()
 
 
 class Identity(Module):
-    """Returns its input: a place left empty.
+    """Returns its input.
 
     >>> from autograd_mini import Tensor, nn
     >>> nn.Identity()(Tensor(2.0))
@@ -170,7 +170,7 @@ class Identity(Module):
 
 
 class Lambda(Module):
-    """A function of tensors as a module.
+    """Wraps a `function` of tensors as a module.
 
     >>> import autograd_mini as ag
     >>> ag.nn.Lambda(ag.square)([3.0])

@@ -1,4 +1,4 @@
-"""`Embedding`: a vector for each of a number of things."""
+"""`Embedding`: one trainable vector for each index."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from .base import Layer, empty
 
 
 class Embedding(Layer):
-    """Rows of a table by integer index: (…) → (…, embedding_dim). The rows start from N(0, 1), as in PyTorch.
+    """Selects rows of a table by integer index: (…) → (…, embedding_dim). The rows start from N(0, 1), as in PyTorch.
 
-    `weight` is (num_embeddings, embedding_dim). IndexError for an index outside [0, num_embeddings), TypeError for floats.
+    `weight` is (num_embeddings, embedding_dim), of `dtype` or, if that is None, of the default dtype. Raises IndexError if an
+    index is outside [0, num_embeddings), and TypeError if indices are floats.
 
     >>> from autograd_mini import nn
     >>> nn.Embedding(10, 4)([[1, 2, 1]]).shape

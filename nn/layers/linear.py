@@ -1,4 +1,4 @@
-"""Layers that mix or rearrange features: `Linear`, `Flatten`, `Unflatten`."""
+"""Layers that combine or rearrange features: `Linear`, `Flatten`, `Unflatten`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from numpy.typing import DTypeLike
 import autograd_mini as ag
 from autograd_mini.tensor import Tensor, TensorLike, as_tensor
 
-from .base import Layer, started
+from .base import FunctionLayer, Layer, weight_and_bias
 
 
 class Linear(Layer):
     """A fully connected layer, u = W h + b for every row h: (…, in_features) → (…, out_features).
 
-    `weight` is (out_features, in_features), `bias` (out_features,) or None, both of `dtype` (the default dtype if None).
-    They start as in PyTorch: each entry from U(−1/√in, 1/√in). An input with another number of features raises ValueError.
+    Entries of `weight` (out_features, in_features) and `bias` (out_features,) start from U(−1/√in, 1/√in), as in PyTorch.
 
+    Parameters
+    ----------
+    in_features   length of the input's last axis
+    out_features  length of the output's last axis
+    bias          whether to add a bias; without it, the attribute `bias` is None
+    dtype         dtype of the parameters; None: the default dtype
+
+    Examples
+    --------
     >>> from autograd_mini import nn
     >>> layer = nn.Linear(3, 2)
     >>> layer([[1.0, 2.0, 3.0]]).shape
@@ -28,7 +36,7 @@ class Linear(Layer):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, dtype: DTypeLike | None = None):
         self.in_features, self.out_features = in_features, out_features
-        self.weight, self.bias = started((out_features, in_features), out_features if bias else None, dtype)
+        self.weight, self.bias = weight_and_bias((out_features, in_features), out_features if bias else None, dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
         return ag.linear(x, self.weight, self.bias)
@@ -37,8 +45,8 @@ class Linear(Layer):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-class Flatten(Layer):
-    """Joins the axes `start_dim` to `end_dim`, both included; by default all but the batch: (N, C, H, W) → (N, C·H·W).
+class Flatten(FunctionLayer, function=ag.flatten):
+    """Merges the axes `start_dim` to `end_dim`, both included; by default all but the batch: (N, C, H, W) → (N, C·H·W).
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -49,17 +57,11 @@ class Flatten(Layer):
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         self.start_dim, self.end_dim = start_dim, end_dim
 
-    def forward(self, x: TensorLike) -> Tensor:
-        return ag.flatten(x, self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
 
 class Unflatten(Layer):
-    """Splits one axis into several of the lengths `unflattened_size`, one of which may be −1: the inverse of `Flatten`.
+    """Splits the axis `dim` into axes of the lengths `unflattened_size`, one of which may be −1: the inverse of `Flatten`.
 
-    ValueError where the lengths do not fill the axis, IndexError where there is no such axis.
+    Raises ValueError if the product of the lengths is not the length of the axis, and IndexError if the axis does not exist.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -74,14 +76,14 @@ class Unflatten(Layer):
         x = as_tensor(x)
         axis = self.dim + x.ndim if self.dim < 0 else self.dim
         if not 0 <= axis < x.ndim:
-            raise IndexError(f"no such axis in an input of shape {x.shape}")
+            raise IndexError(f"Unflatten: expected an axis of the input {x.shape}, got dim={self.dim}")
         length, known = x.shape[axis], math.prod(n for n in self.unflattened_size if n != -1)
-        sizes = [
-            length // known if n == -1 and known else n for n in self.unflattened_size
-        ]  # by the axis alone: a batch may be empty
+        # −1 is computed here: reshape cannot infer it for an empty batch.
+        sizes = [length // known if n == -1 and known else n for n in self.unflattened_size]
         if math.prod(sizes) != length:
             raise ValueError(
-                f"an axis of length {length} does not split into {self.unflattened_size}, in an input of shape {x.shape}"
+                f"Unflatten: axis {self.dim} of the input {x.shape} has length {length}, "
+                f"which cannot be split into unflattened_size={self.unflattened_size}"
             )
         return ag.reshape(x, (*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
 

@@ -1,4 +1,4 @@
-"""`MinibatchDiscrimination`: features that tell an example how close it is to the others of its batch."""
+"""`MinibatchDiscrimination`: features that measure how close an example is to the others in its batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.apply import floating
+from autograd_mini.apply import as_float
 from autograd_mini.tensor import Tensor, TensorLike
 
 from .. import init
@@ -16,13 +16,22 @@ from .base import Layer, empty
 
 
 class MinibatchDiscrimination(Layer):
-    """Appends to each example's features f its closeness to its batch-mates: (N, A) → (N, A + B) (Salimans et al. 2016, 3.2).
+    """Appends to each example's features f its closeness to the other examples (Salimans et al. 2016, 3.2).
 
-    M_i = f(x_i) T with T = `weight` of shape (A, B · C); c_b(x_i, x_j) = exp(−‖M_ib − M_jb‖₁); o(x_i)_b = Σ_j c_b(x_i, x_j);
-    the output is [f(x_i), o(x_i)]. The paper's sum includes j = i, the constant 1; `include_self=False` leaves it out, as the
-    paper's code does. Real and generated examples must come in batches of their own. T starts from N(0, 1/A), so that
-    distances are of the size of the features. Memory grows with N² B C.
+    (N, A) → (N, A + B). M_i = f(x_i) T with T = `weight` of shape (A, B · C); c_b(x_i, x_j) = exp(−‖M_ib − M_jb‖₁);
+    o(x_i)_b = Σ_j c_b(x_i, x_j); the output is [f(x_i), o(x_i)]. Real and generated examples need separate batches. T starts
+    from N(0, 1/A), so that distances are of the size of the features. Memory grows with N² B C.
 
+    Parameters
+    ----------
+    in_features   number A of input features
+    kernels       number B of closeness features
+    kernel_dim    number C of values that each of them compares
+    include_self  include j = i, the constant 1, in the sum as in the paper; the paper's code leaves it out
+    dtype         dtype of the weight; None: the default dtype
+
+    Examples
+    --------
     >>> from autograd_mini import nn
     >>> nn.MinibatchDiscrimination(3, 2)([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]).tolist()
     [[1.0, 2.0, 3.0, 2.0, 2.0], [1.0, 2.0, 3.0, 2.0, 2.0]]
@@ -42,13 +51,13 @@ class MinibatchDiscrimination(Layer):
         self.weight = init.normal_(weight, std=1 / math.sqrt(max(in_features, 1)))
 
     def forward(self, features: TensorLike) -> Tensor:
-        f = floating(features)
+        f = as_float(features)
         if f.ndim != 2 or f.shape[1] != self.in_features:
-            raise ValueError(f"expected an input of shape (N, {self.in_features}), got {f.shape}")
+            raise ValueError(f"MinibatchDiscrimination: expected an input of shape (N, {self.in_features}), got {f.shape}")
         m = ag.reshape(f @ self.weight, (len(f), self.kernels, self.kernel_dim))
         closeness = ag.sum(ag.exp(-ag.norm(m[:, None] - m[None], 1, -1)), 1)
         return ag.concatenate([f, closeness if self.include_self else closeness - 1], 1)
 
     def extra_repr(self) -> str:
-        without = ", include_self=False" * (not self.include_self)
+        without = "" if self.include_self else ", include_self=False"
         return f"{self.in_features}, kernels={self.kernels}, kernel_dim={self.kernel_dim}{without}"

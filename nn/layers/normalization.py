@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.apply import floating
+from autograd_mini.apply import as_float
 from autograd_mini.tensor import Shape, Tensor, TensorLike
 
 from .. import init
@@ -17,7 +17,7 @@ from .base import Layer, empty
 
 
 class _Affine(Layer):
-    """A layer that ends by x̂ γ + β, with γ = `weight` and β = `bias` of one shape, which start at 1 and 0; both may be None."""
+    """Base of the layers that end with x̂ γ + β. γ = `weight` starts at 1 and β = `bias` at 0; each may be None."""
 
     def __init__(self, shape: Shape, weight: bool, bias: bool, dtype: DTypeLike | None):
         self.weight = init.ones_(Parameter(empty(shape, dtype))) if weight else None
@@ -28,7 +28,7 @@ class _Affine(Layer):
 
 
 class _BatchNorm(_Affine):
-    shapes: ClassVar[dict[int, str]]  # what it takes, by number of axes
+    shapes: ClassVar[dict[int, str]]  # number of axes of the input -> its shape
 
     def __init__(
         self,
@@ -49,22 +49,23 @@ class _BatchNorm(_Affine):
             self.num_batches_tracked = Buffer(0)
 
     def forward(self, x: TensorLike) -> Tensor:
-        x = floating(x)
+        x = as_float(x)
         if x.ndim not in self.shapes or x.shape[1] != self.num_features:
             shapes = " or ".join(self.shapes.values())
-            raise ValueError(f"expected an input of shape {shapes} with C = {self.num_features}, got {x.shape}")
+            kind = type(self).__name__
+            raise ValueError(f"{kind}: expected an input of shape {shapes} with C = {self.num_features}, got {x.shape}")
         if not self.training and self.running_mean is not None and self.running_var is not None:
             return ag.batch_norm_inference(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
         count = x.size // self.num_features
         if self.training and count < 2:
-            raise ValueError(f"training needs more than one value for each channel, got an input of shape {x.shape}")
+            raise ValueError(f"{type(self).__name__}: training needs more than one value per channel, got {x.shape}")
         y, mean, var = ag.batch_norm(x, self.weight, self.bias, self.eps)
         if self.training:
-            self._track(mean.detach(), var.detach() * (count / (count - 1)))
+            self._update_statistics(mean.detach(), var.detach() * (count / (count - 1)))
         return y
 
-    def _track(self, mean: Tensor, var: Tensor) -> None:
-        """Moves the running statistics towards those of a batch, by `momentum`, or by 1/t to average over all t batches."""
+    def _update_statistics(self, mean: Tensor, var: Tensor) -> None:
+        """Moves the running statistics towards those of a batch by the share `momentum`, or 1/t for the mean of t batches."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.data = self.num_batches_tracked + 1
@@ -73,18 +74,28 @@ class _BatchNorm(_Affine):
         self.running_var.data = self.running_var * (1 - share) + var * share
 
     def extra_repr(self) -> str:
-        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}" + ", affine=False" * (self.weight is None)
+        affine = ", affine=False" if self.weight is None else ""
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}{affine}"
 
 
 class BatchNorm1d(_BatchNorm):
-    """Normalises each of `num_features` channels of (N, C) or (N, C, L): γ (x − μ) / √(σ² + ε) + β (Ioffe & Szegedy 2015).
+    """Normalises each channel of (N, C) or (N, C, L): γ (x − μ) / √(σ² + ε) + β (Ioffe & Szegedy 2015).
 
-    Training takes μ and the biased σ² of the batch, and moves `running_mean` and `running_var` towards μ and the unbiased
-    variance: r ← (1 − momentum) r + momentum · value, or the average over all batches with `momentum=None`. Evaluation takes
-    the running statistics, or the batch's without `track_running_stats`. ValueError for another shape, and in training for
-    one value per channel, whose variance says nothing. Defaults are PyTorch's; TensorFlow's are ε 1e-3 and, in these terms,
-    momentum 0.01.
+    Training uses μ and the biased σ² of the batch, and updates `running_mean` and `running_var` with μ and the unbiased
+    variance: r ← (1 − momentum) r + momentum · value. Evaluation uses these running statistics. Raises ValueError for another
+    shape, and in training for one value per channel. Defaults are PyTorch's; TensorFlow's are eps 1e-3 and momentum 0.01.
 
+    Parameters
+    ----------
+    num_features         number C of channels
+    eps                  ε, which is added to the variance
+    momentum             weight of a batch in the running statistics; None: the average over all batches
+    affine               whether γ = `weight` and β = `bias` exist
+    track_running_stats  without them, evaluation uses the statistics of the batch
+    dtype                dtype of parameters and buffers; None: the default dtype
+
+    Examples
+    --------
     >>> from autograd_mini import nn
     >>> layer = nn.BatchNorm1d(1, eps=0.0)
     >>> layer([[1.0], [3.0]]).tolist()
@@ -99,7 +110,9 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """`BatchNorm1d` for images (N, C, H, W): μ and σ² are taken over the batch and all pixels of a channel.
+    """`BatchNorm1d` for images (N, C, H, W): μ and σ² are computed over the batch and all pixels of a channel.
+
+    `num_features`, `eps`, `momentum`, `affine`, `track_running_stats` and `dtype` are those of `BatchNorm1d`.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -115,8 +128,18 @@ class BatchNorm2d(_BatchNorm):
 
 
 class LayerNorm(_Affine):
-    """Normalises each example over its last axes, of lengths `normalized_shape`: γ (x − μ) / √(σ² + ε) + β (Ba et al. 2016).
+    """Normalises each example over its last axes: γ (x − μ) / √(σ² + ε) + β (Ba et al. 2016).
 
+    Parameters
+    ----------
+    normalized_shape    lengths of these axes, an int or a tuple
+    eps                 ε, which is added to the variance
+    elementwise_affine  whether γ = `weight` exists
+    bias                whether β = `bias` exists too
+    dtype               dtype of the parameters; None: the default dtype
+
+    Examples
+    --------
     >>> from autograd_mini import nn
     >>> nn.LayerNorm(2, eps=0.0)([[1.0, 3.0]]).tolist()
     [[-1.0, 1.0]]
@@ -146,13 +169,22 @@ class LayerNorm(_Affine):
 
 
 class VirtualBatchNorm(_Affine):
-    """Batch normalisation by a reference batch, so that no output depends on its batch-mates (Salimans et al. 2016, 3.5).
+    """Batch normalisation with a fixed reference batch: an output does not depend on the rest of its batch.
 
-    It stands in a network inside `VirtualBatch`, which puts the n reference examples before the batch. The references are
-    normalised by their own mean and variance; any other example by E[x] and E[x²] combined from the references and
-    itself, with weight 1/(n + 1) on itself (over its own pixels). Inputs are (n + N, C, …), with `num_features` = C.
-    Gradients flow through the references too. It acts alike in training and evaluation. ValueError outside a `VirtualBatch`.
+    The layer belongs into a network inside `VirtualBatch`, which puts the n reference examples before the batch: inputs are
+    (n + N, C, …). The references are normalised by their own mean and variance; any other example by the mean and variance
+    of the references and itself, in which it has weight 1/(n + 1). Gradients flow through the references too. Training and
+    evaluation are the same. Raises ValueError outside a `VirtualBatch`. Source: Salimans et al. 2016, section 3.5.
 
+    Parameters
+    ----------
+    num_features  number C of channels
+    eps           ε, which is added to the variance
+    affine        whether γ = `weight` and β = `bias` exist
+    dtype         dtype of the parameters; None: the default dtype
+
+    Examples
+    --------
     >>> from autograd_mini import nn
     >>> net = nn.VirtualBatch(nn.VirtualBatchNorm(1, eps=0.0), [[-1.0], [1.0]])
     >>> net([[0.0], [5.0]])[0] == net([[0.0], [9.0]])[0]
@@ -166,33 +198,34 @@ class VirtualBatchNorm(_Affine):
         self.num_features, self.eps = num_features, eps
 
     def forward(self, x: TensorLike) -> Tensor:
-        x, n = floating(x), self.references
+        x, n = as_float(x), self.references
         if not n:
-            raise ValueError("has no reference batch; nn.VirtualBatch(network, reference) gives it one")
+            raise ValueError("VirtualBatchNorm: no reference batch; wrap the network: nn.VirtualBatch(network, reference)")
         if x.ndim < 2 or x.shape[1] != self.num_features or len(x) < n:
-            raise ValueError(f"expected {n} references and a batch, (N, {self.num_features}, …), got {x.shape}")
+            raise ValueError(f"VirtualBatchNorm: expected an input of shape ({n} + N, {self.num_features}, …), got {x.shape}")
         pixels, column = tuple(range(2, x.ndim)), (self.num_features, *(1,) * (x.ndim - 2))
-        ours, theirs = x[:n], x[n:]
-        mean, var = ag.mean(ours, (0, *pixels), keepdims=True), ag.var(ours, (0, *pixels), keepdims=True)
-        own_mean, own_var = ag.mean(theirs, pixels, keepdims=True), ag.var(theirs, pixels, keepdims=True)
-        # The variance of a mixture: that within its parts and that between their means. E[x²] − E[x]² would cancel digits.
+        references, batch = x[:n], x[n:]
+        mean, var = ag.mean(references, (0, *pixels), keepdims=True), ag.var(references, (0, *pixels), keepdims=True)
+        own_mean, own_var = ag.mean(batch, pixels, keepdims=True), ag.var(batch, pixels, keepdims=True)
+        # Variance of a mixture: the variance within its parts plus that between their means. E[x²] − E[x]² would lose digits.
         share = 1 / (n + 1)
         both_mean = mean * (1 - share) + own_mean * share
         both_var = var * (1 - share) + own_var * share + ag.square(own_mean - mean) * (share * (1 - share))
-        y = ag.concatenate([(ours - mean) / ag.sqrt(var + self.eps), (theirs - both_mean) / ag.sqrt(both_var + self.eps)])
+        y = ag.concatenate([(references - mean) / ag.sqrt(var + self.eps), (batch - both_mean) / ag.sqrt(both_var + self.eps)])
         if self.weight is None or self.bias is None:
             return y
         return y * ag.reshape(self.weight, column) + ag.reshape(self.bias, column)
 
     def extra_repr(self) -> str:
-        return f"{self.num_features}, eps={self.eps}" + ", affine=False" * (self.weight is None)
+        affine = ", affine=False" if self.weight is None else ""
+        return f"{self.num_features}, eps={self.eps}{affine}"
 
 
 class VirtualBatch(Module):
-    """A network that carries a reference batch along: it is fixed here, and goes through the current weights at every forward.
+    """Runs the network `module` on a fixed `reference` batch together with each batch, for the `VirtualBatchNorm` inside.
 
-    The reference examples go before the batch, all layers see both, every `VirtualBatchNorm` knows how many they are,
-    and their outputs are cut off. `reference` is kept in the state as a buffer.
+    The reference examples are put before the batch, and their outputs are removed. `reference` is a buffer of the state.
+    Raises ValueError if it is empty, or if its examples have another shape than the batch's.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -205,13 +238,13 @@ class VirtualBatch(Module):
     def __init__(self, module: Module, reference: TensorLike):
         self.module, self.reference = module, Buffer(reference)
         if not self.reference.ndim or not len(self.reference):
-            raise ValueError(f"VirtualBatch: the reference batch is empty: shape {self.reference.shape}")
+            raise ValueError(f"VirtualBatch: expected one reference example or more, got shape {self.reference.shape}")
         for part in module.modules():
             if isinstance(part, VirtualBatchNorm):
                 part.references = len(self.reference)
 
     def forward(self, x: TensorLike) -> Any:
-        x = floating(x)
+        x = as_float(x)
         if x.shape[1:] != self.reference.shape[1:]:
-            raise ValueError(f"VirtualBatch: examples of shape {x.shape[1:]} beside references {self.reference.shape[1:]}")
+            raise ValueError(f"VirtualBatch: expected examples of shape {self.reference.shape[1:]}, got {x.shape[1:]}")
         return self.module(ag.concatenate([self.reference, x]))[len(self.reference) :]

@@ -1,4 +1,4 @@
-"""Wrappers that compute a layer's weight from other parameters at each forward: weight and spectral normalisation."""
+"""Wrappers that compute a layer's weight from other parameters in each forward pass: weight and spectral normalisation."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from .linear import Linear
 
 
 class _Reparametrized(Module, ABC):
-    """Puts a weight into a layer, whose own was taken out, for the time of each forward.
+    """Replaces the weight of a layer by a computed one during each forward pass.
 
-    State goes by PyTorch's names, without a prefix for the layer: `bias`, then the wrapper's own.
+    The state has PyTorch's names, without a prefix for the layer: `bias`, then the wrapper's parameters.
     """
 
-    def __init__(self, layer: Module, axis: int | None):
-        self.layer = layer
-        self.axis = int(isinstance(layer, Convolution) and layer.transposed) if axis is None else axis
+    def __init__(self, layer: Module, dim: int | None):
+        transposed = isinstance(layer, Convolution) and layer.transposed
+        self.layer, self.dim = layer, dim if dim is not None else 1 if transposed else 0
 
     def members(self) -> Iterator[tuple[Any, Any]]:
-        own = dict(vars(self))
-        yield from own.pop("layer").members()
-        yield from own.items()
+        attributes = dict(vars(self))
+        yield from attributes.pop("layer").members()
+        yield from attributes.items()
 
     @abstractmethod
     def effective_weight(self) -> Tensor:
-        """The weight that the layer works with, as a function of the parameters."""
+        """Returns the weight that the layer uses, computed from the parameters."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         self.layer.weight = self.effective_weight()  # type: ignore[attr-defined]
@@ -46,8 +46,8 @@ class _Reparametrized(Module, ABC):
         return repr(self.layer)
 
 
-def _taken(wrapper: str, layer: Module) -> Parameter:
-    """The weight of a layer, which has it no more."""
+def _pop_weight(wrapper: str, layer: Module) -> Parameter:
+    """Removes the weight from the layer and returns it."""
     weight = vars(layer).get("weight")
     if not isinstance(weight, Parameter):
         raise TypeError(f"{wrapper}: expected a layer with a weight, got {layer!r}")
@@ -59,11 +59,11 @@ def _taken(wrapper: str, layer: Module) -> Parameter:
 
 
 class WeightNorm(_Reparametrized):
-    """A layer with the weight g v / ‖v‖: its length g and its direction v are learnt apart (Salimans & Kingma 2016, eq. 2).
+    """Gives `layer` the weight g v / ‖v‖: its length g and direction v are trained separately (Salimans & Kingma 2016, eq. 2).
 
-    The norm is taken for each index of `axis`, that of the output channels unless given: 1 for a transposed convolution, else
-    0. (PyTorch's `weight_norm` takes 0 for every layer.) g starts at ‖v‖, so the layer computes what it did before. Parameters:
-    those of the layer but for its weight, `weight_g` and `weight_v`. TypeError for a layer without a weight.
+    There is one norm for each index of the axis `dim`; None is the axis of the output channels: 1 for a transposed
+    convolution, otherwise 0. (PyTorch's `weight_norm` uses 0 for every layer.) g starts at ‖v‖, so the output does not change.
+    In the state, `weight_g` and `weight_v` replace `weight`. Raises TypeError if the layer has no weight.
 
     >>> from autograd_mini import nn
     >>> layer = nn.WeightNorm(nn.Linear(3, 2))
@@ -71,26 +71,26 @@ class WeightNorm(_Reparametrized):
     [('bias', (2,)), ('weight_g', (2, 1)), ('weight_v', (2, 3))]
     """
 
-    def __init__(self, layer: Module, axis: int | None = None):
-        super().__init__(layer, axis)
-        weight = _taken("WeightNorm", layer)
+    def __init__(self, layer: Module, dim: int | None = None):
+        super().__init__(layer, dim)
+        weight = _pop_weight("WeightNorm", layer)
         self.weight_g = Parameter(self._length(weight).detach())
         self.weight_v = weight
 
     def _length(self, v: Tensor) -> Tensor:
-        return ag.norm(v, axis=tuple(i for i in range(v.ndim) if i != self.axis), keepdims=True)
+        return ag.norm(v, axis=tuple(i for i in range(v.ndim) if i != self.dim), keepdims=True)
 
     def effective_weight(self) -> Tensor:
-        """g v / ‖v‖."""
+        """Returns g v / ‖v‖."""
         return self.weight_v * (self.weight_g / self._length(self.weight_v))
 
 
 def data_dependent_init(network: Module, *inputs: Any) -> Any:
     """Sets g and the bias of every `WeightNorm` so that its outputs for this batch have mean 0 and variance 1 per channel.
 
-    g ← g / σ and b ← (b − μ) / σ with μ, σ of the layer's output for the batch (Salimans & Kingma 2016, eq. 5 and 6), layer by
-    layer in one forward pass of the network in its current mode; returns its output. Without a bias the mean stays;
-    where σ = 0 it counts as 1.
+    Runs the network once, in its current mode, and returns its output. In each layer, g ← g / σ and b ← (b − μ) / σ with the
+    mean μ and deviation σ of the layer's output (Salimans & Kingma 2016, eq. 5 and 6). A layer without bias keeps its mean;
+    σ = 0 is replaced by 1.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -109,7 +109,7 @@ def data_dependent_init(network: Module, *inputs: Any) -> Any:
 
 
 def _standardize(module: WeightNorm, inputs: Any, output: Tensor) -> Tensor:
-    """Moves g and b, by which the output is affine, and gives the output as it is with the new ones."""
+    """Sets g and b, in which the output is affine, and returns the output that the new values give."""
     channel = output.ndim - 1 if isinstance(module.layer, Linear) else 1
     others = tuple(i for i in range(output.ndim) if i != channel)
     std = ag.std(output, others, keepdims=True)
@@ -127,13 +127,21 @@ def _standardize(module: WeightNorm, inputs: Any, output: Tensor) -> Tensor:
 
 
 class SpectralNorm(_Reparametrized):
-    """A layer with the weight W / σ(W), σ being W's largest singular value: the layer is 1-Lipschitz (Miyato et al. 2018).
+    """Gives `layer` the weight W / σ(W) with W's largest singular value σ: it becomes 1-Lipschitz (Miyato et al. 2018).
 
-    W is taken as a matrix of output channels by all else. σ = uᵀ W v, where each forward in training first does
-    `n_power_iterations` of v ← Wᵀu / ‖Wᵀu‖, u ← Wv / ‖Wv‖ (Algorithm 1), outside the graph; u and v count as constants.
-    State: the layer's but for its weight, `weight_orig`, and the buffers `weight_u` and `weight_v`. It starts with 15
-    iterations from a random u, so that σ is near at once. TypeError for a layer without a weight.
+    W is a matrix with one row per output channel, and σ = uᵀ W v. Each forward pass in training first runs power iterations,
+    v ← Wᵀu / ‖Wᵀu‖, u ← Wv / ‖Wv‖ (Algorithm 1), without recording; u and v are constants for the gradient. In the state,
+    `weight_orig` and the buffers `weight_u` and `weight_v` replace `weight`. u starts from N(0, I) and 15 iterations.
 
+    Parameters
+    ----------
+    layer               a layer with a parameter `weight`, otherwise TypeError
+    n_power_iterations  iterations in each forward pass, 1 or more
+    eps                 lower bound of the norms that divide
+    dim                 axis of the output channels; None: 1 for a transposed convolution, otherwise 0
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from autograd_mini import nn
     >>> layer = nn.SpectralNorm(nn.Linear(3, 2))
@@ -144,19 +152,19 @@ class SpectralNorm(_Reparametrized):
     [[0.75, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
 
-    def __init__(self, layer: Module, n_power_iterations: int = 1, eps: float = 1e-12, axis: int | None = None):
+    def __init__(self, layer: Module, n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None):
         if n_power_iterations < 1:
-            raise ValueError(f"SpectralNorm: n_power_iterations must be at least 1, got {n_power_iterations}")
-        super().__init__(layer, axis)
+            raise ValueError(f"SpectralNorm: expected n_power_iterations ≥ 1, got n_power_iterations={n_power_iterations}")
+        super().__init__(layer, dim)
         self.n_power_iterations, self.eps = n_power_iterations, eps
-        self.weight_orig = _taken("SpectralNorm", layer)
+        self.weight_orig = _pop_weight("SpectralNorm", layer)
         rows, columns = (empty((n,), self.weight_orig.dtype) for n in self._matrix(self.weight_orig).shape)
         self.weight_u = init.normal_(Buffer(rows))
         self.weight_v = init.zeros_(Buffer(columns))
         self._iterate(15)
 
     def _matrix(self, weight: Tensor) -> Tensor:
-        return ag.flatten(ag.moveaxis(weight, self.axis, 0), 1)
+        return ag.flatten(ag.moveaxis(weight, self.dim, 0), 1)
 
     def _unit(self, vector: Tensor) -> Tensor:
         return vector / ag.maximum(ag.norm(vector), self.eps)
@@ -171,8 +179,8 @@ class SpectralNorm(_Reparametrized):
         self.weight_u.data, self.weight_v.data = u, v
 
     def effective_weight(self) -> Tensor:
-        """W / σ(W), by u and v as they stand."""
-        u, v = self.weight_u.copy(), self.weight_v.copy()  # the next forward moves the buffers
+        """Returns W / σ(W) for the current u and v."""
+        u, v = self.weight_u.copy(), self.weight_v.copy()  # the next forward pass changes the buffers
         return self.weight_orig / (u @ self._matrix(self.weight_orig) @ v)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import autograd_mini as ag
-from autograd_mini.apply import floating
+from autograd_mini.apply import as_float
 from autograd_mini.tensor import Tensor, TensorLike
 
 from .reduction import Reduction, reduced
@@ -38,11 +38,11 @@ class AdversarialLoss:
 
         The generated ones should come from a detached G(z), for G does not learn from this.
         """
-        return reduced(self.real(floating(real_logits)), reduction) + reduced(self.fake(floating(fake_logits)), reduction)
+        return reduced(self.real(as_float(real_logits)), reduction) + reduced(self.fake(as_float(fake_logits)), reduction)
 
     def generator(self, fake_logits: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
         """G's loss, from D's logits on G(z)."""
-        return reduced(self.generated(floating(fake_logits)), reduction)
+        return reduced(self.generated(as_float(fake_logits)), reduction)
 
     def smoothed(self, real: float = 0.9, fake: float = 0.0) -> AdversarialLoss:
         """The same with soft targets for D: `real` α in place of 1 and `fake` β in place of 0; G's loss stays.
@@ -91,7 +91,7 @@ def gradient_penalty(critic: Callable[[Tensor], Any], real: TensorLike, fake: Te
     >>> nn.gradient_penalty(lambda x: (x * [3.0, 4.0]).sum(1), ag.zeros((5, 2)), ag.ones((5, 2))).item()  # (5 − 1)²
     16.0
     """
-    a, b = floating(real).detach(), floating(fake).detach()
+    a, b = as_float(real).detach(), as_float(fake).detach()
     if a.shape != b.shape or not a.ndim:
         raise ValueError(f"gradient_penalty: a real batch of shape {a.shape} and a generated one of shape {b.shape} differ")
     u = ag.rand((len(a), *(1,) * (a.ndim - 1)), dtype=a.dtype)
@@ -114,7 +114,7 @@ def feature_matching_loss(real_features: TensorLike, fake_features: TensorLike, 
     >>> nn.feature_matching_loss([[1.0], [3.0]], [[3.0], [1.0]], per_sample=True)
     Tensor(4.0)
     """
-    a, b = floating(real_features), floating(fake_features)
+    a, b = as_float(real_features), as_float(fake_features)
     first = 0 if per_sample else 1
     if a.ndim < 1 or a.ndim != b.ndim or a.shape[first:] != b.shape[first:]:
         raise ValueError(f"feature_matching_loss: real features of shape {a.shape}, generated ones of shape {b.shape}")

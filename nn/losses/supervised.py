@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.apply import apply, floating
+from autograd_mini.apply import apply, as_float
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 
@@ -237,7 +237,7 @@ def _classified(
     label_smoothing: float,
 ) -> Tensor:
     """`rows(x, t)`, a loss for each row of classes, with all the options of `cross_entropy` around it."""
-    x, t = floating(logits), as_tensor(targets)
+    x, t = as_float(logits), as_tensor(targets)
     x, t = _classes_last(x, t) if x.ndim > 2 else (x, t)
     whole = t.dtype.kind in "iu"
     if not whole and t.shape != x.shape:  # a product with the weights would broadcast

@@ -362,8 +362,8 @@ def _named_updates(model: Any, optimizer: OptimizerLike | Mapping[str, Update]) 
 
 def _other_parameters(updates: Mapping[str, Update], name: str) -> list[Tensor]:
     """Returns the parameters that other updates change and this one does not."""
-    own = {id(p) for p in updates[name].parameters()}
-    return [p for update in updates.values() for p in update.parameters() if id(p) not in own]
+    updated = {id(p) for p in updates[name].parameters()}
+    return [p for update in updates.values() for p in update.parameters() if id(p) not in updated]
 
 
 def _to_csv(history: list[Row]) -> str:

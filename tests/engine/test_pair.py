@@ -147,7 +147,7 @@ def test_blas_gets_back_what_it_had() -> None:
 
 
 def test_threads_rejects_other_numbers() -> None:
-    with pytest.raises(ValueError, match="1 or 2, got 3"), ag.threads(3):
+    with pytest.raises(ValueError, match="must be 1 or 2, got 3"), ag.threads(3):
         pass
 
 

@@ -55,7 +55,7 @@ def benchmark() -> Iterator[Any]:
 
 def compiled(benchmark: Any, name: str) -> tuple[Jitted, Callable[[], Any]]:
     """A workload's step, which is recorded already, and as a function that takes the next batch."""
-    home._piece = home._Piece()  # parameters that lie in two pieces of memory take an update each
+    home._chunk = home._Chunk()  # parameters in two chunks of memory would need two updates
     workload = benchmark.workloads[name]()
     step = ag.jit(benchmark.step_of(workload, benchmark.framework))
     run = workload.cycle_batches(step, ag.Tensor)

@@ -54,7 +54,7 @@ def test_the_64_pixel_dcgan_matches_the_paper() -> None:
     kinds = [type(layer).__name__ for layer in gan.discriminator.body]
     assert kinds == ["Conv2d", "LeakyReLU"] + ["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3
     assert isinstance(gan.generator[-1], nn.Tanh)
-    slopes = {m.settings["negative_slope"] for m in gan.modules() if isinstance(m, nn.LeakyReLU)}
+    slopes = {m.negative_slope for m in gan.modules() if isinstance(m, nn.LeakyReLU)}
     assert slopes == {0.2}
 
 
@@ -85,7 +85,7 @@ def test_the_bilinear_form_matches_the_report() -> None:
     kinds = [type(layer).__name__ for layer in gan.generator]
     block = ["BatchNorm2d", "ReLU", "Upsample", "Conv2d"]
     assert kinds == ["Linear", "Unflatten", *block, *block, "Tanh"]
-    assert {m.settings["mode"] for m in gan.modules() if isinstance(m, nn.Upsample)} == {"asymmetric"}
+    assert {m.mode for m in gan.modules() if isinstance(m, nn.Upsample)} == {"asymmetric"}
     assert gan.discriminator.outputs(ag.zeros((3, 1, 28, 28))).shape == (3, 2)
 
 

@@ -352,7 +352,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_the_last_checkpoint_stays(tm
         trainer.fit(loader(), epochs=2)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == good
     for name, array in weights.items():
-        np.testing.assert_array_equal(array, trainer.model.state_dict()[name], "the step was made all the same")
+        np.testing.assert_array_equal(array, trainer.model.state_dict()[name], "the step was applied nevertheless")
 
 
 def test_parameters_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 
 import autograd_mini as ag
 from autograd_mini import Tensor, nn
+from autograd_mini.nn.layers.base import FunctionLayer
+from autograd_mini.nn.layers.conv import Convolution
 from autograd_mini.testing import gradcheck, gradgradcheck
 
 RNG = np.random.default_rng(0)
@@ -177,49 +181,86 @@ def test_state_moves_to_another_layer_and_evaluation_then_agrees(name: str) -> N
 @pytest.mark.parametrize(
     ("layer", "shape", "message"),
     [
-        (nn.Conv2d(3, 8, 3), (1, 1, 28, 28), r"Conv2d\(3, 8, kernel_size=\(3, 3\)\): conv2d: .*3 input channels.*\(1, 1, 28, 28\)"),
-        (nn.Conv1d(1, 1, 9), (1, 1, 5), r"Conv1d\(1, 1, kernel_size=\(9,\)\): conv1d: no kernel .*fits"),
-        (nn.ConvTranspose2d(4, 8, 4), (1, 3, 7, 7), r"ConvTranspose2d\(4, 8.*needs 4 input channels.*\(1, 3, 7, 7\)"),
-        (nn.MaxPool2d(7), (1, 1, 5, 5), r"MaxPool2d\(kernel_size=7.*\(1, 1, 5, 5\)"),
-        (nn.Upsample(), (1, 1, 5, 5), r"Upsample\(.*either a scale_factor or a size"),
-        (nn.BatchNorm1d(3), (2, 4), r"BatchNorm1d\(3.*\(N, C\) or \(N, C, L\) with C = 3, got \(2, 4\)"),
-        (nn.BatchNorm2d(3), (2, 3), r"BatchNorm2d\(3.*\(N, C, H, W\) with C = 3, got \(2, 3\)"),
-        (nn.BatchNorm1d(3), (1, 3), r"BatchNorm1d\(3.*more than one value for each channel.*\(1, 3\)"),
-        (nn.BatchNorm2d(3), (1, 3, 1, 1), r"more than one value for each channel"),
-        (nn.LayerNorm(4), (2, 3), r"LayerNorm\(\(4,\).*\(2, 3\) are not \(4,\)"),
-        (nn.Dropout2d(), (3,), r"Dropout2d\(p=0.5\): expected an input of shape \(N, C, …\), got \(3,\)"),
-        (nn.VirtualBatchNorm(3), (2, 3), r"VirtualBatchNorm\(3.*no reference batch; nn\.VirtualBatch"),
-        (nn.VirtualBatch(nn.VirtualBatchNorm(3), np.ones((2, 3))), (2, 4), r"shape \(4,\) beside references \(3,\)"),
-        (nn.MinibatchDiscrimination(3), (2, 4), r"MinibatchDiscrimination\(3.*\(N, 3\), got \(2, 4\)"),
-        (nn.WeightNorm(nn.Linear(3, 2)), (2, 4), r"Linear\(in_features=3.*got \(2, 4\)"),
+        (nn.Conv2d(3, 8, 3), (1, 1, 28, 28), r"conv2d: .*3 input channels.*\(1, 1, 28, 28\)"),
+        (nn.Conv1d(1, 1, 9), (1, 1, 5), r"conv1d: no kernel .*fits"),
+        (nn.ConvTranspose2d(4, 8, 4), (1, 3, 7, 7), r"conv_transpose2d: .*needs 4 input channels.*\(1, 3, 7, 7\)"),
+        (nn.MaxPool2d(7), (1, 1, 5, 5), r"max_pool2d: .*\(1, 1, 5, 5\)"),
+        (nn.Upsample(), (1, 1, 5, 5), r"upsample: .*either scale_factor or size"),
+        (nn.BatchNorm1d(3), (2, 4), r"BatchNorm1d: .*\(N, C\) or \(N, C, L\) with C = 3, got \(2, 4\)"),
+        (nn.BatchNorm2d(3), (2, 3), r"BatchNorm2d: .*\(N, C, H, W\) with C = 3, got \(2, 3\)"),
+        (nn.BatchNorm1d(3), (1, 3), r"BatchNorm1d: .*more than one value per channel, got \(1, 3\)"),
+        (nn.BatchNorm2d(3), (1, 3, 1, 1), r"BatchNorm2d: .*more than one value per channel, got \(1, 3, 1, 1\)"),
+        (nn.LayerNorm(4), (2, 3), r"layer_norm: .*\(2, 3\) are not \(4,\)"),
+        (nn.Dropout2d(), (3,), r"Dropout2d: expected an input of shape \(N, C, …\), got \(3,\)"),
+        (nn.VirtualBatchNorm(3), (2, 3), r"VirtualBatchNorm: no reference batch; .*nn\.VirtualBatch"),
+        (nn.MinibatchDiscrimination(3), (2, 4), r"MinibatchDiscrimination: .*\(N, 3\), got \(2, 4\)"),
+        (nn.Linear(3, 2), (2, 4), r"linear: expected 3 features, got \(2, 4\)"),
     ],
 )  # fmt: skip
-def test_a_wrong_input_names_the_layer_and_the_shapes(layer: nn.Module, shape: tuple[int, ...], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+def test_a_wrong_input_raises_an_error_with_the_shapes_and_a_note_with_the_layer(
+    layer: nn.Module, shape: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
         layer(np.zeros(shape, np.float32))
+    assert caught.value.__notes__ == [f"in the layer {layer!r}"]
+
+
+def test_an_error_inside_a_wrapper_has_a_note_with_the_inner_layer() -> None:
+    with pytest.raises(ValueError, match=r"linear: .*got \(2, 4\)") as caught:
+        nn.WeightNorm(nn.Linear(3, 2))(np.zeros((2, 4), np.float32))
+    assert caught.value.__notes__ == [f"in the layer {nn.Linear(3, 2)!r}"]
+
+
+def test_a_batch_whose_examples_do_not_fit_the_references_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"VirtualBatch: expected examples of shape \(3,\), got \(4,\)"):
+        nn.VirtualBatch(nn.VirtualBatchNorm(3), np.ones((2, 3)))(np.zeros((2, 4), np.float32))
 
 
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: nn.Conv2d(3, 8, 3, groups=2), ValueError, "3 channels in and 8 out cannot be split into 2 groups"),
-        (lambda: nn.Conv2d(0, 8, 3), ValueError, "0 channels in"),
-        (lambda: nn.Conv1d(1, 1, (3, 3)), ValueError, "kernel_size must be 1 lengths"),
-        (lambda: nn.MaxPool2d(), TypeError, r"MaxPool2d: takes \(kernel_size, stride"),
-        (lambda: nn.Dropout(1.5), ValueError, r"Dropout: p must lie in \[0, 1\]"),
-        (lambda: nn.Dropout(0.5, scaling="both"), ValueError, "scaling"),  # type: ignore[arg-type]
-        (lambda: nn.GaussianNoise(-1), ValueError, "std"),
-        (lambda: nn.VirtualBatch(nn.ReLU(), np.zeros((0, 3))), ValueError, "empty"),
+        (lambda: nn.Conv2d(3, 8, 3, groups=2), ValueError, "Conv2d: .*got in_channels=3, out_channels=8, groups=2"),
+        (lambda: nn.Conv2d(0, 8, 3), ValueError, "got in_channels=0"),
+        (lambda: nn.Conv1d(1, 1, (3, 3)), ValueError, r"Conv1d: .*got kernel_size=\(3, 3\)"),
+        (lambda: nn.MaxPool2d(), TypeError, "MaxPool2d.*'kernel_size'"),  # type: ignore[call-arg]
+        (lambda: nn.Dropout(1.5), ValueError, r"Dropout: expected p in \[0, 1\], got p=1.5"),
+        (lambda: nn.Dropout(0.5, scaling="both"), ValueError, "Dropout: expected scaling .*got 'both'"),  # type: ignore[arg-type]
+        (lambda: nn.GaussianNoise(-1), ValueError, "GaussianNoise: expected std ≥ 0, got std=-1"),
+        (lambda: nn.VirtualBatch(nn.ReLU(), np.zeros((0, 3))), ValueError, r"VirtualBatch: .*got shape \(0, 3\)"),
         (lambda: nn.WeightNorm(nn.ReLU()), TypeError, r"WeightNorm: expected a layer with a weight, got ReLU\(\)"),
         (lambda: nn.SpectralNorm(nn.BatchNorm1d(2, affine=False)), TypeError, "SpectralNorm: expected a layer with a weight"),
-        (lambda: nn.SpectralNorm(nn.Linear(2, 2), 0), ValueError, "n_power_iterations"),
-        (lambda: nn.Embedding(3, 2)([3]), IndexError, r"Embedding\(3, 2\): .*\[0, 3\)"),
-        (lambda: nn.Embedding(3, 2)([0.5]), TypeError, r"Embedding\(3, 2\): .*integers"),
+        (lambda: nn.SpectralNorm(nn.Linear(2, 2), 0), ValueError, "SpectralNorm: .*got n_power_iterations=0"),
+        (lambda: nn.Embedding(3, 2)([3]), IndexError, r"\[0, 3\)"),
+        (lambda: nn.Embedding(3, 2)([0.5]), TypeError, "integers"),
     ],
 )
-def test_mistakes_are_named(make: Callable[[], Any], error: type[Exception], message: str) -> None:
+def test_an_error_names_the_argument_and_its_value(make: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+# -- signatures ------------------------------------------------------------------------------------------------------------
+
+PUBLIC_LAYERS = [value for _, value in sorted(vars(nn).items()) if isinstance(value, type) and issubclass(value, nn.Module)]
+
+
+@pytest.mark.parametrize("layer", PUBLIC_LAYERS)
+def test_a_layer_has_explicit_annotated_parameters_that_its_docstring_explains(layer: type[nn.Module]) -> None:
+    for parameter in inspect.signature(layer).parameters.values():
+        assert parameter.kind != parameter.VAR_KEYWORD
+        assert parameter.kind != parameter.VAR_POSITIONAL or layer is nn.Sequential  # its modules, as in PyTorch
+        assert parameter.annotation is not parameter.empty
+        assert re.search(rf"\b{parameter.name}\b", layer.__doc__ or ""), parameter
+
+
+@pytest.mark.parametrize("layer", [layer for layer in PUBLIC_LAYERS if issubclass(layer, FunctionLayer)])
+def test_the_settings_of_a_layer_are_attributes_with_the_values_it_was_given(layer: type[FunctionLayer]) -> None:
+    given = {name: f"value of {name}" for name in inspect.signature(layer).parameters}
+    if not issubclass(layer, Convolution):
+        made = layer(**given)
+        assert made.settings == given
+        assert repr(made) == f"{layer.__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+        assert all(getattr(made, name) == value for name, value in given.items())
 
 
 # -- convolution, embedding ------------------------------------------------------------------------------------------------

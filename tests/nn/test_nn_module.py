@@ -220,15 +220,10 @@ def test_linear_of_no_features_works(inputs: int, outputs: int) -> None:
     assert nn.Linear(inputs, outputs)(np.zeros((2, inputs), np.float32)).shape == (2, outputs)
 
 
-def test_a_wrong_input_shape_names_the_layer_and_both_shapes() -> None:
-    with pytest.raises(ValueError, match=r"Linear\(in_features=3, out_features=2.*expected 3 features, got \(1, 4\)"):
-        nn.Linear(3, 2)(np.zeros((1, 4)))
-
-
 def test_flatten_and_unflatten_undo_each_other() -> None:
     x = ag.Tensor(np.arange(24.0).reshape(2, 3, 2, 2))
     np.testing.assert_array_equal(nn.Unflatten(1, (3, 2, 2))(nn.Flatten()(x)).data, x.data)
-    with pytest.raises(IndexError, match="no such axis"):
+    with pytest.raises(IndexError, match=r"expected an axis of the input .*, got dim=4"):
         nn.Unflatten(4, (1,))(x)
 
 
@@ -241,17 +236,17 @@ def test_an_empty_batch_is_unflattened_as_any_other(sizes: tuple[int, ...]) -> N
 @pytest.mark.parametrize("sizes", [(3, 3), (-1, 5), (-1, -1), (-1, 0)])
 @pytest.mark.parametrize("batch", [0, 2])
 def test_lengths_that_do_not_fill_the_axis_are_refused(sizes: tuple[int, ...], batch: int) -> None:
-    with pytest.raises(ValueError, match=r"an axis of length 12 does not split into"):
+    with pytest.raises(ValueError, match=r"has length 12, which cannot be split into unflattened_size="):
         nn.Unflatten(1, sizes)(np.zeros((batch, 12)))
 
 
-def test_activations_take_their_settings_by_place_or_name_and_no_others() -> None:
+def test_activations_take_their_settings_by_position_or_name_and_reject_others() -> None:
     assert nn.LeakyReLU(0.5)([-1.0]).item() == nn.LeakyReLU(negative_slope=0.5)([-1.0]).item() == -0.5
     for settings in ({"slop": 1}, {"negative_slope": 1, "x": 2}):
-        with pytest.raises(TypeError, match="LeakyReLU: takes"):
+        with pytest.raises(TypeError, match=r"LeakyReLU.*unexpected keyword argument"):
             nn.LeakyReLU(**settings)
-    with pytest.raises(TypeError, match="ReLU: takes"):
-        nn.ReLU(True)
+    with pytest.raises(TypeError, match=r"ReLU.*no arguments"):
+        nn.ReLU(True)  # type: ignore[call-arg]
 
 
 # -- initial values --------------------------------------------------------------------------------------------------------

@@ -117,14 +117,16 @@ def repeated_blocks(graph: Graph) -> list[Group]:
 
 def _signatures(graph: Graph, operations: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Returns a number for each operation; equal numbers mean equal names, operand shapes and distances to their makers."""
-    operands, place = graph.operands(), {i: k for k, i in enumerate(operations)}
+    operands, position = graph.operands(), {i: k for k, i in enumerate(operations)}
     seen: dict[object, int] = {}
 
     def signature(k: int, i: int) -> int:
         sources = []
         for j in operands[i]:
             maker = operands[j]
-            sources.append((graph.nodes[j].shape, k - place[maker[0]] if maker and maker[0] in place else graph.nodes[j].kind))
+            sources.append(
+                (graph.nodes[j].shape, k - position[maker[0]] if maker and maker[0] in position else graph.nodes[j].kind)
+            )
         return seen.setdefault((graph.nodes[i].name, tuple(sources)), len(seen))
 
     return np.array([signature(k, i) for k, i in enumerate(operations)], np.int64)
@@ -169,7 +171,7 @@ def _move_outputs(graph: Graph, groups: Sequence[Group], into: dict[int, int]) -
 
 
 def _rebuild_nodes(graph: Graph, groups: Sequence[Group], into: dict[int, int]) -> tuple[list[Node], dict[int, int]]:
-    """Returns the remaining nodes, each collapsed node at the place of its last member, and the new index of each old one."""
+    """Returns the remaining nodes, with collapsed ones at the positions of their last members, and each node's new index."""
     members: dict[int, list[int]] = {}
     for i in sorted(into):
         members.setdefault(into[i], []).append(i)

@@ -44,7 +44,7 @@ CHANGED: Final = Style("changed since it was used", f'style="filled,dashed" colo
 # Results in the same buffer of a plan have the same fill colour. Colours repeat, so the label also shows the buffer number.
 BUFFERS: Final = ("#BFE0F5", "#FFDFA6", "#BCE5D3", "#F8C9AE", "#E9CBDD", "#F5EE9E", "#C4D3EE", "#DADADA")
 
-# If the order of two operands matters they enter in that order, from the top or from the left: at these corners.
+# If the order of two operands matters, they enter at these corners, the first from the top or from the left.
 CORNERS: Final[dict[Direction, tuple[str, str]]] = {
     "LR": ("nw", "sw"), "RL": ("ne", "se"), "TB": ("nw", "ne"), "BT": ("sw", "se"),
 }  # fmt: skip
@@ -81,7 +81,7 @@ def _lines(graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Seque
     yield f'graph [rankdir={show.rankdir} bgcolor=white fontname="{FONT}" nodesep=0.25 ranksep=0.35 nslimit=2]'
     # The id makes nodes addressable in an SVG: element n3 is node n3.
     yield f'node [fontname="{FONT}" fontsize=14 penwidth=1.8 margin="0.12,0.06" height=0.35 width=0.35 id="\\N"]'
-    # Edges with a large weight are straight: the path from input to loss is, and leaves are placed beside it.
+    # Edges with a large weight are straight. The path from input to loss has one; leaves are placed beside it.
     yield f'edge [fontname="{FONT}" color="{QUIET}" arrowsize=0.7 weight=8]'
     if notes or table:
         yield f'labelloc=b fontsize=11 fontcolor="{QUIET}" label=<{_caption(notes, table)}>'
@@ -133,7 +133,7 @@ def _is_ordered(node: Node, show: Show) -> bool:
 
 
 def _edge(edge: Edge, source: Node, corner: str) -> str:
-    """The attributes of an edge: its label, or the size of its gradient as colour, width and number, and where it ends."""
+    """The attributes of an edge: label, or gradient size as colour, width and number, and the corner at its end."""
     parts = ["weight=1"] * (source.kind in ("input", "parameter"))
     if edge.heat is not None:
         size = "−∞" if math.isinf(edge.heat) else f"{edge.heat:.1f}"

@@ -166,14 +166,14 @@ def _kind(t: Tensor, is_root: bool) -> Kind:
 
 def _reachable(roots: Iterable[Tensor]) -> list[Tensor]:
     """Returns `roots` and every tensor that they depend on, in order of creation."""
-    found = {id(t): t for t in roots}
-    stack = list(found.values())
+    reached = {id(t): t for t in roots}
+    stack = list(reached.values())
     while stack:
         for x in stack.pop()._inputs:
-            if id(x) not in found:
-                found[id(x)] = x
+            if id(x) not in reached:
+                reached[id(x)] = x
                 stack.append(x)
-    return sorted(found.values(), key=lambda t: t._seq)
+    return sorted(reached.values(), key=lambda t: t._seq)
 
 
 def named_outputs(outputs: Outputs) -> list[tuple[str, Tensor]]:

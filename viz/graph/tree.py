@@ -81,17 +81,17 @@ def format_tree(
     graph: Graph, *, show_values: bool = True, max_lines: int | None = MAX_LINES, ascii: bool | None = None
 ) -> TextTree:
     """Returns the tree of a graph of node records."""
-    plain = not _encodable(FANCY) if ascii is None else ascii
+    use_ascii = not _encodable(FANCY) if ascii is None else ascii
     lines_of_tree = _tree_lines(graph)
     shown = list(islice(lines_of_tree, max_lines))
-    left = sum(1 for _ in lines_of_tree)
+    omitted = sum(1 for _ in lines_of_tree)
     heads = ("operation", "name", "shape", "value", "|δ|")
     rows = [heads if show_values else heads[:3], *(_cells(graph, row, show_values) for row in shown)]
     kinds: list[Kind | None] = [None, *(graph.nodes[row.node].kind for row in shown)]
-    lines = align_columns([tuple(map(_to_ascii, row)) for row in rows] if plain else rows)
-    if left:
-        more = f"… {left} more lines; max_lines=None prints all of them"
-        lines.append(_to_ascii(more) if plain else more)
+    lines = align_columns([tuple(map(_to_ascii, row)) for row in rows] if use_ascii else rows)
+    if omitted:
+        more = f"… {omitted} more lines; max_lines=None prints all of them"
+        lines.append(_to_ascii(more) if use_ascii else more)
         kinds.append(None)
     return TextTree(lines, kinds)
 
@@ -110,7 +110,7 @@ def _tree_lines(graph: Graph) -> Iterator[TreeLine]:
     uses = Counter(edge.source for edge in graph.edges if graph.nodes[edge.source].kind != "operation")
     uses.update(graph.roots)
     printed: set[int] = set()
-    # tensor, prefix of its own line, prefix of the lines below it, depth
+    # node, prefix of its line, prefix of the lines below it, depth
     stack = [(root, "", "", 0) for root in reversed(graph.roots)]
     while stack:
         index, prefix, below, depth = stack.pop()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...apply import apply, floating
+from ...apply import apply, as_float
 from ...memory.threads import MIN_SPLIT_ELEMENTS, split_elementwise
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
@@ -76,7 +76,7 @@ def hardtanh(x: TensorLike, min_val: float = -1.0, max_val: float = 1.0) -> Tens
     >>> ag.hardtanh([-2.0, 0.5, 3.0])
     Tensor([-1. ,  0.5,  1. ])
     """
-    return clip(floating(x), float(min_val), float(max_val))
+    return clip(as_float(x), float(min_val), float(max_val))
 
 
 # -- rectifiers with a kink ------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def leaky_relu(x: TensorLike, negative_slope: float = 0.01) -> Tensor:
     >>> ag.leaky_relu([-2.0, 3.0], 0.1)
     Tensor([-0.2,  3. ])
     """
-    return apply(_LEAKY_RELU, (floating(x),), {"slope": float(negative_slope)})
+    return apply(_LEAKY_RELU, (as_float(x),), {"slope": float(negative_slope)})
 
 
 def _elu(x: Array, alpha: float, scale: float) -> Array:
@@ -193,7 +193,7 @@ def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
     """
     if not alpha >= 0:
         raise ValueError(f"elu: alpha must be at least 0, got {alpha}")
-    return apply(_ELU, (floating(x),), {"alpha": float(alpha), "scale": 1.0})
+    return apply(_ELU, (as_float(x),), {"alpha": float(alpha), "scale": 1.0})
 
 
 _SELU = {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}
@@ -208,7 +208,7 @@ def selu(x: TensorLike) -> Tensor:
     >>> ag.selu([-1.0, 2.0])
     Tensor([-1.1113307,  2.101402 ])
     """
-    return apply(_ELU, (floating(x),), _SELU)
+    return apply(_ELU, (as_float(x),), _SELU)
 
 
 # -- smooth rectifiers -----------------------------------------------------------------------------------------------
@@ -290,4 +290,4 @@ def gelu(x: TensorLike, approximate: str = "none") -> Tensor:
     """
     if approximate not in _GELU_FORMS:
         raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
-    return apply(_GELU_FORMS[approximate], (floating(x),))
+    return apply(_GELU_FORMS[approximate], (as_float(x),))

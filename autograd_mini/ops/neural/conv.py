@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ...apply import apply, as_operands, floating
+from ...apply import apply, as_float, as_operands
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
@@ -342,7 +342,7 @@ def _operands(name: str, x: TensorLike, weight: TensorLike, bias: TensorLike | N
     image, kernel = (t._data.shape for t in given[:2])
     if len(image) != ndim or len(kernel) != ndim:
         raise ValueError(f"{name}: expected an input and a weight with {ndim} axes each, got {image} and {kernel}")
-    return tuple(map(floating, given))
+    return tuple(map(as_float, given))
 
 
 def _check_channels(name: str, operands: tuple[Tensor, ...], groups: int, needed: int, out: int) -> None:

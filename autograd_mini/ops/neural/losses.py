@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...apply import apply, as_floats, cast, floating
+from ...apply import apply, as_float, as_floats, cast
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike, as_tensor
@@ -92,7 +92,7 @@ def softmax_cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
     >>> z.grad.tolist()
     [[1.0, -1.0]]
     """
-    z, t = floating(logits), as_tensor(targets)
+    z, t = as_float(logits), as_tensor(targets)
     whole = t._data.dtype.kind in "iu"
     wanted = z._data.shape[:-1] if whole else z._data.shape
     if not z._data.ndim or t._data.shape != wanted or not z._data.shape[-1]:

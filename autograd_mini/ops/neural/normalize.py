@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...apply import apply, as_operands, floating
+from ...apply import apply, as_float, as_operands
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Shape, Tensor, TensorLike
@@ -147,7 +147,7 @@ Primitive(
 
 def _affine(name: str, x: TensorLike, *rest: TensorLike | None) -> tuple[Tensor, ...]:
     """Checks x (N, C, …) and one tensor (C,) for each of `rest`; the last two, weight and bias, may be None."""
-    image = floating(x)
+    image = as_float(x)
     shape = image._data.shape
     if len(shape) < 2 or (rest[0] is None and not image._data.size):
         raise ValueError(f"{name}: expected an input of shape (N, C) or (N, C, H, W) that is not empty, got {shape}")
@@ -215,7 +215,7 @@ def layer_norm(
     >>> ag.layer_norm([[1.0, 3.0]], 2, eps=0).tolist()
     [[-1.0, 1.0]]
     """
-    x = floating(x)
+    x = as_float(x)
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     lead = x._data.ndim - len(shape)
     if not shape or x._data.shape[max(lead, 0) :] != shape:

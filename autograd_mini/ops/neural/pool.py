@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...apply import apply, floating
+from ...apply import apply, as_float
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
@@ -152,7 +152,7 @@ Primitive(
 
 
 def _image(name: str, x: TensorLike) -> Tensor:
-    image = floating(x)
+    image = as_float(x)
     if image._data.ndim != 4:
         raise ValueError(f"{name}: expected an input of shape (N, C, H, W), got {image._data.shape}")
     return image

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from ...apply import apply, floating
+from ...apply import apply, as_float
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from .channels import channels_last, in_float32
@@ -122,12 +122,12 @@ def upsample(
     >>> ag.upsample([[[[1.0, 3.0]]]], (1, 2), mode="asymmetric")
     Tensor([[[[1., 2., 3., 3.]]]], shape=(1, 1, 1, 4))
     """
-    image = floating(x)
+    image = as_float(x)
     shape = image._data.shape
     if len(shape) != 4 or 0 in shape[2:]:
         raise ValueError(f"upsample: expected an input of shape (N, C, H, W) with pixels, got {shape}")
     if (scale_factor is None) == (size is None):
-        raise ValueError("upsample: needs either a scale_factor or a size")
+        raise ValueError(f"upsample: expected either scale_factor or size, got scale_factor={scale_factor} and size={size}")
     if (mode, align_corners) not in _KINDS:
         raise ValueError(f"upsample: no mode {mode!r} with align_corners={align_corners}; modes: nearest, bilinear, asymmetric")
     if scale_factor is None:
@@ -138,7 +138,7 @@ def upsample(
         out = int(shape[2] * factors[0]), int(shape[3] * factors[1])
         ratios = 1 / factors[0], 1 / factors[1]
         if 0 in out:
-            raise ValueError(f"upsample: scale_factor {scale_factor} leaves nothing of input {shape}")
+            raise ValueError(f"upsample: scale_factor {scale_factor} makes input {shape} empty")
     kind = _KINDS[mode, align_corners]
     rows, columns = (("interpolate", n, m, kind, r) for n, m, r in zip(shape[2:], out, ratios, strict=True))
     return apply(RESAMPLE, (image,), {"rows": rows, "columns": columns, "transposed": False})

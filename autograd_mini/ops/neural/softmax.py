@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...apply import apply, floating
+from ...apply import apply, as_float
 from ...primitive import Primitive
 from ...tensor import Array, Axis, Tensor, TensorLike
 from ..reduce import canonical_axes, reduce_axes, restore_axes
@@ -88,7 +88,7 @@ def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tenso
     >>> round(ag.logsumexp([1000.0, 1000.0]).item(), 3)
     1000.693
     """
-    return reduce_axes(_LOGSUMEXP, floating(x), axis, keepdims)
+    return reduce_axes(_LOGSUMEXP, as_float(x), axis, keepdims)
 
 
 def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
@@ -98,7 +98,7 @@ def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     >>> ag.softmax([0.0, 0.0])
     Tensor([0.5, 0.5])
     """
-    x = floating(x)
+    x = as_float(x)
     return apply(_SOFTMAX, (x,), {"axis": canonical_axes("softmax", axis, x._data.ndim)})
 
 
@@ -109,5 +109,5 @@ def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     >>> ag.log_softmax([1000.0, 0.0])
     Tensor([    0., -1000.])
     """
-    x = floating(x)
+    x = as_float(x)
     return apply(_LOG_SOFTMAX, (x,), {"axis": canonical_axes("log_softmax", axis, x._data.ndim)})
