@@ -98,7 +98,7 @@ def vdot(a: TensorLike, b: TensorLike) -> Tensor:
 
 @implements(np.outer)
 def outer(a: TensorLike, b: TensorLike) -> Tensor:
-    """Every element of a occurrences every element of b, both flattened: shape (a.size, b.size).
+    """Every element of a times every element of b, both flattened: shape (a.size, b.size).
 
     >>> import autograd_mini as ag
     >>> ag.outer([1.0, 2.0], [3.0, 4.0])
@@ -259,7 +259,7 @@ def inner(a: TensorLike, b: TensorLike) -> Tensor:
 
 @implements(np.kron)
 def kron(a: TensorLike, b: TensorLike) -> Tensor:
-    """Kronecker product: each element of `a` occurrences all of `b`, arranged in blocks.
+    """Kronecker product: each element of `a` times all of `b`, arranged in blocks.
 
     >>> import autograd_mini as ag
     >>> ag.kron([1.0, 10.0], [1.0, 2.0])

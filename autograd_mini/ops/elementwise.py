@@ -320,11 +320,7 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     """
     x = as_tensor(x)
     if lo is None and hi is None:
-<<<<<<< HEAD
-        raise ValueError("clip: lo and hi are both None; give at least one bound")
-=======
         raise ValueError("clip: expected a lower or an upper bound, got lo=None and hi=None")
->>>>>>> 6b147cea171d14e6740625614d8bac542c658b3e
     lo, hi = (b.item() if isinstance(b, np.generic) else b for b in (lo, hi))
     if all(b is None or isinstance(b, (int, float)) for b in (lo, hi)):
         if any(isinstance(b, float) for b in (lo, hi)):
@@ -398,21 +394,12 @@ def where(condition: TensorLike, a: TensorLike, b: TensorLike) -> Tensor:
 
 # -- comparison and logic -----------------------------------------------------------------------------------------------------
 
-<<<<<<< HEAD
-equal = predicate(np.equal, formula="a = b", text="Equality", example=(1.0, 2.0, False), promote=as_compared)
-not_equal = predicate(np.not_equal, formula="a ≠ b", text="Inequality", example=(1.0, 2.0, True), promote=as_compared)
-less = predicate(np.less, formula="a < b", text="Less than", example=(1.0, 2.0, True), promote=as_compared)
-less_equal = predicate(np.less_equal, formula="a ≤ b", text="At highest", example=(1.0, 2.0, True), promote=as_compared)
-greater = predicate(np.greater, formula="a > b", text="Greater than", example=(1.0, 2.0, False), promote=as_compared)
-greater_equal = predicate(np.greater_equal, formula="a ≥ b", text="At lowest", example=(1.0, 2.0, False), promote=as_compared)
-=======
 equal = predicate(np.equal, formula="a = b", text="Equality", example=(1.0, 2.0, False), promote=as_comparable)
 not_equal = predicate(np.not_equal, formula="a ≠ b", text="Inequality", example=(1.0, 2.0, True), promote=as_comparable)
 less = predicate(np.less, formula="a < b", text="Less than", example=(1.0, 2.0, True), promote=as_comparable)
 less_equal = predicate(np.less_equal, formula="a ≤ b", text="At most", example=(1.0, 2.0, True), promote=as_comparable)
 greater = predicate(np.greater, formula="a > b", text="Greater than", example=(1.0, 2.0, False), promote=as_comparable)
 greater_equal = predicate(np.greater_equal, formula="a ≥ b", text="At least", example=(1.0, 2.0, False), promote=as_comparable)
->>>>>>> 6b147cea171d14e6740625614d8bac542c658b3e
 logical_and = predicate(np.logical_and, formula="a ∧ b", text="Both true", example=(True, False, False))
 logical_or = predicate(np.logical_or, formula="a ∨ b", text="Either true", example=(True, False, True))
 logical_xor = predicate(np.logical_xor, formula="a ⊻ b", text="One true, not both", example=(True, True, False))

@@ -313,15 +313,9 @@ def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
     """
     x = as_tensor(x)
     if not x._data.ndim:
-<<<<<<< HEAD
-        raise ValueError("nonzero: expected at least one axis, got a 0-d tensor; reshape it to (1,)")
-    positions = argwhere(x)
-    return tuple(getitem(positions, (slice(None), i)) for i in range(x._data.ndim))
-=======
         raise ValueError("nonzero: expected a tensor with at least one axis, got a 0-d tensor")
     places = argwhere(x)
     return tuple(getitem(places, (slice(None), i)) for i in range(x._data.ndim))
->>>>>>> 6b147cea171d14e6740625614d8bac542c658b3e
 
 
 def one_hot(indices: TensorLike, classes: int, dtype: Any = None) -> Tensor:
@@ -385,19 +379,10 @@ def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:
     >>> ag.embedding([[1.0, 2.0], [3.0, 4.0]], [1, 1]).tolist()
     [[3.0, 4.0], [3.0, 4.0]]
     """
-<<<<<<< HEAD
-    weight, indices = floating(weight), as_tensor(indices)
+    weight, indices = as_float(weight), as_tensor(indices)
     i = indices._data
     if i.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices must be integers, got {i.dtype}")
     if i.size and (i.min() < 0 or i.max() >= len(weight)):
         raise IndexError(f"embedding: indices must lie in [0, {len(weight)}), got {i.min()} to {i.max()}")
     return apply(_EMBEDDING, (weight, indices))
-=======
-    table, chosen = as_float(weight), as_tensor(indices)
-    if chosen._data.dtype.kind not in "iu":
-        raise TypeError(f"embedding: indices must be integers, not {chosen._data.dtype}")
-    if not table._data.ndim or (chosen._data.size and (chosen._data.min() < 0 or chosen._data.max() >= len(table))):
-        raise IndexError(f"embedding: indices must lie in [0, {len(table)}), got {chosen._data.min()} to {chosen._data.max()}")
-    return apply(_EMBEDDING, (table, chosen))
->>>>>>> 6b147cea171d14e6740625614d8bac542c658b3e
