@@ -1,8 +1,7 @@
-"""Differentiation of functions: `grad(f)`, `vjp`, `jvp`, `jacobian` and friends, over nested lists, tuples and dicts of
-tensors.
+"""Differentiates functions of nested lists, tuples and dicts of tensors: `grad(f)`, `vjp`, `jvp`, `jacobian` and others.
 
-All of them are reverse mode underneath, because a rule is written once. Forward mode is the transpose of a transpose: the
-pullback g ↦ Jᵀ g is linear in g, so its own pullback is v ↦ J v, exact to the last bit of the rules.
+All of them use reverse mode, because each rule is written once. Forward mode is the transpose of a transpose: the pullback
+g ↦ Jᵀ g is linear in g, so its own pullback is v ↦ J v, computed by the same rules.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ Function: TypeAlias = Callable[..., Any]
 
 
 def leaves(tree: Tree) -> list[Any]:
-    """What hangs in nested lists, tuples and dicts, in order."""
+    """Returns the leaves of nested lists, tuples and dicts, in order."""
     if isinstance(tree, dict):
         return [x for value in tree.values() for x in leaves(value)]
     if isinstance(tree, (list, tuple)):
@@ -38,8 +37,8 @@ def leaves(tree: Tree) -> list[Any]:
 
 
 def rebuild(tree: Tree, values: Sequence[Any]) -> Tree:
-    """A tree of the same form with other leaves."""
-    supply = iter(values)
+    """Returns a tree of the same structure with other leaves."""
+    remaining = iter(values)
 
     def build(node: Tree) -> Tree:
         if isinstance(node, dict):
@@ -48,7 +47,7 @@ def rebuild(tree: Tree, values: Sequence[Any]) -> Tree:
             return type(node)(*[build(value) for value in node])
         if isinstance(node, (list, tuple)):
             return type(node)(build(value) for value in node)
-        return next(supply)
+        return next(remaining)
 
     return build(tree)
 
@@ -57,10 +56,10 @@ def rebuild(tree: Tree, values: Sequence[Any]) -> Tree:
 
 
 def _variable(name: str, value: Any) -> Tensor:
-    """A tensor of this transform's own: a fresh leaf, or a recorded copy, which stays connected to an outer transform."""
+    """Returns a variable of this transform: a new leaf, or a recorded copy if an outer transform differentiates `value` too."""
     x = as_tensor(value)
     if x.dtype.kind != "f":
-        raise TypeError(f"{name}: cannot differentiate by a tensor of {x.dtype}; give floats")
+        raise TypeError(f"{name}: cannot differentiate with respect to a tensor of {x.dtype}; use a floating dtype")
     if x.requires_grad:
         return copy(x)
     variable = x.detach()
@@ -69,7 +68,7 @@ def _variable(name: str, value: Any) -> Tensor:
 
 
 class _Pass:
-    """One forward pass of `function` on variables of its own, ready to be differentiated as often as needed."""
+    """One forward pass of `function` on its own variables, which can be differentiated many times."""
 
     def __init__(
         self, name: str, function: Function, args: Sequence[Any], argnums: Sequence[int] | None, kwargs: dict[str, Any]
@@ -85,41 +84,41 @@ class _Pass:
                 replaced[n] = rebuild(tree, variables)
             self.output = function(*replaced, **kwargs)
         self.inputs = [x for variables in self.variables for x in variables]
-        self.outputs = [self._checked(y) for y in leaves(self.output)]
+        self.outputs = [self._check_output(y) for y in leaves(self.output)]
         self.live = [y for y in self.outputs if y.requires_grad]
-        # Only where something outside wants gradients through this pass must its own gradients be recorded.
+        # Gradients are recorded only if a tensor from outside this pass requires a gradient through it.
         self.nested = any(t._seq < start for t in reachable(self.live).values())
 
-    def _checked(self, y: Any) -> Tensor:
+    def _check_output(self, y: Any) -> Tensor:
         if not isinstance(y, Tensor):
-            raise TypeError(f"{self.name}: the function must return tensors, got {type(y).__name__}")
+            raise TypeError(f"{self.name}: the function must return tensors, got {y!r} of type {type(y).__name__}")
         return y
 
-    def pull(self, upstream: Sequence[Any], create_graph: bool | None = None) -> list[Tensor]:
-        """The gradients by all inputs for these upstream gradients; zeros where nothing depends on an input."""
-        record = self._recorded(upstream) if create_graph is None else create_graph
+    def pullback(self, upstream: Sequence[Any], create_graph: bool | None = None) -> list[Tensor]:
+        """Computes the gradients with respect to all inputs for these upstream gradients; zeros for unused inputs."""
+        record = self.needs_graph(upstream) if create_graph is None else create_graph
         pairs = [(y, g) for y, g in zip(self.outputs, upstream, strict=True) if y.requires_grad and g is not None]
-        found = gradients([y for y, _ in pairs], self.inputs, [g for _, g in pairs], create_graph=record, allow_unused=True)
-        return [leaf(np.zeros_like(x._data)) if g is None else g for g, x in zip(found, self.inputs, strict=True)]
+        grads = gradients([y for y, _ in pairs], self.inputs, [g for _, g in pairs], create_graph=record, allow_unused=True)
+        return [leaf(np.zeros_like(x._data)) if g is None else g for g, x in zip(grads, self.inputs, strict=True)]
 
-    def _recorded(self, directions: Sequence[Any]) -> bool:
-        """Whether somebody outside may want gradients of what becomes of these upstream gradients or tangents."""
-        wanted = any(isinstance(v, Tensor) and v.requires_grad for v in directions)
-        return self.nested or (wanted and modes.grad_enabled)
+    def needs_graph(self, directions: Sequence[Any]) -> bool:
+        """Whether gradients that are computed from these upstream gradients or tangents may be differentiated again."""
+        differentiable = any(isinstance(v, Tensor) and v.requires_grad for v in directions)
+        return self.nested or (differentiable and modes.grad_enabled)
 
-    def form(self, found: Sequence[Any]) -> list[Tree]:
-        """Results by input, put back into the form of each argument."""
-        supply = iter(found)
-        return [rebuild(tree, [next(supply) for _ in xs]) for tree, xs in zip(self.trees, self.variables, strict=True)]
+    def by_argument(self, results: Sequence[Any]) -> list[Tree]:
+        """Returns a flat list with one result per input as one tree per argument."""
+        remaining = iter(results)
+        return [rebuild(tree, [next(remaining) for _ in xs]) for tree, xs in zip(self.trees, self.variables, strict=True)]
 
     def value(self) -> Tree:
-        """The function's output, cut off from this pass's own variables unless an outer transform is looking."""
+        """Returns the function's output, detached from this pass unless an outer transform differentiates it."""
         return self.output if self.nested else rebuild(self.output, [y.detach() for y in self.outputs])
 
 
 def _position(name: str, n: int, count: int) -> int:
     if not -count <= n < count:
-        raise ValueError(f"{name}: argument {n} does not exist, the function was given {count}")
+        raise ValueError(f"{name}: argnums {n} is out of range; the function was called with {count} arguments")
     return n % count
 
 
@@ -127,7 +126,7 @@ def _argnums(argnums: int | Sequence[int]) -> list[int]:
     return [argnums] if isinstance(argnums, int) else list(argnums)
 
 
-def _one_scalar(name: str, outputs: Sequence[Tensor]) -> None:
+def _check_scalar(name: str, outputs: Sequence[Tensor]) -> None:
     if len(outputs) != 1 or outputs[0].size != 1:
         shapes = ", ".join(str(y.shape) for y in outputs)
         raise ValueError(f"{name}: the function must return one scalar, got shape {shapes}; use ag.vjp or ag.jacobian")
@@ -165,15 +164,23 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> Any:
-    """Gradients, of tensors or of a function.
+    """Returns gradients of tensors, or the gradient of a function.
 
-    `grad(outputs, inputs)` returns the gradients of tensors by tensors and leaves every `.grad` alone; a sequence of inputs
-    gives a list. `gradients` are upstream gradients, needed where an output has more than one element. An input that no
-    output depends on raises RuntimeError, or gives None with `allow_unused`. `create_graph` makes the result differentiable.
+    `grad(outputs, inputs)` returns the gradients of tensors with respect to tensors and does not change any `.grad`.
+    `grad(f)` returns the function x ↦ ∂f/∂x for a scalar f. It can be applied again: `grad(grad(f))`.
 
-    `grad(f)` returns the function x ↦ ∂f/∂x for a scalar f; `argnums` chooses the arguments (a sequence gives a tuple), each
-    of which may be a nested list, tuple or dict of tensors. It can be applied again: `grad(grad(f))`.
+    Parameters
+    ----------
+    target : a tensor, a sequence of tensors, or a function
+    inputs : the tensor to differentiate with respect to; a sequence gives a list of gradients
+    gradients : the gradient with respect to each output, needed if an output has more than one element
+    argnums : for a function, which argument to differentiate with respect to; a sequence gives a tuple. An argument may be a
+        nested list, tuple or dict of tensors
+    create_graph : record the pass, so that the result can be differentiated again
+    allow_unused : return None for an input that no output depends on, instead of raising RuntimeError
 
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> x = ag.Tensor(3.0, requires_grad=True)
     >>> ag.grad(x ** 3, x)
@@ -183,27 +190,27 @@ def grad(
     """
     if not callable(target):
         if inputs is None:
-            raise TypeError("grad: grad(outputs, inputs) needs the inputs; grad(f) needs a function")
+            raise TypeError(f"grad: expected grad(function) or grad(outputs, inputs), got only a {type(target).__name__}")
         return _grad_of_tensors(target, inputs, gradients, create_graph=create_graph, allow_unused=allow_unused)
     if inputs is not None or gradients is not None:
-        raise TypeError("grad: grad(f) takes no inputs here; call the function it returns with them")
+        raise TypeError("grad: grad(f) takes no inputs; call the function that it returns with them: grad(f)(x)")
     with_value = value_and_grad(target, argnums=argnums)
     return wraps(target)(lambda *args, **kwargs: with_value(*args, **kwargs)[1])
 
 
 def _grad_of_tensors(outputs: Any, inputs: Any, seeds: Any, **options: Any) -> Any:
     one_output = isinstance(outputs, Tensor)
-    found = gradients(
+    grads = gradients(
         [outputs] if one_output else list(outputs),
         [inputs] if isinstance(inputs, Tensor) else list(inputs),
         None if seeds is None else [seeds] if one_output else list(seeds),
         **options,
     )
-    return found[0] if isinstance(inputs, Tensor) else found
+    return grads[0] if isinstance(inputs, Tensor) else grads
 
 
 def value_and_grad(f: Function, *, argnums: int | Sequence[int] = 0) -> Function:
-    """The function x ↦ (f(x), ∂f/∂x), from one pass; `argnums` as in `grad`.
+    """Returns the function x ↦ (f(x), ∂f/∂x), which needs one pass; `argnums` as in `grad`.
 
     >>> import autograd_mini as ag
     >>> ag.value_and_grad(lambda w: (w["a"] * w["b"]).sum())({"a": ag.Tensor(2.0), "b": ag.Tensor(5.0)})
@@ -213,68 +220,68 @@ def value_and_grad(f: Function, *, argnums: int | Sequence[int] = 0) -> Function
     @wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> tuple[Tree, Tree]:
         run = _Pass("grad", f, args, _argnums(argnums), kwargs)
-        _one_scalar("grad", run.outputs)
-        found = run.form(run.pull([np.ones(run.outputs[0].shape)]))
-        return run.value(), found[0] if isinstance(argnums, int) else tuple(found)
+        _check_scalar("grad", run.outputs)
+        grads = run.by_argument(run.pullback([np.ones(run.outputs[0].shape)]))
+        return run.value(), grads[0] if isinstance(argnums, int) else tuple(grads)
 
     return transformed
 
 
 def vjp(f: Function, *primals: Any) -> tuple[Tree, Function]:
-    """f(x) and its pullback g ↦ Jᵀ g, which takes an upstream gradient in the form of the output and returns one per argument.
+    """Returns f(x) and its pullback g ↦ Jᵀ g: from a gradient with the output's structure to one gradient per argument.
 
     >>> import autograd_mini as ag
     >>> y, pull = ag.vjp(lambda x: x * x, [1.0, 2.0, 3.0])
     >>> pull([1.0, 0.0, 1.0])
     (Tensor([2., 0., 6.]),)
     """
-    # A bare list of numbers is a tensor, not a tree of them.
-    run = _Pass("vjp", f, [_tensors(p) for p in primals], None, {})
+    # A list of numbers is one tensor, not a tree of tensors.
+    run = _Pass("vjp", f, [_as_tensors(p) for p in primals], None, {})
 
     def pullback(upstream: Tree) -> tuple[Tree, ...]:
-        return tuple(run.form(run.pull(_matching("vjp", upstream, run.output, run.outputs))))
+        return tuple(run.by_argument(run.pullback(_flatten_like("vjp", upstream, run.output, run.outputs))))
 
     return run.value(), pullback
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tree, Tree]:
-    """f(x) and its derivative J v along the tangents v, which have the forms of the primals.
+    """Returns f(x) and its directional derivative J v; the tangents v have the structure of the primals.
 
     >>> import autograd_mini as ag
     >>> ag.jvp(lambda x: x * x, ([1.0, 2.0],), ([1.0, 10.0],))
     (Tensor([1., 4.]), Tensor([ 2., 40.]))
     """
     if len(primals) != len(tangents):
-        raise ValueError(f"jvp: {len(primals)} primals need as many tangents, got {len(tangents)}")
-    run = _Pass("jvp", f, [_tensors(p) for p in primals], None, {})
-    v = [t for tree, tangent in zip(run.trees, tangents, strict=True) for t in _matching("jvp", tangent, tree, leaves(tree))]
-    return run.value(), rebuild(run.output, _push(run, [v])[0])
+        raise ValueError(f"jvp: expected one tangent for each of {len(primals)} primals, got {len(tangents)} tangents")
+    run = _Pass("jvp", f, [_as_tensors(p) for p in primals], None, {})
+    v = [x for tree, t in zip(run.trees, tangents, strict=True) for x in _flatten_like("jvp", t, tree, leaves(tree))]
+    return run.value(), rebuild(run.output, _pushforward(run, [v])[0])
 
 
-def _push(run: _Pass, directions: Sequence[Sequence[Any]]) -> list[list[Tensor]]:
-    """J v for several v: the pullback is run once on upstream variables, then pulled back itself."""
-    recorded = [run._recorded(v) for v in directions]
+def _pushforward(run: _Pass, directions: Sequence[Sequence[Any]]) -> list[list[Tensor]]:
+    """Computes J v for several v: the pullback runs once on variables for the upstream gradients and is differentiated then."""
+    recorded = [run.needs_graph(v) for v in directions]
     with enable_grad():
         dummies = [leaf(np.zeros_like(y._data)) for y in run.outputs]
         for dummy in dummies:
             dummy.requires_grad = dummy.dtype.kind == "f"
-        pulled = run.pull([d if d.requires_grad else None for d in dummies], create_graph=True)
+        products = run.pullback([d if d.requires_grad else None for d in dummies], create_graph=True)
         results = []
         for v, record in zip(directions, recorded, strict=True):
-            pairs = [(p, t) for p, t in zip(pulled, v, strict=True) if p.requires_grad]
+            pairs = [(p, t) for p, t in zip(products, v, strict=True) if p.requires_grad]
             wanted = [d for d in dummies if d.requires_grad]
-            found = iter(
+            grads = iter(
                 gradients([p for p, _ in pairs], wanted, [t for _, t in pairs], create_graph=record, allow_unused=True)
             )
-            moved = [next(found) if d.requires_grad else None for d in dummies]
-            results.append([leaf(np.zeros_like(d._data)) if m is None else m for m, d in zip(moved, dummies, strict=True)])
+            tangents = [next(grads) if d.requires_grad else None for d in dummies]
+            results.append([leaf(np.zeros_like(d._data)) if t is None else t for t, d in zip(tangents, dummies, strict=True)])
     return results
 
 
 def jacobian(f: Function, *, argnums: int = 0, mode: str | None = None) -> Function:
-    """The function x ↦ J with shape (*output, *input); a tree in or out gives a tree of trees (output outside).
+    """Returns the function x ↦ J with shape (*output, *input); for trees, a tree like the output of trees like the input.
 
-    `mode` is "reverse" (a pass per output element), "forward" (a pass per input element), or None for whichever needs fewer.
+    `mode` is "reverse" (a pass per output element), "forward" (a pass per input element), or None for fewer passes.
 
     >>> import autograd_mini as ag
     >>> ag.jacobian(lambda x: x * x)(ag.Tensor([1.0, 2.0]))
@@ -287,16 +294,16 @@ def jacobian(f: Function, *, argnums: int = 0, mode: str | None = None) -> Funct
     @wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Tree:
         run = _Pass("jacobian", f, args, [argnums], kwargs)
-        many_in, many_out = (sum(t.size for t in tensors) for tensors in (run.inputs, run.outputs))
-        forward = mode == "forward" or (mode is None and many_in < many_out)
-        blocks = (_by_columns if forward else _by_rows)(run)
-        return rebuild(run.output, [run.form(row)[0] for row in blocks])
+        n_inputs, n_outputs = (sum(t.size for t in tensors) for tensors in (run.inputs, run.outputs))
+        forward = mode == "forward" or (mode is None and n_inputs < n_outputs)
+        blocks = (_jacobian_by_columns if forward else _jacobian_by_rows)(run)
+        return rebuild(run.output, [run.by_argument(row)[0] for row in blocks])
 
     return transformed
 
 
 def _units(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
-    """Every direction that moves one element of one tensor."""
+    """Returns all unit vectors: each is one in one element of one tensor and zero elsewhere."""
     directions = []
     for k, t in enumerate(tensors):
         for i in range(t.size):
@@ -306,28 +313,28 @@ def _units(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
     return directions
 
 
-def _by_rows(run: _Pass) -> list[list[Tensor]]:
-    """The Jacobian's blocks [output][input], a row per output element."""
-    rows = iter([run.pull(unit) for unit in _units(run.outputs)])
+def _jacobian_by_rows(run: _Pass) -> list[list[Tensor]]:
+    """Computes the Jacobian's blocks [output][input], one row per output element."""
+    rows = iter([run.pullback(unit) for unit in _units(run.outputs)])
     blocks = []
     for y in run.outputs:
-        taken = [next(rows) for _ in range(y.size)]
+        own_rows = [next(rows) for _ in range(y.size)]
         blocks.append([
-            reshape(stack([row[j] for row in taken]), y.shape + x.shape)
-            if taken else leaf(np.zeros(y.shape + x.shape, x.dtype))
+            reshape(stack([row[j] for row in own_rows]), y.shape + x.shape)
+            if own_rows else leaf(np.zeros(y.shape + x.shape, x.dtype))
             for j, x in enumerate(run.inputs)
         ])  # fmt: skip
     return blocks
 
 
-def _by_columns(run: _Pass) -> list[list[Tensor]]:
-    """The same blocks, a column per input element."""
-    columns = iter(_push(run, _units(run.inputs)))
-    taken = [[next(columns) for _ in range(x.size)] for x in run.inputs]
+def _jacobian_by_columns(run: _Pass) -> list[list[Tensor]]:
+    """Computes the same blocks, one column per input element."""
+    columns = iter(_pushforward(run, _units(run.inputs)))
+    own_columns = [[next(columns) for _ in range(x.size)] for x in run.inputs]
     return [
         [
-            reshape(stack([column[i] for column in taken[j]], axis=-1), y.shape + x.shape)
-            if taken[j]
+            reshape(stack([column[i] for column in own_columns[j]], axis=-1), y.shape + x.shape)
+            if own_columns[j]
             else leaf(np.zeros(y.shape + x.shape, y.dtype))
             for j, x in enumerate(run.inputs)
         ]
@@ -336,7 +343,7 @@ def _by_columns(run: _Pass) -> list[list[Tensor]]:
 
 
 def hessian(f: Function, *, argnums: int = 0) -> Function:
-    """The function x ↦ H of second derivatives of a scalar f, with shape (*input, *input).
+    """Returns the function x ↦ H, the Hessian of a scalar f, with shape (*input, *input).
 
     >>> import autograd_mini as ag
     >>> ag.hessian(lambda x: (x ** 3).sum())(ag.Tensor([1.0, 2.0]))
@@ -347,7 +354,7 @@ def hessian(f: Function, *, argnums: int = 0) -> Function:
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tree, ...]:
-    """H v, the Hessian of a scalar f times the tangents, without ever building H.
+    """Returns H v, the product of the Hessian of a scalar f and the tangents, without computing H.
 
     >>> import autograd_mini as ag
     >>> ag.hvp(lambda x: (x ** 3).sum(), ([1.0, 2.0],), ([1.0, 1.0],))
@@ -357,45 +364,53 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     return tuple(jvp(grad(f, argnums=everything), primals, tangents)[1])
 
 
-def _tensors(tree: Tree) -> Tree:
-    """A list of plain numbers as the tensor that a NumPy user means by it; trees of tensors as they are."""
+def _as_tensors(tree: Tree) -> Tree:
+    """Converts a list of numbers to a tensor, as NumPy does; returns trees of tensors unchanged."""
     if isinstance(tree, (list, tuple)) and tree and not any(isinstance(x, (Tensor, np.ndarray, dict)) for x in leaves(tree)):
         return as_tensor(tree)
     return tree
 
 
-def _matching(name: str, given: Tree, tree: Tree, likes: Sequence[Any]) -> list[Any]:
-    """`given` as a flat list whose tensors have the shapes of `likes`, the leaves of `tree`."""
-    values = _by_leaf(tree, given)
-    if len(values) != len(likes):
-        raise ValueError(f"{name}: expected {len(likes)} tensors in the form of {type(tree).__name__}, got {len(values)}")
-    for value, like in zip(values, likes, strict=True):
+def _flatten_like(name: str, values: Tree, tree: Tree, likes: Sequence[Any]) -> list[Any]:
+    """Returns a tree as a flat list and checks its structure and shapes.
+
+    Parameters
+    ----------
+    name : the transform, for error messages
+    values : the tree to flatten
+    tree : a tree of the expected structure
+    likes : its leaves, which have the expected shapes
+    """
+    flat = _leaves_like(tree, values)
+    if len(flat) != len(likes):
+        raise ValueError(f"{name}: expected {len(likes)} tensors in the structure of {type(tree).__name__}, got {len(flat)}")
+    for value, like in zip(flat, likes, strict=True):
         if np.shape(value) != np.shape(like):
             raise ValueError(f"{name}: expected shape {np.shape(like)}, got {np.shape(value)}")
-    return values
+    return flat
 
 
-def _by_leaf(tree: Tree, given: Tree) -> list[Any]:
-    """What `given` has in the places of the leaves of `tree`; there a list of numbers is a tensor."""
-    if isinstance(tree, dict) and isinstance(given, dict) and tree.keys() == given.keys():
-        return [x for key, value in tree.items() for x in _by_leaf(value, given[key])]
-    if isinstance(tree, (list, tuple)) and isinstance(given, (list, tuple)) and len(tree) == len(given):
-        return [x for part, value in zip(tree, given, strict=True) for x in _by_leaf(part, value)]
-    return leaves(given if isinstance(tree, (dict, list, tuple)) else _tensors(given))
+def _leaves_like(tree: Tree, values: Tree) -> list[Any]:
+    """Returns the values at the positions of the leaves of `tree`; a list of numbers at such a position is one tensor."""
+    if isinstance(tree, dict) and isinstance(values, dict) and tree.keys() == values.keys():
+        return [x for key, value in tree.items() for x in _leaves_like(value, values[key])]
+    if isinstance(tree, (list, tuple)) and isinstance(values, (list, tuple)) and len(tree) == len(values):
+        return [x for part, value in zip(tree, values, strict=True) for x in _leaves_like(part, value)]
+    return leaves(values if isinstance(tree, (dict, list, tuple)) else _as_tensors(values))
 
 
-# -- memory for time -----------------------------------------------------------------------------------------------------
+# -- checkpoints --------------------------------------------------------------------------------------------------------
 
 
-def _rerun(*arrays: Any, function: Function, count: int, **_: Any) -> Any:
+def _run_checkpoint(*arrays: Any, function: Function, count: int, **_: Any) -> Any:
     with no_grad():
         return function(*[leaf(a) for a in arrays[:count]])._data
 
 
-def _replayed(
+def _checkpoint_vjp(
     xp: Any, needs: list[bool], g: Any, out: Any, *operands: Any, function: Function, count: int, captured: Any, state: Any
 ) -> Any:
-    """Runs the function again with the random stream it had, now recorded, and differentiates it."""
+    """Runs the function again with the same random numbers, this time recorded, and differentiates it."""
     stream = generator().bit_generator
     now, stream.state = stream.state, state
     recording = isinstance(g, Tensor)
@@ -410,20 +425,25 @@ def _replayed(
         stream.state = now
     sources = [*inputs, *captured]
     wanted = [x for x, need in zip(sources, needs, strict=True) if need]
-    found = iter(gradients([output], wanted, [g], create_graph=recording, allow_unused=True))
-    found_or_none = [next(found) if need else None for need in needs]
-    return [d if d is None or recording else d._data for d in found_or_none]
+    grads = iter(gradients([output], wanted, [g], create_graph=recording, allow_unused=True))
+    grads_or_none = [next(grads) if need else None for need in needs]
+    return [d if d is None or recording else d._data for d in grads_or_none]
 
 
 _CHECKPOINT = Primitive(
-    "checkpoint", _rerun, _replayed, formula="f(x), run again in the backward pass", derivative=("f′(x)",), uniform=False
+    "checkpoint",
+    _run_checkpoint,
+    _checkpoint_vjp,
+    formula="f(x), run again in the backward pass",
+    derivative=("f′(x)",),
+    uniform=False,
 )
 
 
 def checkpoint(f: Function, *inputs: TensorLike) -> Tensor:
-    """`f(*inputs)`, a tensor, keeping none of its intermediates: the backward pass runs `f` once more.
+    """Returns the tensor `f(*inputs)` without keeping its intermediates: the backward pass runs `f` once more.
 
-    Tensors that `f` uses beside its inputs (a module's parameters) receive their gradients too, and random draws repeat.
+    Other tensors that `f` uses, such as a module's parameters, get their gradients too, and random numbers are repeated.
 
     >>> import autograd_mini as ag
     >>> w = ag.Tensor(2.0, requires_grad=True)
@@ -432,18 +452,18 @@ def checkpoint(f: Function, *inputs: TensorLike) -> Tensor:
     1.1816
     """
     tensors = tuple(as_tensor(x) for x in inputs)
-    if modes.tracer is not None:  # a plan keeps no intermediate longer than it is needed
+    if modes.tracer is not None:  # a plan frees intermediates as soon as possible anyway
         return f(*tensors)
     state = generator().bit_generator.state
     start = tick()
     output = f(*tensors)
     if not isinstance(output, Tensor):
-        raise TypeError(f"checkpoint: the function must return one tensor, got {type(output).__name__}")
+        raise TypeError(f"checkpoint: the function must return one tensor, got {output!r} of type {type(output).__name__}")
     if not output.requires_grad or output._seq < start:
         return output
-    mine = {id(t) for t in tensors}
+    input_ids = {id(t) for t in tensors}
     inside = [t for t in reachable([output]).values() if t._seq > start]
-    outside = {x._seq: x for t in inside for x in t._inputs if x._seq < start and x.requires_grad and id(x) not in mine}
+    outside = {x._seq: x for t in inside for x in t._inputs if x._seq < start and x.requires_grad and id(x) not in input_ids}
     captured = tuple(outside.values())
     params = {"function": f, "count": len(tensors), "captured": captured, "state": state}
     return record(_CHECKPOINT, (*tensors, *captured), params, output._data)

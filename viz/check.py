@@ -12,7 +12,7 @@ import numpy as np
 from autograd_mini.backward import gradients
 from autograd_mini.state import no_grad
 from autograd_mini.tensor import Array, Tensor
-from autograd_mini.testing.check import blame, derivative
+from autograd_mini.testing.check import central_difference, find_wrong_operation
 
 from .graph.nodes import Names, named_parameters
 from .graph.picture import Picture, draw
@@ -109,7 +109,7 @@ def check(
             for (name, p), array in zip(parameters.items(), arrays, strict=True)
         ]
         wrong = any(row.verdict == "✗" for row in rows)
-        culprit = blame(function, [], **tolerances) if wrong else ""
+        culprit = find_wrong_operation(function, [], **tolerances) if wrong else ""
     return Check(rows, culprit, lambda badges: draw(function(), params=params, badges=badges))
 
 
@@ -133,7 +133,7 @@ def _numeric_gradient(function: Callable[[], Tensor], point: Array, tolerances: 
         with no_grad(), np.errstate(all="ignore"):
             return float(function())
 
-    differences = [derivative(value, point, index, **tolerances) for index in np.ndindex(point.shape)]
+    differences = [central_difference(value, point, index, **tolerances) for index in np.ndindex(point.shape)]
     return np.array([np.nan if d is None else d for d in differences]).reshape(point.shape)
 
 

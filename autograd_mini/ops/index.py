@@ -241,16 +241,14 @@ def gather(x: TensorLike, axis: int, indices: TensorLike) -> Tensor:
 
 
 def scatter_add(x: TensorLike, axis: int, indices: TensorLike, values: TensorLike) -> Tensor:
-    """Returns a copy of `x` with values added along `axis`, the inverse of `gather`.
-
-    For axis 1: result[i][indices[i][j]] += values[i][j].
+    """Adds `values` to a copy of `x` along `axis`: result[i][indices[i][j]] += values[i][j] for axis 1, as `gather` reads.
 
     Parameters
     ----------
-    x : the tensor to start from
-    axis : the axis that `indices` refer to
-    indices : integers, with x's number of axes
-    values : what to add, of the shape of `indices`
+    x : the tensor to copy
+    axis : the axis along which `indices` select
+    indices : integers, with as many axes as `x`
+    values : the numbers to add, of the shape of `indices`
 
     Examples
     --------

@@ -80,8 +80,17 @@ _STD = Primitive(
 
 @implements(np.var)
 def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
-    """Variance along `axis`, divided by n − ddof (ddof 0 as in NumPy; PyTorch's default is 1). Nan if n ≤ ddof.
+    """Variance along `axis`; nan if n ≤ ddof.
 
+    Parameters
+    ----------
+    x : the tensor
+    axis : an int, a tuple, or None for all axes
+    ddof : the sum of squares is divided by n − ddof; 0 as in NumPy (PyTorch's default is 1)
+    keepdims : keep the reduced axes at length 1
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.var([1.0, 2.0, 3.0, 4.0])
     Tensor(1.25)
@@ -91,8 +100,14 @@ def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
 
 @implements(np.std)
 def std(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
-    """Standard deviation along `axis`, with n − ddof; a constant has gradient 0, not nan.
+    """Standard deviation along `axis`; a constant has gradient 0, not nan.
 
+    Parameters
+    ----------
+    x, axis, ddof, keepdims : as in `var`
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.std([2.0, 2.0, 6.0, 6.0])
     Tensor(2.0)
@@ -141,6 +156,15 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
     Several axes count as one long vector, so two axes give the Frobenius norm. The gradient is 0 at the zero vector; if
     several elements are largest, they share the gradient of the inf-norm. Raises ValueError unless `ord` > 0.
 
+    Parameters
+    ----------
+    x : the tensor
+    ord : the exponent p, or inf
+    axis : an int, a tuple, or None for all axes
+    keepdims : keep the reduced axes at length 1
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([3.0, 4.0], requires_grad=True)
     >>> ag.norm(x).backward()

@@ -60,6 +60,15 @@ def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[T
 
     Raises ValueError if `axis` has fewer than `k` elements.
 
+    Parameters
+    ----------
+    x : the tensor
+    k : number of elements
+    axis : the axis to search
+    largest : False returns the smallest elements
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> values, indices = ag.topk([1.0, 5.0, 3.0], 2)
     >>> values, indices

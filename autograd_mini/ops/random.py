@@ -223,6 +223,14 @@ def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Str
 def randint(low: int, high: int, shape: int | Shape = (), *, generator: Stream | None = None) -> Tensor:
     """Independent uniform int64 draws from low … high − 1; raises ValueError if this range is empty.
 
+    Parameters
+    ----------
+    low, high : the range; `high` is not included
+    shape : shape of the result, an int or a tuple
+    generator : the stream to draw from; the process's by default
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.randint(3, 4, 2)
     Tensor([3, 3])
@@ -258,10 +266,19 @@ _MASK = Primitive("dropout_mask", _dropout_mask, formula="[u ≥ p] / (1 − p)"
 
 
 def dropout(x: TensorLike, p: float = 0.5, training: bool = True, *, generator: Stream | None = None) -> Tensor:
-    """Sets each element to 0 with probability `p` and divides the others by 1 − p; returns `x` itself if not `training`.
+    """Sets each element to 0 with probability `p` and divides the others by 1 − p.
 
     The expectation is x ("inverted" dropout, Srivastava et al. 2014, section 10). Raises ValueError unless 0 ≤ p ≤ 1.
 
+    Parameters
+    ----------
+    x : the tensor
+    p : probability of 0
+    training : False returns `x` itself
+    generator : the stream to draw from; the process's by default
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> set(ag.dropout(ag.Tensor([1.0] * 100), 0.5).tolist()) <= {0.0, 2.0}
     True

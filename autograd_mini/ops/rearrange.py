@@ -106,10 +106,17 @@ _MODES = ("edge", "reflect", "symmetric", "wrap")
 
 @implements(np.pad)
 def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Tensor:
-    """Pads `x` by `pad_width`: one number, a pair (before, after), or a pair for each axis.
+    """Adds elements before and after `x` along each axis.
 
-    The padding has the value `constant_values`, or follows NumPy's modes "edge", "reflect", "symmetric" and "wrap".
+    Parameters
+    ----------
+    x : the tensor
+    pad_width : how many: one number, a pair (before, after), or a pair for each axis
+    mode : "constant", or NumPy's "edge", "reflect", "symmetric" or "wrap"
+    constant_values : the value in mode "constant"
 
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.pad([1.0, 2.0, 3.0], (1, 2))
     Tensor([0., 1., 2., 3., 0., 0.])
@@ -232,8 +239,16 @@ def _diagonal_indices(length: int, offset: int) -> tuple[Tensor, Tensor]:
 
 @implements(np.diagonal)
 def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """Diagonal of the matrices in two axes, as a new last axis; a positive `offset` is right of the main diagonal.
+    """Diagonal of the matrices in two axes, as a new last axis.
 
+    Parameters
+    ----------
+    x : the tensor
+    offset : number of the diagonal: 0 is the main one, positive ones are right of it
+    axis1, axis2 : the axes of rows and of columns
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.diagonal([[1.0, 2.0], [3.0, 4.0]])
     Tensor([1., 4.])
@@ -247,6 +262,12 @@ def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
 def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """Sum of a diagonal.
 
+    Parameters
+    ----------
+    x, offset, axis1, axis2 : as in `diagonal`
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.trace([[1.0, 2.0], [3.0, 4.0]])
     Tensor(5.0)

@@ -1,8 +1,7 @@
-"""Tools that test gradients, for our operations and for yours.
+"""Tools that test gradients, for the operations of this library and for yours.
 
-`gradcheck` compares any function's gradient with finite differences; `primitive_check` puts a registered operation through
-all the properties that ours obey; the strategies draw tensors, layouts and whole programs for hypothesis (which they alone
-need).
+`gradcheck` compares the gradient of any function with finite differences; `primitive_check` checks all properties that a
+registered operation must have; the strategies draw tensors, memory layouts and whole programs and need hypothesis.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from .program import Program, programs
     from .strategies import arrays, broadcastable, layouts, shapes, tensors
 
-_DRAWN = {
+_STRATEGIES = {
     **dict.fromkeys(("arrays", "broadcastable", "layouts", "shapes", "tensors"), "strategies"),
     **dict.fromkeys(("Program", "programs"), "program"),
 }
@@ -38,7 +37,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Drawing needs hypothesis; checking does not.
-    if name in _DRAWN:
-        return getattr(import_module(f"{__name__}.{_DRAWN[name]}"), name)
+    # Only the strategies need hypothesis.
+    if name in _STRATEGIES:
+        return getattr(import_module(f"{__name__}.{_STRATEGIES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
-"""`programs()`: random computation graphs, with sharing, fan-out, views and reductions, for hypothesis to draw and to shrink.
+"""`programs()`: a hypothesis strategy for random computation graphs with sharing, fan-out, views and reductions.
 
-A program is text: what is printed when it fails is what ran. Steps whose value would leave a tame range are left out while
-drawing, so every program is finite and well scaled.
+A program is text: a failing test prints exactly the code that ran. A step with a value outside of a moderate range is
+discarded, so every program is finite and well scaled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LIMIT = 50.0
 
 
 class Program:
-    """Inputs `x0, x1, …` and lines that each make one value; calling it runs the lines and returns every value nobody used."""
+    """Inputs `x0, x1, …` and lines that each compute one value; a call runs them and returns the values that no line uses."""
 
     def __init__(self, inputs: list[Array], lines: list[str], outputs: list[str]):
         self.inputs, self.lines, self.outputs = inputs, lines, outputs
@@ -32,38 +32,38 @@ class Program:
 
     @property
     def source(self) -> str:
-        """The program as a Python function."""
+        """The source code of the program as a Python function."""
         body = "".join(f"    {line}\n" for line in self.lines)
         return f"def program({', '.join(self.names)}):\n{body}    return ({', '.join(self.outputs)},)\n"
 
     @cached_property
     def function(self) -> Callable[..., tuple[Tensor, ...]]:
-        return _compiled(self.source)
+        return _compile(self.source)
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         return self.function(*tensors)
 
     def __repr__(self) -> str:
-        given = "".join(
+        inputs = "".join(
             f"{name} = np.array({array.tolist()!r}, dtype={array.dtype.name!r}).reshape({array.shape})\n"
             for name, array in zip(self.names, self.inputs, strict=True)
         )  # fmt: skip
         return (
             "\nimport numpy as np, autograd_mini as ag\nfrom autograd_mini.testing import gradcheck, gradgradcheck\n\n"
-            f"{self.source}\n{given}gradcheck(program, {', '.join(self.names)})\n"
+            f"{self.source}\n{inputs}gradcheck(program, {', '.join(self.names)})\n"
         )
 
 
-def _compiled(source: str) -> Callable[..., tuple[Tensor, ...]]:
+def _compile(source: str) -> Callable[..., tuple[Tensor, ...]]:
     import autograd_mini as ag
 
     scope: dict[str, Any] = {"ag": ag, "np": np}
-    exec(compile(source, "<program>", "exec"), scope)  # the text is ours: built from the table below
+    exec(compile(source, "<program>", "exec"), scope)  # safe: the text is built from the table below
     return scope["program"]
 
 
-# -- the steps: lines with places for operands {x}, {y} and for what is drawn ------------------------------------------------
-# No line selects by index at ties (sort, median): there the convention, the first index alone, is not what differences see.
+# -- steps: lines with placeholders for the operands {x}, {y} and drawn values ------------------------------------------------
+# No line selects one of several equal elements (sort, median): the gradient goes to the first one, differences see them all.
 
 Value = tuple[str, Array]
 LINES: tuple[str, ...] = (
@@ -94,20 +94,20 @@ LINES: tuple[str, ...] = (
 
 
 def _line(draw: st.DrawFn, values: list[Value]) -> str:
-    """One step: a function of one operand from the registry, or a line of the table with its places filled."""
+    """Draws one step: a function of one operand from the registry, or a line of the table with drawn values."""
     x, y = draw(st.sampled_from(values))[0], draw(st.sampled_from(values))[0]
     if draw(st.integers(0, 3)) == 0:
         return f"ag.{draw(st.sampled_from(smooth_functions()))}({x})"
     template = draw(st.sampled_from(LINES))
-    places: dict[str, st.SearchStrategy[Any]] = {
+    choices: dict[str, st.SearchStrategy[Any]] = {
         "axis": st.integers(-2, 1), "i": st.integers(-2, 1), "keep": st.booleans(), "c": st.sampled_from(["0.5", "-1.25", "2"]),
     }  # fmt: skip
-    drawn = {name: draw(strategy) for name, strategy in places.items() if f"{{{name}}}" in template}
+    drawn = {name: draw(strategy) for name, strategy in choices.items() if f"{{{name}}}" in template}
     return template.format(x=x, y=y, **drawn)
 
 
 def smooth_functions() -> list[str]:
-    """Every registered elementwise function of one operand; the tame range keeps each inside its domain."""
+    """Returns all registered elementwise functions of one operand; the moderate range keeps each inside its domain."""
     import autograd_mini as ag
 
     return sorted(
@@ -118,7 +118,7 @@ def smooth_functions() -> list[str]:
 
 @st.composite
 def programs(draw: st.DrawFn, max_steps: int = 14, max_inputs: int = 3) -> Program:
-    """Random programs of at most `max_steps` operations on float64 inputs; a failing one prints itself as runnable code.
+    """Draws programs of at most `max_steps` operations on float64 inputs; a failing program is printed as runnable code.
 
     >>> from hypothesis import given, settings
     >>> from autograd_mini.testing import gradcheck, programs
@@ -157,7 +157,7 @@ def _mentions(text: str, name: str) -> bool:
 
 
 def _value(line: str, values: list[Value]) -> Array | None:
-    """What the line gives; None where it does not fit its operands, or leaves the tame range (the slope of a root at 0)."""
+    """Computes the value of a line; None if its operands do not fit, or if a value or a gradient is outside of the range."""
     import autograd_mini as ag
 
     operands = {name: leaf(array) for name, array in values if _mentions(line, name)}
@@ -165,10 +165,10 @@ def _value(line: str, values: list[Value]) -> Array | None:
         operand.requires_grad = True
     with np.errstate(all="ignore"):
         try:
-            result = eval(line, {"ag": ag, **operands})  # the text is ours
+            result = eval(line, {"ag": ag, **operands})  # safe: the text is built from the table above
         except (ValueError, IndexError, np.linalg.LinAlgError):
             return None
         slopes = gradients([result], list(operands.values()), [np.ones(result.shape)], allow_unused=True)
-    found = [result.data, *[g.data for g in slopes if g is not None]]
-    tame = result.size <= 64 and all(np.isfinite(a).all() and (np.abs(a) < _LIMIT).all() for a in found)
-    return result.data if tame else None
+    computed = [result.data, *[g.data for g in slopes if g is not None]]
+    moderate = result.size <= 64 and all(np.isfinite(a).all() and (np.abs(a) < _LIMIT).all() for a in computed)
+    return result.data if moderate else None

@@ -1,4 +1,4 @@
-"""The properties that every operation obeys, as one call: `primitive_check`."""
+"""`primitive_check`: checks the properties that every operation must have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ..state import no_grad
 from ..tensor import Array, Tensor, TensorLike, leaf, to_array
 from ..transform import jvp
-from .check import Report, _outputs, analytic_gradients, gradcheck, gradgradcheck, slopes
+from .check import Report, _outputs, analytic_gradients, central_differences, gradcheck, gradgradcheck
 
 LOW_PRECISION = {np.dtype(np.float32): 3e-4, np.dtype(np.float16): 5e-2}
 
@@ -22,28 +22,40 @@ def primitive_check(
     dtypes: Sequence[Any] = (np.float32, np.float16),
     seed: int = 0,
 ) -> Report:
-    """Puts an operation through every property of a gradient at one point; raises AssertionError that says which one broke.
+    """Checks all properties of an operation's gradient at one point.
 
-    1. the gradient equals central differences in float64, and with `orders=2` so does the gradient's gradient;
-    2. in each of the lower `dtypes` the gradient agrees with the float64 one to that dtype's precision;
-    3. forward mode equals the difference along a random direction;
-    4. each gradient has its input's shape and dtype, operands and upstream gradients stay bit for bit as they were.
+    1. The gradient equals central differences in float64, and with `orders=2` so does the gradient's gradient.
+    2. In each of the lower `dtypes` the gradient equals the float64 gradient up to the precision of the dtype.
+    3. Forward mode equals the difference along a random direction.
+    4. Each gradient has the shape and dtype of its input; operands and upstream gradients are not modified.
 
-    Returns the Report of the first property, which counts undecidable elements.
+    Parameters
+    ----------
+    function : the operation, a function of tensors
+    *operands : where to check it; converted to float64
+    orders : 1, or 2 to check second derivatives too
+    dtypes : the lower dtypes
+    seed : of the random weights and directions
 
+    Returns
+    -------
+    The Report of the first property, which counts undecidable elements. Raises AssertionError if a property is violated.
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> from autograd_mini.testing import primitive_check
     >>> bool(primitive_check(lambda x: ag.sqrt(x), [1.0, 4.0, 9.0]))
     True
     """
     points = [np.array(to_array(x, np.float64)) for x in operands]
-    gradients_keep_form(function, points, seed)
+    check_gradients_keep_form(function, points, seed)
     report = gradcheck(function, *points, seed=seed)
     if orders > 1:
         gradgradcheck(function, *points, seed=seed)
-    forward_agrees(function, points, seed)
+    check_forward_mode(function, points, seed)
     for dtype in dtypes:
-        low_precision_agrees(function, points, np.dtype(dtype), seed)
+        check_low_precision(function, points, np.dtype(dtype), seed)
     return report
 
 
@@ -54,8 +66,8 @@ def _weights(function: Callable[..., Any], points: Sequence[Array], seed: int) -
     return [rng.uniform(0.5, 1.5, y.shape).astype(y.dtype) if y.dtype.kind == "f" else None for y in outputs]
 
 
-def gradients_keep_form(function: Callable[..., Any], points: Sequence[Array], seed: int) -> None:
-    """Property 4: shapes, dtypes, and nobody writes into what they were given."""
+def check_gradients_keep_form(function: Callable[..., Any], points: Sequence[Array], seed: int) -> None:
+    """Checks property 4: shapes and dtypes, and that no rule writes into its operands."""
     weights = _weights(function, points, seed)
     before = [p.tobytes() for p in points]
     upstream = [None if w is None else w.tobytes() for w in weights]
@@ -64,34 +76,34 @@ def gradients_keep_form(function: Callable[..., Any], points: Sequence[Array], s
         x.requires_grad = True
     with no_grad():
         function(*inputs)
-    found = analytic_gradients(function, points, weights)
-    for k, (g, p) in enumerate(zip(found, points, strict=True)):
+    grads = analytic_gradients(function, points, weights)
+    for k, (g, p) in enumerate(zip(grads, points, strict=True)):
         assert g is not None
-        assert isinstance(g, np.ndarray), f"the gradient by operand {k} is no ndarray but {type(g).__name__}"
-        assert g.shape == p.shape, f"the gradient by operand {k} has shape {g.shape}, the operand {p.shape}"
-        assert g.dtype == p.dtype, f"the gradient by operand {k} is {g.dtype}, the operand {p.dtype}"
-    assert [p.tobytes() for p in points] == before, "an operand was written into"
-    assert [None if w is None else w.tobytes() for w in weights] == upstream, "an upstream gradient was written into"
+        assert isinstance(g, np.ndarray), f"the gradient for operand {k} must be an ndarray, got {type(g).__name__}"
+        assert g.shape == p.shape, f"the gradient for operand {k} must have shape {p.shape}, got {g.shape}"
+        assert g.dtype == p.dtype, f"the gradient for operand {k} must have dtype {p.dtype}, got {g.dtype}"
+    assert [p.tobytes() for p in points] == before, "an operand was modified"
+    assert [None if w is None else w.tobytes() for w in weights] == upstream, "an upstream gradient was modified"
 
 
-def forward_agrees(function: Callable[..., Any], points: Sequence[Array], seed: int, eps: float = 1e-6) -> None:
-    """Property 3: J v equals (f(x + εv) − f(x − εv)) / 2ε wherever one-sided differences agree."""
+def check_forward_mode(function: Callable[..., Any], points: Sequence[Array], seed: int, eps: float = 1e-6) -> None:
+    """Checks property 3: J v equals (f(x + εv) − f(x − εv)) / 2ε at all decidable elements."""
     rng = np.random.default_rng(seed)
     directions = [rng.uniform(-1, 1, p.shape) for p in points]
     if not all(y.dtype.kind == "f" for y in _evaluate(function, points)):
         return
-    moved = jvp(lambda *xs: _outputs(function(*xs)), points, directions)[1]
-    moves = [[np.asarray(p + k * eps * v) for p, v in zip(points, directions, strict=True)] for k in (-2, -1, 0, 1, 2)]
-    steps = [_evaluate(function, move) for move in moves]
-    for k, tangent in enumerate(moved):
-        expected, known = slopes(*[outputs[k].data for outputs in steps], eps=eps, rtol=1e-3, atol=1e-5)
+    tangents = jvp(lambda *xs: _outputs(function(*xs)), points, directions)[1]
+    shifted = [[np.asarray(p + k * eps * v) for p, v in zip(points, directions, strict=True)] for k in (-2, -1, 0, 1, 2)]
+    steps = [_evaluate(function, xs) for xs in shifted]
+    for k, tangent in enumerate(tangents):
+        expected, decidable = central_differences(*[outputs[k].data for outputs in steps], eps=eps, rtol=1e-3, atol=1e-5)
         with np.errstate(all="ignore"):
             agrees = np.isclose(tangent.data, expected, rtol=2e-3, atol=1e-4)
-        assert np.all(agrees | ~known), f"forward mode gives {tangent.data} for output {k}, differences {expected}"
+        assert np.all(agrees | ~decidable), f"forward mode gives {tangent.data} for output {k}, differences give {expected}"
 
 
-def low_precision_agrees(function: Callable[..., Any], points: Sequence[Array], dtype: np.dtype[Any], seed: int) -> None:
-    """Property 2: at the same (rounded) point, the gradient in `dtype` is the float64 one to that dtype's precision."""
+def check_low_precision(function: Callable[..., Any], points: Sequence[Array], dtype: np.dtype[Any], seed: int) -> None:
+    """Checks property 2: at the same (rounded) point, the gradients in `dtype` and float64 agree up to the precision."""
     rounded = [p.astype(dtype) for p in points]
     exact_points = [p.astype(np.float64) for p in rounded]
     weights = [None if w is None else w.astype(dtype) for w in _weights(function, rounded, seed)]
@@ -103,11 +115,11 @@ def low_precision_agrees(function: Callable[..., Any], points: Sequence[Array], 
     for k, (a, b) in enumerate(zip(rough, exact, strict=True)):
         assert a is not None
         assert b is not None
-        assert a.shape == b.shape, f"in {dtype} the gradient by operand {k} has shape {a.shape}, not {b.shape}"
+        assert a.shape == b.shape, f"in {dtype} the gradient for operand {k} must have shape {b.shape}, got {a.shape}"
         finite = np.isfinite(b) & (np.abs(b) < limit)
         scale = max(1.0, float(np.abs(b[finite]).max(initial=0)))
         wrong = finite & ~np.isclose(a.astype(np.float64), b, rtol=tolerance, atol=tolerance * scale)
-        assert not wrong.any(), f"in {dtype} the gradient by operand {k} is {a[wrong][:3]}, in float64 {b[wrong][:3]}"
+        assert not wrong.any(), f"in {dtype} the gradient for operand {k} is {a[wrong][:3]}, but {b[wrong][:3]} in float64"
 
 
 def _evaluate(function: Callable[..., Any], points: Sequence[Array]) -> tuple[Tensor, ...]:

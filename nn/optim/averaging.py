@@ -22,7 +22,7 @@ class _RunningMeans:
     def __init__(self, parameters: Iterable[Tensor]):
         self.parameters = listed(type(self).__name__, parameters)
         if not self.parameters:
-            raise ValueError(f"{type(self).__name__}: got no parameters")
+            raise ValueError(f"{type(self).__name__}: parameters is empty; expected at least one")
         self.means: list[Array] = [p._data.copy() for p in self.parameters]
         self.steps = 0
 

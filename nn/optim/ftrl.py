@@ -57,7 +57,9 @@ class FTRL(Optimizer):
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         settings = {**self.defaults, **group}
         if not (settings["lr"] and (settings["initial_accumulator_value"] or settings["beta"])):
-            raise ValueError("FTRL: lr, and one of initial_accumulator_value and beta, must be greater than 0")
+            names = ("lr", "initial_accumulator_value", "beta")
+            got = ", ".join(f"{name}={settings[name]}" for name in names)
+            raise ValueError(f"FTRL: lr, and one of initial_accumulator_value and beta, must be above 0, got {got}")
         super().add_param_group(group)
 
     def init_state(self, parameter: Array, group: ParamGroup) -> dict[str, Any]:

@@ -83,10 +83,10 @@ class Optimizer(ABC):
         self._scratch_arrays: dict[Any, tuple[Array, ...]] = {}
         self._state_memory: dict[str, dict[int, tuple[Array, Array]]] = {}
         if isinstance(params, (Tensor, Mapping)):
-            raise TypeError(f"{self._name}: params must be an iterable of tensors or of dicts, not one {type(params).__name__}")
+            raise TypeError(f"{self._name}: params must be an iterable of tensors or of dicts, got one {type(params).__name__}")
         groups = list(params)
         if not groups:
-            raise ValueError(f"{self._name}: got no parameters")
+            raise ValueError(f"{self._name}: params is empty; expected at least one parameter")
         for group in groups if isinstance(groups[0], Mapping) else [{"params": groups}]:
             self.add_param_group(group)  # type: ignore[arg-type]
 
@@ -168,12 +168,12 @@ class Optimizer(ABC):
         unique = list({id(p): p for p in ((params,) if isinstance(params, Tensor) else params)}.values())
         known = {id(p) for p in self._parameters()}
         if not unique:
-            raise ValueError(f"{self._name}: a group has no parameters")
+            raise ValueError(f"{self._name}: 'params' of a group is empty; expected at least one parameter")
         for p in unique:
             if not isinstance(p, Tensor):
                 raise TypeError(f"{self._name}: a parameter must be a Tensor, not {type(p).__name__}")
             if not p.is_leaf:
-                raise ValueError(f"{self._name}: a parameter must be a leaf, got {p._describe()}")
+                raise ValueError(f"{self._name}: a parameter must not be the result of an operation, got {p._describe()}")
             if id(p) in known:
                 raise ValueError(f"{self._name}: {p._describe()} is already in another group")
         settings = {key: value for key, value in group.items() if key != "params"}

@@ -49,7 +49,7 @@ class SGD(Optimizer):
         decoupled_weight_decay: bool = False,
     ):
         if nesterov and not momentum:
-            raise ValueError("SGD: nesterov needs a momentum above 0")
+            raise ValueError(f"SGD: nesterov=True needs a momentum above 0, got {momentum}")
         settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
         super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay})
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from autograd_mini.testing import Program, gradcheck, gradgradcheck, programs
-from autograd_mini.testing.properties import forward_agrees, gradients_keep_form
+from autograd_mini.testing.properties import check_forward_mode, check_gradients_keep_form
 
 # Every night 100,000 programs: HYPOTHESIS_PROFILE=nightly pytest -n auto tests/engine/test_programs.py
 SHARDS, EACH = (40, 2500) if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else (1, 150)
@@ -24,10 +24,10 @@ def test_programs_have_the_right_gradients(shard: int) -> None:
     @settings(max_examples=EACH)
     @given(programs())
     def check(program: Program) -> None:
-        gradients_keep_form(program, program.inputs, seed=0)
+        check_gradients_keep_form(program, program.inputs, seed=0)
         gradcheck(program, *program.inputs)
         gradgradcheck(program, *program.inputs)
-        forward_agrees(program, program.inputs, seed=0)
+        check_forward_mode(program, program.inputs, seed=0)
 
     check()
 

@@ -11,7 +11,7 @@ import pytest
 
 import autograd_mini as ag
 from autograd_mini import Tensor, nn
-from autograd_mini.jit import report as table
+from autograd_mini.jit import report
 from autograd_mini.jit.plan import Plan
 
 BATCH, WIDE, HIDDEN, OUT = 6, 5, 4, 3
@@ -155,7 +155,7 @@ def test_parts_are_printed_below_their_step_and_summed_up_once():
 
 
 def test_long_plans_are_cut_but_summed_up_whole(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(table, "SHOWN", 5)
+    monkeypatch.setattr(report, "MAX_STEPS", 5)
     step, *_ = training()
     found, lines = step.plan.table(), str(step.plan).splitlines()
     assert len(lines) == 5 + 5

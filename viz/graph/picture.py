@@ -120,28 +120,28 @@ def draw(
 
     Parameters
     ----------
-    outputs       a Tensor, a list or dict of Tensors, or a plan
-    params        names of the parameters: a module, or a dict of name to Tensor or module; other names are the keys of
-                  `outputs` and each tensor's `name`. Paths like `encoder.0.weight` create nested clusters
-    show_shapes   show each tensor's shape
-    show_values   show up to four numbers, otherwise mean ± standard deviation, or the range of integers
-    show_grad     show gradients, `—` if not computed; None shows them if there are any
-    show_formula  show what each operation computes, and its local derivatives ∂ with respect to its operands
-    notation      "lecture" calls pre-activations u⁽ˡ⁾, activations h⁽ˡ⁾, parameters W⁽ˡ⁾ and b⁽ˡ⁾, with the input as layer 1,
-                  shows δ⁽ˡ⁾ at pre-activations and ∂L/∂W⁽ˡ⁾ at parameters, and local derivatives at the edges. draw then
-                  computes the gradients of the scalar outputs itself and does not change `.grad`. If no layers can be
-                  identified, a note says why, and "code" is used
-    rankdir       direction of the forward pass: LR, RL, TB or BT
-    depth         collapse each module at this level into one node
-    collapse      names of modules to collapse, or patterns like "layers.*"; "auto" collapses repeated blocks if the graph has
-                  more than 150 nodes, and modules if it has more than `max_nodes`; () collapses nothing
-    heat          "grad" colours, widens and labels each edge by log₁₀ of the root mean square of its gradient, and adds a
-                  table of δ by layer that marks vanishing and exploding gradients
-    badges        a short text for each tensor of that name, as `check` shows
-    theme         colours of an SVG: "light", "dark", or "auto", which follows the reader's setting; other formats are light
-    legend        add a legend of the kinds of nodes
-    max_nodes     the largest number of nodes to draw, after collapsing
-    timeout       seconds that the layout may take
+    outputs : a Tensor, a list or dict of Tensors, or a plan
+    params : names of the parameters: a module, or a dict of name to Tensor or module; other names are the keys of `outputs` and
+        each tensor's `name`. Paths like `encoder.0.weight` create nested clusters
+    show_shapes : show each tensor's shape
+    show_values : show up to four numbers, otherwise mean ± standard deviation, or the range of integers
+    show_grad : show gradients, `—` if not computed; None shows them if there are any
+    show_formula : show what each operation computes, and its local derivatives ∂ with respect to its operands
+    notation : "lecture" calls pre-activations u⁽ˡ⁾, activations h⁽ˡ⁾, parameters W⁽ˡ⁾ and b⁽ˡ⁾, with the input as layer 1,
+        shows δ⁽ˡ⁾ at pre-activations and ∂L/∂W⁽ˡ⁾ at parameters, and local derivatives at the edges. draw then computes the
+        gradients of the scalar outputs itself and does not change `.grad`. If no layers can be identified, a note says why, and
+        "code" is used
+    rankdir : direction of the forward pass: LR, RL, TB or BT
+    depth : collapse each module at this level into one node
+    collapse : names of modules to collapse, or patterns like "layers.*"; "auto" collapses repeated blocks if the graph has more
+        than 150 nodes, and modules if it has more than `max_nodes`; () collapses nothing
+    heat : "grad" colours, widens and labels each edge by log₁₀ of the root mean square of its gradient, and adds a table of δ
+        by layer that marks vanishing and exploding gradients
+    badges : a short text for each tensor of that name, as `check` shows
+    theme : colours of an SVG: "light", "dark", or "auto", which follows the reader's setting; other formats are light
+    legend : add a legend of the kinds of nodes
+    max_nodes : the largest number of nodes to draw, after collapsing
+    timeout : seconds that the layout may take
 
     Raises
     ------

@@ -369,10 +369,19 @@ def conv2d(
     """2-D cross-correlation: (N, C, H, W) with weight (O, C / groups, kh, kw) and bias (O,) gives (N, O, H′, W′).
 
     y[o, i, j] = bias[o] + Σ w[o, c, a, b] · x[c, i·stride + a·dilation − padding, j·stride + b·dilation − padding], with
-    H′ = ⌊(H + 2 padding − dilation (kh − 1) − 1) / stride⌋ + 1. `padding` is an int, (h, w), "valid" (none) or "same" (H′ = H,
-    for stride 1); pixels outside the image are 0. Raises ValueError if channels, groups or sizes do not fit.
+    H′ = ⌊(H + 2 padding − dilation (kh − 1) − 1) / stride⌋ + 1. Raises ValueError if channels, groups or sizes do not fit.
     Gradients: for x the transposed convolution of δ with w, for w the correlation of x with δ, for the bias Σ δ.
 
+    Parameters
+    ----------
+    x, weight, bias : images, filters, and a number per filter
+    stride : step between windows, an int or (h, w)
+    padding : zeros around the image, an int or (h, w); "valid" (none) or "same" (H′ = H, for stride 1)
+    dilation : step between the pixels of a window, an int or (h, w)
+    groups : number of groups of channels that are convolved separately
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]])
     >>> ag.conv2d(x, [[[[1.0, -1.0]]]])
@@ -404,8 +413,14 @@ def conv1d(
     dilation: int = 1,
     groups: int = 1,
 ) -> Tensor:
-    """1-D cross-correlation: (N, C, L) with weight (O, C / groups, k) and bias (O,) gives (N, O, L′); otherwise as `conv2d`.
+    """1-D cross-correlation: (N, C, L) with weight (O, C / groups, k) and bias (O,) gives (N, O, L′).
 
+    Parameters
+    ----------
+    x, weight, bias, stride, padding, dilation, groups : as in `conv2d`, with one length for the two
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.conv1d([[[1.0, 2.0, 4.0]]], [[[-1.0, 1.0]]])
     Tensor([[[1., 2.]]], shape=(1, 1, 2))
@@ -431,9 +446,17 @@ def conv_transpose2d(
 ) -> Tensor:
     """Transposed convolution, the input gradient of `conv2d`: (N, C, H, W), weight (C, O / groups, kh, kw) → (N, O, H′, W′).
 
-    H′ = (H − 1) stride − 2 padding + dilation (kh − 1) + 1 + output_padding, where output_padding < stride chooses among the
-    sizes that `conv2d` maps onto H. Raises ValueError if channels, groups or sizes do not fit.
+    H′ = (H − 1) stride − 2 padding + dilation (kh − 1) + 1 + output_padding.
+    Raises ValueError if channels, groups or sizes do not fit.
 
+    Parameters
+    ----------
+    x, weight, bias, stride, dilation, groups : as in `conv2d`
+    padding : the padding of that `conv2d`, an int or (h, w); it is cut off here
+    output_padding : below `stride`; selects one of the sizes that `conv2d` maps to H
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.conv_transpose2d([[[[1.0, 2.0]]]], [[[[1.0, 10.0]]]], stride=(1, 2))
     Tensor([[[[ 1., 10.,  2., 20.]]]], shape=(1, 1, 1, 4))

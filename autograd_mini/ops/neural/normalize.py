@@ -165,10 +165,18 @@ def batch_norm(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Normalises each channel by its mean and variance over the batch; returns (y, mean, variance).
 
-    y = γ (x − μ) / √(σ² + ε) + β for x of shape (N, C), (N, C, L) or (N, C, H, W); γ, β have shape (C,) and default to 1, 0;
-    σ² is the biased variance (ddof 0). Raises ValueError for other shapes or an empty batch. Ioffe & Szegedy 2015, Algorithm 1.
+    y = γ (x − μ) / √(σ² + ε) + β with the biased variance σ² (ddof 0), as in Ioffe & Szegedy 2015, Algorithm 1.
+    Raises ValueError for other shapes or an empty batch.
     Gradients: ∂L/∂x = γ/√(σ² + ε) · (δ − m(δ) − x̂ m(δ x̂)), ∂L/∂γ = Σ δ x̂, ∂L/∂β = Σ δ.
 
+    Parameters
+    ----------
+    x : a batch (N, C), (N, C, L) or (N, C, H, W)
+    weight, bias : γ and β of shape (C,); 1 and 0 by default
+    eps : ε, added to the variance
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> y, mean, var = ag.batch_norm([[1.0], [3.0]], eps=0)
     >>> y.tolist(), mean, var
@@ -187,8 +195,15 @@ def batch_norm_inference(
     bias: TensorLike | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """`batch_norm` with given statistics: γ (x − mean) / √(var + ε) + β; all operands except x have shape (C,).
+    """`batch_norm` with given statistics: γ (x − mean) / √(var + ε) + β.
 
+    Parameters
+    ----------
+    x, weight, bias, eps : as in `batch_norm`
+    mean, var : the statistics, of shape (C,)
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.batch_norm_inference([[1.0], [3.0]], [1.0], [4.0], eps=0).tolist()
     [[0.0], [1.0]]
@@ -208,9 +223,17 @@ def layer_norm(
 ) -> Tensor:
     """Normalises each example over its last axes, of lengths `normalized_shape`: γ (x − μ) / √(σ² + ε) + β.
 
-    γ and β have that shape and default to 1 and 0; σ² is the biased variance. Raises ValueError if shapes differ.
-    Ba, Kiros & Hinton 2016, equation 4.
+    σ² is the biased variance. Raises ValueError if shapes differ. Ba, Kiros & Hinton 2016, equation 4.
 
+    Parameters
+    ----------
+    x : the examples
+    normalized_shape : lengths of the last axes, an int or a tuple
+    weight, bias : γ and β of that shape; 1 and 0 by default
+    eps : ε, added to the variance
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.layer_norm([[1.0, 3.0]], 2, eps=0).tolist()
     [[-1.0, 1.0]]

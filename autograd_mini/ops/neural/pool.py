@@ -192,10 +192,20 @@ def max_pool2d(
 ) -> Tensor:
     """The largest pixel of every window: (N, C, H, W) → (N, C, H′, W′).
 
-    H′ = ⌊(H + 2 padding − dilation (k − 1) − 1) / stride⌋ + 1. `stride` defaults to `kernel_size`; padding is −∞;
-    `ceil_mode` rounds H′ up, so windows may reach beyond the border. If pixels are equal, the first in row-major order gets
-    the gradient. Raises ValueError if no window fits.
+    H′ = ⌊(H + 2 padding − dilation (k − 1) − 1) / stride⌋ + 1. If pixels are equal, the first in row-major order gets the
+    gradient. Raises ValueError if no window fits.
 
+    Parameters
+    ----------
+    x : images
+    kernel_size : size k of the windows, an int or (h, w)
+    stride : step between windows, an int or (h, w); `kernel_size` by default
+    padding : pixels of −∞ around the image, an int or (h, w)
+    dilation : step between the pixels of a window, an int or (h, w)
+    ceil_mode : round H′ up, so that windows may reach beyond the border
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.max_pool2d([[[[1.0, 2.0], [4.0, 3.0]]]], 2)
     Tensor([[[[4.]]]], shape=(1, 1, 1, 1))
@@ -216,9 +226,17 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean pixel of every window: (N, C, H, W) → (N, C, H′, W′), with H′ as in `max_pool2d`.
 
-    Padding counts as zeros, or not at all without `count_include_pad`; pixels that `ceil_mode` adds never count, as in
-    PyTorch. Raises ValueError if no window fits.
+    Raises ValueError if no window fits.
 
+    Parameters
+    ----------
+    x, kernel_size, stride : as in `max_pool2d`
+    padding : pixels around the image, an int or (h, w)
+    ceil_mode : as in `max_pool2d`; the pixels that it adds never count, as in PyTorch
+    count_include_pad : count padding as zeros; otherwise it does not count
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.avg_pool2d([[[[1.0, 2.0], [4.0, 3.0]]]], 2)
     Tensor([[[[2.5]]]], shape=(1, 1, 1, 1))

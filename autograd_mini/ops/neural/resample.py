@@ -111,13 +111,22 @@ def upsample(
     mode: str = "nearest",
     align_corners: bool = False,
 ) -> Tensor:
-    """Images (N, C, H, W) resized by `scale_factor` (a number, or one for each axis), to ⌊scale · H⌋, or to `size` (h, w).
+    """Resizes images (N, C, H, W). Each output pixel i has a source between the input pixels, clamped to [0, H − 1].
 
-    The source of output pixel i, clamped to [0, H − 1], follows `mode`: "nearest" ⌊i / scale⌋; "bilinear" (i + ½) / scale − ½,
-    or i (H − 1) / (h − 1) with `align_corners`; "asymmetric" i / scale, interpolated too: for scale 2 the originals are at
-    even positions and the last one is repeated at the border. The gradient is the transposed map. Raises ValueError for an
-    unknown mode, or unless exactly one of `scale_factor` and `size` is given.
+    The gradient is the transposed map. Raises ValueError for an unknown mode, or unless exactly one of `scale_factor` and
+    `size` is given.
 
+    Parameters
+    ----------
+    x : images
+    scale_factor : a number, or one for each axis; the new height is ⌊scale · H⌋
+    size : the new size, an int or (h, w)
+    mode : the source: "nearest" ⌊i / scale⌋; "bilinear" (i + ½) / scale − ½; "asymmetric" i / scale, interpolated too: for
+        scale 2 the originals are at even positions and the last one is repeated at the border
+    align_corners : "bilinear" with the source i (H − 1) / (h − 1)
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.upsample([[[[1.0, 3.0]]]], (1, 2), mode="asymmetric")
     Tensor([[[[1., 2., 3., 3.]]]], shape=(1, 1, 1, 4))
