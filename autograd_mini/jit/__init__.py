@@ -1,6 +1,6 @@
-"""Record once, replay many: `trace` sees what a function does, `plan` turns that into steps, `memory` lays out their results.
+"""The compiler: it traces a function once, turns the trace into a plan, and replays the plan at each further call.
 
-`function` chooses for each call whether to run, to record or to replay.
+Start with `README.md`, then read `api.py` (run, trace or replay?) and `compile.py` (the list of passes).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`jit`: records what a function of tensors does and replays it, without Python in between."""
+"""`jit`: traces what a function of tensors does, and replays it without running its Python code again."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from functools import partial, update_wrapper
 from types import MethodType
 from typing import Any, Final, overload
 
-import numpy as np
-
-from .. import dtypes
 from ..state import mode, modes
-from ..tensor import Array, Number, Tensor, leaf, mark_modified, number
-from ..transform import leaves, rebuild
-from .allocate import Pool
+from ..tensor import Tensor, mark_modified
+from ..transform import leaves
+from .compile import compile_trace
 from .plan import Plan
-from .trace import Trace, TraceError, Value
+from .pool import Pool
+from .signature import Arguments, OutputSpec
+from .trace import Trace, TraceError
 
-PLANS: Final = 8  # kept of one function, the last used
-_HASHED: Final = frozenset({bool, int, str, bytes, type(None)})
-_RETURNED: Final = (bool, int, float, str, type(None))
+MAX_PLANS: Final = 8  # of one function; the plans used last are kept
+_RETURNED_TYPES: Final = (bool, int, float, str, type(None))
 
 
 @overload
@@ -28,22 +26,34 @@ def jit(function: Callable[..., Any], *, profile: bool = False, exact: bool = Fa
 @overload
 def jit(*, profile: bool = False, exact: bool = False) -> Callable[[Callable[..., Any]], Jitted]: ...
 def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, exact: bool = False) -> Any:
-    """Makes a function of tensors fast: its first call runs it, the second records what it does, and all others replay that.
+    """Compiles a function of tensors: its first call runs it, the second traces it, and all later calls replay the trace.
 
-    Meant for a whole training step: forward and backward pass, update, random draws and running statistics are all recorded.
-    Arguments may be nested lists, tuples and dicts. Tensors and arrays may differ from call to call; so may Python floats,
-    which the function gets as 0-d tensors. Ints, bools, strings and other objects are part of what was recorded, as are shapes,
-    dtypes, `no_grad`, frozen parameters, `training`, the layers and hooks of modules and the numbers and texts among their
-    attributes: where one differs, another plan is made; eight are kept.
-    Tensors that the function finds by itself (parameters, optimizer state, learning rates) are read as they then are.
-    Python runs only while recording: printing, lists and counters do nothing in a replay, and other names bound to new
-    objects since, or arrays of NumPy's that have changed, are not noticed. With `exact`, results are the bits that they are
-    without jit; else long runs of operations on single numbers are done by Python in double precision, and products may be cut
-    in two. `.plan` shows what is replayed, step by step; with `profile` also the time that each takes.
+    It is meant for a whole training step: forward and backward pass, update, random draws and running statistics are all
+    recorded. Arguments may be nested lists, tuples and dicts. These may differ from call to call, and need no new plan: values
+    of tensors and arrays, and Python floats, which the function receives as 0-d tensors. Another plan is made if any of these
+    differs: shapes and dtypes, ints, bools, strings and other objects, `no_grad`, frozen parameters, `training`, layers, hooks,
+    and the numbers and strings among the attributes of modules.
 
-    TraceError for `.item()`, `if tensor` and other looks at values while recording; nothing is changed then. RuntimeError for a
-    result that still needs a gradient: jit the whole step, or use `no_grad`.
+    Tensors that the function uses without being passed them (parameters, optimizer state, learning rates) are read in each
+    replay. Python code runs only while tracing: a replay does not print, append to lists or count, and it does not notice that
+    a variable refers to a new object or that a NumPy array has changed.
 
+    Parameters
+    ----------
+    function : the function to compile; without it, `jit` returns a decorator
+    profile : measure the time of each step, which `print(step.plan)` then shows
+    exact : give the same bits as eager code. Otherwise long sequences of operations on single numbers are computed by Python in
+        double precision, and matrix products may be split in two.
+
+    Raises
+    ------
+    TraceError
+        while tracing, if the function needs a tensor's value in Python, as `.item()` and `if tensor` do; nothing is changed
+    RuntimeError
+        if a result requires a gradient: compile the whole step, or use `no_grad`
+
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> w = ag.Tensor(1.0, requires_grad=True)
     >>> @ag.jit
@@ -60,13 +70,13 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
 
 
 class Jitted:
-    """What `jit` makes of a function. `plans` are what was recorded, the last used at the end."""
+    """A function compiled by `jit`. `plans` are its plans; the one used last is at the end."""
 
     __name__: str
 
     def __init__(self, function: Callable[..., Any], *, profile: bool = False, exact: bool = False):
-        self.__name__ = type(function).__name__  # of callable objects, which have no name of their own
-        update_wrapper(self, function)  # first: it copies the function's attributes, which may be called as those below
+        self.__name__ = type(function).__name__  # for callable objects, which have no name of their own
+        update_wrapper(self, function)  # first, because it copies attributes of the function that may have the names below
         self.function, self.profile, self.exact = function, profile, exact
         self.plans: list[Plan] = []
         self._by_signature: dict[Any, list[Plan]] = {}
@@ -81,7 +91,7 @@ class Jitted:
 
     @property
     def plan(self) -> Plan:
-        """The plan that was used last; RuntimeError before there is one.
+        """The plan that was used last. Raises RuntimeError if there is none yet.
 
         >>> import autograd_mini as ag
         >>> double = ag.jit(lambda x: x + x)
@@ -90,170 +100,76 @@ class Jitted:
         1
         """
         if not self.plans:
-            raise RuntimeError(f"{self.__name__}: there is no plan yet: the first call runs, the second one records")
+            raise RuntimeError(f"{self.__name__}: there is no plan yet: the first call runs, the second call traces")
         return self.plans[-1]
 
     def clear(self) -> None:
-        """Forgets all plans and their memory."""
+        """Deletes all plans and their memory."""
         with self._lock:
             self.plans, self._by_signature, self._pool = [], {}, Pool()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if modes.tracer is not None or modes.anomaly is not None or modes.compiling:  # part of a larger step, or looked at
+        if modes.tracer is not None or modes.anomaly is not None or modes.compiling:  # part of a larger step, or being debugged
             return self.function(*args, **kwargs)
-        call = _Arguments(args, kwargs)
+        arguments = Arguments(args, kwargs)
         with self._lock:
-            plans = self._by_signature.get(call.signature)
+            plans = self._by_signature.get(arguments.signature)
             if plans is None:
-                self._by_signature[call.signature] = []
+                self._by_signature[arguments.signature] = []
                 with mode("compiling", True):
-                    return self._checked(self.function, call, call.operands)
+                    return self._run_function(arguments, arguments.operands)
             for plan in plans:
                 if plan.guards.hold():
-                    return self._replay(plan, call)
-            return self._record(call)
+                    return self._replay(plan, arguments)
+            return self._trace(arguments)
 
-    def _checked(self, function: Callable[..., Any], call: _Arguments, operands: Sequence[Tensor]) -> Any:
-        args, kwargs = call.rebuilt(operands)
-        result = function(*args, **kwargs)
+    def _run_function(self, arguments: Arguments, operands: Sequence[Tensor]) -> Any:
+        """Calls the function on tensors and checks that a replay can return its result."""
+        args, kwargs = arguments.rebuild(operands)
+        result = self.function(*args, **kwargs)
         for x in leaves(result):
             if isinstance(x, Tensor):
                 if x._requires_grad and x._primitive is not None:
                     raise RuntimeError(
-                        f"jit: a result of {self.__name__} requires a gradient, and a replay records nothing to walk back "
-                        "through: jit the whole step, or return it by .detach(), or use no_grad"
+                        f"jit: a result of {self.__name__}, {x._describe()}, requires a gradient, but a replay records no "
+                        "graph: jit the whole step, return result.detach(), or use no_grad"
                     )
-            elif not isinstance(x, _RETURNED):
-                raise TypeError(f"jit: {self.__name__} must return tensors, in lists, tuples and dicts, not {type(x).__name__}")
+            elif not isinstance(x, _RETURNED_TYPES):
+                raise TypeError(f"jit: {self.__name__} must return tensors, in lists, tuples or dicts, got {type(x).__name__}")
         return result
 
-    def _record(self, call: _Arguments) -> Any:
-        # An argument gets an array object of its own, so that it is not mistaken for a tensor that the function knows itself.
-        inner = [t if t._requires_grad else _apart(t) for t in call.operands]
-        trace = Trace(inner)
+    def _trace(self, arguments: Arguments) -> Any:
+        operands = arguments.tracing_operands()
+        trace = Trace(operands)
         try:
             with mode("tracer", trace):
-                result = self._checked(self.function, call, inner)
+                result = self._run_function(arguments, operands)
                 if changed := trace.guards.changed_guards():
                     raise TraceError(f"jit: {self.__name__} changes {changed}, and a replay would not: change it outside")
-                returned = OutputSpec(result, trace, inner)
-                plan = Plan(trace, returned.values, self._pool, profile=self.profile, exact=self.exact)
+                output = OutputSpec(result, trace, operands)
+                plan = compile_trace(trace, output, arguments, self._pool, exact=self.exact, profile=self.profile)
         except BaseException:
             trace.restore()
             raise
-        plan.returned, plan.held = returned, call.held
-        for i in plan.written:
-            mark_modified(call.operands[i])
-        self._by_signature[call.signature].append(plan)
+        self._mark_assigned(plan, arguments)
+        self._by_signature[arguments.signature].append(plan)
         self.plans.append(plan)
-        if len(self.plans) > PLANS:
+        if len(self.plans) > MAX_PLANS:
             oldest = self.plans.pop(0)
             for plans in self._by_signature.values():
                 if oldest in plans:
                     plans.remove(oldest)
-        return returned.of_run(result, call.operands)
+        return output.of_traced_run(result, arguments.operands)
 
-    def _replay(self, plan: Plan, call: _Arguments) -> Any:
+    def _replay(self, plan: Plan, arguments: Arguments) -> Any:
         if self.plans[-1] is not plan:
             self.plans.remove(plan)
             self.plans.append(plan)
-        for i in plan.written:
-            mark_modified(call.operands[i])  # graphs that used it must not be walked back any more
+        self._mark_assigned(plan, arguments)
         plan.release()
-        return plan.returned.rebuilt(plan.run([t._data for t in call.operands]), call.operands)
+        return plan.output.build(plan.run([t._data for t in arguments.operands]), arguments.operands)
 
-
-class _Arguments:
-    """A call's arguments: tensors apart from all else, and what a plan may rely on, as a key."""
-
-    __slots__ = ("_given", "_tree", "held", "operands", "signature")
-
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]):
-        self._tree: Any = (args, kwargs)
-        self._given: list[Any] = []
-        self.operands: list[Tensor] = []
-        self.held: list[Any] = []  # known by identity, so they must not go away
-        key: list[Any] = [modes.grad_enabled, dtypes.default_dtype()]
-        for x in args:
-            self._add(x, key)
-        for name, x in kwargs.items():
-            key.append(name)
-            self._add(x, key)
-        self.signature = tuple(key)
-
-    def _add(self, x: Any, key: list[Any]) -> None:
-        kind = type(x)
-        if isinstance(x, Tensor) or kind is float or isinstance(x, (np.ndarray, np.floating)):
-            t = x if isinstance(x, Tensor) else _tensor(x)
-            if t._requires_grad and t._primitive is not None and modes.grad_enabled:
-                raise RuntimeError(f"jit: an argument, {t._describe()}, is part of a graph: jit the whole step, or detach it")
-            a = t._data
-            key.append((type(t), a.shape, a.strides, a.dtype, id(t) if t._requires_grad else None))
-            self.operands.append(t)
-            self._given.append(t)
-        elif isinstance(x, (list, tuple)):
-            key.append((kind, len(x)))
-            for y in x:
-                self._add(y, key)
-        elif isinstance(x, dict):
-            key.append((kind, *x))
-            for y in x.values():
-                self._add(y, key)
-        elif kind in _HASHED or isinstance(x, np.generic):
-            key.append((kind, x))
-            self._given.append(x)
-        else:
-            key.append((kind, id(x)))
-            self.held.append(x)
-            self._given.append(x)
-
-    def rebuilt(self, operands: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and keyword arguments, with other tensors."""
-        supply = iter(operands)
-        return rebuild(self._tree, [next(supply) if isinstance(x, Tensor) else x for x in self._given])
-
-
-def _apart(t: Tensor) -> Tensor:
-    """The same on an array object of its own."""
-    view = t._data.view()
-    return number(view) if type(t) is Number else leaf(view, t.name)
-
-
-def _tensor(x: Any) -> Tensor:
-    """An array as a tensor on the same memory; a number, in whatever guise, as one that leaves the dtype to others."""
-    own = isinstance(x, np.ndarray) and dtypes.supported(x.dtype) == x.dtype
-    array = x if own else np.array(x, dtypes.supported(np.asarray(x).dtype))
-    return leaf(array) if array.ndim else number(array)
-
-
-class OutputSpec:
-    """How results are made anew: the form of what was returned, and for each tensor in it where it comes from."""
-
-    def __init__(self, result: Any, trace: Trace, inner: Sequence[Tensor]):
-        self.values: list[Value] = []
-        self._makers: list[tuple[str, Any]] = []
-        places = {id(t): i for i, t in enumerate(inner)}
-        for x in leaves(result):
-            if not isinstance(x, Tensor):
-                self._makers.append(("as it is", x))
-            elif id(x) in places:
-                self._makers.append(("argument", places[id(x)]))
-            elif trace.value_of(x).tensor is x:
-                self._makers.append(("as it is", x))
-            else:
-                self._makers.append(("new", len(self.values)))
-                self.values.append(trace.value_of(x))
-        self._form = rebuild(result, [None] * len(self._makers))
-        self._single = isinstance(result, Tensor) and len(self.values) == 1
-
-    def rebuilt(self, arrays: Sequence[Array], operands: Sequence[Tensor]) -> Any:
-        """The result of a replay."""
-        if self._single:
-            return leaf(arrays[0])
-        found = [leaf(arrays[x]) if how == "new" else operands[x] if how == "argument" else x for how, x in self._makers]
-        return rebuild(self._form, found)
-
-    def of_run(self, result: Any, operands: Sequence[Tensor]) -> Any:
-        """The result of the recorded run itself, with the caller's own tensors in it."""
-        pairs = zip(leaves(result), self._makers, strict=True)
-        return rebuild(result, [operands[at] if how == "argument" else x for x, (how, at) in pairs])
+    def _mark_assigned(self, plan: Plan, arguments: Arguments) -> None:
+        """Marks the arguments that the function sets as modified, so that no older graph uses them in a backward pass."""
+        for i in plan.assigned:
+            mark_modified(arguments.operands[i])

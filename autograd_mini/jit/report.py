@@ -1,4 +1,4 @@
-"""What a plan shows of itself: what each step works on, where its results lie, how much work it is and how long it takes."""
+"""The report of a plan: for each step its kernel, its shapes, where its results lie, and how much work and time it takes."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from typing import Final, NamedTuple
 
 from ..tensor import Shape
 from ..tools.text_table import format_count, format_number, format_table, html_table
-from .allocate import Pool
+from .pool import Pool
 from .trace import Call
 
-SHOWN: Final = 400  # steps of a plan that is printed
+MAX_STEPS: Final = 400  # of a plan that is printed
 
 
 class Row(NamedTuple):
-    """A step as people read it: a call, where each of its results lies, and the calls that are made together with it.
+    """A step as people read it.
 
-    `fused` are the other updates of a flat group; `block` the further calls that two threads do by halves.
+    call    the call, or the first of several
+    labels  where each result lies
+    fused   the other updates of a flat group
+    block   the other calls of a row block, whose rows two threads share
     """
 
     call: Call
-    places: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     fused: tuple[Call, ...] = ()
     block: tuple[Call, ...] = ()
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """All the calls that the step makes."""
+        """All calls of the step."""
         return self.call, *self.fused, *self.block
 
     @property
     def parts(self) -> tuple[Row, ...]:
-        """The calls of a stretch as rows of their own."""
-        places = iter(self.places)
-        return tuple(Row(call, tuple(islice(places, len(call.outs)))) for call in self.calls) if self.block else ()
+        """The calls of a row block as separate rows."""
+        labels = iter(self.labels)
+        return tuple(Row(call, tuple(islice(labels, len(call.outs)))) for call in self.calls) if self.block else ()
 
     @property
     def kernel(self) -> str:
-        """What is called: one kernel, or the first and the last of a stretch."""
+        """The name of the kernel, or of the first and the last of a row block."""
         return " … ".join(call.primitive.name for call in (self.call, *self.block[-1:]))
 
     @property
@@ -49,39 +52,45 @@ class Row(NamedTuple):
             return f"write of {1 + len(self.fused)} parameters"
         if self.block:
             return f"{1 + len(self.block)} calls in halves"
-        return ", ".join(self.places) or "write"
+        return ", ".join(self.labels) or "write"
 
     @property
     def shapes(self) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
-        """Those of operands and of results. A flat group has one flat array."""
+        """The shapes of operands and of results; the operands of a flat group are flat."""
         if self.fused:
-            return tuple((sum(v.array.size for v in place),) for place in zip(*(c.inputs for c in self.calls), strict=True)), ()
+            operands = zip(*(call.inputs for call in self.calls), strict=True)
+            return tuple((sum(v.array.size for v in values),) for values in operands), ()
         return tuple(v.array.shape for v in self.call.inputs), tuple(v.array.shape for v in self.calls[-1].outs)
 
     @property
     def bytes(self) -> int:
-        """What it reads and writes: its operands and results, each once; a view does neither."""
-        calls = () if "view" in self.places else self.calls
+        """The bytes of operands and results, each counted once; a view reads and writes nothing."""
+        calls = () if "view" in self.labels else self.calls
         return sum(v.array.nbytes for call in calls for v in {*call.inputs, *call.outs})
 
     @property
-    def made(self) -> int:
+    def new_bytes(self) -> int:
         """The bytes of results that are new in each replay."""
-        return sum(v.array.nbytes for v, place in zip(self.call.outs, self.places, strict=False) if place == "new")
+        return sum(v.array.nbytes for v, label in zip(self.call.outs, self.labels, strict=False) if label == "new")
 
     @property
     def flops(self) -> int:
         """Floating-point operations, as the records of the primitives count them."""
-        arrays = (([v.array for v in call.inputs], [v.array for v in call.outs]) for call in self.calls)
-        return sum(call.primitive.count_flops(*both, call.params) for call, both in zip(self.calls, arrays, strict=True))
+        return sum(
+            call.primitive.count_flops([v.array for v in call.inputs], [v.array for v in call.outs], call.params)
+            for call in self.calls
+        )
 
 
 class Entry(NamedTuple):
-    """A step of a plan as plain data: `bytes` it reads and writes, `flops` it computes, `milliseconds` in the median replay.
+    """A step of a plan as plain data.
 
-    `memory` is where the results lie: "buffer 3", "gradient" (of a parameter), "new" in each replay, a "view" of something; or
-    that it is a "write" of what is there. Times are None without `ag.jit(profile=True)`. Calls that two threads do by halves
-    are one step, which has them as its `parts`.
+    memory        where the results lie: "buffer 3"; "gradient" of a parameter; "new" in each replay; a "view" of other memory;
+                  or "write", if the step changes existing memory
+    bytes         read and written
+    flops         floating-point operations
+    milliseconds  in the median replay; None without `ag.jit(profile=True)`
+    parts         the calls of a step that two threads share
     """
 
     step: int
@@ -96,7 +105,7 @@ class Entry(NamedTuple):
 
 
 def entries(rows: Sequence[Row], times: Sequence[Sequence[int]] | None) -> list[Entry]:
-    """The rows of a plan, and what each of their replays took in nanoseconds, as plain data."""
+    """Returns the rows of a plan as plain data; `times` has the nanoseconds of each replay for each row."""
     return [
         Entry(
             number, row.kernel, *row.shapes, row.memory, row.bytes, row.flops,
@@ -111,24 +120,25 @@ HEAD: Final = ("step", "kernel", "shapes", "memory", "bytes", "FLOPs", "ms")
 LEFT: Final = (1, 2, 3)
 
 
-def cells(found: Sequence[Entry]) -> list[tuple[str, ...]]:
-    """The lines of the table; beyond `SHOWN` steps there is one for all others. The last is the sum of all."""
-    shown = [line for e in found[:SHOWN] for line in (_line(str(e.step), e), *(_line("", part) for part in e.parts))]
-    rest = [("", f"{len(found) - SHOWN:,} more", "", "", *_numbers(found[SHOWN:]))] if len(found) > SHOWN else []
-    return [*shown, *rest, ("", "total", "", "", *_numbers(found))]
+def table_lines(steps: Sequence[Entry]) -> list[tuple[str, ...]]:
+    """Returns the lines of the table. One line stands for all steps after `MAX_STEPS`; the last line is the total."""
+    shown = [line for e in steps[:MAX_STEPS] for line in (_line(str(e.step), e), *(_line("", part) for part in e.parts))]
+    hidden = steps[MAX_STEPS:]
+    rest = [("", f"{len(hidden):,} more", "", "", *_sums(hidden))] if hidden else []
+    return [*shown, *rest, ("", "total", "", "", *_sums(steps))]
 
 
-def written(found: Sequence[Entry], pool: Pool) -> str:
-    """The table as text, and a line on memory below it."""
-    return f"{format_table(HEAD, cells(found), LEFT)}\n{_held(pool)}"
+def to_text(steps: Sequence[Entry], pool: Pool) -> str:
+    """Returns the table as text, with a line about memory below it."""
+    return f"{format_table(HEAD, table_lines(steps), LEFT)}\n{_describe_memory(pool)}"
 
 
-def page(found: Sequence[Entry], pool: Pool) -> str:
-    """The same as HTML."""
-    return f"{html_table(HEAD, cells(found), LEFT)}<p>{_held(pool)}</p>"
+def to_html(steps: Sequence[Entry], pool: Pool) -> str:
+    """Returns the table as HTML."""
+    return f"{html_table(HEAD, table_lines(steps), LEFT)}<p>{_describe_memory(pool)}</p>"
 
 
-def _held(pool: Pool) -> str:
+def _describe_memory(pool: Pool) -> str:
     buffers = sum(b.nbytes for b in pool.buffers)
     return (
         f"{len(pool.buffers)} buffers of {buffers:,} bytes together; with gradients {pool.nbytes:,} bytes, "
@@ -137,19 +147,14 @@ def _held(pool: Pool) -> str:
 
 
 def _line(number: str, e: Entry) -> tuple[str, ...]:
-    return number, e.kernel if number else f"· {e.kernel}", _arrow(e), e.memory, *_numbers([e])
+    return number, e.kernel if number else f"· {e.kernel}", _shapes(e), e.memory, *_sums([e])
 
 
-def _numbers(found: Sequence[Entry]) -> tuple[str, str, str]:
-    milliseconds = sum(e.milliseconds or 0 for e in found)
-    return format_count(sum(e.bytes for e in found)), format_count(sum(e.flops for e in found)), format_number(milliseconds)
+def _sums(steps: Sequence[Entry]) -> tuple[str, str, str]:
+    milliseconds = sum(e.milliseconds or 0 for e in steps)
+    return format_count(sum(e.bytes for e in steps)), format_count(sum(e.flops for e in steps)), format_number(milliseconds)
 
 
-def _arrow(e: Entry) -> str:
-    given, made = (", ".join(map(_times, shapes)) for shapes in (e.inputs, e.outputs))
-    return f"{given} → {made}".strip() if made else given
-
-
-def _times(shape: Shape) -> str:
-    """A shape in few characters: 32×784."""
-    return "×".join(map(str, shape)) or "()"
+def _shapes(e: Entry) -> str:
+    inputs, outputs = (", ".join("×".join(map(str, shape)) or "()" for shape in shapes) for shapes in (e.inputs, e.outputs))
+    return f"{inputs} → {outputs}".strip() if outputs else inputs

@@ -1,9 +1,9 @@
-"""Halves: stretches of calls that work row by row, the first half of the rows on one thread and the second on another.
+"""Tiling: consecutive row-wise calls become a row block, of which two threads compute half of the rows each.
 
-Calls on the same rows need not wait for each other between them, so a whole forward pass costs one meeting of the threads
-instead of one for each operation; and rows can be done in pieces, all calls on one before the next, while it is in the cache.
-What does not go by rows (a weight's gradient needs all of them) is moved behind the stretch; nothing is moved across a write
-or a draw, and a stretch that is not worth a meeting stays as it is.
+Within a block, a thread does not wait for the other one between two calls. So a whole forward pass synchronises the threads
+once, instead of once per operation. Each half can be computed in tiles: all calls on one tile of rows before the next tile, so
+that the tile stays in the cache. Calls that need all rows (the gradient of a weight) move behind the block. No call
+crosses a write or a random draw, and a block that is too cheap to be worth two threads is not formed.
 """
 
 from __future__ import annotations
@@ -15,55 +15,60 @@ from ..memory.threads import MIN_SPLIT_NS
 from ..ops.linalg import SPEED
 from .trace import Call, Value
 
-_AHEAD: Final = 200  # calls that are looked at to make one stretch
+_LOOKAHEAD: Final = 200  # calls that are searched for one block
 _TILE_ELEMENTS: Final = 1 << 18  # elements of a result that are still in the cache when the next call reads them (measured)
 
 
 class RowBlock(NamedTuple):
-    """Calls that go by rows, each with which of its operands do, and views on the way (None), which cost nothing."""
+    """Row-wise calls and the views between them.
+
+    members  (call, which of its operands are split by rows), or (view, None), which costs nothing
+    cost     estimated nanoseconds on one thread
+    """
 
     members: list[tuple[Call, list[bool] | None]]
     cost: float
 
     @property
     def calls(self) -> list[tuple[Call, list[bool]]]:
-        """Those that go by rows."""
+        """The row-wise calls."""
         return [(call, rows) for call, rows in self.members if rows is not None]
 
 
 def tiles(block: RowBlock) -> int:
-    """In how many pieces each half does its rows, one after the other; products are the faster the more rows they have."""
+    """Returns the number of tiles of each half: one if there is a matrix product, which is faster on more rows."""
     if any(_is_product(call) for call, _ in block.calls):
         return 1
     return max(1, round(max(out.array.size for call, _ in block.calls for out in call.outs) / (2 * _TILE_ELEMENTS)))
 
 
-def tile_rows(call: Call, k: int, number: int) -> slice:
-    """The rows of a call that are the k-th of a number of pieces."""
-    count = len(call.outs[0].array)
-    return slice(count * k // number, count * (k + 1) // number)
+def tile_rows(call: Call, k: int, count: int) -> slice:
+    """Returns the rows of the k-th of `count` tiles of a call."""
+    rows = len(call.outs[0].array)
+    return slice(rows * k // count, rows * (k + 1) // count)
 
 
-def arranged(calls: Sequence[Call], exact: bool) -> list[Call | RowBlock]:
-    """The calls in an order with the same results, where what is worth it is in stretches.
+def block_rows(calls: Sequence[Call], exact: bool) -> list[Call | RowBlock]:
+    """Groups calls into row blocks where that pays; the new order of the calls gives the same results.
 
-    A product of other shapes may be rounded otherwise; with `exact` only those go by halves that eager code cuts as well.
+    A matrix product with fewer rows may round differently, so with `exact`, only those products are split that eager code
+    splits too.
     """
-    todo, made = list(calls), list[Call | RowBlock]()
+    todo, blocks = list(calls), list[Call | RowBlock]()
     if sum(map(_cost, todo)) < MIN_SPLIT_NS:
         return list(todo)
     while todo:
-        block, rest = _longest(todo[:_AHEAD], exact)
+        block, rest = _first_block(todo[:_LOOKAHEAD], exact)
         if block.cost < MIN_SPLIT_NS:
-            made.append(todo.pop(0))
+            blocks.append(todo.pop(0))
         else:
-            made.append(block)
-            todo = rest + todo[_AHEAD:]
-    return made
+            blocks.append(block)
+            todo = rest + todo[_LOOKAHEAD:]
+    return blocks
 
 
-def _longest(calls: Sequence[Call], exact: bool) -> tuple[RowBlock, list[Call]]:
-    """A stretch that begins with the first call, and the calls that come after it."""
+def _first_block(calls: Sequence[Call], exact: bool) -> tuple[RowBlock, list[Call]]:
+    """Returns the longest block that starts with the first call, and the calls that come after it."""
     block, rest = RowBlock([], 0.0), list[Call]()
     inside: set[Value] = set()
     later: set[Value] = set()
@@ -72,8 +77,8 @@ def _longest(calls: Sequence[Call], exact: bool) -> tuple[RowBlock, list[Call]]:
             rest += calls[number:]
             break
         view = all(out.owner is not out for out in call.outs)
-        whole = view or (exact and _is_product(call) and not _is_split(call))
-        rows = None if whole else _by_rows(call, inside)
+        keep_whole = view or (exact and _is_product(call) and not _is_split(call))
+        rows = None if keep_whole else _split_operands(call, inside)
         if any(v in later or v.owner in later for v in call.inputs) or (not view and rows is None):
             rest.append(call)
             later.update(call.outs)
@@ -88,18 +93,18 @@ def _longest(calls: Sequence[Call], exact: bool) -> tuple[RowBlock, list[Call]]:
 
 
 def _is_product(call: Call) -> bool:
-    """Whether each row of the result needs some operand as a whole."""
+    """Returns whether each row of the result needs some operand as a whole."""
     return isinstance(call.primitive.rowwise, tuple)
 
 
 def _is_split(call: Call) -> bool:
-    """Whether the kernel itself divides the rows among two threads, so that eager code rounds the same way."""
+    """Returns whether the kernel itself divides the rows among two threads, so that eager code rounds in the same way."""
     splits = call.primitive.splits
     return splits is not None and splits(*[v.array for v in call.inputs])
 
 
-def _by_rows(call: Call, inside: set[Value]) -> list[bool] | None:
-    """Which operands are needed by rows only; None where the call does not go by rows, or needs all rows of a neighbour."""
+def _split_operands(call: Call, inside: set[Value]) -> list[bool] | None:
+    """Returns which operands can be split by rows; None if it is not row-wise, or needs all rows of a value in `inside`."""
     primitive, outs = call.primitive, call.outs
     if not all(out.array.ndim and out.owner is out for out in outs):
         return None
@@ -117,7 +122,7 @@ def _by_rows(call: Call, inside: set[Value]) -> list[bool] | None:
         rows = [bool(v.array.ndim) for v in call.inputs]
     else:
         return None
-    aligned = all(_aligned(v) if by_row else False for v, by_row in zip(call.inputs, rows, strict=True) if v.owner in inside)
+    aligned = all(by_row and _is_aligned(v) for v, by_row in zip(call.inputs, rows, strict=True) if v.owner in inside)
     fits = all(len(v.array) == count for v, by_row in zip(call.inputs, rows, strict=True) if by_row)
     return rows if aligned and fits else None
 
@@ -127,14 +132,14 @@ def _axes(call: Call) -> tuple[int, ...]:
     return axis if isinstance(axis, tuple) else (axis,)
 
 
-def _aligned(v: Value) -> bool:
-    """Whether a view's rows lie in the same rows of its owner."""
-    own, other = v.array, v.owner.array
-    return own is other or (other.ndim > 0 and len(own) == len(other) and own.strides[0] == other.strides[0])
+def _is_aligned(v: Value) -> bool:
+    """Returns whether each row of a view lies in the same row of its owner."""
+    view, owner = v.array, v.owner.array
+    return view is owner or (owner.ndim > 0 and len(view) == len(owner) and view.strides[0] == owner.strides[0])
 
 
 def _cost(call: Call) -> float:
-    """Nanoseconds on one thread, about."""
+    """Returns the estimated nanoseconds on one thread."""
     primitive, outs = call.primitive, [out.array for out in call.outs]
     if _is_product(call):
         return primitive.count_flops([v.array for v in call.inputs], outs, call.params) / SPEED

@@ -6,31 +6,43 @@ write these gradients into the group's flat gradient.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..memory.flat_group import FlatGroup, ParamUpdate, find_groups
-from ..tensor import Tensor
+from ..tensor import Array, Tensor
+from .pool import Pool
 from .trace import Call, Value
 
 
 class FusedUpdate(NamedTuple):
-    """Calls that `group` replaces, in its order."""
+    """Calls that `group` replaces, in its order, and the flat array `gradient` with the gradients of all of them."""
 
     calls: list[Call]
     group: FlatGroup
+    gradient: Array
 
 
-def fuse_updates(calls: Sequence[Call], gradients: Mapping[Value, Tensor]) -> list[FusedUpdate]:
+def fuse_updates(calls: Sequence[Call], gradients: Mapping[Value, Tensor], pool: Pool) -> list[FusedUpdate]:
     """Returns the fused updates among the calls; `gradients` says which tensor keeps a value as its gradient."""
     fused = []
     for _, equal_keys in groupby(calls, key=_fusion_key):
         fusible = [call for call in equal_keys if _is_fusible(call, gradients)]
         updates, arrays = [call.params["function"] for call in fusible], [call.inputs[0].array for call in fusible]
         for group in find_groups(updates, arrays):
-            fused.append(FusedUpdate([fusible[i] for i in group.indices], group))
+            fused.append(FusedUpdate([fusible[i] for i in group.indices], group, pool.flat_gradient(group)))
     return fused
+
+
+def gradient_slots(fused: Iterable[FusedUpdate]) -> dict[Value, Array]:
+    """Returns the part of a flat gradient in which each gradient is written, so that the update needs no copies."""
+    slots: dict[Value, Array] = {}
+    for calls, group, gradient in fused:
+        for call, part in zip(calls, group.slices, strict=True):
+            owner = call.inputs[1].owner
+            slots.setdefault(owner, gradient[part].reshape(owner.array.shape))
+    return slots
 
 
 def _fusion_key(call: Call) -> Any:

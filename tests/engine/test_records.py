@@ -12,7 +12,7 @@ import pytest
 import autograd_mini as ag
 from autograd_mini import Tensor, viz
 from autograd_mini.jit.plan import Plan
-from autograd_mini.jit.scalar_fusion import SHORTEST
+from autograd_mini.jit.scalar_fusion import MIN_CALLS
 from autograd_mini.primitive import Primitive, arrays, registry
 
 
@@ -69,14 +69,14 @@ def test_long_runs_on_numbers_use_the_scalar_form(names: None) -> None:
     operation = half(scalar="{0} * 0.5")
 
     def chain(x: Any) -> Any:
-        for _ in range(SHORTEST):
+        for _ in range(MIN_CALLS):
             x = operation(x)
         return x
 
     plan = plan_of(chain, 1.0)
     assert [e.kernel for e in plan.table()] == ["program"]
     compiled = ag.jit(chain)
-    assert [compiled(Tensor(8.0)).item() for _ in range(3)] == [8.0 * 0.5**SHORTEST] * 3
+    assert [compiled(Tensor(8.0)).item() for _ in range(3)] == [8.0 * 0.5**MIN_CALLS] * 3
 
 
 @pytest.mark.parametrize("rowwise", [False, True])

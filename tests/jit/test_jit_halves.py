@@ -38,7 +38,7 @@ def chain(rows: int) -> tuple[Callable[[], list[ag.Tensor]], list[ag.Tensor]]:
 
 def same(f: Callable[..., Any], calls: list[tuple[ag.Tensor, ...]]) -> Any:
     """Eager and compiled give the same bits, both cut; returns the compiled function."""
-    with cut():
+    with cut(), np.errstate(all="ignore"):  # a moved input may leave a domain; both then give the same nan
         compiled = ag.jit(f, exact=True)
         for number, inputs in enumerate(calls):
             for a, b in zip(f(*inputs), compiled(*inputs), strict=True):

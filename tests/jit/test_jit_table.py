@@ -11,7 +11,7 @@ import pytest
 
 import autograd_mini as ag
 from autograd_mini import Tensor, nn
-from autograd_mini.jit import report as table
+from autograd_mini.jit import report
 from autograd_mini.jit.plan import Plan
 
 BATCH, WIDE, HIDDEN, OUT = 6, 5, 4, 3
@@ -92,7 +92,10 @@ WORK: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]], int]] = {
     "einsum": (lambda a, b: ag.einsum("ij,kj->ik", a, b), [(2, 3), (5, 3)], 2 * 2 * 3 * 5),
     "elementwise": (lambda a, b: ag.hypot(a, b), [(2, 1), (3,)], 2 * 3),
     "reduction": (lambda a: a.sum(), [(4, 5)], 20),
-    "copy": (lambda a: ag.concatenate([a, a]), [(4, 5)], 0),
+    "concatenation": (lambda a: ag.concatenate([a, a]), [(4, 5)], 0),
+    "selection": (lambda a: ag.repeat(ag.flip(ag.tril(a[[1, 0, 1]])), 2, axis=1), [(4, 5)], 0),
+    "assignment": (lambda a: ag.index_put(a, 0, 1.0), [(4, 5)], 0),
+    "sorted order": (lambda a: ag.one_hot(ag.argsort(a), 5), [(4, 5)], 0),
 }
 
 
@@ -152,7 +155,7 @@ def test_parts_are_printed_below_their_step_and_summed_up_once():
 
 
 def test_long_plans_are_cut_but_summed_up_whole(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(table, "SHOWN", 5)
+    monkeypatch.setattr(report, "MAX_STEPS", 5)
     step, *_ = training()
     found, lines = step.plan.table(), str(step.plan).splitlines()
     assert len(lines) == 5 + 5

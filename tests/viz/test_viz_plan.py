@@ -66,7 +66,7 @@ def test_arguments_parameters_and_results_have_their_names(picture: viz.Picture)
 
 def test_every_result_shows_its_memory_and_each_buffer_has_a_colour(plan: Plan, picture: viz.Picture):
     memory = [node.memory for node in picture.graph.nodes if node.kind in ("tensor", "loss")]
-    assert memory == [place for row in plan.rows for place in row.places]
+    assert memory == [label for row in plan.rows for label in row.labels]
     for node in picture.graph.nodes:
         (line,) = re.findall(rf"^n{node.number} \[.*$", picture.source, re.M)
         if node.memory.startswith("buffer "):

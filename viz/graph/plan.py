@@ -35,12 +35,12 @@ class _Builder:
         self.edges: list[Edge] = []
         self.at: dict[Value, int] = {}
         self.places: dict[Value, str] = {}
-        self.results = dict.fromkeys(plan.results)
+        self.results = dict.fromkeys(plan.output.values)
         self.names = {id(t): name for name, t in named_parameters(params)}
         for step, row in enumerate(plan.rows):
             scope = (f"step {step}, split over two threads",) if row.parts else ()
             for part in row.parts or (row,):
-                if part.call.outs or not part.places:  # slices of an argument are drawn as the argument
+                if part.call.outs or not part.labels:  # slices of an argument are drawn as the argument
                     self._step(step, part, scope)
         roots = [self.at[v.owner if v not in self.at else v] for v in self.results if v in self.at or v.owner in self.at]
         self.graph = Graph(self.nodes, self.edges, roots)
@@ -60,7 +60,7 @@ class _Builder:
             Node(kind, name, primitive=call.primitive, params=call.params, scope=scope, step=step, memory=targets)
         )
         self.edges += [Edge(i, operation, slot, "" if v in self.at else "view") for slot, (v, i) in enumerate(sources)]
-        for slot, (out, place) in enumerate(zip(call.outs, row.places, strict=True)):
+        for slot, (out, place) in enumerate(zip(call.outs, row.labels, strict=True)):
             self._result(operation, slot, call, out, place)
 
     def _result(self, operation: int, slot: int, call: Call, out: Value, place: str) -> None:
