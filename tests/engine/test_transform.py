@@ -153,36 +153,6 @@ def test_wrong_arguments_raise_clear_errors(use: object, message: str) -> None:
         use()  # type: ignore[operator]
 
 
-def test_a_checkpoint_gives_the_same_gradients_and_keeps_no_intermediate() -> None:
-    """For inputs and parameters, also at second order; the whole function is one node of the graph."""
-
-    def gradients(wrap: object) -> list[Tensor]:
-        w = Tensor([[0.5, -1.0], [2.0, 0.25]], requires_grad=True, dtype=np.float64)
-        x = Tensor([0.3, -0.7], requires_grad=True, dtype=np.float64)
-        y = wrap(lambda x: ag.tanh(w @ ag.exp(x)) @ w, x)  # type: ignore[operator]
-        first = ag.grad((y * y).sum(), [w, x], create_graph=True)
-        second = ag.grad(sum((g * g).sum() for g in first), [w, x])
-        return [*first, *second]
-
-    for a, b in zip(gradients(ag.checkpoint), gradients(lambda f, x: f(x)), strict=True):
-        np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
-    w = Tensor(1.0, requires_grad=True)
-    y = ag.checkpoint(lambda x: ag.tanh(x * w) * w, 0.5)
-    assert {t.is_leaf for t in y._inputs} == {True}
-
-
-def test_a_checkpoint_repeats_its_random_numbers() -> None:
-    ag.manual_seed(3)
-    x = Tensor(np.ones(1000), requires_grad=True)
-    y = ag.checkpoint(lambda x: x * ag.randn(1000), x)
-    after = ag.randn(1).item()
-    y.sum().backward()
-    np.testing.assert_array_equal(x.grad.data, y.data)
-    ag.manual_seed(3)
-    ag.randn(1000)
-    assert ag.randn(1).item() == after, "the backward pass restores the random stream"
-
-
 def test_anomaly_errors_name_the_place_of_the_forward_operation() -> None:
     x = Tensor([1.0, 0.0], requires_grad=True)
     with np.errstate(all="ignore"):

@@ -37,13 +37,13 @@ def test_einsum_of_one_operand_needs_no_primitive(subscripts: str) -> None:
     ("subscripts", "shapes", "message"),
     [
         ("ij,jk", [(2, 3), (4, 5)], "axis 'j' has lengths 3 and 4"),
-        ("ij", [(2,)], "does not name the axes of shape"),
-        ("ij,jk", [(2, 3)], "names 2 operands, got 1"),
+        ("ij", [(2,)], "needs one letter for each axis of shape"),
+        ("ij,jk", [(2, 3)], "expects 2 operands, got 1"),
         ("ij->ii", [(2, 2)], "each once"),
-        ("ij->k", [(2, 2)], "must name axes of the operands"),
+        ("ij->k", [(2, 2)], "must consist of letters of the operands"),
         ("ii", [(2, 3)], "axis 'i' has lengths 2 and 3"),
         ("ii", [(1, 3)], "takes a diagonal"),
-        ("i1", [(2, 3)], "named by letters"),
+        ("i1", [(2, 3)], "subscripts must be letters"),
     ],
 )
 def test_einsum_says_what_is_wrong(subscripts: str, shapes: list[tuple[int, ...]], message: str) -> None:
