@@ -48,6 +48,7 @@ from .state import enable_grad as enable_grad
 from .state import is_grad_enabled as is_grad_enabled
 from .state import is_recording as is_recording
 from .state import no_grad as no_grad
+from .state import set_grad_enabled as set_grad_enabled
 from .tensor import Tensor as Tensor
 from .tensor import as_tensor as as_tensor
 from .tensor import from_numpy as from_numpy

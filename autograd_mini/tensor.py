@@ -114,22 +114,22 @@ class Tensor(Methods):
         new = value if isinstance(value, Tensor) else leaf(to_array(value))
         if new._data.shape != self._data.shape:
             raise ValueError(f"data: expected shape {self._data.shape}, got {new._data.shape}")
-        if modes.tracer is not None:
-            modes.tracer.record_assignment(self, new)
+        if modes().tracer is not None:
+            modes().tracer.record_assignment(self, new)
         self._data[...] = new._data
         self._seq = tick()
 
     @property
     def grad(self) -> Tensor | None:
         """The sum of the gradients of all backward passes so far; None before the first one. Can be assigned to."""
-        if modes.tracer is not None:
-            modes.tracer.will_read_grad(self)
+        if modes().tracer is not None:
+            modes().tracer.will_read_grad(self)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
-        if modes.tracer is not None:
-            modes.tracer.will_write_grad(self)
+        if modes().tracer is not None:
+            modes().tracer.will_write_grad(self)
         self._grad = value
 
     shape: property = property(lambda self: self._data.shape, doc="Length of each axis, as in NumPy.")
@@ -150,8 +150,8 @@ class Tensor(Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether `backward` computes a gradient for this tensor. Can be set on a leaf with a floating dtype."""
-        if modes.tracer is not None:
-            modes.tracer.guard(self, "_requires_grad")
+        if modes().tracer is not None:
+            modes().tracer.guard(self, "_requires_grad")
         return self._requires_grad
 
     @requires_grad.setter
@@ -160,8 +160,8 @@ class Tensor(Methods):
             raise RuntimeError(f"requires_grad: only a leaf can change it; use .detach() on {self._describe()}")
         if wanted and self._data.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating tensors have gradients, and this one holds {self._data.dtype}")
-        if modes.tracer is not None:
-            modes.tracer.guard(self, "_requires_grad")
+        if modes().tracer is not None:
+            modes().tracer.guard(self, "_requires_grad")
         self._requires_grad = bool(wanted)
         watched.flag_changed()
 
@@ -175,8 +175,8 @@ class Tensor(Methods):
         >>> (x * x).detach()
         Tensor(4.0)
         """
-        if modes.tracer is not None:
-            modes.tracer.value_of(self)  # otherwise the new leaf would look like a constant
+        if modes().tracer is not None:
+            modes().tracer.value_of(self)  # otherwise the new leaf would look like a constant
         return leaf(self._data, self.name)
 
     def numpy(self) -> Array:
@@ -204,8 +204,8 @@ class Tensor(Methods):
 
     def _expose(self, use: str) -> Array:
         """Returns the array to Python code. `ag.jit` raises an error here while tracing, which names the `use`."""
-        if modes.tracer is not None:
-            modes.tracer.reject_value(use)
+        if modes().tracer is not None:
+            modes().tracer.reject_value(use)
         return self._data
 
     # -- watching the gradient -----------------------------------------------------------------------------------------------
@@ -327,8 +327,8 @@ class Tensor(Methods):
     def __reduce__(self) -> tuple[Any, ...]:
         if self._primitive is not None:
             raise RuntimeError(f"only leaves can be copied or pickled; use .detach() on {self._describe()}")
-        if modes.tracer is not None:
-            modes.tracer.reject_action("copy, deepcopy or pickle", "do it outside, or use tensor.copy(), which is recorded")
+        if modes().tracer is not None:
+            modes().tracer.reject_action("copy, deepcopy or pickle", "do it outside, or use tensor.copy(), which is recorded")
         return _rebuild, (type(self), self._data, self._requires_grad, self.name)
 
     def __copy__(self) -> Tensor:
@@ -436,8 +436,8 @@ def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = 
     if dtypes.supported(array.dtype) != array.dtype:
         raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; use Tensor(array), which converts it")
     tensor = leaf(array, name)
-    if modes.tracer is not None:
-        modes.tracer.capture(tensor)
+    if modes().tracer is not None:
+        modes().tracer.capture(tensor)
     if requires_grad:
         tensor.requires_grad = True
     return tensor

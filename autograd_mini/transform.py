@@ -101,7 +101,7 @@ class _Pass:
     def needs_graph(self, directions: Sequence[Any]) -> bool:
         """Whether gradients that are computed from these upstream gradients or tangents may be differentiated again."""
         differentiable = any(isinstance(v, Tensor) and v.requires_grad for v in directions)
-        return self.nested or (differentiable and modes.grad_enabled)
+        return self.nested or (differentiable and modes().grad_enabled)
 
     def by_argument(self, results: Sequence[Any]) -> list[Tree]:
         """Returns a flat list with one result per input as one tree per argument."""

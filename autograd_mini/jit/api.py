@@ -109,7 +109,9 @@ class Jitted:
             self.plans, self._by_signature, self._pool = [], {}, Pool()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if modes.tracer is not None or modes.anomaly is not None or modes.compiling:  # part of a larger step, or being debugged
+        if (
+            modes().tracer is not None or modes().anomaly is not None or modes().compiling
+        ):  # part of a larger step, or being debugged
             return self.function(*args, **kwargs)
         arguments = Arguments(args, kwargs)
         with self._lock:

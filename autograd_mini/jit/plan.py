@@ -87,7 +87,7 @@ class Plan:
 
     def _run_steps(self) -> None:
         arguments: Sequence[Any] = ()
-        steps = self.steps if self.times is None and modes.profiler is None else self._timed_steps()
+        steps = self.steps if self.times is None and modes().profiler is None else self._timed_steps()
         try:
             for function, arguments, sinks in steps:
                 value = function(*arguments)
@@ -99,7 +99,7 @@ class Plan:
 
     def _timed_steps(self) -> Iterator[Step]:
         """Yields the steps; the time of a step ends when the next one is requested."""
-        profiler = modes.profiler
+        profiler = modes().profiler
         clock = time.perf_counter_ns if profiler is None else profiler.clock
         with nullcontext() if profiler is None else profiler.region("replay", "replay"):
             for number, (step, row) in enumerate(zip(self.steps, self.rows, strict=True)):

@@ -112,15 +112,15 @@ def fork_rng(seed: int | None = None) -> Iterator[None]:
 
 
 def _fixed(name: str) -> None:
-    if modes.tracer is not None:
-        modes.tracer.reject_action(name, "call it outside the compiled function; replays continue the stream from there")
+    if modes().tracer is not None:
+        modes().tracer.reject_action(name, "call it outside the compiled function; replays continue the stream from there")
 
 
 def _source(generator: Stream | None) -> Stream:
     """Returns the stream that a kernel draws from."""
     stream = generator or _stream()
-    if modes.tracer is not None:
-        modes.tracer.will_draw(stream)
+    if modes().tracer is not None:
+        modes().tracer.will_draw(stream)
     return stream
 
 
