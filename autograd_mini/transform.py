@@ -14,7 +14,7 @@ import numpy as np
 
 from .backward import gradients, reachable
 from .ops.shape import copy, reshape, stack
-from .state import enable_grad, modes, tick
+from .state import enable_grad, mode, modes, tick
 from .tensor import Tensor, as_tensor, leaf
 
 Tree: TypeAlias = Any
@@ -79,7 +79,9 @@ class _Pass:
             replaced = list(args)
             for n, tree, variables in zip(self.argnums, self.trees, self.variables, strict=True):
                 replaced[n] = rebuild(tree, variables)
-            self.output = function(*replaced, **kwargs)
+            inputs = tuple(x for variables in self.variables for x in variables)
+            with mode("variables", (*modes().variables, *inputs)):
+                self.output = function(*replaced, **kwargs)
         self.inputs = [x for variables in self.variables for x in variables]
         self.outputs = [self._check_output(y) for y in leaves(self.output)]
         self.live = [y for y in self.outputs if y.requires_grad]

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..apply import KERNEL_ERRORS, explain_error
 from ..memory.references import held_elsewhere
-from ..state import modes
+from ..state import enter_modes, modes
 from ..tensor import Array, Tensor, leaf
 from . import report
 from .guards import Guards
@@ -76,6 +76,7 @@ class Plan:
         for sinks, array in zip(self.inputs, arrays, strict=True):
             for target, i in sinks:
                 target[i] = array
+        self._quiet.run(enter_modes, modes())
         self._quiet.run(self._run_steps)
         for tensor, kept in self.kept_grads:
             tensor._grad = kept.tensor

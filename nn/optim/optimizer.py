@@ -14,13 +14,14 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 
+from autograd_mini.aliases import mark_modified
 from autograd_mini.apply import apply_effect
 from autograd_mini.memory.arena import allocate_like
 from autograd_mini.memory.flat_group import ParamGroup, ParamUpdate
 from autograd_mini.memory.threads import split_work
 from autograd_mini.primitive import Primitive
 from autograd_mini.state import modes, watched
-from autograd_mini.tensor import Array, Tensor, mark_modified
+from autograd_mini.tensor import Array, Tensor
 
 from .eager_step import StepCache
 
