@@ -109,8 +109,10 @@ class Plan:
                 if self.times is not None:
                     self.times[number].append(end - start)
                 if profiler is not None:
-                    shapes = dict(zip(("inputs", "outputs"), row.shapes, strict=True))
-                    profiler.span(row.kernel, start, end, bytes=row.new_bytes, **shapes, memory=row.memory)
+                    inputs, outputs = row.shapes
+                    profiler.span(
+                        row.kernel, start, end, bytes=row.new_bytes, inputs=inputs, outputs=outputs, memory=row.memory
+                    )
 
     def _explain(self, arguments: Sequence[Any], error: Exception) -> Exception:
         """Returns the error of the step with these arguments, in the words of its operation."""
