@@ -92,7 +92,10 @@ WORK: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]], int]] = {
     "einsum": (lambda a, b: ag.einsum("ij,kj->ik", a, b), [(2, 3), (5, 3)], 2 * 2 * 3 * 5),
     "elementwise": (lambda a, b: ag.hypot(a, b), [(2, 1), (3,)], 2 * 3),
     "reduction": (lambda a: a.sum(), [(4, 5)], 20),
-    "copy": (lambda a: ag.concatenate([a, a]), [(4, 5)], 0),
+    "concatenation": (lambda a: ag.concatenate([a, a]), [(4, 5)], 0),
+    "selection": (lambda a: ag.repeat(ag.flip(ag.tril(a[[1, 0, 1]])), 2, axis=1), [(4, 5)], 0),
+    "assignment": (lambda a: ag.index_put(a, 0, 1.0), [(4, 5)], 0),
+    "sorted order": (lambda a: ag.one_hot(ag.argsort(a), 5), [(4, 5)], 0),
 }
 
 
