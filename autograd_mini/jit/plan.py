@@ -109,10 +109,8 @@ class Plan:
                 if self.times is not None:
                     self.times[number].append(end - start)
                 if profiler is not None:
-                    inputs, outputs = row.shapes
-                    profiler.span(
-                        row.kernel, start, end, bytes=row.new_bytes, inputs=inputs, outputs=outputs, memory=row.memory
-                    )
+                    shapes: dict[str, Any] = dict(zip(("inputs", "outputs"), row.shapes, strict=True))
+                    profiler.span(row.kernel, start, end, bytes=row.new_bytes, **shapes, memory=row.memory)
 
     def _explain(self, arguments: Sequence[Any], error: Exception) -> Exception:
         """Returns the error of the step with these arguments, in the words of its operation."""

@@ -16,14 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def _modules() -> list[str]:
     """Returns all modules of the engine and the layers, by the name that users import."""
-    found = []
+    names = []
     for layer in ("autograd_mini", "nn", "models", "viz", "cli"):
         prefix = "" if layer == "autograd_mini" else "autograd_mini."
         for path in (ROOT / layer).rglob("*.py"):
             parts = path.relative_to(ROOT).with_suffix("").parts
             if parts[-1] != "__main__":
-                found.append(prefix + ".".join(p for p in parts if p != "__init__"))
-    return sorted(found)
+                names.append(prefix + ".".join(p for p in parts if p != "__init__"))
+    return sorted(names)
 
 
 @pytest.mark.parametrize("name", _modules())

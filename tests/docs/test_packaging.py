@@ -83,10 +83,10 @@ def test_the_installed_package_runs_its_exercises(wheel: Path, tmp_path: Path) -
 import sys; sys.path.insert(1, {str(site)!r})
 from autograd_mini.__main__ import main
 assert sys.modules["autograd_mini"].__file__.startswith({str(site)!r})
-assert main(["exercise", "20", "--quick", "--out", "found"]) == 0
+assert main(["exercise", "20", "--quick", "--out", "results"]) == 0
 """
     assert run(code, tmp_path).startswith("Exercise 20: ")
-    assert (tmp_path / "found" / "result.md").exists()
+    assert (tmp_path / "results" / "result.md").exists()
 
 
 ONLY_NUMPY = """

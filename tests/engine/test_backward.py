@@ -311,9 +311,9 @@ y.backward()
 assert (y.item(), x.grad.item()) == (1e6, 1.0)
 del y
 assert middle() is None
-found = gc.collect()
+unreachable = gc.collect()
 assert not any(isinstance(o, ag.Tensor) for o in gc.garbage)
-assert found == 0, found
+assert unreachable == 0, unreachable
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr

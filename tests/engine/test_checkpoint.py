@@ -57,20 +57,20 @@ def orders(program: Callable[..., Any], wrap: Wrap, at: float) -> list[float]:
         return program(wrap, x)
 
     x = Tensor(at, requires_grad=True, dtype=np.float64)
-    found = [f(x)]
+    results = [f(x)]
     for _ in range(3):
-        found.append(ag.grad(found[-1], x, create_graph=True))
+        results.append(ag.grad(results[-1], x, create_graph=True))
     one = Tensor(1.0, dtype=np.float64)
-    found += ag.jvp(f, (x.detach(),), (one,))
-    found += ag.hvp(f, (x.detach(),), (one,))
-    found.append(ag.hessian(f)(x.detach()))
+    results += ag.jvp(f, (x.detach(),), (one,))
+    results += ag.hvp(f, (x.detach(),), (one,))
+    results.append(ag.hessian(f)(x.detach()))
     y = Tensor(at, requires_grad=True, dtype=np.float64)
     f(y).backward()
-    found.append(y.grad)
+    results.append(y.grad)
     y.grad = None
     f(y).backward(create_graph=True)
-    found.append(y.grad)
-    return [v.item() for v in found]
+    results.append(y.grad)
+    return [v.item() for v in results]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -32,12 +32,12 @@ def test_a_ufunc_gives_numpys_values_in_the_operands_dtype(ufunc: np.ufunc, dtyp
         else:
             low = 1 if ufunc is np.arccosh else 0
             operands = [(rng.uniform(0.1, 0.9, form) + low + (kind is np.int64) * 3).astype(kind) for _ in range(ufunc.nin)]
-        found = ufunc(*map(ag.Tensor, operands))
+        result = ufunc(*map(ag.Tensor, operands))
         expected = ufunc(*operands)
-        assert isinstance(found, ag.Tensor)
-        assert type(found.data) is np.ndarray
-        assert found.dtype == (dtype if ufunc is np.float_power else expected.dtype)
-        np.testing.assert_allclose(found.data, expected, rtol=10 * np.finfo(dtype).eps)
+        assert isinstance(result, ag.Tensor)
+        assert type(result.data) is np.ndarray
+        assert result.dtype == (dtype if ufunc is np.float_power else expected.dtype)
+        np.testing.assert_allclose(result.data, expected, rtol=10 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("ufunc", [f for f in UFUNCS if f is not np.matmul], ids=lambda f: f.__name__)
@@ -45,9 +45,9 @@ def test_integer_operands_give_integers_or_the_default_dtype(ufunc: np.ufunc) ->
     """Where NumPy gives float64 for integers, the result is float32 here; 1/x of integers is a true quotient."""
     with np.errstate(all="ignore"):
         expected = ufunc(*[np.array([1, 2])] * ufunc.nin).dtype.kind
-        found = ufunc(*[ag.Tensor([1, 2])] * ufunc.nin)
+        result = ufunc(*[ag.Tensor([1, 2])] * ufunc.nin)
     kind = "f" if ufunc is np.reciprocal else expected
-    assert found.dtype == {"f": np.float32, "i": np.int64, "b": np.bool_}[kind]
+    assert result.dtype == {"f": np.float32, "i": np.int64, "b": np.bool_}[kind]
 
 
 @pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"cast"}))  # its purpose is to change the dtype
@@ -65,8 +65,8 @@ def test_kernels_and_rules_keep_the_dtype(name: str, dtype: type) -> None:
             assert {t.dtype for t in outputs} == {np.dtype(dtype)}
             for create_graph in (False, True):
                 upstream = [np.ones(t.shape, dtype) for t in outputs]
-                found = ag.grad(outputs, xs, upstream, create_graph=create_graph, allow_unused=True)
-                assert {g.dtype for g in found if g is not None} <= {np.dtype(dtype)}
+                grads = ag.grad(outputs, xs, upstream, create_graph=create_graph, allow_unused=True)
+                assert {g.dtype for g in grads if g is not None} <= {np.dtype(dtype)}
 
     check()
 
@@ -92,10 +92,10 @@ def test_read_only_operands_with_negative_strides_give_the_same_results(name: st
                 y = call.function(*xs)
                 outputs = [t for t in (y if isinstance(y, tuple) else (y,)) if t.dtype.kind == "f"]
                 upstream = [arrange(np.arange(1.0, t.size + 1).reshape(t.shape)) for t in outputs]
-                found = ag.grad(outputs, xs, upstream, allow_unused=True)
-            results.append([t.data for t in outputs] + [g.data for g in found if g is not None])
-        for expected, found in zip(*results, strict=True):
-            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+                grads = ag.grad(outputs, xs, upstream, allow_unused=True)
+            results.append([t.data for t in outputs] + [g.data for g in grads if g is not None])
+        for expected, actual in zip(*results, strict=True):
+            np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
 
     check()
 
@@ -121,9 +121,9 @@ REDUCED = [
 def test_methods_of_ufuncs_reduce_the_first_axis_like_numpy(ufunc: np.ufunc, method: str) -> None:
     x = np.arange(6.0).reshape(2, 3)
     for axis in ({}, {"axis": 1}):
-        found = getattr(ufunc, method)(ag.Tensor(x), **axis)
-        assert isinstance(found, ag.Tensor)
-        np.testing.assert_array_equal(found.data, getattr(ufunc, method)(x, **axis))
+        result = getattr(ufunc, method)(ag.Tensor(x), **axis)
+        assert isinstance(result, ag.Tensor)
+        np.testing.assert_array_equal(result.data, getattr(ufunc, method)(x, **axis))
 
 
 T = ag.Tensor([1.0, 2.0])
@@ -164,9 +164,9 @@ def test_operators_work_from_both_sides(operator: str) -> None:
     use = OPERATORS[operator]
     a, b = np.array([7, 5, 3]), np.array([2, 3, 4])
     for left, right in [(ag.Tensor(a), b), (a, ag.Tensor(b)), (ag.Tensor(a), ag.Tensor(b))]:
-        found = use(left, right)
-        assert isinstance(found, ag.Tensor)
-        np.testing.assert_array_equal(found.data, use(a, b))
+        result = use(left, right)
+        assert isinstance(result, ag.Tensor)
+        np.testing.assert_array_equal(result.data, use(a, b))
 
 
 def test_round_rounds_half_to_even_like_python() -> None:

@@ -83,9 +83,9 @@ def test_the_memory_layout_of_operands_does_not_matter(name: str) -> None:
                     expected = results(call, contiguous)
                 except np.linalg.LinAlgError:  # equal elements make a matrix singular
                     continue
-                found = results(call, strange)
+                actual = results(call, strange)
             assert [x.tobytes() for x in strange] == before
-            for a, b in zip(found, expected, strict=True):
+            for a, b in zip(actual, expected, strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
     check()

@@ -215,23 +215,23 @@ def test_bytes_count_new_arrays_only():
         ag.transpose(ag.reshape(x, (4, 6))).sum().backward()
         (x + x).sum().backward()
         ag.exp(x)
-    made = {(row.name, row.kind): row.bytes for row in p.rows}
-    assert made["reshape", "forward"] == made["transpose", "forward"] == 0
-    assert made["reshape", "backward"] == made["transpose", "backward"] == 0
-    assert made["add", "forward"] == made["exp", "forward"] == 6 * 4 * 8
-    assert made["add", "backward"] == 0
-    assert made["sum", "forward"] == 2 * 8
+    new_bytes = {(row.name, row.kind): row.bytes for row in p.rows}
+    assert new_bytes["reshape", "forward"] == new_bytes["transpose", "forward"] == 0
+    assert new_bytes["reshape", "backward"] == new_bytes["transpose", "backward"] == 0
+    assert new_bytes["add", "forward"] == new_bytes["exp", "forward"] == 6 * 4 * 8
+    assert new_bytes["add", "backward"] == 0
+    assert new_bytes["sum", "forward"] == 2 * 8
 
 
 def test_bytes_of_a_network_are_exact_for_each_module():
     net, _ = network()
     with ag.profile() as p:
         net(np.ones((BATCH, WIDE), np.float32)).sum().backward()
-    made = {row.name: row.bytes for row in p.module_rows}
+    new_bytes = {row.name: row.bytes for row in p.module_rows}
     forward = {0: BATCH * HIDDEN, 1: BATCH * HIDDEN, 2: BATCH * OUT}
     # gradients for weight and bias, and for the input if it requires one
     backward = {0: HIDDEN * (WIDE + 1), 1: BATCH * HIDDEN, 2: OUT * (HIDDEN + 1) + BATCH * HIDDEN}
-    assert {i: made[f"Sequential.{i}"] for i in forward} == {i: 4 * (forward[i] + backward[i]) for i in forward}
+    assert {i: new_bytes[f"Sequential.{i}"] for i in forward} == {i: 4 * (forward[i] + backward[i]) for i in forward}
 
 
 def test_modules_have_distinct_names():
@@ -258,8 +258,8 @@ def test_results_are_the_same_with_and_without_a_profile(program: Program):
         inputs = [Tensor(x, requires_grad=True) for x in program.inputs]
         outputs = [y for y in program(*inputs) if y.requires_grad]
         seeds = [np.ones(y.shape, y.dtype) for y in outputs]
-        found = ag.grad(outputs, inputs, seeds, allow_unused=True) if outputs else []
-        return [None if t is None else t.data for t in (*outputs, *found)]
+        grads = ag.grad(outputs, inputs, seeds, allow_unused=True) if outputs else []
+        return [None if t is None else t.data for t in (*outputs, *grads)]
 
     plain = run()
     with ag.profile(clock=ticking()) as p:

@@ -118,8 +118,8 @@ class Engine(RuleBasedStateMachine):
     def grad_changes_nothing(self, a: Node) -> None:
         x, p = a
         if x.requires_grad:
-            found = ag.grad(x, self.leaves, allow_unused=True)
-            for i, g in enumerate(found):
+            grads = ag.grad(x, self.leaves, allow_unused=True)
+            for i, g in enumerate(grads):
                 assert (0.0 if g is None else g.item()) == float(p.partials.get(i, 0))
 
     @rule(a=values)
@@ -156,8 +156,8 @@ class Engine(RuleBasedStateMachine):
     def gradients_are_exact(self) -> None:
         assert modes.grad_enabled == self.recording[-1]
         for tensor, expected in zip(self.leaves, self.expected, strict=True):
-            found = 0.0 if tensor.grad is None else tensor.grad.item()
-            assert found == float(expected or 0)
+            actual = 0.0 if tensor.grad is None else tensor.grad.item()
+            assert actual == float(expected or 0)
 
     def teardown(self) -> None:
         self.contexts.close()

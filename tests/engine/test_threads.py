@@ -23,7 +23,7 @@ from autograd_mini import nn
 from autograd_mini.memory import threads as threads_module
 from autograd_mini.memory.threads import MIN_SPLIT_NS, split_work
 from autograd_mini.primitive import arrays
-from autograd_mini.testing import arrays as drawn
+from autograd_mini.testing import arrays as draw_arrays
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +43,9 @@ def blas_threads() -> set[int]:
 def test_the_halves_cover_all_items_in_order() -> None:
     for count in range(6):
         with ag.threads(2):
-            found = split_work(lambda part, count=count: list(range(count))[part], count, MIN_SPLIT_NS)
-        assert [k for half in found for k in half] == list(range(count))
-        assert len(found) == 1 + (count > 1)
+            halves = split_work(lambda part, count=count: list(range(count))[part], count, MIN_SPLIT_NS)
+        assert [k for half in halves for k in half] == list(range(count))
+        assert len(halves) == 1 + (count > 1)
 
 
 def test_small_work_is_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,9 +161,9 @@ from autograd_mini.memory.threads import MIN_SPLIT_NS, split_work
 with ag.threads(2):
     split_work(lambda part: part, 2, MIN_SPLIT_NS)
     child = os.fork()
-    found = split_work(lambda part: part.start, 2, MIN_SPLIT_NS)
+    halves = split_work(lambda part: part.start, 2, MIN_SPLIT_NS)
     if child == 0:
-        os._exit(0 if found == [0, 1] else 1)
+        os._exit(0 if halves == [0, 1] else 1)
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60).returncode == 0
@@ -184,23 +184,23 @@ def assert_same_bits(one: Any, two: Any) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@given(data=st.data(), found=geometry())
+@given(data=st.data(), case=geometry())
 @settings(max_examples=60)
-def test_convolutions_do_not_depend_on_the_number_of_threads(data: Any, found: dict[str, Any]) -> None:
-    x, w, y = (data.draw(drawn(found[key], np.float32, -2, 2)) for key in "xwy")
-    at = found["at"]
+def test_convolutions_do_not_depend_on_the_number_of_threads(data: Any, case: dict[str, Any]) -> None:
+    x, w, y = (data.draw(draw_arrays(case[key], np.float32, -2, 2)) for key in "xwy")
+    at = case["at"]
     assert_same_bits(*with_one_and_two_threads(lambda: (
         arrays.conv2d(x, w, **at),
-        arrays.conv_transpose2d(y, w, size=found["size"], **at),
-        arrays.conv2d_weight(x, y, kernel=found["kernel"], **at),
+        arrays.conv_transpose2d(y, w, size=case["size"], **at),
+        arrays.conv2d_weight(x, y, kernel=case["kernel"], **at),
     )))  # fmt: skip
 
 
-@given(data=st.data(), found=pools())
+@given(data=st.data(), case=pools())
 @settings(max_examples=60)
-def test_pools_do_not_depend_on_the_number_of_threads(data: Any, found: Any) -> None:
-    shape, params = found
-    x = ag.from_numpy(data.draw(drawn(shape, np.float32)), requires_grad=True)
+def test_pools_do_not_depend_on_the_number_of_threads(data: Any, case: Any) -> None:
+    shape, params = case
+    x = ag.from_numpy(data.draw(draw_arrays(shape, np.float32)), requires_grad=True)
 
     def run() -> Any:
         y = ag.max_pool2d(x, **params)

@@ -47,10 +47,10 @@ def test_trees_of_arguments() -> None:
             x = layer["w"] * x + layer["b"]
         return x * p["scale"][0]
 
-    found = ag.grad(f)(parameters, 10.0)
-    assert found["layers"][0]["w"].item() == 15
-    assert found["layers"][1]["b"].item() == 0.5
-    assert isinstance(found["scale"], tuple)
+    result = ag.grad(f)(parameters, 10.0)
+    assert result["layers"][0]["w"].item() == 15
+    assert result["layers"][1]["b"].item() == 0.5
+    assert isinstance(result["scale"], tuple)
     first, second = ag.grad(f, argnums=(0, 1))(parameters, Tensor(10.0))
     assert second.item() == 3
     assert first["scale"][0].item() == 63
@@ -61,10 +61,10 @@ def test_trees_of_arguments() -> None:
 @settings(max_examples=10)
 def test_jacobian_is_the_same_by_rows_and_by_columns(mode: str | None, m: int, n: int) -> None:
     a = np.arange(m * n, dtype=np.float64).reshape(m, n) + 1
-    found = ag.jacobian(lambda x: ag.square(Tensor(a) @ x), mode=mode)(Tensor(np.linspace(-1, 1, n)))
+    result = ag.jacobian(lambda x: ag.square(Tensor(a) @ x), mode=mode)(Tensor(np.linspace(-1, 1, n)))
     x = np.linspace(-1, 1, n)
-    np.testing.assert_allclose(found.data, 2 * (a @ x)[:, None] * a, atol=1e-12)
-    assert found.shape == (m, n)
+    np.testing.assert_allclose(result.data, 2 * (a @ x)[:, None] * a, atol=1e-12)
+    assert result.shape == (m, n)
 
 
 def test_hessian_and_hvp_agree_with_the_closed_form() -> None:
