@@ -293,4 +293,6 @@ CAST: Final = Primitive(
     relayout=True,
     flops=0,
 )
-TRUNCATE: Final = Primitive("truncate", lambda x, dtype: x.astype(dtype), formula="x as integers or bools", constant=True)
+TRUNCATE: Final = Primitive(
+    "truncate", lambda x, dtype: x.astype(dtype), formula="x as integers or bools", constant=True, flops=0
+)  # fmt: skip

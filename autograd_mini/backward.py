@@ -7,7 +7,7 @@ every contribution as it is computed, so pictures and steppers show what really 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -97,6 +97,7 @@ def gradients(
     *,
     create_graph: bool = False,
     allow_unused: bool = False,
+    stop: Iterable[Tensor] = (),
 ) -> list[Any]:
     """Returns the gradients of `outputs` with respect to `inputs`; visits only the paths between them.
 
@@ -107,6 +108,7 @@ def gradients(
     seeds : the gradient with respect to each output; None for an output with one element
     create_graph : record the pass, so that the result can be differentiated again
     allow_unused : return None for an input that no output depends on, instead of raising RuntimeError
+    stop : tensors that the pass does not go through; they are leaves for it
     """
     seeds = [None] * len(outputs) if seeds is None else seeds
     if len(seeds) != len(outputs):
@@ -117,7 +119,11 @@ def gradients(
     for x in inputs:
         if not x._requires_grad:
             raise RuntimeError(f"grad: {x._describe()} requires no gradient; create it with requires_grad=True")
-    nodes = between(reachable([y for y in outputs if y._requires_grad]), inputs)
+    ends = {x._seq: x for x in stop}
+    nodes = between(reachable([y for y in outputs if y._requires_grad], ends.keys()), inputs)
+    for seq in ends.keys() & nodes.keys():
+        nodes[seq] = leaf(ends[seq]._data)
+        nodes[seq]._seq = seq
     live = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y._seq in nodes]
     table = walk(nodes, [y for y, _ in live], [s for _, s in live], create_graph=create_graph, keep={x._seq for x in inputs})
     results: list[Tensor | None] = []
@@ -135,10 +141,13 @@ def gradients(
     return results
 
 
-def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
-    """Returns all tensors that require a gradient and contribute to `outputs`, these included, by creation number."""
+def reachable(outputs: Iterable[Tensor], stop: Collection[int] = ()) -> dict[int, Tensor]:
+    """Returns all tensors that require a gradient and contribute to `outputs`, these included, by creation number.
+
+    The search does not go through tensors whose number is in `stop`.
+    """
     nodes = {t._seq: t for t in outputs}
-    stack = list(nodes.values())
+    stack = [t for t in nodes.values() if t._seq not in stop] if stop else list(nodes.values())
     while stack:
         node = stack.pop()
         seq = node._seq
@@ -148,7 +157,7 @@ def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
                 raise _stale(node, x)
             if x._requires_grad and s not in nodes:
                 nodes[s] = x
-                if x._primitive is not None:
+                if x._primitive is not None and s not in stop:
                     stack.append(x)
         if node._primitive is FREED:
             raise RuntimeError("backward: this graph was freed by backward(free=True); run the forward pass again")
@@ -183,7 +192,7 @@ def walk(
     outputs : where the pass starts
     seeds : the gradient with respect to each output; None for an output with one element
     create_graph : record the pass
-    keep : creation numbers of tensors to keep besides leaves and those with `retain_grad`
+    keep : creation numbers of tensors to keep, in addition to leaves and tensors with `retain_grad`
     observe : see `backward`
     """
     recording = create_graph or modes.tracer is not None  # jit records the pass too
@@ -211,8 +220,17 @@ def sweep(
 ) -> dict[int, Any]:
     """Runs backpropagation: the rules of a node's primitive turn the node's δ into contributions to the δ of its inputs.
 
-    `table` maps a node's creation number to the sum of the contributions so far. Nodes are visited from the last created to
-    the first. So when a node is visited, all nodes that use it have added their contribution, and its δ is complete.
+    Nodes are visited from the last created to the first. So when a node is visited, all nodes that use it have added their
+    contribution, and its δ is complete.
+
+    Parameters
+    ----------
+    nodes : the tensors to visit, by creation number
+    table : by creation number, the sum of the contributions so far; at the start, the gradients of the outputs
+    keep : creation numbers whose δ is returned too, besides those of leaves
+    xp : the namespace that rules compute with
+    recording : True if `xp` records, so that a δ is a tensor
+    observe : see `backward`
     """
     kept: dict[int, Any] = {}
     owned: set[int] = set()
@@ -237,7 +255,7 @@ def sweep(
 
 
 def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], xp: SimpleNamespace) -> dict[int, Any]:
-    """Computes the same bits as `sweep`, for passes that are not recorded, observed or profiled.
+    """Computes the same bits as `sweep`, whose parameters it shares, for passes that are not recorded, observed or profiled.
 
     Operations with one or two operands and no parameters, most of a graph, are handled inside the loop: a pass through a chain
     of 10,000 scalar operations takes a third less time.

@@ -24,17 +24,17 @@ numpy_functions: Final[dict[Callable[..., Any], Callable[..., Any]]] = {}
 def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
     """Registers the decorated function as the one that runs when NumPy's `functions` are called with a Tensor."""
 
-    def declare(ours: F) -> F:
-        for theirs in functions:
-            numpy_functions[theirs] = ours
+    def register(ours: F) -> F:
+        numpy_functions.update(dict.fromkeys(functions, ours))
         return ours
 
-    return declare
+    return register
 
 
 def _add_docstring(
     function: Any, primitive: Primitive, numpy: Callable[..., Any] | None, text: str, operands: str, example: Sequence[Any]
 ) -> Any:
+    """Gives `function` its name and a docstring from the record, and registers it for the kernel if that is a ufunc."""
     name = primitive.name
     function.__name__ = function.__qualname__ = name
     function.primitive = primitive
@@ -76,11 +76,11 @@ def unary(
     formula, derivative, **fields
         Fields of the record, as in `Primitive`.
     text, example
-        A few words and (x, value at x), for the docstring.
+        A short description and (x, value at x), for the docstring.
     vjp
         The gradient rule; without one the function is piecewise constant.
     integers
-        Keeps integers as they are; otherwise they become floats.
+        Integers stay integers; by default they become floats.
     numpy
         Another NumPy function that this one implements.
     """
@@ -119,7 +119,7 @@ def binary(
     """One row for a function of two operands, as in `unary`; with `float_only` integers become floats."""
     primitive = Primitive(
         name or _name(kernel), kernel, vjp or (), formula=formula, derivative=derivative, elementwise=True,
-        constant=vjp is None, explain=no_broadcast, fast_arity=2 if vjp else 0, **fields,
+        constant=vjp is None, explain=explain_broadcast, fast_arity=2 if vjp else 0, **fields,
     )  # fmt: skip
 
     def function(a: TensorLike, b: TensorLike) -> Tensor:
@@ -151,24 +151,24 @@ def predicate(
     arity: int = 2,
     promote: Callable[..., tuple[Tensor, ...]] = as_operands,
 ) -> Callable[..., Tensor]:
-    """One row for a function without a gradient, most often of bools; `promote` makes tensors of its operands."""
+    """One row for a function without a gradient, as in `unary`; `promote` converts its `arity` operands to tensors."""
     name = _name(kernel)
-    primitive = Primitive(name, kernel, formula=formula, elementwise=True, constant=True, explain=no_broadcast)
+    primitive = Primitive(name, kernel, formula=formula, elementwise=True, constant=True, explain=explain_broadcast)
 
     def function(*operands: TensorLike) -> Tensor:
         if len(operands) != arity:
-            raise TypeError(f"{name}: takes {arity} operands, got {len(operands)}")
+            raise TypeError(f"{name}: expected {arity} operands, got {len(operands)}")
         return apply(primitive, promote(*operands))
 
     return _add_docstring(function, primitive, None, text, "ab", example)
 
 
 def _name(kernel: Callable[..., Any]) -> str:
-    """The ufunc's name, or that of a kernel of ours without its underscore."""
+    """Returns the name of a ufunc, or of a kernel of this package without its underscore."""
     return kernel.__name__.lstrip("_")
 
 
-def no_broadcast(*operands: Any, **_: Any) -> str:
+def explain_broadcast(*operands: Any, **_: Any) -> str:
     """Explains why an elementwise kernel failed, if the shapes are the reason."""
     shapes = [np.shape(x) for x in operands]
     try:

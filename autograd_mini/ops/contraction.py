@@ -61,11 +61,11 @@ def tensordot(a: TensorLike, b: TensorLike, axes: AxisPairs = 2) -> Tensor:
 
 
 def _split_axes(x: Tensor, axes: int | tuple[int, ...]) -> tuple[list[int], list[int]]:
-    """Returns the axes of `x` that stay and the given axes, which are summed over."""
-    named = [canonical_axis("tensordot", a, x._data.ndim) for a in (axes if isinstance(axes, (tuple, list)) else (axes,))]
-    if len(set(named)) != len(named):
-        raise ValueError(f"tensordot: axes {axes} name an axis twice")
-    return [i for i in range(x._data.ndim) if i not in named], named
+    """Returns the axes of `x` that remain, and `axes`, which are summed over."""
+    summed = [canonical_axis("tensordot", a, x._data.ndim) for a in (axes if isinstance(axes, (tuple, list)) else (axes,))]
+    if len(set(summed)) != len(summed):
+        raise ValueError(f"tensordot: axes must be distinct, got {axes}")
+    return [i for i in range(x._data.ndim) if i not in summed], summed
 
 
 @implements(np.dot)
@@ -109,22 +109,22 @@ def outer(a: TensorLike, b: TensorLike) -> Tensor:
     return multiply(expand_dims(ravel(a), 1), ravel(b))
 
 
-# -- einsum. The primitive sees axes named by single letters, each once in an operand and again elsewhere ------------------
+# -- einsum. In the primitive, a letter occurs at most once per operand, and in another operand or in the result ------------
 
 
 def _einsum(*xs: Array, subscripts: str) -> Any:
-    inputs, output = _terms(subscripts)
+    inputs, output = _split_subscripts(subscripts)
     if len(xs) == 2:
         a, b = inputs
         both = [i for i in a if i in b]
         summed, batch = [i for i in both if i not in output], [i for i in both if i in output]
-        if summed and len(both) < len(set(a + b)):  # a product of matrices, which BLAS does
-            return _by_matmul(*xs, a, b, output, batch, summed)
+        if summed and len(both) < len(set(a + b)):  # a product of matrices, which BLAS computes fastest
+            return _einsum_as_matmul(*xs, a, b, output, batch, summed)
     return np.einsum(subscripts, *xs, optimize=len(xs) > 2)
 
 
-def _by_matmul(x: Array, y: Array, a: str, b: str, output: str, batch: list[str], summed: list[str]) -> Array:
-    rows, columns = ([i for i in own if i not in batch + summed] for own in (a, b))
+def _einsum_as_matmul(x: Array, y: Array, a: str, b: str, output: str, batch: list[str], summed: list[str]) -> Array:
+    rows, columns = ([i for i in axes if i not in batch + summed] for axes in (a, b))
     size = dict(zip(a + b, x.shape + y.shape, strict=True))
     stack, inner = [size[i] for i in batch], math.prod(size[i] for i in summed)
     left = x.transpose([a.index(i) for i in batch + rows + summed]).reshape(*stack, math.prod(size[i] for i in rows), inner)
@@ -134,56 +134,57 @@ def _by_matmul(x: Array, y: Array, a: str, b: str, output: str, batch: list[str]
     return np.matmul(left, right).reshape([size[i] for i in order]).transpose([order.index(i) for i in output])
 
 
-def _terms(subscripts: str) -> tuple[list[str], str]:
+def _split_subscripts(subscripts: str) -> tuple[list[str], str]:
     inputs, output = subscripts.split("->")
     return inputs.split(","), output
 
 
 def _einsum_rule(xp: Any, needs: list[bool], g: Any, y: Any, *xs: Any, subscripts: str) -> list[Any]:
-    """Gradient with respect to one operand: an einsum in which the upstream gradient takes the operand's place."""
-    inputs, output = _terms(subscripts)
+    """Computes the gradient of each operand as an einsum in which the upstream gradient replaces the operand."""
+    inputs, output = _split_subscripts(subscripts)
 
-    def by(k: int) -> Any:
+    def gradient(k: int) -> Any:
         others = [output, *inputs[:k], *inputs[k + 1 :]]
         return xp.einsum(g, *xs[:k], *xs[k + 1 :], subscripts=f"{','.join(others)}->{inputs[k]}")
 
-    return [by(k) if need else None for k, need in enumerate(needs)]
+    return [gradient(k) if need else None for k, need in enumerate(needs)]
 
 
 def _einsum_flops(inputs: Sequence[Array], outputs: Sequence[Array], params: dict[str, Any]) -> int:
-    names, _ = _terms(params["subscripts"])
+    names, _ = _split_subscripts(params["subscripts"])
     sizes = {letter: n for axes, x in zip(names, inputs, strict=True) for letter, n in zip(axes, x.shape, strict=True)}
     return len(inputs) * math.prod(sizes.values())
 
 
 _EINSUM = Primitive(
-    "einsum", _einsum, _einsum_rule, formula="Σ of products", derivative=("the product of the others, summed",),
+    "einsum", _einsum, formula="Σ of products", derivative=("the product of the others, summed",),
+    vjp=_einsum_rule,
     flops=_einsum_flops,
 )  # fmt: skip
 
 
 def _parse(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:
-    """Returns the letters of each operand and of the result, with "…" and a missing result written out."""
-    given, arrow, result = subscripts.replace(" ", "").partition("->")
-    inputs = given.split(",")
+    """Returns the letters of each operand and of the result; "..." and a missing result are replaced by letters."""
+    operands, arrow, result = subscripts.replace(" ", "").partition("->")
+    inputs = operands.split(",")
     if len(inputs) != len(shapes):
-        raise ValueError(f"einsum: {subscripts!r} names {len(inputs)} operands, got {len(shapes)}")
+        raise ValueError(f"einsum: {subscripts!r} expects {len(inputs)} operands, got {len(shapes)}")
     unused = [c for c in string.ascii_letters if c not in subscripts]
-    hidden = [len(shape) - len(names.replace("...", "")) for names, shape in zip(inputs, shapes, strict=True)]
-    for names, shape, n in zip(inputs, shapes, hidden, strict=True):
+    unnamed = [len(shape) - len(names.replace("...", "")) for names, shape in zip(inputs, shapes, strict=True)]
+    for names, shape, n in zip(inputs, shapes, unnamed, strict=True):
         if n < 0 or (n > 0 and "..." not in names):
-            raise ValueError(f"einsum: {names!r} does not name the axes of shape {shape}")
-    dots = "".join(unused[: max(hidden)])  # broadcasting aligns axes at the end
-    inputs = [names.replace("...", dots[len(dots) - n :]) for names, n in zip(inputs, hidden, strict=True)]
+            raise ValueError(f"einsum: {names!r} needs one letter for each axis of shape {shape}")
+    dots = "".join(unused[: max(unnamed)])  # broadcasting aligns axes at the end
+    inputs = [names.replace("...", dots[len(dots) - n :]) for names, n in zip(inputs, unnamed, strict=True)]
     if arrow:
         output = result.replace("...", dots)
     else:
-        times = Counter("".join(inputs))
-        output = dots + "".join(sorted(i for i in times if times[i] == 1 and i not in dots))
+        occurrences = Counter("".join(inputs))
+        output = dots + "".join(sorted(i for i in occurrences if occurrences[i] == 1 and i not in dots))
     if not set("".join(inputs) + output) <= set(string.ascii_letters):
-        raise ValueError(f"einsum: axes are named by letters, got {subscripts!r}")
+        raise ValueError(f"einsum: subscripts must be letters, got {subscripts!r}")
     if len(set(output)) != len(output) or not set(output) <= set("".join(inputs)):
-        raise ValueError(f"einsum: the result of {subscripts!r} must name axes of the operands, each once")
+        raise ValueError(f"einsum: the result of {subscripts!r} must consist of letters of the operands, each once")
     return inputs, output
 
 
@@ -210,39 +211,39 @@ def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
             if size.setdefault(i, n) != n and 1 not in (n, size[i]):
                 raise ValueError(f"einsum: axis {i!r} has lengths {size[i]} and {n} in {', '.join(str(t.shape) for t in xs)}")
             size[i] = n if size[i] == 1 else size[i]
-    own = [_own_axes(names, x, size) for names, x in zip(inputs, xs, strict=True)]
-    occurring = Counter("".join(names for names, _ in own) + output)
-    own = [_sum_unshared(names, x, occurring) for names, x in own]
-    if len(own) == 1:
-        names, x = own[0]
+    terms = [_merge_repeated(names, x, size) for names, x in zip(inputs, xs, strict=True)]
+    occurrences = Counter("".join(names for names, _ in terms) + output)
+    terms = [_sum_unshared(names, x, occurrences) for names, x in terms]
+    if len(terms) == 1:
+        names, x = terms[0]
         return transpose(x, [names.index(i) for i in output])
-    return apply(_EINSUM, tuple(x for _, x in own), {"subscripts": f"{','.join(names for names, _ in own)}->{output}"})
+    return apply(_EINSUM, tuple(x for _, x in terms), {"subscripts": f"{','.join(names for names, _ in terms)}->{output}"})
 
 
-def _own_axes(names: str, x: Tensor, size: dict[str, int]) -> tuple[str, Tensor]:
-    """Returns the operand with each letter once, without axes of length 1 that only broadcast."""
+def _merge_repeated(names: str, x: Tensor, size: dict[str, int]) -> tuple[str, Tensor]:
+    """Takes diagonals until each letter occurs once, and removes axes of length 1 that only broadcast."""
     for i in dict.fromkeys(names):
         while names.count(i) > 1:
             first, second = names.index(i), names.rindex(i)
             if x._data.shape[first] != x._data.shape[second]:
-                raise ValueError(f"einsum: {names!r} takes a diagonal, but of shape {x._data.shape}")
+                raise ValueError(f"einsum: {names!r} takes a diagonal, which needs equal lengths, got shape {x._data.shape}")
             x = diagonal(x, 0, first, second)
             names = names[:first] + names[first + 1 : second] + names[second + 1 :] + i
-    kept = [k for k, i in enumerate(names) if x._data.shape[k] == size[i]]
-    if len(kept) == len(names):
+    remaining = [k for k, i in enumerate(names) if x._data.shape[k] == size[i]]
+    if len(remaining) == len(names):
         return names, x
-    return "".join(names[k] for k in kept), reshape(x, [x._data.shape[k] for k in kept])
+    return "".join(names[k] for k in remaining), reshape(x, [x._data.shape[k] for k in remaining])
 
 
-def _sum_unshared(names: str, x: Tensor, occurring: Counter[str]) -> tuple[str, Tensor]:
-    """Sums the operand over the letters that occur nowhere else."""
-    alone = tuple(k for k, i in enumerate(names) if occurring[i] == 1)
-    return "".join(i for i in names if occurring[i] > 1), reduce.sum(x, alone) if alone else x
+def _sum_unshared(names: str, x: Tensor, occurrences: Counter[str]) -> tuple[str, Tensor]:
+    """Sums the operand over letters that occur nowhere else."""
+    unshared = tuple(k for k, i in enumerate(names) if occurrences[i] == 1)
+    return "".join(i for i in names if occurrences[i] > 1), reduce.sum(x, unshared) if unshared else x
 
 
 @implements(np.inner)
 def inner(a: TensorLike, b: TensorLike) -> Tensor:
-    """Sum of products over the last axes: Σₖ a[…, k] b[…, k]; the plain product where one is 0-d.
+    """Sum of products over the last axes: Σₖ a[…, k] b[…, k]; the product a · b if one operand is 0-d.
 
     >>> import autograd_mini as ag
     >>> ag.inner([1.0, 2.0], [3.0, 4.0])
@@ -252,7 +253,7 @@ def inner(a: TensorLike, b: TensorLike) -> Tensor:
     if not a.ndim or not b.ndim:
         return multiply(a, b)
     if a.shape[-1] != b.shape[-1]:
-        raise ValueError(f"inner: last axes differ: {a.shape} and {b.shape}")
+        raise ValueError(f"inner: the last axes must have equal lengths, got shapes {a.shape} and {b.shape}")
     return tensordot(a, b, axes=(a.ndim - 1, b.ndim - 1))
 
 
@@ -267,11 +268,9 @@ def kron(a: TensorLike, b: TensorLike) -> Tensor:
     a, b = as_tensor(a), as_tensor(b)
     ndim = max(a.ndim, b.ndim)
     left, right = ((1,) * (ndim - t.ndim) + t.shape for t in (a, b))
-    # (a₁, 1, a₂, 1, …) · (1, b₁, 1, b₂, …), then each pair of axes joined
-    spread = reshape(a, tuple(n for size in left for n in (size, 1))) * reshape(
-        b, tuple(n for size in right for n in (1, size))
-    )
-    return reshape(spread, tuple(m * n for m, n in zip(left, right, strict=True)))
+    # (a₁, 1, a₂, 1, …) · (1, b₁, 1, b₂, …); then each pair of axes becomes one.
+    blocks = reshape(a, [n for size in left for n in (size, 1)]) * reshape(b, [n for size in right for n in (1, size)])
+    return reshape(blocks, tuple(m * n for m, n in zip(left, right, strict=True)))
 
 
 @implements(np.cross)

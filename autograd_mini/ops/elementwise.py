@@ -1,4 +1,4 @@
-"""Elementwise primitives, one row each: name, kernel, formula, local derivative, rule, and an example for the docstring.
+"""Elementwise primitives, one row each: kernel, formula, local derivative, gradient rule, and an example for the docstring.
 
 Arithmetic, rounding, functions with kinks, selection and comparison; other rows: `transcendental.py`, `activation.py`.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from ..apply import apply, as_comparable, as_float, as_operands, cast
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
-from ._make import binary, implements, no_broadcast, predicate, unary
+from ._make import binary, explain_broadcast, implements, predicate, unary
 
 __all__ = [
     "abs",
@@ -98,19 +98,19 @@ negative = unary(
 )  # fmt: skip
 
 
-def _power_by_base(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
-    # 0**0 is 1 with slope 0 for every approach along the base: the base 1 there keeps 0 · 0**(-1) finite.
+def _power_base_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
+    # 0⁰ is 1 and has slope 0 with respect to the base; a base of 1 at this point avoids 0 · 0⁻¹ = nan.
     return g * b * xp.power(xp.where((a == 0) & (b == 0), xp.ones_like(a), a), b - 1)
 
 
-def _power_by_exponent(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
-    # At base 0 the slope by the exponent is 0 from exponent 0 upwards, and −inf below.
+def _power_exponent_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
+    # At base 0, the slope with respect to the exponent is 0 for exponents ≥ 0 and −inf for negative ones.
     return g * y * xp.log(xp.where((a == 0) & (b >= 0), xp.ones_like(a), a))
 
 
 _power = binary(
     np.power, formula="aᵇ", derivative=("b·aᵇ⁻¹", "aᵇ·ln a"),
-    vjp=(_power_by_base, _power_by_exponent),
+    vjp=(_power_base_rule, _power_exponent_rule),
     text="Power", example=(2.0, 3.0, 8.0),
     kink="x⁰ has slope 0 everywhere; the slope of 0ʸ with respect to y is 0 for y ≥ 0 and −inf for y < 0", ordered=True,
 )  # fmt: skip
@@ -163,33 +163,33 @@ def float_power(a: TensorLike, b: TensorLike) -> Tensor:
     return power(as_float(a), b)
 
 
-def _leg_share(xp: Any, y: Any, leg: Any) -> Any:
-    """leg / hypotenuse, or 0 if both legs are 0."""
+def _leg_ratio(xp: Any, y: Any, leg: Any) -> Any:
+    """Returns leg / hypotenuse, or 0 if both legs are 0."""
     return leg / xp.where(y == 0, xp.ones_like(y), y)
 
 
 hypot = binary(
     np.hypot, formula="√(a² + b²)", derivative=("a/√(a² + b²)", "b/√(a² + b²)"),
-    vjp=(lambda xp, g, y, a, b: g * _leg_share(xp, y, a), lambda xp, g, y, a, b: g * _leg_share(xp, y, b)),
-    text="Hypotenuse", example=(3.0, 4.0, 5.0), float_only=True, kink="0 at (0, 0)",
+    vjp=(lambda xp, g, y, a, b: g * _leg_ratio(xp, y, a), lambda xp, g, y, a, b: g * _leg_ratio(xp, y, b)),
+    text="Hypotenuse", example=(3.0, 4.0, 5.0), kink="0 at (0, 0)", float_only=True,
 )  # fmt: skip
 
-# -- rounding, and the remainders that it leaves ---------------------------------------------------------------------
+# -- rounding and remainders -------------------------------------------------------------------------------------------
 
 floor = unary(
     np.floor, formula="⌊x⌋", derivative="0",
-    text="Largest integer not above", example=(-1.5, -2.0), integers=True,
+    text="Largest integer that is at most x", example=(-1.5, -2.0), integers=True,
 )  # fmt: skip
 ceil = unary(
     np.ceil, formula="⌈x⌉", derivative="0",
-    text="Smallest integer not below", example=(-1.5, -1.0), integers=True,
+    text="Smallest integer that is at least x", example=(-1.5, -1.0), integers=True,
 )  # fmt: skip
 trunc = unary(
-    np.trunc, formula="x without its fraction", derivative="0",
+    np.trunc, formula="x without its fractional part", derivative="0",
     text="Integer part", example=(-1.5, -1.0), integers=True,
 )  # fmt: skip
 rint = unary(
-    np.rint, formula="the integer next to x", derivative="0",
+    np.rint, formula="the integer nearest to x", derivative="0",
     text="Nearest integer, halves to even", example=(2.5, 2.0),
 )  # fmt: skip
 floor_divide = binary(
@@ -199,12 +199,12 @@ floor_divide = binary(
 remainder = binary(
     np.remainder, formula="a − b⌊a / b⌋", derivative=("1", "−⌊a/b⌋"),
     vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.floor_divide(a, b)),
-    text="Remainder with the divisor's sign", example=(-7.0, 2.0, 1.0), kink="the same at a jump",
+    text="Remainder with the divisor's sign", example=(-7.0, 2.0, 1.0), kink="unchanged at a jump",
 )  # fmt: skip
 fmod = binary(
     np.fmod, formula="a − b·trunc(a / b)", derivative=("1", "−trunc(a/b)"),
     vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.rint((a - y) / b)),
-    text="Remainder with the dividend's sign", example=(-7.0, 2.0, -1.0), kink="the same at a jump",
+    text="Remainder with the dividend's sign", example=(-7.0, 2.0, -1.0), kink="unchanged at a jump",
 )  # fmt: skip
 _ROUND = Primitive("round", np.round, formula="x to a number of decimals", elementwise=True, constant=True)
 
@@ -252,39 +252,40 @@ copysign = binary(
 )  # fmt: skip
 
 
-def _winner(a: Array, b: Array) -> Array:
+def _max_share(a: Array, b: Array) -> Array:
+    """Returns the share of max(a, b)'s gradient that a gets: 1 if it is larger, ½ at a tie, else 0."""
     return np.add(a > b, a >= b, dtype=a.dtype) * a.dtype.type(0.5)
 
 
-Primitive("winner", _winner, formula="[a > b] + ½[a = b]", elementwise=True, constant=True)
+Primitive("max_share", _max_share, formula="[a > b] + ½[a = b]", elementwise=True, constant=True)
 
 _TIE = "½ to each at a tie"
 maximum = binary(
     np.maximum, formula="max(a, b)", derivative=("[a > b]", "[b > a]"),
-    vjp=(lambda xp, g, y, a, b: g * xp.winner(a, b), lambda xp, g, y, a, b: g * xp.winner(b, a)),
+    vjp=(lambda xp, g, y, a, b: g * xp.max_share(a, b), lambda xp, g, y, a, b: g * xp.max_share(b, a)),
     text="Larger of two", example=(1.0, 2.0, 2.0), kink=_TIE,
 )  # fmt: skip
 minimum = binary(
     np.minimum, formula="min(a, b)", derivative=("[a < b]", "[b < a]"),
-    vjp=(lambda xp, g, y, a, b: g * xp.winner(b, a), lambda xp, g, y, a, b: g * xp.winner(a, b)),
+    vjp=(lambda xp, g, y, a, b: g * xp.max_share(b, a), lambda xp, g, y, a, b: g * xp.max_share(a, b)),
     text="Smaller of two", example=(1.0, 2.0, 1.0), kink=_TIE,
 )  # fmt: skip
 
 
-def _present(xp: Any, g: Any, a: Any, b: Any, worst: float) -> Any:
-    """Returns a's share of the gradient if nan counts as the worst value."""
+def _nan_share(xp: Any, g: Any, a: Any, b: Any, worst: float) -> Any:
+    """Returns a's share of the gradient, with each nan replaced by `worst`, an infinity that loses against any number."""
     a, b = (xp.where(xp.isnan(x), worst, x) for x in (a, b))
-    return g * (xp.winner(a, b) if worst < 0 else xp.winner(b, a))
+    return g * (xp.max_share(a, b) if worst < 0 else xp.max_share(b, a))
 
 
 fmax = binary(
     np.fmax, formula="max(a, b), nan ignored", derivative=("[a > b]", "[b > a]"),
-    vjp=(lambda xp, g, y, a, b: _present(xp, g, a, b, -np.inf), lambda xp, g, y, a, b: _present(xp, g, b, a, -np.inf)),
+    vjp=(lambda xp, g, y, a, b: _nan_share(xp, g, a, b, -np.inf), lambda xp, g, y, a, b: _nan_share(xp, g, b, a, -np.inf)),
     text="Larger of two, or the one that is not nan", example=(1.0, 2.0, 2.0), kink=_TIE,
 )  # fmt: skip
 fmin = binary(
     np.fmin, formula="min(a, b), nan ignored", derivative=("[a < b]", "[b < a]"),
-    vjp=(lambda xp, g, y, a, b: _present(xp, g, a, b, np.inf), lambda xp, g, y, a, b: _present(xp, g, b, a, np.inf)),
+    vjp=(lambda xp, g, y, a, b: _nan_share(xp, g, a, b, np.inf), lambda xp, g, y, a, b: _nan_share(xp, g, b, a, np.inf)),
     text="Smaller of two, or the one that is not nan", example=(1.0, 2.0, 1.0), kink=_TIE,
 )  # fmt: skip
 
@@ -294,17 +295,13 @@ def _clip(x: Array, lo: float, hi: float) -> Array:
 
 
 _CLIP = Primitive(
-    "clip",
-    _clip,
-    (lambda xp, g, y, x, lo, hi: xp.where((x > lo) & (x < hi), g, xp.zeros_like(g)),),
-    formula="min(max(x, lo), hi)",
-    derivative=("[lo < x < hi]",),
-    kink="0 at a scalar bound; with tensor bounds, ½ to x and ½ to the bound",
-    elementwise=True,
-)
+    "clip", _clip, formula="min(max(x, lo), hi)", derivative=("[lo < x < hi]",),
+    vjp=(lambda xp, g, y, x, lo, hi: xp.where((x > lo) & (x < hi), g, xp.zeros_like(g)),),
+    kink="0 at a scalar bound; with tensor bounds, ½ to x and ½ to the bound", elementwise=True,
+)  # fmt: skip
 
 
-def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
+def _dtype_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     """Returns the smallest and the largest value of the dtype of an array of floats or integers."""
     if dtype.kind == "f":
         return -np.inf, np.inf
@@ -315,7 +312,7 @@ def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
 def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = None) -> Tensor:
     """Limits x to [lo, hi], elementwise; a bound may be None, a number or a tensor.
 
-    Local derivative: 1 strictly inside, 0 at a scalar bound and beyond; x and a tensor bound that are equal share the gradient.
+    Local derivative: 1 strictly inside, 0 at a scalar bound and beyond; x and an equal tensor bound get half each.
 
     >>> import autograd_mini as ag
     >>> ag.clip([-2.0, 0.5, 3.0], -1, 1)
@@ -330,19 +327,19 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
             x = as_float(x)
         elif x._data.dtype.kind == "b":
             x = cast(x, np.dtype(np.int64))
-        least, most = _range(x._data.dtype)
-        below = least if lo is None else max(lo, least)  # type: ignore[type-var]
-        above = most if hi is None else min(hi, most)  # type: ignore[type-var]
-        return apply(_CLIP, (x,), {"lo": below, "hi": above})
+        lowest, highest = _dtype_range(x._data.dtype)
+        lower = lowest if lo is None else max(lo, lowest)  # type: ignore[type-var]
+        upper = highest if hi is None else min(hi, highest)  # type: ignore[type-var]
+        return apply(_CLIP, (x,), {"lo": lower, "hi": upper})
     if lo is not None:
         x = maximum(x, lo)
     return x if hi is None else minimum(x, hi)
 
 
-# -- choosing --------------------------------------------------------------------------------------------------------
+# -- selection ---------------------------------------------------------------------------------------------------------
 
-_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, constant=True)
-_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, constant=True)
+_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, constant=True, flops=0)
+_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, constant=True, flops=0)
 
 
 @implements(np.zeros_like)
@@ -368,26 +365,21 @@ def ones_like(x: TensorLike) -> Tensor:
 
 
 _WHERE = Primitive(
-    "where",
-    np.where,
-    (
+    "where", np.where, formula="a if c, else b", derivative=("none", "[c]", "[not c]"),
+    vjp=(
         None,
         lambda xp, g, y, c, a, b: xp.where(c, g, xp.zeros_like(g)),
         lambda xp, g, y, c, a, b: xp.where(c, xp.zeros_like(g), g),
     ),
-    formula="a where c, else b",
-    derivative=("none", "[c]", "[not c]"),
-    elementwise=True,
-    uniform=slice(1, None),
-    explain=no_broadcast,
-)
+    explain=explain_broadcast, elementwise=True, uniform=slice(1, None),
+)  # fmt: skip
 
 
 @implements(np.where)
 def where(condition: TensorLike, a: TensorLike, b: TensorLike) -> Tensor:
-    """Selects a where `condition` is true, else b, with broadcasting. The values not selected get gradient 0.
+    """Selects a if `condition` is true, else b, elementwise with broadcasting. Values that are not selected get gradient 0.
 
-    A nan or inf in the computation of values not selected gives nan gradients there (0 · inf); `ag.detect_anomaly()` finds it.
+    A nan or inf in the computation of an unselected value gives a nan gradient there (0 · inf); `ag.detect_anomaly()` finds it.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([-1.0, 2.0])

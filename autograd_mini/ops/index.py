@@ -1,7 +1,7 @@
-"""Indexing with NumPy's semantics, and its inverse, which adds the gradient back at the positions that were read.
+"""Indexing with NumPy's semantics, and its inverse, which adds gradients to the positions that were read.
 
-An index is stored as a template of slices, ints, None and Ellipsis, in which each integer or boolean array is a `Place` that
-points to an operand. So index arrays are inputs of the graph like all other arrays.
+An index is stored as a template of slices, ints, None and Ellipsis, in which each integer or boolean array is a
+`Placeholder` with the number of an operand. So index arrays are inputs of the graph, like all other arrays.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-class Place(NamedTuple):
+class Placeholder(NamedTuple):
     """A placeholder in an index template for the operand number `position`."""
 
     position: int
@@ -44,108 +44,98 @@ Template = tuple[Any, ...]
 _BASIC: Final = (slice, type(None), type(Ellipsis))
 
 
-def _fill(template: Template, arrays: tuple[Array, ...]) -> tuple[Any, ...]:
-    return tuple(arrays[e.position] if type(e) is Place else e for e in template) if arrays else template
+def _fill_template(template: Template, arrays: tuple[Array, ...]) -> tuple[Any, ...]:
+    return tuple(arrays[e.position] if type(e) is Placeholder else e for e in template) if arrays else template
 
 
 def _getitem(x: Array, *arrays: Array, index: Template) -> Any:
-    return x[_fill(index, arrays)]
+    return x[_fill_template(index, arrays)]
 
 
 def _index_add(g: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
     total = np.zeros(shape, g.dtype)
-    where = _fill(index, arrays)
-    if all(a.dtype.kind == "b" for a in arrays):  # slices and masks name no element twice
-        total[where] = g
+    position = _fill_template(index, arrays)
+    if all(a.dtype.kind == "b" for a in arrays):  # slices and masks select no element twice
+        total[position] = g
         return total
-    # Only along one axis is `np.add.at` fast. So each chosen block of untouched last axes becomes a range of flat positions:
-    # for 4096 rows of 64 columns 0.25 ms, against 1.7 ms on the array itself and 0.6 ms by sorting and `np.add.reduceat`.
-    depth = _depth(index, arrays, len(shape))
+    # `np.add.at` is fast along one axis only. So the last axes, which the index does not refer to, become ranges of flat
+    # positions: 0.25 ms for 4096 rows of 64 columns, against 1.7 ms on the array itself and 0.6 ms with a sort and `reduceat`.
+    depth = _count_indexed_axes(index, arrays, len(shape))
     block = math.prod(shape[depth:])
-    starts = np.arange(math.prod(shape[:depth])).reshape(shape[:depth])[where] * block
+    starts = np.arange(math.prod(shape[:depth])).reshape(shape[:depth])[position] * block
     np.add.at(total.reshape(-1), (starts[..., None] + np.arange(block)).reshape(-1), g.reshape(-1))
     return total
 
 
-def _depth(index: Template, arrays: tuple[Array, ...], ndim: int) -> int:
+def _count_indexed_axes(index: Template, arrays: tuple[Array, ...], ndim: int) -> int:
     """Returns how many leading axes an index refers to."""
     if Ellipsis in index:
         return ndim
     masks = {i: a.ndim for i, a in enumerate(arrays) if a.dtype.kind == "b"}
-    return sum(masks.get(e.position, 1) if type(e) is Place else e is not None for e in index)
+    return sum(masks.get(e.position, 1) if type(e) is Placeholder else e is not None for e in index)
 
 
-def _why_not(x: Array, *arrays: Array, index: Template, **_: Any) -> str:
-    shown = ", ".join(f"array{arrays[e.position].shape}" if type(e) is Place else repr(e) for e in index)
-    return f"index [{shown}] does not fit shape {x.shape}"
+def _explain_index(x: Array, *arrays: Array, index: Template, **_: Any) -> str:
+    return f"index {_format_index(index, arrays)} does not fit shape {x.shape}"
+
+
+def _format_index(index: Template, arrays: tuple[Array, ...]) -> str:
+    return f"[{', '.join(f'array{arrays[e.position].shape}' if type(e) is Placeholder else repr(e) for e in index)}]"
 
 
 def _has_mask(x: Array, *arrays: Array) -> bool:
-    """Whether a boolean mask chooses elements, so that their number depends on its values."""
+    """Returns whether a boolean mask selects elements, so that their number depends on its values."""
     return any(a.dtype.kind == "b" for a in arrays)
 
 
 _GETITEM = Primitive(
-    "getitem",
-    _getitem,
-    (lambda xp, g, y, x, *arrays, index: xp.index_add(g, *arrays, index=index, shape=x.shape),),
-    formula="x[index]",
-    derivative=("1 where chosen, added up where chosen twice",),
-    view=True,
-    uniform=False,
-    value_dependent_shape=_has_mask,
-    explain=_why_not,
-)
+    "getitem", _getitem, formula="x[index]", derivative=("1 for each time that an element is selected",),
+    vjp=(lambda xp, g, y, x, *arrays, index: xp.index_add(g, *arrays, index=index, shape=x.shape),),
+    explain=_explain_index, view=True, uniform=False, value_dependent_shape=_has_mask,
+)  # fmt: skip
 INDEX_ADD: Final = Primitive(
-    "index_add",
-    _index_add,
-    (lambda xp, g, y, x, *arrays, index, shape: xp.getitem(g, *arrays, index=index),),
-    formula="zeros, with x added at index",
-    derivative=("1",),
-    uniform=False,
-    value_dependent_shape=_has_mask,
-)
+    "index_add", _index_add, formula="zeros + x at index", derivative=("1",),
+    vjp=(lambda xp, g, y, x, *arrays, index, shape: xp.getitem(g, *arrays, index=index),),
+    uniform=False, value_dependent_shape=_has_mask,
+)  # fmt: skip
 
 
 def _index_put_base(xp: Any, g: Any, y: Any, x: Any, v: Any, *arrays: Any, index: Template) -> Any:
     return xp.index_put(g, xp.zeros_like(v), *arrays, index=index)
 
 
+def _index_put_value(xp: Any, g: Any, y: Any, x: Any, v: Any, *arrays: Any, index: Template) -> Any:
+    selected = xp.getitem(g, *arrays, index=index)
+    return selected * xp.write_mask(v, *arrays, index=index, shape=x.shape) if arrays else selected
+
+
+def _explain_index_put(x: Array, v: Array, *arrays: Array, index: Template) -> str:
+    shape = np.shape(_getitem(x, *arrays, index=index))
+    return f"a value of shape {v.shape} does not broadcast to the shape {shape} of x{_format_index(index, arrays)}"
+
+
 def _index_put(x: Array, v: Array, *arrays: Array, index: Template) -> Array:
     y = np.array(x)
-    y[_fill(index, arrays)] = v
+    y[_fill_template(index, arrays)] = v
     return y
 
 
-def _remaining(v: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
+def _write_mask(v: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
     """Returns 1 for each element of the broadcast value that remains after the assignment, 0 for overwritten ones."""
-    where = _fill(index, arrays)
-    order = np.full(shape, -1)
-    slots = order[where]
-    numbers = np.arange(slots.size).reshape(slots.shape)
-    order[where] = numbers
-    return (order[where] == numbers).astype(v.dtype)
+    position = _fill_template(index, arrays)
+    last = np.full(shape, -1)
+    numbers = np.arange(last[position].size).reshape(last[position].shape)
+    last[position] = numbers
+    return (last[position] == numbers).astype(v.dtype)
 
 
-Primitive("written", _remaining, formula="[the value stands]", constant=True, uniform=False)
+Primitive("write_mask", _write_mask, formula="[v is not overwritten]", uniform=False, constant=True, flops=0)
 _INDEX_PUT = Primitive(
-    "index_put",
-    _index_put,
-    (
-        _index_put_base,
-        lambda xp, g, y, x, v, *arrays, index: (
-            xp.getitem(g, *arrays, index=index) * xp.written(v, *arrays, index=index, shape=x.shape)
-            if arrays
-            else xp.getitem(g, index=index)
-        ),
-    ),
-    formula="x, with v at index",
-    derivative=("0 where overwritten, else 1", "1 where it stands"),
-    kink="for a repeated index the last value counts",
-    uniform=False,
-    value_dependent_shape=_has_mask,
-    explain=lambda x, v, *arrays, index: f"a value of shape {v.shape} cannot be put there: {_why_not(x, *arrays, index=index)}",
-)
+    "index_put", _index_put, formula="x with v at index", derivative=("0 at index, else 1", "1, or 0 if overwritten"),
+    vjp=(_index_put_base, _index_put_value),
+    kink="of values with the same index, the last one counts",
+    explain=_explain_index_put, uniform=False, flops=0, value_dependent_shape=_has_mask,
+)  # fmt: skip
 
 
 def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
@@ -159,12 +149,12 @@ def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
         elif isinstance(e, (int, np.integer)) and not isinstance(e, bool):
             template.append(int(e))
         else:
-            # An empty list names no position; NumPy would make floats of it.
-            chosen = e if isinstance(e, Tensor) else Tensor(np.asarray(e, np.intp if isinstance(e, list) and not e else None))
-            if chosen._data.dtype.kind not in "iub":
-                raise IndexError(f"getitem: an index must be ints, bools, slices, None or Ellipsis, not {chosen._data.dtype}")
-            template.append(Place(len(arrays)))
-            arrays.append(chosen)
+            # An empty list selects nothing; NumPy would convert it to floats.
+            array = e if isinstance(e, Tensor) else Tensor(np.asarray(e, np.intp if isinstance(e, list) and not e else None))
+            if array._data.dtype.kind not in "iub":
+                raise IndexError(f"getitem: an index must be ints, bools, slices, None or Ellipsis, got {array._data.dtype}")
+            template.append(Placeholder(len(arrays)))
+            arrays.append(array)
     return tuple(template), tuple(arrays)
 
 
@@ -183,7 +173,7 @@ def getitem(x: TensorLike, index: Any) -> Tensor:
 
 
 def index_put(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
-    """A copy of `x` with `value` at `index`: the functional form of `x[index] = value`. The last of repeats counts.
+    """Returns a copy of `x` with `value` at `index`, like `x[index] = value`. For a repeated index, the last value counts.
 
     >>> import autograd_mini as ag
     >>> ag.index_put([1.0, 2.0, 3.0], 1, 9.0)
@@ -194,15 +184,15 @@ def index_put(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
 
 
 def index_add(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
-    """A copy of `x` with `value` added at `index`: the functional form of `np.add.at`, so repeated indices accumulate.
+    """Returns a copy of `x` with `value` added at `index`, like `np.add.at`: repeated indices accumulate.
 
     >>> import autograd_mini as ag
     >>> ag.index_add([1.0, 2.0, 3.0], [0, 0], [10.0, 20.0])
     Tensor([31.,  2.,  3.])
     """
-    x, v, template, arrays, slots = _prepare_write("index_add", x, index, value)
-    spread = v if v._data.shape == slots else broadcast_to(v, slots)
-    return x + apply(INDEX_ADD, (spread, *arrays), {"index": template, "shape": x._data.shape})
+    x, v, template, arrays, target = _prepare_write("index_add", x, index, value)
+    v = v if v._data.shape == target else broadcast_to(v, target)
+    return x + apply(INDEX_ADD, (v, *arrays), {"index": template, "shape": x._data.shape})
 
 
 def _prepare_write(
@@ -214,13 +204,13 @@ def _prepare_write(
     template, arrays = parse(index)
     data = [t._data for t in arrays]
     try:
-        slots = np.shape(x._data[_fill(template, tuple(data))])
+        target = np.shape(x._data[_fill_template(template, tuple(data))])
     except IndexError:
-        raise IndexError(f"{name}: {_why_not(x._data, *data, index=template)}") from None
-    surplus = v._data.ndim - len(slots)
+        raise IndexError(f"{name}: {_explain_index(x._data, *data, index=template)}") from None
+    surplus = v._data.ndim - len(target)
     if surplus > 0 and set(v._data.shape[:surplus]) == {1}:
         v = reshape(v, v._data.shape[surplus:])
-    return x, v, template, arrays, slots
+    return x, v, template, arrays, target
 
 
 @implements(np.take)
@@ -246,8 +236,8 @@ def gather(x: TensorLike, axis: int, indices: TensorLike) -> Tensor:
     Tensor([[1.],
             [4.]], shape=(2, 1))
     """
-    x, chosen = as_tensor(x), as_tensor(indices)
-    return getitem(x, _along("gather", x, axis, chosen, chosen._data.shape))
+    x, indices = as_tensor(x), as_tensor(indices)
+    return getitem(x, _index_along("gather", x, axis, indices, indices._data.shape))
 
 
 def scatter_add(x: TensorLike, axis: int, indices: TensorLike, values: TensorLike) -> Tensor:
@@ -266,8 +256,8 @@ def scatter_add(x: TensorLike, axis: int, indices: TensorLike, values: TensorLik
     >>> ag.scatter_add(ag.Tensor([[0.0, 0.0, 0.0]]), 1, [[2, 2]], [[1.0, 5.0]])
     Tensor([[0., 0., 6.]], shape=(1, 3))
     """
-    x, chosen = as_tensor(x), as_tensor(indices)
-    return index_add(x, _along("scatter_add", x, axis, chosen, chosen._data.shape), values)
+    x, indices = as_tensor(x), as_tensor(indices)
+    return index_add(x, _index_along("scatter_add", x, axis, indices, indices._data.shape), values)
 
 
 @implements(np.take_along_axis)
@@ -281,21 +271,21 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -
             [5.]], shape=(2, 1))
     """
     x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
-    return getitem(x, _along("take_along_axis", x, along, as_tensor(indices), x._data.shape))
+    return getitem(x, _index_along("take_along_axis", x, along, as_tensor(indices), x._data.shape))
 
 
-def _along(name: str, x: Tensor, axis: int, chosen: Tensor, lengths: Shape) -> tuple[Any, ...]:
-    """Returns the index with `chosen` along `axis` and the numbers up to the length along every other axis."""
+def _index_along(name: str, x: Tensor, axis: int, indices: Tensor, lengths: Shape) -> tuple[Any, ...]:
+    """Returns an index with `indices` along `axis` and 0 … length − 1 along every other axis."""
     ndim = x._data.ndim
-    if chosen._data.ndim != ndim or not ndim:
-        raise ValueError(f"{name}: indices of shape {chosen.shape} need as many axes as x of shape {x.shape}, and at least one")
+    if indices._data.ndim != ndim or not ndim:
+        raise ValueError(f"{name}: indices need as many axes as x, at least one; got shapes {indices.shape} and {x.shape}")
     axis = canonical_axis(name, axis, ndim)
     grid = [np.arange(n).reshape([-1 if i == k else 1 for i in range(ndim)]) for k, n in enumerate(lengths)]
-    return tuple(chosen if k == axis else along for k, along in enumerate(grid))
+    return tuple(indices if k == axis else numbers for k, numbers in enumerate(grid))
 
 
 _ARGWHERE = Primitive(
-    "argwhere", np.argwhere, formula="the indices where x ≠ 0", constant=True, value_dependent_shape=True
+    "argwhere", np.argwhere, formula="the indices where x ≠ 0", constant=True, flops=0, value_dependent_shape=True
 )  # fmt: skip
 
 
@@ -327,17 +317,17 @@ def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
 
 
 def one_hot(indices: TensorLike, classes: int, dtype: Any = None) -> Tensor:
-    """Rows of zeros with a 1 at each index: shape (*indices.shape, classes). No gradient.
+    """Returns rows of zeros with a 1 at each index: shape (*indices.shape, classes). No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.one_hot([0, 2], 3)
     Tensor([[1., 0., 0.],
             [0., 0., 1.]], shape=(2, 3))
     """
-    chosen = as_tensor(indices)
-    if chosen._data.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: indices must be integers, not {chosen._data.dtype}")
-    return apply(_ONE_HOT, (chosen,), {"classes": int(classes), "dtype": np.dtype(dtype or default_dtype())})
+    indices = as_tensor(indices)
+    if indices._data.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: indices must be integers, got {indices._data.dtype}")
+    return apply(_ONE_HOT, (indices,), {"classes": int(classes), "dtype": np.dtype(dtype or default_dtype())})
 
 
 def _one_hot(i: Array, classes: int, dtype: np.dtype[Any]) -> Array:
@@ -347,44 +337,35 @@ def _one_hot(i: Array, classes: int, dtype: np.dtype[Any]) -> Array:
 
 
 _ONE_HOT = Primitive(
-    "one_hot",
-    _one_hot,
-    formula="[j = i]",
-    constant=True,
+    "one_hot", _one_hot, formula="[j = i]",
     explain=lambda i, classes, dtype: f"indices must lie in [0, {classes}), got {i.min()} to {i.max()}",
-)
+    constant=True, flops=0,
+)  # fmt: skip
 
 
 def _embedding_add(g: Array, indices: Array, rows: int) -> Array:
-    """Adds up the rows of g that have the same index. Sorting first is three times as fast as adding at random positions."""
+    """Adds the rows of g that have the same index. Sorting them first is three times as fast as `np.add.at`."""
     width = g.shape[indices.ndim :]
     total = np.zeros((rows, *width), g.dtype)
     if indices.size:
-        chosen = indices.ravel()
-        order = np.argsort(chosen, kind="stable")
-        chosen = chosen[order]
-        starts = np.flatnonzero(np.concatenate(([True], chosen[1:] != chosen[:-1])))
-        total[chosen[starts]] = np.add.reduceat(g.reshape(len(order), *width)[order], starts)
+        flat = indices.ravel()
+        order = np.argsort(flat, kind="stable")
+        flat = flat[order]
+        starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
+        total[flat[starts]] = np.add.reduceat(g.reshape(len(order), *width)[order], starts)
     return total
 
 
 _EMBEDDING = Primitive(
-    "embedding",
-    lambda weight, indices: weight[indices],
-    (lambda xp, g, y, weight, indices: xp.embedding_add(g, indices, rows=weight.shape[0]), None),
-    formula="row i of W",
-    derivative=("δ added to row i",),
-    uniform=False,
-    flops=0,
-)
+    "embedding", lambda weight, indices: weight[indices], formula="row i of W", derivative=("δ added to row i",),
+    vjp=(lambda xp, g, y, weight, indices: xp.embedding_add(g, indices, rows=weight.shape[0]), None),
+    uniform=False, flops=0,
+)  # fmt: skip
 Primitive(
-    "embedding_add",
-    _embedding_add,
-    (lambda xp, g, y, x, indices, rows: xp.embedding(g, indices), None),
-    formula="rows added up by index",
-    derivative=("1",),
+    "embedding_add", _embedding_add, formula="sum of the rows with index i", derivative=("1",),
+    vjp=(lambda xp, g, y, x, indices, rows: xp.embedding(g, indices), None),
     uniform=False,
-)
+)  # fmt: skip
 
 
 def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:
@@ -396,9 +377,10 @@ def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:
     >>> ag.embedding([[1.0, 2.0], [3.0, 4.0]], [1, 1]).tolist()
     [[3.0, 4.0], [3.0, 4.0]]
     """
-    table, chosen = as_float(weight), as_tensor(indices)
-    if chosen._data.dtype.kind not in "iu":
-        raise TypeError(f"embedding: indices must be integers, not {chosen._data.dtype}")
-    if not table._data.ndim or (chosen._data.size and (chosen._data.min() < 0 or chosen._data.max() >= len(table))):
-        raise IndexError(f"embedding: indices must lie in [0, {len(table)}), got {chosen._data.min()} to {chosen._data.max()}")
-    return apply(_EMBEDDING, (table, chosen))
+    weight, indices = as_float(weight), as_tensor(indices)
+    i = indices._data
+    if i.dtype.kind not in "iu":
+        raise TypeError(f"embedding: indices must be integers, got {i.dtype}")
+    if i.size and (i.min() < 0 or i.max() >= len(weight)):
+        raise IndexError(f"embedding: indices must lie in [0, {len(weight)}), got {i.min()} to {i.max()}")
+    return apply(_EMBEDDING, (weight, indices))

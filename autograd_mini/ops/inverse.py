@@ -66,20 +66,18 @@ def _inv_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 
 
 _INV = Primitive(
-    "inv", _lapack(np.linalg.inv), (_inv_rule,), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
+    "inv", _lapack(np.linalg.inv), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
+    vjp=(_inv_rule,),
     explain=_why_not("the matrix is singular"),
 )  # fmt: skip
 _SOLVE = Primitive(
-    "solve",
-    _lapack(np.linalg.solve),
-    (
+    "solve", _lapack(np.linalg.solve), formula="A⁻¹ B", derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
+    vjp=(
         lambda xp, g, y, a, b: -xp.matmul(xp.solve(swap_last_axes(xp, a), g), swap_last_axes(xp, y)),
         lambda xp, g, y, a, b: xp.solve(swap_last_axes(xp, a), g),
     ),
-    formula="A⁻¹ B",
-    derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
     explain=_why_not("the matrix is singular"),
-)
+)  # fmt: skip
 
 
 @implements(np.linalg.inv)
@@ -128,21 +126,15 @@ def _cofactor_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 
 
 Primitive(
-    "cofactor",
-    _lapack(_cofactor),
-    (_cofactor_rule,),
-    formula="C = det A · A⁻ᵀ",
-    derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A",),
+    "cofactor", _lapack(_cofactor), formula="C = det A · A⁻ᵀ", derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A",),
+    vjp=(_cofactor_rule,),
     kink="for singular matrices only the value is correct, not the derivative",
-)
+)  # fmt: skip
 _DET = Primitive(
-    "det",
-    _lapack(np.linalg.det),
-    (lambda xp, g, y, x: _scalars(xp, g) * xp.cofactor(x),),
-    formula="det A",
-    derivative=("δ · cofactors of A",),
+    "det", _lapack(np.linalg.det), formula="det A", derivative=("δ · cofactors of A",),
+    vjp=(lambda xp, g, y, x: _scalars(xp, g) * xp.cofactor(x),),
     explain=_why_not("no determinant"),
-)
+)  # fmt: skip
 
 
 def _inverse_or_nan(x: Array) -> Array:
@@ -152,13 +144,10 @@ def _inverse_or_nan(x: Array) -> Array:
 
 
 Primitive(
-    "inverse_or_nan",
-    _lapack(_inverse_or_nan),
-    (_inv_rule,),
-    formula="A⁻¹",
-    derivative=("−A⁻ᵀ δ A⁻ᵀ",),
+    "inverse_or_nan", _lapack(_inverse_or_nan), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
+    vjp=(_inv_rule,),
     kink="nan for a singular A",
-)
+)  # fmt: skip
 
 
 def _slogdet_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
@@ -167,15 +156,11 @@ def _slogdet_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 
 
 _SLOGDET = Primitive(
-    "slogdet",
-    _lapack(lambda x: tuple(np.linalg.slogdet(x))),
-    (_slogdet_rule,),
-    outputs=2,
-    formula="sgn det A, ln |det A|",
+    "slogdet", _lapack(lambda x: tuple(np.linalg.slogdet(x))), formula="sgn det A, ln |det A|",
     derivative=("δ A⁻ᵀ, from the logarithm alone",),
-    kink="nan for a singular matrix",
-    explain=_why_not("no determinant"),
-)
+    vjp=(_slogdet_rule,),
+    kink="nan for a singular matrix", explain=_why_not("no determinant"), outputs=2,
+)  # fmt: skip
 
 
 @implements(np.linalg.det)
@@ -220,13 +205,11 @@ def _cholesky_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 
 
 _CHOLESKY = Primitive(
-    "cholesky",
-    _lapack(np.linalg.cholesky),
-    (_cholesky_rule,),
-    formula="L with A = L Lᵀ",
+    "cholesky", _lapack(np.linalg.cholesky), formula="L with A = L Lᵀ",
     derivative=("sym(L⁻ᵀ Φ(Lᵀ δ) L⁻¹), Φ: lower triangle, diagonal halved",),
+    vjp=(_cholesky_rule,),
     explain=_why_not("the matrix is not positive definite"),
-)
+)  # fmt: skip
 
 
 @implements(np.linalg.cholesky)

@@ -89,22 +89,12 @@ def _no_matmul(a: Array, b: Array) -> str:
 
 
 _MATMUL = Primitive(
-    "matmul",
-    _matmul,
-    (_matmul_left, _matmul_right),
-    formula="A B",
-    derivative=("δ Bᵀ", "Aᵀ δ"),
-    explain=_no_matmul,
-    symbol="@",
-    ordered=True,
-    affine=True,
-    products=(("{out} ← {g} @ {1T}", 1), ("{out} ← {0T} @ {g}", 0)),
-    fast_arity=2,
-    flops=lambda inputs, outputs, params: 2 * outputs[0].size * inputs[0].shape[-1],
-    rowwise=(True, False),
-    splits=lambda a, b: not is_single_dot(a, b),
-    specialize=lambda a, b: np.ndarray.dot if is_single_dot(a, b) else None,
-)
+    "matmul", _matmul, formula="A B", derivative=("δ Bᵀ", "Aᵀ δ"),
+    vjp=(_matmul_left, _matmul_right),
+    explain=_no_matmul, symbol="@", ordered=True, affine=True, products=(("{out} ← {g} @ {1T}", 1), ("{out} ← {0T} @ {g}", 0)),
+    fast_arity=2, flops=lambda inputs, outputs, params: 2 * outputs[0].size * inputs[0].shape[-1], rowwise=(True, False),
+    splits=lambda a, b: not is_single_dot(a, b), specialize=lambda a, b: np.ndarray.dot if is_single_dot(a, b) else None,
+)  # fmt: skip
 
 
 @implements(np.matmul)
@@ -163,22 +153,16 @@ def _no_linear(x: Array, weight: Array, bias: Array | None = None) -> str:
 
 
 _LINEAR = Primitive(
-    "linear",
-    _linear,
-    (
+    "linear", _linear, formula="W h + b", derivative=("δ W", "δᵀ h", "Σ δ"),
+    vjp=(
         lambda xp, g, y, x, weight, bias=None: xp.matmul(g, weight),
         _linear_weight,
         lambda xp, g, y, x, weight, bias: xp.sum(_rows(xp, g), axis=(0,), keepdims=False),
     ),
-    formula="W h + b",
-    derivative=("δ W", "δᵀ h", "Σ δ"),
-    explain=_no_linear,
-    affine=True,
-    products=(("{out} ← {g} @ {1}", 1), ("{out} ← {gT} @ {0}", 0), ("{out} ← Σ {g}", None)),
+    explain=_no_linear, affine=True, products=(("{out} ← {g} @ {1}", 1), ("{out} ← {gT} @ {0}", 0), ("{out} ← Σ {g}", None)),
     flops=lambda inputs, outputs, params: outputs[0].size * (2 * inputs[0].shape[-1] + len(inputs[2:])),
-    rowwise=(True, False, False),
-    splits=lambda x, weight, bias=None: _nanoseconds(x, weight) >= MIN_SPLIT_NS,
-)
+    rowwise=(True, False, False), splits=lambda x, weight, bias=None: _nanoseconds(x, weight) >= MIN_SPLIT_NS,
+)  # fmt: skip
 
 
 def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:

@@ -28,7 +28,8 @@ def _centre(x: Array, axis: tuple[int, ...]) -> Array:
 
 
 Primitive(
-    "centred", _centre, (lambda xp, g, y, x, axis: xp.centred(g, axis=axis),), formula="x − x̄", derivative=("δᵢⱼ − 1/n",)
+    "centred", _centre, formula="x − x̄", derivative=("δᵢⱼ − 1/n",),
+    vjp=(lambda xp, g, y, x, axis: xp.centred(g, axis=axis),),
 )  # fmt: skip
 
 
@@ -53,7 +54,8 @@ def _var_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int,
 
 
 _VAR = Primitive(
-    "var", _var, (_var_rule,), formula="Σ (x − x̄)² / (n − ddof)", derivative=("2 (x − x̄) / (n − ddof)",),
+    "var", _var, formula="Σ (x − x̄)² / (n − ddof)", derivative=("2 (x − x̄) / (n − ddof)",),
+    vjp=(_var_rule,),
     kink="nan for one element and ddof 1",
 )  # fmt: skip
 
@@ -70,7 +72,8 @@ def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int,
 
 
 _STD = Primitive(
-    "std", _std, (_std_rule,), formula="√(Σ (x − x̄)² / (n − ddof))", derivative=("(x − x̄) / ((n − ddof) std)",),
+    "std", _std, formula="√(Σ (x − x̄)² / (n − ddof))", derivative=("(x − x̄) / ((n − ddof) std)",),
+    vjp=(_std_rule,),
     kink="0 for a constant",
 )  # fmt: skip
 
@@ -140,7 +143,9 @@ def _norm_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
 
 
 _NORM = Primitive(
-    "norm", _norm, (_norm_rule,), formula="(Σ |x|ᵖ)^(1/p)", derivative=("sgn x · (|x| / norm)ᵖ⁻¹",), kink="0 at the zero vector"
+    "norm", _norm, formula="(Σ |x|ᵖ)^(1/p)", derivative=("sgn x · (|x| / norm)ᵖ⁻¹",),
+    vjp=(_norm_rule,),
+    kink="0 at the zero vector",
 )  # fmt: skip
 
 

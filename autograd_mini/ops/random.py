@@ -147,6 +147,13 @@ def _bernoulli(p: Array, shape: Shape, generator: Stream | None) -> Any:
     return np.less(_source(generator).random(shape, _native(p.dtype)), chances).astype(p.dtype)
 
 
+def _explain_bernoulli(p: Array, shape: Shape, generator: Stream | None) -> str:
+    outside = p[~((p >= 0) & (p <= 1))]
+    if outside.size:
+        return f"probabilities must lie in [0, 1], got {outside.flat[0]}"
+    return f"probabilities of shape {p.shape} do not broadcast to {shape}"
+
+
 def _randint(low: int, high: int, shape: Shape, generator: Stream | None) -> Any:
     return _source(generator).integers(low, high, shape)
 
@@ -158,12 +165,7 @@ def _permutation(n: int, generator: Stream | None) -> Array:
 _RANDN = Primitive("randn", _randn, formula="ε ~ N(0, 1)", effect=True, constant=True)
 _RAND = Primitive("rand", _rand, formula="u ~ U[0, 1)", effect=True, constant=True)
 _BERNOULLI = Primitive(
-    "bernoulli", _bernoulli, formula="[u < p]", effect=True, constant=True,
-    explain=lambda p, shape, generator: (
-        f"probabilities of shape {p.shape} do not broadcast to {shape}"
-        if ((p >= 0) & (p <= 1)).all()
-        else f"probabilities must lie in [0, 1], got {p.min()} to {p.max()}"
-    ),
+    "bernoulli", _bernoulli, formula="[u < p]", explain=_explain_bernoulli, effect=True, constant=True
 )  # fmt: skip
 _RANDINT = Primitive("randint", _randint, formula="i ~ U{low … high − 1}", effect=True, constant=True)
 _PERMUTATION = Primitive("permutation", _permutation, formula="0 … n − 1, shuffled", effect=True, constant=True)

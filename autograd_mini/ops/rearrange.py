@@ -13,7 +13,7 @@ from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from . import reduce
 from ._make import implements
-from .index import INDEX_ADD, Place, getitem, take
+from .index import INDEX_ADD, Placeholder, getitem, take
 from .reduce import canonical_axes, canonical_axis
 from .shape import broadcast_to, concatenate, expand_dims, ints, moveaxis, ravel, reshape, swapaxes
 
@@ -40,21 +40,15 @@ __all__ = [
 # -- moves ---------------------------------------------------------------------------------------------------------------------
 
 _FLIP = Primitive(
-    "flip",
-    lambda x, axis: np.flip(x, axis),
-    (lambda xp, g, y, x, axis: xp.flip(g, axis=axis),),
-    formula="x read backwards",
-    derivative=("1",),
+    "flip", lambda x, axis: np.flip(x, axis), formula="x read backwards", derivative=("1",),
+    vjp=(lambda xp, g, y, x, axis: xp.flip(g, axis=axis),),
     view=True,
-)
+)  # fmt: skip
 _ROLL = Primitive(
-    "roll",
-    lambda x, shift, axis: np.roll(x, shift, axis),
-    (lambda xp, g, y, x, shift, axis: xp.roll(g, shift=tuple(-s for s in shift), axis=axis),),
-    formula="x moved round",
-    derivative=("1",),
+    "roll", lambda x, shift, axis: np.roll(x, shift, axis), formula="x moved round", derivative=("1",),
+    vjp=(lambda xp, g, y, x, shift, axis: xp.roll(g, shift=tuple(-s for s in shift), axis=axis),),
     flops=0,
-)
+)  # fmt: skip
 
 
 @implements(np.flip)
@@ -103,13 +97,10 @@ def _inside(x: Any, width: tuple[tuple[int, int], ...]) -> tuple[slice, ...]:
 
 
 _PAD = Primitive(
-    "pad",
-    _pad,
-    (lambda xp, g, y, x, width, value: xp.getitem(g, index=_inside(x, width)),),
-    formula="x with a margin",
-    derivative=("1",),
+    "pad", _pad, formula="x with a margin", derivative=("1",),
+    vjp=(lambda xp, g, y, x, width, value: xp.getitem(g, index=_inside(x, width)),),
     flops=0,
-)
+)  # fmt: skip
 _MODES = ("edge", "reflect", "symmetric", "wrap")
 
 
@@ -199,8 +190,9 @@ def repeat(x: TensorLike, repeats: int | Sequence[int] | Array, axis: int | None
 
 def _triangle(name: str, kernel: Any, formula: str) -> Primitive:
     return Primitive(
-        name, lambda x, k: kernel(x, k), (lambda xp, g, y, x, k: getattr(xp, name)(g, k=k),),
-        formula=formula, derivative=("1 where kept",),
+        name, lambda x, k: kernel(x, k), formula=formula, derivative=("1 where kept",),
+        vjp=(lambda xp, g, y, x, k: getattr(xp, name)(g, k=k),),
+        flops=0,
     )  # fmt: skip
 
 
@@ -298,7 +290,9 @@ def diag(x: TensorLike, k: int = 0) -> Tensor:
     if x._data.ndim != 1:
         raise ValueError(f"diag: needs a vector or a matrix, got shape {x._data.shape}")
     side = len(x) + abs(k)
-    return apply(INDEX_ADD, (x, *_diagonal_indices(len(x), k)), {"index": (Place(0), Place(1)), "shape": (side, side)})
+    return apply(
+        INDEX_ADD, (x, *_diagonal_indices(len(x), k)), {"index": (Placeholder(0), Placeholder(1)), "shape": (side, side)}
+    )
 
 
 # -- split and stack -------------------------------------------------------------------------------------------------

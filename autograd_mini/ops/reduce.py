@@ -105,9 +105,15 @@ def _mean_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
     return xp.broadcast_to(restore_axes(xp, g * (1 / (count(x, axis) or 1)), x, axis), shape=x.shape)
 
 
-_SUM = Primitive("sum", sum_kernel, (_sum_rule,), formula="Σ x", derivative=("1",), rowwise=True, scalar="{0}")
+_SUM = Primitive(
+    "sum", sum_kernel, formula="Σ x", derivative=("1",),
+    vjp=(_sum_rule,),
+    rowwise=True, scalar="{0}",
+)  # fmt: skip
 _MEAN = Primitive(
-    "mean", mean_kernel, (_mean_rule,), formula="Σ x / n", derivative=("1/n",), kink="nan without elements", scalar="{0}"
+    "mean", mean_kernel, formula="Σ x / n", derivative=("1/n",),
+    vjp=(_mean_rule,),
+    kink="nan without elements", scalar="{0}",
 )  # fmt: skip
 
 
@@ -162,13 +168,11 @@ def _prod_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
 
 
 _PROD = Primitive(
-    "prod",
-    lambda x, axis, keepdims: np.multiply.reduce(x, axis=axis, keepdims=keepdims),
-    (_prod_rule,),
-    formula="Π x",
+    "prod", lambda x, axis, keepdims: np.multiply.reduce(x, axis=axis, keepdims=keepdims), formula="Π x",
     derivative=("the product of the others",),
+    vjp=(_prod_rule,),
     kink="exact with zeros",
-)
+)  # fmt: skip
 
 
 @implements(np.prod)
@@ -207,8 +211,9 @@ def _extremum(name: str, ufunc: np.ufunc, formula: str) -> Primitive:
         return f"a tensor of shape {x.shape} has no largest or smallest element along axis {axis}" if not count(x, axis) else ""
 
     return Primitive(
-        name, kernel, (_extremum_rule,), formula=formula, derivative=("[x is extreme] / number of ties",), explain=explain,
-        kink="ties share the gradient evenly",
+        name, kernel, formula=formula, derivative=("[x is extreme] / number of ties",),
+        vjp=(_extremum_rule,),
+        kink="ties share the gradient evenly", explain=explain,
     )  # fmt: skip
 
 
@@ -263,8 +268,8 @@ def _arg(name: str, function: Callable[..., Any], formula: str) -> Primitive:
         return f"a tensor of shape {x.shape} has no element to choose" if not x.size else ""
 
     return Primitive(
-        name, lambda x, axis, keepdims: function(x, axis=axis, keepdims=keepdims),
-        formula=formula, constant=True, explain=explain,
+        name, lambda x, axis, keepdims: function(x, axis=axis, keepdims=keepdims), formula=formula,
+        explain=explain, constant=True,
     )  # fmt: skip
 
 
@@ -330,11 +335,9 @@ def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 _COUNT = Primitive(
-    "count_nonzero",
-    lambda x, axis, keepdims: np.count_nonzero(x, axis=axis, keepdims=keepdims),
-    formula="Σ [x ≠ 0]",
+    "count_nonzero", lambda x, axis, keepdims: np.count_nonzero(x, axis=axis, keepdims=keepdims), formula="Σ [x ≠ 0]",
     constant=True,
-)
+)  # fmt: skip
 
 
 @implements(np.count_nonzero)

@@ -26,7 +26,8 @@ def _cumsum_rule(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
 
 
 _CUMSUM = Primitive(
-    "cumsum", lambda x, axis: np.cumsum(x, axis), (_cumsum_rule,), formula="yᵢ = Σ x₁ … xᵢ", derivative=("1 for j ≤ i",)
+    "cumsum", lambda x, axis: np.cumsum(x, axis), formula="yᵢ = Σ x₁ … xᵢ", derivative=("1 for j ≤ i",),
+    vjp=(_cumsum_rule,),
 )  # fmt: skip
 
 
@@ -48,24 +49,19 @@ def _reverse_recurrence(xp: Any, a: Any, g: Any, axis: int) -> Any:
 
 
 Primitive(
-    "recurrence",
-    _recurrence,
-    (
+    "recurrence", _recurrence, formula="yᵢ = aᵢ yᵢ₋₁ + bᵢ", derivative=("yᵢ₋₁, carried on", "1, carried on"),
+    vjp=(
         lambda xp, g, y, a, b, axis: _reverse_recurrence(xp, a, g, axis) * shift_by_one(xp, y, axis, 0),
         lambda xp, g, y, a, b, axis: _reverse_recurrence(xp, a, g, axis),
     ),
-    formula="yᵢ = aᵢ yᵢ₋₁ + bᵢ",
-    derivative=("yᵢ₋₁, carried on", "1, carried on"),
-)
+)  # fmt: skip
 # xᵢ enters yᵢ beside yᵢ₋₁, and from there on every later product: no division, so zeros are exact.
 _CUMPROD = Primitive(
-    "cumprod",
-    lambda x, axis: np.cumprod(x, axis),
-    (lambda xp, g, y, x, axis: _reverse_recurrence(xp, x, g, axis) * shift_by_one(xp, y, axis, 1),),
-    formula="yᵢ = Π x₁ … xᵢ",
+    "cumprod", lambda x, axis: np.cumprod(x, axis), formula="yᵢ = Π x₁ … xᵢ",
     derivative=("the product of the others, for j ≤ i",),
+    vjp=(lambda xp, g, y, x, axis: _reverse_recurrence(xp, x, g, axis) * shift_by_one(xp, y, axis, 1),),
     kink="exact with zeros",
-)
+)  # fmt: skip
 
 
 def _scan(primitive: Primitive, x: TensorLike, axis: int | None) -> Tensor:

@@ -47,25 +47,15 @@ def _reshape(x: Array, shape: Shape, out: Array | None = None) -> Array:
 
 
 _RESHAPE = Primitive(
-    "reshape",
-    _reshape,
-    (lambda xp, g, y, x, shape: xp.reshape(g, shape=x.shape),),
-    formula="x in another shape",
-    derivative=("1",),
-    view=True,
-    relayout=True,
-    scalar="{0}",
-    explain=_no_reshape,
-)
+    "reshape", _reshape, formula="x in another shape", derivative=("1",),
+    vjp=(lambda xp, g, y, x, shape: xp.reshape(g, shape=x.shape),),
+    explain=_no_reshape, view=True, relayout=True, scalar="{0}",
+)  # fmt: skip
 _TRANSPOSE = Primitive(
-    "transpose",
-    lambda x, axes: x.transpose(axes),
-    (lambda xp, g, y, x, axes: xp.transpose(g, axes=tuple(sorted(range(len(axes)), key=axes.__getitem__))),),
-    formula="xᵀ",
-    derivative=("1",),
-    view=True,
-    relayout=True,
-)
+    "transpose", lambda x, axes: x.transpose(axes), formula="xᵀ", derivative=("1",),
+    vjp=(lambda xp, g, y, x, axes: xp.transpose(g, axes=tuple(sorted(range(len(axes)), key=axes.__getitem__))),),
+    view=True, relayout=True,
+)  # fmt: skip
 
 
 def _broadcast_to(x: Array, shape: Shape) -> Array:
@@ -77,15 +67,10 @@ def _broadcast_to(x: Array, shape: Shape) -> Array:
 
 
 _BROADCAST = Primitive(
-    "broadcast_to",
-    _broadcast_to,
-    (lambda xp, g, y, x, shape: g,),
-    formula="x repeated to a larger shape",
-    derivative=("1, summed over the copies",),
-    view=True,
-    scalar="{0}",
-    explain=lambda x, shape: f"shape {x.shape} does not broadcast to {shape}",
-)
+    "broadcast_to", _broadcast_to, formula="x repeated to a larger shape", derivative=("1, summed over the copies",),
+    vjp=(lambda xp, g, y, x, shape: g,),
+    explain=lambda x, shape: f"shape {x.shape} does not broadcast to {shape}", view=True, scalar="{0}",
+)  # fmt: skip
 
 
 def ints(name: str, values: tuple[Any, ...]) -> tuple[int, ...]:
@@ -264,8 +249,9 @@ def _no_join(*xs: Array, axis: int) -> str:
 
 
 _CONCATENATE = Primitive(
-    "concatenate", lambda *xs, axis: np.concatenate(xs, axis), _unjoin,
-    formula="x₁ ⧺ x₂ ⧺ …", derivative=("1",), explain=_no_join, flops=0,
+    "concatenate", lambda *xs, axis: np.concatenate(xs, axis), formula="x₁ ⧺ x₂ ⧺ …", derivative=("1",),
+    vjp=_unjoin,
+    explain=_no_join, flops=0,
 )  # fmt: skip
 
 
@@ -325,7 +311,9 @@ def _copy(x: Array, out: Array | None = None) -> Array:
 
 
 _COPY = Primitive(
-    "copy", _copy, (lambda xp, g, y, x: g,), formula="x", derivative=("1",), relayout=True, flops=0, scalar="{0}"
+    "copy", _copy, formula="x", derivative=("1",),
+    vjp=(lambda xp, g, y, x: g,),
+    relayout=True, flops=0, scalar="{0}",
 )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ _LN2, _LN10, _DEGREE = math.log(2), math.log(10), math.pi / 180
 exp = unary(
     np.exp, formula="eˣ", derivative="eˣ",
     vjp=lambda xp, g, y, x: g * y,
-    text="Exponential", example=(1.0, 2.7183), scalar="exp({0})", nanoseconds=1.0,
+    text="Exponential", example=(1.0, 2.7183), nanoseconds=1.0, scalar="exp({0})",
 )  # fmt: skip
 exp2 = unary(
     np.exp2, formula="2ˣ", derivative="2ˣ ln 2",
@@ -62,7 +62,7 @@ expm1 = unary(
 log = unary(
     np.log, formula="ln x", derivative="1/x",
     vjp=lambda xp, g, y, x: g / x,
-    text="Natural logarithm", example=(2.0, 0.6931), kink="inf at 0", scalar="log({0})", nanoseconds=1.0,
+    text="Natural logarithm", example=(2.0, 0.6931), kink="inf at 0", nanoseconds=1.0, scalar="log({0})",
 )  # fmt: skip
 log2 = unary(
     np.log2, formula="log₂ x", derivative="1/(x ln 2)",
@@ -81,24 +81,24 @@ log1p = unary(
 )  # fmt: skip
 
 
-def _weight(xp: Any, a: Any, b: Any, unit: float) -> Any:
-    """eᵃ / (eᵃ + eᵇ) for exponentials of base e^unit: ½ if both are inf, 0 if both are −inf."""
+def _exp_share(xp: Any, a: Any, b: Any, log_base: float) -> Any:
+    """Returns cᵃ / (cᵃ + cᵇ) for the base c with ln c = `log_base`: ½ if both are inf, 0 if both are −inf."""
     same = (a == b) & xp.isinf(a)
-    gap = xp.where(same, 0.0, (a - b) * unit)
+    gap = xp.where(same, 0.0, (a - b) * log_base)
     return xp.where(same & (a < 0), 0.0, xp.sigmoid(gap))
 
 
 logaddexp = binary(
     np.logaddexp, formula="ln(eᵃ + eᵇ)", derivative=("σ(a − b)", "σ(b − a)"),
-    vjp=(lambda xp, g, y, a, b: g * _weight(xp, a, b, 1.0), lambda xp, g, y, a, b: g * _weight(xp, b, a, 1.0)),
-    text="Logarithm of a sum of exponentials", example=(1000.0, 1000.0, 1000.6932), float_only=True,
-    kink="0, 0 where both are −inf",
+    vjp=(lambda xp, g, y, a, b: g * _exp_share(xp, a, b, 1.0), lambda xp, g, y, a, b: g * _exp_share(xp, b, a, 1.0)),
+    text="Logarithm of a sum of exponentials", example=(1000.0, 1000.0, 1000.6932), kink="0 for both if both are −inf",
+    float_only=True,
 )  # fmt: skip
 logaddexp2 = binary(
     np.logaddexp2, formula="log₂(2ᵃ + 2ᵇ)", derivative=("σ((a − b) ln 2)", "σ((b − a) ln 2)"),
-    vjp=(lambda xp, g, y, a, b: g * _weight(xp, a, b, _LN2), lambda xp, g, y, a, b: g * _weight(xp, b, a, _LN2)),
-    text="Logarithm to base 2 of a sum of powers of two", example=(5.0, 5.0, 6.0), float_only=True,
-    kink="0, 0 where both are −inf",
+    vjp=(lambda xp, g, y, a, b: g * _exp_share(xp, a, b, _LN2), lambda xp, g, y, a, b: g * _exp_share(xp, b, a, _LN2)),
+    text="Logarithm to base 2 of a sum of powers of two", example=(5.0, 5.0, 6.0), kink="0 for both if both are −inf",
+    float_only=True,
 )  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def _xlogy(x: Array, y: Array, out: Array | None = None) -> Any:
 xlogy = binary(
     _xlogy, formula="x ln y", derivative=("ln y", "x/y"),
     vjp=(lambda xp, g, z, x, y: g * xp.log(xp.where((x == 0) & (y <= 0), 1.0, y)), lambda xp, g, z, x, y: g * x / y),
-    text="x ln y, and 0 where x is 0", example=(2.0, 1.0, 0.0), float_only=True, kink="at (0, 0): 0 for x, nan for y",
+    text="x ln y, and 0 if x is 0", example=(2.0, 1.0, 0.0), kink="at (0, 0): 0 for x, nan for y", float_only=True,
 )  # fmt: skip
 
 # -- trigonometry ----------------------------------------------------------------------------------------------------
@@ -146,8 +146,8 @@ arctan = unary(
 )  # fmt: skip
 
 
-def _over_square(xp: Any, g: Any, leg: Any, a: Any, b: Any) -> Any:
-    """g · leg / (a² + b²) without overflow, and 0 at the origin."""
+def _divide_by_square(xp: Any, g: Any, leg: Any, a: Any, b: Any) -> Any:
+    """Returns g · leg / (a² + b²) without overflow, and 0 at the origin."""
     radius = xp.hypot(a, b)
     radius = xp.where(radius == 0, 1.0, radius)
     return g * (leg / radius / radius)
@@ -155,9 +155,9 @@ def _over_square(xp: Any, g: Any, leg: Any, a: Any, b: Any) -> Any:
 
 arctan2 = binary(
     np.arctan2, formula="the angle of the point (b, a)", derivative=("b/(a² + b²)", "−a/(a² + b²)"),
-    vjp=(lambda xp, g, y, a, b: _over_square(xp, g, b, a, b), lambda xp, g, y, a, b: _over_square(xp, -g, a, a, b)),
-    text="Angle of a point from its ordinate and abscissa", example=(1.0, -1.0, 2.3562), float_only=True,
-    kink="0, 0 at the origin",
+    vjp=(lambda xp, g, y, a, b: _divide_by_square(xp, g, b, a, b), lambda xp, g, y, a, b: _divide_by_square(xp, -g, a, a, b)),
+    text="Angle of a point from its ordinate and abscissa", example=(1.0, -1.0, 2.3562), kink="0 for both at the origin",
+    float_only=True,
 )  # fmt: skip
 deg2rad = unary(
     np.deg2rad, formula="πx/180", derivative="π/180",
@@ -186,7 +186,7 @@ cosh = unary(
 tanh = unary(
     np.tanh, formula="tanh x", derivative="1 − tanh²(x)",
     vjp=lambda xp, g, y, x: g - y * y * g,
-    text="Hyperbolic tangent", example=(0.5, 0.4621), scalar="tanh({0})", nanoseconds=1.0,
+    text="Hyperbolic tangent", example=(0.5, 0.4621), nanoseconds=1.0, scalar="tanh({0})",
 )  # fmt: skip
 arcsinh = unary(
     np.arcsinh, formula="arsinh x", derivative="1/√(x² + 1)",
@@ -207,20 +207,20 @@ arctanh = unary(
 # -- erf -------------------------------------------------------------------------------------------------------------
 # erf x = sgn x · √(1 − exp(−z)) with z = x² h(x²), where h falls smoothly from 4/π towards 1 (Winitzki's form). h is a ratio of
 # two polynomials of degree 8 in x² on [0, 36], fitted here to h in 60-digit arithmetic: linearised least squares at 240
-# Chebyshev-like points, weighted by what an error of h does to erf, and reweighted until the largest error stood at 1.3e-16.
+# Chebyshev-like points, weighted by the effect of an error of h on erf, and reweighted until the largest error was 1.3e-16.
 
-_ERF_ABOVE = (
+_ERF_NUMERATOR = (
     1.273239544735163, 0.4348309692812384, 0.11387554414862187, 0.016996724175679030, 0.0019477835361109190,
     0.00013824099048342162, 6.6203726874248985e-6, 8.4212538825164176e-8, -5.1238563181048598e-9,
 )  # fmt: skip
-_ERF_BELOW = (
+_ERF_DENOMINATOR = (
     1.0, 0.3715623389609306, 0.09793754350717280, 0.015261291502722265, 0.0017590726171637747,
     0.00012985352312416882, 6.2711874704788092e-6, 9.3938769776914927e-8, -5.0987160202960233e-9,
 )  # fmt: skip
 
 
 def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
-    """Σ cₖ xᵏ with Horner's rule, with one array as workspace."""
+    """Returns Σ cₖ xᵏ by Horner's rule, which needs one array as workspace."""
     *rest, last = coefficients
     total = np.full_like(x, last)
     for c in reversed(rest):
@@ -230,17 +230,17 @@ def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
 
 
 def erf_kernel(x: Array, out: Array | None = None) -> Any:
-    """erf of an array: relative error below 5e-16 in float64 (where x² does not underflow), below 2e-7 in float32."""
-    if x.dtype.itemsize == 2:  # x² and the coefficients leave float16's range
+    """Returns erf(x): relative error below 5e-16 in float64 (if x² does not underflow), below 2e-7 in float32."""
+    if x.dtype.itemsize == 2:  # x² and the coefficients exceed the range of float16
         return np.copysign(erf_kernel(x.astype(np.float32)), x, out=out, dtype=x.dtype, casting="same_kind")
     s = np.square(np.minimum(np.absolute(x), 6))  # erf(6) is 1 in every dtype
-    z = s * (_polynomial(_ERF_ABOVE, s) / _polynomial(_ERF_BELOW, s))
+    z = s * (_polynomial(_ERF_NUMERATOR, s) / _polynomial(_ERF_DENOMINATOR, s))
     return np.copysign(np.sqrt(-np.expm1(-z)), x, out=out)
 
 
-_PEAK = 2 / math.sqrt(math.pi)
+_ERF_SLOPE = 2 / math.sqrt(math.pi)
 erf = unary(
     erf_kernel, name="erf", formula="2/√π ∫₀ˣ exp(−t²) dt", derivative="2/√π exp(−x²)",
-    vjp=lambda xp, g, y, x: g * (xp.exp(-x * x) * _PEAK),
+    vjp=lambda xp, g, y, x: g * (xp.exp(-x * x) * _ERF_SLOPE),
     text="Error function", example=(1.0, 0.8427),
 )  # fmt: skip

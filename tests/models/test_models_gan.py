@@ -41,7 +41,7 @@ def shapes(network: nn.Module, x: ag.Tensor) -> list[tuple[int, ...]]:
 
 
 def test_the_64_pixel_dcgan_matches_the_paper() -> None:
-    """100 → 512×4² → 256×8² → 128×16² → 64×32² → 3×64² and back to one number. Parameters are counted by hand: no bias, and norms except at the ends."""
+    """100 → 512×4² → 256×8² → 128×16² → 64×32² → 3×64² and back. No layer has a bias; the first and last have no norm."""
     gan = models.DCGAN()
     with ag.no_grad():
         up = shapes(gan.generator, gan.noise(2))

@@ -1,4 +1,4 @@
-"""Compositions agree with NumPy's functions of the same name, in value and through `np.…` itself, and their gradients with differences."""
+"""Composed functions agree with NumPy's functions of the same name, also called as `np.…`; gradients agree with differences."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_nan_to_num_leaves_integers_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("use", "message"),
     [
-        (lambda: ag.inner(A, B[:, :2]), r"last axes differ: \(2, 3\) and \(2, 2\)"),
+        (lambda: ag.inner(A, B[:, :2]), r"last axes must have equal lengths, got shapes \(2, 3\) and \(2, 2\)"),
         (lambda: ag.cross(A[:, :2], B[:, :2]), "expected 3 elements"),
         (lambda: ag.rot90(A, axes=(0, 0)), "must differ"),
     ],

@@ -54,7 +54,7 @@ sigmoid = unary(
     _sigmoid, formula="1/(1 + e⁻ˣ)", derivative="σ(x)(1 − σ(x))",
     vjp=lambda xp, g, y, x: g * (y - y * y),
     text="Logistic sigmoid, to 1e-7 in float32 (so it is 0 where the true value is 2e-9)", example=(0.5, 0.6225),
-    scalar="(tanh({0} * 0.5) + 1.0) * 0.5", nanoseconds=1.0,
+    nanoseconds=1.0, scalar="(tanh({0} * 0.5) + 1.0) * 0.5",
 )  # fmt: skip
 logsigmoid = unary(
     _logsigmoid, formula="ln σ(x)", derivative="σ(−x)",
@@ -98,14 +98,10 @@ def _slopes(x: Array, slope: float) -> Array:
 
 
 Primitive(
-    "gate",
-    _gate,
-    (lambda xp, v, y, g, x, slope: xp.gate(v, x, slope=slope), None),
-    formula="δ where x > 0, else slope · δ",
-    derivative=("1 where x > 0, else the slope", "0"),
-    elementwise=True,
-    scalar="{0} * (1.0 if {1} > 0.0 else {slope})",
-)
+    "gate", _gate, formula="δ where x > 0, else slope · δ", derivative=("1 where x > 0, else the slope", "0"),
+    vjp=(lambda xp, v, y, g, x, slope: xp.gate(v, x, slope=slope), None),
+    elementwise=True, scalar="{0} * (1.0 if {1} > 0.0 else {slope})",
+)  # fmt: skip
 
 
 def _relu(x: Array, out: Array | None = None) -> Array:
@@ -156,14 +152,10 @@ def _leaky(x: Array, slope: float, out: Array | None) -> Array:
 
 
 _LEAKY_RELU = Primitive(
-    "leaky_relu",
-    _leaky_relu,
-    (lambda xp, g, y, x, slope: xp.gate(g, y if slope >= 0 else x, slope=slope),),
-    formula="x for x > 0, else slope · x",
-    derivative=("1 for x > 0, else the slope",),
-    kink="the slope at 0",
-    elementwise=True,
-)
+    "leaky_relu", _leaky_relu, formula="x for x > 0, else slope · x", derivative=("1 for x > 0, else the slope",),
+    vjp=(lambda xp, g, y, x, slope: xp.gate(g, y if slope >= 0 else x, slope=slope),),
+    kink="the slope at 0", elementwise=True,
+)  # fmt: skip
 
 
 def leaky_relu(x: TensorLike, negative_slope: float = 0.01) -> Tensor:
@@ -186,14 +178,10 @@ def _elu_rule(xp: Any, g: Any, y: Any, x: Any, alpha: float, scale: float) -> An
 
 
 _ELU = Primitive(
-    "elu",
-    _elu,
-    (_elu_rule,),
-    formula="s·x for x > 0, else s·α(eˣ − 1)",
-    derivative=("s for x > 0, else s·α eˣ",),
-    kink="s·min(1, α) at 0",
-    elementwise=True,
-)
+    "elu", _elu, formula="s·x for x > 0, else s·α(eˣ − 1)", derivative=("s for x > 0, else s·α eˣ",),
+    vjp=(_elu_rule,),
+    kink="s·min(1, α) at 0", elementwise=True,
+)  # fmt: skip
 
 
 def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
@@ -277,24 +265,18 @@ def _gelu_tanh_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
     return g * ((t + 1) * 0.5 + z * (1 - t * t) * (z * z * (3 * _CUBIC) + 1) * (0.5 * _SLOPE))
 
 
-_GELU = {
-    "none": Primitive(
-        "gelu",
-        lambda x: x * (0.5 * (1 + erf_kernel(x * _ROOT_HALF))),
-        (_gelu_rule,),
-        formula="x Φ(x)",
-        derivative=("Φ(x) + x φ(x)",),
-        elementwise=True,
-    ),
-    "tanh": Primitive(
-        "gelu_tanh",
-        _gelu_tanh,
-        (_gelu_tanh_rule,),
-        formula="x (1 + tanh u)/2, u = √(2/π)(x + 0.044715 x³)",
-        derivative=("(1 + t)/2 + x (1 − t²) u′/2, t = tanh u",),
-        elementwise=True,
-    ),
-}
+_GELU = Primitive(
+    "gelu", lambda x: x * (0.5 * (1 + erf_kernel(x * _ROOT_HALF))), formula="x Φ(x)", derivative=("Φ(x) + x φ(x)",),
+    vjp=(_gelu_rule,),
+    elementwise=True,
+)  # fmt: skip
+_GELU_TANH = Primitive(
+    "gelu_tanh", _gelu_tanh, formula="x (1 + tanh u)/2, u = √(2/π)(x + 0.044715 x³)",
+    derivative=("(1 + t)/2 + x (1 − t²) u′/2, t = tanh u",),
+    vjp=(_gelu_tanh_rule,),
+    elementwise=True,
+)  # fmt: skip
+_GELU_FORMS = {"none": _GELU, "tanh": _GELU_TANH}
 
 
 def gelu(x: TensorLike, approximate: str = "none") -> Tensor:
@@ -306,6 +288,6 @@ def gelu(x: TensorLike, approximate: str = "none") -> Tensor:
     >>> ag.gelu([-1.0, 1.0])
     Tensor([-0.15865526,  0.8413447 ])
     """
-    if approximate not in _GELU:
+    if approximate not in _GELU_FORMS:
         raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
-    return apply(_GELU[approximate], (as_float(x),))
+    return apply(_GELU_FORMS[approximate], (as_float(x),))

@@ -99,9 +99,6 @@ def _channel_sum(x: Array, out: Array | None = None) -> Any:
 
 
 Primitive(
-    "channel_sum",
-    _channel_sum,
-    (lambda xp, g, y, x: xp.broadcast_to(per_channel(xp, g, x), shape=x.shape),),
-    formula="Σ x for each channel",
-    derivative=("1",),
-)
+    "channel_sum", _channel_sum, formula="Σ x for each channel", derivative=("1",),
+    vjp=(lambda xp, g, y, x: xp.broadcast_to(per_channel(xp, g, x), shape=x.shape),),
+)  # fmt: skip

@@ -282,42 +282,31 @@ def _taps(maps: Array, weight: Array) -> int:
 
 
 _CONV = Primitive(
-    "conv2d",
-    _conv2d,
-    (
+    "conv2d", _conv2d, formula="w ⋆ x + b", derivative=("wᵀ ⋆ δ", "x ⋆ δ", "Σ δ"),
+    vjp=(
         lambda xp, g, y, x, w, b=None, **at: xp.conv_transpose2d(g, w, size=x.shape[2:], **at),
         lambda xp, g, y, x, w, b=None, **at: xp.conv2d_weight(x, g, kernel=w.shape[2:], **at),
         _bias_rule,
     ),
-    formula="w ⋆ x + b",
-    derivative=("wᵀ ⋆ δ", "x ⋆ δ", "Σ δ"),
-    affine=True,
-    flops=lambda inputs, outputs, params: _taps(outputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
-)
+    affine=True, flops=lambda inputs, outputs, params: _taps(outputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
+)  # fmt: skip
 _CONV_TRANSPOSE = Primitive(
-    "conv_transpose2d",
-    _conv_transpose2d,
-    (
+    "conv_transpose2d", _conv_transpose2d, formula="wᵀ ⋆ x + b", derivative=("w ⋆ δ", "δ ⋆ x", "Σ δ"),
+    vjp=(
         lambda xp, g, z, y, w, b=None, size=None, **at: xp.conv2d(g, w, **at),
         lambda xp, g, z, y, w, b=None, size=None, **at: xp.conv2d_weight(g, y, kernel=w.shape[2:], **at),
         _bias_rule,
     ),
-    formula="wᵀ ⋆ x + b",
-    derivative=("w ⋆ δ", "δ ⋆ x", "Σ δ"),
-    affine=True,
-    flops=lambda inputs, outputs, params: _taps(inputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
-)
+    affine=True, flops=lambda inputs, outputs, params: _taps(inputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
+)  # fmt: skip
 Primitive(
-    "conv2d_weight",
-    _conv2d_weight,
-    (
+    "conv2d_weight", _conv2d_weight, formula="x ⋆ δ", derivative=("δᵀ ⋆ g", "g ⋆ x"),
+    vjp=(
         lambda xp, g, w, x, y, kernel, **at: xp.conv_transpose2d(y, g, size=x.shape[2:], **at),
         lambda xp, g, w, x, y, kernel, **at: xp.conv2d(x, g, **at),
     ),
-    formula="x ⋆ δ",
-    derivative=("δᵀ ⋆ g", "g ⋆ x"),
     flops=lambda inputs, outputs, params: _taps(inputs[1], outputs[0]),
-)
+)  # fmt: skip
 
 
 # -- public functions ---------------------------------------------------------------------------------------------------

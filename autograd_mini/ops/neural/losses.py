@@ -67,26 +67,16 @@ def _backward_by_loss(xp: Any, v: Any, d: Any, p: Any, targets: Any, g: Any) -> 
 
 
 _CROSS_ENTROPY = Primitive(
-    "softmax_cross_entropy",
-    _cross_entropy,
-    (_cross_entropy_rule, None),
-    formula="−ln softmax(z)ₜ",
-    derivative=("softmax(z) − [j = t]",),
-    outputs=2,
-    uniform=False,
-    rowwise=True,
-    nanoseconds=1.0,
-    explain=lambda z, t: f"targets must lie in [0, {z.shape[-1]}), got {t.min()} to {t.max()}" if t.size else "",
-)
+    "softmax_cross_entropy", _cross_entropy, formula="−ln softmax(z)ₜ", derivative=("softmax(z) − [j = t]",),
+    vjp=(_cross_entropy_rule, None),
+    explain=lambda z, t: f"targets must lie in [0, {z.shape[-1]}), got {t.min()} to {t.max()}" if t.size else "", outputs=2,
+    uniform=False, nanoseconds=1.0, rowwise=True,
+)  # fmt: skip
 Primitive(
-    "cross_entropy_backward",
-    _cross_entropy_backward,
-    (lambda xp, v, d, p, targets, g: v * _last(xp, g), None, _backward_by_loss),
-    formula="δ (p − [j = t])",
-    derivative=("δ", "0", "p − [j = t]"),
-    uniform=False,
-    rowwise=True,
-)
+    "cross_entropy_backward", _cross_entropy_backward, formula="δ (p − [j = t])", derivative=("δ", "0", "p − [j = t]"),
+    vjp=(lambda xp, v, d, p, targets, g: v * _last(xp, g), None, _backward_by_loss),
+    uniform=False, rowwise=True,
+)  # fmt: skip
 
 
 def softmax_cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
@@ -158,15 +148,10 @@ def _bce_by_logits(xp: Any, g: Any, out: Any, z: Any, t: Any) -> Any:
 
 
 _BCE = Primitive(
-    "binary_cross_entropy_with_logits",
-    _bce,
-    (_bce_by_logits, lambda xp, g, out, z, t: None if g[0] is None else -z * g[0]),
-    formula="−t ln σ(z) − (1 − t) ln(1 − σ(z))",
-    derivative=("σ(z) − t", "−z"),
-    outputs=2,
-    rowwise=True,
-    nanoseconds=1.0,
-)
+    "binary_cross_entropy_with_logits", _bce, formula="−t ln σ(z) − (1 − t) ln(1 − σ(z))", derivative=("σ(z) − t", "−z"),
+    vjp=(_bce_by_logits, lambda xp, g, out, z, t: None if g[0] is None else -z * g[0]),
+    outputs=2, nanoseconds=1.0, rowwise=True,
+)  # fmt: skip
 
 
 def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike) -> Tensor:

@@ -127,22 +127,18 @@ def _backward_rule(
 
 
 _BATCH_NORM = Primitive(
-    "batch_norm",
-    _batch_norm,
-    _batch_norm_rule,
-    formula="γ (x − μ) / √(σ² + ε) + β",
+    "batch_norm", _batch_norm, formula="γ (x − μ) / √(σ² + ε) + β",
     derivative=("γ/√(σ² + ε) · (δ − m(δ) − x̂ m(δ x̂))", "Σ δ x̂", "Σ δ"),
+    vjp=_batch_norm_rule,
     outputs=3,
-)
+)  # fmt: skip
 Primitive(
-    "batch_norm_backward",
-    _batch_norm_backward,
-    _backward_rule,
-    formula="s (δ − m(δ) − x̂ m(δ x̂))",
+    "batch_norm_backward", _batch_norm_backward, formula="s (δ − m(δ) − x̂ m(δ x̂))",
     derivative=(
         "the same projection", "−s (g m(δ x̂) + δ m(g x̂)) / σ", "s Σ (g m(δ x̂) + δ m(g x̂)) / σ",
         "−s Σ (g m(δ x̂) + δ m(g x̂)) (x − μ) + γ Σ g (δ − m(δ) − x̂ m(δ x̂))", "Σ g (δ − m(δ) − x̂ m(δ x̂)) / σ",
     ),
+    vjp=_backward_rule,
     outputs=3,
 )  # fmt: skip
 

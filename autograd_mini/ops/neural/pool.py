@@ -132,30 +132,20 @@ def _max_pool_rule(xp: Any, g: Any, y: Any, x: Any, **at: Any) -> Any:
 
 
 _MAX_POOL = Primitive(
-    "max_pool2d",
-    _max_pool2d,
-    (_max_pool_rule,),
-    formula="max of a window",
-    derivative=("1 at the maximum, else 0",),
-    kink="the first of equal pixels gets the gradient",
-    outputs=2,
-)
+    "max_pool2d", _max_pool2d, formula="max of a window", derivative=("1 at the maximum, else 0",),
+    vjp=(_max_pool_rule,),
+    kink="the first of equal pixels gets the gradient", outputs=2,
+)  # fmt: skip
 Primitive(
-    "pool_scatter",
-    _pool_scatter,
-    (lambda xp, g, y, x, index, size, **at: xp.pool_gather(g, index, **at), None),
-    formula="x put where its window had the maximum",
-    derivative=("1",),
+    "pool_scatter", _pool_scatter, formula="x put where its window had the maximum", derivative=("1",),
+    vjp=(lambda xp, g, y, x, index, size, **at: xp.pool_gather(g, index, **at), None),
     uniform=False,
-)
+)  # fmt: skip
 Primitive(
-    "pool_gather",
-    _pool_gather,
-    (lambda xp, g, y, x, index, **at: xp.pool_scatter(g, index, size=x.shape[2:], **at), None),
-    formula="x taken where its window had the maximum",
-    derivative=("1 where taken",),
+    "pool_gather", _pool_gather, formula="x taken where its window had the maximum", derivative=("1 where taken",),
+    vjp=(lambda xp, g, y, x, index, **at: xp.pool_scatter(g, index, size=x.shape[2:], **at), None),
     uniform=False,
-)
+)  # fmt: skip
 
 
 # -- public functions ---------------------------------------------------------------------------------------------------

@@ -84,16 +84,13 @@ def _resample(x: Array, rows: AxisMap, columns: AxisMap, transposed: bool, out: 
     return np.matmul(across, y.reshape(n, len(down), w, c), out=into).transpose(0, 3, 1, 2)
 
 
+def _resample_rule(xp: Any, g: Any, y: Any, x: Any, rows: AxisMap, columns: AxisMap, transposed: bool) -> Any:
+    return xp.resample(g, rows=rows, columns=columns, transposed=not transposed)
+
+
 RESAMPLE: Final = Primitive(
-    "resample",
-    _resample,
-    (
-        lambda xp, g, y, x, rows, columns, transposed: xp.resample(
-            g, rows=rows, columns=columns, transposed=not transposed
-        ),
-    ),
-    formula="A x Bᵀ",
-    derivative=("Aᵀ δ B",),
+    "resample", _resample, formula="A x Bᵀ", derivative=("Aᵀ δ B",),
+    vjp=(_resample_rule,),
 )  # fmt: skip
 
 _KINDS: Final = {(kind, False): kind for kind in ("nearest", "bilinear", "asymmetric")} | {("bilinear", True): "aligned"}

@@ -60,21 +60,25 @@ def _log_softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) ->
 
 
 _LOGSUMEXP = Primitive(
-    "logsumexp", _logsumexp, (_logsumexp_rule,), formula="ln Σ eˣ", derivative=("softmax(x)",), kink="0 where every x is −inf"
+    "logsumexp", _logsumexp, formula="ln Σ eˣ", derivative=("softmax(x)",),
+    vjp=(_logsumexp_rule,),
+    kink="0 where every x is −inf",
 )  # fmt: skip
-_SOFTMAX = Primitive("softmax", _softmax, (_softmax_rule,), formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",), rowwise=True)
+_SOFTMAX = Primitive(
+    "softmax", _softmax, formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",),
+    vjp=(_softmax_rule,),
+    rowwise=True,
+)  # fmt: skip
 Primitive(
-    "softmax_or_zero", _softmax_or_zero, (_softmax_rule,), formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",),
+    "softmax_or_zero", _softmax_or_zero, formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",),
+    vjp=(_softmax_rule,),
     kink="0 where every x is −inf",
 )  # fmt: skip
 _LOG_SOFTMAX = Primitive(
-    "log_softmax",
-    _log_softmax,
-    (_log_softmax_rule,),
-    formula="x − ln Σ eˣ",
-    derivative=("δᵢⱼ − softmax(x)ⱼ",),
+    "log_softmax", _log_softmax, formula="x − ln Σ eˣ", derivative=("δᵢⱼ − softmax(x)ⱼ",),
+    vjp=(_log_softmax_rule,),
     rowwise=True,
-)
+)  # fmt: skip
 
 
 def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
