@@ -84,7 +84,7 @@ class Split:
         present = np.unique(self.labels).tolist()
         selected = present if classes is None else sorted(set(classes))
         if missing := [c for c in selected if c not in present]:
-            raise ValueError(f"no images of class {', '.join(map(str, missing))}; there are {', '.join(map(str, present))}")
+            raise ValueError(f"no images of class {', '.join(map(str, missing))}; available: {', '.join(map(str, present))}")
         rows = np.concatenate([np.flatnonzero(self.labels == c)[:limit_per_class] for c in selected])
         rows.sort()
         return Split(self.images[rows], self.labels[rows])

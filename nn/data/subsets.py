@@ -63,7 +63,7 @@ class Subset:
         self.dataset = dataset
         self.indices = np.asarray(indices, np.int64)
         low, high = (self.indices.min(), self.indices.max()) if self.indices.size else (0, -1)
-        if not (0 <= low and high < len(dataset)):
+        if not (low >= 0 and high < len(dataset)):
             raise IndexError(f"Subset: expected indices in 0 … {len(dataset) - 1}, got {low} … {high}")
 
     def __len__(self) -> int:
