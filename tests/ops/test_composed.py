@@ -1,4 +1,4 @@
-"""Compositions agree with NumPy's functions of the same name, in value and through `np.…` itself, and their gradients with differences."""
+"""Composed functions agree with NumPy's functions of the same name, also called as `np.…`; gradients agree with differences."""
 
 from __future__ import annotations
 

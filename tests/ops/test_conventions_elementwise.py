@@ -1,4 +1,4 @@
-"""The frozen gradient conventions, as constants: elementwise operations at kinks, poles and limits."""
+"""The gradient conventions as constants: elementwise operations at kinks, poles and limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ inf, nan = np.inf, np.nan
 
 
 def slopes(function: Callable[..., Any], *points: float) -> list[float]:
-    """The derivative by each operand, in float64."""
+    """Derivatives with respect to each operand, in float64."""
     operands = [ag.Tensor(np.float64(p), requires_grad=True) for p in points]
     with np.errstate(all="ignore"):
         found = ag.grad(function(*operands), operands)
@@ -101,7 +101,7 @@ BINARY = [
 def test_slopes_of_two_operands(
     function: Callable[..., Any], points: tuple[float, float], expected: tuple[float, float]
 ) -> None:
-    """Ties are shared; infinities have a limit where there is one."""
+    """Ties share the gradient; infinities have the limit if it exists."""
     np.testing.assert_allclose(slopes(function, *points), expected, rtol=1e-14)
 
 
@@ -110,7 +110,7 @@ def test_a_tie_with_a_python_constant_is_shared_with_it() -> None:
     assert slopes(lambda x: ag.minimum(x, 0), 0.0) == [0.5]
 
 
-def test_logaddexp_of_nothing_is_minus_infinity() -> None:
+def test_logaddexp_of_two_minus_infinities_is_minus_infinity() -> None:
     assert ag.logaddexp(-inf, -inf).item() == -inf
 
 
@@ -119,7 +119,7 @@ def test_logaddexp_of_nothing_is_minus_infinity() -> None:
 )
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_saturating_functions_stay_finite_far_out(function: Callable[..., Any], dtype: type) -> None:
-    """Value and slope at ±1000: no overflow on the way, no warning, no nan."""
+    """Value and slope at ±1000: no overflow, no warning, no nan."""
     x = ag.Tensor(np.array([-1000.0, -30.0, 30.0, 1000.0], dtype), requires_grad=True)
     y = function(x)
     y.sum().backward()
@@ -129,15 +129,15 @@ def test_saturating_functions_stay_finite_far_out(function: Callable[..., Any], 
     assert y.dtype == x.grad.dtype == dtype
 
 
-def test_the_branch_of_where_that_is_not_taken_leaks_nothing() -> None:
+def test_values_that_where_does_not_select_have_gradient_zero() -> None:
     x = ag.Tensor([0.0, 4.0], requires_grad=True)
     ag.where(x > 0, x, nan).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [0.0, 1.0]
 
 
-def test_a_bad_value_inside_the_branch_not_taken_does_leak() -> None:
-    """Documented: 0 · inf of the branch's own rule is nan; masking the input as well avoids it."""
+def test_nan_inside_values_that_where_does_not_select_gives_nan_gradients() -> None:
+    """Documented behaviour: 0 · inf in the rule of that branch is nan; masking the input too avoids it."""
     x = ag.Tensor([0.0, 4.0], requires_grad=True)
     with np.errstate(divide="ignore"):
         leaking = ag.where(x > 0, 1 / x, 0.0)
@@ -151,6 +151,6 @@ def test_elu_refuses_a_negative_alpha() -> None:
         ag.elu(1.0, -1.0)
 
 
-def test_gelu_knows_its_two_forms() -> None:
+def test_gelu_has_two_forms() -> None:
     with pytest.raises(ValueError, match='"none" or "tanh"'):
         ag.gelu(1.0, approximate="sigmoid")

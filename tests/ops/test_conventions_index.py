@@ -1,4 +1,4 @@
-"""Indexing and rearranging: values as in NumPy, gradients that accumulate, nothing written into."""
+"""Indexing and rearranging: values as in NumPy, accumulated gradients, operands unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autograd_mini.testing import gradcheck
 
 @given(st.data())
 def test_reading_and_its_gradient_agree_with_numpy(data: st.DataObject) -> None:
-    """`x[index]` is NumPy's, and its gradient is what `np.add.at` puts together: each place once per time it was read."""
+    """`x[index]` equals NumPy's; its gradient equals `np.add.at`: each position counts as often as it was read."""
     shape = data.draw(SHAPES)
     index = data.draw(indices(shape))
     values = np.arange(np.prod(shape, dtype=int), dtype=np.float64).reshape(shape)
@@ -46,12 +46,12 @@ def test_index_add_and_index_put_agree_with_numpy(data: st.DataObject) -> None:
     assert (base == 1).all()
 
 
-def test_a_place_read_through_a_negative_index_is_the_same_place() -> None:
+def test_a_negative_index_reads_the_same_position() -> None:
     x = ag.Tensor(np.zeros(3), requires_grad=True)
     assert ag.grad(x[[2, -1, -3]].sum(), x).tolist() == [1.0, 0.0, 2.0]
 
 
-def test_of_repeated_writes_only_the_last_value_has_a_gradient() -> None:
+def test_only_the_last_of_repeated_writes_has_a_gradient() -> None:
     x, v = ag.Tensor(np.zeros(3), requires_grad=True), ag.Tensor(np.array([5.0, 6.0, 7.0]), requires_grad=True)
     y = ag.index_put(x, [0, 0, 2], v)
     assert y.tolist() == [6.0, 0.0, 7.0]
@@ -60,14 +60,14 @@ def test_of_repeated_writes_only_the_last_value_has_a_gradient() -> None:
     assert by_v.tolist() == [0.0, 1.0, 1.0]
 
 
-def test_a_value_may_have_surplus_axes_of_length_one() -> None:
-    """NumPy assigns shape (1, 2) to two places; so do we, and the gradient comes back as (1, 2)."""
+def test_a_value_may_have_extra_axes_of_length_one() -> None:
+    """As in NumPy, shape (1, 2) can be assigned to two positions; the gradient has shape (1, 2)."""
     v = ag.Tensor(np.ones((1, 2)), requires_grad=True)
     assert ag.grad(ag.index_put(np.zeros(3), slice(0, 2), v).sum(), v).tolist() == [[1.0, 1.0]]
 
 
 def test_gather_and_scatter_add_are_each_others_inverse() -> None:
-    """⟨v, gather(x)⟩ = ⟨scatter_add(0, v), x⟩, also where an index repeats."""
+    """⟨v, gather(x)⟩ = ⟨scatter_add(0, v), x⟩, also if an index repeats."""
     rng = np.random.default_rng(0)
     x, v, chosen = rng.normal(size=(3, 4)), rng.normal(size=(3, 5)), rng.integers(0, 4, (3, 5))
     read = (ag.gather(x, 1, chosen) * v).sum()
@@ -85,7 +85,7 @@ def test_take_along_axis_broadcasts_as_numpys_does(form: tuple[int, ...], axis: 
 
 
 def test_an_embeddings_gradient_adds_up_each_row() -> None:
-    """Rows of a table, read by a matrix of numbers, in every float dtype and against a plain loop."""
+    """Rows of a table, selected by a matrix of indices, in every float dtype, compared with a loop."""
     rng = np.random.default_rng(0)
     numbers = rng.integers(0, 10, (8, 6))
     for dtype in (np.float16, np.float32, np.float64):
@@ -180,7 +180,7 @@ REARRANGED = {
 
 @pytest.mark.parametrize("name", REARRANGED)
 def test_values_agree_with_numpy_and_gradients_with_differences(name: str) -> None:
-    """The same call on an array, and on a Tensor by our name and through NumPy's, gives the same values."""
+    """The same call on an array, on a Tensor, and on a Tensor through NumPy's function gives the same values."""
     x = np.random.default_rng(3).permutation(12).reshape(3, 4) * 0.5 - 2
     for use in REARRANGED[name]:
         expected = use(np, x)

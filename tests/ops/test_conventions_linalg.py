@@ -17,7 +17,7 @@ import autograd_mini as ag
 
 @given(SAMPLES["einsum"])
 def test_einsum_agrees_with_numpy(call: Call) -> None:
-    """Every sum of the samples, broadcasting and empty axes included, by our name and through `np.einsum`."""
+    """Every einsum of the samples, with broadcasting and empty axes, through `ag.einsum` and `np.einsum`."""
     subscripts = call.note.removeprefix("einsum ")
     expected = np.einsum(subscripts, *call.operands)
     np.testing.assert_allclose(call.function(*map(ag.Tensor, call.operands)).data, expected, rtol=1e-12, atol=1e-12)
@@ -28,7 +28,7 @@ def test_einsum_agrees_with_numpy(call: Call) -> None:
 
 @pytest.mark.parametrize("subscripts", ["ii", "ii->i", "iji->j", "ij->", "ij->ji", "...i->...", "i...->...", "ijj->i"])
 def test_einsum_of_one_operand_needs_no_primitive(subscripts: str) -> None:
-    """Diagonals, sums and transposes are what they are, in the graph and in the value."""
+    """Diagonals, sums and transposes are recorded as the operations of these names."""
     x = np.random.default_rng(0).normal(size=(3,) * len(subscripts.split("->")[0].replace("...", "k")))
     np.testing.assert_allclose(ag.einsum(subscripts, x).data, np.einsum(subscripts, x), rtol=1e-12)
 
@@ -109,7 +109,7 @@ def test_the_matrix_functions_keep_their_defining_identities(data: st.DataObject
 
 
 def test_known_derivatives() -> None:
-    """d ln|det A| = tr(A⁻¹ dA); d det A by the cofactors; −A⁻ᵀ δ A⁻ᵀ for the inverse."""
+    """d ln|det A| = tr(A⁻¹ dA); the cofactors for d det A; −A⁻ᵀ δ A⁻ᵀ for the inverse."""
     a = ag.Tensor(np.array([[2.0, 1.0], [1.0, 3.0]]), requires_grad=True)
     inverse = np.array([[0.6, -0.2], [-0.2, 0.4]])
     np.testing.assert_allclose(ag.grad(ag.slogdet(a)[1], a).data, inverse.T, rtol=1e-12)
@@ -118,8 +118,8 @@ def test_known_derivatives() -> None:
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2])
-def test_the_determinants_gradient_is_right_for_singular_matrices(rank: int) -> None:
-    """The cofactors of a 3 × 3 matrix need no inverse: rank 2 has some, rank 1 and 0 have none."""
+def test_the_gradient_of_the_determinant_is_correct_for_singular_matrices(rank: int) -> None:
+    """Cofactors need no inverse: those of a 3 × 3 matrix are not all 0 for rank 2, and 0 for rank 1 and 0."""
     rng = np.random.default_rng(0)
     x = ag.Tensor(rng.normal(size=(3, rank)) @ rng.normal(size=(rank, 3)), requires_grad=True)
     cofactors = [

@@ -1,4 +1,4 @@
-"""The frozen gradient conventions, as constants: reductions, running products, sorting, norms, the softmax family."""
+"""The gradient conventions as constants: reductions, running products, sorting, norms, the softmax family."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ CASES = [
 
 @pytest.mark.parametrize(("function", "values", "expected"), CASES)
 def test_gradient_at(function: Callable[[ag.Tensor], Any], values: Any, expected: Any) -> None:
-    """Ties without an index share evenly, an index takes all; zeros are exact; nothing is nan that has a limit."""
+    """Ties share evenly unless an index selects one; zeros are exact; nan only if no limit exists."""
     np.testing.assert_allclose(np.array(gradient(function, values)), np.array(expected), rtol=1e-14)
 
 
@@ -82,14 +82,14 @@ def test_values_at_the_edges() -> None:
 
 
 @pytest.mark.parametrize("function", [ag.max, ag.min, ag.argmax, ag.argmin])
-def test_the_largest_of_nothing_names_the_shape(function: Callable[..., Any]) -> None:
+def test_max_without_elements_names_the_shape(function: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match=r"\(0,\)"):
         function(np.zeros((0,)))
 
 
 @pytest.mark.parametrize("ddof", [1, 2, 3])
 def test_variance_without_degrees_of_freedom_is_never_negative(ddof: int) -> None:
-    """n − ddof below 0 counts as 0: nan or inf, as in NumPy, and no number that looks like a variance."""
+    """n − ddof below 0 counts as 0: the result is nan or inf, as in NumPy, and never a finite number."""
     value = ag.var([1.0], ddof=ddof).item()
     assert np.isnan(value)
     assert not np.isfinite(ag.var([1.0, 2.0], ddof=ddof + 1).item())
@@ -125,7 +125,7 @@ def test_norms_neither_overflow_nor_vanish() -> None:
         ag.ptp,
     ],
 )
-def test_what_is_composed_of_primitives_has_right_gradients(function: Callable[[ag.Tensor], ag.Tensor]) -> None:
+def test_compositions_of_primitives_have_correct_gradients(function: Callable[[ag.Tensor], ag.Tensor]) -> None:
     x = np.random.default_rng(0).permutation(12).reshape(3, 4) * 0.7 - 3
     assert gradcheck(function, x)
     assert gradgradcheck(lambda t: function(t * t * 0.1 + t), x)
@@ -148,7 +148,7 @@ def test_matrix_norms_are_not_taken_for_vector_norms() -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("value", [0.388, 1 / 3, -1e3, 0.1])
 def test_the_spread_of_a_constant_is_exactly_zero(value: float, dtype: type) -> None:
-    """Three equal numbers have a mean that may differ from them in the last place; no spread, and no gradient, may come of it."""
+    """Three equal numbers have a mean that may differ from them in the last place; spread and gradient must still be 0."""
     for fold in (ag.std, ag.var):
         x = ag.Tensor(np.full(3, value, dtype), requires_grad=True)
         y = fold(x)

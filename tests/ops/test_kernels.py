@@ -1,4 +1,4 @@
-"""Kernels that take `out` write their result there, whatever was there before, for every sample call of their primitives."""
+"""Kernels with `out` write their result there, whatever it contained, for every sample call of their primitives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TAKING = sorted(name for name in SAMPLES if takes_out(registry[name]))
 
 
 def calls(name: str, outputs: Any) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
-    """Operands and parameters of every recorded call of a primitive that led to `outputs`."""
+    """Returns operands and parameters of every recorded call that led to `outputs`."""
     tensors = [t for t in (outputs if isinstance(outputs, tuple) else (outputs,)) if t.requires_grad]
     return [
         ([np.asarray(x._data) for x in node._inputs], node._params)
@@ -35,7 +35,7 @@ def calls(name: str, outputs: Any) -> list[tuple[list[np.ndarray], dict[str, Any
 
 
 def filled(like: np.ndarray) -> np.ndarray:
-    """Memory laid out as an array, with other values in it."""
+    """Returns memory with the layout of an array and other values."""
     place = np.empty_like(like)
     place.fill(113)
     return place
@@ -44,8 +44,8 @@ def filled(like: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", TAKING)
 @given(data=st.data(), dtype=st.sampled_from([np.float64, np.float32, np.float16]))
 @settings(max_examples=15)
-def test_results_in_given_memory(name: str, data: Any, dtype: Any) -> None:
-    """For elementwise operations that memory may be an operand's, as with NumPy's own."""
+def test_kernels_write_their_result_into_out(name: str, data: Any, dtype: Any) -> None:
+    """For elementwise operations, `out` may be an operand, as in NumPy."""
     call, kernel = data.draw(SAMPLES[name]), registry[name].kernel
     with np.errstate(all="ignore"):
         outputs = call.function(*[ag.from_numpy(x.astype(dtype), requires_grad=True) for x in call.operands])
@@ -66,8 +66,8 @@ def test_results_in_given_memory(name: str, data: Any, dtype: Any) -> None:
                     np.testing.assert_array_equal(copies[i], expected[0])
 
 
-def test_the_large_ones_take_out() -> None:
-    """What a compiled step needs in order to reuse memory."""
+def test_kernels_of_large_results_accept_out() -> None:
+    """A compiled step needs this to reuse memory."""
     large = {
         "batch_norm", "batch_norm_backward", "conv2d", "conv2d_weight", "conv_transpose2d", "gate", "leaky_relu", "max_pool2d",
         "pool_gather", "pool_scatter", "relu", "resample",

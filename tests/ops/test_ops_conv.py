@@ -1,4 +1,4 @@
-"""Convolutions equal the definition written as loops, whatever the layout, the dtype and the size of a block."""
+"""Convolutions equal their definition as loops, for any layout, dtype and block size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4, np.float16: 3e-2}
 def meetings(
     x: tuple[int, ...], w: tuple[int, ...], y: tuple[int, ...], stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
-    """Every triple of indices into x, w and y that a convolution multiplies and adds: the definition, a scalar at a time."""
+    """Yields all triples of indices into x, w and y that a convolution multiplies and adds: its definition with scalars."""
     n, o, h, v = y
     each, kh, kw = w[1:]
     for i, f, a, b, c, p, q in itertools.product(range(n), range(o), range(h), range(v), range(each), range(kh), range(kw)):
@@ -43,7 +43,7 @@ def meetings(
 )
 @settings(max_examples=150)
 def test_the_trio_equals_its_definition(data: Any, found: dict[str, Any], dtype: Any, block: int, few: int) -> None:
-    """conv2d, its input gradient and its weight gradient are three sums over the same triples; operands stay as they were."""
+    """conv2d, its input gradient and its weight gradient are three sums over the same triples; operands stay unchanged."""
     x, w, y = (data.draw(drawn(found[key], dtype, -2, 2)) for key in "xwy")
     at = found["at"]
     expected = [np.zeros(found[key]) for key in "yxw"]
@@ -68,7 +68,7 @@ def test_the_trio_equals_its_definition(data: Any, found: dict[str, Any], dtype:
 @given(data=st.data(), found=geometry())
 @settings(max_examples=80)
 def test_both_ways_to_the_input_gradient_agree(data: Any, found: dict[str, Any]) -> None:
-    """At stride 1 a convolution with the turned weight is the sum of overlaps: a matter of speed, never of values."""
+    """At stride 1, a convolution with the rotated weight equals the sum of overlaps; the choice affects only the speed."""
     at = {**found["at"], "stride": (1, 1), "padding": ((0, 0), (0, 0))}
     reach = tuple(d * (k - 1) for d, k in zip(at["dilation"], found["kernel"], strict=True))
     y, w = data.draw(drawn(found["y"])), data.draw(drawn(found["w"]))
@@ -92,7 +92,7 @@ def test_a_bias_is_added_to_every_pixel_of_its_channel() -> None:
 
 
 def test_golden_values() -> None:
-    """Cross-correlation (the kernel is not turned), and the transposed form writes the kernel around each pixel."""
+    """Cross-correlation does not flip the kernel; the transposed form adds the kernel around each pixel."""
     x = ag.Tensor(np.arange(9.0).reshape(1, 1, 3, 3))
     w = ag.Tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
     assert ag.conv2d(x, w).tolist() == [[[[27.0, 37.0], [57.0, 67.0]]]]
@@ -112,8 +112,8 @@ def test_same_padding_keeps_the_length(length: int, k: int, dilation: int) -> No
     assert y.shape == (1, 1, length)
 
 
-def test_results_lie_channels_last() -> None:
-    """What later kernels count on for speed: each pixel's channels are neighbours in memory."""
+def test_results_are_stored_channels_last() -> None:
+    """Later kernels are fast because of it: the channels of a pixel are adjacent in memory."""
     x, w = ag.Tensor(np.ones((2, 3, 8, 8)), requires_grad=True), ag.Tensor(np.ones((4, 3, 3, 3)), requires_grad=True)
     y = ag.conv2d(x, w, padding=1)
     ag.sum(y).backward()
@@ -161,7 +161,7 @@ def test_errors_name_the_shapes(call: Any, message: str) -> None:
 
 
 def test_third_order() -> None:
-    """The trio closes on itself: w enters y twice-composed, so its third derivative is exact and not zero."""
+    """The rules of the trio use only the trio: a third derivative of a composition is exact and not zero."""
     x, w = ag.Tensor(np.full((1, 1, 3, 3), 0.5)), ag.Tensor(np.full((1, 1, 2, 2), 0.5), requires_grad=True)
     y = (recorded.conv2d(x, w, stride=(1, 1), padding=((0, 0), (0, 0)), dilation=(1, 1), groups=1) ** 3).sum()
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Fused losses are exact where their parts would overflow, embeddings add what an index repeats."""
+"""Fused losses are exact where their parts would overflow; embeddings add the gradients of repeated indices."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ WIDE = np.concatenate([np.linspace(-100, 100, 100_001), np.linspace(-20, 20, 100
     ids=["sigmoid", "softplus", "logsigmoid", "bce 0", "bce 1/4", "bce 1", "cross-entropy"],
 )  # fmt: skip
 def test_fast_forms_stay_within_the_documented_error(function: Any, true: Any, bound: float) -> None:
-    """In float32, of the value where that is larger than 1; a form that is better by far than it says would fail as well."""
+    """In float32, relative to the value if it is larger than 1; a much smaller error than documented fails too."""
     with np.errstate(over="ignore"):
         expected = true(WIDE.astype(np.float64))
     error = np.abs(function(ag.from_numpy(WIDE)).data - expected) / np.maximum(1, np.abs(expected))
@@ -80,7 +80,7 @@ def test_fast_forms_stay_within_the_documented_error(function: Any, true: Any, b
 
 @given(data=st.data(), dtype=st.sampled_from([np.float32, np.float64]))
 def test_binary_cross_entropy_equals_its_definition(data: Any, dtype: Any) -> None:
-    """−t ln σ(z) − (1 − t) ln(1 − σ(z)), gradient σ(z) − t, by z; −z by t."""
+    """−t ln σ(z) − (1 − t) ln(1 − σ(z)), gradients σ(z) − t for z and −z for t."""
     z = data.draw(drawn(dtype=dtype))
     t = data.draw(drawn(z.shape, dtype, 0, 1))
     before = z.copy(), t.copy()
@@ -95,7 +95,7 @@ def test_binary_cross_entropy_equals_its_definition(data: Any, dtype: Any) -> No
 
 @given(data=st.data(), dtype=st.sampled_from([np.float32, np.float64]), kind=st.sampled_from([np.int64, np.uint8]))
 def test_softmax_cross_entropy_equals_its_definition(data: Any, dtype: Any, kind: Any) -> None:
-    """−ln softmax(z)ₜ with gradient softmax(z) − [j = t], and the same by probabilities that put all on one class."""
+    """−ln softmax(z)ₜ with gradient softmax(z) − [j = t], and the same for probabilities with all weight on one class."""
     lead, classes = data.draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3)), data.draw(st.integers(1, 4))
     z = data.draw(drawn((*lead, classes), dtype))
     t = data.draw(hnp.arrays(kind, lead, elements=st.integers(0, classes - 1)))
@@ -118,8 +118,8 @@ def test_soft_targets_receive_a_gradient() -> None:
 
 
 @given(data=st.data(), rows=st.integers(1, 5))
-def test_an_embedding_adds_up_what_repeats(data: Any, rows: int) -> None:
-    """Row i's gradient is the sum of the upstream gradients wherever i was looked up, as a loop would add them."""
+def test_an_embedding_adds_the_gradients_of_repeated_indices(data: Any, rows: int) -> None:
+    """The gradient of row i is the sum of the upstream gradients at all positions with index i."""
     width = data.draw(st.sampled_from([(), (3,), (2, 0), (2, 2)]))
     w = data.draw(drawn((rows, *width)))
     i = data.draw(hnp.arrays(np.int64, hnp.array_shapes(min_dims=0, max_dims=2, min_side=0), elements=st.integers(0, rows - 1)))

@@ -1,4 +1,4 @@
-"""Fused normalisation equals the same formula composed of small operations: values, gradients, and gradients of gradients."""
+"""Fused normalisation equals the formula in small operations: values, gradients, and gradients of gradients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autograd_mini.testing import arrays as drawn
 
 
 def composed(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch normalisation by the definition, recorded operation by operation."""
+    """Batch normalisation from its definition, in separate operations."""
     axes, column = (0, *range(2, x.ndim)), (x.shape[1],) + (1,) * (x.ndim - 2)
     mean = ag.mean(x, axes, keepdims=True)
     var = ag.mean((x - mean) ** 2, axes, keepdims=True)
@@ -36,7 +36,7 @@ def two_orders(function: Any, operands: list[np.ndarray], weights: list[np.ndarr
 @given(data=st.data(), shape=batches())
 @settings(max_examples=150)
 def test_batch_norm_equals_the_composed_graph_to_second_order(data: Any, shape: tuple[int, ...]) -> None:
-    """The hand-derived rule and the one that falls out of the parts agree, also for gradients through mean and variance."""
+    """The derived rule agrees with the rules of the parts, also for gradients through mean and variance."""
     operands = [data.draw(drawn(shape)), *(data.draw(drawn(shape[1:2])) for _ in range(2))]
     weights = [data.draw(drawn(shape, lo=-1, hi=1)), *(data.draw(drawn(shape[1:2], lo=-1, hi=1)) for _ in range(2))]
     fused = two_orders(lambda *xs: ag.batch_norm(*xs, eps=0.3), operands, weights)
@@ -47,7 +47,7 @@ def test_batch_norm_equals_the_composed_graph_to_second_order(data: Any, shape: 
 
 @given(data=st.data(), shape=batches(), dtype=st.sampled_from([np.float16, np.float32, np.float64]))
 def test_batch_norm_gives_mean_0_and_variance_1(data: Any, shape: tuple[int, ...], dtype: Any) -> None:
-    """Whatever comes in, each channel that varies comes out standardised, in its dtype, and the input is not written."""
+    """Every channel that varies is standardised, in its dtype, and the input stays unchanged."""
     x = data.draw(drawn(shape, dtype))
     before = x.copy()
     y, mean, var = ag.batch_norm(ag.from_numpy(x), eps=1e-12 if dtype == np.float64 else 1e-5)
@@ -90,7 +90,7 @@ def test_inference_with_the_batch_s_own_statistics_is_training(data: Any, shape:
 
 @given(data=st.data(), shape=batches())
 def test_layer_norm_is_batch_norm_of_the_transpose(data: Any, shape: tuple[int, ...]) -> None:
-    """Each example is to layer norm what each channel is to batch norm, at both orders."""
+    """Layer norm treats examples as batch norm treats channels, at both orders."""
     x = data.draw(drawn((shape[0], 2, shape[1])))
     flat = x.reshape(len(x), -1).T.copy()
     weight = [data.draw(drawn(x.shape, lo=-1, hi=1))]

@@ -1,4 +1,4 @@
-"""Pools and upsampling equal their definitions written as loops, and keep their conventions at borders and ties."""
+"""Pools and upsampling equal their definitions as loops, and follow the conventions at borders and ties."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autograd_mini.testing import arrays as drawn
 
 
 def windows(length: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> list[list[int]]:
-    """For each output place the input places it looks at, those outside included, and never beyond what `ceil_mode` allows."""
+    """Returns for each output position the input positions of its window, those outside included, up to what `ceil_mode` allows."""
     starts = itertools.count(-padding, stride)
     reach = dilation * (kernel - 1)
     last = length + padding - 1
@@ -29,7 +29,7 @@ def windows(length: int, kernel: int, stride: int, padding: int, dilation: int, 
 @given(data=st.data(), found=pools(), dtype=st.sampled_from([np.float64, np.float32]))
 @settings(max_examples=150)
 def test_max_pool_equals_its_definition(data: Any, found: Any, dtype: Any) -> None:
-    """The largest real pixel of each window, and the first of the largest takes the whole gradient."""
+    """The largest real pixel of each window; the first of equal ones gets the whole gradient."""
     shape, params = found
     x = data.draw(drawn(shape, dtype))
     rows, columns = (
@@ -93,7 +93,7 @@ def test_padding_takes_no_gradient_from_windows_of_minus_infinity() -> None:
 @given(data=st.data(), found=pools(), include=st.booleans())
 @settings(max_examples=150)
 def test_avg_pool_equals_its_definition(data: Any, found: Any, include: bool) -> None:
-    """Sum of the real pixels over the window's size clipped to the padded image, or over their number."""
+    """The sum of the real pixels, divided by the window's size within the padded image, or by their number."""
     shape, params = found
     x = data.draw(drawn(shape))
     kernel, stride, padding, ceil_mode = (params[k] for k in ("kernel_size", "stride", "padding", "ceil_mode"))
@@ -158,7 +158,7 @@ def test_asymmetric_upsampling_keeps_the_originals_at_even_places() -> None:
 
 
 def test_a_large_kernel_keeps_its_indices() -> None:
-    """More than 256 places do not fit one byte: the last of 400 is still found."""
+    """Indices above 255 do not fit into one byte: the last of 400 is still found."""
     x = ag.Tensor(np.arange(400.0).reshape(1, 1, 20, 20), requires_grad=True)
     ag.max_pool2d(x, 20).sum().backward()
     assert x.grad is not None
@@ -167,7 +167,7 @@ def test_a_large_kernel_keeps_its_indices() -> None:
 
 @given(data=st.data())
 def test_results_keep_the_layout(data: Any) -> None:
-    """Channels-last images stay channels-last through every pool and back."""
+    """Channels-last images stay channels-last in every pool and in its gradient."""
     x = ag.from_numpy(np.ones((2, 6, 6, 3)).transpose(0, 3, 1, 2), requires_grad=True)
     pool = data.draw(
         st.sampled_from(

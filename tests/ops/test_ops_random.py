@@ -31,7 +31,7 @@ def the_stream_returns() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", DRAWS)
 def test_same_seed_same_bits(name: str) -> None:
-    """manual_seed, a saved state that went through JSON, and a generator of one's own each repeat a draw exactly."""
+    """manual_seed, a state saved as JSON, and a generator of the user each repeat a draw exactly."""
     draw = DRAWS[name]
     ag.manual_seed(7)
     state = json.loads(json.dumps(ag.get_rng_state()))
@@ -47,8 +47,8 @@ def test_same_seed_same_bits(name: str) -> None:
     assert ag.get_rng_state() == before, "a generator of one's own must leave the process's stream alone"
 
 
-def test_a_kernel_draws_anew_at_every_run() -> None:
-    """What a recorded trace repeats is the draw, not its result."""
+def test_a_kernel_draws_new_numbers_at_every_run() -> None:
+    """A recorded trace repeats the draw, not its result."""
     params = {"shape": (4,), "dtype": np.dtype(np.float32), "generator": None}
     assert arrays.randn(**params).tolist() != arrays.randn(**params).tolist()
     assert all(registry[name].effect for name in ("randn", "rand", "bernoulli", "randint", "permutation", "dropout_mask"))
@@ -61,7 +61,7 @@ def test_draws_carry_no_gradient() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_distributions(dtype: Any) -> None:
-    """Moments within five standard errors of 20,000 draws, and the uniform never reaches 1."""
+    """The moments of 20,000 draws are within five standard errors, and uniform draws are below 1."""
     ag.manual_seed(0)
     n = 20_000
     normal, uniform = ag.randn(n, dtype=dtype), ag.rand(n, dtype=dtype)
@@ -89,8 +89,8 @@ def test_float32_is_the_default_and_integers_cover_their_range() -> None:
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-def test_dropout_switches_off_the_ratio_it_names_element_by_element(p: float) -> None:
-    """Exactly p in expectation, rows and columns alike, so neither drawn with replacement nor one mask for a whole batch."""
+def test_dropout_zeroes_independent_elements_at_the_given_rate(p: float) -> None:
+    """The rate is p in rows and in columns: no draws with replacement, and not one mask for a whole batch."""
     ag.manual_seed(1)
     x = np.ones((200, 100), np.float32)
     y = ag.dropout(x, p).data
@@ -118,7 +118,7 @@ def test_dropout_at_its_ends() -> None:
 
 
 def test_dropout_keeps_the_layout() -> None:
-    """A mask in another memory order than its image would make every later pass over both slow."""
+    """A mask with another memory order than its image would slow down later operations on both."""
     x = ag.from_numpy(np.ones((2, 4, 4, 3)).transpose(0, 3, 1, 2))
     assert ag.dropout(x, 0.5).data.strides == x.data.strides
 
