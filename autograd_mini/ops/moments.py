@@ -70,7 +70,7 @@ def _std(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
 def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
     centred = xp.centred(x, axis=axis)
     spread, n = restore_axes(xp, y, x, axis), _freedom(x, axis, ddof)
-    # A constant has centred = spread = 0; dividing by 1 there gives the minimum-norm subgradient, 0. One element has nothing else.
+    # A constant has centred = spread = 0; dividing by 1 gives the minimum-norm subgradient, 0. One element is always constant.
     divisor = (xp.convention if count(x, axis) > 1 else xp.where)(spread == 0, 1.0, spread)
     return restore_axes(xp, g, x, axis) * (centred / divisor * (1 / n if n else np.nan))
 
