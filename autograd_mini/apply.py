@@ -14,6 +14,8 @@ from .primitive import Primitive, Rule, registry
 from .state import active_modes, modes, start_operation, tick
 from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf
 
+__all__ = ["primitive"]
+
 KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, OverflowError, np.linalg.LinAlgError)
 
 _ndarray = np.ndarray

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, overl
 
 from .tools.decorate import decorate
 
+__all__ = ["enable_grad", "is_grad_enabled", "is_recording", "no_grad", "set_grad_enabled"]
+
 if TYPE_CHECKING:
     import numpy as np
 

@@ -18,6 +18,8 @@ from .aliases import link, mark_modified
 from .memory.arena import allocate
 from .state import modes, tick, watched
 
+__all__ = ["Tensor", "as_tensor", "from_numpy"]
+
 if TYPE_CHECKING:
     from .primitive import Primitive
     from .signatures import Methods

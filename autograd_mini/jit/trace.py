@@ -23,7 +23,7 @@ from ..apply import apply
 from ..memory.arena import base_of
 from ..ops.random import generator
 from ..primitive import Primitive, registry
-from ..state import tick
+from ..state import Tracer, tick
 from ..tensor import Array, Tensor
 from .guards import Guards
 
@@ -62,7 +62,7 @@ class Call:
         self.primitive, self.inputs, self.params, self.outs = primitive, inputs, params, outs
 
 
-class Trace:
+class Trace(Tracer):
     """The `Tracer` that `modes().tracer` holds while a function is recorded.
 
     arguments      the values of the function's arguments
