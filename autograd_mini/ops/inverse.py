@@ -30,30 +30,34 @@ Kernel = Callable[..., Any]
 
 
 def _lapack(function: Kernel) -> Kernel:
-    """Turns `function` into a kernel for all dtypes: LAPACK has no float16, so float16 is computed in float32."""
+    """Makes a kernel for all dtypes from `function`: LAPACK has no float16, so float16 is computed in float32."""
 
     def kernel(*xs: Array) -> Any:
         dtype = xs[0].dtype
-        found = function(*[x.astype(np.float32) if dtype.itemsize == 2 else x for x in xs])
-        return tuple(np.asarray(f, dtype) for f in found) if isinstance(found, tuple) else np.asarray(found, dtype)
+        result = function(*[x.astype(np.float32) if dtype.itemsize == 2 else x for x in xs])
+        return tuple(np.asarray(r, dtype) for r in result) if isinstance(result, tuple) else np.asarray(result, dtype)
 
     return kernel
 
 
-def _why_not(reason: str) -> Callable[..., str]:
-    """Explains why LAPACK failed: the shapes if they are wrong, else `reason`."""
+def _explain_lapack(reason: str) -> Callable[..., str]:
+    """Returns a function that explains why LAPACK failed: the shapes if they are wrong, else `reason`."""
 
     def explain(*xs: Array) -> str:
         shapes = " and ".join(str(x.shape) for x in xs)
         if xs[0].ndim < 2 or xs[0].shape[-1] != xs[0].shape[-2]:
             return f"expected a square matrix or a stack of them, got {shapes}"
-        return f"shapes do not fit: {shapes}" if xs[-1].shape[-2] != xs[0].shape[-1] else f"{reason}, of shape {xs[0].shape}"
+        return (
+            f"lengths of A and B differ: {shapes}"
+            if xs[-1].shape[-2] != xs[0].shape[-1]
+            else f"{reason}, of shape {xs[0].shape}"
+        )
 
     return explain
 
 
-def _scalars(xp: Any, g: Any) -> Any:
-    """Reshapes numbers, one per matrix, so that they multiply matrices."""
+def _per_matrix(xp: Any, g: Any) -> Any:
+    """Reshapes one number per matrix, (…), to (…, 1, 1), so that it multiplies the matrix."""
     return xp.reshape(g, shape=(*g.shape, 1, 1))
 
 
@@ -61,14 +65,14 @@ def _scalars(xp: Any, g: Any) -> Any:
 
 
 def _inv_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    turned = swap_last_axes(xp, y)
-    return -xp.matmul(xp.matmul(turned, g), turned)
+    transposed = swap_last_axes(xp, y)
+    return -xp.matmul(xp.matmul(transposed, g), transposed)
 
 
 _INV = Primitive(
     "inv", _lapack(np.linalg.inv), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
     vjp=(_inv_rule,),
-    explain=_why_not("the matrix is singular"),
+    explain=_explain_lapack("the matrix is singular"),
 )  # fmt: skip
 _SOLVE = Primitive(
     "solve", _lapack(np.linalg.solve), formula="A⁻¹ B", derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
@@ -76,7 +80,7 @@ _SOLVE = Primitive(
         lambda xp, g, y, a, b: -xp.matmul(xp.solve(swap_last_axes(xp, a), g), swap_last_axes(xp, y)),
         lambda xp, g, y, a, b: xp.solve(swap_last_axes(xp, a), g),
     ),
-    explain=_why_not("the matrix is singular"),
+    explain=_explain_lapack("the matrix is singular"),
 )  # fmt: skip
 
 
@@ -112,7 +116,7 @@ def solve(a: TensorLike, b: TensorLike) -> Tensor:
 
 
 def _cofactor(x: Array) -> Array:
-    """det A · A⁻ᵀ, computed with A = U S Vᵀ as det U det V · U S′ Vᵀ; S′ has the products of the other singular values."""
+    """Returns det A · A⁻ᵀ, computed with A = U S Vᵀ as det U det V · U S′ Vᵀ; S′ᵢ is the product of the Sⱼ with j ≠ i."""
     u, s, vt = np.linalg.svd(x)
     others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
     sign = np.rint(np.linalg.det(u) * np.linalg.det(vt))
@@ -120,9 +124,8 @@ def _cofactor(x: Array) -> Array:
 
 
 def _cofactor_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    along = xp.sum(g * y, axis=(g.ndim - 2, g.ndim - 1), keepdims=True) * y
-    across = xp.matmul(xp.matmul(y, swap_last_axes(xp, g)), y)
-    return (along - across) / _scalars(xp, xp.det(x))
+    inner = xp.sum(g * y, axis=(g.ndim - 2, g.ndim - 1), keepdims=True)
+    return (inner * y - xp.matmul(xp.matmul(y, swap_last_axes(xp, g)), y)) / _per_matrix(xp, xp.det(x))
 
 
 Primitive(
@@ -132,8 +135,8 @@ Primitive(
 )  # fmt: skip
 _DET = Primitive(
     "det", _lapack(np.linalg.det), formula="det A", derivative=("δ · cofactors of A",),
-    vjp=(lambda xp, g, y, x: _scalars(xp, g) * xp.cofactor(x),),
-    explain=_why_not("no determinant"),
+    vjp=(lambda xp, g, y, x: _per_matrix(xp, g) * xp.cofactor(x),),
+    explain=_explain_lapack("LAPACK found no determinant"),
 )  # fmt: skip
 
 
@@ -151,15 +154,15 @@ Primitive(
 
 
 def _slogdet_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    _, by_log = g  # the sign is piecewise constant
-    return xp.zeros_like(x) if by_log is None else _scalars(xp, by_log) * swap_last_axes(xp, xp.inverse_or_nan(x))
+    _, to_log = g  # the sign is piecewise constant
+    return xp.zeros_like(x) if to_log is None else _per_matrix(xp, to_log) * swap_last_axes(xp, xp.inverse_or_nan(x))
 
 
 _SLOGDET = Primitive(
     "slogdet", _lapack(lambda x: tuple(np.linalg.slogdet(x))), formula="sgn det A, ln |det A|",
-    derivative=("δ A⁻ᵀ, from the logarithm alone",),
+    derivative=("δ A⁻ᵀ for the logarithm, 0 for the sign",),
     vjp=(_slogdet_rule,),
-    kink="nan for a singular matrix", explain=_why_not("no determinant"), outputs=2,
+    kink="nan for a singular matrix", explain=_explain_lapack("LAPACK found no determinant"), outputs=2,
 )  # fmt: skip
 
 
@@ -193,22 +196,22 @@ def slogdet(x: TensorLike) -> tuple[Tensor, Tensor]:
     return sign, logarithm
 
 
-# -- Cholesky's factor -----------------------------------------------------------------------------------------------
+# -- Cholesky factor -------------------------------------------------------------------------------------------------
 
 
 def _cholesky_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    inner = xp.matmul(swap_last_axes(xp, y), g)
-    half = (xp.tril(inner, k=0) + xp.tril(inner, k=-1)) * 0.5  # its lower triangle with the diagonal halved
-    up = swap_last_axes(xp, y)
-    whole = swap_last_axes(xp, xp.solve(up, swap_last_axes(xp, xp.solve(up, half))))  # L⁻ᵀ half L⁻¹
-    return (whole + swap_last_axes(xp, whole)) * 0.5
+    transposed = swap_last_axes(xp, y)
+    inner = xp.matmul(transposed, g)
+    phi = (xp.tril(inner, k=0) + xp.tril(inner, k=-1)) * 0.5  # the lower triangle with the diagonal halved
+    product = swap_last_axes(xp, xp.solve(transposed, swap_last_axes(xp, xp.solve(transposed, phi))))  # L⁻ᵀ Φ L⁻¹
+    return (product + swap_last_axes(xp, product)) * 0.5
 
 
 _CHOLESKY = Primitive(
     "cholesky", _lapack(np.linalg.cholesky), formula="L with A = L Lᵀ",
     derivative=("sym(L⁻ᵀ Φ(Lᵀ δ) L⁻¹), Φ: lower triangle, diagonal halved",),
     vjp=(_cholesky_rule,),
-    explain=_why_not("the matrix is not positive definite"),
+    explain=_explain_lapack("the matrix is not positive definite"),
 )  # fmt: skip
 
 

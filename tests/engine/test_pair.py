@@ -192,7 +192,7 @@ def test_convolutions_do_not_depend_on_the_second_thread(data: Any, found: dict[
     same_bits(*both(lambda: (
         arrays.conv2d(x, w, **at),
         arrays.conv_transpose2d(y, w, size=found["size"], **at),
-        arrays.conv2d_weight(x, y, kernel=found["kernel"], **at),
+        arrays.conv2d_weight(x, y, kernel_size=found["kernel_size"], **at),
     )))  # fmt: skip
 
 

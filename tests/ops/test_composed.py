@@ -48,7 +48,7 @@ def test_nan_to_num_leaves_integers_as_they_are() -> None:
     [
         (lambda: ag.inner(A, B[:, :2]), r"last axes must have equal lengths, got shapes \(2, 3\) and \(2, 2\)"),
         (lambda: ag.cross(A[:, :2], B[:, :2]), "expected 3 elements"),
-        (lambda: ag.rot90(A, axes=(0, 0)), "must differ"),
+        (lambda: ag.rot90(A, axes=(0, 0)), "axes must be distinct"),
     ],
 )
 def test_misuse_is_explained(use: Callable[[], Any], message: str) -> None:

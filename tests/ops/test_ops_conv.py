@@ -52,11 +52,11 @@ def test_the_trio_equals_its_definition(data: Any, found: dict[str, Any], dtype:
         expected[1][i] += float(y[k]) * float(w[j])
         expected[2][j] += float(x[i]) * float(y[k])
     before = [a.copy() for a in (x, w, y)]
-    with patch.multiple(conv, _BLOCK=block, _FEW=few):
+    with patch.multiple(conv, _BLOCK_ELEMENTS=block, _FEW_CHANNELS=few):
         results = [
             arrays.conv2d(x, w, **at),
             arrays.conv_transpose2d(y, w, size=found["size"], **at),
-            arrays.conv2d_weight(x, y, kernel=found["kernel"], **at),
+            arrays.conv2d_weight(x, y, kernel_size=found["kernel_size"], **at),
         ]
     for result, wanted in zip(results, expected, strict=True):
         assert result.dtype == dtype
@@ -70,7 +70,7 @@ def test_the_trio_equals_its_definition(data: Any, found: dict[str, Any], dtype:
 def test_both_ways_to_the_input_gradient_agree(data: Any, found: dict[str, Any]) -> None:
     """At stride 1 a convolution with the turned weight is the sum of overlaps: a matter of speed, never of values."""
     at = {**found["at"], "stride": (1, 1), "padding": ((0, 0), (0, 0))}
-    reach = tuple(d * (k - 1) for d, k in zip(at["dilation"], found["kernel"], strict=True))
+    reach = tuple(d * (k - 1) for d, k in zip(at["dilation"], found["kernel_size"], strict=True))
     y, w = data.draw(drawn(found["y"])), data.draw(drawn(found["w"]))
     size = tuple(n + r for n, r in zip(y.shape[2:], reach, strict=True))
     added = np.empty((len(y), *size, w.shape[1] * at["groups"])).transpose(0, 3, 1, 2)
@@ -139,10 +139,10 @@ def test_the_documented_size_formula_inverts() -> None:
             lambda x: ag.conv2d(x, np.ones((4, 2, 3, 3))),
             r"weight \(4, 2, 3, 3\) with 1 groups needs 2 input channels, got input \(1, 3, 5, 5\)",
         ),
-        (lambda x: ag.conv2d(x, np.ones((4, 1, 3, 3)), groups=3), r"4 filters cannot be split into 3 groups"),
+        (lambda x: ag.conv2d(x, np.ones((4, 1, 3, 3)), groups=3), r"cannot split 4 filters into groups=3"),
         (
             lambda x: ag.conv2d(x, np.ones((4, 3, 7, 7))),
-            r"no kernel \(7, 7\) with dilation \(1, 1\) fits into input \(1, 3, 5, 5\)",
+            r"kernel \(7, 7\) with dilation \(1, 1\) does not fit into input \(1, 3, 5, 5\)",
         ),
         (lambda x: ag.conv2d(x, np.ones((4, 3, 3))), r"4 axes each, got \(1, 3, 5, 5\) and \(4, 3, 3\)"),
         (lambda x: ag.conv2d(x, np.ones((4, 3, 3, 3)), np.ones(3)), r"needs a bias of shape \(4,\), got \(3,\)"),
@@ -152,7 +152,7 @@ def test_the_documented_size_formula_inverts() -> None:
         (lambda x: ag.conv2d(x, np.ones((4, 3, 3, 3)), padding="full"), r'ints, "same" or "valid"'),
         (lambda x: ag.conv_transpose2d(x, np.ones((4, 2, 3, 3))), r"needs 4 input channels, got input \(1, 3, 5, 5\)"),
         (lambda x: ag.conv_transpose2d(x, np.ones((3, 2, 3, 3)), output_padding=1), r"must be smaller than stride \(1, 1\)"),
-        (lambda x: ag.conv_transpose2d(x, np.ones((3, 2, 1, 1)), padding=3), r"would give an image of size \(-1, -1\)"),
+        (lambda x: ag.conv_transpose2d(x, np.ones((3, 2, 1, 1)), padding=3), r"gives an image of size \(-1, -1\)"),
     ],
 )
 def test_errors_name_the_shapes(call: Any, message: str) -> None:

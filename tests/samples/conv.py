@@ -28,7 +28,7 @@ def geometry(draw: Any) -> dict[str, Any]:
             facts.append(fact)
     return {
         "at": {"stride": tuple(stride), "padding": tuple(padding), "dilation": tuple(dilation), "groups": groups},
-        "kernel": tuple(kernel),
+        "kernel_size": tuple(kernel),
         "size": tuple(size),
         "x": (n, inside * groups, *size),
         "w": (outside * groups, inside, *kernel),
@@ -52,5 +52,5 @@ def convolutions(draw: Any, name: str, first: str, second: str, bias: int | None
 SAMPLES = {
     "conv2d": convolutions("conv2d", "x", "w", 0, ""),
     "conv_transpose2d": convolutions("conv_transpose2d", "y", "w", 1, "size"),
-    "conv2d_weight": convolutions("conv2d_weight", "x", "y", None, "kernel"),
+    "conv2d_weight": convolutions("conv2d_weight", "x", "y", None, "kernel_size"),
 }

@@ -62,7 +62,7 @@ _SLOPES = st.sampled_from([-0.5, 0.0, 0.01, 0.3, 1.0, 2.0])
 def _gate(draw: Any) -> Call:
     g, slope = draw(SHAPES.flatmap(values)), draw(_SLOPES)
     x = draw(values(g.shape))
-    return Call(lambda g: recorded.gate(g, x.astype(g.dtype), slope=slope), (g,), f"gate {x} {slope}")
+    return Call(lambda g: recorded.gate(g, x.astype(g.dtype), negative_slope=slope), (g,), f"gate {x} {slope}")
 
 
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {

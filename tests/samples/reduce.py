@@ -63,10 +63,10 @@ def _softmax_or_zero(draw: Any) -> Call:
 
 
 @st.composite
-def _centred(draw: Any) -> Call:
+def _subtract_mean(draw: Any) -> Call:
     x = draw(NON_EMPTY.flatmap(values))
     axis = tuple(draw(st.sets(st.integers(0, x.ndim - 1)))) if x.ndim else ()
-    return Call(lambda t: recorded.centred(t, axis=axis), (x,), f"centred axis={axis}")
+    return Call(lambda t: recorded.subtract_mean(t, axis=axis), (x,), f"subtract_mean axis={axis}")
 
 
 def _sample_var(x: ag.Tensor, axis: Any, keepdims: bool) -> ag.Tensor:
@@ -77,7 +77,7 @@ def _sample_var(x: ag.Tensor, axis: Any, keepdims: bool) -> ag.Tensor:
 KEEP = st.booleans()
 TWO_OR_MORE = hnp.array_shapes(min_dims=1, max_dims=3, min_side=2, max_side=3)
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
-    "centred": _centred(),
+    "subtract_mean": _subtract_mean(),
     "cumprod": runs(ag.cumprod, -1.4, 1.4),
     "cumsum": runs(ag.cumsum),
     "log_softmax": folds(ag.log_softmax),
