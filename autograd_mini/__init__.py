@@ -16,6 +16,7 @@ from types import ModuleType as _ModuleType
 
 from . import methods as _methods  # binds operators and methods to Tensor
 from .apply import primitive as primitive
+from .checkpoint import checkpoint as checkpoint
 from .create import *
 from .dtypes import default_dtype as default_dtype
 from .dtypes import set_default_dtype as set_default_dtype
@@ -52,7 +53,6 @@ from .tensor import as_tensor as as_tensor
 from .tensor import from_numpy as from_numpy
 from .tools.anomaly import detect_anomaly as detect_anomaly
 from .tools.profile import profile as profile
-from .transform import checkpoint as checkpoint
 from .transform import grad as grad
 from .transform import hessian as hessian
 from .transform import hvp as hvp

@@ -7,7 +7,7 @@ every contribution as it is computed, so pictures and steppers show what really 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -97,6 +97,7 @@ def gradients(
     *,
     create_graph: bool = False,
     allow_unused: bool = False,
+    stop: Iterable[Tensor] = (),
 ) -> list[Any]:
     """Returns the gradients of `outputs` with respect to `inputs`; visits only the paths between them.
 
@@ -107,6 +108,7 @@ def gradients(
     seeds : the gradient with respect to each output; None for an output with one element
     create_graph : record the pass, so that the result can be differentiated again
     allow_unused : return None for an input that no output depends on, instead of raising RuntimeError
+    stop : tensors that the pass does not go through; they are leaves for it
     """
     seeds = [None] * len(outputs) if seeds is None else seeds
     if len(seeds) != len(outputs):
@@ -117,7 +119,11 @@ def gradients(
     for x in inputs:
         if not x._requires_grad:
             raise RuntimeError(f"grad: {x._describe()} requires no gradient; create it with requires_grad=True")
-    nodes = between(reachable([y for y in outputs if y._requires_grad]), inputs)
+    ends = {x._seq: x for x in stop}
+    nodes = between(reachable([y for y in outputs if y._requires_grad], ends.keys()), inputs)
+    for seq in ends.keys() & nodes.keys():
+        nodes[seq] = leaf(ends[seq]._data)
+        nodes[seq]._seq = seq
     live = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y._seq in nodes]
     table = walk(nodes, [y for y, _ in live], [s for _, s in live], create_graph=create_graph, keep={x._seq for x in inputs})
     results: list[Tensor | None] = []
@@ -135,10 +141,13 @@ def gradients(
     return results
 
 
-def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
-    """Returns all tensors that require a gradient and contribute to `outputs`, these included, by creation number."""
+def reachable(outputs: Iterable[Tensor], stop: Collection[int] = ()) -> dict[int, Tensor]:
+    """Returns all tensors that require a gradient and contribute to `outputs`, these included, by creation number.
+
+    The search does not go through tensors whose number is in `stop`.
+    """
     nodes = {t._seq: t for t in outputs}
-    stack = list(nodes.values())
+    stack = [t for t in nodes.values() if t._seq not in stop] if stop else list(nodes.values())
     while stack:
         node = stack.pop()
         seq = node._seq
@@ -148,7 +157,7 @@ def reachable(outputs: Iterable[Tensor]) -> dict[int, Tensor]:
                 raise _stale(node, x)
             if x._requires_grad and s not in nodes:
                 nodes[s] = x
-                if x._primitive is not None:
+                if x._primitive is not None and s not in stop:
                     stack.append(x)
         if node._primitive is FREED:
             raise RuntimeError("backward: this graph was freed by backward(free=True); run the forward pass again")

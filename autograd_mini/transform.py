@@ -12,13 +12,10 @@ from typing import Any, TypeAlias, overload
 
 import numpy as np
 
-from .apply import record
 from .backward import gradients, reachable
-from .ops.random import generator
 from .ops.shape import copy, reshape, stack
-from .primitive import Primitive
-from .state import enable_grad, modes, no_grad, tick
-from .tensor import Tensor, TensorLike, as_tensor, leaf
+from .state import enable_grad, modes, tick
+from .tensor import Tensor, as_tensor, leaf
 
 Tree: TypeAlias = Any
 Function: TypeAlias = Callable[..., Any]
@@ -397,73 +394,3 @@ def _leaves_like(tree: Tree, values: Tree) -> list[Any]:
     if isinstance(tree, (list, tuple)) and isinstance(values, (list, tuple)) and len(tree) == len(values):
         return [x for part, value in zip(tree, values, strict=True) for x in _leaves_like(part, value)]
     return leaves(values if isinstance(tree, (dict, list, tuple)) else _as_tensors(values))
-
-
-# -- checkpoints --------------------------------------------------------------------------------------------------------
-
-
-def _run_checkpoint(*arrays: Any, function: Function, count: int, **_: Any) -> Any:
-    with no_grad():
-        return function(*[leaf(a) for a in arrays[:count]])._data
-
-
-def _checkpoint_vjp(
-    xp: Any, needs: list[bool], g: Any, out: Any, *operands: Any, function: Function, count: int, captured: Any, state: Any
-) -> Any:
-    """Runs the function again with the same random numbers, this time recorded, and differentiates it."""
-    stream = generator().bit_generator
-    now, stream.state = stream.state, state
-    recording = isinstance(g, Tensor)
-    try:
-        with enable_grad():
-            inputs = [copy(x) if recording and x.requires_grad else leaf(x._data if recording else x) for x in operands[:count]]
-            for x in inputs:
-                if x.is_leaf:
-                    x.requires_grad = x.dtype.kind == "f"
-            output = function(*inputs)
-    finally:
-        stream.state = now
-    sources = [*inputs, *captured]
-    wanted = [x for x, need in zip(sources, needs, strict=True) if need]
-    grads = iter(gradients([output], wanted, [g], create_graph=recording, allow_unused=True))
-    grads_or_none = [next(grads) if need else None for need in needs]
-    return [d if d is None or recording else d._data for d in grads_or_none]
-
-
-_CHECKPOINT = Primitive(
-    "checkpoint",
-    _run_checkpoint,
-    _checkpoint_vjp,
-    formula="f(x), run again in the backward pass",
-    derivative=("f′(x)",),
-    uniform=False,
-)
-
-
-def checkpoint(f: Function, *inputs: TensorLike) -> Tensor:
-    """Returns the tensor `f(*inputs)` without keeping its intermediates: the backward pass runs `f` once more.
-
-    Other tensors that `f` uses, such as a module's parameters, get their gradients too, and random numbers are repeated.
-
-    >>> import autograd_mini as ag
-    >>> w = ag.Tensor(2.0, requires_grad=True)
-    >>> ag.checkpoint(lambda x: ag.tanh(x * w) * w, 0.5).backward()
-    >>> round(w.grad.item(), 4)
-    1.1816
-    """
-    tensors = tuple(as_tensor(x) for x in inputs)
-    if modes.tracer is not None:  # a plan frees intermediates as soon as possible anyway
-        return f(*tensors)
-    state = generator().bit_generator.state
-    start = tick()
-    output = f(*tensors)
-    if not isinstance(output, Tensor):
-        raise TypeError(f"checkpoint: the function must return one tensor, got {output!r} of type {type(output).__name__}")
-    if not output.requires_grad or output._seq < start:
-        return output
-    input_ids = {id(t) for t in tensors}
-    inside = [t for t in reachable([output]).values() if t._seq > start]
-    outside = {x._seq: x for t in inside for x in t._inputs if x._seq < start and x.requires_grad and id(x) not in input_ids}
-    captured = tuple(outside.values())
-    params = {"function": f, "count": len(tensors), "captured": captured, "state": state}
-    return record(_CHECKPOINT, (*tensors, *captured), params, output._data)

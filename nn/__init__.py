@@ -1,4 +1,4 @@
-"""Networks on the engine: modules, initial values, losses, optimizers, files. Names and defaults follow PyTorch.
+"""Neural networks: modules, initial values, losses, optimizers, data, training, files. Names and defaults follow PyTorch.
 
 >>> from autograd_mini import nn
 >>> net = nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))

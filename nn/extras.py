@@ -1,4 +1,4 @@
-"""Packages that only some features need: imported where they are used, and named with their remedy when they are missing."""
+"""Optional packages: imported on use; an error says which one is missing and how to install it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def extra(module: str, purpose: str) -> Any:
-    """The imported `module`; where it is not installed, ModuleNotFoundError says what it is for and how to get it.
+    """Imports `module`. Raises ModuleNotFoundError with its `purpose` and the install command if it is not installed.
 
     >>> from autograd_mini.nn.extras import extra
     >>> extra("json", "reading JSON").dumps([1])

@@ -1,6 +1,6 @@
-"""Initial values for parameters: each function writes into a leaf and returns it, drawing from the stream of `ag.manual_seed`.
+"""Initial values of parameters: each function fills a leaf and returns it. Draws come from the stream of `ag.manual_seed`.
 
-`fan_in` is the number of inputs to one unit and `fan_out` the number of units that one input reaches; a weight is laid out
+`fan_in` is the number of inputs of one unit, `fan_out` the number of units that one input reaches; a weight has the shape
 (out, in, *kernel). Names and defaults follow PyTorch.
 """
 
@@ -28,23 +28,23 @@ _GAINS: Final[dict[str, Callable[[float], float]]] = {
 }
 
 
-def calculate_gain(nonlinearity: str, slope: float = 0.01) -> float:
-    """The factor on the standard deviation that keeps the signal's size through a nonlinearity; `slope` is leaky ReLU's.
+def calculate_gain(nonlinearity: str, negative_slope: float = 0.01) -> float:
+    """Returns the factor on the standard deviation that preserves the size of the signal through a nonlinearity.
 
-    ReLU's √2 and leaky ReLU's √(2/(1 + slope²)) are from He et al. 2015, equations 10 and 15; tanh's 5/3 and SELU's 3/4 are
-    PyTorch's. ValueError for a nonlinearity that is not in the table.
+    It is √2 for ReLU and √(2/(1 + negative_slope²)) for leaky ReLU (He et al. 2015, equations 10 and 15), and PyTorch's 5/3
+    for tanh and 3/4 for SELU. Raises ValueError for other nonlinearities.
 
     >>> from autograd_mini import nn
     >>> round(nn.init.calculate_gain("relu"), 4)
     1.4142
     """
     if nonlinearity not in _GAINS:
-        raise ValueError(f"calculate_gain: expected one of {', '.join(_GAINS)}, got {nonlinearity!r}")
-    return _GAINS[nonlinearity](slope)
+        raise ValueError(f"calculate_gain: expected nonlinearity to be one of {', '.join(_GAINS)}, got {nonlinearity!r}")
+    return _GAINS[nonlinearity](negative_slope)
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
-    """(fan_in, fan_out) of a weight (out, in, *kernel); ValueError for fewer than two axes.
+    """Returns (fan_in, fan_out) of a weight (out, in, *kernel). Raises ValueError if it has fewer than two axes.
 
     >>> from autograd_mini import Tensor, nn
     >>> nn.init.fans(Tensor([[0.0, 0.0, 0.0]]))
@@ -52,16 +52,16 @@ def fans(tensor: Tensor) -> tuple[int, int]:
     """
     shape = tensor._data.shape
     if len(shape) < 2:
-        raise ValueError(f"fan in and fan out need a weight (out, in, …), got shape {shape}")
+        raise ValueError(f"fans: expected a weight (out, in, …), got shape {shape}")
     window = math.prod(shape[2:])
     return shape[1] * window, shape[0] * window
 
 
-# -- plain -----------------------------------------------------------------------------------------------------------------
+# -- simple ----------------------------------------------------------------------------------------------------------------
 
 
 def constant_(tensor: T, value: float) -> T:
-    """Fills with one value.
+    """Fills the tensor with one value.
 
     >>> from autograd_mini import Tensor, nn
     >>> nn.init.constant_(Tensor([1.0, 2.0]), 0.5)
@@ -72,7 +72,7 @@ def constant_(tensor: T, value: float) -> T:
 
 
 def zeros_(tensor: T) -> T:
-    """Fills with 0.
+    """Fills the tensor with 0.
 
     >>> from autograd_mini import Tensor, nn
     >>> nn.init.zeros_(Tensor([1.0, 2.0]))
@@ -82,7 +82,7 @@ def zeros_(tensor: T) -> T:
 
 
 def ones_(tensor: T) -> T:
-    """Fills with 1.
+    """Fills the tensor with 1.
 
     >>> from autograd_mini import Tensor, nn
     >>> nn.init.ones_(Tensor([3.0, 2.0]))
@@ -98,7 +98,7 @@ def uniform_(tensor: T, low: float = 0.0, high: float = 1.0) -> T:
     >>> bool((abs(nn.init.uniform_(Tensor([0.0] * 100), -0.1, 0.1)) <= 0.1).all())
     True
     """
-    return _scaled(tensor, generator().random, high - low, low)
+    return _fill_with_draws(tensor, generator().random, high - low, low)
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
@@ -108,16 +108,15 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
     >>> nn.init.normal_(Tensor([0.0, 0.0]), 3.0, std=0)
     Tensor([3., 3.])
     """
-    return _scaled(tensor, generator().standard_normal, std, mean)
+    return _fill_with_draws(tensor, generator().standard_normal, std, mean)
 
 
-def _scaled(tensor: T, draw: Callable[..., Array], scale: float, shift: float) -> T:
+def _fill_with_draws(tensor: T, draw: Callable[..., Array], scale: float, shift: float) -> T:
     dtype = tensor._data.dtype
-    drawn = draw(tensor._data.shape, np.float32 if dtype.itemsize == 2 else dtype)  # the streams know no float16
-    drawn = np.asarray(drawn)
-    drawn *= scale
-    drawn += shift
-    tensor.data = drawn
+    values = np.asarray(draw(tensor._data.shape, np.float32 if dtype.itemsize == 2 else dtype))  # NumPy cannot draw float16
+    values *= scale
+    values += shift
+    tensor.data = values
     return tensor
 
 
@@ -125,17 +124,17 @@ def _scaled(tensor: T, draw: Callable[..., Array], scale: float, shift: float) -
 
 
 def xavier_uniform_(tensor: T, gain: float = 1.0) -> T:
-    """U(−b, b) with b = gain · √(6 / (fan_in + fan_out)): Glorot & Bengio 2010, equation 16.
+    """Draws from U(−b, b) with b = gain · √(6 / (fan_in + fan_out)): Glorot & Bengio 2010, equation 16.
 
     >>> from autograd_mini import Tensor, nn
     >>> bool((abs(nn.init.xavier_uniform_(Tensor([[0.0] * 4] * 2))) <= 1).all())
     True
     """
-    return _uniform_of_std(tensor, _xavier_std(tensor, gain))
+    return _uniform_with_std(tensor, _xavier_std(tensor, gain))
 
 
 def xavier_normal_(tensor: T, gain: float = 1.0) -> T:
-    """N(0, std²) with std = gain · √(2 / (fan_in + fan_out)), the variance of Glorot & Bengio 2010, equation 12.
+    """Draws from N(0, std²) with std = gain · √(2 / (fan_in + fan_out)), the variance of Glorot & Bengio 2010, equation 12.
 
     >>> from autograd_mini import Tensor, nn
     >>> nn.init.xavier_normal_(Tensor([[0.0] * 4] * 2)).shape
@@ -145,17 +144,19 @@ def xavier_normal_(tensor: T, gain: float = 1.0) -> T:
 
 
 def kaiming_uniform_(tensor: T, a: float = 0.0, mode: Fan = "fan_in", nonlinearity: str = "leaky_relu") -> T:
-    """U(−b, b) with b = gain · √(3 / fan): the variance of He et al. 2015, equations 10 and 14. `a` is leaky ReLU's slope.
+    """Draws from U(−b, b) with b = gain · √(3 / fan): the variance of He et al. 2015, equations 10 and 14.
+
+    `mode` selects the fan, and `a` is the slope of leaky ReLU; see `calculate_gain` for `nonlinearity`.
 
     >>> from autograd_mini import Tensor, nn
     >>> bool((abs(nn.init.kaiming_uniform_(Tensor([[0.0] * 6] * 2))) <= 1).all())
     True
     """
-    return _uniform_of_std(tensor, _kaiming_std(tensor, a, mode, nonlinearity))
+    return _uniform_with_std(tensor, _kaiming_std(tensor, a, mode, nonlinearity))
 
 
 def kaiming_normal_(tensor: T, a: float = 0.0, mode: Fan = "fan_in", nonlinearity: str = "leaky_relu") -> T:
-    """N(0, std²) with std = gain / √fan: He et al. 2015, equations 10 and 14. `a` is leaky ReLU's slope.
+    """Draws from N(0, std²) with std = gain / √fan (He et al. 2015, equations 10 and 14); arguments as `kaiming_uniform_`.
 
     >>> from autograd_mini import Tensor, nn
     >>> nn.init.kaiming_normal_(Tensor([[0.0] * 6] * 2), nonlinearity="relu").shape
@@ -165,16 +166,16 @@ def kaiming_normal_(tensor: T, a: float = 0.0, mode: Fan = "fan_in", nonlinearit
 
 
 def _xavier_std(tensor: Tensor, gain: float) -> float:
-    return gain * math.sqrt(2 / max(sum(fans(tensor)), 1))  # a weight without elements has nothing to fill
+    return gain * math.sqrt(2 / max(sum(fans(tensor)), 1))  # both fans are 0 for an empty weight
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     sizes = dict(zip(("fan_in", "fan_out"), fans(tensor), strict=True))
     if mode not in sizes:
-        raise ValueError(f"kaiming: mode must be fan_in or fan_out, got {mode!r}")
+        raise ValueError(f"kaiming: expected mode to be 'fan_in' or 'fan_out', got {mode!r}")
     return calculate_gain(nonlinearity, a) / math.sqrt(max(sizes[mode], 1))
 
 
-def _uniform_of_std(tensor: T, std: float) -> T:
+def _uniform_with_std(tensor: T, std: float) -> T:
     bound = math.sqrt(3) * std
     return uniform_(tensor, -bound, bound)

@@ -1,7 +1,7 @@
-"""`Module`: a part of a network that owns parameters. They are found by looking at its attributes; nothing is registered.
+"""`Module`: a part of a network that owns parameters. It finds them in its attributes; nothing is registered.
 
-Attributes, and lists, tuples and dicts in them, are walked in the order in which they were assigned. A parameter's name is
-the path that leads to it, as in PyTorch: `encoder.0.weight`.
+Attributes, and lists, tuples and dicts in them, are visited in order of assignment. A parameter's name is the path to it, as
+in PyTorch: `encoder.0.weight`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _GUARDED: Final = frozenset({"_forward_hooks", "_items"})  # further guards of a
 
 
 class Parameter(Tensor):
-    """A tensor that a module trains: it asks for a gradient, and an optimizer moves it.
+    """A tensor that a module trains: it requires a gradient, and an optimizer updates it.
 
-    `data` is copied; it must be floating (TypeError otherwise).
+    `data` is copied. Raises TypeError if its dtype is not floating point.
 
     >>> from autograd_mini import nn
     >>> nn.Parameter([1.0, 2.0])
@@ -43,7 +43,7 @@ class Parameter(Tensor):
 
 
 class Buffer(Tensor):
-    """A tensor that belongs to a module's state but is not trained, like running statistics. Assign to `.data` to change it.
+    """A tensor in a module's state that is not trained, such as running statistics. Assign to `.data` to change it.
 
     >>> from autograd_mini import nn
     >>> running_mean = nn.Buffer([0.0, 0.0])
@@ -61,8 +61,8 @@ class Buffer(Tensor):
 class Module:
     """Base of layers and networks: assign parameters, buffers and modules to attributes, and define `forward`.
 
-    Calling the module calls `forward`. No call of `super().__init__()` is needed. A plain `Tensor` is a constant and not
-    found. `training` tells layers such as dropout which of their two behaviours is wanted; `train` and `eval` switch it.
+    Calling the module calls `forward`. `super().__init__()` is not needed. A plain `Tensor` is a constant, not part of the
+    state. `training` selects the behaviour of layers such as dropout; `train` and `eval` switch it.
 
     >>> from autograd_mini import nn
     >>> class Net(nn.Module):
@@ -104,7 +104,7 @@ class Module:
 
     @property
     def training(self) -> bool:
-        """Whether layers such as dropout should act as in training; `train` and `eval` set it, here and below."""
+        """Whether layers such as dropout are in training mode; `train` and `eval` set it, here and in all modules inside."""
         if modes.tracer is not None:
             modes.tracer.guard(self, "_training")
         return self._training
@@ -116,7 +116,7 @@ class Module:
         self._training = mode
         watched.flag_changed()
 
-    if not TYPE_CHECKING:  # a checker would let anything be assigned
+    if not TYPE_CHECKING:  # a type checker would allow any assignment
 
         def __setattr__(self, name: str, value: Any) -> None:
             parts = (Module, Parameter, Buffer)
@@ -127,9 +127,9 @@ class Module:
             super().__setattr__(name, value)
 
     def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> Callable[[], None]:
-        """Calls `hook(module, inputs, output)` after each forward; a result that is not None replaces the output.
+        """Calls `hook(module, inputs, output)` after each forward pass; a result that is not None replaces the output.
 
-        Gives a function that takes the hook away again.
+        Returns a function that removes the hook.
 
         >>> from autograd_mini import nn
         >>> net, seen = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), []
@@ -140,7 +140,7 @@ class Module:
         >>> seen
         [(1, 3)]
         """
-        entry = lambda module, inputs, output: hook(module, inputs, output)  # itself and no other, should a hook be given twice
+        entry = lambda module, inputs, output: hook(module, inputs, output)  # unique, even if a hook is registered twice
         self._forward_hooks = (*self._forward_hooks, entry)
 
         def remove() -> None:
@@ -148,31 +148,31 @@ class Module:
 
         return remove
 
-    # -- what it is made of ------------------------------------------------------------------------------------------------
+    # -- contents ---------------------------------------------------------------------------------------------------------
 
     def members(self) -> Iterable[tuple[Any, Any]]:
-        """The (name, value) pairs in which modules, parameters and buffers are looked for: its attributes by default."""
+        """Returns the (name, value) pairs to search for modules, parameters and buffers: the attributes by default."""
         return vars(self).items()
 
     def _direct(self) -> Iterator[tuple[str, Any]]:
-        """The modules, parameters and buffers directly below, which may lie in lists, tuples and dicts, with their paths."""
-        around: set[int] = set()  # the containers that hold what is being visited, so that one inside itself ends
+        """Yields the modules, parameters and buffers directly inside, also in lists, tuples and dicts, with their paths."""
+        open_containers: set[int] = set()  # those being visited, so that a container inside itself ends
 
         def visit(path: str, value: Any) -> Iterator[tuple[str, Any]]:
             if isinstance(value, (Module, Parameter, Buffer)):
                 yield path, value
-            elif isinstance(value, (list, tuple, dict)) and id(value) not in around:
-                around.add(id(value))
-                for key, child in pairs(value):
+            elif isinstance(value, (list, tuple, dict)) and id(value) not in open_containers:
+                open_containers.add(id(value))
+                for key, child in keyed_items(value):
                     yield from visit(f"{path}.{key}", child)
-                around.remove(id(value))
+                open_containers.remove(id(value))
 
         for name, value in self.members():
             yield from visit(str(name), value)
 
     def _walk(self, unique: bool = True) -> Iterator[tuple[str, Any]]:
-        """Every module, parameter and buffer from here down with its path, itself first: once each, or by each of its paths."""
-        visited: set[int] = set()  # with `unique` all that was met, else what lies on the path to here: either way cycles end
+        """Yields this module and everything inside, with paths: each object once if `unique`, otherwise under each path."""
+        visited: set[int] = set()  # all objects so far, or, unless `unique`, those on the current path: both end cycles
 
         def visit(path: str, value: Any) -> Iterator[tuple[str, Any]]:
             if id(value) in visited:
@@ -191,7 +191,7 @@ class Module:
         return ((path, value) for path, value in self._walk(unique) if isinstance(value, kind))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Each parameter once with its path, in order of assignment; a shared one goes by its first path.
+        """Yields each parameter once with its path, in order of assignment; a shared one has its first path.
 
         >>> from autograd_mini import nn
         >>> [(name, p.shape) for name, p in nn.Linear(2, 3).named_parameters()]
@@ -200,7 +200,7 @@ class Module:
         return self._named(Parameter)
 
     def parameters(self) -> Iterator[Parameter]:
-        """Each parameter once, in order of assignment.
+        """Yields each parameter once, in order of assignment.
 
         >>> from autograd_mini import nn
         >>> sum(p.size for p in nn.Linear(2, 3).parameters())
@@ -209,7 +209,7 @@ class Module:
         return (p for _, p in self.named_parameters())
 
     def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
-        """Each buffer once with its path.
+        """Yields each buffer once with its path.
 
         >>> from autograd_mini import nn
         >>> list(nn.Linear(2, 3).named_buffers())
@@ -218,7 +218,7 @@ class Module:
         return self._named(Buffer)
 
     def buffers(self) -> Iterator[Buffer]:
-        """Each buffer once, in order of assignment.
+        """Yields each buffer once, in order of assignment.
 
         >>> from autograd_mini import nn
         >>> list(nn.Linear(2, 3).buffers())
@@ -227,7 +227,7 @@ class Module:
         return (b for _, b in self.named_buffers())
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """Each module from here down once with its path; this one comes first, under the empty path.
+        """Yields this module, with an empty path, and each module inside once with its path.
 
         >>> from autograd_mini import nn
         >>> list(nn.Sequential(nn.ReLU()).named_modules())[1]
@@ -236,7 +236,7 @@ class Module:
         return ((path, value) for path, value in self._walk() if isinstance(value, Module))
 
     def modules(self) -> Iterator[Module]:
-        """Each module from here down once, this one first.
+        """Yields this module and each module inside once.
 
         >>> from autograd_mini import nn
         >>> len(list(nn.Sequential(nn.ReLU(), nn.Tanh()).modules()))
@@ -245,7 +245,7 @@ class Module:
         return (m for _, m in self.named_modules())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Each module directly below, once, with its path.
+        """Yields each module directly inside once, with its path.
 
         >>> from autograd_mini import nn
         >>> list(nn.Sequential(nn.ReLU(), nn.Tanh()).named_children())
@@ -258,7 +258,7 @@ class Module:
         return iter(seen.values())
 
     def children(self) -> Iterator[Module]:
-        """Each module directly below, once.
+        """Yields each module directly inside once.
 
         >>> from autograd_mini import nn
         >>> list(nn.Sequential(nn.ReLU(), nn.Tanh()).children())
@@ -269,7 +269,7 @@ class Module:
     # -- switches ----------------------------------------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Self:
-        """Sets `training` here and in every module below; returns the module.
+        """Sets `training` here and in every module inside; returns the module.
 
         >>> from autograd_mini import nn
         >>> nn.Sequential(nn.ReLU()).train(False)[0].training
@@ -280,7 +280,7 @@ class Module:
         return self
 
     def eval(self) -> Self:
-        """Switches to inference: `train(False)`; returns the module.
+        """Switches to evaluation mode, like `train(False)`; returns the module.
 
         >>> from autograd_mini import nn
         >>> nn.ReLU().eval().training
@@ -289,30 +289,30 @@ class Module:
         return self.train(False)
 
     def freeze(self) -> Self:
-        """Asks for no gradient of its parameters, so that optimizers leave them as they are; returns the module.
+        """Turns the gradients of its parameters off, so that optimizers do not change them; returns the module.
 
         >>> from autograd_mini import nn
         >>> nn.Linear(2, 3).freeze()([[1.0, 2.0]]).requires_grad
         False
         """
-        return self._require(False)
+        return self._set_requires_grad(False)
 
     def unfreeze(self) -> Self:
-        """Asks for the gradients of its parameters again; returns the module.
+        """Turns the gradients of its parameters on; returns the module.
 
         >>> from autograd_mini import nn
         >>> nn.Linear(2, 3).freeze().unfreeze().weight.requires_grad
         True
         """
-        return self._require(True)
+        return self._set_requires_grad(True)
 
-    def _require(self, wanted: bool) -> Self:
+    def _set_requires_grad(self, value: bool) -> Self:
         for parameter in self.parameters():
-            parameter.requires_grad = wanted
+            parameter.requires_grad = value
         return self
 
     def zero_grad(self) -> None:
-        """Forgets the gradients of its parameters (`grad` becomes None).
+        """Deletes the gradients of its parameters: `grad` becomes None.
 
         >>> from autograd_mini import nn
         >>> layer = nn.Linear(2, 1)
@@ -325,7 +325,7 @@ class Module:
             parameter.grad = None
 
     def apply(self, function: Callable[[Module], object]) -> Self:
-        """Calls `function` with this module and then with each one below, once each; returns the module.
+        """Calls `function` with this module and with each module inside, once each; returns the module.
 
         >>> from autograd_mini import nn
         >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
@@ -340,7 +340,7 @@ class Module:
     # -- state -------------------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of the parameters and buffers by path. A shared one appears under each of its paths, as in PyTorch.
+        """Returns copies of parameters and buffers by path. A shared one appears under each of its paths, as in PyTorch.
 
         >>> from autograd_mini import nn
         >>> list(nn.Sequential(nn.Linear(2, 3), nn.ReLU()).state_dict())
@@ -349,11 +349,10 @@ class Module:
         return {path: tensor.data.copy() for path, tensor in self._state()}
 
     def load_state_dict(self, state: Mapping[str, Array | Tensor], strict: bool = True) -> None:
-        """Copies `state` into the parameters and buffers, whose storage stays where it is.
+        """Copies `state` into the storage of the parameters and buffers.
 
-        Keys are paths as in `state_dict`; of a shared tensor one path is enough. Raises ValueError that names each missing
-        and each unexpected key (unless `strict` is False: then both are passed over), and each key whose shape or kind of
-        dtype differs. Nothing is loaded when anything is wrong.
+        Keys are paths as in `state_dict`; one path of a shared tensor is enough. Raises ValueError, and loads nothing, if a
+        shape or kind of dtype differs, or if keys are missing or unexpected; `strict=False` ignores such keys.
 
         >>> from autograd_mini import nn
         >>> a, b = nn.Linear(2, 3), nn.Linear(2, 3)
@@ -361,17 +360,17 @@ class Module:
         >>> bool((a.weight == b.weight).all())
         True
         """
-        own = dict(self._state())
-        given = {key: np.asarray(value._data if isinstance(value, Tensor) else value) for key, value in state.items()}
-        found = [(key, own[key], array) for key, array in given.items() if key in own]
-        wrong = [f"{key}: expected {t.dtype} {t.shape}, got {a.dtype} {a.shape}" for key, t, a in found if not _fits(a, t)]
+        tensors = dict(self._state())
+        arrays = {key: np.asarray(value._data if isinstance(value, Tensor) else value) for key, value in state.items()}
+        pairs = [(key, tensors[key], array) for key, array in arrays.items() if key in tensors]
+        faults = [f"{key}: expected {t.dtype} {t.shape}, got {a.dtype} {a.shape}" for key, t, a in pairs if not _fits(a, t)]
         if strict:
-            reached = {id(tensor) for _, tensor, _ in found}
-            wrong += [f"missing {key}" for key, tensor in own.items() if id(tensor) not in reached]
-            wrong += [f"unexpected {key}" for key in given if key not in own]
-        if wrong:
-            raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(wrong)}")
-        for _, tensor, array in found:
+            loaded = {id(tensor) for _, tensor, _ in pairs}
+            faults += [f"missing {key}" for key, tensor in tensors.items() if id(tensor) not in loaded]
+            faults += [f"unexpected {key}" for key in arrays if key not in tensors]
+        if faults:
+            raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(faults)}")
+        for _, tensor, array in pairs:
             tensor.data = array
 
     def _state(self) -> Iterator[tuple[str, Tensor]]:
@@ -380,7 +379,7 @@ class Module:
     # -- as text -----------------------------------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
-        """What the module's line shows between its parentheses, such as `in_features=2`; empty unless overridden."""
+        """Returns the text between the parentheses of the module's line, such as `in_features=2`; empty by default."""
         return ""
 
     @reprlib.recursive_repr("(…)")
@@ -424,13 +423,13 @@ def evaluation(model: HasTrainingMode) -> Iterator[None]:
             module.training = mode
 
 
-def pairs(container: Sequence[Any] | Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:
-    """What a container holds, by key or by place."""
+def keyed_items(container: Sequence[Any] | Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:
+    """Returns the items of a container with their keys or indices."""
     return container.items() if isinstance(container, Mapping) else enumerate(container)
 
 
-def listed(owner: str, parameters: Iterable[Tensor]) -> list[Tensor]:
-    """The parameters as a list; TypeError for one tensor, whose rows are none, and for what is no tensor.
+def parameter_list(owner: str, parameters: Iterable[Tensor]) -> list[Tensor]:
+    """Returns the parameters as a list. Raises TypeError for a single tensor, and for items that are not tensors.
 
     >>> from autograd_mini import nn
     >>> nn.EMA(nn.Linear(2, 3).weight)
@@ -439,11 +438,11 @@ def listed(owner: str, parameters: Iterable[Tensor]) -> list[Tensor]:
     """
     if isinstance(parameters, Tensor):
         raise TypeError(f"{owner}: parameters must be an iterable of tensors, not one {type(parameters).__name__}")
-    found = list(parameters)
-    for p in found:
+    tensors = list(parameters)
+    for p in tensors:
         if not isinstance(p, Tensor):
             raise TypeError(f"{owner}: a parameter must be a Tensor, not {type(p).__name__}")
-    return found
+    return tensors
 
 
 def _fits(array: Array, tensor: Tensor) -> bool:

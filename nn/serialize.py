@@ -1,4 +1,4 @@
-"""Saving and loading arrays by name in the safetensors format, which PyTorch reads too. Nothing is ever pickled."""
+"""Saves and loads arrays by name in the safetensors format, which PyTorch reads too. Pickle is never used."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .module import Module
 def save(
     path: str | os.PathLike[str], state: Module | Mapping[str, Array | Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Writes a module's state, or arrays by name, to one safetensors file, with `metadata` of strings beside them.
+    """Writes a module's state, or arrays by name, and `metadata` of strings to one safetensors file.
 
-    The file appears whole or not at all: it is written beside `path`, flushed to disk and then renamed. TypeError names a
-    value that is no array of bool, integer or float16/32/64, or metadata that is no string.
+    The write is atomic: a temporary file in the same folder is flushed to disk and then renamed. Raises TypeError if a value
+    is not an array of bool, integer or float16/32/64, or if metadata is not a string.
 
     >>> import os, tempfile
     >>> from autograd_mini import nn
@@ -32,11 +32,11 @@ def save(
     from safetensors.numpy import save_file
 
     values = state.state_dict() if isinstance(state, Module) else state
-    arrays = {name: _dense(name, value) for name, value in values.items()}
-    notes = {key: _text(key, value) for key, value in (metadata or {}).items()}
+    arrays = {name: _to_array(name, value) for name, value in values.items()}
+    notes = {key: _check_string(key, value) for key, value in (metadata or {}).items()}
     with atomic_write(path) as beside:
         beside.touch()
-        mode = beside.stat().st_mode  # what new files get here; safetensors would leave it to the owner alone
+        mode = beside.stat().st_mode  # the mode of new files here; safetensors would restrict it to the owner
         save_file(arrays, beside, notes or None)
         beside.chmod(mode)
         with open(beside, "rb+") as file:
@@ -44,7 +44,7 @@ def save(
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """The arrays of a safetensors file by name. FileNotFoundError without the file; ValueError naming it where it is damaged.
+    """Returns the arrays of a safetensors file by name. Raises FileNotFoundError, or ValueError if the file is damaged.
 
     >>> import os, tempfile, numpy as np
     >>> from autograd_mini import nn
@@ -54,12 +54,12 @@ def load(path: str | os.PathLike[str]) -> dict[str, Array]:
     array([[1., 0.],
            [0., 1.]], dtype=float32)
     """
-    with _opened(path) as file:
-        return {name: _read(path, file, name) for name in file.keys()}  # noqa: SIM118 (the file is no dict)
+    with _open(path) as file:
+        return {name: _read(path, file, name) for name in file.keys()}  # noqa: SIM118 (the file is not a dict)
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The strings that `save` put beside the arrays; the same errors as `load`.
+    """Returns the metadata that `save` wrote; raises the same errors as `load`.
 
     >>> import os, tempfile
     >>> from autograd_mini import nn
@@ -68,11 +68,11 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     >>> nn.load_metadata(path)
     {'dataset': 'mnist'}
     """
-    with _opened(path) as file:
+    with _open(path) as file:
         return dict(file.metadata() or {})
 
 
-def _opened(path: str | os.PathLike[str]) -> Any:
+def _open(path: str | os.PathLike[str]) -> Any:
     from safetensors import SafetensorError, safe_open
 
     if not os.path.isfile(path):
@@ -80,17 +80,17 @@ def _opened(path: str | os.PathLike[str]) -> Any:
     try:
         return safe_open(path, framework="numpy")
     except SafetensorError as error:
-        raise ValueError(f"{os.fspath(path)}: no whole safetensors file: {error}") from None
+        raise ValueError(f"{os.fspath(path)}: not a complete safetensors file: {error}") from None
 
 
 def _read(path: str | os.PathLike[str], file: Any, name: str) -> Array:
     try:
         return np.array(file.get_tensor(name))
-    except (TypeError, AttributeError, KeyError) as error:  # bfloat16 and its like
-        raise ValueError(f"{os.fspath(path)}: {name} has a dtype that NumPy does not know: {error}") from None
+    except (TypeError, AttributeError, KeyError) as error:  # bfloat16 and similar
+        raise ValueError(f"{os.fspath(path)}: {name} has a dtype that NumPy does not support: {error}") from None
 
 
-def _dense(name: str, value: Any) -> Array:
+def _to_array(name: str, value: Any) -> Array:
     array = value._data if isinstance(value, Tensor) else value
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(
@@ -99,7 +99,7 @@ def _dense(name: str, value: Any) -> Array:
     return np.asarray(array, order="C")
 
 
-def _text(key: str, value: Any) -> str:
+def _check_string(key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"save: metadata {key!r} must be a string, not {type(value).__name__}")
     return value

@@ -12,7 +12,7 @@ import numpy as np
 
 import autograd_mini as ag
 from autograd_mini import nn
-from autograd_mini.nn.losses.reduction import Reduction, reduced
+from autograd_mini.nn.losses.reduction import Reduction, reduce_loss
 from autograd_mini.tensor import Array, Tensor
 
 LOGVAR_SCALE: Final = 10.0  # log σ² = scale × parameter; Adam's steps are about lr in size, too small for log σ² itself
@@ -95,7 +95,7 @@ class Gaussian(Likelihood):
 
     def loss(self, outputs: Tensor, images: Tensor, *, reduction: Reduction = "batchmean") -> Tensor:
         logvar = self.logvar
-        return reduced(0.5 * (ag.square(images - outputs) * ag.exp(-logvar) + (logvar + math.log(2 * math.pi))), reduction)
+        return reduce_loss(0.5 * (ag.square(images - outputs) * ag.exp(-logvar) + (logvar + math.log(2 * math.pi))), reduction)
 
     def mean(self, outputs: Tensor) -> Tensor:
         return outputs

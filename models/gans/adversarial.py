@@ -67,7 +67,7 @@ class GANConfig(Config):
     def adversarial_loss(self) -> nn.AdversarialLoss:
         """Returns the losses of both networks, with label smoothing applied."""
         loss = LOSSES[self.loss]
-        return loss if (self.real_label, self.fake_label) == (1, 0) else loss.smoothed(self.real_label, self.fake_label)
+        return loss if (self.real_label, self.fake_label) == (1, 0) else loss.with_soft_labels(self.real_label, self.fake_label)
 
 
 class AdversarialModel(Model):

@@ -57,14 +57,7 @@ def importance_weighted_bound(model: HasLogWeights, images: TensorLike, k: int, 
     """Returns L_k, a bound on log p(x) of each image, (N,) in nats: log (1/k) Σ w over k draws of z.
 
     The bound gets tighter as k grows: ELBO = L_1 ≤ L_k ≤ L_(k+1) ≤ log p(x) in expectation (Burda et al. 2016, theorem 1).
-    Raises ValueError if `k` or `rows` is below 1.
-
-    Parameters
-    ----------
-    model   a model with `log_weights`
-    images  (N, …)
-    k       draws of z per image
-    rows    decoded images in memory at once, for any k
+    Parameters and errors are those of `elbo`; `k` is the number of draws.
 
     >>> from autograd_mini import models, nn
     >>> vae, images = models.VAE(sizes=(64, 16, 2)), nn.data.digits().test.images

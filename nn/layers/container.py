@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 from autograd_mini.state import modes
 from autograd_mini.tensor import Tensor
 
-from ..module import Module, pairs
+from ..module import Module, keyed_items
 
 M = TypeVar("M", bound=Module)
 
@@ -36,7 +36,7 @@ class _Container(Module):
 
     def members(self) -> Iterator[tuple[Any, Any]]:
         attributes = dict(vars(self))
-        yield from pairs(attributes.pop("_items", ()))
+        yield from keyed_items(attributes.pop("_items", ()))
         yield from attributes.items()
 
     def __len__(self) -> int:

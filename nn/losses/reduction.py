@@ -1,7 +1,7 @@
-"""What all losses share: how the losses of elements become one number, and operands that must have one shape.
+"""What all losses share: the reduction of elementwise losses to one number, and the check of equal shapes.
 
 `reduction` is "mean" (over all elements), "sum", "none" (one loss per element) or "batchmean" (the sum divided by the length
-of the first axis: what belongs to one example is added up, and the examples are averaged).
+of the first axis: the sum over each example, averaged over the examples).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Reduction: TypeAlias = Literal["mean", "sum", "none", "batchmean"]
 
 def _batchmean(loss: Tensor) -> Tensor:
     if not loss.ndim:
-        raise ValueError('reduction "batchmean" needs a first axis, that of the batch; got the loss of one example, a scalar')
+        raise ValueError('reduction="batchmean" needs a batch axis, but the loss is a scalar')
     return ag.sum(loss) / len(loss)
 
 
@@ -30,15 +30,15 @@ _REDUCTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
 }
 
 
-def reduced(loss: Tensor, reduction: str) -> Tensor:
-    """The losses of elements put together; ValueError for an unknown `reduction`."""
+def reduce_loss(loss: Tensor, reduction: str) -> Tensor:
+    """Reduces elementwise losses. Raises ValueError if `reduction` is unknown."""
     if reduction not in _REDUCTIONS:
-        raise ValueError(f"reduction must be one of {', '.join(_REDUCTIONS)}, not {reduction!r}")
+        raise ValueError(f"expected reduction to be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
     return _REDUCTIONS[reduction](loss)
 
 
-def paired(loss: str, predictions: TensorLike, targets: TensorLike) -> tuple[Tensor, Tensor]:
-    """Both as tensors of one dtype and shape; ValueError naming the shapes where they differ."""
+def as_pair(loss: str, predictions: TensorLike, targets: TensorLike) -> tuple[Tensor, Tensor]:
+    """Converts both to tensors of one dtype. Raises ValueError if their shapes differ."""
     a, b = as_operands(predictions, targets)
     if a._data.shape != b._data.shape:
         raise ValueError(f"{loss}: predictions of shape {a.shape} and targets of shape {b.shape} must have the same shape")

@@ -1,7 +1,6 @@
-"""Loss functions. Shapes must match exactly: broadcasting predictions against targets is nearly always a mistake.
+"""Losses of predictions and targets. Shapes must be equal: broadcasting one against the other is nearly always a mistake.
 
-`reduction` is "mean" (over all elements), "sum", "none" (one loss per element) or "batchmean" (the sum divided by the length
-of the first axis: what belongs to one example is added up, and the examples are averaged).
+`reduction.py` explains `reduction`.
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from autograd_mini.apply import apply, as_float
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 
-from .reduction import Reduction, paired, reduced
+from .reduction import Reduction, as_pair, reduce_loss
 
 # -- regression ------------------------------------------------------------------------------------------------------------
 
 
 def mse_loss(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
-    """Squared error (ŷ − y)², for predictions and targets of the same shape (ValueError otherwise).
+    """Squared error (ŷ − y)². Raises ValueError if the shapes of predictions and targets differ.
 
     >>> from autograd_mini import nn
     >>> nn.mse_loss([1.0, 2.0], [1.0, 4.0])
     Tensor(2.0)
     """
-    a, b = paired("mse_loss", predictions, targets)
-    return reduced(ag.square(a - b), reduction)
+    a, b = as_pair("mse_loss", predictions, targets)
+    return reduce_loss(ag.square(a - b), reduction)
 
 
 def l1_loss(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
@@ -41,26 +40,26 @@ def l1_loss(predictions: TensorLike, targets: TensorLike, *, reduction: Reductio
     >>> nn.l1_loss([1.0, 2.0], [1.0, 4.0])
     Tensor(1.0)
     """
-    a, b = paired("l1_loss", predictions, targets)
-    return reduced(ag.abs(a - b), reduction)
+    a, b = as_pair("l1_loss", predictions, targets)
+    return reduce_loss(ag.abs(a - b), reduction)
 
 
 def smooth_l1_loss(predictions: TensorLike, targets: TensorLike, *, beta: float = 1.0, reduction: Reduction = "mean") -> Tensor:
-    """d²/(2β) where the error d = |ŷ − y| is below β, else d − β/2 (Girshick 2015, eq. 3, with β = 1); `l1_loss` for β = 0.
+    """d²/(2β) if the error d = |ŷ − y| is below β, otherwise d − β/2; `l1_loss` for β = 0 (Girshick 2015, eq. 3: β = 1).
 
-    It is Huber's loss divided by β. Shapes as in `mse_loss`; ValueError for a negative β.
+    It is Huber's loss divided by β = `beta`. Shapes as in `mse_loss`. Raises ValueError if β is negative.
 
     >>> from autograd_mini import nn
     >>> nn.smooth_l1_loss([0.5, 3.0], [0.0, 0.0], reduction="none")
     Tensor([0.125, 2.5  ])
     """
     if not beta >= 0:
-        raise ValueError(f"smooth_l1_loss: beta must be ≥ 0, got {beta}")
-    a, b = paired("smooth_l1_loss", predictions, targets)
+        raise ValueError(f"smooth_l1_loss: expected beta ≥ 0, got {beta=}")
+    a, b = as_pair("smooth_l1_loss", predictions, targets)
     error = ag.abs(a - b)
     if beta:
         error = ag.where(error < beta, ag.square(a - b) * (0.5 / beta), error - 0.5 * beta)
-    return reduced(error, reduction)
+    return reduce_loss(error, reduction)
 
 
 def gaussian_nll_loss(
@@ -72,39 +71,48 @@ def gaussian_nll_loss(
     eps: float = 1e-6,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """−log N(y; ŷ, σ²) = ½ (log σ² + (y − ŷ)²/σ²), with ½ log 2π added if `full` (Nix & Weigend 1994).
+    """Negative log-likelihood −log N(y; ŷ, σ²) = ½ (log σ² + (y − ŷ)²/σ²) (Nix & Weigend 1994).
 
-    `var` is σ², clamped below at `eps`; all shapes are equal (ValueError otherwise, and for a negative variance).
+    Parameters
+    ----------
+    predictions  means ŷ
+    targets      values y, of the shape of ŷ
+    var          variances σ², of the shape of ŷ and not negative
+    full         add the constant ½ log 2π
+    eps          lower bound of the variances
+    reduction    see `reduction.py`
 
+    Examples
+    --------
     >>> from autograd_mini import nn
     >>> nn.gaussian_nll_loss([1.0], [3.0], [1.0])
     Tensor(2.0)
     """
-    a, b = paired("gaussian_nll_loss", predictions, targets)
-    spread = paired("gaussian_nll_loss", a, var)[1]
-    if bool((spread < 0).any()):
-        raise ValueError("gaussian_nll_loss: a variance is negative")
-    spread = ag.maximum(spread, eps)
-    loss = (ag.log(spread) + ag.square(a - b) / spread) * 0.5
-    return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+    a, b = as_pair("gaussian_nll_loss", predictions, targets)
+    variance = as_pair("gaussian_nll_loss", a, var)[1]
+    if bool((variance < 0).any()):
+        raise ValueError(f"gaussian_nll_loss: expected var ≥ 0, got {variance.min().item()}")
+    variance = ag.maximum(variance, eps)
+    loss = (ag.log(variance) + ag.square(a - b) / variance) * 0.5
+    return reduce_loss(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
 # -- two classes -----------------------------------------------------------------------------------------------------------
 
 
 def _bce(p: Array, t: Array) -> Any:
-    if p.size and not (p.min() >= 0 and p.max() <= 1):  # nan is outside, too
+    if p.size and not (p.min() >= 0 and p.max() <= 1):  # also true for nan
         raise ValueError
     with np.errstate(divide="ignore"):
         return (t - 1) * np.maximum(np.log1p(-p), -100) - t * np.maximum(np.log(p), -100)
 
 
 def _not_probabilities(p: Array, t: Array) -> str:
-    return f"probabilities must lie in [0, 1], got {p.min()} to {p.max()}; binary_cross_entropy_with_logits takes logits"
+    return f"expected probabilities in [0, 1], got {p.min()} to {p.max()}; for logits, use binary_cross_entropy_with_logits"
 
 
 def _bce_by_probability(xp: Any, g: Any, y: Any, p: Any, t: Any) -> Any:
-    # Limited below, so that a wrong answer given with certainty has a large, finite gradient and a right one has 0.
+    # The lower bound gives a certain wrong answer a large, finite gradient, and a certain right one the gradient 0.
     smallest = max(1e-12, float(np.finfo(p.dtype).tiny))
     return g * (p - t) / xp.maximum(p * (1 - p), smallest)
 
@@ -121,29 +129,29 @@ _BCE = Primitive(
 
 
 def binary_cross_entropy(probabilities: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
-    """−t ln p − (1 − t) ln(1 − p) for probabilities p in [0, 1] and targets t of the same shape (ValueError otherwise).
+    """−t ln p − (1 − t) ln(1 − p) for probabilities p in [0, 1] and targets t.
 
-    Logarithms are clamped at −100, so that loss and gradient stay finite at p = 0 and 1. Where p comes from a sigmoid,
-    `binary_cross_entropy_with_logits` is exact.
+    Logarithms are clamped at −100, so that loss and gradient are finite at p = 0 and 1. If p is the output of a sigmoid, use
+    `binary_cross_entropy_with_logits`, which is exact. Raises ValueError if p is outside [0, 1] or the shapes differ.
 
     >>> from autograd_mini import nn
     >>> nn.binary_cross_entropy([0.0, 0.5], [1.0, 1.0], reduction="none")
     Tensor([100.       ,   0.6931472])
     """
-    return reduced(apply(_BCE, paired("binary_cross_entropy", probabilities, targets)), reduction)
+    return reduce_loss(apply(_BCE, as_pair("binary_cross_entropy", probabilities, targets)), reduction)
 
 
 def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
-    """−t ln σ(x) − (1 − t) ln(1 − σ(x)) = ln(1 + eˣ) − x t, exact for any logit x; the gradient by x is σ(x) − t.
+    """−t ln σ(x) − (1 − t) ln(1 − σ(x)) = ln(1 + eˣ) − x t, exact for any logit x.
 
-    Logits and targets have the same shape (ValueError otherwise).
+    The derivative with respect to x is σ(x) − t. Raises ValueError if the shapes differ.
 
     >>> from autograd_mini import nn
     >>> nn.binary_cross_entropy_with_logits([1000.0, -1000.0], [1.0, 1.0], reduction="none")
     Tensor([   0., 1000.])
     """
-    pair = paired("binary_cross_entropy_with_logits", logits, targets)
-    return reduced(ag.binary_cross_entropy_with_logits(*pair), reduction)
+    pair = as_pair("binary_cross_entropy_with_logits", logits, targets)
+    return reduce_loss(ag.binary_cross_entropy_with_logits(*pair), reduction)
 
 
 # -- many classes ----------------------------------------------------------------------------------------------------------
@@ -151,7 +159,7 @@ def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike, *,
 
 def _kept_mean(losses: Array, kept: Array, total: Array) -> Any:
     if not kept.any():
-        warnings.warn("cross_entropy: every target is ignored, so the mean loss is nan", RuntimeWarning, stacklevel=2)
+        warnings.warn("cross_entropy: every target equals ignore_index, so the mean loss is nan", RuntimeWarning, stacklevel=2)
     return np.add.reduce(losses, axis=None, where=kept) / (total or losses.dtype.type(np.nan))
 
 
@@ -182,21 +190,31 @@ def cross_entropy(
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """−Σ_c q_c ln softmax(x)_c over the classes: axis 1 of logits (N, C) or (N, C, …), or the only axis of (C,).
+    """−Σ_c q_c ln softmax(x)_c, the sum over the class axis.
 
-    Targets are class indices (integers of the logits' shape without the class axis) or class probabilities q (floats of the
-    logits' shape); ValueError for other shapes, IndexError for an index outside [0, C). Positions with the index `ignore_index`
-    cost nothing and do not count in the mean (PyTorch ignores −100 unasked). With `label_smoothing` ε, q becomes
-    (1 − ε) q + ε/C (Szegedy et al. 2016, section 7). `weight` (C,) multiplies each class's term; as in PyTorch the mean for
-    class indices is then divided by the sum of the targets' weights.
+    Parameters
+    ----------
+    logits           x, (N, C) or (N, C, …), or (C,) for a single example
+    targets          class indices (integers, in the logits' shape without the class axis) or probabilities q (floats)
+    weight           (C,), a factor for each class; with class indices, "mean" divides by the sum of the targets' weights
+    reduction        see `reduction.py`
+    ignore_index     positions with this class index do not count; None: all count (PyTorch's default is −100)
+    label_smoothing  ε: q becomes (1 − ε) q + ε/C (Szegedy et al. 2016, section 7)
 
+    Raises
+    ------
+    ValueError       if shapes do not match
+    IndexError       if a class index is outside [0, C)
+
+    Examples
+    --------
     >>> from autograd_mini import nn
     >>> nn.cross_entropy([[0.0, 0.0], [1000.0, 0.0]], [1, 0], reduction="none")
     Tensor([0.6931472, 0.       ])
     >>> nn.cross_entropy([[0.0, 0.0]], [[0.25, 0.75]])
     Tensor(0.6931472)
     """
-    return _classified(ag.softmax_cross_entropy, logits, targets, weight, reduction, ignore_index, label_smoothing)
+    return _class_loss(ag.softmax_cross_entropy, logits, targets, weight, reduction, ignore_index, label_smoothing)
 
 
 def nll_loss(
@@ -207,16 +225,18 @@ def nll_loss(
     reduction: Reduction = "mean",
     ignore_index: int | None = None,
 ) -> Tensor:
-    """−ln p_t of the target class t, for log-probabilities as `log_softmax` gives them; shapes and options as `cross_entropy`.
+    """−ln p_t of the target class t, from the log-probabilities that `log_softmax` returns.
+
+    Shapes, `weight`, `reduction`, `ignore_index` and errors are those of `cross_entropy`.
 
     >>> import autograd_mini as ag
     >>> ag.nn.nll_loss(ag.log([[0.25, 0.75]]), [1], reduction="sum")
     Tensor(0.2876821)
     """
-    return _classified(_minus_chosen, log_probabilities, targets, weight, reduction, ignore_index, 0.0)
+    return _class_loss(_negative_log_likelihood, log_probabilities, targets, weight, reduction, ignore_index, 0.0)
 
 
-def _minus_chosen(x: Tensor, t: Tensor) -> Tensor:
+def _negative_log_likelihood(x: Tensor, t: Tensor) -> Tensor:
     """−x_t for classes t, −Σ_c t_c x_c for probabilities t."""
     if t.dtype.kind == "f":
         return -ag.sum(t * x, -1)
@@ -227,7 +247,7 @@ def _minus_chosen(x: Tensor, t: Tensor) -> Tensor:
     return -ag.take_along_axis(x, t[..., None], -1)[..., 0]
 
 
-def _classified(
+def _class_loss(
     rows: Callable[[Tensor, Tensor], Tensor],
     logits: TensorLike,
     targets: TensorLike,
@@ -236,31 +256,31 @@ def _classified(
     ignore_index: int | None,
     label_smoothing: float,
 ) -> Tensor:
-    """`rows(x, t)`, a loss for each row of classes, with all the options of `cross_entropy` around it."""
+    """Applies the options of `cross_entropy` to `rows(x, t)`, a loss for each row of classes."""
     x, t = as_float(logits), as_tensor(targets)
     x, t = _classes_last(x, t) if x.ndim > 2 else (x, t)
     whole = t.dtype.kind in "iu"
-    if not whole and t.shape != x.shape:  # a product with the weights would broadcast
+    if not whole and t.shape != x.shape:  # the product with the weights would broadcast
         raise ValueError(f"cross_entropy: logits {x.shape} do not fit probability targets {t.shape}")
     kept = t != ignore_index if whole and ignore_index is not None else None
     if kept is not None:
         t = ag.where(kept, t, 0)
     scale = None if weight is None else _class_weights(x, weight)
-    share = None  # what each position counts in the mean
+    share = None  # the weight of each position in the mean
     if whole and not label_smoothing:
         losses = rows(x, t)
         if scale is not None:
             share = ag.take(scale, t)
             losses = losses * share
     else:
-        q = _smoothed(ag.one_hot(t, x.shape[-1], x.dtype) if whole else t, label_smoothing)
+        q = _smooth_labels(ag.one_hot(t, x.shape[-1], x.dtype) if whole else t, label_smoothing)
         losses = rows(x, q if scale is None else q * scale)
         share = ag.take(scale, t) if scale is not None and whole else None
     if kept is None and share is None:
-        return reduced(losses, reduction)
+        return reduce_loss(losses, reduction)
     kept = Tensor(np.ones(losses.shape, bool)) if kept is None else kept
     if reduction != "mean":
-        return reduced(ag.where(kept, losses, 0), reduction)
+        return reduce_loss(ag.where(kept, losses, 0), reduction)
     total = ag.sum(ag.where(kept, 1.0 if share is None else share, 0)).astype(x.dtype)
     return apply(_KEPT_MEAN, (losses, kept, total))
 
@@ -273,19 +293,19 @@ def _class_weights(x: Tensor, weight: TensorLike) -> Tensor:
 
 
 def _classes_last(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Both with the class axis, which is axis 1, moved to the end; class indices have none."""
+    """Moves the class axis, axis 1, to the end in both; class indices have no class axis."""
     positions = (logits.shape[0], *logits.shape[2:])
     if targets.shape not in (positions, logits.shape):
         raise ValueError(
-            f"cross_entropy: logits {logits.shape} need class indices of shape {positions} or probabilities of their own "
+            f"cross_entropy: logits {logits.shape} need class indices of shape {positions} or probabilities of the same "
             f"shape, got {targets.shape}"
         )
     return ag.moveaxis(logits, 1, -1), ag.moveaxis(targets, 1, -1) if targets.shape == logits.shape else targets
 
 
-def _smoothed(q: Tensor, share: float) -> Tensor:
+def _smooth_labels(q: Tensor, share: float) -> Tensor:
     if not 0 <= share <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], got {share}")
+        raise ValueError(f"cross_entropy: expected label_smoothing in [0, 1], got {share}")
     return q * (1 - share) + share / q.shape[-1]
 
 
@@ -295,18 +315,24 @@ def _smoothed(q: Tensor, share: float) -> Tensor:
 def kl_div(
     log_probabilities: TensorLike, targets: TensorLike, *, log_target: bool = False, reduction: Reduction = "batchmean"
 ) -> Tensor:
-    """KL(p ‖ q) = Σ p (ln p − ln q), elementwise, for ln q first and then the targets p, or ln p with `log_target`.
+    """KL(p ‖ q) = Σ p (ln p − ln q), with 0 ln 0 = 0. Raises ValueError if the shapes differ.
 
-    0 ln 0 is 0. Both have one shape, the batch first (ValueError otherwise). Elements add up to the divergence of an example,
-    hence "batchmean"; PyTorch's default, a mean over elements, is not a divergence.
+    Parameters
+    ----------
+    log_probabilities  ln q, with the batch on the first axis
+    targets            p, or ln p if `log_target`
+    log_target         whether the targets are logarithms
+    reduction          "batchmean" is the mean divergence; PyTorch's default, the mean over elements, is not a divergence
 
+    Examples
+    --------
     >>> import autograd_mini as ag
     >>> ag.nn.kl_div(ag.log([[0.5, 0.5]]), [[1.0, 0.0]])
     Tensor(0.6931472)
     """
-    q, p = paired("kl_div", log_probabilities, targets)
+    q, p = as_pair("kl_div", log_probabilities, targets)
     loss = ag.exp(p) * (p - q) if log_target else ag.xlogy(p, p) - p * q
-    return reduced(loss, reduction)
+    return reduce_loss(loss, reduction)
 
 
 def kl_normal(
@@ -317,24 +343,33 @@ def kl_normal(
     *,
     reduction: Reduction = "batchmean",
 ) -> Tensor:
-    """KL(N(μ, σ²) ‖ N(μ₂, σ₂²)) per dimension, with log σ² given; the second normal is N(0, 1) where it is left out.
+    """KL(N(μ, σ²) ‖ N(μ₂, σ₂²)) for each dimension. Raises ValueError if the shapes differ.
 
-    ½ (σ² + μ² − log σ² − 1) against N(0, 1), and ½ (σ²/σ₂² + (μ − μ₂)²/σ₂² − log(σ²/σ₂²) − 1) in general (Kingma & Welling
-    2014, appendix B). Dimensions add up to the divergence of an example, hence "batchmean"; a mean over dimensions is not a
-    divergence. All shapes must be equal, any number of axes with the batch first (ValueError otherwise).
+    ½ (σ² + μ² − log σ² − 1) with N(0, 1), and ½ (σ²/σ₂² + (μ − μ₂)²/σ₂² − log(σ²/σ₂²) − 1) in general (Kingma & Welling
+    2014, appendix B).
 
+    Parameters
+    ----------
+    mu            means μ, with the batch on the first axis
+    logvar        log σ²
+    other_mu      means μ₂; None: 0
+    other_logvar  log σ₂²; None: 0
+    reduction     "batchmean" is the mean divergence; a mean over dimensions is not a divergence
+
+    Examples
+    --------
     >>> from autograd_mini import nn
     >>> nn.kl_normal([[1.0, 2.0]], [[0.0, 0.0]])
     Tensor(2.5)
     >>> nn.kl_normal([[1.0, 2.0]], [[0.0, 0.0]], [[1.0, 1.0]], [[0.0, 0.0]])
     Tensor(0.5)
     """
-    mu, logvar = paired("kl_normal", mu, logvar)
+    mu, logvar = as_pair("kl_normal", mu, logvar)
     shift, ratio = mu, logvar
     if other_mu is not None:
-        shift = mu - paired("kl_normal", mu, other_mu)[1]
+        shift = mu - as_pair("kl_normal", mu, other_mu)[1]
     distance = ag.square(shift)
     if other_logvar is not None:
-        other = paired("kl_normal", logvar, other_logvar)[1]
+        other = as_pair("kl_normal", logvar, other_logvar)[1]
         ratio, distance = logvar - other, distance * ag.exp(-other)
-    return reduced((ag.exp(ratio) + distance - ratio - 1) * 0.5, reduction)
+    return reduce_loss((ag.exp(ratio) + distance - ratio - 1) * 0.5, reduction)

@@ -12,7 +12,7 @@ import autograd_mini as ag
 from autograd_mini.apply import apply_effect
 from autograd_mini.tensor import Array, Tensor
 
-from ..module import listed
+from ..module import parameter_list
 from .optimizer import UPDATE
 
 
@@ -20,7 +20,7 @@ class _RunningMeans:
     """A running mean of each parameter: mean ← mean + weight · (parameter − mean); the weight may change with each update."""
 
     def __init__(self, parameters: Iterable[Tensor]):
-        self.parameters = listed(type(self).__name__, parameters)
+        self.parameters = parameter_list(type(self).__name__, parameters)
         if not self.parameters:
             raise ValueError(f"{type(self).__name__}: parameters is empty; expected at least one")
         self.means: list[Array] = [p._data.copy() for p in self.parameters]

@@ -13,7 +13,7 @@ from autograd_mini.primitive import Primitive
 from autograd_mini.state import modes
 from autograd_mini.tensor import Array, Tensor
 
-from ..module import listed
+from ..module import parameter_list
 
 
 def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Any:
@@ -32,7 +32,7 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: flo
     """
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm: max_norm must be ≥ 0, got {max_norm}")
-    gradients = [(p, p.grad) for p in listed("clip_grad_norm", parameters) if p.grad is not None]
+    gradients = [(p, p.grad) for p in parameter_list("clip_grad_norm", parameters) if p.grad is not None]
     with ag.no_grad():
         norms = [ag.norm(g.astype(np.float64), norm_type) for _, g in gradients]
         total = ag.norm(ag.stack(norms or [ag.zeros((), dtype=np.float64)]), norm_type)
@@ -67,6 +67,6 @@ def clip_grad_value(parameters: Iterable[Tensor], clip_value: float) -> None:
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value: clip_value must be ≥ 0, got {clip_value}")
     with ag.no_grad():
-        for p in listed("clip_grad_value", parameters):
+        for p in parameter_list("clip_grad_value", parameters):
             if p.grad is not None:
                 p.grad = ag.clip(p.grad, -clip_value, clip_value)

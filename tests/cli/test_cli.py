@@ -1,4 +1,4 @@
-"""The command line: a run leaves all its results behind, and every error is one line on stderr and exit code 2."""
+"""The command line: a run writes all its results, and every error is one line on stderr and exit code 2."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LATENT = {"reconstructions.png", "interpolation.png"}  # of every model with a l
 
 @pytest.fixture
 def no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without Graphviz."""
+    """Simulates a machine without Graphviz."""
     for command in ("_system_dot", "_pygraphviz"):
         monkeypatch.setattr(viz.graph.render, command, lambda format: [])
 
@@ -47,7 +47,7 @@ def no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.usefixtures("no_renderer")
-def test_a_run_leaves_all_its_results_even_without_a_renderer(
+def test_a_run_writes_all_its_results_even_without_a_renderer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str, flags: list[str], pictures: set[str]
 ) -> None:
     folder = tmp_path / "run"
@@ -67,7 +67,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"autograd-mini {ag.__version__}\n"
 
 
-def test_the_same_seed_gives_the_same_weights_which_the_saved_file_holds(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_saved_weights(tmp_path: Path) -> None:
     states = []
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         assert main(["train", "mlp", "--epochs", "1", "--seed", seed, "--out", str(tmp_path / name)]) == 0
@@ -236,7 +236,9 @@ def test_draw_without_a_renderer_says_how_to_get_one(tmp_path: Path, capsys: pyt
     assert "pip install" in capsys.readouterr().err
 
 
-def test_damaged_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_data_file_is_named_in_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     damaged = tmp_path / "mnist" / "train-images-idx3-ubyte.gz"
     damaged.parent.mkdir()
     for name in nn.data.datasets.MNIST.digests:
@@ -247,7 +249,7 @@ def test_damaged_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def command(*arguments: str, prelude: str = "") -> subprocess.Popen[str]:
-    """The command line in a process of its own, after a prelude of Python."""
+    """Runs the command line in a separate process, after the Python code in `prelude`."""
     program = f"{prelude}\nimport runpy\nrunpy.run_module('autograd_mini', run_name='__main__', alter_sys=True)"
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],

@@ -35,7 +35,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_evaluation_gives_the_accuracy_of_the_end_of_training(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the stored weights and the data again."""
+    """It is computed again from the saved weights."""
     assert main(["evaluate", str(runs / "mlp")]) == 0
     found = json.loads((runs / "mlp" / "evaluation.json").read_text())
     with (runs / "mlp" / "metrics.csv").open() as file:
@@ -228,7 +228,7 @@ def test_an_interrupted_run_is_opened_from_its_checkpoint(runs: Path, tmp_path: 
         np.testing.assert_array_equal(array, killed[name])
 
 
-# -- flags that make a recipe ----------------------------------------------------------------------------------------------
+# -- flags that change a recipe --------------------------------------------------------------------------------------------
 
 
 def test_options_of_the_model_are_part_of_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,17 +246,17 @@ def test_options_of_the_model_are_part_of_the_recipe(tmp_path: Path, capsys: pyt
 
 
 def test_early_stopping_ends_a_run_and_keeps_its_best_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The best accuracy is the highest; the kept weights are evaluated again."""
+    """The best accuracy is the highest one, and the saved weights have this accuracy."""
     flags = ["--lr", "0.3", "--epochs", "50", "--early-stop", "val_accuracy", "--patience", "3"]
     folder = tmp_path / "run"
     assert main(["train", "mlp", *flags, "--out", str(folder)]) == 0
     assert "stopped early: val_accuracy was best 3 rows ago" in capsys.readouterr().out
     with (folder / "metrics.csv").open() as file:
-        course = [float(row["val_accuracy"]) for row in csv.DictReader(file)]
-    assert len(course) < 50
-    assert course.index(max(course)) == len(course) - 4
+        accuracies = [float(row["val_accuracy"]) for row in csv.DictReader(file)]
+    assert len(accuracies) < 50
+    assert accuracies.index(max(accuracies)) == len(accuracies) - 4
     found = evaluate(open_run(folder).model, nn.data.digits(), k=1)["classification"][0]
-    assert found["accuracy"] == pytest.approx(max(course))
+    assert found["accuracy"] == pytest.approx(max(accuracies))
 
 
 def test_early_stopping_on_an_unknown_metric_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -284,12 +284,12 @@ def test_early_stopping_accepts_exactly_the_logged_metrics(tmp_path: Path, model
     assert str(error.value).partition("expected one of ")[2] == f"{', '.join(rows[0][0])}, not 'nothing'"
 
 
-# -- a folder of pictures --------------------------------------------------------------------------------------------------
+# -- a folder of images ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Two classes, dark and bright, ten pictures of each."""
+    """Creates a folder with two classes, dark and bright, of ten images each."""
     from PIL import Image
 
     rng = np.random.default_rng(0)
@@ -302,7 +302,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_a_classifier_learns_the_classes_of_a_folder(pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Given by a relative path, and resumed from another folder: the recipe stores the absolute path."""
+    """The recipe stores the absolute path, so a run on a relative path can be resumed from another folder."""
     monkeypatch.chdir(tmp_path)
     assert main(["train", "mlp", "--data", "pictures", "--epochs", "3", "--batch-size", "4"]) == 0
     monkeypatch.chdir(pictures)
@@ -359,7 +359,7 @@ def test_resume_rejects_fewer_epochs_than_trained(runs: Path, capsys: pytest.Cap
 
 
 def test_a_few_images_are_enough_for_a_run(tmp_path: Path) -> None:
-    """Three pictures leave one to test with, which is too few for a plot of latent space."""
+    """One of three images is used for testing; this is too few for a plot of latent space."""
     from PIL import Image
 
     for i in range(3):

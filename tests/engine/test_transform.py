@@ -154,36 +154,6 @@ def test_misuse_is_explained(use: object, message: str) -> None:
         use()  # type: ignore[operator]
 
 
-def test_a_checkpoint_changes_no_number_and_keeps_no_intermediate() -> None:
-    """Same gradients by inputs and by parameters, also at second order; the segment is one node of the graph."""
-
-    def gradients(wrap: object) -> list[Tensor]:
-        w = Tensor([[0.5, -1.0], [2.0, 0.25]], requires_grad=True, dtype=np.float64)
-        x = Tensor([0.3, -0.7], requires_grad=True, dtype=np.float64)
-        y = wrap(lambda x: ag.tanh(w @ ag.exp(x)) @ w, x)  # type: ignore[operator]
-        first = ag.grad((y * y).sum(), [w, x], create_graph=True)
-        second = ag.grad(sum((g * g).sum() for g in first), [w, x])
-        return [*first, *second]
-
-    for a, b in zip(gradients(ag.checkpoint), gradients(lambda f, x: f(x)), strict=True):
-        np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
-    w = Tensor(1.0, requires_grad=True)
-    y = ag.checkpoint(lambda x: ag.tanh(x * w) * w, 0.5)
-    assert {t.is_leaf for t in y._inputs} == {True}
-
-
-def test_a_checkpoint_repeats_its_random_draws() -> None:
-    ag.manual_seed(3)
-    x = Tensor(np.ones(1000), requires_grad=True)
-    y = ag.checkpoint(lambda x: x * ag.randn(1000), x)
-    after = ag.randn(1).item()
-    y.sum().backward()
-    np.testing.assert_array_equal(x.grad.data, y.data)
-    ag.manual_seed(3)
-    ag.randn(1000)
-    assert ag.randn(1).item() == after, "the backward pass gives the stream back as it found it"
-
-
 def test_anomalies_are_named_with_the_place_of_the_forward_operation() -> None:
     x = Tensor([1.0, 0.0], requires_grad=True)
     with np.errstate(all="ignore"):

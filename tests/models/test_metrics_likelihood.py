@@ -146,7 +146,7 @@ def test_memory_does_not_grow_with_the_number_of_draws() -> None:
         tracemalloc.stop()
         return size
 
-    peak(100)  # whatever is made once
+    peak(100)  # allocates what is allocated only once
     assert peak(2000) < 1.2 * peak(100)
 
 

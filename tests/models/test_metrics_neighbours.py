@@ -19,13 +19,13 @@ def test_a_case_computed_by_hand() -> None:
     points = np.array([[0.0], [1.0], [2.0], [10.0], [11.0]])
     # Neighbours' classes with k = 3: 0 has 0, 1, 1; 1 has 0, 1, 1; 2 has 0, 0, 1; 10 has 1, 1, 0; 11 has 1, 1, 0.
     assert metrics.knn_accuracy(points, np.array([0, 0, 1, 1, 1]), k=3) == 2 / 5
-    # With k = 1 each has a neighbour of its own class, whichever of the two that are equally far 1 takes.
+    # With k = 1 each nearest neighbour has the same class, also if 1 chooses the other one of its two equally near neighbours.
     assert metrics.knn_accuracy(points, np.array([0, 0, 0, 1, 1]), k=1) == 1.0
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_it_agrees_with_scikit_learn(k: int) -> None:
-    """More points than one chunk holds. k is odd, so two classes cannot tie; the third class is far away."""
+    """There are more points than fit into one chunk. k is odd, so the votes of two classes cannot tie."""
     neighbors = pytest.importorskip("sklearn.neighbors")
     points, labels = clusters(1203, spread=2.0)
     labels = labels % 2

@@ -41,7 +41,7 @@ def shapes(network: nn.Module, x: ag.Tensor) -> list[tuple[int, ...]]:
 
 
 def test_the_64_pixel_dcgan_matches_the_paper() -> None:
-    """100 → 512×4² → 256×8² → 128×16² → 64×32² → 3×64² and back to one number. Parameters are counted by hand: no bias, and norms except at the ends."""
+    """100 → 512×4² → 256×8² → 128×16² → 64×32² → 3×64² and back. No layer has a bias; the first and last have no norm."""
     gan = models.DCGAN()
     with ag.no_grad():
         up = shapes(gan.generator, gan.noise(2))
@@ -292,7 +292,7 @@ def test_unknown_options_raise_and_list_the_valid_ones() -> None:
         ({"output": "relu"}, "unknown output 'relu'; expected one of: tanh"),
         ({"outputs": 3}, "1 or 2 outputs, got width=256 and outputs=3"),
         ({"width": 1.5}, "width: expected a value such as 256, got 1.5"),
-        ({"real_label": 1.2}, r"targets must lie in \[0, 1\]"),
+        ({"real_label": 1.2}, r"expected targets in \[0, 1\], got real=1.2"),
         (
             {"momentum": 0.9, "depth": 3},
             "unknown option depth, momentum; expected one of: form, side, width, .*, beta2, d_rate, ema",

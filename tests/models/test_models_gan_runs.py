@@ -174,7 +174,7 @@ def test_a_conditional_gan_learns_to_generate_the_requested_class(digits: nn.dat
 
 
 def test_a_semi_supervised_gan_learns_from_labels_and_images(digits: nn.data.Dataset) -> None:
-    """50 of 1442 images have labels. Chance is 10 %; seconds of training need not beat a nearest neighbour."""
+    """50 of 1442 images have labels. Chance accuracy is 10 %."""
     ag.manual_seed(0)
     model = RECIPES["ssgan", "digits"].build()
     model.init_from_data(digits.train.images[:100])

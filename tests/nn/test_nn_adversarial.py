@@ -61,7 +61,7 @@ def test_if_d_is_certain_only_the_minimax_loss_has_no_gradient() -> None:
 @given(st.floats(0.05, 0.95), st.floats(0.05, 0.95), st.floats(0.6, 1.0), st.floats(0.0, 0.4))
 def test_the_optimal_discriminator_minimises_the_smoothed_loss(data: float, model: float, alpha: float, beta: float) -> None:
     """The slope of the smoothed loss is 0 at D = (α p_data + β p_model) / (p_data + p_model)."""
-    loss = nn.minimax_loss.smoothed(alpha, beta)
+    loss = nn.minimax_loss.with_soft_labels(alpha, beta)
     d = (alpha * data + beta * model) / (data + model)
     x = Tensor(np.log(d) - np.log1p(-d), dtype=np.float64, requires_grad=True)
     expected = loss.real(x) * data + loss.fake(x) * model
@@ -69,14 +69,14 @@ def test_the_optimal_discriminator_minimises_the_smoothed_loss(data: float, mode
 
 
 def test_smoothing_is_cross_entropy_with_soft_targets_and_does_not_change_the_loss_of_g() -> None:
-    loss = nn.non_saturating_loss.smoothed(0.7, 0.3)
+    loss = nn.non_saturating_loss.with_soft_labels(0.7, 0.3)
     soft = nn.binary_cross_entropy_with_logits(REAL, np.full(7, 0.7)) + nn.binary_cross_entropy_with_logits(
         FAKE, np.full(5, 0.3)
     )
     np.testing.assert_allclose(loss.discriminator(REAL, FAKE).data, soft.data, rtol=1e-12)
     np.testing.assert_array_equal(loss.generator(FAKE).data, nn.non_saturating_loss.generator(FAKE).data)
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
-        nn.hinge_loss.smoothed(1.1)
+        nn.hinge_loss.with_soft_labels(1.1)
 
 
 # -- gradient penalty, features --------------------------------------------------------------------------------------------

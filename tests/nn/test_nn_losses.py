@@ -1,4 +1,4 @@
-"""Losses: values against closed forms, gradients against central differences, and the frozen conventions at the edges."""
+"""Losses: values against closed forms, gradients against central differences, and conventions at the edges."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Callable[..., Any]]]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_value_gradient_and_reductions_follow_the_formula(name: str) -> None:
+def test_values_gradients_and_reductions_match_the_formula(name: str) -> None:
     loss, arrays, formula = CASES[name]
     expected = formula(*arrays)
     for reduction, value in {
@@ -72,7 +72,7 @@ def test_value_gradient_and_reductions_follow_the_formula(name: str) -> None:
         np.testing.assert_allclose(x.grad.data, differences(lambda *a: formula(*a).sum(), arrays, i), rtol=1e-5, atol=1e-7)
 
 
-LINEAR = {"l1", "smooth_l1_of_0", "kl_div", "kl_div_of_logs"}  # in the predictions, wherever they have a gradient
+LINEAR = {"l1", "smooth_l1_of_0", "kl_div", "kl_div_of_logs"}  # in the predictions: their second derivative is 0
 
 
 def differences(f: Callable[..., Any], arrays: tuple[Any, ...], i: int, eps: float = 1e-6) -> Any:
@@ -112,19 +112,19 @@ def test_losses_are_differentiable_twice(name: str) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("shapes", [((4, 1), (4,)), ((4,), (1,)), ((2, 3), (3, 2))])
-def test_shapes_never_broadcast(loss: Callable[..., Any], shapes: tuple[tuple[int, ...], ...]) -> None:
+def test_predictions_and_targets_are_never_broadcast(loss: Callable[..., Any], shapes: tuple[tuple[int, ...], ...]) -> None:
     with pytest.raises(ValueError, match=r"predictions of shape \(.*\) and targets of shape \(.*same shape"):
         loss(np.full(shapes[0], 0.5), np.full(shapes[1], 0.5))
 
 
 @pytest.mark.parametrize("loss", [nn.mse_loss, nn.cross_entropy, nn.kl_normal])
-def test_an_unknown_reduction_is_named(loss: Callable[..., Any]) -> None:
+def test_an_error_names_an_unknown_reduction(loss: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="'average'"):
         loss(X, Q, reduction="average")
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_the_dtype_of_the_predictions_stays_whatever_integers_the_targets_are(dtype: str) -> None:
+def test_integer_targets_do_not_change_the_dtype_of_the_predictions(dtype: str) -> None:
     x = Tensor(P.astype(dtype), requires_grad=True)
     ones = np.ones(P.shape, np.int64)
     for loss in (nn.mse_loss, nn.binary_cross_entropy, nn.binary_cross_entropy_with_logits):
@@ -134,10 +134,10 @@ def test_the_dtype_of_the_predictions_stays_whatever_integers_the_targets_are(dt
     assert nn.cross_entropy(x, LABELS, label_smoothing=0.1).dtype == dtype
 
 
-# -- the frozen conventions ------------------------------------------------------------------------------------------------
+# -- conventions at the edges ----------------------------------------------------------------------------------------------
 
 
-def test_bce_on_certain_probabilities_is_clamped() -> None:
+def test_binary_cross_entropy_of_probabilities_0_and_1_is_clamped() -> None:
     p = Tensor([0.0, 0.0, 1.0, 1.0], requires_grad=True)
     loss = nn.binary_cross_entropy(p, [1.0, 0.0, 0.0, 1.0], reduction="none")
     np.testing.assert_array_equal(loss.data, [100, 0, 100, 0])
@@ -151,12 +151,12 @@ def test_bce_on_certain_probabilities_is_clamped() -> None:
 
 
 @pytest.mark.parametrize("p", [-0.001, 1.001, math.nan])
-def test_bce_rejects_what_is_no_probability(p: float) -> None:
-    with pytest.raises(ValueError, match=r"probabilities must lie in \[0, 1\]"):
+def test_binary_cross_entropy_rejects_values_outside_0_to_1(p: float) -> None:
+    with pytest.raises(ValueError, match=r"expected probabilities in \[0, 1\]"):
         nn.binary_cross_entropy([0.5, p], [1.0, 1.0])
 
 
-def test_bce_with_logits_is_exact_far_out_and_right_at_0() -> None:
+def test_binary_cross_entropy_with_logits_is_exact_for_large_logits_and_at_0() -> None:
     x = Tensor([1000.0, -1000.0, 1000.0, -1000.0, 0.0, 0.0], requires_grad=True)
     loss = nn.binary_cross_entropy_with_logits(x, [1.0, 0.0, 0.0, 1.0, 1.0, 0.0], reduction="none")
     np.testing.assert_allclose(loss.data, [0, 0, 1000, 1000, math.log(2), math.log(2)], rtol=1e-6)
@@ -165,7 +165,7 @@ def test_bce_with_logits_is_exact_far_out_and_right_at_0() -> None:
     np.testing.assert_array_equal(x.grad.data, [0, 0, 1, -1, -0.5, 0.5])
 
 
-def test_cross_entropy_is_exact_far_out_and_takes_masked_logits() -> None:
+def test_cross_entropy_is_exact_for_large_logits_and_accepts_minus_infinity() -> None:
     x = Tensor([[1000.0, 0.0], [0.0, 1000.0]], requires_grad=True)
     loss = nn.cross_entropy(x, [0, 0], reduction="none")
     np.testing.assert_array_equal(loss.data, [0, 1000])
@@ -175,9 +175,9 @@ def test_cross_entropy_is_exact_far_out_and_takes_masked_logits() -> None:
     assert nn.cross_entropy([[-np.inf, 3.0]], [1]).item() == 0
 
 
-def test_every_target_ignored_gives_nan_with_a_warning_and_gradient_0() -> None:
+def test_if_every_target_is_ignored_the_loss_is_nan_with_a_warning_and_the_gradient_is_0() -> None:
     x = Tensor(X, requires_grad=True)
-    with pytest.warns(RuntimeWarning, match="every target is ignored"):
+    with pytest.warns(RuntimeWarning, match="every target equals ignore_index"):
         loss = nn.cross_entropy(x, np.full(4, -100), ignore_index=-100)
     assert math.isnan(loss.item())
     loss.backward()
@@ -209,7 +209,7 @@ def test_class_indices_equal_one_hot_probabilities(data: Any) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
-def test_ignored_positions_cost_nothing_and_do_not_count() -> None:
+def test_ignored_positions_have_no_loss_and_do_not_count_in_the_mean() -> None:
     for smoothing in (0.0, 0.1):
         x = Tensor(X, requires_grad=True)
         loss = nn.cross_entropy(x, [0, 7, 1, 7], label_smoothing=smoothing, ignore_index=7)
@@ -220,7 +220,7 @@ def test_ignored_positions_cost_nothing_and_do_not_count() -> None:
         assert not x.grad.data[[1, 3]].any()
 
 
-def test_the_rule_for_class_indices_can_be_differentiated() -> None:
+def test_the_gradient_rule_for_class_indices_is_differentiable() -> None:
     x = Tensor(X, requires_grad=True)
     (first,) = ag.grad(nn.cross_entropy(x, LABELS), [x], create_graph=True)
     p = np.exp(X) / np.exp(X).sum(1, keepdims=True)
@@ -239,17 +239,19 @@ def test_the_rule_for_class_indices_can_be_differentiated() -> None:
         ((4, 3, 2), [0, 1, 2, 0], ValueError, r"logits \(4, 3, 2\) need class indices of shape \(4, 2\).*got \(4,\)"),
     ],
 )
-def test_bad_targets_are_named(shape: tuple[int, ...], targets: Any, error: type[Exception], message: str) -> None:
+def test_errors_name_the_shapes_or_range_of_wrong_targets(
+    shape: tuple[int, ...], targets: Any, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         nn.cross_entropy(np.zeros(shape), targets)
 
 
-def test_label_smoothing_is_a_share() -> None:
+def test_label_smoothing_must_lie_between_0_and_1() -> None:
     with pytest.raises(ValueError, match="label_smoothing"):
         nn.cross_entropy(X, LABELS, label_smoothing=1.5)
 
 
-def test_kl_of_a_normal_from_itself_is_0_and_never_negative() -> None:
+def test_the_divergence_of_a_normal_from_itself_is_0_and_is_never_negative() -> None:
     assert nn.kl_normal(X, Y, X, Y).item() == 0
     assert (nn.kl_normal(X, Y, reduction="none").data >= 0).all()
     assert (nn.kl_normal(X, Y, Y, X, reduction="none").data >= 0).all()
@@ -259,8 +261,8 @@ def test_kl_of_a_normal_from_itself_is_0_and_never_negative() -> None:
 
 
 @given(st.data())
-def test_class_weights_act_as_repeated_examples(data: Any) -> None:
-    """A class of weight 3 counts as three examples of it, in the sum and, by index, in the mean; also where some are ignored."""
+def test_class_weights_have_the_effect_of_repeated_examples(data: Any) -> None:
+    """An example of a class of weight 3 counts as three, in the sum and in the mean; also if some targets are ignored."""
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     times = np.array(data.draw(st.lists(st.integers(0, 3), min_size=3, max_size=3)))
     x, t = rng.normal(size=(6, 3)), rng.integers(0, 3, 6)
@@ -269,7 +271,7 @@ def test_class_weights_act_as_repeated_examples(data: Any) -> None:
     rows = np.repeat(np.arange(6), counts)
     smoothing = data.draw(st.sampled_from([0.0, 0.2]))
     if smoothing:
-        times = np.full(3, max(times[0], 1))  # weights that differ also weigh the smoothed part, by class
+        times = np.full(3, max(times[0], 1))  # with different weights, the smoothed part is weighted by class
         rows = np.repeat(np.flatnonzero(t != ignored), times[0])
     for loss in (nn.cross_entropy,) if smoothing else (nn.cross_entropy, nn.nll_loss):
         options = {"label_smoothing": smoothing} if smoothing else {}
@@ -300,18 +302,18 @@ def test_nll_of_log_softmax_is_cross_entropy() -> None:
         (lambda: nn.nll_loss(X, [0, 1]), ValueError, r"\(4, 3\).*\(2,\)"),
         (lambda: nn.nll_loss(X, Q[:1]), ValueError, r"logits \(4, 3\) do not fit probability targets \(1, 3\)"),
         (lambda: nn.cross_entropy(X, Q[:, :1], weight=W), ValueError, r"\(4, 3\) do not fit probability targets \(4, 1\)"),
-        (lambda: nn.gaussian_nll_loss(X, Y, -P), ValueError, "variance is negative"),
-        (lambda: nn.mse_loss(1.0, 2.0, reduction="batchmean"), ValueError, "batchmean.* needs a first axis"),
-        (lambda: nn.cross_entropy(X[0], 1, reduction="batchmean"), ValueError, "batchmean.* needs a first axis"),
+        (lambda: nn.gaussian_nll_loss(X, Y, -P), ValueError, "expected var ≥ 0, got -"),
+        (lambda: nn.mse_loss(1.0, 2.0, reduction="batchmean"), ValueError, "batchmean.* needs a batch axis"),
+        (lambda: nn.cross_entropy(X[0], 1, reduction="batchmean"), ValueError, "batchmean.* needs a batch axis"),
         (lambda: nn.smooth_l1_loss(X, Y, beta=-1), ValueError, "beta"),
     ],
 )  # fmt: skip
-def test_bad_options_are_named(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+def test_errors_name_wrong_options(call: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
 
 
-def test_gaussian_nll_at_no_variance_and_kl_at_no_probability_stay_finite() -> None:
+def test_gaussian_nll_of_variance_0_and_kl_of_probability_0_are_finite() -> None:
     assert nn.gaussian_nll_loss([1.0], [1.0], [0.0]).item() == pytest.approx(math.log(1e-6) / 2)
     q = Tensor(np.log([[0.5, 0.5]]), requires_grad=True)
     loss = nn.kl_div(q, np.array([[0.0, 1.0]]))

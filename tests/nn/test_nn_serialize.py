@@ -102,7 +102,7 @@ def test_a_damaged_file_is_named_with_its_cause(tmp_path: Path) -> None:
     for broken in (whole[:-1], whole[:20], b"", b"PK\x03\x04 not this format at all", whole + b"\0"):
         path.write_bytes(broken)
         for read in (nn.load, nn.load_metadata):
-            with pytest.raises(ValueError, match=r"a\.safetensors: no whole safetensors file: \S"):
+            with pytest.raises(ValueError, match=r"a\.safetensors: not a complete safetensors file: \S"):
                 read(path)
     with pytest.raises(FileNotFoundError, match="absent"):
         nn.load(tmp_path / "absent")
@@ -112,7 +112,7 @@ def test_a_dtype_that_numpy_lacks_is_named(tmp_path: Path) -> None:
     path = tmp_path / "b.safetensors"
     header = json.dumps({"w": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0\0")
-    with pytest.raises(ValueError, match=r"b\.safetensors: w has a dtype that NumPy does not know"):
+    with pytest.raises(ValueError, match=r"b\.safetensors: w has a dtype that NumPy does not support"):
         nn.load(path)
 
 

@@ -1,0 +1,106 @@
+"""`checkpoint` trades time for memory: a segment is one node of the graph, and the backward pass runs it once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from .apply import record
+from .backward import gradients
+from .ops.random import generator
+from .ops.shape import copy
+from .primitive import Primitive
+from .state import enable_grad, modes, no_grad, tick
+from .tensor import Tensor, TensorLike, as_tensor, leaf
+
+
+def checkpoint(f: Callable[..., Tensor], *inputs: TensorLike) -> Tensor:
+    """Returns `f(*inputs)`, one tensor, and keeps none of its intermediates: the backward pass runs `f` once more.
+
+    Tensors that `f` uses without receiving them as inputs (a module's parameters) get their gradients too, and random draws
+    repeat.
+
+    >>> import autograd_mini as ag
+    >>> w = ag.Tensor(2.0, requires_grad=True)
+    >>> ag.checkpoint(lambda x: ag.tanh(x * w) * w, 0.5).backward()
+    >>> round(w.grad.item(), 4)
+    1.1816
+    """
+    tensors = tuple(as_tensor(x) for x in inputs)
+    if modes.tracer is not None:  # a plan keeps no intermediate longer than it is needed
+        return f(*tensors)
+    state = generator().bit_generator.state
+    # `f` gets tensors of its own, so that an input which it also reaches in another way counts as captured there.
+    aliases = [leaf(x._data) for x in tensors]
+    for alias, x in zip(aliases, tensors, strict=True):
+        alias._requires_grad = x._requires_grad
+    start = tick()
+    output = f(*aliases)
+    if not isinstance(output, Tensor):
+        raise TypeError(f"checkpoint: the function must return one tensor, got {type(output).__name__}")
+    for alias, x in zip(aliases, tensors, strict=True):
+        if output is alias:
+            return x
+    if not output.requires_grad or output._seq < start:
+        return output
+    captured = tuple(x for x in _sources(output, start) if not any(x is alias for alias in aliases))
+    params = {"function": f, "count": len(tensors), "captured": captured, "state": state}
+    return record(_CHECKPOINT, (*tensors, *captured), params, output._data)
+
+
+def _sources(output: Tensor, start: int) -> list[Tensor]:
+    """The tensors from before `start` that `output` was computed from and that require a gradient."""
+    found: dict[int, Tensor] = {output._seq: output}
+    stack = [output]
+    while stack:
+        for x in stack.pop()._inputs:
+            if x._requires_grad and x._seq not in found:
+                found[x._seq] = x
+                if x._seq > start:
+                    stack.append(x)
+    return [x for x in found.values() if x._seq < start]
+
+
+def _forward(*arrays: Any, function: Callable[..., Tensor], count: int, **_: Any) -> Any:
+    with no_grad():
+        return function(*[leaf(a) for a in arrays[:count]])._data
+
+
+def _backward(
+    xp: Any,
+    needs: list[bool],
+    g: Any,
+    out: Any,
+    *operands: Any,
+    function: Callable[..., Tensor],
+    count: int,
+    captured: tuple[Tensor, ...],
+    state: Any,
+) -> list[Any]:
+    """Runs the function again with the random numbers it drew, now recorded, and differentiates the segment.
+
+    The pass stops at the segment's inputs and captured tensors. What lies behind them belongs to the outer pass: a captured
+    tensor from which an input was computed would otherwise get that part of its gradient twice.
+    """
+    stream = generator().bit_generator
+    now, stream.state = stream.state, state
+    recording = isinstance(g, Tensor)
+    try:
+        with enable_grad():
+            inputs = [copy(x) if recording and x.requires_grad else leaf(x._data if recording else x) for x in operands[:count]]
+            for x in inputs:
+                if x.is_leaf:
+                    x.requires_grad = x.dtype.kind == "f"
+            output = function(*inputs)
+    finally:
+        stream.state = now
+    sources = [*inputs, *captured]
+    wanted = [x for x, need in zip(sources, needs, strict=True) if need]
+    results = iter(gradients([output], wanted, [g], create_graph=recording, allow_unused=True, stop=sources))
+    grads = [next(results) if need else None for need in needs]
+    return [d if d is None or recording else d._data for d in grads]
+
+
+_CHECKPOINT: Final = Primitive(
+    "checkpoint", _forward, vjp=_backward, formula="f(x), run again in the backward pass", derivative=("f′(x)",), uniform=False
+)

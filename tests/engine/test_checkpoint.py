@@ -1,0 +1,128 @@
+"""A checkpoint changes no gradient of any order, whatever its function captures, and keeps no intermediate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_mini as ag
+from autograd_mini import Tensor
+
+Wrap = Callable[..., Any]
+
+
+def run(f: Callable[..., Any], *inputs: Any) -> Any:
+    """The same call without a checkpoint."""
+    return f(*inputs)
+
+
+def captured_ancestor(wrap: Wrap, x: Any) -> Any:
+    return wrap(lambda z: z * x, x * x)
+
+
+def captured_input(wrap: Wrap, x: Any) -> Any:
+    return wrap(lambda z: z * x * z, x)
+
+
+def captured_chain(wrap: Wrap, x: Any) -> Any:
+    middle = ag.sin(x)
+    return wrap(lambda z: z * x * middle, ag.exp(middle))
+
+
+def shared_weight(wrap: Wrap, w: Any) -> Any:
+    h = Tensor(0.5, dtype=np.float64)
+    for _ in range(3):
+        h = wrap(lambda h: ag.tanh(h * w) + w * 0.25, h)
+    return h
+
+
+def nested(wrap: Wrap, x: Any) -> Any:
+    return wrap(lambda z: wrap(lambda v: ag.sin(v) * z * x, z * x), ag.exp(x))
+
+
+def returned_input(wrap: Wrap, x: Any) -> Any:
+    return wrap(lambda z: z, x * x) * wrap(lambda z: x, x)
+
+
+PROGRAMS = [captured_ancestor, captured_input, captured_chain, shared_weight, nested, returned_input]
+
+
+def orders(program: Callable[..., Any], wrap: Wrap, at: float) -> list[float]:
+    """Value and derivatives up to the third, each taken in several ways."""
+
+    def f(x: Any) -> Any:
+        return program(wrap, x)
+
+    x = Tensor(at, requires_grad=True, dtype=np.float64)
+    found = [f(x)]
+    for _ in range(3):
+        found.append(ag.grad(found[-1], x, create_graph=True))
+    one = Tensor(1.0, dtype=np.float64)
+    found += ag.jvp(f, (x.detach(),), (one,))
+    found += ag.hvp(f, (x.detach(),), (one,))
+    found.append(ag.hessian(f)(x.detach()))
+    y = Tensor(at, requires_grad=True, dtype=np.float64)
+    f(y).backward()
+    found.append(y.grad)
+    y.grad = None
+    f(y).backward(create_graph=True)
+    found.append(y.grad)
+    return [v.item() for v in found]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_order_is_that_of_the_plain_call(program: Callable[..., Any]) -> None:
+    for at in (2.0, -0.75, 0.3):
+        np.testing.assert_allclose(orders(program, ag.checkpoint, at), orders(program, run, at), rtol=1e-12)
+
+
+def test_known_values() -> None:
+    """d/dx x³ = 12 at 2, d²/dx² = 12: x is captured, and an ancestor of the input as well."""
+    x = Tensor(2.0, requires_grad=True)
+    first = ag.grad(captured_ancestor(ag.checkpoint, x), x, create_graph=True)
+    assert (first.item(), ag.grad(first, x).item()) == (12.0, 12.0)
+
+
+def test_hooks_of_a_captured_tensor_run_once() -> None:
+    w = Tensor(3.0, requires_grad=True)
+    scaled = w * 2
+    seen: list[float] = []
+    scaled.register_hook(lambda g: seen.append(g.item()))
+    ag.checkpoint(lambda z: z * scaled, Tensor(5.0, requires_grad=True)).backward()
+    assert (seen, w.grad.item()) == ([5.0], 10.0)
+
+
+def test_the_segment_is_one_node() -> None:
+    w = Tensor(1.0, requires_grad=True)
+    y = ag.checkpoint(lambda x: ag.tanh(x * w) * w, 0.5)
+    assert {t.is_leaf for t in y._inputs} == {True}
+
+
+def test_parameters_of_a_module_get_their_gradients() -> None:
+    rng = np.random.default_rng(0)
+    w = Tensor(rng.normal(size=(4, 4)), requires_grad=True)
+    x = Tensor(rng.normal(size=(3, 4)), requires_grad=True)
+
+    def loss(wrap: Wrap) -> Any:
+        h = x
+        for _ in range(2):
+            h = wrap(lambda h: ag.tanh(h @ w), h)
+        return (h * h).sum()
+
+    for a, b in zip(ag.grad(loss(ag.checkpoint), [x, w]), ag.grad(loss(run), [x, w]), strict=True):
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
+
+
+def test_a_checkpoint_repeats_its_random_draws() -> None:
+    ag.manual_seed(3)
+    x = Tensor(np.ones(1000), requires_grad=True)
+    y = ag.checkpoint(lambda x: x * ag.randn(1000), x)
+    after = ag.randn(1).item()
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, y.data)
+    ag.manual_seed(3)
+    ag.randn(1000)
+    assert ag.randn(1).item() == after, "the backward pass gives the stream back as it found it"
