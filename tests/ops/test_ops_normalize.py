@@ -113,9 +113,12 @@ def test_layer_norm_scales_and_shifts_each_feature() -> None:
         (lambda: ag.batch_norm(np.ones((0, 3))), r"not empty, got \(0, 3\)"),
         (
             lambda: ag.batch_norm(np.ones((2, 3)), np.ones(2)),
-            r"input \(2, 3\) needs a value for each of 3 channels, got shape \(2,\)",
+            r"input \(2, 3\) needs one value per channel, shape \(3,\), got \(2,\)",
         ),
-        (lambda: ag.batch_norm_inference(np.ones((2, 3)), np.ones(3), np.ones(1)), r"each of 3 channels, got shape \(1,\)"),
+        (
+            lambda: ag.batch_norm_inference(np.ones((2, 3)), np.ones(3), np.ones(1)),
+            r"one value per channel, shape \(3,\), got \(1,\)",
+        ),
         (lambda: ag.layer_norm(np.ones((2, 3)), (2,)), r"the last axes of input \(2, 3\) are not \(2,\)"),
         (lambda: ag.layer_norm(np.ones((2, 3)), 3, np.ones(1)), r"must have shape \(3,\), got \(1,\)"),
     ],
