@@ -192,7 +192,7 @@ def walk(
     outputs : where the pass starts
     seeds : the gradient with respect to each output; None for an output with one element
     create_graph : record the pass
-    keep : creation numbers of tensors to keep besides leaves and those with `retain_grad`
+    keep : creation numbers of tensors to keep, in addition to leaves and tensors with `retain_grad`
     observe : see `backward`
     """
     recording = create_graph or modes.tracer is not None  # jit records the pass too

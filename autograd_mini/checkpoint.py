@@ -17,8 +17,7 @@ from .tensor import Tensor, TensorLike, as_tensor, leaf
 def checkpoint(f: Callable[..., Tensor], *inputs: TensorLike) -> Tensor:
     """Returns `f(*inputs)`, one tensor, and keeps none of its intermediates: the backward pass runs `f` once more.
 
-    Tensors that `f` uses without receiving them as inputs (a module's parameters) get their gradients too, and random draws
-    repeat.
+    Other tensors that `f` uses, such as a module's parameters, get their gradients too, and random numbers are repeated.
 
     >>> import autograd_mini as ag
     >>> w = ag.Tensor(2.0, requires_grad=True)
@@ -27,17 +26,17 @@ def checkpoint(f: Callable[..., Tensor], *inputs: TensorLike) -> Tensor:
     1.1816
     """
     tensors = tuple(as_tensor(x) for x in inputs)
-    if modes.tracer is not None:  # a plan keeps no intermediate longer than it is needed
+    if modes.tracer is not None:  # a plan frees intermediates as soon as possible anyway
         return f(*tensors)
     state = generator().bit_generator.state
-    # `f` gets tensors of its own, so that an input which it also reaches in another way counts as captured there.
+    # `f` gets new tensors, so that an input which it also uses in another way counts as captured there.
     aliases = [leaf(x._data) for x in tensors]
     for alias, x in zip(aliases, tensors, strict=True):
         alias._requires_grad = x._requires_grad
     start = tick()
     output = f(*aliases)
     if not isinstance(output, Tensor):
-        raise TypeError(f"checkpoint: the function must return one tensor, got {type(output).__name__}")
+        raise TypeError(f"checkpoint: the function must return one tensor, got {output!r} ({type(output).__name__})")
     for alias, x in zip(aliases, tensors, strict=True):
         if output is alias:
             return x
@@ -49,16 +48,16 @@ def checkpoint(f: Callable[..., Tensor], *inputs: TensorLike) -> Tensor:
 
 
 def _sources(output: Tensor, start: int) -> list[Tensor]:
-    """The tensors from before `start` that `output` was computed from and that require a gradient."""
-    found: dict[int, Tensor] = {output._seq: output}
+    """Returns the tensors older than `start` that require a gradient and that `output` was computed from."""
+    nodes: dict[int, Tensor] = {output._seq: output}
     stack = [output]
     while stack:
         for x in stack.pop()._inputs:
-            if x._requires_grad and x._seq not in found:
-                found[x._seq] = x
+            if x._requires_grad and x._seq not in nodes:
+                nodes[x._seq] = x
                 if x._seq > start:
                     stack.append(x)
-    return [x for x in found.values() if x._seq < start]
+    return [x for x in nodes.values() if x._seq < start]
 
 
 def _forward(*arrays: Any, function: Callable[..., Tensor], count: int, **_: Any) -> Any:
@@ -77,10 +76,10 @@ def _backward(
     captured: tuple[Tensor, ...],
     state: Any,
 ) -> list[Any]:
-    """Runs the function again with the random numbers it drew, now recorded, and differentiates the segment.
+    """Runs the function again with the same random numbers, this time recorded, and differentiates the segment.
 
-    The pass stops at the segment's inputs and captured tensors. What lies behind them belongs to the outer pass: a captured
-    tensor from which an input was computed would otherwise get that part of its gradient twice.
+    The pass stops at the inputs and captured tensors of the segment; the outer pass continues from there. Otherwise a captured
+    tensor from which an input was computed would get that part of its gradient twice.
     """
     stream = generator().bit_generator
     now, stream.state = stream.state, state

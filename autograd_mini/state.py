@@ -73,7 +73,7 @@ class _Modes(threading.local):
     tracer: Tracer | None = None
     anomaly: AnomalyDetector | None = None
     profiler: Profile | None = None
-    paired: bool = False
+    two_threads: bool = False
     compiling: bool = False  # inside the first, eager call of a compiled function
     all_default: bool = True
 

@@ -1,4 +1,4 @@
-"""`Tensor`: an array that remembers the operation that made it. No mathematics lives here.
+"""`Tensor`: an array that remembers the operation that computed it. No mathematics is defined here.
 
 A tensor is its own node of the graph. `_primitive`, `_inputs` and `_params` record the operation that computed it (a leaf has
 none). `_seq` is its creation number: an output always has a larger number than its inputs, so the numbers are a topological
@@ -109,7 +109,7 @@ class Tensor(Methods):
     def data(self, value: TensorLike) -> None:
         if self._primitive is not None:
             raise RuntimeError(
-                f"data: only a leaf can be assigned to, and {self._describe()} was made by {self._primitive.name}"
+                f"data: only a leaf can be assigned to, not {self._describe()}; use ag.where or ag.index_put for a changed copy"
             )
         new = value if isinstance(value, Tensor) else leaf(to_array(value))
         if new._data.shape != self._data.shape:
@@ -139,7 +139,7 @@ class Tensor(Methods):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded operation made this tensor.
+        """Whether this tensor is not the result of a recorded operation.
 
         >>> from autograd_mini import Tensor
         >>> Tensor(1.0).is_leaf
@@ -157,9 +157,9 @@ class Tensor(Methods):
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
         if self._primitive is not None:
-            raise RuntimeError(f"requires_grad: only a leaf can change it; use .detach() on {self._describe()}")
+            raise RuntimeError(f"requires_grad: only a leaf can change it, not {self._describe()}; use .detach() first")
         if wanted and self._data.dtype.kind != "f":
-            raise TypeError(f"requires_grad: only floating tensors have gradients, and this one holds {self._data.dtype}")
+            raise TypeError(f"requires_grad: only floating tensors have gradients, got dtype {self._data.dtype}")
         if modes.tracer is not None:
             modes.tracer.guard(self, "_requires_grad")
         self._requires_grad = bool(wanted)
@@ -182,7 +182,7 @@ class Tensor(Methods):
     def numpy(self) -> Array:
         """Returns the array itself. Raises RuntimeError if the tensor requires a gradient: use `.detach().numpy()` then."""
         if self._requires_grad:
-            raise RuntimeError("numpy: this tensor requires a gradient, which NumPy would lose; use .detach().numpy()")
+            raise RuntimeError("numpy: this tensor requires a gradient, which NumPy cannot track; use .detach().numpy()")
         return self._expose(".numpy()")
 
     def item(self) -> Any:
@@ -326,7 +326,7 @@ class Tensor(Methods):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._primitive is not None:
-            raise RuntimeError(f"only leaves can be copied or pickled; use .detach() on {self._describe()}")
+            raise RuntimeError(f"only leaves can be copied or pickled, not {self._describe()}; use .detach() first")
         if modes.tracer is not None:
             modes.tracer.reject_action("copy, deepcopy or pickle", "do it outside, or use tensor.copy(), which is recorded")
         return _rebuild, (type(self), self._data, self._requires_grad, self.name)

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests, driven over the DevTools pipe with nothing but the standard library."""
+"""A headless Chromium for tests, controlled through the DevTools pipe with the standard library alone."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ FLAGS = (
 )  # fmt: skip
 # The browser reads commands from descriptor 3 and writes to 4.
 LAUNCH = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
-PATIENCE = 60.0  # seconds for an answer, on a busy machine
+TIMEOUT = 60.0  # seconds for an answer on a busy machine
 
 
 class Browser:
-    """One tab. `requests` are the addresses that it asked for, `errors` what went wrong in a page."""
+    """One tab of the browser. `requests` are the addresses that it requested, `errors` the errors of its pages."""
 
     def __init__(self, profile: Path) -> None:
         assert CHROMIUM
@@ -49,7 +49,7 @@ class Browser:
         self.send("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=False, flatten=True)
 
     def send(self, method: str, frame: str = "", **params: Any) -> dict[str, Any]:
-        """A command, to the tab or to one of the `frames` in it, and its result."""
+        """Sends a command to the tab, or to one of its `frames`, and returns the result."""
         self._sent += 1
         message: dict[str, Any] = {"id": self._sent, "method": method, "params": params}
         if frame or self._session:
@@ -62,13 +62,13 @@ class Browser:
                 return answer["result"]
 
     def _receive(self) -> dict[str, Any]:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._in], [], [], max(end - time.monotonic(), 0))
-            assert ready, "the browser does not answer"
-            got = os.read(self._in, 1 << 20)
-            assert got, "the browser went away"
-            self._buffer += got
+            assert ready, f"the browser did not answer in {TIMEOUT} s"
+            data = os.read(self._in, 1 << 20)
+            assert data, "the browser closed the connection"
+            self._buffer += data
         text, self._buffer = self._buffer.split(b"\0", 1)
         message = json.loads(text)
         self._note(message.get("method", ""), message.get("params", {}))
@@ -85,14 +85,14 @@ class Browser:
             self.frames.append(params["sessionId"])
 
     def open(self, path: Path, fragment: str = "") -> None:
-        """Loads a file afresh, also where only the fragment differs."""
+        """Loads a file again, even if only the fragment of the address differs."""
         for url in ("about:blank", path.as_uri() + fragment):
             self.send("Page.navigate", url=url)
         while self.run("location.protocol + document.readyState") != "file:complete":
             time.sleep(0.01)
 
     def run(self, script: str, frame: str = "") -> Any:
-        """The value of a JavaScript expression."""
+        """Returns the value of a JavaScript expression."""
         result = self.send("Runtime.evaluate", frame, expression=script, returnByValue=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
@@ -111,6 +111,6 @@ class Browser:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(PATIENCE)
+        self._process.wait(TIMEOUT)
         os.close(self._in)
         os.close(self._out)

@@ -1,4 +1,4 @@
-"""How every test runs: hypothesis profiles, one BLAS thread per worker, and a check that no test leaks a mode."""
+"""Settings of all tests: hypothesis profiles, one BLAS thread per worker, and a check that tests restore global state."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ settings.register_profile("dev", parent=settings.get_profile("ci"), derandomize=
 settings.register_profile("nightly", parent=settings.get_profile("dev"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # two multi-threaded BLAS processes on few cores wait for each other
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes with many BLAS threads slow each other down
     threadpoolctl.threadpool_limits(1)
 
 
 @pytest.fixture(autouse=True)
-def nothing_leaks() -> Iterator[None]:
-    """Property 6 of the gradient conventions: no global state leaves a test."""
+def global_state_is_restored() -> Iterator[None]:
+    """Property 6 of the gradient conventions: no test changes global state."""
     before = (ag.default_dtype(), np.geterr())
     yield
-    assert modes.all_default, f"a mode was left switched: {vars(modes)}"
-    assert before == (ag.default_dtype(), np.geterr()), "default dtype or NumPy's error state was left changed"
+    assert modes.all_default, f"a mode is still active: {vars(modes)}"
+    assert before == (ag.default_dtype(), np.geterr()), "the default dtype or NumPy's error state changed"

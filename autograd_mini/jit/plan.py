@@ -109,7 +109,7 @@ class Plan:
                 if self.times is not None:
                     self.times[number].append(end - start)
                 if profiler is not None:
-                    shapes = dict(zip(("inputs", "outputs"), row.shapes, strict=True))
+                    shapes: dict[str, Any] = dict(zip(("inputs", "outputs"), row.shapes, strict=True))
                     profiler.span(row.kernel, start, end, bytes=row.new_bytes, **shapes, memory=row.memory)
 
     def _explain(self, arguments: Sequence[Any], error: Exception) -> Exception:

@@ -1,5 +1,4 @@
-"""Memory and threads: `arena` allocates parameters, `flat_group` updates adjacent ones, `malloc` sets the allocator, `threads`
-splits large work, `references` tells whether somebody still holds an object.
+"""Memory and threads: `arena` allocates parameters, `flat_group` updates adjacent ones, `malloc` sets the allocator.
 
-Start reading at `arena.py`.
+`threads` splits large work; `references` counts who still holds an object. Start reading at `arena.py`.
 """

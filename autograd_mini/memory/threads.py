@@ -44,7 +44,7 @@ def split_work(work: Callable[[slice], T], count: int, cost: float) -> list[T]:
     if cost < MIN_SPLIT_NS or count < 2 or _halves.inside:
         return [work(slice(0, count))]
     first, second = slice(0, count // 2), slice(count // 2, count)
-    if not modes.paired or not _turn.acquire(blocking=False):
+    if not modes.two_threads or not _turn.acquire(blocking=False):
         return [_half(work, first), _half(work, second)]
     try:
         # The copied context carries `np.errstate` over to the helper.
@@ -100,7 +100,7 @@ def threads(number: int = 2) -> Iterator[None]:
     """
     if number not in (1, 2):
         raise ValueError(f"threads: number must be 1 or 2, got {number!r}")
-    with _blas, mode("paired", number == 2):
+    with _blas, mode("two_threads", number == 2):
         yield
 
 

@@ -1,4 +1,4 @@
-"""The rooms of the repository: folders small enough to look over, files of one idea, imports that go down only."""
+"""The structure of the repository: small folders, short files, imports in one direction."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_no_file_has_more_than_five_hundred_lines() -> None:
     assert {name for name, length in lengths.items() if length > MOST_LINES} == set()
 
 
-def test_every_package_says_what_lives_there() -> None:
+def test_every_package_has_a_docstring() -> None:
     packages = [path for path in sources() if path.name == "__init__.py" and path.relative_to(ROOT).parts[0] not in ("tests",)]
     assert [str(path) for path in packages if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))] == []
 
 
 def imports_at_start(path: Path, modules: set[str]) -> set[str]:
-    """The modules that a file imports when it is loaded; imports for type checkers and inside functions do not count."""
+    """Returns the modules that a file imports when it is loaded, without imports for type checkers and inside functions."""
     me = module_name(path)
     package = me if path.name == "__init__.py" else me.rpartition(".")[0]
     imported: set[str] = set()
@@ -60,8 +60,8 @@ def imports_at_start(path: Path, modules: set[str]) -> set[str]:
     return imported - {me}
 
 
-def test_no_import_runs_in_a_circle() -> None:
-    """Each module can be understood after those it imports, in one order for all of them."""
+def test_there_are_no_circular_imports() -> None:
+    """There is an order in which each module comes after those that it imports."""
     files = {module_name(p): p for p in sources() if p.relative_to(ROOT).parts[0] not in ("tests", "benchmarks", "docs")}
     graph = {name: imports_at_start(path, set(files)) for name, path in files.items() if path.name != "__init__.py"}
     done: set[str] = set()

@@ -1,4 +1,4 @@
-"""Every example in a docstring runs, and every public function has one."""
+"""All examples in docstrings run, and every public function has one."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def _modules() -> list[str]:
-    """Every module of the engine and of the layers, by the name that users import."""
-    found = []
+    """Returns all modules of the engine and the layers, by the name that users import."""
+    names = []
     for layer in ("autograd_mini", "nn", "models", "viz", "cli"):
         prefix = "" if layer == "autograd_mini" else "autograd_mini."
         for path in (ROOT / layer).rglob("*.py"):
             parts = path.relative_to(ROOT).with_suffix("").parts
             if parts[-1] != "__main__":
-                found.append(prefix + ".".join(p for p in parts if p != "__init__"))
-    return sorted(found)
+                names.append(prefix + ".".join(p for p in parts if p != "__init__"))
+    return sorted(names)
 
 
 @pytest.mark.parametrize("name", _modules())
 def test_examples_in_docstrings_run(name: str) -> None:
-    """The documentation shows what the code does."""
     module = importlib.import_module(name)
     functions = {
         f"{name}.{attribute}": value for attribute, value in vars(module).items()
         if hasattr(value, "primitive") and callable(value) and getattr(value, "__name__", "") == attribute
     }  # fmt: skip
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-    # Nothing is in scope but what an example imports itself: it can be pasted anywhere.
+    # The scope is empty, so an example must import what it uses and can be pasted anywhere.
     tests = finder.find(module, name, globs={"__name__": name})
     known = {test.name for test in tests}
     for label, function in functions.items():
@@ -47,7 +46,7 @@ def test_examples_in_docstrings_run(name: str) -> None:
 
 
 def test_every_public_function_has_an_example() -> None:
-    """A student can try each name of `ag` by pasting its docstring."""
+    """A student can paste the example of each function of `ag`."""
     public = {
         n: v
         for n, v in vars(ag).items()

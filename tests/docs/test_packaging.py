@@ -1,4 +1,4 @@
-"""What is shipped: one import name, layers inside it, nothing heavy at import, and a checkout that works without installation."""
+"""The package: one import name that contains the layers, a fast import, and a checkout that works without installation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(code: str, cwd: Path, *flags: str) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy so that the checkout stays clean."""
+    """Builds the wheel from a copy, so that the checkout stays clean."""
     place = tmp_path_factory.mktemp("wheel")
     source = place / "source"
     ignored = shutil.ignore_patterns(
@@ -41,7 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_puts_one_name_into_site_packages(wheel: Path) -> None:
-    """A bare `nn` or `models` there would shadow a user's own folder."""
+    """A top-level `nn` or `models` would hide a user's own folder."""
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"autograd_mini"}
@@ -51,7 +51,7 @@ def test_the_wheel_puts_one_name_into_site_packages(wheel: Path) -> None:
 
 
 def test_every_module_of_the_checkout_is_in_the_wheel(wheel: Path) -> None:
-    """A folder forgotten in pyproject.toml would only be missed by users."""
+    """A folder that is missing in pyproject.toml would otherwise be noticed only by users."""
     shipped = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"autograd_mini/{p.relative_to(ROOT / 'autograd_mini')}" for p in (ROOT / "autograd_mini").rglob("*.py")}
     expected |= {f"autograd_mini/{p.relative_to(ROOT)}" for folder in SHIPPED for p in (ROOT / folder).rglob("*.py")}
@@ -75,7 +75,7 @@ assert ag.__file__.startswith({str(site)!r}) and nn.__file__.startswith({str(sit
 
 
 def test_the_installed_package_runs_its_exercises(wheel: Path, tmp_path: Path) -> None:
-    """They are scripts that import their neighbour by its bare name, which no user's module of that name may take."""
+    """A module of the user with the same name as a module of an exercise is not imported instead."""
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
     (tmp_path / "study.py").write_text("mine = True\n")
@@ -83,10 +83,10 @@ def test_the_installed_package_runs_its_exercises(wheel: Path, tmp_path: Path) -
 import sys; sys.path.insert(1, {str(site)!r})
 from autograd_mini.__main__ import main
 assert sys.modules["autograd_mini"].__file__.startswith({str(site)!r})
-assert main(["exercise", "20", "--quick", "--out", "found"]) == 0
+assert main(["exercise", "20", "--quick", "--out", "results"]) == 0
 """
     assert run(code, tmp_path).startswith("Exercise 20: ")
-    assert (tmp_path / "found" / "result.md").exists()
+    assert (tmp_path / "results" / "result.md").exists()
 
 
 ONLY_NUMPY = """
@@ -100,7 +100,7 @@ sys.meta_path.insert(0, OnlyNumPy())
 """
 
 
-def test_a_bare_checkout_with_nothing_but_numpy_serves_a_repl() -> None:
+def test_a_checkout_works_with_numpy_alone() -> None:
     code = (
         ONLY_NUMPY
         + """
@@ -114,7 +114,7 @@ assert layer.weight.grad.shape == (2, 3)
     run(code, ROOT)
 
 
-def test_import_is_light_and_layers_come_when_asked() -> None:
+def test_import_loads_no_heavy_package_and_no_layer() -> None:
     code = """
 import sys
 import autograd_mini as ag
@@ -128,7 +128,7 @@ assert not {"matplotlib", "graphviz"} & set(sys.modules)
 
 
 def test_layers_import_only_downwards() -> None:
-    """autograd_mini <- nn <- models, and viz above the engine: read from the source of every file."""
+    """Reads the imports autograd_mini <- nn <- models, and viz above the engine, from the source of every file."""
     import ast
 
     allowed = {
@@ -141,7 +141,7 @@ def test_layers_import_only_downwards() -> None:
     for layer, below in allowed.items():
         for path in (ROOT / layer).rglob("*.py"):
             if path.name == "__main__.py" and layer == "autograd_mini":
-                continue  # the command line's door
+                continue  # starts the command line
             for node in ast.walk(ast.parse(path.read_text())):
                 if (
                     isinstance(node, ast.ImportFrom)

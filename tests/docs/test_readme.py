@@ -1,4 +1,4 @@
-"""The README and the reference page say what is true."""
+"""Examples in the README and the guides run, and the reference page is current."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def test_examples_run_as_written(page: str) -> None:
 
 
 def test_the_reference_page_is_current() -> None:
-    """It is generated from the registry; a new operation must appear on it."""
+    """The page is generated from the registry; it must list every operation."""
     result = subprocess.run([sys.executable, "docs/make_reference.py", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 
 
-def test_introductions_on_the_reference_page_are_whole_sentences() -> None:
+def test_introductions_on_the_reference_page_are_full_sentences() -> None:
     page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     introductions = re.findall(r"^## \w+\n\n(.*?)\n\n\|", page, flags=re.MULTILINE | re.DOTALL)
     assert len(introductions) > 20

@@ -1,4 +1,4 @@
-"""The backward pass: what lands in `.grad`, what accumulates, what raises, and what survives a million nodes."""
+"""The backward pass: what it stores in `.grad`, what accumulates, what raises an error, and graphs of a million nodes."""
 
 from __future__ import annotations
 
@@ -35,15 +35,14 @@ def leaf(*values: float) -> Tensor:
         (lambda x: (x * x) * (x * x), 2, 32),
     ],
 )
-def test_the_same_tensor_twice(function: object, at: float, expected: float) -> None:
-    """Every use of a tensor contributes to its gradient."""
+def test_every_use_of_a_tensor_contributes_to_its_gradient(function: object, at: float, expected: float) -> None:
     x = leaf(at)
     function(x).backward()  # type: ignore[operator]
     assert x.grad is not None
     assert x.grad.item() == expected
 
 
-def test_backward_twice_accumulates_exactly_twice_and_intermediates_are_never_stale() -> None:
+def test_a_second_backward_pass_doubles_every_gradient() -> None:
     x = leaf(3)
     u = (x * x).retain_grad()
     y = u * u
@@ -55,23 +54,23 @@ def test_backward_twice_accumulates_exactly_twice_and_intermediates_are_never_st
 
 
 def test_gradients_share_no_memory() -> None:
-    """A rule may hand one array to two parents; what the user gets is theirs to change."""
+    """A rule may return one array for two inputs; users can still change each gradient separately."""
     a, b = leaf(1, 2), leaf(3, 4)
     s = (a + b).retain_grad()
     upstream = np.ones(2)
     s.backward(upstream)
-    found = [a.grad.data, b.grad.data, s.grad.data, upstream]
-    for i, x in enumerate(found):
-        for y in found[i + 1 :]:
+    arrays = [a.grad.data, b.grad.data, s.grad.data, upstream]
+    for i, x in enumerate(arrays):
+        for y in arrays[i + 1 :]:
             assert not np.shares_memory(x, y)
     first = a.grad
     s.backward(upstream)
-    assert first.tolist() == [1, 1], "a gradient that was handed out is not changed by a later pass"
+    assert first.tolist() == [1, 1], "a later pass does not change an earlier gradient"
     assert a.grad.tolist() == [2, 2]
 
 
-def test_a_gradient_owns_writeable_memory_of_its_own() -> None:
-    """Also where the rule made a view: a sum's gradient is a broadcast one."""
+def test_a_gradient_has_its_own_writeable_memory() -> None:
+    """Also if the rule returns a view: the gradient of a sum is a broadcast array."""
     x = leaf(1, 2, 3)
     x.sum().backward()
     x.grad.data[0] = 7
@@ -79,9 +78,7 @@ def test_a_gradient_owns_writeable_memory_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("create_graph", [False, True])
-def test_a_rule_that_widens_cannot_widen_a_gradient(create_graph: bool) -> None:
-    """Every gradient has exactly its input's dtype, whatever a user's own rule returns."""
-
+def test_a_gradient_has_its_inputs_dtype_whatever_the_rule_returns(create_graph: bool) -> None:
     @ag.primitive(
         (lambda xp, g, y, x: g * np.float64(2.0) * Tensor(np.ones(2)) if create_graph else g * np.ones(2) * 2,), formula="2x"
     )
@@ -95,7 +92,7 @@ def test_a_rule_that_widens_cannot_widen_a_gradient(create_graph: bool) -> None:
 
 
 @pytest.mark.parametrize("axis", [(0,), (0, 1)])
-def test_a_rule_with_too_few_axes_is_named(axis: tuple[int, ...]) -> None:
+def test_a_rule_that_returns_too_few_axes_raises(axis: tuple[int, ...]) -> None:
     @ag.primitive((lambda xp, g, y, x: xp.sum(g, axis=axis, keepdims=False),), formula="x")
     def careless_copy(x: np.ndarray) -> np.ndarray:
         return x.copy()
@@ -105,21 +102,21 @@ def test_a_rule_with_too_few_axes_is_named(axis: tuple[int, ...]) -> None:
         careless_copy(x).sum().backward()
 
 
-def test_what_needs_no_gradient_gets_none() -> None:
+def test_constants_get_no_gradient() -> None:
     x, constant = leaf(1, 2), Tensor([3.0, 4.0])
     (x * constant).sum().backward()
     assert constant.grad is None
     assert not (constant * 2).requires_grad
 
 
-def test_intermediates_keep_no_gradient_unless_asked() -> None:
+def test_intermediates_keep_no_gradient_by_default() -> None:
     x = leaf(2)
     u = x * x
     (u * u).backward()
     assert u.grad is None
 
 
-def test_a_0d_leaf_broadcast_gets_a_0d_array_gradient() -> None:
+def test_the_gradient_of_a_broadcast_0d_leaf_is_a_0d_array() -> None:
     x = leaf(2)
     (x * np.ones((3, 4))).sum().backward()
     assert isinstance(x.grad, Tensor)
@@ -139,19 +136,19 @@ def test_an_upstream_gradient_of_the_wrong_shape_names_both_shapes() -> None:
         (leaf(1, 2) * 2).backward(np.ones(3))
 
 
-def test_backward_through_nothing_raises() -> None:
+def test_backward_from_a_constant_raises() -> None:
     with pytest.raises(RuntimeError, match="requires no gradient"):
         Tensor(1.0).backward()
 
 
-def test_an_unused_input_raises_or_gives_none() -> None:
+def test_an_unused_input_raises_or_has_gradient_none() -> None:
     x, unused = leaf(1), leaf(2)
     with pytest.raises(RuntimeError, match=r"input 1.*allow_unused"):
         ag.grad(x * x, [x, unused])
     assert ag.grad(x * x, [x, unused], allow_unused=True)[1] is None
 
 
-def test_grad_leaves_every_grad_alone() -> None:
+def test_grad_changes_no_grad_attribute() -> None:
     x = leaf(2)
     y = x * x
     assert ag.grad(y * y, y).item() == 8
@@ -160,13 +157,13 @@ def test_grad_leaves_every_grad_alone() -> None:
     assert y.grad is None
 
 
-def test_grad_of_an_output_by_itself_is_one() -> None:
+def test_the_gradient_of_an_output_with_respect_to_itself_is_one() -> None:
     x = leaf(2)
     assert ag.grad(x, x).item() == 1
 
 
-def test_grad_walks_only_the_paths_asked_for() -> None:
-    """A branch without a rule does not matter where nobody wants a gradient through it."""
+def test_grad_visits_only_paths_to_its_inputs() -> None:
+    """Hooks, and missing rules, of another branch do not matter."""
     x, other = leaf(1, 2), leaf(3, 4)
     calls: list[Tensor] = []
     side = other * 2
@@ -175,7 +172,7 @@ def test_grad_walks_only_the_paths_asked_for() -> None:
     assert calls == []
 
 
-def test_grads_of_grads_to_third_order() -> None:
+def test_derivatives_up_to_fourth_order() -> None:
     x = leaf(2)
     y = x * x * x * x
     for expected in (32, 48, 48, 24):
@@ -183,7 +180,7 @@ def test_grads_of_grads_to_third_order() -> None:
         assert y.item() == expected
 
 
-def test_create_graph_leaves_a_differentiable_grad() -> None:
+def test_create_graph_makes_grad_differentiable() -> None:
     x = leaf(3)
     (x * x * x).backward(create_graph=True)
     first = x.grad
@@ -192,7 +189,7 @@ def test_create_graph_leaves_a_differentiable_grad() -> None:
     assert (first.item(), x.grad.item()) == (27, 18)
 
 
-def test_a_freed_graph_says_so() -> None:
+def test_a_second_pass_through_a_freed_graph_raises() -> None:
     x = leaf(2)
     y = x * x
     y.backward(free=True)
@@ -200,8 +197,8 @@ def test_a_freed_graph_says_so() -> None:
         y.backward()
 
 
-def test_a_leaf_written_after_its_use_is_found() -> None:
-    """The gradient of the old graph would use new values: it raises instead, as PyTorch does."""
+def test_a_leaf_modified_after_its_use_raises() -> None:
+    """The gradient of the old graph would use the new values, so it raises, like PyTorch."""
     w = leaf(2)
     loss = w * w
     w.data = 5.0
@@ -211,7 +208,7 @@ def test_a_leaf_written_after_its_use_is_found() -> None:
     assert w.grad.item() == 10
 
 
-def test_a_constant_written_after_its_use_is_found_too() -> None:
+def test_a_constant_modified_after_its_use_raises() -> None:
     w, x = leaf(2), Tensor(3.0, dtype=np.float64)
     loss = w * x
     x.data = 7.0
@@ -219,7 +216,7 @@ def test_a_constant_written_after_its_use_is_found_too() -> None:
         loss.backward()
 
 
-def test_a_recorded_tensor_cannot_be_written() -> None:
+def test_a_recorded_tensor_cannot_be_modified() -> None:
     y = leaf(2) * 2
     with pytest.raises(RuntimeError, match="only a leaf"):
         y.data = 3.0
@@ -227,7 +224,7 @@ def test_a_recorded_tensor_cannot_be_written() -> None:
         y[()] = 3.0
 
 
-def test_storage_never_moves() -> None:
+def test_assigning_data_keeps_the_memory_address() -> None:
     w = leaf(1, 2)
     before = w.data
     w.data = [5, 6]
@@ -237,7 +234,7 @@ def test_storage_never_moves() -> None:
         w.data = [1, 2, 3]
 
 
-def test_in_place_operators_rebind() -> None:
+def test_augmented_assignment_creates_a_new_tensor() -> None:
     x = leaf(1, 2)
     y = x
     y += 1
@@ -256,7 +253,7 @@ def test_integers_and_bools_have_no_gradient(dtype: type) -> None:
     assert x.grad.tolist() == [0, 1]
 
 
-def test_no_grad_is_exception_safe_per_thread_and_a_decorator() -> None:
+def test_no_grad_ends_after_exceptions_affects_one_thread_and_is_a_decorator() -> None:
     x = leaf(1)
     with ag.no_grad():
         assert not (x * 2).requires_grad
@@ -273,7 +270,7 @@ def test_no_grad_is_exception_safe_per_thread_and_a_decorator() -> None:
     assert not ag.no_grad()(lambda: x * 2)().requires_grad
 
 
-def test_detach_cuts_and_shares_memory() -> None:
+def test_detach_needs_no_gradient_and_shares_memory() -> None:
     x = leaf(1, 2)
     y = (x * 2).detach()
     assert not y.requires_grad
@@ -299,7 +296,7 @@ def test_hooks_see_the_complete_gradient_and_may_replace_it() -> None:
 
 
 def test_a_million_nodes_build_backpropagate_and_are_freed_without_recursion() -> None:
-    """In a process of its own with a small recursion limit; nothing is left for the collector to find."""
+    """Runs in a separate process with a small recursion limit; the garbage collector must find nothing."""
     code = """
 import gc, sys, weakref
 import autograd_mini as ag
@@ -314,16 +311,16 @@ y.backward()
 assert (y.item(), x.grad.item()) == (1e6, 1.0)
 del y
 assert middle() is None
-found = gc.collect()
+unreachable = gc.collect()
 assert not any(isinstance(o, ag.Tensor) for o in gc.garbage)
-assert found == 0, found
+assert unreachable == 0, unreachable
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
 
 
-def test_a_graph_makes_no_reference_cycles() -> None:
-    """Reference counting alone frees a graph, also one with several outputs, hooks and a second order."""
+def test_a_graph_has_no_reference_cycles() -> None:
+    """Reference counts alone free a graph, also one with several outputs and second order."""
     gc.collect()
     gc.disable()
     try:
@@ -340,7 +337,7 @@ def test_a_graph_makes_no_reference_cycles() -> None:
 
 
 def test_shared_subgraphs_cost_linear_time() -> None:
-    """Path-wise walks would take 2**200 steps."""
+    """A visit of every path would take 2**200 steps."""
     x = leaf(1)
     y = x
     for _ in range(200):
@@ -349,18 +346,18 @@ def test_shared_subgraphs_cost_linear_time() -> None:
     assert x.grad.item() == 1
 
 
-def test_copies_and_pickles_carry_leaves_only() -> None:
+def test_only_leaves_can_be_copied_and_pickled() -> None:
     x = Tensor([1.0, 2.0], requires_grad=True, name="x")
-    for again in (copy.copy(x), copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
-        assert again.tolist() == [1, 2]
-        assert (again.requires_grad, again.name, again.is_leaf) == (True, "x", True)
-        assert not np.shares_memory(again.data, x.data)
+    for clone in (copy.copy(x), copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert clone.tolist() == [1, 2]
+        assert (clone.requires_grad, clone.name, clone.is_leaf) == (True, "x", True)
+        assert not np.shares_memory(clone.data, x.data)
     with pytest.raises(RuntimeError, match="detach"):
         pickle.dumps(x * 2)
 
 
-def test_two_threads_training_at_once_give_the_results_of_one() -> None:
-    """Modes are thread-local, and gradients live in a table of the call."""
+def test_two_threads_that_train_at_once_get_the_same_results_as_one() -> None:
+    """Modes are thread-local, and intermediate gradients are in a table of the call."""
 
     def train(results: dict[int, list[float]], key: int) -> None:
         rng = np.random.default_rng(key)

@@ -15,7 +15,7 @@ Wrap = Callable[..., Any]
 
 
 def run(f: Callable[..., Any], *inputs: Any) -> Any:
-    """The same call without a checkpoint."""
+    """Calls `f` without a checkpoint."""
     return f(*inputs)
 
 
@@ -51,36 +51,36 @@ PROGRAMS = [captured_ancestor, captured_input, captured_chain, shared_weight, ne
 
 
 def orders(program: Callable[..., Any], wrap: Wrap, at: float) -> list[float]:
-    """Value and derivatives up to the third, each taken in several ways."""
+    """Computes the value and derivatives up to third order, each in several ways."""
 
     def f(x: Any) -> Any:
         return program(wrap, x)
 
     x = Tensor(at, requires_grad=True, dtype=np.float64)
-    found = [f(x)]
+    results = [f(x)]
     for _ in range(3):
-        found.append(ag.grad(found[-1], x, create_graph=True))
+        results.append(ag.grad(results[-1], x, create_graph=True))
     one = Tensor(1.0, dtype=np.float64)
-    found += ag.jvp(f, (x.detach(),), (one,))
-    found += ag.hvp(f, (x.detach(),), (one,))
-    found.append(ag.hessian(f)(x.detach()))
+    results += ag.jvp(f, (x.detach(),), (one,))
+    results += ag.hvp(f, (x.detach(),), (one,))
+    results.append(ag.hessian(f)(x.detach()))
     y = Tensor(at, requires_grad=True, dtype=np.float64)
     f(y).backward()
-    found.append(y.grad)
+    results.append(y.grad)
     y.grad = None
     f(y).backward(create_graph=True)
-    found.append(y.grad)
-    return [v.item() for v in found]
+    results.append(y.grad)
+    return [v.item() for v in results]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_every_order_is_that_of_the_plain_call(program: Callable[..., Any]) -> None:
+def test_derivatives_of_every_order_equal_those_of_the_direct_call(program: Callable[..., Any]) -> None:
     for at in (2.0, -0.75, 0.3):
         np.testing.assert_allclose(orders(program, ag.checkpoint, at), orders(program, run, at), rtol=1e-12)
 
 
-def test_known_values() -> None:
-    """d/dx x³ = 12 at 2, d²/dx² = 12: x is captured, and an ancestor of the input as well."""
+def test_a_captured_ancestor_of_the_input_gets_the_right_gradient() -> None:
+    """x³ has the derivatives 12 and 12 at 2; here x is captured and is also an ancestor of the input."""
     x = Tensor(2.0, requires_grad=True)
     first = ag.grad(captured_ancestor(ag.checkpoint, x), x, create_graph=True)
     assert (first.item(), ag.grad(first, x).item()) == (12.0, 12.0)
@@ -95,7 +95,7 @@ def test_hooks_of_a_captured_tensor_run_once() -> None:
     assert (seen, w.grad.item()) == ([5.0], 10.0)
 
 
-def test_the_segment_is_one_node() -> None:
+def test_a_checkpoint_is_one_node_of_the_graph() -> None:
     w = Tensor(1.0, requires_grad=True)
     y = ag.checkpoint(lambda x: ag.tanh(x * w) * w, 0.5)
     assert {t.is_leaf for t in y._inputs} == {True}
@@ -116,7 +116,7 @@ def test_parameters_of_a_module_get_their_gradients() -> None:
         np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
 
 
-def test_a_checkpoint_repeats_its_random_draws() -> None:
+def test_a_checkpoint_repeats_its_random_numbers() -> None:
     ag.manual_seed(3)
     x = Tensor(np.ones(1000), requires_grad=True)
     y = ag.checkpoint(lambda x: x * ag.randn(1000), x)
@@ -125,4 +125,4 @@ def test_a_checkpoint_repeats_its_random_draws() -> None:
     np.testing.assert_array_equal(x.grad.data, y.data)
     ag.manual_seed(3)
     ag.randn(1000)
-    assert ag.randn(1).item() == after, "the backward pass gives the stream back as it found it"
+    assert ag.randn(1).item() == after, "the backward pass restores the random stream"

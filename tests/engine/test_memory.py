@@ -1,4 +1,4 @@
-"""`keep_memory` does what it says: arrays come and go without a page fault, and without it the system is asked each time."""
+"""`keep_memory`: arrays are allocated and freed without page faults; without it, each allocation causes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 import autograd_mini as ag
 
 def faults():
-    "Page faults of a loop that makes and drops 64 MiB at a time."
+    "Counts the page faults of a loop that allocates and frees 64 MiB."
     for _ in range(2):
         np.ones(1 << 24, np.float32)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -29,9 +29,9 @@ print(ag.keep_memory(), before, faults())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a switch of glibc's")
-def test_page_faults_are_gone_once_it_was_called_and_not_before() -> None:
-    """In a process of its own: the switch is for the whole process. 64 MiB are 32 huge pages or 16,384 small ones."""
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_keep_memory_avoids_page_faults() -> None:
+    """Runs in a separate process, because the setting is process-wide. 64 MiB are 32 huge pages or 16,384 small ones."""
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True, timeout=60)
     kept, before, after = done.stdout.split()
     assert kept == "True"
@@ -39,6 +39,6 @@ def test_page_faults_are_gone_once_it_was_called_and_not_before() -> None:
     assert int(after) <= 5
 
 
-def test_elsewhere_it_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keep_memory_returns_false_without_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert ag.keep_memory() is False

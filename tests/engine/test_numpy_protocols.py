@@ -1,4 +1,4 @@
-"""NumPy's functions on Tensors: the same values, the dtype kept, gradients recorded, and refusals that say what to do."""
+"""NumPy's functions on tensors: the same values and dtypes, recorded gradients, and helpful errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLES = {**elementwise.SAMPLES, **reduce.SAMPLES, **shape.SAMPLES, **index.SAM
 @pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_a_ufunc_gives_numpys_values_in_the_operands_dtype(ufunc: np.ufunc, dtype: type) -> None:
-    """Also on 0-d tensors, whose results are arrays and never NumPy scalars."""
+    """Also for 0-d tensors, whose results are arrays, not NumPy scalars."""
     rng = np.random.default_rng(0)
     kind: Any = np.int64 if ufunc in BITWISE else dtype
     for form in [(3, 4), (0, 2), ()]:
@@ -32,28 +32,28 @@ def test_a_ufunc_gives_numpys_values_in_the_operands_dtype(ufunc: np.ufunc, dtyp
         else:
             low = 1 if ufunc is np.arccosh else 0
             operands = [(rng.uniform(0.1, 0.9, form) + low + (kind is np.int64) * 3).astype(kind) for _ in range(ufunc.nin)]
-        found = ufunc(*map(ag.Tensor, operands))
+        result = ufunc(*map(ag.Tensor, operands))
         expected = ufunc(*operands)
-        assert isinstance(found, ag.Tensor)
-        assert type(found.data) is np.ndarray
-        assert found.dtype == (dtype if ufunc is np.float_power else expected.dtype)
-        np.testing.assert_allclose(found.data, expected, rtol=10 * np.finfo(dtype).eps)
+        assert isinstance(result, ag.Tensor)
+        assert type(result.data) is np.ndarray
+        assert result.dtype == (dtype if ufunc is np.float_power else expected.dtype)
+        np.testing.assert_allclose(result.data, expected, rtol=10 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("ufunc", [f for f in UFUNCS if f is not np.matmul], ids=lambda f: f.__name__)
-def test_integers_stay_where_numpy_keeps_them_and_else_become_the_default_dtype(ufunc: np.ufunc) -> None:
-    """NumPy's float64 from integers is our float32; 1/x of integers is a true quotient here."""
+def test_integer_operands_give_integers_or_the_default_dtype(ufunc: np.ufunc) -> None:
+    """Where NumPy gives float64 for integers, the result is float32 here; 1/x of integers is a true quotient."""
     with np.errstate(all="ignore"):
         expected = ufunc(*[np.array([1, 2])] * ufunc.nin).dtype.kind
-        found = ufunc(*[ag.Tensor([1, 2])] * ufunc.nin)
+        result = ufunc(*[ag.Tensor([1, 2])] * ufunc.nin)
     kind = "f" if ufunc is np.reciprocal else expected
-    assert found.dtype == {"f": np.float32, "i": np.int64, "b": np.bool_}[kind]
+    assert result.dtype == {"f": np.float32, "i": np.int64, "b": np.bool_}[kind]
 
 
-@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"cast"}))  # which is there to change the dtype
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"cast"}))  # its purpose is to change the dtype
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_no_kernel_and_no_rule_widens(name: str, dtype: type) -> None:
-    """Results and gradients keep the operands' dtype in both modes of a rule, so nothing is computed in float64 by accident."""
+def test_kernels_and_rules_keep_the_dtype(name: str, dtype: type) -> None:
+    """Also if the backward pass is recorded, so nothing is computed in float64 by accident."""
 
     @given(call=SAMPLES[name])
     @settings(max_examples=4)
@@ -65,14 +65,14 @@ def test_no_kernel_and_no_rule_widens(name: str, dtype: type) -> None:
             assert {t.dtype for t in outputs} == {np.dtype(dtype)}
             for create_graph in (False, True):
                 upstream = [np.ones(t.shape, dtype) for t in outputs]
-                found = ag.grad(outputs, xs, upstream, create_graph=create_graph, allow_unused=True)
-                assert {g.dtype for g in found if g is not None} <= {np.dtype(dtype)}
+                grads = ag.grad(outputs, xs, upstream, create_graph=create_graph, allow_unused=True)
+                assert {g.dtype for g in grads if g is not None} <= {np.dtype(dtype)}
 
     check()
 
 
 def _awkward(x: np.ndarray) -> np.ndarray:
-    """The same values on read-only memory, last axis first and walked backwards."""
+    """Returns the same values in read-only memory with permuted axes and negative strides."""
     y = np.empty(x.shape[::-1])[(..., *(slice(None, None, -1),) * x.ndim)].T
     y[...] = x
     y.flags.writeable = False
@@ -80,8 +80,7 @@ def _awkward(x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))
-def test_layout_changes_nothing_and_nobody_writes_into_an_operand(name: str) -> None:
-    """Negative strides and permuted axes give the values and gradients of a plain array; read-only memory is enough."""
+def test_read_only_operands_with_negative_strides_give_the_same_results(name: str) -> None:
 
     @given(call=SAMPLES[name])
     @settings(max_examples=4)
@@ -93,16 +92,16 @@ def test_layout_changes_nothing_and_nobody_writes_into_an_operand(name: str) -> 
                 y = call.function(*xs)
                 outputs = [t for t in (y if isinstance(y, tuple) else (y,)) if t.dtype.kind == "f"]
                 upstream = [arrange(np.arange(1.0, t.size + 1).reshape(t.shape)) for t in outputs]
-                found = ag.grad(outputs, xs, upstream, allow_unused=True)
-            results.append([t.data for t in outputs] + [g.data for g in found if g is not None])
-        for plain, awkward in zip(*results, strict=True):
-            np.testing.assert_allclose(awkward, plain, rtol=1e-9, atol=1e-9)
+                grads = ag.grad(outputs, xs, upstream, allow_unused=True)
+            results.append([t.data for t in outputs] + [g.data for g in grads if g is not None])
+        for expected, actual in zip(*results, strict=True):
+            np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
 
     check()
 
 
-def test_erf_is_right_to_the_last_digits() -> None:
-    """Against the C library over the whole range, tiny arguments included."""
+def test_erf_is_accurate_to_the_last_digits() -> None:
+    """Compared with the C library over the whole range, including tiny arguments."""
     x = np.concatenate([np.linspace(-6.5, 6.5, 5001), np.geomspace(1e-140, 1, 300)])
     exact = np.array([math.erf(v) for v in x])
     np.testing.assert_allclose(ag.erf(x).data, exact, rtol=8e-16)
@@ -119,16 +118,16 @@ REDUCED = [
 
 
 @pytest.mark.parametrize(("ufunc", "method"), REDUCED)
-def test_methods_of_ufuncs_fold_the_first_axis_as_numpy_does(ufunc: np.ufunc, method: str) -> None:
+def test_methods_of_ufuncs_reduce_the_first_axis_like_numpy(ufunc: np.ufunc, method: str) -> None:
     x = np.arange(6.0).reshape(2, 3)
     for axis in ({}, {"axis": 1}):
-        found = getattr(ufunc, method)(ag.Tensor(x), **axis)
-        assert isinstance(found, ag.Tensor)
-        np.testing.assert_array_equal(found.data, getattr(ufunc, method)(x, **axis))
+        result = getattr(ufunc, method)(ag.Tensor(x), **axis)
+        assert isinstance(result, ag.Tensor)
+        np.testing.assert_array_equal(result.data, getattr(ufunc, method)(x, **axis))
 
 
 T = ag.Tensor([1.0, 2.0])
-REFUSED: list[tuple[Callable[[], Any], str]] = [
+UNSUPPORTED: list[tuple[Callable[[], Any], str]] = [
     (lambda: np.gcd(T, T), "np.gcd is not supported on tensors"),
     (lambda: np.multiply.outer(T, T), r"np.multiply.outer is not supported on tensors"),
     (lambda: np.fft.fft(T), "np.fft is not supported on tensors"),
@@ -143,13 +142,13 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("use", "message"), REFUSED)
-def test_what_has_no_gradient_here_says_so(use: Callable[[], Any], message: str) -> None:
+@pytest.mark.parametrize(("use", "message"), UNSUPPORTED)
+def test_unsupported_numpy_functions_raise_clear_errors(use: Callable[[], Any], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         use()
 
 
-def test_comparisons_of_whole_arrays_give_python_bools() -> None:
+def test_allclose_and_array_equal_return_python_bools() -> None:
     assert np.allclose(T, [1.0, 2.0]) is True
     assert np.array_equal(T, np.array([1.0, 3.0])) is False
 
@@ -165,11 +164,11 @@ def test_operators_work_from_both_sides(operator: str) -> None:
     use = OPERATORS[operator]
     a, b = np.array([7, 5, 3]), np.array([2, 3, 4])
     for left, right in [(ag.Tensor(a), b), (a, ag.Tensor(b)), (ag.Tensor(a), ag.Tensor(b))]:
-        found = use(left, right)
-        assert isinstance(found, ag.Tensor)
-        np.testing.assert_array_equal(found.data, use(a, b))
+        result = use(left, right)
+        assert isinstance(result, ag.Tensor)
+        np.testing.assert_array_equal(result.data, use(a, b))
 
 
-def test_rounding_follows_pythons_own_function() -> None:
+def test_round_rounds_half_to_even_like_python() -> None:
     assert round(ag.Tensor(2.567), 1).item() == pytest.approx(2.6)
     assert ag.Tensor([2.5, 3.5]).round().tolist() == [2.0, 4.0]

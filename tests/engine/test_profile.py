@@ -1,6 +1,6 @@
-"""`ag.profile()`: every nanosecond is charged once and to what took it, counts and bytes are exact, and nothing else changes.
+"""`ag.profile()`: every nanosecond counts once, for the code that used it; counts and bytes are exact; results stay the same.
 
-Time is a clock of the test's own, which moves only where the test says so.
+Most tests use their own clock, which moves only when the test calls `wait`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BATCH, WIDE, HIDDEN, OUT = 32, 20, 8, 3
 
 
 class Clock:
-    """Stands still but for `wait`."""
+    """A clock that moves only in `wait`."""
 
     now = 0
 
@@ -46,7 +46,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def slow(clock: Clock) -> Iterator[Any]:
-    """An operation, y = 2x, whose kernel takes 7 ms and whose rule takes 3."""
+    """The operation y = 2x, with a kernel that takes 7 ms and a rule that takes 3 ms."""
 
     def rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
         clock.wait(3)
@@ -62,7 +62,7 @@ def slow(clock: Clock) -> Iterator[Any]:
 
 
 def network() -> tuple[nn.Module, Any]:
-    """A small network, and a training step of it."""
+    """Returns a small network and a function that runs a training step."""
     net = nn.Sequential(nn.Linear(WIDE, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, OUT))
     optimizer = nn.SGD(net.parameters(), lr=0.1)
     x = Tensor(np.linspace(-1, 1, BATCH * WIDE, dtype=np.float32).reshape(BATCH, WIDE))
@@ -79,7 +79,7 @@ def network() -> tuple[nn.Module, Any]:
 
 
 def ticking() -> Any:
-    """A clock whose every reading is 1 µs later."""
+    """Returns a clock that advances by 1 µs with each reading."""
     return count(0, 1000).__next__
 
 
@@ -87,15 +87,15 @@ def times(p: Profile) -> dict[tuple[str, str], float]:
     return {(row.name, row.kind): row.milliseconds for row in p.rows}
 
 
-def whole(p: Profile) -> float:
+def total_time(p: Profile) -> float:
     return sum((e.end - e.start) / MS for e in p.events if e.kind == "profile")
 
 
 # -- time --------------------------------------------------------------------------------------------------------------------
 
 
-def test_time_is_charged_to_what_took_it(clock: Clock, slow: Any):
-    """A kernel's time to its operation, a rule's to its rule, and what the user's code does in between to neither."""
+def test_time_counts_for_the_code_that_used_it(clock: Clock, slow: Any):
+    """A kernel's time counts for its operation, a rule's for the rule, and that of the user's code for neither."""
     x = Tensor(1.0, requires_grad=True)
     with ag.profile(clock=clock) as p:
         clock.wait(100)
@@ -110,7 +110,7 @@ def test_time_is_charged_to_what_took_it(clock: Clock, slow: Any):
     }
 
 
-def test_a_module_has_the_time_of_its_own_code_operations_and_rules(clock: Clock, slow: Any):
+def test_a_module_has_the_time_of_its_code_its_operations_and_their_rules(clock: Clock, slow: Any):
     class Inner(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             clock.wait(20)
@@ -134,7 +134,7 @@ def test_a_module_has_the_time_of_its_own_code_operations_and_rules(clock: Clock
     }
 
 
-def test_a_failed_operation_is_not_counted_and_its_time_is_not_lost(clock: Clock, slow: Any):
+def test_a_failed_operation_is_not_counted_but_its_time_is(clock: Clock, slow: Any):
     with ag.profile(clock=clock) as p:
         with pytest.raises(ValueError, match="add"):
             ag.add([1.0, 2.0], [1.0, 2.0, 3.0])
@@ -147,8 +147,8 @@ def test_a_failed_operation_is_not_counted_and_its_time_is_not_lost(clock: Clock
 
 
 @pytest.mark.parametrize("create_graph", [False, True])
-def test_own_times_add_up_to_the_whole(create_graph: bool):
-    """In rows and modules alike (of which the profiler's own time is no part), also where rules run operations themselves."""
+def test_self_times_add_up_to_the_total(create_graph: bool):
+    """In rows, and in modules together with the profiler's time; also if rules run operations themselves."""
     net, step = network()
     with ag.profile(clock=ticking()) as p:
         for _ in range(3):
@@ -156,13 +156,13 @@ def test_own_times_add_up_to_the_whole(create_graph: bool):
         net(np.ones((1, WIDE), np.float32)).sum().backward(create_graph=create_graph)
         ag.checkpoint(lambda x: ag.tanh(net(x)), Tensor(np.ones((1, WIDE), np.float32), requires_grad=True)).sum().backward()
     net.zero_grad()
-    assert sum(times(p).values()) == pytest.approx(whole(p), rel=1e-12)
+    assert sum(times(p).values()) == pytest.approx(total_time(p), rel=1e-12)
     assert all(t > 0 for t in times(p).values())
     modules = sum(row.forward + row.backward + row.other + row.python for row in p.module_rows)
-    assert modules + times(p)["profiler", "profiler"] == pytest.approx(whole(p), rel=1e-12)
+    assert modules + times(p)["profiler", "profiler"] == pytest.approx(total_time(p), rel=1e-12)
 
 
-def test_spans_and_regions_are_charged_like_operations(clock: Clock):
+def test_spans_and_regions_count_like_operations(clock: Clock):
     with ag.profile(clock=clock) as p:
         with p.region("load data"):
             clock.wait(40)
@@ -179,12 +179,11 @@ def test_spans_and_regions_are_charged_like_operations(clock: Clock):
     assert next(row.bytes for row in p.rows if row.kind == "jit") == 64
 
 
-def test_a_profile_of_the_real_clock_covers_what_a_caller_measures():
-    """The default clock is one that runs, and the table of a real step has no negative time."""
+def test_a_profile_with_the_real_clock_has_no_negative_times():
     _, step = network()
     with ag.profile() as p:
         step()
-    assert whole(p) > 0
+    assert total_time(p) > 0
     assert all(row.milliseconds >= 0 for row in p.rows)
 
 
@@ -209,34 +208,34 @@ def test_counts_of_calls_are_exact():
     }  # fmt: skip
 
 
-def test_bytes_are_those_of_new_arrays():
-    """Of each result and each gradient; nothing for a view, for a gradient handed on, or for memory counted already."""
+def test_bytes_count_new_arrays_only():
+    """Results and gradients count; a view, a gradient that is passed on, and memory that was counted before do not."""
     x = Tensor(np.ones((6, 4)), requires_grad=True)
     with ag.profile() as p:
         ag.transpose(ag.reshape(x, (4, 6))).sum().backward()
         (x + x).sum().backward()
         ag.exp(x)
-    made = {(row.name, row.kind): row.bytes for row in p.rows}
-    assert made["reshape", "forward"] == made["transpose", "forward"] == 0
-    assert made["reshape", "backward"] == made["transpose", "backward"] == 0
-    assert made["add", "forward"] == made["exp", "forward"] == 6 * 4 * 8
-    assert made["add", "backward"] == 0
-    assert made["sum", "forward"] == 2 * 8
+    new_bytes = {(row.name, row.kind): row.bytes for row in p.rows}
+    assert new_bytes["reshape", "forward"] == new_bytes["transpose", "forward"] == 0
+    assert new_bytes["reshape", "backward"] == new_bytes["transpose", "backward"] == 0
+    assert new_bytes["add", "forward"] == new_bytes["exp", "forward"] == 6 * 4 * 8
+    assert new_bytes["add", "backward"] == 0
+    assert new_bytes["sum", "forward"] == 2 * 8
 
 
 def test_bytes_of_a_network_are_exact_for_each_module():
     net, _ = network()
     with ag.profile() as p:
         net(np.ones((BATCH, WIDE), np.float32)).sum().backward()
-    made = {row.name: row.bytes for row in p.module_rows}
+    new_bytes = {row.name: row.bytes for row in p.module_rows}
     forward = {0: BATCH * HIDDEN, 1: BATCH * HIDDEN, 2: BATCH * OUT}
-    # gradients by weight and bias, and by the input where it wants one
+    # gradients for weight and bias, and for the input if it requires one
     backward = {0: HIDDEN * (WIDE + 1), 1: BATCH * HIDDEN, 2: OUT * (HIDDEN + 1) + BATCH * HIDDEN}
-    assert {i: made[f"Sequential.{i}"] for i in forward} == {i: 4 * (forward[i] + backward[i]) for i in forward}
+    assert {i: new_bytes[f"Sequential.{i}"] for i in forward} == {i: 4 * (forward[i] + backward[i]) for i in forward}
 
 
-def test_modules_are_told_apart():
-    """Two networks of one class by a number, a shared layer by its first path, a child called alone as a root of its own."""
+def test_modules_have_distinct_names():
+    """A second network of the same class has a number, a shared layer its first path; a child called alone is a root."""
     shared = nn.Linear(2, 2)
     first, second = nn.Sequential(shared, shared), nn.Sequential(nn.ReLU(), nn.Tanh())
     x = np.ones((1, 2), np.float32)
@@ -247,30 +246,30 @@ def test_modules_are_told_apart():
     }  # fmt: skip
 
 
-# -- what it leaves alone ----------------------------------------------------------------------------------------------------
+# -- unchanged behaviour ----------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=40)
 @given(programs())
-def test_numbers_are_the_same_with_and_without(program: Program):
-    """Values and gradients of random programs, bit for bit; and self times still add up to the whole."""
+def test_results_are_the_same_with_and_without_a_profile(program: Program):
+    """Values and gradients of random programs, bit for bit; self times add up to the total."""
 
     def run() -> list[Any]:
         inputs = [Tensor(x, requires_grad=True) for x in program.inputs]
         outputs = [y for y in program(*inputs) if y.requires_grad]
         seeds = [np.ones(y.shape, y.dtype) for y in outputs]
-        found = ag.grad(outputs, inputs, seeds, allow_unused=True) if outputs else []
-        return [None if t is None else t.data for t in (*outputs, *found)]
+        grads = ag.grad(outputs, inputs, seeds, allow_unused=True) if outputs else []
+        return [None if t is None else t.data for t in (*outputs, *grads)]
 
     plain = run()
     with ag.profile(clock=ticking()) as p:
         watched = run()
     for a, b in zip(plain, watched, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert sum(times(p).values()) == pytest.approx(whole(p), rel=1e-12)
+    assert sum(times(p).values()) == pytest.approx(total_time(p), rel=1e-12)
 
 
-def test_training_is_the_same_with_and_without():
+def test_training_is_the_same_with_and_without_a_profile():
     losses = []
     for watch in (False, True):
         ag.manual_seed(0)
@@ -283,7 +282,7 @@ def test_training_is_the_same_with_and_without():
     assert losses[0] == losses[1]
 
 
-def test_nothing_is_left_behind_also_after_an_exception():
+def test_the_mode_ends_after_an_exception():
     def fail() -> None:
         with ag.profile(clock=ticking()) as p:
             opened.append(p)
@@ -318,7 +317,7 @@ def test_only_the_thread_that_opened_it_is_profiled():
     assert [row.name for row in inside[0].rows if row.kind == "forward"] == ["exp"]
 
 
-def test_a_second_profile_in_the_thread_is_refused():
+def test_a_second_profile_in_the_same_thread_raises():
     with ag.profile() as p:
         with pytest.raises(RuntimeError, match="already"), ag.profile():
             pass
@@ -326,7 +325,7 @@ def test_a_second_profile_in_the_thread_is_refused():
     assert [row.name for row in p.rows if row.kind == "forward"] == ["tanh"]
 
 
-def test_other_modes_work_beside_it():
+def test_other_modes_work_during_a_profile():
     x = Tensor([1.0, 0.0], requires_grad=True)
     with ag.profile() as p, ag.no_grad():
         assert not (x * x).requires_grad
@@ -338,7 +337,7 @@ def test_other_modes_work_beside_it():
 # -- text and trace ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_table_is_sorted_and_what_it_leaves_out_is_summed(clock: Clock, slow: Any):
+def test_the_table_is_sorted_and_sums_up_rows_beyond_the_limit(clock: Clock, slow: Any):
     with ag.profile(clock=clock) as p:
         slow(1.0)
         ag.tanh(1.0), ag.tanh(1.0), ag.exp(1.0)
@@ -354,14 +353,14 @@ def test_the_table_is_sorted_and_what_it_leaves_out_is_summed(clock: Clock, slow
         p.table(sort="size")
 
 
-def test_an_open_profile_that_saw_nothing_can_be_printed():
+def test_an_open_empty_profile_can_be_printed():
     with ag.profile() as p:
         assert p.table().splitlines()[-1].startswith("total")
         assert p.by_module().startswith("module")
 
 
-def test_the_trace_nests(tmp_path: Path):
-    """Complete events in microseconds: each lies inside the one around it or apart, on one thread of one process."""
+def test_the_events_of_a_trace_are_nested(tmp_path: Path):
+    """Complete events in microseconds on one thread of one process; two events are nested or disjoint."""
     _, step = network()
     with ag.profile() as p:
         step()
@@ -370,14 +369,14 @@ def test_the_trace_nests(tmp_path: Path):
     assert len(events) == len(p.events)
     assert {e["ph"] for e in events} == {"X"}
     assert len({(e["pid"], e["tid"]) for e in events}) == 1
-    around: list[dict[str, Any]] = []
+    enclosing: list[dict[str, Any]] = []
     above: dict[str, list[str]] = {}
     for event in events:  # in order of their starts
-        while around and around[-1]["ts"] + around[-1]["dur"] <= event["ts"]:
-            around.pop()
-        assert all(event["ts"] + event["dur"] <= outer["ts"] + outer["dur"] for outer in around)
-        above.setdefault(f"{event['cat']} {event['name']}", [outer["name"] for outer in around])
-        around.append(event)
+        while enclosing and enclosing[-1]["ts"] + enclosing[-1]["dur"] <= event["ts"]:
+            enclosing.pop()
+        assert all(event["ts"] + event["dur"] <= outer["ts"] + outer["dur"] for outer in enclosing)
+        above.setdefault(f"{event['cat']} {event['name']}", [outer["name"] for outer in enclosing])
+        enclosing.append(event)
     assert above["forward relu"] == ["profile", "Sequential", "Sequential.1"]
     assert above["backward relu"] == ["profile", "backward"]
     assert all(a["ts"] <= b["ts"] for a, b in pairwise(events))
@@ -387,8 +386,8 @@ def test_the_trace_nests(tmp_path: Path):
     assert linear["args"]["bytes"] == 4 * BATCH * HIDDEN
 
 
-def test_neighbours_do_not_overlap_in_a_reader_that_cuts_floats_off(tmp_path: Path):
-    """Perfetto drops events that overlap, if only by a nanosecond of rounding."""
+def test_neighbours_do_not_overlap_in_a_reader_that_truncates_floats(tmp_path: Path):
+    """Perfetto discards overlapping events, even if the overlap is one nanosecond."""
     p = Profile(clock=ticking())
     edges = [7 * n * n + n for n in range(2000)]
     for start, end in pairwise(edges):
@@ -400,8 +399,8 @@ def test_neighbours_do_not_overlap_in_a_reader_that_cuts_floats_off(tmp_path: Pa
     assert [(ts, ts + dur) for ts, dur in read] == list(pairwise(edges))
 
 
-def test_a_trace_takes_its_place_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Where it fails, with a shape that JSON does not know or at the very last step, what was there stays and nothing is added."""
+def test_a_trace_is_written_completely_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """If writing fails, because of an unknown type or at the last step, the old file is unchanged and no file is added."""
 
     def fail(*paths: object) -> None:
         raise OSError("no space left")

@@ -1,4 +1,4 @@
-"""Random programs: whatever is composed from the primitives has the right gradient at orders 1 and 2 and in forward mode."""
+"""Random programs: any composition of primitives has the right gradient at orders 1 and 2 and in forward mode."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from autograd_mini.testing import Program, gradcheck, gradgradcheck, programs
 from autograd_mini.testing.properties import check_forward_mode, check_gradients_keep_form
 
-# Every night 100,000 programs: HYPOTHESIS_PROFILE=nightly pytest -n auto tests/engine/test_programs.py
+# 100,000 programs: HYPOTHESIS_PROFILE=nightly pytest -n auto tests/engine/test_programs.py
 SHARDS, EACH = (40, 2500) if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else (1, 150)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_programs_have_the_right_gradients(shard: int) -> None:
-    """Orders 1 and 2 equal central differences, forward mode too, shapes and dtypes are kept and nothing is written into."""
+    """Orders 1 and 2 and forward mode equal central differences; shapes and dtypes are right; no operand is modified."""
 
     @hypothesis.seed(shard)
     @settings(max_examples=EACH)
@@ -34,21 +34,20 @@ def test_programs_have_the_right_gradients(shard: int) -> None:
 
 @given(programs(max_steps=4))
 @settings(max_examples=20)
-def test_a_program_prints_as_code_that_runs(program: Program) -> None:
-    """What is printed on failure reproduces it: the text alone gives the same outputs."""
+def test_a_printed_program_runs_and_gives_the_same_outputs(program: Program) -> None:
     scope: dict[str, object] = {}
     exec(repr(program), scope)
     inputs = [scope[name] for name in program.names]
     import autograd_mini as ag
 
-    again = scope["program"](*[ag.Tensor(x) for x in inputs])  # type: ignore[operator]
+    from_text = scope["program"](*[ag.Tensor(x) for x in inputs])  # type: ignore[operator]
     once = program(*[ag.Tensor(x) for x in program.inputs])
-    for a, b in zip(again, once, strict=True):
+    for a, b in zip(from_text, once, strict=True):
         np.testing.assert_array_equal(a.data, b.data)
 
 
-def test_a_kink_beside_a_steep_slope_is_undecidable() -> None:
-    """A jump of the slope is found however steep the function is: at a tie, max and `where` may give different subgradients."""
+def test_a_kink_next_to_a_steep_slope_is_undecidable() -> None:
+    """A jump of the slope is found even if the function is steep; at a tie, max and `where` have different subgradients."""
     import autograd_mini as ag
 
     x = np.array([0.013, 0.026])

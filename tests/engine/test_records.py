@@ -18,7 +18,7 @@ from autograd_mini.primitive import Primitive, arrays, registry
 
 @pytest.fixture
 def names() -> Iterator[None]:
-    """Removes what a test registers."""
+    """Removes the primitives that a test registers."""
     before = set(registry)
     yield
     for name in set(registry) - before:
@@ -33,13 +33,13 @@ def plan_of(function: Any, *inputs: Any) -> Plan:
     return compiled.plan
 
 
-def half(**given: Any) -> Any:
-    """x / 2 as an operation of a user's, with some fields of its record."""
+def half(**record_fields: Any) -> Any:
+    """Returns x / 2 as a user's operation, with these fields of its record."""
 
     def halve(x: np.ndarray, out: np.ndarray | None = None) -> Any:
         return np.multiply(x, x.dtype.type(0.5), out=out)
 
-    return ag.primitive((lambda xp, g, y, x: g * 0.5,), formula="x/2", derivative=("½",), **given)(halve)
+    return ag.primitive((lambda xp, g, y, x: g * 0.5,), formula="x/2", derivative=("½",), **record_fields)(halve)
 
 
 def test_a_user_can_set_every_field(names: None) -> None:
@@ -55,7 +55,7 @@ def test_a_user_can_set_every_field(names: None) -> None:
     assert {name: getattr(record, name) for name in values} == values
 
 
-def test_an_unknown_field_is_refused(names: None) -> None:
+def test_an_unknown_field_raises(names: None) -> None:
     with pytest.raises(TypeError, match="symbole"):
         ag.primitive((None,), name="misspelt", symbole="+")(lambda x: x)
 
@@ -104,7 +104,7 @@ def test_only_the_operands_in_uniform_share_a_dtype(names: None) -> None:
     assert seen == [(np.dtype(bool), np.dtype("f4"), np.dtype("f4"))]
 
 
-def test_a_symbol_stands_in_the_picture_instead_of_the_name(names: None) -> None:
+def test_a_picture_shows_the_symbol_instead_of_the_name(names: None) -> None:
     x = Tensor([1.0], requires_grad=True)
     source = viz.draw(half(symbol="½·")(x)).source
     assert "½·" in source

@@ -1,7 +1,6 @@
-"""A machine that uses the engine in any order a user might, beside a model that knows the right gradients in closed form.
+"""A state machine that uses the engine in random order, and a model that computes the right gradients with exact fractions.
 
-Every tensor it makes is a polynomial of the leaves with known coefficients, kept beside it as a Python function of numbers, so that the
-expected gradient comes from differences of plain arithmetic and not from the engine.
+Every tensor is a polynomial of the leaves. The model keeps its value and partial derivatives as fractions, without the engine.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from autograd_mini.state import modes
 
 
 class Exact:
-    """A value with its exact partial derivatives by each leaf: forward-mode arithmetic in fractions, the oracle."""
+    """A value and its exact partial derivatives with respect to each leaf: forward-mode arithmetic with fractions."""
 
     def __init__(self, value: Fraction, partials: dict[int, Fraction]):
         self.value, self.partials = value, partials
@@ -29,7 +28,7 @@ class Exact:
         keys = self.partials.keys() | other.partials.keys()
         return Exact(value, {k: a * self.partials.get(k, Fraction(0)) + b * other.partials.get(k, Fraction(0)) for k in keys})
 
-    def cut(self) -> Exact:
+    def constant(self) -> Exact:
         return Exact(self.value, {})
 
 
@@ -37,7 +36,7 @@ Node = tuple[Tensor, Exact]
 
 
 class Engine(RuleBasedStateMachine):
-    """Invariant: each leaf's `.grad` is exactly the sum of the partial derivatives of all outputs that were walked."""
+    """Invariant: each leaf's `.grad` is exactly the sum of the partial derivatives over all backward passes."""
 
     values = Bundle("values")
 
@@ -51,18 +50,18 @@ class Engine(RuleBasedStateMachine):
 
     @initialize(target=values, numbers=st.lists(st.integers(-4, 4), min_size=2, max_size=3))
     def begin(self, numbers: list[int]) -> object:
-        made = []
+        nodes = []
         for i, n in enumerate(numbers):
             self.leaves.append(Tensor(float(n), dtype="float64", requires_grad=True))
             self.expected.append(None)
-            made.append((self.leaves[i], Exact(Fraction(n), {i: Fraction(1)})))
-        return multiple(*made)
+            nodes.append((self.leaves[i], Exact(Fraction(n), {i: Fraction(1)})))
+        return multiple(*nodes)
 
     def result(self, tensor: Tensor, exact: Exact) -> object:
-        """Values that would leave the exact range of float64 are dropped."""
+        """Discards values that float64 cannot represent exactly."""
         if abs(exact.value) > 2**20 or any(abs(p) > 2**20 for p in exact.partials.values()):
             return multiple()
-        return (tensor, exact if self.recording[-1] else exact.cut())
+        return (tensor, exact if self.recording[-1] else exact.constant())
 
     @rule(target=values, a=values, b=values)
     def add(self, a: Node, b: Node) -> object:
@@ -77,11 +76,11 @@ class Engine(RuleBasedStateMachine):
     @rule(target=values, a=values, scale=st.integers(-2, 2))
     def scale(self, a: Node, scale: int) -> object:
         x, p = a
-        return self.result(x * scale, p.combine(p.cut(), Fraction(scale), Fraction(0), p.value * scale))
+        return self.result(x * scale, p.combine(p.constant(), Fraction(scale), Fraction(0), p.value * scale))
 
     @rule(target=values, a=values)
     def detach(self, a: Node) -> object:
-        return a[0].detach(), a[1].cut()
+        return a[0].detach(), a[1].constant()
 
     @rule()
     def enter_no_grad(self) -> None:
@@ -109,9 +108,9 @@ class Engine(RuleBasedStateMachine):
             return
         for _ in range(times):
             x.backward()
-            self.credit(p)
+            self.expect(p)
 
-    def credit(self, p: Exact) -> None:
+    def expect(self, p: Exact) -> None:
         for i, slope in p.partials.items():
             self.expected[i] = (self.expected[i] or Fraction(0)) + slope
 
@@ -119,8 +118,8 @@ class Engine(RuleBasedStateMachine):
     def grad_changes_nothing(self, a: Node) -> None:
         x, p = a
         if x.requires_grad:
-            found = ag.grad(x, self.leaves, allow_unused=True)
-            for i, g in enumerate(found):
+            grads = ag.grad(x, self.leaves, allow_unused=True)
+            for i, g in enumerate(grads):
                 assert (0.0 if g is None else g.item()) == float(p.partials.get(i, 0))
 
     @rule(a=values)
@@ -131,7 +130,7 @@ class Engine(RuleBasedStateMachine):
             x.retain_grad()
             (x * 3).backward() if self.recording[-1] else None
             if self.recording[-1]:
-                self.credit(Exact(p.value, {k: 3 * v for k, v in p.partials.items()}))
+                self.expect(Exact(p.value, {k: 3 * v for k, v in p.partials.items()}))
                 assert x.grad is not None
                 assert x.grad.item() == 3
 
@@ -144,7 +143,7 @@ class Engine(RuleBasedStateMachine):
         remove = x.register_hook(lambda g: seen.append(g.item()))
         x.backward()
         remove()
-        self.credit(p)
+        self.expect(p)
         assert seen == [1.0]
 
     @rule(i=st.integers(0, 2))
@@ -157,8 +156,8 @@ class Engine(RuleBasedStateMachine):
     def gradients_are_exact(self) -> None:
         assert modes.grad_enabled == self.recording[-1]
         for tensor, expected in zip(self.leaves, self.expected, strict=True):
-            found = 0.0 if tensor.grad is None else tensor.grad.item()
-            assert found == float(expected or 0)
+            actual = 0.0 if tensor.grad is None else tensor.grad.item()
+            assert actual == float(expected or 0)
 
     def teardown(self) -> None:
         self.contexts.close()

@@ -1,4 +1,4 @@
-"""What a tensor is to a NumPy user: construction, dtypes, protocols, printing, errors."""
+"""Tensors for users of NumPy: construction, dtypes, protocols, printing, errors."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def test_python_numbers_take_the_default_dtype_and_arrays_keep_theirs(value: obj
     assert Tensor(value).dtype == dtype
 
 
-def test_a_tensor_copies_and_from_numpy_aliases() -> None:
+def test_tensor_copies_its_data_and_from_numpy_shares_it() -> None:
     array = np.zeros(2)
-    copied, aliased = Tensor(array), ag.from_numpy(array)
+    copy, view = Tensor(array), ag.from_numpy(array)
     array[0] = 5
-    assert (copied.tolist(), aliased.tolist()) == ([0, 0], [5, 0])
+    assert (copy.tolist(), view.tolist()) == ([0, 0], [5, 0])
 
 
 @pytest.mark.parametrize(
     "value", [1 + 2j, "text", None, object(), np.array(["a"]), np.array([1], dtype=object), [[1.0], [1.0, 2.0]]]
 )
-def test_what_tensors_cannot_hold_is_refused(value: object) -> None:
+def test_unsupported_data_raises(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         Tensor(value)
 
 
-def test_a_list_of_tensors_is_refused_and_stack_is_named() -> None:
+def test_a_list_of_tensors_raises_and_the_error_names_stack() -> None:
     with pytest.raises(TypeError, match=r"ag\.stack"):
         Tensor([Tensor(1.0), Tensor(2.0)])
 
@@ -67,7 +67,7 @@ MIXED = [
 
 @pytest.mark.parametrize(("a", "b", "dtype"), MIXED)
 def test_results_have_the_dtype_of_the_strongest_operand(a: Tensor, b: object, dtype: type) -> None:
-    """Scalars and 0-d operands are weak, integers never widen a float, in either order and through ndarray's own operators."""
+    """Scalars and 0-d operands are weak, and integers never widen a float, in either order and with ndarray's operators."""
     assert (a + b).dtype == dtype
     assert (b + a).dtype == dtype
     assert (a * b).dtype == dtype
@@ -85,8 +85,8 @@ def test_integer_division_and_means_give_the_default_dtype() -> None:
 
 
 @pytest.mark.parametrize("number", [-1, 300, np.int64(-1)])
-def test_a_whole_number_that_does_not_fit_never_wraps(number: int) -> None:
-    """Beside a small integer dtype it raises; comparisons, quotients and limits, whose results fit, take it as it is."""
+def test_an_integer_out_of_range_never_wraps(number: int) -> None:
+    """With a small integer dtype it raises; comparisons, quotients and limits, whose results fit, accept it."""
     pixels = np.array([0, 44, 255], np.uint8)
     x = Tensor(pixels)
     for wrong in (
@@ -105,7 +105,7 @@ def test_a_whole_number_that_does_not_fit_never_wraps(number: int) -> None:
     assert ag.clip(x, min(number, 1), max(number, 100)).tolist() == wide.clip(min(number, 1), max(number, 100)).tolist()
 
 
-def test_clip_of_bools_by_whole_numbers_gives_integers() -> None:
+def test_clip_of_bools_with_integer_limits_gives_integers() -> None:
     assert ag.clip([True, False], None, 1).dtype == np.int64
 
 
@@ -160,7 +160,7 @@ def test_a_large_repr_stays_short() -> None:
     assert len(repr(Tensor(np.zeros((1000, 1000))))) < 600
 
 
-def test_as_python_sees_it() -> None:
+def test_tensors_support_pythons_protocols() -> None:
     t = Tensor([[1.0, 2.0], [3.0, 4.0]])
     assert len(t) == 2
     assert [row.tolist() for row in t] == [[1, 2], [3, 4]]
@@ -187,8 +187,8 @@ def test_as_python_sees_it() -> None:
         t.item()
 
 
-def test_iteration_ends() -> None:
-    """`__getitem__` alone would make Python iterate for ever."""
+def test_iteration_stops_at_the_end() -> None:
+    """With `__getitem__` alone, Python would iterate forever."""
     assert len(list(Tensor([1.0, 2.0, 3.0]))) == 3
 
 
@@ -221,14 +221,14 @@ def test_numpy_functions_return_tensors_with_gradients() -> None:
         lambda x, a: np.gcd(x, 2),
     ],
 )
-def test_what_numpy_would_do_behind_the_graphs_back_raises(use: object) -> None:
+def test_numpy_functions_that_gradients_cannot_follow_raise(use: object) -> None:
     x, a = Tensor([1.0, 2.0], requires_grad=True), np.array([3.0, 4.0])
     with pytest.raises(TypeError):
         use(x, a)  # type: ignore[operator]
     assert a.tolist() == [3, 4]
 
 
-def test_asarray_of_a_tensor_that_requires_a_gradient_names_detach() -> None:
+def test_asarray_of_a_tensor_that_requires_a_gradient_raises_and_names_detach() -> None:
     x = Tensor([1.0], requires_grad=True)
     for convert in (np.asarray, np.array, Tensor.numpy):
         with pytest.raises(RuntimeError, match="detach"):

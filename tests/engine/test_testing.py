@@ -1,4 +1,4 @@
-"""The public test kit: strategies draw what they promise, and a user's own operation is checked with one line."""
+"""The public test tools: the strategies, and checks of a user's own operation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_broadcastable_shapes_broadcast(family: tuple[tuple[int, ...], ...]) -> 
 
 @given(tensors(shapes(1, 2), dtypes=[np.float16], lo=0, hi=1))
 @settings(max_examples=30)
-def test_tensors_are_leaves_as_ordered(t: ag.Tensor) -> None:
+def test_tensors_have_the_requested_shape_dtype_and_range(t: ag.Tensor) -> None:
     assert t.is_leaf
     assert t.requires_grad
     assert t.dtype == np.float16
@@ -54,7 +54,7 @@ def test_tensors_are_leaves_as_ordered(t: ag.Tensor) -> None:
     assert ((t >= 0) & (t <= 1)).all()
 
 
-def test_a_users_primitive_is_checked_with_one_line() -> None:
+def test_primitive_check_works_for_a_users_primitive() -> None:
     @ag.primitive((lambda xp, g, y, x: g * 3 * x * x,), formula="x³", derivative=("3x²",))
     def cube(x: np.ndarray) -> np.ndarray:
         return x**3
@@ -69,8 +69,8 @@ def test_a_users_primitive_is_checked_with_one_line() -> None:
         primitive_check(wrong_cube, [[1.0, -2.0]])
 
 
-def test_each_property_is_really_checked() -> None:
-    """An operation that breaks just one of them is caught by it."""
+def test_primitive_check_finds_each_violated_property() -> None:
+    """Each operation here violates exactly one property."""
 
     @ag.primitive((lambda xp, g, y, x: g * 2 * (x.data if isinstance(x, ag.Tensor) else x),), formula="x²")
     def first_order_only(x: np.ndarray) -> np.ndarray:
@@ -94,7 +94,7 @@ def test_each_property_is_really_checked() -> None:
     upstream = np.ones(2)
     x = ag.Tensor([1.0, 2.0], dtype=np.float64, requires_grad=True)
     ag.grad(mutating(x), x, upstream)
-    assert upstream.tolist() == [1, 1], "the walk starts from a copy, so a user's array is safe even from a bad rule"
+    assert upstream.tolist() == [1, 1], "the pass starts from a copy, so even a wrong rule cannot modify the user's array"
 
     @ag.primitive((lambda xp, g, y, x: g * 0.5 / y,), formula="√x")
     def half_blind(x: np.ndarray) -> np.ndarray:
@@ -110,7 +110,7 @@ def test_kinks_are_undecidable_and_not_wrong() -> None:
     assert (report.points, report.undecidable) == (3, 2)
 
 
-def test_a_report_shows_analytic_beside_numeric() -> None:
+def test_a_report_shows_the_analytic_and_the_numeric_value() -> None:
     detached = lambda x: x * x.detach()
     with pytest.raises(GradientError, match=r"operand 0\[1\]: analytic \S+, numeric \S+, relative error 0\.5") as caught:
         gradcheck(detached, [0.0, 2.0])
@@ -118,10 +118,10 @@ def test_a_report_shows_analytic_beside_numeric() -> None:
     assert not caught.value.report
 
 
-def test_functions_that_return_no_tensor_are_refused() -> None:
+def test_functions_that_return_no_tensor_raise() -> None:
     with pytest.raises(TypeError, match="must return a Tensor"):
         gradcheck(lambda x: 3.0, [1.0])
 
 
-def test_every_name_of_the_kit_is_there() -> None:
+def test_every_exported_name_exists() -> None:
     assert all(callable(getattr(testing, name)) for name in testing.__all__)

@@ -1,4 +1,4 @@
-"""Differentiation of functions: nesting, trees, forward against reverse, recomputation."""
+"""Transforms of functions: nesting, trees, forward and reverse mode, checkpoints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autograd_mini import Tensor
 
 
 def test_grad_nests_and_sees_outer_variables() -> None:
-    """∂/∂x of (∂/∂y x·y³ at y = 2) is 12: the inner gradient stays connected to what the outer one varies."""
+    """∂/∂x of (∂/∂y x·y³ at y = 2) is 12: the inner gradient stays connected to the variable of the outer one."""
     assert ag.grad(lambda x: ag.grad(lambda y: x * y**3)(2.0))(5.0).item() == 12
 
 
@@ -21,14 +21,14 @@ def test_perturbation_confusion_is_impossible() -> None:
     assert ag.grad(lambda x: x * ag.grad(lambda y: x + y)(1.0))(1.0).item() == 1
 
 
-def test_results_at_the_top_carry_no_graph() -> None:
+def test_results_of_the_outermost_transform_have_no_graph() -> None:
     value, gradient = ag.value_and_grad(lambda x: x * x)(3.0)
     assert not value.requires_grad
     assert not gradient.requires_grad
 
 
 def test_gradients_reach_closed_over_parameters() -> None:
-    """A gradient penalty: the derivative of |∂f/∂x|² by a parameter that f closes over."""
+    """A gradient penalty: the derivative of |∂f/∂x|² with respect to a parameter in the closure of f."""
     w = Tensor(3.0, requires_grad=True)
     penalty = ag.square(ag.grad(lambda x: w * x * x)(2.0))
     penalty.backward()
@@ -47,10 +47,10 @@ def test_trees_of_arguments() -> None:
             x = layer["w"] * x + layer["b"]
         return x * p["scale"][0]
 
-    found = ag.grad(f)(parameters, 10.0)
-    assert found["layers"][0]["w"].item() == 15
-    assert found["layers"][1]["b"].item() == 0.5
-    assert isinstance(found["scale"], tuple)
+    result = ag.grad(f)(parameters, 10.0)
+    assert result["layers"][0]["w"].item() == 15
+    assert result["layers"][1]["b"].item() == 0.5
+    assert isinstance(result["scale"], tuple)
     first, second = ag.grad(f, argnums=(0, 1))(parameters, Tensor(10.0))
     assert second.item() == 3
     assert first["scale"][0].item() == 63
@@ -61,10 +61,10 @@ def test_trees_of_arguments() -> None:
 @settings(max_examples=10)
 def test_jacobian_is_the_same_by_rows_and_by_columns(mode: str | None, m: int, n: int) -> None:
     a = np.arange(m * n, dtype=np.float64).reshape(m, n) + 1
-    found = ag.jacobian(lambda x: ag.square(Tensor(a) @ x), mode=mode)(Tensor(np.linspace(-1, 1, n)))
+    result = ag.jacobian(lambda x: ag.square(Tensor(a) @ x), mode=mode)(Tensor(np.linspace(-1, 1, n)))
     x = np.linspace(-1, 1, n)
-    np.testing.assert_allclose(found.data, 2 * (a @ x)[:, None] * a, atol=1e-12)
-    assert found.shape == (m, n)
+    np.testing.assert_allclose(result.data, 2 * (a @ x)[:, None] * a, atol=1e-12)
+    assert result.shape == (m, n)
 
 
 def test_hessian_and_hvp_agree_with_the_closed_form() -> None:
@@ -94,8 +94,8 @@ def test_jvp_and_vjp_are_transposes() -> None:
     assert np.isclose(u @ moved.data, pulled.data @ v)
 
 
-def test_products_with_jacobians_are_differentiable_in_the_vector() -> None:
-    """J v and Jᵀ u are linear: their gradients by v and u are products with Jᵀ and J, and at the top they carry no graph."""
+def test_products_with_jacobians_can_be_differentiated_with_respect_to_the_vector() -> None:
+    """The gradients of J v and Jᵀ u with respect to v and u are products with Jᵀ and J; the results have no graph."""
     x, v, u = np.array([0.3, 0.7]), np.array([1.0, 2.0]), np.array([2.0, -1.0])
 
     def f(x: Tensor) -> Tensor:
@@ -111,8 +111,8 @@ def test_products_with_jacobians_are_differentiable_in_the_vector() -> None:
         assert not ag.vjp(f, x)[1](Tensor(u, requires_grad=True))[0].requires_grad
 
 
-def test_vectors_have_the_form_of_their_tree() -> None:
-    """Numbers in a tuple stand for its 0-d tensors, lists of numbers for vectors, and dicts are read by key."""
+def test_tangents_and_cotangents_have_the_structure_of_their_tree() -> None:
+    """Numbers in a tuple are 0-d tensors, lists of numbers are vectors, and dicts are read by key."""
 
     def f(d: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         return d["a"] * 2, d["b"] * 3
@@ -126,8 +126,7 @@ def test_vectors_have_the_form_of_their_tree() -> None:
     assert [g.item() for g in pull((1.0, 10.0))] == [2, 30]
 
 
-def test_fourth_derivative_of_sin_like_functions() -> None:
-    """tanh⁗(x) from nesting four times equals the closed form 8 t s² (2 − 3 s²)… evaluated by differences of the third."""
+def test_the_fourth_derivative_of_tanh_equals_the_difference_of_the_third() -> None:
     third = ag.grad(ag.grad(ag.grad(ag.tanh)))
     fourth = ag.grad(third)
     x, eps = 0.4, 1e-5
@@ -149,12 +148,12 @@ def test_fourth_derivative_of_sin_like_functions() -> None:
         (lambda: ag.checkpoint(lambda x: 1.0, 1.0), "must return one tensor"),
     ],
 )
-def test_misuse_is_explained(use: object, message: str) -> None:
+def test_wrong_arguments_raise_clear_errors(use: object, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         use()  # type: ignore[operator]
 
 
-def test_anomalies_are_named_with_the_place_of_the_forward_operation() -> None:
+def test_anomaly_errors_name_the_place_of_the_forward_operation() -> None:
     x = Tensor([1.0, 0.0], requires_grad=True)
     with np.errstate(all="ignore"):
         with ag.detect_anomaly(), pytest.raises(FloatingPointError, match=r"log computed -inf .*test_transform\.py:\d+"):
@@ -166,7 +165,7 @@ def test_anomalies_are_named_with_the_place_of_the_forward_operation() -> None:
             ag.sqrt(x).sum().backward()
 
 
-def test_an_array_changed_behind_the_graphs_back_is_found() -> None:
+def test_detect_anomaly_finds_an_array_that_was_modified_in_place() -> None:
     array = np.ones(3)
     w = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     with ag.detect_anomaly():

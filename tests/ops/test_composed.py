@@ -1,4 +1,4 @@
-"""Composed operations: values as in NumPy, also when called through `np.…`, and gradients that finite differences confirm."""
+"""Composed functions agree with NumPy's functions of the same name, also called as `np.…`; gradients agree with differences."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ CASES: list[tuple[str, tuple[np.ndarray, ...], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "operands", "options"), CASES)
-def test_values_equal_numpys_and_gradients_pass_gradcheck(
-    name: str, operands: tuple[np.ndarray, ...], options: dict[str, Any]
-) -> None:
+def test_values_and_gradients(name: str, operands: tuple[np.ndarray, ...], options: dict[str, Any]) -> None:
     ours: Callable[..., Any] = getattr(ag, name)
     theirs: Callable[..., Any] = getattr(np, name)
     expected = theirs(*operands, **options)
@@ -35,13 +33,13 @@ def test_values_equal_numpys_and_gradients_pass_gradcheck(
     gradcheck(lambda *xs: ours(*xs, **options), *operands)
 
 
-def test_nan_to_num_gives_replaced_elements_gradient_zero() -> None:
+def test_nan_to_num_stops_the_gradient_where_it_replaced() -> None:
     x = ag.Tensor([1.0, np.nan], requires_grad=True)
     (ag.nan_to_num(x) * 3).sum().backward()
     assert x.grad.tolist() == [3, 0]
 
 
-def test_nan_to_num_does_not_change_integers() -> None:
+def test_nan_to_num_leaves_integers_as_they_are() -> None:
     assert ag.nan_to_num([1, 2]).dtype == np.int64
 
 
@@ -53,6 +51,6 @@ def test_nan_to_num_does_not_change_integers() -> None:
         (lambda: ag.rot90(A, axes=(0, 0)), "axes must be distinct"),
     ],
 )
-def test_invalid_arguments_raise_a_clear_error(use: Callable[[], Any], message: str) -> None:
+def test_misuse_is_explained(use: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         use()

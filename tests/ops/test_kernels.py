@@ -1,4 +1,4 @@
-"""Kernels with a parameter `out` write the correct result to it, for all sample calls of their primitives."""
+"""Kernels with `out` write their result there, whatever it contained, for every sample call of their primitives."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def takes_out(primitive: Primitive) -> bool:
     return isinstance(kernel, np.ufunc) or "out" in inspect.signature(kernel, follow_wrapped=False).parameters
 
 
-WITH_OUT = sorted(name for name in SAMPLES if takes_out(registry[name]))
+TAKING = sorted(name for name in SAMPLES if takes_out(registry[name]))
 
 
 def calls(name: str, outputs: Any) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
-    """Returns the operands and parameters of all recorded calls of a primitive in the graph of `outputs`."""
+    """Returns operands and parameters of every recorded call that led to `outputs`."""
     tensors = [t for t in (outputs if isinstance(outputs, tuple) else (outputs,)) if t.requires_grad]
     return [
         ([np.asarray(x._data) for x in node._inputs], node._params)
@@ -34,31 +34,31 @@ def calls(name: str, outputs: Any) -> list[tuple[list[np.ndarray], dict[str, Any
     ]
 
 
-def allocate_filled(like: np.ndarray) -> np.ndarray:
-    """Returns memory in the layout of an array, filled with another value."""
-    memory = np.empty_like(like)
-    memory.fill(113)
-    return memory
+def filled(like: np.ndarray) -> np.ndarray:
+    """Returns memory with the layout of an array and other values."""
+    place = np.empty_like(like)
+    place.fill(113)
+    return place
 
 
-@pytest.mark.parametrize("name", WITH_OUT)
+@pytest.mark.parametrize("name", TAKING)
 @given(data=st.data(), dtype=st.sampled_from([np.float64, np.float32, np.float16]))
 @settings(max_examples=15)
-def test_out_gets_the_same_result_as_a_call_without_out(name: str, data: Any, dtype: Any) -> None:
-    """For elementwise operations, `out` may be one of the operands, as in NumPy."""
+def test_kernels_write_their_result_into_out(name: str, data: Any, dtype: Any) -> None:
+    """For elementwise operations, `out` may be an operand, as in NumPy."""
     call, kernel = data.draw(SAMPLES[name]), registry[name].kernel
     with np.errstate(all="ignore"):
         outputs = call.function(*[ag.from_numpy(x.astype(dtype), requires_grad=True) for x in call.operands])
-        recorded_calls = calls(name, outputs)
-        assert recorded_calls
-        for operands, params in recorded_calls:
+        found = calls(name, outputs)
+        assert found
+        for operands, params in found:
             expected = kernel(*operands, **params)
             several = isinstance(expected, tuple)
             expected = tuple(map(np.asarray, expected)) if several else (np.asarray(expected),)
-            out = tuple(map(allocate_filled, expected))
-            kernel(*operands, **params, out=out if several else out[0])
-            for result, wanted in zip(out, expected, strict=True):
-                np.testing.assert_array_equal(result, wanted)
+            places = tuple(map(filled, expected))
+            kernel(*operands, **params, out=places if several else places[0])
+            for place, wanted in zip(places, expected, strict=True):
+                np.testing.assert_array_equal(place, wanted)
             for i, operand in enumerate(operands):
                 if registry[name].elementwise and not several and operand.shape == expected[0].shape:
                     copies = [x.copy("K") for x in operands]
@@ -66,10 +66,10 @@ def test_out_gets_the_same_result_as_a_call_without_out(name: str, data: Any, dt
                     np.testing.assert_array_equal(copies[i], expected[0])
 
 
-def test_expensive_kernels_have_a_parameter_out() -> None:
-    """A compiled step needs it to reuse memory."""
+def test_kernels_of_large_results_accept_out() -> None:
+    """A compiled step needs this to reuse memory."""
     large = {
         "batch_norm", "batch_norm_backward", "conv2d", "conv2d_weight", "conv_transpose2d", "gate", "leaky_relu", "max_pool2d",
         "pool_gather", "pool_scatter", "relu", "resample",
     }  # fmt: skip
-    assert large <= set(WITH_OUT)
+    assert large <= set(TAKING)

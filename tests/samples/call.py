@@ -1,4 +1,4 @@
-"""One drawn use of a primitive: what every property in `test_primitives.py` is checked on."""
+"""One random call of a primitive; `test_primitives.py` checks every property on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 class Call(NamedTuple):
     """`function(*tensors)` gives one tensor or a tuple of them; `operands` are float64 arrays, each of which gets a gradient.
 
-    Everything else that the call needs (axes, integer indices, strides) is closed over by `function`; `note` shows it on failure.
+    `function` contains everything else that the call needs (axes, integer indices, strides); `note` shows it on failure.
     """
 
     function: Callable[..., Any]

@@ -38,7 +38,7 @@ def geometry(draw: Any) -> dict[str, Any]:
 
 @st.composite
 def convolutions(draw: Any, name: str, first: str, second: str, bias: int | None, extra: str) -> Call:
-    """`bias` tells which axis of the weight's shape (times groups, for the second) a bias belongs to; None: there is none."""
+    """`bias` is the axis of the weight's shape (times groups, for the second) that has a bias; None: no bias."""
     found = draw(geometry())
     at = found["at"]
     params = {**at, **({extra: found[extra]} if extra else {})}

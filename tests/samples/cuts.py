@@ -1,4 +1,4 @@
-"""Everything that can go by halves does, and each half in pieces, however small it is."""
+"""Makes every kernel that can split its work do so, into halves and tiles, however small the operands are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples of the elementwise primitives: each function with the open domain in which it is smooth, kinks met now and then."""
+"""Samples of the elementwise primitives: each function with the open domain in which it is smooth; some samples hit kinks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BINARY = {
 
 @st.composite
 def _set(draw: Any, function: Any, settings: dict[str, st.SearchStrategy[Any]]) -> Call:
-    """A function of one operand with drawn settings."""
+    """A function of one operand with random settings."""
     drawn = draw(st.fixed_dictionaries(settings))
     return Call(lambda x: function(x, **drawn), draw(unary(function)).operands, f"{function.__name__} {drawn}")
 

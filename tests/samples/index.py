@@ -1,4 +1,4 @@
-"""Samples of indexing: slices, ints, None and Ellipsis, integer arrays with repeats, masks, and mixtures of them."""
+"""Samples of indexing: slices, ints, None and Ellipsis, integer arrays with repeats, masks, and combinations."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _getitem(draw: Any) -> Call:
 
 @st.composite
 def _slots(draw: Any, shape: tuple[int, ...], index: Any) -> np.ndarray:
-    """A value for `x[index]`: of its full shape, or one that broadcasts to it."""
+    """A value for `x[index]`, of its shape or of one that broadcasts to it."""
     full = np.zeros(shape)[index].shape
     return draw(values(draw(st.sampled_from([full, full[1:], tuple(1 for _ in full), ()]))))
 

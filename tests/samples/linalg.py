@@ -1,4 +1,4 @@
-"""Samples of products of matrices, and of what needs well-conditioned ones."""
+"""Samples of matrix products, and of operations that need well-conditioned matrices."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SUMS = [
 
 @st.composite
 def _einsum(draw: Any) -> Call:
-    """A sum with lengths for its letters; now and then an axis has length 1 and broadcasts."""
+    """An einsum with lengths for its letters; some axes have length 1 and broadcast."""
     subscripts = draw(st.sampled_from(_SUMS))
     size = {i: draw(st.integers(0, 3)) for i in sorted(set(subscripts) - set(".,->"))}
     hidden = draw(st.lists(st.integers(1, 3), max_size=2))

@@ -1,4 +1,4 @@
-"""Samples for pools and resampling. The pixels of max pools differ, as ties have no gradient that differences could find."""
+"""Samples for pools and resampling. The pixels of max pools differ, because finite differences cannot find the gradient at ties."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def max_pools(draw: Any) -> Call:
 
 @st.composite
 def chosen(draw: Any, scatter: bool) -> Call:
-    """`pool_scatter` and `pool_gather` at the places that a max pool chose."""
+    """`pool_scatter` and `pool_gather` at the positions that a max pool selected."""
     shape, params = draw(pools())
     image = ag.Tensor(draw(distinct(shape)), requires_grad=True)
     pooled = ag.max_pool2d(image, **params)

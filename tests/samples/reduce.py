@@ -1,4 +1,4 @@
-"""Samples of the primitives that fold or run along axes, over every choice of axes."""
+"""Samples of the primitives that reduce or accumulate along axes, for every choice of axes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def folds(
     draw: Any, function: Callable[..., Any], lo: float = -3, hi: float = 3, shapes: Any = SHAPES, distinct: bool = False,
     **settings: st.SearchStrategy[Any],
 ) -> Call:  # fmt: skip
-    """`function(x, axis=…, **settings)`; with `distinct`, elements are never equal, because kinks lie where they are."""
+    """`function(x, axis=…, **settings)`; with `distinct`, elements are never equal, because equal elements are kinks."""
     x = draw(shapes.flatmap(lambda shape: values(shape, lo, hi)))
     if distinct:
         x = 0.37 * np.array(draw(st.permutations(range(x.size))), float).reshape(x.shape) - 2

@@ -15,7 +15,7 @@ SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 
 
 def values(shape: Any, lo: float = -3.0, hi: float = 3.0) -> st.SearchStrategy[np.ndarray]:
-    """A float64 array of `shape` with values in [lo, hi] that have few digits, so that ties and kinks do occur."""
+    """A float64 array of `shape` with values in [lo, hi] with few digits, so that ties and kinks occur."""
     steps = st.integers(0, 48).map(lambda i: lo + (hi - lo) * i / 48)
     return hnp.arrays(np.float64, shape, elements=steps, fill=st.nothing())
 

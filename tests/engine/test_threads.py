@@ -1,4 +1,4 @@
-"""Two halves of one piece of work: the same bits with a second thread and without, whatever fails, and BLAS as it was."""
+"""Work in two halves: the same bits with and without a second thread, exceptions, and the restored BLAS threads."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from samples.pool import pools
 
 import autograd_mini as ag
 from autograd_mini import nn
-from autograd_mini.memory import threads as pair
+from autograd_mini.memory import threads as threads_module
 from autograd_mini.memory.threads import MIN_SPLIT_NS, split_work
 from autograd_mini.primitive import arrays
-from autograd_mini.testing import arrays as drawn
+from autograd_mini.testing import arrays as draw_arrays
 
 
 @pytest.fixture(autouse=True)
-def everything_is_worth_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair, "MIN_SPLIT_NS", -math.inf)
+def split_all_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads_module, "MIN_SPLIT_NS", -math.inf)
 
 
-def names() -> list[str]:
-    """The threads that the halves ran in."""
+def thread_names() -> list[str]:
+    """Returns the names of the threads that processed the halves."""
     return split_work(lambda part: threading.current_thread().name, 4, MIN_SPLIT_NS)
 
 
-def blas() -> set[int]:
+def blas_threads() -> set[int]:
     return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
 
 
-def test_halves_cover_everything_in_order() -> None:
+def test_the_halves_cover_all_items_in_order() -> None:
     for count in range(6):
         with ag.threads(2):
-            found = split_work(lambda part, count=count: list(range(count))[part], count, MIN_SPLIT_NS)
-        assert [k for half in found for k in half] == list(range(count))
-        assert len(found) == 1 + (count > 1)
+            halves = split_work(lambda part, count=count: list(range(count))[part], count, MIN_SPLIT_NS)
+        assert [k for half in halves for k in half] == list(range(count))
+        assert len(halves) == 1 + (count > 1)
 
 
-def test_small_work_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair, "MIN_SPLIT_NS", 10)
+def test_small_work_is_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads_module, "MIN_SPLIT_NS", 10)
     with ag.threads(2):
         assert split_work(lambda part: part, 4, 9) == [slice(0, 4)]
         assert split_work(lambda part: part, 4, 10) == [slice(0, 2), slice(2, 4)]
@@ -57,36 +57,36 @@ def test_small_work_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_helper_works_only_inside_threads_2() -> None:
     mine = threading.current_thread().name
-    assert names() == [mine, mine]
+    assert thread_names() == [mine, mine]
     with ag.threads(2):
-        first, second = names()
+        first, second = thread_names()
         with ag.threads(1):
-            assert names() == [mine, mine]
+            assert thread_names() == [mine, mine]
     assert first == mine
     assert second.startswith("autograd_mini")
-    assert names() == [mine, mine]
+    assert thread_names() == [mine, mine]
 
 
-def test_nested_work_stays_in_its_thread_and_whole() -> None:
+def test_work_inside_a_half_is_not_split_again() -> None:
     with ag.threads(2):
-        outer = split_work(lambda part: (threading.current_thread().name, names()), 2, MIN_SPLIT_NS)
+        outer = split_work(lambda part: (threading.current_thread().name, thread_names()), 2, MIN_SPLIT_NS)
     for name, inner in outer:
         assert inner == [name]
 
 
-def test_the_pair_is_for_the_thread_that_asked() -> None:
+def test_threads_affects_only_the_thread_that_called_it() -> None:
     seen: list[Any] = []
     with ag.threads(2):
-        other = threading.Thread(target=lambda: seen.extend(names()))
+        other = threading.Thread(target=lambda: seen.extend(thread_names()))
         other.start()
         other.join()
     assert seen == [other.name] * 2
 
 
-def test_threads_that_share_the_helper_all_get_their_own_results() -> None:
-    """While one has the helper the others do both halves themselves."""
+def test_threads_that_share_the_helper_get_their_own_results() -> None:
+    """While one thread uses the helper, the others process both halves themselves."""
     wrong: list[Any] = []
-    before = blas()
+    before = blas_threads()
 
     def user(k: int) -> None:
         with ag.threads(2):
@@ -100,12 +100,12 @@ def test_threads_that_share_the_helper_all_get_their_own_results() -> None:
     for thread in users:
         thread.join()
     assert not wrong
-    assert blas() == before
+    assert blas_threads() == before
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-def test_an_error_arrives_when_both_halves_have_ended(failing: int) -> None:
-    """From either half, and of two the first one's; the next call works as ever."""
+def test_an_error_is_raised_after_both_halves_have_ended(failing: int) -> None:
+    """If both halves fail, the error is that of the first one; the next call works as usual."""
     ended: list[int] = []
 
     def work(part: slice) -> None:
@@ -124,26 +124,26 @@ def test_an_error_arrives_when_both_halves_have_ended(failing: int) -> None:
         assert split_work(lambda part: 1, 2, MIN_SPLIT_NS) == [1, 1]
 
 
-def test_the_helper_ignores_the_warnings_that_its_caller_ignores() -> None:
+def test_the_helper_uses_the_callers_error_state_of_numpy() -> None:
     with ag.threads(2), np.errstate(over="ignore"):
         split_work(lambda part: np.exp(np.float32([1000.0])), 2, MIN_SPLIT_NS)
     with ag.threads(2), np.errstate(over="raise"), pytest.raises(FloatingPointError):
         split_work(lambda part: np.exp(np.float32([1000.0 if part.start else 0.0])), 2, MIN_SPLIT_NS)
 
 
-def test_blas_gets_back_what_it_had() -> None:
-    """After nesting, after errors, and only when the last one leaves."""
+def test_the_number_of_blas_threads_is_restored() -> None:
+    """After nested blocks and errors, and only when the last block ends."""
     with threadpoolctl.threadpool_limits(2, "blas"):
         with ag.threads(2):
             with pytest.raises(KeyError), ag.threads(1):
                 raise KeyError
-            assert blas() == {1}
-        assert blas() == {2}
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
         with pytest.raises(KeyError), ag.threads(2):
             raise KeyError
-        assert blas() == {2}
+        assert blas_threads() == {2}
         ag.threads(2)(lambda: None)()
-        assert blas() == {2}
+        assert blas_threads() == {2}
 
 
 def test_threads_rejects_other_numbers() -> None:
@@ -152,8 +152,8 @@ def test_threads_rejects_other_numbers() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_has_a_helper_of_its_own() -> None:
-    """In a process of its own: pytest's has other threads."""
+def test_a_forked_child_has_its_own_helper() -> None:
+    """Runs in a separate process, because that of pytest has other threads."""
     code = """
 import os, sys
 import autograd_mini as ag
@@ -161,16 +161,16 @@ from autograd_mini.memory.threads import MIN_SPLIT_NS, split_work
 with ag.threads(2):
     split_work(lambda part: part, 2, MIN_SPLIT_NS)
     child = os.fork()
-    found = split_work(lambda part: part.start, 2, MIN_SPLIT_NS)
+    halves = split_work(lambda part: part.start, 2, MIN_SPLIT_NS)
     if child == 0:
-        os._exit(0 if found == [0, 1] else 1)
+        os._exit(0 if halves == [0, 1] else 1)
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60).returncode == 0
 
 
-def both(run: Any) -> tuple[Any, Any]:
-    """What `run` gives by one thread, and by two."""
+def with_one_and_two_threads(run: Any) -> tuple[Any, Any]:
+    """Returns the results of `run` with one thread and with two."""
     with ag.threads(1):
         one = run()
     with ag.threads(2):
@@ -178,39 +178,39 @@ def both(run: Any) -> tuple[Any, Any]:
     return one, two
 
 
-def same_bits(one: Any, two: Any) -> None:
+def assert_same_bits(one: Any, two: Any) -> None:
     for a, b in zip(one, two, strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
 
 
-@given(data=st.data(), found=geometry())
+@given(data=st.data(), case=geometry())
 @settings(max_examples=60)
-def test_convolutions_do_not_depend_on_the_second_thread(data: Any, found: dict[str, Any]) -> None:
-    x, w, y = (data.draw(drawn(found[key], np.float32, -2, 2)) for key in "xwy")
-    at = found["at"]
-    same_bits(*both(lambda: (
+def test_convolutions_do_not_depend_on_the_number_of_threads(data: Any, case: dict[str, Any]) -> None:
+    x, w, y = (data.draw(draw_arrays(case[key], np.float32, -2, 2)) for key in "xwy")
+    at = case["at"]
+    assert_same_bits(*with_one_and_two_threads(lambda: (
         arrays.conv2d(x, w, **at),
-        arrays.conv_transpose2d(y, w, size=found["size"], **at),
-        arrays.conv2d_weight(x, y, kernel_size=found["kernel_size"], **at),
+        arrays.conv_transpose2d(y, w, size=case["size"], **at),
+        arrays.conv2d_weight(x, y, kernel_size=case["kernel_size"], **at),
     )))  # fmt: skip
 
 
-@given(data=st.data(), found=pools())
+@given(data=st.data(), case=pools())
 @settings(max_examples=60)
-def test_pools_do_not_depend_on_the_second_thread(data: Any, found: Any) -> None:
-    shape, params = found
-    x = ag.from_numpy(data.draw(drawn(shape, np.float32)), requires_grad=True)
+def test_pools_do_not_depend_on_the_number_of_threads(data: Any, case: Any) -> None:
+    shape, params = case
+    x = ag.from_numpy(data.draw(draw_arrays(shape, np.float32)), requires_grad=True)
 
     def run() -> Any:
         y = ag.max_pool2d(x, **params)
         return y.data, ag.grad((y * y).sum(), x).data
 
-    same_bits(*both(run))
+    assert_same_bits(*with_one_and_two_threads(run))
 
 
-def test_training_repeats_bit_for_bit_with_one_thread_and_with_two() -> None:
-    """Convolution, normalisation, rectifiers, pools and a loss, of sizes that are cut."""
+def test_training_gives_the_same_bits_with_one_and_two_threads() -> None:
+    """Convolution, normalisation, activations, pools and a loss, all large enough to be split."""
 
     def run() -> Any:
         ag.manual_seed(0)
@@ -228,4 +228,4 @@ def test_training_repeats_bit_for_bit_with_one_thread_and_with_two() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("autograd_mini.ops.neural.activation.MIN_SPLIT_ELEMENTS", 0)
-        same_bits(*both(run))
+        assert_same_bits(*with_one_and_two_threads(run))
