@@ -56,7 +56,7 @@ def test_the_trio_equals_its_definition(data: Any, found: dict[str, Any], dtype:
         results = [
             arrays.conv2d(x, w, **at),
             arrays.conv_transpose2d(y, w, size=found["size"], **at),
-            arrays.conv2d_weight(x, y, kernel=found["kernel"], **at),
+            arrays.conv2d_weight(x, y, kernel_size=found["kernel_size"], **at),
         ]
     for result, wanted in zip(results, expected, strict=True):
         assert result.dtype == dtype
@@ -70,7 +70,7 @@ def test_the_trio_equals_its_definition(data: Any, found: dict[str, Any], dtype:
 def test_both_ways_to_the_input_gradient_agree(data: Any, found: dict[str, Any]) -> None:
     """At stride 1, a convolution with the rotated weight equals the sum of overlaps; the choice affects only the speed."""
     at = {**found["at"], "stride": (1, 1), "padding": ((0, 0), (0, 0))}
-    reach = tuple(d * (k - 1) for d, k in zip(at["dilation"], found["kernel"], strict=True))
+    reach = tuple(d * (k - 1) for d, k in zip(at["dilation"], found["kernel_size"], strict=True))
     y, w = data.draw(drawn(found["y"])), data.draw(drawn(found["w"]))
     size = tuple(n + r for n, r in zip(y.shape[2:], reach, strict=True))
     added = np.empty((len(y), *size, w.shape[1] * at["groups"])).transpose(0, 3, 1, 2)
