@@ -1,4 +1,4 @@
-"""Matrix products: `matmul`, and `linear` for the layer of that name. `contraction.py` builds other products on them."""
+"""Matrix products: `matmul` and `linear`. Other products are composed of them in `contraction.py`."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ _LINEAR = Primitive(
 
 
 def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:
-    """A layer's u = W h + b for every row h of `x`: (…, in) → (…, out), with weight (out, in) and bias (out,).
+    """Computes u = W h + b for every row h of `x`: (…, in) → (…, out), with weight (out, in) and bias (out,).
 
     Gradients, with δ = ∂L/∂u: δ W for x, δᵀ h for the weight, δ summed over rows for the bias.
 

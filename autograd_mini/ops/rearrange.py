@@ -1,4 +1,4 @@
-"""Rearrangements of elements: flip, roll, pad, repeat, triangles, diagonals, split and stack."""
+"""Operations that move elements: flip, roll, pad, repeat, triangles, diagonals, split and stack."""
 
 from __future__ import annotations
 
@@ -381,7 +381,7 @@ def rot90(x: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
 
 @implements(np.fliplr)
 def fliplr(x: TensorLike) -> Tensor:
-    """Reverses the second axis.
+    """Reverses `x` along the second axis.
 
     >>> import autograd_mini as ag
     >>> ag.fliplr([[1.0, 2.0]])
@@ -392,7 +392,7 @@ def fliplr(x: TensorLike) -> Tensor:
 
 @implements(np.flipud)
 def flipud(x: TensorLike) -> Tensor:
-    """Reverses the first axis.
+    """Reverses `x` along the first axis.
 
     >>> import autograd_mini as ag
     >>> ag.flipud([1.0, 2.0])

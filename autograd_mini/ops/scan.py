@@ -93,7 +93,7 @@ def cumprod(x: TensorLike, axis: int | None = None) -> Tensor:
 
 @implements(np.diff)
 def diff(x: TensorLike, n: int = 1, axis: int = -1) -> Tensor:
-    """Differences of neighbours along `axis`, applied `n` times.
+    """Differences of adjacent elements along `axis`, computed `n` times.
 
     >>> import autograd_mini as ag
     >>> ag.diff([1.0, 4.0, 9.0])

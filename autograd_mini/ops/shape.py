@@ -1,4 +1,4 @@
-"""Primitives that rearrange elements without changing them. The rule of each is the inverse rearrangement."""
+"""Primitives that change the shape or the order of elements. The gradient rule of each is the inverse operation."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def transpose(x: TensorLike, *axes: Any) -> Tensor:
 
 @implements(np.swapaxes)
 def swapaxes(x: TensorLike, axis1: int, axis2: int) -> Tensor:
-    """Exchanges two axes.
+    """Swaps two axes.
 
     >>> import autograd_mini as ag
     >>> ag.swapaxes(ag.Tensor([[1.0, 2.0]]), 0, 1).shape

@@ -25,11 +25,11 @@ def windows(length: int, kernel: int, stride: int, padding: int, dilation: int, 
     return [[s + k * dilation for k in range(kernel)] for s in fits]
 
 
-@given(data=st.data(), found=pools(), dtype=st.sampled_from([np.float64, np.float32]))
+@given(data=st.data(), case=pools(), dtype=st.sampled_from([np.float64, np.float32]))
 @settings(max_examples=150)
-def test_max_pool_equals_its_definition(data: Any, found: Any, dtype: Any) -> None:
+def test_max_pool_equals_its_definition(data: Any, case: Any, dtype: Any) -> None:
     """The largest real pixel of each window; the first of equal ones gets the whole gradient."""
-    shape, params = found
+    shape, params = case
     x = data.draw(drawn(shape, dtype))
     rows, columns = (
         windows(shape[2 + i], *(params[k][i] for k in ("kernel_size", "stride", "padding", "dilation")), params["ceil_mode"])
@@ -50,17 +50,17 @@ def test_max_pool_equals_its_definition(data: Any, found: Any, dtype: Any) -> No
     g = data.draw(drawn(y.shape, dtype))
     y.backward(g)
     gradient = np.zeros(shape)
-    for there, here in first.items():
-        gradient[here] += g[there]
+    for output, pixel in first.items():
+        gradient[pixel] += g[output]
     np.testing.assert_allclose(image.grad.data, gradient, rtol=1e-6)
     np.testing.assert_array_equal(x, before)
 
 
-@given(data=st.data(), found=pools(), include=st.booleans())
+@given(data=st.data(), case=pools(), include=st.booleans())
 @settings(max_examples=150)
-def test_avg_pool_equals_its_definition(data: Any, found: Any, include: bool) -> None:
+def test_avg_pool_equals_its_definition(data: Any, case: Any, include: bool) -> None:
     """The sum of the real pixels, divided by the window's size within the padded image, or by their number."""
-    shape, params = found
+    shape, params = case
     x = data.draw(drawn(shape))
     kernel, stride, padding, ceil_mode = (params[k] for k in ("kernel_size", "stride", "padding", "ceil_mode"))
     rows, columns = (windows(shape[2 + i], kernel[i], stride[i], padding[i], 1, ceil_mode) for i in (0, 1))
@@ -76,7 +76,7 @@ def test_avg_pool_equals_its_definition(data: Any, found: Any, include: bool) ->
 @given(
     data=st.data(), size=st.tuples(st.integers(1, 7), st.integers(1, 7)), out=st.tuples(st.integers(1, 7), st.integers(1, 7))
 )
-def test_adaptive_pool_is_the_mean_of_its_windows(data: Any, size: tuple[int, int], out: tuple[int, int]) -> None:
+def test_adaptive_pool_equals_the_mean_of_each_window(data: Any, size: tuple[int, int], out: tuple[int, int]) -> None:
     x = data.draw(drawn((2, 1, *size)))
     y = ag.adaptive_avg_pool2d(ag.from_numpy(x), out)
     for i, j in itertools.product(range(out[0]), range(out[1])):
@@ -99,8 +99,10 @@ SOURCES = {
     factor=st.integers(1, 3),
     mode=st.sampled_from(sorted(SOURCES)),
 )
-def test_upsampling_interpolates_at_the_source(data: Any, size: tuple[int, int], factor: int, mode: tuple[str, bool]) -> None:
-    """Each output pixel is the bilinear blend of the four pixels around its source coordinate, clamped to the image."""
+def test_upsampling_interpolates_at_the_source_coordinate(
+    data: Any, size: tuple[int, int], factor: int, mode: tuple[str, bool]
+) -> None:
+    """Each output pixel is the bilinear mean of the four pixels around its source coordinate, clamped to the image."""
     x = data.draw(drawn((1, 2, *size)))
     y = ag.upsample(ag.from_numpy(x), factor, mode=mode[0], align_corners=mode[1])
     out = tuple(n * factor for n in size)
@@ -116,14 +118,14 @@ def test_upsampling_interpolates_at_the_source(data: Any, size: tuple[int, int],
     np.testing.assert_allclose(ag.upsample(x, size=out, mode=mode[0], align_corners=mode[1]).data, y.data, atol=1e-12)
 
 
-def test_asymmetric_upsampling_keeps_the_originals_at_even_places() -> None:
+def test_asymmetric_upsampling_keeps_the_original_pixels_at_even_positions() -> None:
     x = np.array([[[[1.0, 5.0], [3.0, 11.0]]]])
     assert ag.upsample(x, 2, mode="asymmetric").tolist() == [
         [[[1.0, 3.0, 5.0, 5.0], [2.0, 5.0, 8.0, 8.0], [3.0, 7.0, 11.0, 11.0], [3.0, 7.0, 11.0, 11.0]]]
     ]
 
 
-def test_a_large_kernel_keeps_its_indices() -> None:
+def test_max_pool_finds_positions_above_255() -> None:
     """Indices above 255 do not fit into one byte: the last of 400 is still found."""
     x = ag.Tensor(np.arange(400.0).reshape(1, 1, 20, 20), requires_grad=True)
     ag.max_pool2d(x, 20).sum().backward()
@@ -132,7 +134,7 @@ def test_a_large_kernel_keeps_its_indices() -> None:
 
 
 @given(data=st.data())
-def test_results_keep_the_layout(data: Any) -> None:
+def test_pools_and_gradients_keep_the_memory_layout(data: Any) -> None:
     """Channels-last images stay channels-last in every pool and in its gradient."""
     x = ag.from_numpy(np.ones((2, 6, 6, 3)).transpose(0, 3, 1, 2), requires_grad=True)
     pool = data.draw(

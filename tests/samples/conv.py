@@ -39,12 +39,12 @@ def geometry(draw: Any) -> dict[str, Any]:
 @st.composite
 def convolutions(draw: Any, name: str, first: str, second: str, bias: int | None, extra: str) -> Call:
     """`bias` is the axis of the weight's shape (times groups, for the second) that has a bias; None: no bias."""
-    found = draw(geometry())
-    at = found["at"]
-    params = {**at, **({extra: found[extra]} if extra else {})}
-    shapes = [found[first], found[second]]
+    case = draw(geometry())
+    at = case["at"]
+    params = {**at, **({extra: case[extra]} if extra else {})}
+    shapes = [case[first], case[second]]
     if bias is not None and draw(st.booleans()):
-        shapes.append((found["w"][0],) if bias == 0 else (found["w"][1] * at["groups"],))
+        shapes.append((case["w"][0],) if bias == 0 else (case["w"][1] * at["groups"],))
     function = getattr(recorded, name)
     return Call(lambda *xs: function(*xs, **params), tuple(draw(values(s, -2, 2)) for s in shapes), f"{name} {params}")
 

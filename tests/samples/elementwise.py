@@ -36,7 +36,7 @@ _BINARY = {
 
 
 @st.composite
-def _set(draw: Any, function: Any, settings: dict[str, st.SearchStrategy[Any]]) -> Call:
+def _with_settings(draw: Any, function: Any, settings: dict[str, st.SearchStrategy[Any]]) -> Call:
     """A function of one operand with random settings."""
     drawn = draw(st.fixed_dictionaries(settings))
     return Call(lambda x: function(x, **drawn), draw(unary(function)).operands, f"{function.__name__} {drawn}")
@@ -69,10 +69,10 @@ SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     **{name: unary(getattr(ag, name), *domain) for name, domain in _UNARY.items()},
     **{name: binary(getattr(ag, name), *domains) for name, domains in _BINARY.items()},
     "cast": _cast(),
-    "clip": _set(ag.clip, {"lo": st.sampled_from([None, -1.03, 0.07]), "hi": st.sampled_from([0.07, 2.03])}),
-    "elu": _set(ag.elu, {"alpha": st.sampled_from([0.0, 0.5, 1.0, 2.0])}) | unary(ag.selu),
+    "clip": _with_settings(ag.clip, {"lo": st.sampled_from([None, -1.03, 0.07]), "hi": st.sampled_from([0.07, 2.03])}),
+    "elu": _with_settings(ag.elu, {"alpha": st.sampled_from([0.0, 0.5, 1.0, 2.0])}) | unary(ag.selu),
     "gelu_tanh": unary(lambda x: ag.gelu(x, approximate="tanh")),
-    "leaky_relu": _set(ag.leaky_relu, {"negative_slope": _SLOPES}),
+    "leaky_relu": _with_settings(ag.leaky_relu, {"negative_slope": _SLOPES}),
     "gate": _gate(),
     "where": _where(),
 }

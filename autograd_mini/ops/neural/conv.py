@@ -1,4 +1,4 @@
-"""Convolution and its two gradients. All three are linear in both operands, and the rules of each one are the other two.
+"""Convolution and its two gradients. All three are linear in both operands, and the gradient rules of each are the other two.
 
 With x an image, w a weight and y a feature map: `conv2d` x, w → y; `conv_transpose2d` y, w → x; `conv2d_weight` x, y → w.
 Shapes are (N, C, H, W), but results are stored as (N, H, W, C): a window's row of pixels is then contiguous, windows become the

@@ -1,4 +1,4 @@
-"""Losses combined with their softmax or sigmoid, which keeps them exact; not reduced."""
+"""Losses that include their softmax or sigmoid, which makes them exact for all logits; they are not reduced."""
 
 from __future__ import annotations
 
