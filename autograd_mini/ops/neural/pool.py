@@ -58,6 +58,15 @@ def _padded_pixels_by_offset(
     return _pixels_by_offset(x, out, kernel, stride, dilation)
 
 
+def _correct_index(
+    x: Array, largest: Array, index: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair
+) -> None:
+    """Sets `index` to the first nan of each window that has one, and to the first pixel of windows with only −inf."""
+    rank = np.isnan(x).astype(np.int8) + np.int8(1)  # padding gets 0, so that it is never selected
+    ranks = np.stack([*_padded_pixels_by_offset(rank, index.shape[2:], kernel, stride, padding, dilation, 0)])
+    np.copyto(index, ranks.argmax(0), where=~(largest > -np.inf), casting="unsafe")
+
+
 def _max_pool2d(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, out: tuple[Array, Array] | None = None
 ) -> tuple[Array, Array]:
@@ -80,6 +89,9 @@ def _max_pool2d(
             previous, best = best, np.maximum(best, pixels, out=buffers[(last - k) % 2])
             # k increases, so a maximum assigns k wherever `pixels` are larger, without a mask.
             np.maximum(index[part], np.multiply(best > previous, index.dtype.type(k)), out=index[part])
+        # nan and −inf need a second look, since comparing pixels does not find them.
+        if not np.minimum.reduce(largest[part], axis=None, initial=np.inf) > -np.inf:
+            _correct_index(x[part], largest[part], index[part], kernel_size, stride, padding, dilation)
 
     split_work(search, len(x), x.size * _NS_PER_PIXEL)
     return largest, index
@@ -138,7 +150,7 @@ def _max_pool_rule(xp: Any, g: Any, y: Any, x: Any, **params: Any) -> Any:
 _MAX_POOL = Primitive(
     "max_pool2d", _max_pool2d, formula="max of a window", derivative=("1 at the maximum, else 0",),
     vjp=(_max_pool_rule,),
-    kink="the first of equal pixels gets the gradient", outputs=2,
+    kink="the first of equal pixels gets the gradient, or the first nan", outputs=2,
 )  # fmt: skip
 Primitive(
     "pool_scatter", _pool_scatter, formula="x added at the maximum of its window", derivative=("1",),
@@ -195,7 +207,8 @@ def max_pool2d(
     """The largest pixel of every window: (N, C, H, W) → (N, C, H′, W′).
 
     H′ = ⌊(H + 2 padding − dilation (k − 1) − 1) / stride⌋ + 1. If pixels are equal, the first in row-major order gets the
-    gradient. Raises ValueError if no window fits.
+    gradient; if some are nan, the result is nan and the first of them gets it. Padding never gets any.
+    Raises ValueError if no window fits.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Makes every kernel that can split its work do so, into halves and tiles, however small the operands are."""
+"""A context in which everything that can be split is split over two threads and into tiles, however small it is."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from unittest.mock import patch
 import autograd_mini as ag
 from autograd_mini.memory import threads
 
-tiling = import_module("autograd_mini.jit.tiling")  # `autograd_mini.jit` is the function
+_tiling = import_module("autograd_mini.jit.tiling")  # an import statement would find the function `autograd_mini.jit`
 
 
 @contextmanager
-def cut() -> Iterator[None]:
+def split_everything() -> Iterator[None]:
     with ExitStack() as stack:
         for module, name, value in (
             (threads, "MIN_SPLIT_NS", 0.0),
-            (tiling, "MIN_SPLIT_NS", 1e-9),
-            (tiling, "_TILE_ELEMENTS", 3),
+            (_tiling, "MIN_SPLIT_NS", 1e-9),
+            (_tiling, "_TILE_ELEMENTS", 3),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield stack.enter_context(ag.threads(2))
