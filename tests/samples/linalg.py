@@ -77,7 +77,7 @@ def _solve(draw: Any) -> Call:
 
 @st.composite
 def _cofactor_backward(draw: Any) -> Call:
-    x = draw(regular())
+    x = draw(regular_matrices())
     return Call(recorded.cofactor_backward, (draw(values(x.shape, -1, 1)), x))
 
 
