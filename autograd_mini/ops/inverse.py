@@ -153,8 +153,13 @@ def _cofactor_backward(g: Array, x: Array) -> Array:
 def _third_derivative(xp: Any, v: Any, y: Any, g: Any, x: Any) -> Any:
     """Gradient of ⟨v, `cofactor_backward`(g, A)⟩ = det A (⟨g, K⟩⟨v, K⟩ − ⟨v, K gᵀ K⟩) with respect to A, where K = A⁻ᵀ."""
     k = swap_last_axes(xp, xp.inverse_or_nan(x, accurate=True))
-    along = lambda a, b: xp.sum(a * b, axis=(x.ndim - 2, x.ndim - 1), keepdims=True)
-    between = lambda a, b: xp.matmul(xp.matmul(a, swap_last_axes(xp, b)), k)
+
+    def along(a: Any, b: Any) -> Any:
+        return xp.sum(a * b, axis=(x.ndim - 2, x.ndim - 1), keepdims=True)
+
+    def between(a: Any, b: Any) -> Any:
+        return xp.matmul(xp.matmul(a, swap_last_axes(xp, b)), k)
+
     kg, kv = between(k, g), between(k, v)
     products = (along(g, k) * along(v, k) - along(v, kg)) * k - along(v, k) * kg - along(g, k) * kv
     return _per_matrix(xp, xp.det(x)) * (products + between(kg, v) + between(kv, g))
