@@ -153,7 +153,7 @@ def _linear_weight_rule(xp: Any, g: Any, y: Any, x: Any, weight: Any, bias: Any 
 def _explain_linear(x: Array, weight: Array, bias: Array | None = None) -> str:
     if weight.ndim != 2 or (bias is not None and bias.shape != weight.shape[:1]):
         return f"expected a weight (out, in) and a bias (out,), got {weight.shape} and {None if bias is None else bias.shape}"
-    return f"expected x with {weight.shape[1]} features, got shape {x.shape}" if x.shape[-1:] != weight.shape[1:] else ""
+    return f"expected {weight.shape[1]} features, got {x.shape}" if x.shape[-1:] != weight.shape[1:] else ""
 
 
 _LINEAR = Primitive(

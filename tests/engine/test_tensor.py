@@ -259,7 +259,7 @@ def test_asarray_of_a_tensor_that_requires_a_gradient_raises_and_names_detach() 
         ),
         (
             lambda: ag.linear(Tensor(np.ones((2, 3))), Tensor(np.ones((5, 4)))),
-            r"linear: expected x with 4 features, got shape \(2, 3\)",
+            r"linear: expected 4 features, got \(2, 3\)",
         ),
     ],
 )
