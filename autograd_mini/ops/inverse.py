@@ -19,12 +19,8 @@ from .linalg import swap_last_axes
 from .shape import expand_dims, squeeze
 
 __all__ = [
-    "cholesky",
-    "det",
-    "inv",
-    "slogdet",
-    "solve",
-]
+    "cholesky", "det", "inv", "slogdet", "solve",
+]  # fmt: skip
 
 Kernel = Callable[..., Any]
 

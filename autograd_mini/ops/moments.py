@@ -18,10 +18,8 @@ from .elementwise import abs
 from .reduce import canonical_axes, count, mean_kernel, reduce_axes, restore_axes, sum_kernel
 
 __all__ = [
-    "norm",
-    "std",
-    "var",
-]
+    "norm", "std", "var",
+]  # fmt: skip
 
 
 def _subtract_mean(x: Array, axis: tuple[int, ...]) -> Array:

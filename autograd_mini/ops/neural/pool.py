@@ -16,10 +16,8 @@ from .conv import Padding, Pair, int_pair, windows_out
 from .resample import RESAMPLE
 
 __all__ = [
-    "adaptive_avg_pool2d",
-    "avg_pool2d",
-    "max_pool2d",
-]
+    "adaptive_avg_pool2d", "avg_pool2d", "max_pool2d",
+]  # fmt: skip
 
 # -- max pooling ----------------------------------------------------------------------------------------------------------
 
