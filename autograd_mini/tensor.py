@@ -125,6 +125,9 @@ class Tensor(Methods):
     @property
     def grad(self) -> Tensor | None:
         """The sum of the gradients of all backward passes so far; None before the first one. Can be assigned to."""
+        grad = self._grad
+        if type(grad) is Transient:
+            self._grad = leaf(grad._data.copy())
         if modes().tracer is not None:
             modes().tracer.will_read_grad(self)
         return self._grad
@@ -380,6 +383,25 @@ class Number(Tensor):
     """A Python number inside a compiled step. Combined with a tensor, it takes the dtype of the tensor."""
 
     __slots__ = ()
+
+    def _expose(self, use: str) -> Array:
+        tracer = modes().tracer
+        if tracer is not None:
+            tracer.will_read_number(self)
+        return super()._expose(use)
+
+
+class Transient(Tensor):
+    """A gradient in memory that the next replay of a compiled step overwrites. Who reads `.grad` gets a copy of it."""
+
+    __slots__ = ()
+
+
+def transient(array: Array) -> Transient:
+    """Returns a `Transient` on the memory of an array."""
+    tensor = _new(Transient)
+    _set_leaf(tensor, array, None)
+    return tensor
 
 
 def number(array: Array) -> Number:

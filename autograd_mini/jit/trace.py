@@ -26,6 +26,7 @@ from ..primitive import Primitive, registry
 from ..state import Tracer, tick
 from ..tensor import Array, Tensor
 from .guards import Guards
+from .surroundings import Surroundings
 
 Source: TypeAlias = Literal["argument", "gradient", "captured", "constant", "call"]
 
@@ -69,13 +70,15 @@ class Trace(Tracer):
     calls          the recorded calls, in the order of the run
     initial_grads  the values of gradients that existed before the run and that the run reads
     guards         what the run read besides its arguments
+    needed         the numbers of the arguments, Python floats, whose values the run needed in Python
     """
 
-    def __init__(self, arguments: Sequence[Tensor]):
+    def __init__(self, arguments: Sequence[Tensor], surroundings: Surroundings):
         self.calls: list[Call] = []
+        self.needed: set[int] = set()
         self.arguments = [Value(x._data, "argument", tensor=x) for x in arguments]
         self.initial_grads: list[Value] = []
-        self.guards = Guards()
+        self.guards = Guards(surroundings)
         self._values = {id(v.array): v for v in self.arguments}
         self._memory = {id(base_of(v.array)) for v in self.arguments}  # the memory of arguments and of results
         self._visited: dict[tuple[int, str], Any] = {}  # keeps the objects alive, so that no id is used twice
@@ -121,6 +124,10 @@ class Trace(Tracer):
         """Registers a new tensor on an array that existed before; each replay reads the array."""
         self._values.setdefault(id(tensor._data), Value(tensor._data, "captured", tensor=tensor))
 
+    def is_live(self, owner: Any) -> bool:
+        """Returns whether each replay reads or writes this object itself: an array, a dict, or an object with attributes."""
+        return (id(owner), "") in self._visited or id(owner) in self._values
+
     def value_of(self, tensor: Tensor) -> Value:
         """Returns the value that a tensor holds; its flags become guards if it is a leaf."""
         value = self._values.get(id(tensor._data))
@@ -139,6 +146,10 @@ class Trace(Tracer):
             value = getattr(owner, name)
             self.guards.flags.append((owner, name, value))
             self._undo.append(lambda: setattr(owner, name, value))
+
+    def will_read_number(self, number: Tensor) -> None:
+        """Notes that an argument, a Python float, is needed in Python."""
+        self.needed |= {i for i, value in enumerate(self.arguments) if value.tensor is number}
 
     def will_walk(self, nodes: Iterable[Tensor]) -> None:
         """Guards the operands of older graphs: a backward pass is about to walk through `nodes`."""
@@ -189,9 +200,10 @@ class Trace(Tracer):
         return [(tensor, None if grad is None else self.value_of(grad)) for tensor, grad in changed]
 
     def restore(self) -> None:
-        """Undoes what the run wrote: storage, state of optimizers, flags, gradients, random streams."""
+        """Undoes what the run wrote: storage, state of optimizers, flags, gradients, random streams, state in Python."""
         for undo in reversed(self._undo):
             undo()
+        self.guards.surroundings.restore()
 
     # -- values and visits -----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..apply import apply, as_comparable, as_float, as_operands, cast
 from ..primitive import Primitive
-from ..tensor import Array, Tensor, TensorLike, as_tensor
+from ..tensor import Array, Number, Tensor, TensorLike, as_tensor
 from ._make import binary, explain_broadcast, implements, predicate, unary
 
 __all__ = [
@@ -276,7 +276,7 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     x = as_tensor(x)
     if lo is None and hi is None:
         raise ValueError("clip: expected a lower or an upper bound, got lo=None and hi=None")
-    lo, hi = (b.item() if isinstance(b, np.generic) else b for b in (lo, hi))
+    lo, hi = (b.item() if isinstance(b, (np.generic, Number)) else b for b in (lo, hi))
     if all(b is None or isinstance(b, (int, float)) for b in (lo, hi)):
         if any(isinstance(b, float) for b in (lo, hi)):
             x = as_float(x)
