@@ -40,13 +40,14 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
 
     It is meant for a whole training step: forward and backward pass, update, random draws and running statistics are all
     recorded. Arguments may be nested lists, tuples and dicts. These may differ from call to call, and need no new plan: values
-    of tensors and arrays, and Python floats, which the function receives as 0-d tensors. Another plan is made if any of these
-    differs: shapes and dtypes, ints, bools, strings and other objects, `no_grad`, frozen parameters, `training`, layers, hooks,
-    and the numbers and strings among the attributes of modules.
+    of tensors and arrays, and Python floats that are only computed with. Another plan is made if any of these differs: shapes
+    and dtypes, ints, bools, strings and other objects, `no_grad`, frozen parameters, `training`, layers, hooks, and the Python
+    state that the function can read: globals, closures, attributes, lists, dicts, NumPy arrays.
 
     Tensors that the function uses without being passed them (parameters, optimizer state, learning rates) are read in each
-    replay. Python code runs only while tracing: a replay does not print, append to lists or count, and it does not notice that
-    a variable refers to a new object or that a NumPy array has changed.
+    replay. A function with side effects in Python runs eagerly, with a warning that names them: it changes Python state, draws
+    from `random` or `np.random`, prints, or reads a clock, a file or an iterator. So does a function that needs more plans than
+    it uses again. `eager_reason` then says why, and `clear()` lets it be compiled again.
 
     Parameters
     ----------

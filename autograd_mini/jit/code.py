@@ -62,11 +62,13 @@ def is_library(thing: Any) -> bool:
     if not isinstance(thing, (FunctionType, type, ModuleType)):
         return False
     name = thing.__name__ if isinstance(thing, ModuleType) else thing.__module__
+    if not isinstance(name, str):  # some types in C
+        return True
     if name == "builtins":  # or of code that `exec` ran without a name
         return not isinstance(thing, FunctionType) and not (isinstance(thing, type) and thing.__flags__ & _MADE_BY_PYTHON)
-    return _is_library_module(name or "")
+    return _is_library_module(name)
 
 
 def is_standard(kind: type) -> bool:
     """Returns whether a class belongs to Python's own modules, as `argparse.Namespace` does."""
-    return kind.__module__.partition(".")[0] in sys.stdlib_module_names
+    return str(kind.__module__).partition(".")[0] in sys.stdlib_module_names

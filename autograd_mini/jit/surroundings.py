@@ -124,7 +124,7 @@ class Surroundings:
         self._stack.append((function, getattr(function, "__name__", type(function).__name__)))
         self._search()
         for stream in (random._inst, np.random.mtrand._rand):  # type: ignore[attr-defined]
-            self._add_stream(stream, "random" if stream is random._inst else "np.random")  # type: ignore[attr-defined]
+            self._add_stream(stream, "Python's random" if stream is random._inst else "np.random")  # type: ignore[attr-defined]
 
     # -- use -------------------------------------------------------------------------------------------------------------
 
@@ -250,19 +250,21 @@ class Surroundings:
         if is_module:
             if not library:
                 self._names |= _inherited_names(type(value))
-            attributes = vars(value)
-            keys = [f"{name}.{key}" for key in attributes]
-            probe = Probe(
-                value, name, keys, lambda: list(attributes.values()), partial(_set_values, attributes, list(attributes))
-            )
-            self.modules.append(probe)
-            self._stack += [(x, f"{name}.{key}") for key, x in attributes.items() if key != "_items"]
-            items = attributes.get("_items", ())  # replaced, not mutated, by a change
-            self._stack += [(x, name) for x in (items.values() if isinstance(items, dict) else items)]
+            self._visit_module(value, name)
         elif getattr(type(value), "__dataclass_params__", None) and type(value).__dataclass_params__.frozen:
             self._stack += [(x, f"{name}.{key}") for key, x in _attributes(value).items()]
         else:
             self._owners[id(value)] = value, name
+
+    def _visit_module(self, module: Any, name: str) -> None:
+        attributes = vars(module)
+        keys = [key for key in attributes if key not in _FLAGS]
+        names = [f"{name}.{key}" for key in keys]
+        read = lambda: [x for key, x in attributes.items() if key not in _FLAGS]
+        self.modules.append(Probe(module, name, names, read, partial(_set_values, attributes, keys)))
+        self._stack += [(x, f"{name}.{key}") for key, x in attributes.items() if key != "_items"]
+        items = attributes.get("_items", ())  # replaced, not mutated, by a change
+        self._stack += [(x, f"{name}.{key}") for key, x in (items.items() if isinstance(items, dict) else enumerate(items))]
 
     def _push_named_attributes(self) -> bool:
         """Puts attributes on the stack that code has named since the last time; returns whether there are any."""
@@ -307,7 +309,7 @@ class Surroundings:
         self.probes.append(Probe(*arguments))
 
     def _add_stream(self, stream: Any, name: str) -> None:
-        self._streams.append(_Stream(stream, name))
+        self._streams.append(_Stream(stream, f"the random stream of {name}"))
 
 
 # -- what is searched ----------------------------------------------------------------------------------------------------------
