@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .apply import reject_gradient
 from .dtypes import default_dtype, supported
 from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, leaf
 
@@ -60,6 +61,7 @@ def full(shape: int | Shape, value: float, dtype: DTypeLike | None = None, *, re
     >>> ag.full(2, 0.5)
     Tensor([0.5, 0.5])
     """
+    reject_gradient("full: value", value, "use ag.broadcast_to(value, shape)")
     return _as_leaf(np.full(shape, value, _dtype(dtype)), requires_grad)
 
 
@@ -70,6 +72,7 @@ def full_like(x: TensorLike, value: float) -> Tensor:
     >>> ag.full_like([1.0, 2.0], 7)
     Tensor([7., 7.])
     """
+    reject_gradient("full_like: value", value, "use ag.broadcast_to(value, x.shape)")
     return _as_leaf(np.full_like(as_tensor(x)._data, value))
 
 
@@ -82,6 +85,8 @@ def arange(*bounds: float, dtype: DTypeLike | None = None) -> Tensor:
     """
     if not 1 <= len(bounds) <= 3:
         raise TypeError(f"arange: expected 1 to 3 numbers (start, stop, step), got {len(bounds)}")
+    for bound in bounds:
+        reject_gradient("arange: a bound", bound, "write start + step * ag.arange(n)")
     array: Array = np.arange(*bounds)
     return _as_leaf(array.astype(_dtype(dtype)) if array.dtype.kind == "f" or dtype is not None else array)
 
@@ -101,6 +106,8 @@ def linspace(start: float, stop: float, count: int = 50, dtype: DTypeLike | None
     >>> ag.linspace(0, 1, 5)
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
+    for name, bound in (("start", start), ("stop", stop)):
+        reject_gradient(f"linspace: {name}", bound, "write start + (stop - start) * ag.linspace(0, 1, count)")
     return _as_leaf(np.linspace(start, stop, count, dtype=_dtype(dtype)))
 
 

@@ -39,7 +39,7 @@ def _comparison(function: Function) -> Function:
 
 
 def _contains(self: Tensor, value: TensorLike) -> bool:
-    return bool(np.any(self.data == as_tensor(value).data))
+    return bool(e.equal(self, value).data.any())
 
 
 OPERATORS: dict[str, Function] = {

@@ -363,9 +363,15 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
 
 def _as_tensors(tree: Tree) -> Tree:
     """Converts a list of numbers to a tensor, as NumPy does; returns trees of tensors unchanged."""
-    if isinstance(tree, (list, tuple)) and tree and not any(isinstance(x, (Tensor, np.ndarray, dict)) for x in leaves(tree)):
-        return as_tensor(tree)
-    return tree
+    return as_tensor(tree) if _is_list_of_numbers(tree) else tree
+
+
+def _is_list_of_numbers(tree: Tree) -> bool:
+    return (
+        isinstance(tree, (list, tuple))
+        and bool(tree)
+        and not any(isinstance(x, (Tensor, np.ndarray, dict)) for x in leaves(tree))
+    )
 
 
 def _flatten_like(name: str, values: Tree, tree: Tree, likes: Sequence[Any]) -> list[Any]:
@@ -388,9 +394,13 @@ def _flatten_like(name: str, values: Tree, tree: Tree, likes: Sequence[Any]) -> 
 
 
 def _leaves_like(tree: Tree, values: Tree) -> list[Any]:
-    """Returns the values at the positions of the leaves of `tree`; a list of numbers at such a position is one tensor."""
+    """Returns the values at the positions of the leaves of `tree`; a list of numbers at such a position is one value.
+
+    It stays a list: the pass converts it to the dtype of the tensor to which it belongs.
+    """
     if isinstance(tree, dict) and isinstance(values, dict) and tree.keys() == values.keys():
         return [x for key, value in tree.items() for x in _leaves_like(value, values[key])]
     if isinstance(tree, (list, tuple)) and isinstance(values, (list, tuple)) and len(tree) == len(values):
         return [x for part, value in zip(tree, values, strict=True) for x in _leaves_like(part, value)]
-    return leaves(values if isinstance(tree, (dict, list, tuple)) else _as_tensors(values))
+    one = _is_list_of_numbers(values) and not isinstance(tree, (dict, list, tuple))
+    return [values] if one else leaves(values)

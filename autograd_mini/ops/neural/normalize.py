@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...apply import apply, as_float, as_operands
+from ...apply import apply, as_floats_or_none, as_number, as_operands
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Shape, Tensor, TensorLike
@@ -147,12 +147,12 @@ Primitive(
 
 def _affine(name: str, x: TensorLike, *rest: TensorLike | None) -> tuple[Tensor, ...]:
     """Checks x (N, C, …) and one tensor (C,) for each of `rest`; the last two, weight and bias, may be None."""
-    image = as_float(x)
+    image, *given = as_floats_or_none(x, *rest)
     shape = image._data.shape
     if len(shape) < 2 or (rest[0] is None and not image._data.size):
         raise ValueError(f"{name}: expected an input of shape (N, C) or (N, C, H, W) that is not empty, got {shape}")
     filled = [np.full(shape[1], value, image._data.dtype) if v is None else v
-              for v, value in zip(rest, (0,) * (len(rest) - 2) + (1, 0), strict=True)]  # fmt: skip
+              for v, value in zip(given, (0,) * (len(rest) - 2) + (1, 0), strict=True)]  # fmt: skip
     operands = as_operands(image, *filled)
     for t in operands[1:]:
         if t._data.shape != shape[1:2]:
@@ -183,7 +183,7 @@ def batch_norm(
     ([[-1.0], [1.0]], Tensor([2.]), Tensor([1.]))
     """
     operands = _affine("batch_norm", x, weight, bias)
-    y, mean, var = apply(_BATCH_NORM, operands, {"eps": float(eps)})
+    y, mean, var = apply(_BATCH_NORM, operands, {"eps": as_number("batch_norm: eps", eps, "write it with ag.mean and ag.var")})
     return y, mean, var
 
 
@@ -238,14 +238,14 @@ def layer_norm(
     >>> ag.layer_norm([[1.0, 3.0]], 2, eps=0).tolist()
     [[-1.0, 1.0]]
     """
-    x = as_float(x)
+    x, weight, bias = as_floats_or_none(x, weight, bias)
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     lead = x._data.ndim - len(shape)
     if not shape or x._data.shape[max(lead, 0) :] != shape:
         raise ValueError(f"layer_norm: the last axes of input {x._data.shape} are not {shape}")
     for t in (weight, bias):
-        if t is not None and np.shape(t._data if isinstance(t, Tensor) else t) != shape:
-            raise ValueError(f"layer_norm: weight and bias must have shape {shape}, got {np.shape(t)}")
+        if t is not None and t._data.shape != shape:
+            raise ValueError(f"layer_norm: weight and bias must have shape {shape}, got {t._data.shape}")
     axes = tuple(range(lead, x._data.ndim))
     centred = x - _mean(x, axes, keepdims=True)
     y = centred / sqrt(_mean(centred * centred, axes, keepdims=True) + eps)

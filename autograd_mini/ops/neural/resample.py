@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from ...apply import apply, as_float
+from ...apply import apply, as_float, as_number
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from .channels import channels_last, in_float32
@@ -98,9 +98,10 @@ _KINDS: Final = {(kind, False): kind for kind in ("nearest", "bilinear", "asymme
 
 def _scales(scale: Any) -> tuple[float, float]:
     given = tuple(scale) if isinstance(scale, (tuple, list)) else (scale, scale)
-    if len(given) != 2 or not min(given) > 0:
+    factors = tuple(as_number("upsample: scale_factor", s, "sizes have no gradient; use scale_factor.detach()") for s in given)
+    if len(factors) != 2 or not min(factors) > 0:
         raise ValueError(f"upsample: scale_factor must be a positive number or a pair of them, got {scale!r}")
-    return float(given[0]), float(given[1])
+    return factors
 
 
 def upsample(
