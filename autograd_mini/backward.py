@@ -220,8 +220,17 @@ def sweep(
 ) -> dict[int, Any]:
     """Runs backpropagation: the rules of a node's primitive turn the node's δ into contributions to the δ of its inputs.
 
-    `table` maps a node's creation number to the sum of the contributions so far. Nodes are visited from the last created to
-    the first. So when a node is visited, all nodes that use it have added their contribution, and its δ is complete.
+    Nodes are visited from the last created to the first. So when a node is visited, all nodes that use it have added their
+    contribution, and its δ is complete.
+
+    Parameters
+    ----------
+    nodes : the tensors to visit, by creation number
+    table : by creation number, the sum of the contributions so far; at the start, the gradients of the outputs
+    keep : creation numbers whose δ is returned too, besides those of leaves
+    xp : the namespace that rules compute with
+    recording : True if `xp` records, so that a δ is a tensor
+    observe : see `backward`
     """
     kept: dict[int, Any] = {}
     owned: set[int] = set()
@@ -246,7 +255,7 @@ def sweep(
 
 
 def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], xp: SimpleNamespace) -> dict[int, Any]:
-    """Computes the same bits as `sweep`, for passes that are not recorded, observed or profiled.
+    """Computes the same bits as `sweep`, whose parameters it shares, for passes that are not recorded, observed or profiled.
 
     Operations with one or two operands and no parameters, most of a graph, are handled inside the loop: a pass through a chain
     of 10,000 scalar operations takes a third less time.

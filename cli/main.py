@@ -51,7 +51,13 @@ def _argument(help: str, metavar: str | None = None) -> Any:
 Folder = Annotated[Path, _argument("The folder of a run.", "RUN")]
 ModelName = Annotated[str, _argument(f"One of {', '.join(MODELS)}.", "MODEL")]
 DataName = Annotated[str, typer.Option(help=f"{', '.join(nn.data.DATASETS)}, or the path of a folder of images.")]
-Preset = Annotated[str | None, typer.Option(help="Variant: " + "; ".join(f"{name} ({model})" for model, name in PRESETS))]
+_PRESET_NAMES = {kind: ", ".join(name for model, name in PRESETS if model == kind) for kind, _ in PRESETS}
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="Named set of options, by model. " + ". ".join(f"{kind}: {names}" for kind, names in _PRESET_NAMES.items())
+    ),
+]
 Option = Annotated[
     list[str],
     typer.Option(

@@ -1,4 +1,4 @@
-"""`summary`: what a network is made of, as a table of the layers in the order in which an input met them."""
+"""`summary`: the layers of a network as a table, in the order of their calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .module import Module, evaluation
 
 @dataclass(frozen=True)
 class Row:
-    """One call of a layer: its path, its class, the shape of its output, the parameters first met here, and the FLOPs."""
+    """One call of a layer: path, class, shape of the output, number of parameters not counted before, and FLOPs."""
 
     name: str
     layer: str
@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows, and totals over the network: parameters, those of them that ask for a gradient, FLOPs. `str` gives a table."""
+    """The rows, and the totals of the network: parameters, trainable parameters and FLOPs. `str` returns a table."""
 
     rows: tuple[Row, ...]
     parameters: int
@@ -77,9 +77,9 @@ class _FlopCounter(Profile):
 def summary(model: Module, *inputs: Any) -> Summary:
     """Runs the model once, in evaluation mode and without a graph, and lists its layers; modes and random stream do not change.
 
-    A layer is a module without modules inside, or with parameters of its own. FLOPs are the floating-point operations of this
+    A layer is a module without modules inside, or with direct parameters. FLOPs are the floating-point operations of this
     forward pass, batch included, as the records of the primitives count them: a multiplication and an addition for each
-    weight that an output meets, and one for each element of an elementwise result. Operations between layers have a row too.
+    weight that an output uses, and one for each element of an elementwise result. Operations between layers have a row too.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -121,7 +121,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
 
 
 def _direct_parameters(module: Module) -> list[Tensor]:
-    """The parameters of a module that are not those of a module below it."""
+    """Returns the parameters of a module that do not belong to a module inside it."""
     below = {id(p) for child in module.children() for p in child.parameters()}
     return [p for p in module.parameters() if id(p) not in below]
 

@@ -23,15 +23,8 @@ from .reduce import canonical_axis
 from .shape import expand_dims, ravel, reshape, stack, swapaxes, transpose
 
 __all__ = [
-    "cross",
-    "dot",
-    "einsum",
-    "inner",
-    "kron",
-    "outer",
-    "tensordot",
-    "vdot",
-]
+    "cross", "dot", "einsum", "inner", "kron", "outer", "tensordot", "vdot",
+]  # fmt: skip
 
 AxisPairs: TypeAlias = "int | tuple[int | tuple[int, ...], int | tuple[int, ...]]"
 

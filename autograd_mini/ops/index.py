@@ -22,18 +22,9 @@ from .reduce import canonical_axis
 from .shape import broadcast_to, ravel, reshape
 
 __all__ = [
-    "argwhere",
-    "embedding",
-    "gather",
-    "getitem",
-    "index_add",
-    "index_put",
-    "nonzero",
-    "one_hot",
-    "scatter_add",
-    "take",
+    "argwhere", "embedding", "gather", "getitem", "index_add", "index_put", "nonzero", "one_hot", "scatter_add", "take",
     "take_along_axis",
-]
+]  # fmt: skip
 
 
 class Placeholder(NamedTuple):

@@ -19,12 +19,8 @@ from .linalg import swap_last_axes
 from .shape import expand_dims, squeeze
 
 __all__ = [
-    "cholesky",
-    "det",
-    "inv",
-    "slogdet",
-    "solve",
-]
+    "cholesky", "det", "inv", "slogdet", "solve",
+]  # fmt: skip
 
 Kernel = Callable[..., Any]
 
@@ -32,9 +28,9 @@ Kernel = Callable[..., Any]
 def _lapack(function: Kernel) -> Kernel:
     """Turns `function` into a kernel for all dtypes: LAPACK has no float16, so float16 is computed in float32."""
 
-    def kernel(*xs: Array) -> Any:
+    def kernel(*xs: Array, **params: Any) -> Any:
         dtype = xs[0].dtype
-        found = function(*[x.astype(np.float32) if dtype.itemsize == 2 else x for x in xs])
+        found = function(*[x.astype(np.float32) if dtype.itemsize == 2 else x for x in xs], **params)
         return tuple(np.asarray(f, dtype) for f in found) if isinstance(found, tuple) else np.asarray(found, dtype)
 
     return kernel
@@ -114,21 +110,57 @@ def solve(a: TensorLike, b: TensorLike) -> Tensor:
 def _cofactor(x: Array) -> Array:
     """det A · A⁻ᵀ, computed with A = U S Vᵀ as det U det V · U S′ Vᵀ; S′ has the products of the other singular values."""
     u, s, vt = np.linalg.svd(x)
-    others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
-    sign = np.rint(np.linalg.det(u) * np.linalg.det(vt))
-    return np.matmul(u * (others * sign[..., None])[..., None, :], vt)
+    others = _replace_each(s).prod(-1)
+    return np.matmul(u * (others * _sign(u, vt))[..., None, :], vt)
 
 
-def _cofactor_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    along = xp.sum(g * y, axis=(g.ndim - 2, g.ndim - 1), keepdims=True) * y
-    across = xp.matmul(xp.matmul(y, swap_last_axes(xp, g)), y)
-    return (along - across) / _scalars(xp, xp.det(x))
+def _replace_each(s: Array) -> Array:
+    """(…, n) → (…, n, n): row i is s with 1 instead of sᵢ."""
+    return np.where(np.eye(s.shape[-1], dtype=bool), s.dtype.type(1), s[..., None, :])
+
+
+def _sign(u: Array, vt: Array) -> Any:
+    """Returns det U det V of orthogonal matrices, which is ±1, as (…, 1)."""
+    return np.rint(np.linalg.det(u) * np.linalg.det(vt))[..., None]
+
+
+def _cofactor_backward(g: Array, x: Array) -> Array:
+    """Gradient of ⟨g, C⟩ with respect to A = U S Vᵀ, where C are its cofactors, without a division.
+
+    Seen from the axes of U and V, A is the diagonal S, and the second derivatives of its determinant are ±Pᵢⱼ, the product of
+    the singular values other than i and j: + if they belong to the diagonal elements i and j, − to the elements ij and ji.
+    """
+    u, s, vt = np.linalg.svd(x)
+    one_left_out, ones = _replace_each(s), np.ones_like(s)[..., None]
+    before = np.concatenate([ones, np.cumprod(one_left_out[..., :-1], -1)], -1)[..., : s.shape[-1]]
+    behind = np.concatenate([ones, np.cumprod(one_left_out[..., :0:-1], -1)], -1)[..., ::-1][..., : s.shape[-1]]
+    others = np.where(np.eye(s.shape[-1], dtype=bool), s.dtype.type(0), before * behind) * _sign(u, vt)[..., None]
+    turned = np.matmul(np.matmul(np.swapaxes(u, -1, -2), g), np.swapaxes(vt, -1, -2))
+    seen = -others * np.swapaxes(turned, -1, -2)
+    diagonal = np.einsum("...ii->...i", seen)
+    diagonal[...] = np.einsum("...ij,...jj->...i", others, turned)
+    return np.matmul(np.matmul(u, seen), vt)
+
+
+def _third_derivative(xp: Any, v: Any, y: Any, g: Any, x: Any) -> Any:
+    """Gradient of ⟨v, `cofactor_backward`(g, A)⟩ = det A (⟨g, K⟩⟨v, K⟩ − ⟨v, K gᵀ K⟩) with respect to A, where K = A⁻ᵀ."""
+    k = swap_last_axes(xp, xp.inverse_or_nan(x, accurate=True))
+    along = lambda a, b: xp.sum(a * b, axis=(x.ndim - 2, x.ndim - 1), keepdims=True)
+    between = lambda a, b: xp.matmul(xp.matmul(a, swap_last_axes(xp, b)), k)
+    kg, kv = between(k, g), between(k, v)
+    products = (along(g, k) * along(v, k) - along(v, kg)) * k - along(v, k) * kg - along(g, k) * kv
+    return _scalars(xp, xp.det(x)) * (products + between(kg, v) + between(kv, g))
 
 
 Primitive(
-    "cofactor", _lapack(_cofactor), formula="C = det A · A⁻ᵀ", derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A",),
-    vjp=(_cofactor_rule,),
-    kink="for singular matrices only the value is correct, not the derivative",
+    "cofactor", _lapack(_cofactor), formula="C = det A · A⁻ᵀ", derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A, without dividing",),
+    vjp=(lambda xp, g, y, x: xp.cofactor_backward(g, x),),
+)  # fmt: skip
+Primitive(
+    "cofactor_backward", _lapack(_cofactor_backward), formula="∇ ⟨δ, C⟩ = (⟨δ, C⟩ C − C δᵀ C) / det A",
+    derivative=("the same for δ", "the third derivative of det"),
+    vjp=(lambda xp, v, y, g, x: xp.cofactor_backward(v, x), _third_derivative),
+    kink="third derivatives are nan for a singular or badly conditioned A",
 )  # fmt: skip
 _DET = Primitive(
     "det", _lapack(np.linalg.det), formula="det A", derivative=("δ · cofactors of A",),
@@ -137,16 +169,18 @@ _DET = Primitive(
 )  # fmt: skip
 
 
-def _inverse_or_nan(x: Array) -> Array:
+def _inverse_or_nan(x: Array, accurate: bool = False) -> Array:
     singular = (np.linalg.slogdet(x)[0] == 0)[..., None, None]
+    if accurate and x.size:  # products of three inverses would magnify the rounding errors by the condition's square
+        singular = singular | (np.linalg.cond(x) > np.finfo(x.dtype).eps ** (-1 / 3))[..., None, None]
     regular = np.where(singular, np.eye(x.shape[-1], dtype=x.dtype), x)
     return np.where(singular, x.dtype.type(np.nan), np.linalg.inv(regular))
 
 
 Primitive(
     "inverse_or_nan", _lapack(_inverse_or_nan), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
-    vjp=(_inv_rule,),
-    kink="nan for a singular A",
+    vjp=(lambda xp, g, y, x, **_: _inv_rule(xp, g, y, x),),
+    kink="nan for a singular A, or a badly conditioned one if it must be accurate",
 )  # fmt: skip
 
 
@@ -165,9 +199,9 @@ _SLOGDET = Primitive(
 
 @implements(np.linalg.det)
 def det(x: TensorLike) -> Tensor:
-    """Determinant of each matrix: (…, n, n) → (…). Gradient: δ times the cofactors, correct for singular matrices too.
+    """Determinant of each matrix: (…, n, n) → (…). Gradient: δ times the cofactors.
 
-    Second derivatives need an invertible matrix (Giles 2008, sec. 2.2.4).
+    First and second derivatives are right for singular matrices too; third derivatives are nan there (Giles 2008, sec. 2.2.4).
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([[2.0, 0.0], [0.0, 0.0]], requires_grad=True)

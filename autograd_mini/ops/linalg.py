@@ -15,9 +15,8 @@ from ..tensor import _EMPTY, Array, Tensor, TensorLike
 from ._make import implements
 
 __all__ = [
-    "linear",
-    "matmul",
-]
+    "linear", "matmul",
+]  # fmt: skip
 
 
 SPEED: Final = 100  # floating-point operations of one thread in a nanosecond, about

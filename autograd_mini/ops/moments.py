@@ -1,4 +1,7 @@
-"""Variance, standard deviation and norms. The gradient is 0 for a constant (`var`, `std`) and for the zero vector (`norm`)."""
+"""Variance, standard deviation and norms. The gradient is 0 for a constant (`var`, `std`) and for the zero vector (`norm`).
+
+`std` and `norm` have no second derivative there: it is nan, also for `std(x) ** 2`. Write `var(x)` and `sum(x * x)`.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,8 @@ from .elementwise import abs
 from .reduce import canonical_axes, count, mean_kernel, reduce_axes, restore_axes, sum_kernel
 
 __all__ = [
-    "norm",
-    "std",
-    "var",
-]
+    "norm", "std", "var",
+]  # fmt: skip
 
 
 def _centre(x: Array, axis: tuple[int, ...]) -> Array:
@@ -67,14 +68,15 @@ def _std(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
 def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
     centred = xp.centred(x, axis=axis)
     spread, n = restore_axes(xp, y, x, axis), _freedom(x, axis, ddof)
-    # A constant has centred = spread = 0; dividing by 1 there gives the minimum-norm subgradient, 0.
-    return restore_axes(xp, g, x, axis) * (centred / xp.where(spread == 0, 1.0, spread) * (1 / n if n else np.nan))
+    # A constant has centred = spread = 0; dividing by 1 gives the minimum-norm subgradient, 0. One element is always constant.
+    divisor = (xp.convention if count(x, axis) > 1 else xp.where)(spread == 0, 1.0, spread)
+    return restore_axes(xp, g, x, axis) * (centred / divisor * (1 / n if n else np.nan))
 
 
 _STD = Primitive(
     "std", _std, formula="√(Σ (x − x̄)² / (n − ddof))", derivative=("(x − x̄) / ((n − ddof) std)",),
     vjp=(_std_rule,),
-    kink="0 for a constant",
+    kink="0 for a constant, second derivatives nan",
 )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
 
 @implements(np.std)
 def std(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
-    """Standard deviation along `axis`; a constant has gradient 0, not nan.
+    """Standard deviation along `axis`; a constant has gradient 0, and second derivatives nan (those of `var` exist).
 
     Parameters
     ----------
@@ -140,17 +142,21 @@ def _norm(x: Array, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
 
 def _norm_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
     length = restore_axes(xp, y, x, axis)
-    ratio = x / xp.where(length == 0, 1.0, length)
+    ratio = x / xp.convention(length == 0, 1.0, length)
     if ord == 2:
         return restore_axes(xp, g, x, axis) * ratio
-    # sgn x already makes elements of 0 vanish; the base 1 there keeps the slope of a power below 1 out of the second order.
-    return restore_axes(xp, g, x, axis) * xp.sign(x) * xp.power(xp.where(ratio == 0, 1.0, xp.abs(ratio)), ord - 1)
+    # sgn x already makes elements of 0 vanish, so their base may be 1. If p > 2, their second derivative is 0, else it is none.
+    if ord > 2:
+        base = xp.where((ratio == 0) & (length > 0), 1.0, xp.abs(ratio))
+    else:
+        base = xp.convention(ratio == 0, 1.0, xp.abs(ratio))
+    return restore_axes(xp, g, x, axis) * xp.sign(x) * xp.power(base, ord - 1)
 
 
 _NORM = Primitive(
     "norm", _norm, formula="(Σ |x|ᵖ)^(1/p)", derivative=("sgn x · (|x| / norm)ᵖ⁻¹",),
     vjp=(_norm_rule,),
-    kink="0 at the zero vector",
+    kink="0 at the zero vector, second derivatives nan",
 )  # fmt: skip
 
 
@@ -158,7 +164,8 @@ _NORM = Primitive(
 def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Norm of the vector of all elements along `axis` (by default all axes): (Σ |x|ᵖ)^(1/p) for p = `ord`, largest |x| for inf.
 
-    Several axes count as one long vector, so two axes give the Frobenius norm. The gradient is 0 at the zero vector; if
+    Several axes count as one long vector, so two axes give the Frobenius norm. The gradient is 0 at the zero vector, where
+    second derivatives are nan, also those of `norm(x) ** 2`; those of `sum(x * x)` exist. If
     several elements are largest, they share the gradient of the inf-norm. Raises ValueError unless `ord` > 0.
 
     Parameters

@@ -14,11 +14,8 @@ from .reduce import canonical_axes, canonical_axis, join_axes, keepdims_shape, m
 from .shape import ravel, reshape
 
 __all__ = [
-    "argsort",
-    "median",
-    "sort",
-    "topk",
-]
+    "argsort", "median", "sort", "topk",
+]  # fmt: skip
 
 
 def _argsort(x: Array, axis: int, descending: bool) -> Array:

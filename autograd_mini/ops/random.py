@@ -21,18 +21,9 @@ from ..tensor import Array, Shape, Tensor, TensorLike
 from .shape import ints
 
 __all__ = [
-    "bernoulli",
-    "dropout",
-    "fork_rng",
-    "generator",
-    "get_rng_state",
-    "manual_seed",
-    "permutation",
-    "rand",
-    "randint",
-    "randn",
+    "bernoulli", "dropout", "fork_rng", "generator", "get_rng_state", "manual_seed", "permutation", "rand", "randint", "randn",
     "set_rng_state",
-]
+]  # fmt: skip
 
 Stream: TypeAlias = "np.random.Generator"
 

@@ -19,24 +19,9 @@ from .reduce import canonical_axes, canonical_axis
 from .shape import broadcast_to, concatenate, expand_dims, ints, moveaxis, ravel, reshape, swapaxes
 
 __all__ = [
-    "array_split",
-    "diag",
-    "diagonal",
-    "flip",
-    "fliplr",
-    "flipud",
-    "hstack",
-    "pad",
-    "repeat",
-    "roll",
-    "rot90",
-    "split",
-    "tile",
-    "trace",
-    "tril",
-    "triu",
-    "vstack",
-]
+    "array_split", "diag", "diagonal", "flip", "fliplr", "flipud", "hstack", "pad", "repeat", "roll", "rot90", "split", "tile",
+    "trace", "tril", "triu", "vstack",
+]  # fmt: skip
 
 # -- moves ---------------------------------------------------------------------------------------------------------------------
 

@@ -17,20 +17,8 @@ from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
 
 __all__ = [
-    "all",
-    "amax",
-    "amin",
-    "any",
-    "argmax",
-    "argmin",
-    "count_nonzero",
-    "max",
-    "mean",
-    "min",
-    "prod",
-    "ptp",
-    "sum",
-]
+    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min", "prod", "ptp", "sum",
+]  # fmt: skip
 
 
 def canonical_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:

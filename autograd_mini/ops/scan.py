@@ -15,10 +15,8 @@ from .reduce import canonical_axis, shift_by_one
 from .shape import ravel
 
 __all__ = [
-    "cumprod",
-    "cumsum",
-    "diff",
-]
+    "cumprod", "cumsum", "diff",
+]  # fmt: skip
 
 
 def _cumsum_rule(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:

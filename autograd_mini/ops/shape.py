@@ -16,23 +16,9 @@ from ._make import implements
 from .reduce import canonical_axes, canonical_axis
 
 __all__ = [
-    "astype",
-    "atleast_1d",
-    "atleast_2d",
-    "atleast_3d",
-    "broadcast_to",
-    "concatenate",
-    "copy",
-    "expand_dims",
-    "flatten",
-    "moveaxis",
-    "ravel",
-    "reshape",
-    "squeeze",
-    "stack",
-    "swapaxes",
-    "transpose",
-]
+    "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "concatenate", "copy", "expand_dims", "flatten",
+    "moveaxis", "ravel", "reshape", "squeeze", "stack", "swapaxes", "transpose",
+]  # fmt: skip
 
 
 def _no_reshape(x: Array, shape: Shape) -> str:

@@ -196,7 +196,7 @@ def central_difference(
 def central_differences(
     far_behind: Array, behind: Array, here: Array, ahead: Array, far_ahead: Array, *, eps: float, rtol: float, atol: float
 ) -> tuple[Array, Array]:
-    """Computes central differences from values at −2ε, −ε, 0, ε, 2ε, and whether each of them is decidable.
+    """Computes central differences, and whether each is decidable, from values at −2ε, −ε, 0, ε, 2ε, in this order.
 
     The one-sided slopes of a smooth function differ by ε f″, twice as much at twice the step. So 2 · gap(ε) − gap(2ε) is zero,
     except at a kink, where it equals the jump of the slope.

@@ -46,10 +46,17 @@ def pad_columns(
 
 
 def format_table(head: Cells, body: Iterable[Cells], left: Collection[int] = (0, 1), total: Cells | None = None) -> str:
-    """Returns a table as text with a ruled head: the columns in `left` are aligned left, the others right.
+    """Returns a table as text with a ruled head.
 
-    A rule separates the line `total`, if given, from the body.
+    Parameters
+    ----------
+    head : the titles of the columns
+    body : the rows
+    left : the numbers of the columns that are aligned left
+    total : a last row, after a rule
 
+    Examples
+    --------
     >>> from autograd_mini.tools.text_table import format_table
     >>> print(format_table(("name", "ms"), [("add", "0.1"), ("matmul", "12.0")], left=(0,)))
     name      ms

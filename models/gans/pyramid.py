@@ -24,12 +24,12 @@ class Growth(NamedTuple):
 
 GROWTH: Final = {
     "transposed": Growth(
-        lambda z, shape: [nn.Unflatten(1, (z, 1, 1)), nn.ConvTranspose2d(z, shape[0], shape[1:], bias=False)],  # type: ignore[arg-type]
+        lambda z, shape: [nn.Unflatten(1, (z, 1, 1)), nn.ConvTranspose2d(z, shape[0], (shape[1], shape[2]), bias=False)],
         lambda before, after: [nn.ConvTranspose2d(before, after[0], window(after), 2, 1, bias=False)],
     ),
     "bilinear": Growth(
         lambda z, shape: [nn.Linear(z, shape[0] * shape[1] * shape[2]), nn.Unflatten(1, shape)],
-        lambda before, after: [nn.Upsample(after[1:], mode="asymmetric"), nn.Conv2d(before, after[0], 3, padding=1)],
+        lambda before, after: [nn.Upsample((after[1], after[2]), mode="asymmetric"), nn.Conv2d(before, after[0], 3, padding=1)],
     ),
 }
 

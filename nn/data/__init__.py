@@ -1,8 +1,8 @@
-"""Data to learn from: image sets and formulas, cuts of them, and `DataLoader`, which deals them out in minibatches.
+"""Data sets, splits, minibatches and augmentation. Start reading at `datasets.py` and `loader.py`.
 
-`datasets.py` holds the image sets, `image_folder.py` a user's own pictures, `synthetic.py` points from formulas; `fetch.py`
-finds or downloads files, `idx.py` and `cifar.py` read them; `subsets.py` cuts data sets up, `loader.py` makes minibatches, and
-`transforms.py` changes them.
+`datasets.py` has the image data sets, `image_folder.py` loads your own images, `synthetic.py` generates points; `fetch.py`
+finds or downloads files, and `idx.py` and `cifar.py` read them; `subsets.py` splits data sets, `loader.py` makes minibatches,
+and `transforms.py` augments them.
 """
 
 from __future__ import annotations
@@ -17,25 +17,7 @@ from .subsets import Subset, TensorDataset, random_split, stratified_split
 from .synthetic import funnel, funnel_samples, gaussian_ring, moons, swiss_roll
 
 __all__ = [
-    "DATASETS",
-    "DataError",
-    "DataLoader",
-    "Dataset",
-    "DownloadError",
-    "ImageFolder",
-    "Split",
-    "Subset",
-    "TensorDataset",
-    "cifar10",
-    "digits",
-    "fashion_mnist",
-    "funnel",
-    "funnel_samples",
-    "gaussian_ring",
-    "mnist",
-    "moons",
-    "random_split",
-    "stratified_split",
-    "swiss_roll",
-    "transforms",
-]
+    "DATASETS", "DataError", "DataLoader", "Dataset", "DownloadError", "ImageFolder", "Split", "Subset", "TensorDataset",
+    "cifar10", "digits", "fashion_mnist", "funnel", "funnel_samples", "gaussian_ring", "mnist", "moons", "random_split",
+    "stratified_split", "swiss_roll", "transforms",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""CIFAR-10's binary version: records of 3073 bytes, the label, then 32×32 pixels of red, of green and of blue, row by row."""
+"""The binary version of CIFAR-10: records of 3073 bytes, the label, then 32×32 red, green and blue pixels, row by row."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHAPE: Final = (3, 32, 32)
 
 
 def read_batch(path: Path, digest: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The images (N, 3, 32, 32) and labels (N,) of one file, as bytes; DataError where its SHA-256 is not `digest`.
+    """Returns the images (N, 3, 32, 32) and labels (N,) of one file. Raises DataError if its SHA-256 digest is not `digest`.
 
     >>> import hashlib, pathlib, tempfile
     >>> from autograd_mini.nn.data.cifar import read_batch
@@ -46,7 +46,7 @@ def read_batch(path: Path, digest: str) -> tuple[NDArray[np.uint8], NDArray[np.u
     ((1, 3, 32, 32), array([7], dtype=uint8))
     """
     content = path.read_bytes()
-    if (found := hashlib.sha256(content).hexdigest()) != digest:
-        raise DataError(f"{path}: damaged or another file: SHA-256 digest is {found}, expected {digest}")
+    if (actual := hashlib.sha256(content).hexdigest()) != digest:
+        raise DataError(f"{path}: damaged or another file: expected SHA-256 digest {digest}, got {actual}")
     records = np.frombuffer(content, np.uint8).reshape(-1, 1 + np.prod(SHAPE, dtype=int))
     return records[:, 1:].reshape(-1, *SHAPE), records[:, 0]

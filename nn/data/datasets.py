@@ -1,6 +1,6 @@
-"""The image sets, each a function that gives a `Dataset`; `DATASETS` is the table of them all.
+"""The image data sets: each is a function that returns a `Dataset`; `DATASETS` is their table.
 
-A set that lies in IDX files is one `Source` (mirrors and digests) and one row more.
+To add a data set in IDX files, add a `Source` (mirrors and digests), a function and a row of the table.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ CLOTHES: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images (N, H, W), or (N, C, H, W) in colour, float32 in [0, 1], beside their labels (N,), int64."""
+    """Images (N, H, W), or (N, C, H, W) in colour, float32 in [0, 1], and their labels (N,), int64."""
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
@@ -69,9 +69,9 @@ class Split:
         return self.images[rows], self.labels[rows]
 
     def only(self, classes: Iterable[int] | None = None, limit_per_class: int | None = None) -> Split:
-        """The images of the given classes (None: all), at most so many of each, the first ones, in their order.
+        """Returns the first `limit_per_class` images of each of the `classes`, in their order; None: no limit, all classes.
 
-        ValueError where a class has no image here, or the limit is below 1.
+        Raises ValueError if a class has no images, or if the limit is below 1.
 
         >>> import numpy as np
         >>> from autograd_mini import nn
@@ -80,19 +80,19 @@ class Split:
         array([0, 2])
         """
         if limit_per_class is not None and limit_per_class < 1:
-            raise ValueError(f"limit per class must be at least 1, got {limit_per_class}")
+            raise ValueError(f"expected limit_per_class to be at least 1, got {limit_per_class}")
         present = np.unique(self.labels).tolist()
-        wanted = present if classes is None else sorted(set(classes))
-        if missing := [c for c in wanted if c not in present]:
-            raise ValueError(f"no images of class {', '.join(map(str, missing))}; there are {', '.join(map(str, present))}")
-        chosen = np.concatenate([np.flatnonzero(self.labels == c)[:limit_per_class] for c in wanted])
-        chosen.sort()
-        return Split(self.images[chosen], self.labels[chosen])
+        selected = present if classes is None else sorted(set(classes))
+        if missing := [c for c in selected if c not in present]:
+            raise ValueError(f"no images of class {', '.join(map(str, missing))}; available: {', '.join(map(str, present))}")
+        rows = np.concatenate([np.flatnonzero(self.labels == c)[:limit_per_class] for c in selected])
+        rows.sort()
+        return Split(self.images[rows], self.labels[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """An image set: what to learn from, what to test on, and the names of its classes, which the labels count from 0."""
+    """An image data set: training images, test images, and the names of the classes; label k is the name at index k."""
 
     name: str
     train: Split
@@ -101,15 +101,15 @@ class Dataset:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The shape of one image, (H, W) or (C, H, W)."""
+        """Shape of one image, (H, W) or (C, H, W)."""
         return self.train.images.shape[1:]
 
 
 def digits() -> Dataset:
-    """8×8 handwritten digits that come with scikit-learn: 1797 images of ten classes, nothing downloaded.
+    """Loads 8×8 handwritten digits from scikit-learn: 1797 images of ten classes, without a download.
 
-    The split is fixed: within each class, every fifth image is a test image (355), the others are training images (1442).
-    Pixel values 0…16 become 0…1. ModuleNotFoundError where scikit-learn is not installed.
+    The split is fixed: in each class, every fifth image is a test image (355), the others are training images (1442).
+    Pixel values 0…16 become 0…1. Raises ModuleNotFoundError if scikit-learn is not installed.
 
     >>> from autograd_mini import nn
     >>> data = nn.data.digits()
@@ -118,35 +118,35 @@ def digits() -> Dataset:
     """
     bundle = extra("sklearn.datasets", "the digits data set").load_digits()
     images, labels = (bundle.images / 16).astype(np.float32), bundle.target.astype(np.int64)
-    tested = np.zeros(len(labels), bool)
+    is_test = np.zeros(len(labels), bool)
     for c in range(len(TEN_DIGITS)):
-        tested[np.flatnonzero(labels == c)[4::5]] = True
-    return Dataset("digits", Split(images[~tested], labels[~tested]), Split(images[tested], labels[tested]), TEN_DIGITS)
+        is_test[np.flatnonzero(labels == c)[4::5]] = True
+    return Dataset("digits", Split(images[~is_test], labels[~is_test]), Split(images[is_test], labels[is_test]), TEN_DIGITS)
 
 
 def mnist() -> Dataset:
-    """MNIST: 28×28 handwritten digits, 60,000 to learn from and 10,000 to test on (LeCun et al. 1998).
+    """Loads MNIST: 28×28 handwritten digits, 60,000 for training and 10,000 for testing (LeCun et al. 1998).
 
-    The four IDX files are read from `$AUTOGRAD_MINI_DATA/mnist` where that has them, else from the cache, into which they are
-    downloaded once (11 MB, checked by SHA-256). DataError names a damaged file, DownloadError says why no mirror gave it.
+    Reads the four IDX files from `$AUTOGRAD_MINI_DATA/mnist` if they exist, otherwise from the cache, into which they are
+    downloaded once (11 MB, checked by SHA-256). Raises DataError if a file is damaged, DownloadError if every mirror fails.
     """
     return _from_idx("mnist", MNIST, TEN_DIGITS)
 
 
 def fashion_mnist() -> Dataset:
-    """Fashion-MNIST: 28×28 pictures of clothes in ten classes, 60,000 and 10,000, in the form of MNIST (Xiao et al. 2017).
+    """Loads Fashion-MNIST: 28×28 images of clothes in ten classes, 60,000 and 10,000 (Xiao et al. 2017).
 
-    Files and errors are as for `mnist`, in a folder `fashion_mnist` (31 MB).
+    Files and errors are as for `mnist`, in the folder `fashion_mnist` (31 MB).
     """
     return _from_idx("fashion_mnist", FASHION_MNIST, CLOTHES)
 
 
 def cifar10() -> Dataset:
-    """CIFAR-10: 32×32 colour photographs of ten classes, images (N, 3, 32, 32), 50,000 and 10,000 (Krizhevsky 2009).
+    """Loads CIFAR-10: 32×32 colour photographs of ten classes, images (N, 3, 32, 32), 50,000 and 10,000 (Krizhevsky 2009).
 
-    The files of the binary version are read from `$AUTOGRAD_MINI_DATA/cifar10` where that has them, else from the cache, into
-    which they are downloaded once (170 MB) and unpacked. DataError names a damaged file: they are checked by SHA-256 each
-    time, since the format has no check of its own. As float32 the training images take 614 MB of memory.
+    Reads the files of the binary version from `$AUTOGRAD_MINI_DATA/cifar10` if they exist, otherwise from the cache, into
+    which they are downloaded once (170 MB) and unpacked. Raises DataError if a file is damaged: their SHA-256 digests are
+    checked each time, because the format has no checksum. As float32 the training images need 614 MB of memory.
     """
     return Dataset("cifar10", _cifar_split(TRAINING_FILES), _cifar_split(TEST_FILES), CIFAR_CLASSES)
 
@@ -165,9 +165,9 @@ def _idx_split(source: Source, part: str, class_count: int) -> Split:
     images_path, labels_path = (fetch(source, f"{part}-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
     images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
     if len(images) != len(labels):
-        raise DataError(f"{images_path} holds {len(images)} images, but {labels_path} holds {len(labels)} labels")
+        raise DataError(f"{images_path} has {len(images)} images, but {labels_path} has {len(labels)} labels")
     if labels.size and labels.max() >= class_count:
-        raise DataError(f"{labels_path}: label {labels.max()} is beyond the {class_count} classes")
+        raise DataError(f"{labels_path}: expected labels below {class_count}, got {labels.max()}")
     return Split(np.divide(images, 255, dtype=np.float32), labels.astype(np.int64))
 
 
@@ -177,4 +177,4 @@ DATASETS: Final[dict[str, Callable[[], Dataset]]] = {
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
 }
-"""Name -> the function that loads it."""
+"""Name -> the function that loads the data set."""

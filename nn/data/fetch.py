@@ -1,7 +1,7 @@
-"""Where a data file is: in the user's own folder, in the cache, or on a mirror, from which it is downloaded into the cache.
+"""Finds a data file: in the user's folder, in the cache, or on a mirror, from which it is downloaded into the cache.
 
-Some lie in an archive there, out of which a file is copied by its name; nothing is unpacked to a path that an archive names.
-Each file is checked against its SHA-256 digest and takes its place in the cache by renaming: a file there is whole.
+Some mirrors have archives. Files are extracted by name; the paths inside an archive are never used as targets. Each file is
+checked against its SHA-256 digest and then renamed to its place in the cache, so that files there are always complete.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ TIMEOUT = 30.0  # seconds without a byte
 
 
 class DownloadError(OSError):
-    """No mirror gave the file; the message tells what went wrong at each."""
+    """Every mirror failed; the message lists the causes."""
 
 
 class WrongBytesError(OSError):
-    """A file has not the content that its digest asks for."""
+    """The content of a file does not match its digest."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of files, the addresses that mirror it, and each file's SHA-256 digest.
+    """A folder of files, the addresses of its mirrors, and the SHA-256 digest of each file.
 
-    With an `archive`, the mirrors have that one tar file, and the other files lie in it under `inside`.
+    With an `archive`, the mirrors have only this tar file, which contains the other files in its folder `inside`.
     """
 
     folder: str
@@ -51,23 +51,23 @@ class Source:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: `$AUTOGRAD_MINI_CACHE`, or `.cache/autograd_mini` in the home folder.
+    """Returns the folder of downloads: `$AUTOGRAD_MINI_CACHE`, or `.cache/autograd_mini` in the home folder.
 
     >>> from autograd_mini.nn.data.fetch import cache_folder
     >>> cache_folder().is_absolute()
     True
     """
-    chosen = os.environ.get("AUTOGRAD_MINI_CACHE")
-    return Path(chosen).absolute() if chosen else Path.home() / ".cache" / "autograd_mini"
+    folder = os.environ.get("AUTOGRAD_MINI_CACHE")
+    return Path(folder).absolute() if folder else Path.home() / ".cache" / "autograd_mini"
 
 
 def fetch(source: Source, name: str) -> Path:
-    """The path of one of the source's files: `$AUTOGRAD_MINI_DATA/folder/name` where it exists, only read; else the cache's.
+    """Returns the path of a file of the source: `$AUTOGRAD_MINI_DATA/folder/name` if it exists, otherwise in the cache.
 
-    What the cache lacks is downloaded, trying the mirrors in turn; DownloadError when none of them gives the right bytes.
+    A file that is missing there is downloaded from the first mirror that works. Raises DownloadError if every mirror fails.
     """
-    own = os.environ.get("AUTOGRAD_MINI_DATA")
-    if own and (path := Path(own) / source.folder / name).exists():
+    user_folder = os.environ.get("AUTOGRAD_MINI_DATA")
+    if user_folder and (path := Path(user_folder) / source.folder / name).exists():
         return path
     path = cache_folder() / source.folder / name
     if path.exists():
@@ -85,38 +85,38 @@ def _download(source: Source, name: str, path: Path) -> None:
     for mirror in source.mirrors:
         url = f"{mirror.rstrip('/')}/{name}"
         try:
-            with _filling(path, source.digests[name]) as part:
+            with _verified_file(path, source.digests[name]) as part:
                 _receive(url, part)
             return
         except (OSError, http.client.HTTPException) as error:
             faults.append(f"{url}: {error}")
     raise DownloadError(
-        f"{name}: no mirror gave it ({'; '.join(faults)}). "
-        f"To use a copy of your own, put it at $AUTOGRAD_MINI_DATA/{source.folder}/{name}"
+        f"{name}: every mirror failed ({'; '.join(faults)}). "
+        f"To use your own copy, save it as $AUTOGRAD_MINI_DATA/{source.folder}/{name}"
     )
 
 
 def _unpack(archive: Path, member: str, path: Path, digest: str) -> None:
-    """Copies one file out of a tar file; DataError where the archive is damaged or another."""
+    """Copies one file out of a tar file. Raises DataError if the archive is damaged or a different one."""
     try:
-        with tarfile.open(archive) as tar, _filling(path, digest) as part:
-            found = tar.extractfile(member)
-            if found is None:
-                raise WrongBytesError("is no file")
-            shutil.copyfileobj(found, part, CHUNK)
+        with tarfile.open(archive) as tar, _verified_file(path, digest) as part:
+            content = tar.extractfile(member)
+            if content is None:
+                raise WrongBytesError("not a file")
+            shutil.copyfileobj(content, part, CHUNK)
     except (KeyError, WrongBytesError, gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
         raise DataError(f"{archive}: damaged or another archive: {member}: {error}") from error
 
 
 @contextmanager
-def _filling(path: Path, digest: str) -> Iterator[IO[bytes]]:
-    """A temporary file, to be filled inside; it becomes `path` only if its digest is right then, else WrongBytesError."""
+def _verified_file(path: Path, digest: str) -> Iterator[IO[bytes]]:
+    """Opens a temporary file for the block; then renames it to `path`, or raises WrongBytesError if its digest is wrong."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
         try:
             yield part
             part.seek(0)
-            if (found := hashlib.file_digest(part, "sha256").hexdigest()) != digest:
-                raise WrongBytesError(f"SHA-256 digest is {found}, expected {digest}")
+            if (actual := hashlib.file_digest(part, "sha256").hexdigest()) != digest:
+                raise WrongBytesError(f"expected SHA-256 digest {digest}, got {actual}")
             part.close()
             os.replace(part.name, path)
         except BaseException:
@@ -126,7 +126,7 @@ def _filling(path: Path, digest: str) -> Iterator[IO[bytes]]:
 
 
 def _receive(url: str, target: IO[bytes]) -> None:
-    """Copies what `url` holds into `target`, showing progress."""
+    """Downloads `url` into `target` and shows the progress."""
     tqdm = extra("tqdm.auto", "showing a download's progress").tqdm
     with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
         size = response.headers.get("Content-Length")
@@ -136,4 +136,4 @@ def _receive(url: str, target: IO[bytes]) -> None:
                 target.write(chunk)
                 bar.update(len(chunk))
         if total is not None and target.tell() != total:
-            raise OSError(f"the transfer ended after {target.tell()} of {total} bytes")
+            raise OSError(f"the download ended after {target.tell()} of {total} bytes")

@@ -1,6 +1,6 @@
-"""The IDX format of MNIST and its kin: a short header, then raw bytes, gzip-compressed. Every fault is named, with its file.
+"""The IDX format of MNIST and similar data sets: a short header, then raw bytes, compressed with gzip.
 
-Header, big-endian: two zero bytes, a type code (8 is unsigned byte), the number of axes, then each axis' length as 32 bits.
+Header, big-endian: two zero bytes, a type code (8 is unsigned byte), the number of axes, then the length of each in 32 bits.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ UNSIGNED_BYTE = 8
 
 
 class DataError(ValueError):
-    """A data file is not what it should be; the message names the file and the cause."""
+    """A data file is damaged or of a wrong kind; the message names the file and the cause."""
 
 
 def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
-    """The array of bytes, with `ndim` axes, in the gzipped IDX file at `path`; DataError where the file is damaged or another.
+    """Reads the byte array with `ndim` axes from a gzipped IDX file. Raises DataError if it is damaged or of another kind.
 
     >>> import gzip, pathlib, tempfile
     >>> from autograd_mini.nn.data.idx import read_idx
@@ -39,17 +39,17 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
                 raise DataError(
                     f"{path}: expected the magic number 0000080{ndim} of an IDX file, got {magic.hex() or 'nothing'}"
                 )
-            shape = tuple(int(n) for n in np.frombuffer(_exactly(file, 4 * ndim), ">u4"))
-            array = np.frombuffer(_exactly(file, math.prod(shape)), np.uint8).reshape(shape)
+            shape = tuple(int(n) for n in np.frombuffer(_read_exactly(file, 4 * ndim), ">u4"))
+            array = np.frombuffer(_read_exactly(file, math.prod(shape)), np.uint8).reshape(shape)
             if file.read(1):
-                raise DataError(f"{path}: holds more bytes than its header's shape {shape}")
+                raise DataError(f"{path}: has more bytes than the shape {shape} in its header")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: truncated or corrupt: {error}") from error
     return array
 
 
-def _exactly(file: Any, count: int) -> bytes:
-    found: bytes = file.read(count)
-    if len(found) != count:
-        raise EOFError(f"the data end after {len(found)} of {count} bytes")
-    return found
+def _read_exactly(file: Any, count: int) -> bytes:
+    content: bytes = file.read(count)
+    if len(content) != count:
+        raise EOFError(f"the data end after {len(content)} of {count} bytes")
+    return content

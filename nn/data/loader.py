@@ -1,4 +1,4 @@
-"""Minibatches: a data set cut along its first axis, in an order that the seed and the number of the epoch alone decide."""
+"""Minibatches: rows of a data set in an order that depends only on the seed and the number of the epoch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,23 @@ BatchTransform: TypeAlias = Callable[[tuple[Array, ...], np.random.Generator], t
 
 
 class DataLoader:
-    """Deals a data set, or arrays of equal length, out in tuples of Tensors, `batch_size` rows at a time.
+    """Iterates over minibatches: tuples of Tensors with `batch_size` rows each. Each iteration is the next epoch.
 
-    With `shuffle` each epoch has an order of its own, drawn from `seed` and the epoch's number: iterating anew gives the next
-    epoch, and `epoch(n)` gives the n-th again. The smaller last batch comes too, unless `drop_last`. `transform(batch, rng)`
-    changes each batch of arrays, with a random stream that is the batch's own. ValueError where there is no array, lengths
-    differ, or the batch size is below 1.
+    Parameters
+    ----------
+    data        a data set, or one or more arrays of equal length
+    batch_size  rows per batch, 1 or more
+    shuffle     whether each epoch has its own random order, drawn from `seed` and the number of the epoch
+    seed        seed of the orders and of the random streams of `transform`
+    drop_last   omit the last batch if it is smaller
+    transform   `transform(batch, rng)` returns the new batch of arrays; `rng` is a separate stream for each batch
 
+    Raises
+    ------
+    ValueError  if there are no arrays, lengths differ, or the batch size is below 1
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from autograd_mini import nn
     >>> loader = nn.data.DataLoader(np.arange(5), np.arange(5) % 2, batch_size=2)
@@ -41,16 +51,16 @@ class DataLoader:
         drop_last: bool = False,
         transform: BatchTransform | None = None,
     ) -> None:
-        whole = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor, list, tuple))
-        self.dataset: RowSource = data[0] if whole else TensorDataset(*data)  # type: ignore[assignment,arg-type]
+        is_dataset = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor, list, tuple))
+        self.dataset: RowSource = data[0] if is_dataset else TensorDataset(*data)  # type: ignore[assignment,arg-type]
         if batch_size < 1:
-            raise ValueError(f"DataLoader: batch_size must be at least 1, got {batch_size}")
+            raise ValueError(f"DataLoader: expected batch_size to be at least 1, got {batch_size}")
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
         self.drop_last = drop_last
         self.transform = transform
-        self._next = self._place = (0, 0)  # epoch and batch: where the next iteration begins; after the batch dealt last
+        self._next = self._place = (0, 0)  # (epoch, batch): start of the next iteration; position after the last batch
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -59,10 +69,10 @@ class DataLoader:
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         (number, start), self._next = self._next, (self._next[0] + 1, 0)
-        return self._deal(number, start)
+        return self._batches(number, start)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[tuple[Tensor, ...]]:
-        """The batches of epoch `number`, from batch `start` on: the same at every call.
+        """Yields the batches of epoch `number`, starting with batch `start`: the same in every call.
 
         >>> import numpy as np
         >>> from autograd_mini import nn
@@ -79,31 +89,31 @@ class DataLoader:
             yield tuple(from_numpy(array) for array in batch)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where in the data it stands, the number of the epoch and of the batch to come, and the settings that order the data.
+        """Returns the position, epoch and next batch, and the settings that determine the order of the data.
 
         >>> import numpy as np
         >>> from autograd_mini import nn
         >>> a, b = (nn.data.DataLoader(np.arange(9), batch_size=3, shuffle=True) for _ in range(2))
         >>> first = next(iter(a))
         >>> b.load_state_dict(a.state_dict())
-        >>> len(list(b)), len(list(b))  # the rest of that epoch, then a whole one
+        >>> len(list(b)), len(list(b))  # the rest of this epoch, then the next one
         (2, 3)
         """
         epoch, batch = self._place
         return {"epoch": epoch, "batch": batch, **self._settings()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken; ValueError where the data's length or the settings are not the same."""
-        own = self._settings()
-        if wrong := [f"{key} was {state.get(key)}, is {own[key]}" for key in own if own[key] != state.get(key)]:
-            raise ValueError(f"DataLoader.load_state_dict: the order of the data would change: {'; '.join(wrong)}")
+        """Continues at the position of `state`. Raises ValueError if the length of the data or a setting differs."""
+        now = self._settings()
+        if changes := [f"{key} was {state.get(key)}, is {now[key]}" for key in now if now[key] != state.get(key)]:
+            raise ValueError(f"DataLoader.load_state_dict: the order of the data would change: {'; '.join(changes)}")
         self._next = self._place = (int(state["epoch"]), int(state["batch"]))
 
     def _settings(self) -> dict[str, Any]:
-        own = {key: getattr(self, key) for key in ("batch_size", "shuffle", "seed", "drop_last")}
-        return {"rows": len(self.dataset), **own}
+        settings = {key: getattr(self, key) for key in ("batch_size", "shuffle", "seed", "drop_last")}
+        return {"rows": len(self.dataset), **settings}
 
-    def _deal(self, number: int, start: int) -> Iterator[tuple[Tensor, ...]]:
+    def _batches(self, number: int, start: int) -> Iterator[tuple[Tensor, ...]]:
         for i, batch in enumerate(self.epoch(number, start), start + 1):
             self._place = (number + 1, 0) if i == len(self) else (number, i)
             yield batch

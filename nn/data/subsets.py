@@ -1,7 +1,7 @@
-"""Data sets as things that give rows: `TensorDataset` of arrays, `Subset` of another, and splits, at random or class by class.
+"""Data sets and their splits: `TensorDataset` of arrays, `Subset` of a data set, random and stratified splits.
 
-A data set has a length, and `dataset[rows]` gives a tuple of arrays for a slice or an array of row numbers: a whole minibatch
-in one call.
+A data set has a length, and `dataset[rows]` returns a tuple of arrays for a slice or an array of indices: a whole minibatch in
+one call.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ Rows: TypeAlias = "slice | NDArray[np.integer[Any]]"
 
 
 class RowSource(Protocol):
-    """What `DataLoader`, `Subset` and the splits ask of a data set."""
+    """What `DataLoader`, `Subset` and the splits need from a data set."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, rows: Any) -> tuple[Array, ...]: ...
 
 
 class TensorDataset:
-    """Arrays or Tensors of equal length as one data set; row i is the tuple of their i-th entries.
+    """A data set of arrays or Tensors of equal length; row i is the tuple of their i-th entries.
 
-    ValueError where there is none, or lengths differ.
+    Raises ValueError if there are no arrays, or if their lengths differ.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -41,7 +41,7 @@ class TensorDataset:
         self.arrays = tuple(a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in arrays)
         lengths = [len(array) for array in self.arrays]
         if len(set(lengths)) != 1:
-            raise ValueError(f"a data set needs arrays of one length, got lengths {lengths}")
+            raise ValueError(f"TensorDataset: expected arrays of one length, got lengths {lengths}")
 
     def __len__(self) -> int:
         return len(self.arrays[0])
@@ -51,7 +51,7 @@ class TensorDataset:
 
 
 class Subset:
-    """The rows of `dataset` at `indices`, in that order; IndexError where one lies outside.
+    """The rows of `dataset` at `indices`, in this order. Raises IndexError if an index is out of range.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -62,8 +62,9 @@ class Subset:
     def __init__(self, dataset: RowSource, indices: Sequence[int] | NDArray[np.integer[Any]]) -> None:
         self.dataset = dataset
         self.indices = np.asarray(indices, np.int64)
-        if self.indices.size and not 0 <= self.indices.min() <= self.indices.max() < len(dataset):
-            raise IndexError(f"Subset: indices must lie in 0 … {len(dataset) - 1}")
+        low, high = (self.indices.min(), self.indices.max()) if self.indices.size else (0, -1)
+        if not (low >= 0 and high < len(dataset)):
+            raise IndexError(f"Subset: expected indices in 0 … {len(dataset) - 1}, got {low} … {high}")
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -73,9 +74,9 @@ class Subset:
 
 
 def random_split(dataset: RowSource, lengths: Sequence[float], seed: int = 0) -> list[Subset]:
-    """Disjoint random subsets. `lengths` are numbers of rows that add up to the data set, or shares that add up to 1.
+    """Returns disjoint random subsets. `lengths` are numbers of rows that add up to the data set, or shares that add up to 1.
 
-    Of shares, rounding gives the rows left over to the first subsets, as PyTorch does. ValueError for other sums.
+    The rows that remain after rounding go to the first subsets, as in PyTorch. Raises ValueError for other sums.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -88,11 +89,21 @@ def random_split(dataset: RowSource, lengths: Sequence[float], seed: int = 0) ->
 
 
 def stratified_split(dataset: RowSource, lengths: Sequence[float], labels: ArrayLike, seed: int = 0) -> list[Subset]:
-    """Disjoint random subsets by shares that add up to 1, each with every class of `labels` (N,) in its proportion.
+    """Returns disjoint random subsets that preserve the proportions of the classes. Rows stay in their order.
 
-    Each class is split for itself, so the count of a class is its share to within one row, and rows stay in their order.
-    ValueError for shares that do not add up to 1, or labels of another length.
+    Parameters
+    ----------
+    dataset     the data set to split
+    lengths     shares that add up to 1; the count of each class matches its share to within one row
+    labels      classes (N,) of the rows
+    seed        seed of the split
 
+    Raises
+    ------
+    ValueError  if the shares do not add up to 1, or the labels have another length
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from autograd_mini import nn
     >>> labels = np.repeat([0, 1], [80, 20])
@@ -108,18 +119,18 @@ def stratified_split(dataset: RowSource, lengths: Sequence[float], labels: Array
     for c in np.unique(classes):
         rows = rng.permutation(np.flatnonzero(classes == c))
         cuts = np.rint(np.cumsum(lengths)[:-1] * len(rows)).astype(int)
-        for part, chosen in zip(parts, np.split(rows, cuts), strict=True):
-            part.append(chosen)
+        for part, selected in zip(parts, np.split(rows, cuts), strict=True):
+            part.append(selected)
     return [Subset(dataset, np.sort(np.concatenate(part))) for part in parts]
 
 
 def _sizes(total: int, lengths: Sequence[float]) -> list[int]:
     if min(lengths, default=-1) < 0:
-        raise ValueError(f"a split needs lengths of 0 or more, got {list(lengths)}")
+        raise ValueError(f"expected lengths of 0 or more, got {list(lengths)}")
     if all(isinstance(n, (int, np.integer)) for n in lengths) and sum(lengths) == total:
         return [int(n) for n in lengths]
     if not math.isclose(sum(lengths), 1):
-        raise ValueError(f"a split needs lengths that add up to {total}, or shares that add up to 1, got {list(lengths)}")
+        raise ValueError(f"expected lengths that add up to {total}, or shares that add up to 1, got {list(lengths)}")
     sizes = [math.floor(share * total + 1e-9) for share in lengths]
     for i in range(total - sum(sizes)):
         sizes[i % len(sizes)] += 1

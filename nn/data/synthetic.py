@@ -1,4 +1,4 @@
-"""Points from formulas, for experiments that need no files: seeded, float32, as many as asked for."""
+"""Points from formulas, for experiments without files: seeded, float32."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ Labels = NDArray[np.int64]
 
 
 def gaussian_ring(n: int, modes: int = 8, radius: float = 2.0, std: float = 0.02, seed: int = 0) -> tuple[Floats, Labels]:
-    """Points (n, 2) of a mixture of `modes` equal normals, their means evenly on a circle, and the numbers of their modes (n,).
+    """Returns points (n, 2) from a mixture of normals with means on a circle, and the modes (n,) they belong to.
 
-    Mode k has the mean radius · (cos 2πk/modes, sin 2πk/modes) and the deviation `std`; generators that collapse miss some.
+    Mode k has the mean radius · (cos 2πk/modes, sin 2πk/modes). A generator with mode collapse misses some modes.
 
+    Parameters
+    ----------
+    n       number of points
+    modes   number of normals, all with the same weight
+    radius  radius of the circle
+    std     standard deviation of each normal
+    seed    seed of the draws
+
+    Examples
+    --------
     >>> from autograd_mini import nn
     >>> points, modes = nn.data.gaussian_ring(1000)
     >>> points.shape, len(set(modes.tolist()))
@@ -27,9 +37,9 @@ def gaussian_ring(n: int, modes: int = 8, radius: float = 2.0, std: float = 0.02
 
 
 def swiss_roll(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Floats, Floats]:
-    """Points (n, 3) on a rolled-up sheet, (t cos t, h, t sin t), and where along the sheet they lie, t (n,).
+    """Returns points (n, 3) on a rolled-up sheet, (t cos t, h, t sin t), and their positions t (n,) along the sheet.
 
-    t is uniform on [1.5π, 4.5π], h on [0, 21] (Marsland 2009, chapter 6); `noise` is the deviation of normal noise.
+    t is uniform on [1.5π, 4.5π], h on [0, 21] (Marsland 2009, chapter 6); `noise` is the standard deviation of normal noise.
 
     >>> from autograd_mini import nn
     >>> points, t = nn.data.swiss_roll(100)
@@ -43,9 +53,9 @@ def swiss_roll(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Floats, Float
 
 
 def moons(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Floats, Labels]:
-    """Points (n, 2) on two half circles that reach into each other, and which one each lies on (n,): a problem of two classes.
+    """Returns points (n, 2) on two interleaved half circles, and their classes (n,).
 
-    (cos θ, sin θ) for class 0 and (1 − cos θ, ½ − sin θ) for class 1, θ uniform on [0, π], plus normal noise.
+    (cos θ, sin θ) for class 0 and (1 − cos θ, ½ − sin θ) for class 1, θ uniform on [0, π], plus noise of deviation `noise`.
 
     >>> from autograd_mini import nn
     >>> points, labels = nn.data.moons(100, noise=0.1)
@@ -60,9 +70,9 @@ def moons(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Floats, Labels]:
 
 
 def funnel(x: ArrayLike) -> NDArray[np.float64]:
-    """f(x₁, x₂) = 10 − 10 exp(−0.2 (x₁² + x₂²)) − exp((cos x₁ + cos x₂)/2) for points (…, 2): a funnel on a wavy plain.
+    """Returns f(x₁, x₂) = 10 − 10 exp(−0.2 (x₁² + x₂²)) − exp((cos x₁ + cos x₂)/2) for points (…, 2).
 
-    Its lowest point is f(0, 0) = −e.
+    It is a funnel in a wavy plane with the minimum f(0, 0) = −e.
 
     >>> from autograd_mini import nn
     >>> float(nn.data.funnel([0.0, 0.0]))
@@ -73,7 +83,7 @@ def funnel(x: ArrayLike) -> NDArray[np.float64]:
 
 
 def funnel_samples(n: int = 1000, noise: float = 0.1, seed: int = 0) -> tuple[Floats, Floats]:
-    """Points (n, 2), uniform on [−5, 5]², and `funnel` there with normal noise of deviation `noise`, (n, 1): for regression.
+    """Returns points (n, 2), uniform on [−5, 5]², and the values (n, 1) of `funnel` with normal noise of deviation `noise`.
 
     >>> from autograd_mini import nn
     >>> x, y = nn.data.funnel_samples()

@@ -1,8 +1,8 @@
-"""Changes of image batches, vectorised over the batch: what one image undergoes is drawn for it alone.
+"""Random transforms of image batches, vectorised over the batch, with separate draws for each image.
 
-Each transform is a small object called as `transform(batch, rng)`, with the batch a tuple of arrays, images first, and gives
-the new tuple: that is what `DataLoader(transform=…)` takes, and `Compose` strings together. Images are (N, H, W) or
-(N, C, H, W), float32 or float64; they are never changed in place.
+A transform is an object that is called as `transform(batch, rng)`: the batch is a tuple of arrays, images first, and it returns
+a new tuple. `DataLoader(transform=…)` takes a transform, and `Compose` combines several. Images are (N, H, W) or (N, C, H, W),
+float32 or float64; they are never changed in place.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from autograd_mini.tensor import Array
 Batch: TypeAlias = tuple[Array, ...]
 Range: TypeAlias = tuple[float, float]
 
-_CHUNK: Final = 1 << 14  # pixels interpolated at once: their coordinates, indices and values stay in cache
+_CHUNK: Final = 1 << 14  # pixels interpolated at once: their coordinates, indices and values fit into the cache
 
 
 class Compose:
-    """One transform after the other.
+    """Applies `transforms` one after the other.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -45,23 +45,23 @@ class Compose:
 
 
 class ImageTransform(ABC):
-    """Base of the transforms that change images and leave what comes with them."""
+    """Base of the transforms that change only the images of a batch."""
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        return (self.images(_checked(batch[0]), rng), *batch[1:])
+        return (self.images(_check_images(batch[0]), rng), *batch[1:])
 
     @abstractmethod
     def images(self, images: Array, rng: np.random.Generator) -> Array:
-        """The images changed."""
+        """Returns the transformed images."""
 
 
 # -- affine maps -----------------------------------------------------------------------------------------------------------
 
 
 def affine_matrix(rotation: ArrayLike = 0.0, scale: ArrayLike = 1.0, skew: ArrayLike = 0.0) -> NDArray[np.float64]:
-    """A = R S K, of shape (…, 2, 2), for points (x, y) with x to the right and y down.
+    """Returns A = R S K, (…, 2, 2), for points (x, y) with x to the right and y down.
 
-    First K skews, x + `skew` · y; then S scales; then R rotates by `rotation` degrees, anticlockwise as one sees it.
+    K skews, x + `skew` · y, then S scales by `scale`, then R rotates by `rotation` degrees, anticlockwise on the screen.
 
     >>> from autograd_mini import nn
     >>> nn.data.transforms.affine_matrix(rotation=90.0).round(6) + 0.0
@@ -75,11 +75,10 @@ def affine_matrix(rotation: ArrayLike = 0.0, scale: ArrayLike = 1.0, skew: Array
 
 
 def affine(images: Array, matrices: ArrayLike, shifts: ArrayLike = 0.0) -> Array:
-    """Each image moved by y = A x + t about its centre: what is at y comes from x = A⁻¹(y − t), by bilinear interpolation,
-    and is zero where x lies outside.
+    """Maps each image by y = A x + t about its centre: the pixel y is interpolated at x = A⁻¹(y − t), with zeros outside.
 
-    `matrices` A are (2, 2) or (N, 2, 2), `shifts` t (2,) or (N, 2), in pixels, (right, down). ValueError for a matrix that has
-    no inverse.
+    `matrices` A are (2, 2) or (N, 2, 2), `shifts` t (2,) or (N, 2), in pixels, (right, down). Raises ValueError if a matrix
+    has no inverse.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -88,7 +87,7 @@ def affine(images: Array, matrices: ArrayLike, shifts: ArrayLike = 0.0) -> Array
     array([[[0.5, 1.5],
             [1.5, 3.5]]])
     """
-    images = _checked(images)
+    images = _check_images(images)
     height, width = images.shape[-2:]
     planes = images if images.ndim == 4 else images[:, None]
     try:
@@ -96,7 +95,7 @@ def affine(images: Array, matrices: ArrayLike, shifts: ArrayLike = 0.0) -> Array
     except np.linalg.LinAlgError:
         raise ValueError("affine: a matrix has no inverse") from None
     offset = -np.einsum("nij,nj->ni", inverse, np.broadcast_to(shifts, (len(images), 2)))
-    # One row and column of zeros before each image, two after: coordinates are clipped to them, and need no other test.
+    # One row and column of zeros before each image and two after: clipping the coordinates to them is the only test.
     padded = np.pad(planes, ((0, 0), (0, 0), (1, 2), (1, 2)))
     result = np.empty_like(planes, order="C")
     count = max(1, _CHUNK // max(1, height * width))
@@ -112,7 +111,7 @@ def _interpolate(padded: Array, inverse: Array, offset: Array, result: Array) ->
     x, y = np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2
 
     def source(axis: int, length: int) -> tuple[NDArray[np.intp], Array]:
-        """Of every target pixel, the padded pixel before its source along an axis, and how far beyond that it lies."""
+        """Returns, for each target pixel, the padded pixel before its source along an axis, and the distance from there."""
         start = offset[:, axis, None] + (length - 1) / 2 + 1
         across = (inverse[:, axis, 0, None] * x).astype(dtype)
         down = (inverse[:, axis, 1, None] * y + start).astype(dtype)
@@ -142,9 +141,9 @@ def _interpolate(padded: Array, inverse: Array, offset: Array, result: Array) ->
 
 @dataclass(frozen=True)
 class RandomAffine(ImageTransform):
-    """A rotation, scale, skew and shift for each image, uniform in the ranges, about its centre; see `affine`.
+    """Rotates, scales, skews and shifts each image about its centre, uniformly in the given ranges; see `affine`.
 
-    `rotation` in degrees, `scale` as a factor, `skew` as a slope, `shift` as a share of width and of height.
+    `rotation` is in degrees, `scale` a factor, `skew` a slope, and `shift` a share of width and height.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -160,18 +159,18 @@ class RandomAffine(ImageTransform):
 
     def images(self, images: Array, rng: np.random.Generator) -> Array:
         n, (height, width) = len(images), images.shape[-2:]
-        matrices = affine_matrix(*(rng.uniform(*drawn, n) for drawn in (self.rotation, self.scale, self.skew)))
+        matrices = affine_matrix(*(rng.uniform(*limits, n) for limits in (self.rotation, self.scale, self.skew)))
         return affine(images, matrices, rng.uniform(*self.shift, (n, 2)) * (width, height))
 
 
-# -- cuts and flips --------------------------------------------------------------------------------------------------------
+# -- crops and flips -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class RandomCrop(ImageTransform):
-    """A window of `size` (one number, or height and width) at a random place of each image, after `padding` zeros all round.
+    """Crops a window of `size`, an int or (h, w), at a random position of each image, padded with `padding` zeros.
 
-    ValueError where the padded image is smaller.
+    Raises ValueError if the padded image is smaller than the window.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -188,15 +187,15 @@ class RandomCrop(ImageTransform):
         padded = np.pad(images, [(0, 0)] * (images.ndim - 2) + [(self.padding, self.padding)] * 2)
         room = [whole - part for whole, part in zip(padded.shape[-2:], size, strict=True)]
         if min(room) < 0:
-            raise ValueError(f"RandomCrop: {size} is more than the padded images, {padded.shape[-2:]}")
-        top, left = (rng.integers(0, most + 1, len(images)) for most in room)
+            raise ValueError(f"RandomCrop: expected size within the padded images {padded.shape[-2:]}, got {size}")
+        top, left = (rng.integers(0, space + 1, len(images)) for space in room)
         windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(-2, -1))
         return np.ascontiguousarray(windows[np.arange(len(images)), ..., top, left, :, :])
 
 
 @dataclass(frozen=True)
 class RandomFlip(ImageTransform):
-    """Left and right changed places in each image with probability `p`.
+    """Swaps left and right in each image with probability `p`.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -207,14 +206,13 @@ class RandomFlip(ImageTransform):
     p: float = 0.5
 
     def images(self, images: Array, rng: np.random.Generator) -> Array:
-        chosen = rng.random(len(images)) < self.p
-        return np.where(_each(chosen, images), images[..., ::-1], images)
+        is_flipped = rng.random(len(images)) < self.p
+        return np.where(_per_image(is_flipped, images), images[..., ::-1], images)
 
 
 @dataclass(frozen=True)
 class Cutout(ImageTransform):
-    """A square of `size`×`size` zeros in each image, its centre anywhere, so that some of it may lie outside (DeVries & Taylor
-    2017).
+    """Sets a square of `size`×`size` pixels in each image to 0; parts of it may lie outside (DeVries & Taylor 2017).
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -226,14 +224,14 @@ class Cutout(ImageTransform):
     size: int
 
     def images(self, images: Array, rng: np.random.Generator) -> Array:
-        covered = [self._covered(length, len(images), rng) for length in images.shape[-2:]]
-        hole = covered[0][:, :, None] & covered[1][:, None, :]
+        rows, columns = (self._hole(length, len(images), rng) for length in images.shape[-2:])
+        hole = rows[:, :, None] & columns[:, None, :]
         return np.where(hole if images.ndim == 3 else hole[:, None], images.dtype.type(0), images)
 
-    def _covered(self, length: int, n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def _hole(self, length: int, n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         start = rng.integers(0, length, n)[:, None] - self.size // 2
-        place = np.arange(length)
-        return (start <= place) & (place < start + self.size)
+        index = np.arange(length)
+        return (start <= index) & (index < start + self.size)
 
 
 # -- values ----------------------------------------------------------------------------------------------------------------
@@ -241,7 +239,7 @@ class Cutout(ImageTransform):
 
 @dataclass(frozen=True)
 class MultiplicativeNoise(ImageTransform):
-    """Each pixel times a draw of its own from N(1, σ²), σ = `std`.
+    """Multiplies each pixel by a draw from N(1, σ²) with σ = `std`.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -262,7 +260,7 @@ class MultiplicativeNoise(ImageTransform):
 
 @dataclass(frozen=True)
 class Thicken(ImageTransform):
-    """Strokes made thicker: the 3×3 filter of ½ with 5 at its centre, zeros outside, clipped at `most`.
+    """Thickens strokes with a 3×3 filter of ½ and 5 at its centre, zeros outside, and clips at `most`.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -282,7 +280,7 @@ class Thicken(ImageTransform):
 
 @dataclass(frozen=True)
 class Normalize(ImageTransform):
-    """(x − mean) / std, of one number each, or one for each channel of (N, C, H, W); ValueError unless `std` is positive.
+    """Computes (x − mean) / std, with one number for all pixels or one per channel. Raises ValueError unless `std` is positive.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -296,12 +294,12 @@ class Normalize(ImageTransform):
 
     def __post_init__(self) -> None:
         if not np.all(np.asarray(self.std) > 0):
-            raise ValueError(f"Normalize: std must be positive, got {self.std}")
+            raise ValueError(f"Normalize: expected a positive std, got {self.std}")
 
     def images(self, images: Array, rng: np.random.Generator) -> Array:
         mean, std = (np.asarray(value, images.dtype).reshape(-1, 1, 1) for value in (self.mean, self.std))
         if (count := max(len(mean), len(std))) > 1 and (images.ndim != 4 or images.shape[1] != count):
-            raise ValueError(f"Normalize: {count} channels do not fit images of shape {images.shape}")
+            raise ValueError(f"Normalize: expected images with {count} channels, got shape {images.shape}")
         return ((images - mean) / std).reshape(images.shape)
 
 
@@ -309,7 +307,7 @@ class Normalize(ImageTransform):
 
 
 def one_hot(labels: ArrayLike, classes: int) -> NDArray[np.float32]:
-    """Class numbers (N,) as rows (N, classes) with a 1 at each number; ValueError for one outside 0 … classes − 1.
+    """Returns rows (N, classes) with a 1 at the index of each label. Raises ValueError if a label is outside 0 … classes − 1.
 
     >>> from autograd_mini import nn
     >>> nn.data.transforms.one_hot([2, 0], 3)
@@ -318,13 +316,13 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[np.float32]:
     """
     numbers = np.asarray(labels)
     if numbers.size and not 0 <= numbers.min() <= numbers.max() < classes:
-        raise ValueError(f"one_hot: labels must lie in 0 … {classes - 1}, got {numbers.min()} … {numbers.max()}")
+        raise ValueError(f"one_hot: expected labels in 0 … {classes - 1}, got {numbers.min()} … {numbers.max()}")
     return np.equal(numbers[:, None], np.arange(classes)).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class OneHot:
-    """The labels of a batch (images, labels) as rows of 0 and 1; see `one_hot`.
+    """Converts the labels of a batch (images, labels) to rows of 0 and 1; see `one_hot`.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -340,8 +338,9 @@ class OneHot:
 
 @dataclass(frozen=True)
 class Mixup:
-    """Each image and its label mixed with another's of the batch, λ a + (1 − λ) b, with λ ~ Beta(α, α) for each pair (Zhang et
-    al. 2018). Everything in the batch is mixed, so labels must be rows: `OneHot` comes before. TypeError for whole numbers.
+    """Mixes each image and label with another one of the batch, λ a + (1 − λ) b with λ ~ Beta(α, α) (Zhang et al. 2018).
+
+    All arrays of the batch are mixed, so labels must be rows: apply `OneHot` first. Raises TypeError if an array has integers.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
@@ -357,26 +356,26 @@ class Mixup:
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
         n = len(batch[0])
         share, partner = rng.beta(self.alpha, self.alpha, n), rng.permutation(n)
-        return tuple(self._mixed(array, share, partner) for array in batch)
+        return tuple(self._mix(array, share, partner) for array in batch)
 
     @staticmethod
-    def _mixed(array: Array, share: Array, partner: NDArray[np.intp]) -> Array:
+    def _mix(array: Array, share: Array, partner: NDArray[np.intp]) -> Array:
         if array.dtype.kind != "f":
-            raise TypeError(f"Mixup: cannot mix {array.dtype}; OneHot turns labels into rows")
-        part = _each(share.astype(array.dtype), array)
+            raise TypeError(f"Mixup: expected floats, got {array.dtype}; apply OneHot to labels first")
+        part = _per_image(share.astype(array.dtype), array)
         return part * array + (1 - part) * array[partner]
 
 
-# -- below -----------------------------------------------------------------------------------------------------------------
+# -- helpers ---------------------------------------------------------------------------------------------------------------
 
 
-def _checked(images: Any) -> Array:
+def _check_images(images: Any) -> Array:
     array = np.asarray(images)
     if array.dtype not in (np.float32, np.float64) or array.ndim not in (3, 4):
         raise TypeError(f"expected float32 or float64 images (N, H, W) or (N, C, H, W), got {array.dtype} {array.shape}")
     return array
 
 
-def _each(values: NDArray[Any], images: Array) -> NDArray[Any]:
-    """One value for each image, in a shape that broadcasts over it."""
+def _per_image(values: NDArray[Any], images: Array) -> NDArray[Any]:
+    """Reshapes one value per image so that it broadcasts over the image."""
     return values.reshape(len(images), *[1] * (images.ndim - 1))

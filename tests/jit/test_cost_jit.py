@@ -1,6 +1,6 @@
-"""What a replayed step costs, in counts: steps of the plan, memory that it makes, pages that the system must clear.
+"""The cost of a replay in counts: steps of the plan, allocated memory, page faults.
 
-The steps are those of the benchmark. A limit is the count on the day it was set and a little room.
+The training steps are those of the benchmark. Each limit is the count on the day it was set, plus a small margin.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, Final
 import pytest
 
 import autograd_mini as ag
-from autograd_mini.jit import Jitted
-from autograd_mini.memory import arena as home
+from autograd_mini.jit.api import Jitted
+from autograd_mini.memory import arena
 
 resource = pytest.importorskip("resource", reason="the system does not count page faults")
 
@@ -26,18 +26,18 @@ STEPS: Final = {
     "W1": (13, 13), "W2": (13, 25), "W3": (16, 42), "W4": (23, 62), "W5": (58, 58), "W6": (360, 360), "W7": (1, 1),
     "W8": (38, 38), "W9": (7, 36),
 }  # fmt: skip
-"""Of each plan, and the kernels that they call: a step that two threads do by halves has many."""
+"""For each plan the number of steps, and of the kernels that they call: a row block has many."""
 
 KILOBYTES: Final = {"W1": 48, "W2": 220, "W3": 260, "W4": 300, "W8": 8, "W9": 560}
-"""Made at one time while a step runs: by the kernel that makes the most. The arrays of a step take up to a hundred times that."""
+"""The peak of new memory during a step. All arrays of a step together take up to a hundred times that."""
 
 REPLAYS: Final = 20
-FAULTS: Final = 1.0  # of pages, per replay: none, but for strays. An array of 100 × 784 that is not reused takes 77
+FAULTS: Final = 1.0  # page faults per replay; a single array of 100 × 784 that is not reused would cause 77
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> Iterator[Any]:
-    """The modules of the benchmark, whose networks of convolutions are made narrow: their plans have as many steps."""
+    """The modules of the benchmark; its convolutional networks are made narrow, which does not change the number of steps."""
     if not BENCHMARKS.is_dir():
         pytest.skip("needs benchmarks/, which only a checkout has")
     with pytest.MonkeyPatch.context() as patch:
@@ -53,9 +53,9 @@ def benchmark() -> Iterator[Any]:
             del sys.modules[name]
 
 
-def compiled(benchmark: Any, name: str) -> tuple[Jitted, Callable[[], Any]]:
-    """A workload's step, which is recorded already, and as a function that takes the next batch."""
-    home._chunk = home._Chunk()  # parameters in two chunks of memory would need two updates
+def compile_step(benchmark: Any, name: str) -> tuple[Jitted, Callable[[], Any]]:
+    """Returns the step of a workload, already traced, and a function that calls it with the next batch."""
+    arena._chunk = arena._Chunk()  # parameters in two chunks of memory would need two updates
     workload = benchmark.workloads[name]()
     step = ag.jit(benchmark.step_of(workload, benchmark.framework))
     run = workload.cycle_batches(step, ag.Tensor)
@@ -65,8 +65,8 @@ def compiled(benchmark: Any, name: str) -> tuple[Jitted, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_steps_in_a_plan(benchmark: Any, name: str):
-    step, _ = compiled(benchmark, name)
+def test_a_plan_has_few_steps(benchmark: Any, name: str):
+    step, _ = compile_step(benchmark, name)
     steps, kernels = STEPS[name]
     assert len(step.plans) == 1
     assert 0 < len(step.plan.steps) <= steps, step.plan
@@ -74,8 +74,8 @@ def test_steps_in_a_plan(benchmark: Any, name: str):
 
 
 @pytest.mark.parametrize("name", KILOBYTES)
-def test_memory_that_a_replay_makes_and_asks_of_the_system(benchmark: Any, name: str):
-    step, run = compiled(benchmark, name)
+def test_a_replay_allocates_little_memory(benchmark: Any, name: str):
+    step, run = compile_step(benchmark, name)
     for _ in range(5):
         run()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,4 +1,4 @@
-"""`jit` gives what eager gives, bit for bit, whatever is in the step."""
+"""A compiled step gives the same bits as the eager step, whatever it contains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from jit_helpers import agree, batches, training
+from jit_helpers import batches, check_same_bits, training_step
 
 import autograd_mini as ag
 from autograd_mini import nn
@@ -28,16 +28,16 @@ def _seeded() -> Iterator[None]:
 
 @given(program=programs())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_programs_and_their_gradients_are_the_same_bits(program: Program) -> None:
-    assume(" > 0]" not in program.source)  # what a mask selects is refused
+def test_random_programs_and_their_gradients_give_the_same_bits(program: Program) -> None:
+    assume(" > 0]" not in program.source)  # boolean masks are rejected while tracing
 
     def both(*inputs: ag.Tensor) -> Any:
         outputs, pull = ag.vjp(lambda *xs: program(*xs), *inputs)
         return list(outputs), list(pull(tuple(ag.cos(y.detach()) for y in outputs)))
 
     calls = [tuple(ag.Tensor(a + 0.01 * i) for a in program.inputs) for i in range(4)]
-    with np.errstate(all="ignore"):  # a moved input may leave a domain, where both give the same nan
-        agree(lambda: both, calls)
+    with np.errstate(all="ignore"):  # a moved input may leave a domain; both then give the same nan
+        check_same_bits(lambda: both, calls)
 
 
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
@@ -55,15 +55,15 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_replays(optimizer: str) -> None:
+def test_every_optimizer_gives_the_same_bits(optimizer: str) -> None:
     def make() -> Callable[..., Any]:
         net = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
-        return training(net, OPTIMIZERS[optimizer](net.parameters()), lambda x, y: nn.mse_loss(net(x), y))
+        return training_step(net, OPTIMIZERS[optimizer](net.parameters()), lambda x, y: nn.mse_loss(net(x), y))
 
-    agree(make, batches((4, 5), (4, 3), count=8))
+    check_same_bits(make, batches((4, 5), (4, 3), count=8))
 
 
-def test_layers_with_state_and_draws_replay() -> None:
+def test_layers_with_state_or_random_draws_give_the_same_bits() -> None:
     """Batch norm's running statistics, spectral norm's vectors, dropout and noise."""
 
     def make() -> Callable[..., Any]:
@@ -71,14 +71,14 @@ def test_layers_with_state_and_draws_replay() -> None:
             nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.3), nn.GaussianNoise(0.1),
             nn.Flatten(), nn.SpectralNorm(nn.Linear(16, 8)), nn.BatchNorm1d(8, momentum=None), nn.WeightNorm(nn.Linear(8, 2)),
         )  # fmt: skip
-        step = training(net, nn.Adam(net.parameters()), lambda x, y: nn.mse_loss(net(x), y))
+        step = training_step(net, nn.Adam(net.parameters()), lambda x, y: nn.mse_loss(net(x), y))
         return lambda *batch: [*step(*batch), *[b.copy() for _, b in net.named_buffers()]]
 
-    agree(make, batches((6, 1, 4, 4), (6, 2)))
+    check_same_bits(make, batches((6, 1, 4, 4), (6, 2)))
 
 
-def test_schedules_are_live() -> None:
-    """A learning rate changed outside is used by the next replay."""
+def test_a_replay_uses_the_current_learning_rate() -> None:
+    """A schedule outside the step changes the rate of the next replay."""
 
     def make() -> Callable[..., Any]:
         w = ag.Tensor([1.0, 2.0], requires_grad=True)
@@ -105,7 +105,7 @@ def test_schedules_are_live() -> None:
         assert slow(x, False).tolist() == fast(x, True).tolist()
 
 
-def test_python_floats_are_live_and_ints_are_not() -> None:
+def test_a_new_float_needs_no_new_plan_but_a_new_int_does() -> None:
     compiled = ag.jit(lambda x, rate, power: x * rate + power)
     x = ag.Tensor([1.0, 2.0])
     for rate in (0.1, 0.2, 0.3, 0.4):
@@ -116,7 +116,7 @@ def test_python_floats_are_live_and_ints_are_not() -> None:
     assert len(compiled.plans) == 2
 
 
-def test_sharpness_aware_steps_replay() -> None:
+def test_sharpness_aware_steps_give_the_same_bits() -> None:
     def make() -> Callable[..., Any]:
         net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
         optimizer = nn.SAM(nn.SGD(net.parameters(), lr=0.1, momentum=0.9))
@@ -132,11 +132,11 @@ def test_sharpness_aware_steps_replay() -> None:
 
         return step
 
-    agree(make, batches((4, 3), (4, 1)))
+    check_same_bits(make, batches((4, 3), (4, 1)))
 
 
-def test_adversaries_average_and_clip_in_one_step() -> None:
-    """D then G in one function, EMA of G, clipped gradients, a penalty on a gradient (double backward)."""
+def test_an_adversarial_step_with_averages_and_clipping_gives_the_same_bits() -> None:
+    """One step updates D and G, the EMA of G and a history; gradients are clipped, and a gradient has a penalty (double backward)."""
 
     def make() -> Callable[..., Any]:
         g, d = (
@@ -167,37 +167,37 @@ def test_adversaries_average_and_clip_in_one_step() -> None:
 
         return step
 
-    agree(make, batches((6, 2)))
+    check_same_bits(make, batches((6, 2)))
 
 
-def test_gradients_add_up_over_replays() -> None:
-    """Without zero_grad a replay adds to what is there; with another state of `.grad` another plan is used."""
+def test_replays_add_to_existing_gradients() -> None:
+    """Without zero_grad, a replay adds to `.grad`; if `.grad` is None, another plan is used."""
     w = ag.Tensor([1.0, 2.0], requires_grad=True)
 
     @ag.jit
     def add(x: ag.Tensor) -> None:
         (w * x).sum().backward()
 
-    held = []
+    gradients = []
     for i in range(8):
         if i == 5:
             w.grad = None
         add(ag.Tensor([1.0, 10.0]))
-        held.append(w.grad)
-    assert [g.tolist() for g in held if g is not None] == [[float(k), 10.0 * k] for k in (1, 2, 3, 4, 5, 1, 2, 3)]
+        gradients.append(w.grad)
+    assert [g.tolist() for g in gradients if g is not None] == [[float(k), 10.0 * k] for k in (1, 2, 3, 4, 5, 1, 2, 3)]
 
 
-def test_shared_and_unreached_parameters() -> None:
+def test_shared_and_unused_parameters_give_the_same_bits() -> None:
     def make() -> Callable[..., Any]:
         shared, idle = nn.Linear(3, 3), nn.Linear(3, 3)
         net = nn.Sequential(shared, nn.Tanh(), shared)
         both = nn.Sequential(net, idle)
-        return training(both, nn.Adam(both.parameters()), lambda x: net(x).square().mean())
+        return training_step(both, nn.Adam(both.parameters()), lambda x: net(x).square().mean())
 
-    agree(make, batches((4, 3)))
+    check_same_bits(make, batches((4, 3)))
 
 
-def test_long_runs_on_single_numbers_become_programs_that_agree_to_rounding() -> None:
+def test_a_long_scalar_sequence_becomes_one_program_that_differs_by_rounding_only() -> None:
     w, b = ag.Tensor(0.9, requires_grad=True), ag.Tensor(0.1, requires_grad=True)
 
     def step(y: ag.Tensor) -> list[ag.Tensor]:
@@ -210,15 +210,15 @@ def test_long_runs_on_single_numbers_become_programs_that_agree_to_rounding() ->
     compiled = ag.jit(step)
     for value in (0.5, -0.5, 2.0, 0.7, 0.1):
         expected = [t.item() for t in step(ag.Tensor(value))]
-        given = compiled(ag.Tensor(value))
-        assert [t.item() for t in given] == pytest.approx(expected, rel=1e-5)
-        assert [t.dtype for t in (*given, w.grad)] == [np.float32] * 4
+        results = compiled(ag.Tensor(value))
+        assert [t.item() for t in results] == pytest.approx(expected, rel=1e-5)
+        assert [t.dtype for t in (*results, w.grad)] == [np.float32] * 4
     assert [row.call.primitive.name for row in compiled.plan.rows] == ["program"]
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("value", [0.0, 1000.0, -1.0, np.inf, np.nan])
-def test_a_program_where_python_would_raise_gives_what_numpy_gives(value: float) -> None:
+def test_a_scalar_program_gives_nan_and_inf_where_python_would_raise(value: float) -> None:
     def function(x: ag.Tensor) -> list[ag.Tensor]:
         y = x * 1
         for _ in range(40):
@@ -227,6 +227,6 @@ def test_a_program_where_python_would_raise_gives_what_numpy_gives(value: float)
 
     compiled = ag.jit(function)
     for _ in range(3):
-        given = [t.item() for t in compiled(ag.Tensor(value))]
+        results = [t.item() for t in compiled(ag.Tensor(value))]
     expected = [t.item() for t in function(ag.Tensor(value))]
-    np.testing.assert_allclose(given, expected, rtol=1e-6)
+    np.testing.assert_allclose(results, expected, rtol=1e-6)

@@ -1,6 +1,6 @@
-"""A compiled step notices what has changed around it since it was recorded, or refuses at once: it never goes on as if not.
+"""A compiled step notices changes around it, or rejects what it could not notice; it never gives outdated results.
 
-Each program runs eagerly and compiled, and must give the same numbers.
+Each program runs eagerly and compiled, and must give the same results.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Compile = Callable[..., Any]
 X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(8, 3)
 
 
-def both(program: Callable[[Compile], Any]) -> None:
-    """What a program gives with `ag.jit` is what it gives without."""
+def check_program(program: Callable[[Compile], Any]) -> None:
+    """Checks that a program gives the same results with and without `ag.jit`."""
     results = []
     for compile in (lambda f: f, ag.jit):
         ag.manual_seed(0)
@@ -29,7 +29,7 @@ def both(program: Callable[[Compile], Any]) -> None:
     np.testing.assert_allclose(results[1], results[0], rtol=1e-5, atol=1e-7)
 
 
-def trained(compile: Compile, net: nn.Module, optimizer: Any, *, clip: float | None = None) -> Callable[[Any], float]:
+def training_step(compile: Compile, net: nn.Module, optimizer: Any, *, clip: float | None = None) -> Callable[[Any], float]:
     def step(x: Tensor) -> Tensor:
         optimizer.zero_grad()
         loss = ag.square(net(x) - 1).mean()
@@ -46,16 +46,16 @@ def trained(compile: Compile, net: nn.Module, optimizer: Any, *, clip: float | N
 # -- gradients and where they lie ----------------------------------------------------------------------------------------------
 
 
-def test_gradients_that_no_kernel_writes_in_place_reach_the_fused_update() -> None:
+def test_a_fused_update_gets_gradients_that_no_kernel_writes_in_place() -> None:
     def program(compile: Compile) -> list[float]:
         net = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 2))
-        step = trained(compile, net, nn.SGD(net.parameters(), lr=0.5), clip=0.1)
+        step = training_step(compile, net, nn.SGD(net.parameters(), lr=0.5), clip=0.1)
         return [step(X) for _ in range(6)]
 
-    both(program)
+    check_program(program)
 
 
-def test_embeddings_and_numbers_beside_layers() -> None:
+def test_embeddings_and_scalar_parameters_train_together() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:
             self.table, self.scale, self.last = nn.Embedding(5, 3), nn.Parameter(1.5), nn.Linear(3, 1)
@@ -65,38 +65,38 @@ def test_embeddings_and_numbers_beside_layers() -> None:
 
     def program(compile: Compile) -> list[float]:
         net = Net()
-        step = trained(compile, net, nn.Adam(net.parameters(), lr=0.1))
+        step = training_step(compile, net, nn.Adam(net.parameters(), lr=0.1))
         return [step(np.array([0, 3, 3, i % 5])) for i in range(6)]
 
-    both(program)
+    check_program(program)
 
 
-def test_plans_that_move_different_parameters_take_turns() -> None:
+def test_plans_that_update_different_parameters_can_alternate() -> None:
     def program(compile: Compile) -> list[float]:
         net = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
-        step = trained(compile, net, nn.SGD(net.parameters(), lr=0.1))
+        step = training_step(compile, net, nn.SGD(net.parameters(), lr=0.1))
         losses = []
         for frozen, rows in ((True, 8), (False, 8), (True, 5), (False, 5), (True, 8)):
             (net[2].freeze if frozen else net[2].unfreeze)()
             losses += [step(X[:rows]) for _ in range(4)]
         return losses
 
-    both(program)
+    check_program(program)
 
 
-def test_kept_gradients_keep_their_values() -> None:
+def test_a_gradient_that_a_user_holds_keeps_its_values() -> None:
     def program(compile: Compile) -> list[Any]:
         net = nn.Linear(3, 1)
-        step, kept = trained(compile, net, nn.SGD(net.parameters(), lr=0.1)), []
+        step, kept = training_step(compile, net, nn.SGD(net.parameters(), lr=0.1)), []
         for i in range(7):
             step(X[: 8 if i % 2 else 5])
             kept.append(net.weight.grad)
         return [g.tolist() for g in kept]
 
-    both(program)
+    check_program(program)
 
 
-def test_a_parameter_met_first_as_another_tensor_gets_its_gradient() -> None:
+def test_a_parameter_that_is_first_used_through_an_alias_gets_its_gradient() -> None:
     def program(compile: Compile) -> list[Any]:
         w = Tensor([1.0, 2.0], requires_grad=True)
         alias = w.detach()
@@ -108,32 +108,32 @@ def test_a_parameter_met_first_as_another_tensor_gets_its_gradient() -> None:
             ag.square(w * x).sum().backward()
             return total
 
-        found = []
+        results = []
         for _ in range(4):
             w.grad = None
             step(Tensor([1.0, 2.0]))
-            found.append(w.grad.tolist())
-        return found
+            results.append(w.grad.tolist())
+        return results
 
-    both(program)
+    check_program(program)
 
 
 # -- optimizers ----------------------------------------------------------------------------------------------------------------
 
 
-def test_groups_that_are_replaced() -> None:
+def test_a_replaced_parameter_group_is_used() -> None:
     def program(compile: Compile) -> list[float]:
         net = nn.Linear(3, 1)
         optimizer = nn.SGD(net.parameters(), lr=0.1)
-        step = trained(compile, net, optimizer)
+        step = training_step(compile, net, optimizer)
         losses = [step(X) for _ in range(4)]
         optimizer.param_groups[0] = {**optimizer.param_groups[0], "lr": 0.01}
         return losses + [step(X) for _ in range(4)]
 
-    both(program)
+    check_program(program)
 
 
-def test_two_optimizers_over_some_of_the_same_parameters() -> None:
+def test_two_optimizers_may_share_parameters() -> None:
     def program(compile: Compile) -> list[Any]:
         w, b, c = (Tensor(np.full(3, v, np.float32), requires_grad=True) for v in (1.0, 2.0, 3.0))
         first, second = nn.SGD([w, b], lr=0.1), nn.SGD([w, b, c], lr=0.01)
@@ -151,10 +151,10 @@ def test_two_optimizers_over_some_of_the_same_parameters() -> None:
         losses = [step(Tensor(X[0])).item() for _ in range(6)]
         return losses + w.tolist() + b.tolist() + c.tolist()
 
-    both(program)
+    check_program(program)
 
 
-def test_optimizers_with_other_groups_take_over() -> None:
+def test_a_switch_to_an_optimizer_with_other_groups_is_noticed() -> None:
     def program(compile: Compile) -> list[float]:
         net = nn.Linear(3, 2)
         groups = [{"params": [net.weight], "lr": 0.1}, {"params": [net.bias], "lr": 0.001}]
@@ -163,14 +163,14 @@ def test_optimizers_with_other_groups_take_over() -> None:
             (nn.Adam(net.parameters(), lr=0.1), nn.SGD(groups, lr=0.1)),
             (nn.SGD([dict(g) for g in groups], lr=0.1), nn.Adam(net.parameters(), lr=0.1)),
         ):
-            step = trained(compile, net, nn.SwitchOptimizer(first, second, at=4))
+            step = training_step(compile, net, nn.SwitchOptimizer(first, second, at=4))
             losses += [step(X) for _ in range(8)]
         return losses
 
-    both(program)
+    check_program(program)
 
 
-def test_a_schedule_inside_the_step() -> None:
+def test_a_schedule_may_run_inside_the_step() -> None:
     def program(compile: Compile) -> list[float]:
         net = nn.Linear(3, 1)
         optimizer = nn.SGD(net.parameters(), lr=0.5)
@@ -187,10 +187,10 @@ def test_a_schedule_inside_the_step() -> None:
 
         return [*(step(Tensor(X)).item() for _ in range(8)), optimizer.param_groups[0]["lr"]]
 
-    both(program)
+    check_program(program)
 
 
-def test_averaged_weights_inside_a_prediction() -> None:
+def test_averaged_weights_may_be_applied_inside_the_step() -> None:
     def program(compile: Compile) -> list[float]:
         net = nn.Linear(3, 1)
         ema = nn.EMA(net.parameters(), 0.5)
@@ -200,17 +200,17 @@ def test_averaged_weights_inside_a_prediction() -> None:
             with ag.no_grad(), ema.average_parameters():
                 return net(x).sum()
 
-        found = []
+        results = []
         for i in range(6):
             net.weight.data = net.weight.detach() + i
             ema.update()
-            found += [predict(Tensor(X)).item(), net.weight.sum().item()]
-        return found
+            results += [predict(Tensor(X)).item(), net.weight.sum().item()]
+        return results
 
-    both(program)
+    check_program(program)
 
 
-def test_nothing_is_loaded_when_anything_is_wrong() -> None:
+def test_invalid_optimizer_state_loads_nothing() -> None:
     net = nn.Linear(3, 2)
     optimizer = nn.Adam(net.parameters())
     net(X).sum().backward()
@@ -229,7 +229,7 @@ def test_nothing_is_loaded_when_anything_is_wrong() -> None:
 # -- modules -------------------------------------------------------------------------------------------------------------------
 
 
-def test_numbers_among_the_attributes_of_modules() -> None:
+def test_a_changed_attribute_of_a_module_is_noticed() -> None:
     class Scaled(nn.Module):
         def __init__(self) -> None:
             self.beta, self.mode = 1.0, "sum"
@@ -238,19 +238,19 @@ def test_numbers_among_the_attributes_of_modules() -> None:
             return (x * self.beta).sum() if self.mode == "sum" else (x * self.beta).mean()
 
     def program(compile: Compile) -> list[float]:
-        net, found = Scaled(), []
+        net, results = Scaled(), []
         f = compile(lambda x: net(x))
         for beta, mode in ((1.0, "sum"), (1.0, "sum"), (1.0, "sum"), (2.0, "sum"), (2.0, "mean"), (1.0, "sum")):
             net.beta, net.mode = beta, mode
-            found += [f(Tensor(X + 1)).item() for _ in range(3)]
-        return found
+            results += [f(Tensor(X + 1)).item() for _ in range(3)]
+        return results
 
-    both(program)
+    check_program(program)
 
 
 @pytest.mark.parametrize("number", [float, np.float64, np.float32, np.int64])
-def test_a_callback_that_anneals_a_weight_reaches_the_compiled_trainer(number: Callable[[int], Any]) -> None:
-    """Also by numbers of NumPy's, as `np.linspace` gives them."""
+def test_a_compiled_trainer_notices_a_weight_that_a_callback_changes(number: Callable[[int], Any]) -> None:
+    """Also if the weight is a NumPy number, as from `np.linspace`."""
 
     class Annealed(nn.Callback):
         def after_row(self, trainer: nn.Trainer, row: dict[str, float]) -> None:
@@ -284,20 +284,20 @@ def test_a_callback_that_anneals_a_weight_reaches_the_compiled_trainer(number: C
         lambda net: net.eval(),
         lambda net: net[0].weight.requires_grad and setattr(net[0].weight, "data", net[0].weight.detach() * 2),
     ],
-    ids=["an item", "one more", "no bias", "a number", "a hook", "inference", "weights"],
+    ids=["replaced item", "appended item", "removed bias", "number", "hook", "eval", "weights"],
 )
-def test_networks_that_are_changed(change: Callable[[Any], Any]) -> None:
+def test_a_changed_network_is_noticed(change: Callable[[Any], Any]) -> None:
     def program(compile: Compile) -> list[Any]:
         net = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.0))
         f = compile(lambda x: net(x).sum().detach())
-        found = [f(Tensor(X)).item() for _ in range(4)]
+        results = [f(Tensor(X)).item() for _ in range(4)]
         change(net)
-        return found + [f(Tensor(X)).item() for _ in range(4)]
+        return results + [f(Tensor(X)).item() for _ in range(4)]
 
-    both(program)
+    check_program(program)
 
 
-def test_hooks_of_tensors() -> None:
+def test_new_and_removed_tensor_hooks_are_noticed() -> None:
     def program(compile: Compile) -> list[Any]:
         w = Tensor([1.0, 2.0], requires_grad=True)
 
@@ -306,7 +306,7 @@ def test_hooks_of_tensors() -> None:
             w.grad = None
             (w * x).sum().backward()
 
-        found = []
+        results = []
         for i in range(9):
             if i == 3:
                 first = w.register_hook(lambda g: g * 2)
@@ -314,26 +314,26 @@ def test_hooks_of_tensors() -> None:
                 w.register_hook(lambda g: g + 1)
                 first()
             step(Tensor([1.0, 3.0]))
-            found.append(w.grad.tolist())
-        return found
+            results.append(w.grad.tolist())
+        return results
 
-    both(program)
+    check_program(program)
 
 
-def test_whether_a_gradient_is_wanted_is_looked_at_again() -> None:
+def test_a_changed_requires_grad_is_noticed() -> None:
     def program(compile: Compile) -> list[float]:
         w = Tensor(2.0, requires_grad=True)
         f = compile(lambda x: x * 2 if w.requires_grad else x * 3)
-        found = []
-        for wanted in (True, True, True, False, False, False, True):
-            w.requires_grad = wanted
-            found.append(f(Tensor(1.0)).item())
-        return found
+        results = []
+        for requires_grad in (True, True, True, False, False, False, True):
+            w.requires_grad = requires_grad
+            results.append(f(Tensor(1.0)).item())
+        return results
 
-    both(program)
+    check_program(program)
 
 
-def test_inference_gives_each_part_its_own_mode_back() -> None:
+def test_evaluation_restores_the_mode_of_each_part() -> None:
     class Model(nn.Module):
         def __init__(self) -> None:
             self.layer, self.fixed = nn.Linear(3, 1), nn.BatchNorm1d(1)
@@ -352,7 +352,7 @@ def test_inference_gives_each_part_its_own_mode_back() -> None:
 # -- calls ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_compiled_forward_pass_inside_a_compiled_step() -> None:
+def test_a_compiled_step_may_call_a_compiled_forward_pass() -> None:
     def program(compile: Compile) -> list[float]:
         net = nn.Linear(3, 1)
         forward = compile(net.forward)
@@ -368,38 +368,38 @@ def test_a_compiled_forward_pass_inside_a_compiled_step() -> None:
 
         return [step(Tensor(X)).item() for _ in range(5)]
 
-    both(program)
+    check_program(program)
 
 
-def test_python_floats_leave_the_dtype_to_the_tensors_beside_them() -> None:
+def test_a_python_float_does_not_decide_the_dtype() -> None:
     f = ag.jit(lambda x, beta: x.sum() * beta)
     for beta in (0.1, 0.2, 0.3, 0.4):
         assert f(Tensor(X), beta).dtype == np.float32
         assert f(Tensor(X.astype(np.float64)), beta).item() == (Tensor(X.astype(np.float64)).sum() * beta).item()
 
 
-def test_numbers_of_every_kind_give_the_dtypes_of_eager_code() -> None:
-    """Python's and NumPy's numbers and 0-d arrays leave the choice to a tensor beside them, which a 0-d tensor does not."""
+def test_every_kind_of_number_gives_the_dtype_of_eager_code() -> None:
+    """Python numbers, NumPy numbers and 0-d arrays take the dtype of the other operand; a 0-d tensor does not."""
     factors: tuple[Any, ...] = (
         0.5, np.float64(0.5), np.array(0.5), Tensor(0.5, dtype="float64"), np.float32(0.5), np.array(3), np.int8(3), Tensor(3),
     )  # fmt: skip
     for x in (Tensor(1.5), Tensor([1.5]), Tensor(2, dtype="int8"), Tensor([2], dtype="int8")):
         f = ag.jit(lambda x, factor: x * factor)
         for factor in [factor for factor in factors for _ in range(3)]:
-            given, wanted = f(x, factor), x * factor
-            assert (given.dtype, given.tolist()) == (wanted.dtype, wanted.tolist()), factor
+            result, expected = f(x, factor), x * factor
+            assert (result.dtype, result.tolist()) == (expected.dtype, expected.tolist()), factor
 
 
-def test_numpy_integers_are_static_like_pythons() -> None:
-    """By their value: a new object of the same value needs no new plan."""
+def test_numpy_integers_are_part_of_the_signature() -> None:
+    """They count by value: a new object with the same value needs no new plan."""
     f = ag.jit(lambda x, k: x[k] * k)
     for k in [*np.arange(3), *np.arange(3), *np.arange(3)]:
         assert f(Tensor([1.0, 2.0, 3.0]), k).item() == (k + 1) * k
     assert len(f.plans) == 3
 
 
-def test_an_argument_that_is_assigned_to_counts_as_written() -> None:
-    """In every call, be it eager, recorded or replayed: the gradient of an older graph would be wrong."""
+def test_an_argument_that_the_function_assigns_counts_as_modified() -> None:
+    """In eager, traced and replayed calls: otherwise, an older graph would compute a wrong gradient."""
 
     @ag.jit
     def double(x: Tensor) -> None:
@@ -422,7 +422,7 @@ def test_an_argument_that_is_assigned_to_counts_as_written() -> None:
     ],
     ids=["one_hot", "bernoulli"],
 )
-def test_values_are_checked_in_each_replay(function: Any, good: Any, bad: Any, error: type[Exception]) -> None:
+def test_each_replay_checks_values(function: Any, good: Any, bad: Any, error: type[Exception]) -> None:
     f = ag.jit(function)
     for _ in range(3):
         f(good)
@@ -431,7 +431,7 @@ def test_values_are_checked_in_each_replay(function: Any, good: Any, bad: Any, e
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "message"),
     [
         (
             lambda x, net: setattr(t := ag.zeros((8, 3)), "data", x) or t + 1,
@@ -445,16 +445,16 @@ def test_values_are_checked_in_each_replay(function: Any, good: Any, bad: Any, e
     ],
     ids=["a tensor made inside", "deepcopy", "state_dict", "manual_seed", "get_rng_state", "state of an optimizer"],
 )
-def test_what_a_replay_would_not_repeat_is_refused(function: Any, told: str) -> None:
+def test_tracing_rejects_what_a_replay_would_not_repeat(function: Any, message: str) -> None:
     net = nn.Linear(3, 1)
     f = ag.jit(lambda x: function(x, net))
     f(Tensor(X))
-    with pytest.raises(TraceError, match=told):
+    with pytest.raises(TraceError, match=message):
         f(Tensor(X))
 
 
-def test_a_graph_from_before_is_walked_back_only_while_nobody_writes_its_operands() -> None:
-    """As without jit, the gradient by a value that is no longer there is refused, and a new graph is another recording."""
+def test_an_older_graph_is_differentiated_only_if_its_operands_are_unchanged() -> None:
+    """As in eager code, a backward pass through modified operands raises; a new graph is traced again."""
     w = Tensor(3.0, requires_grad=True)
     graphs = [w * w]
 

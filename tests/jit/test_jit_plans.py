@@ -1,4 +1,4 @@
-"""One function has several plans; what leaves a plan, and what is refused."""
+"""When a function gets another plan, what a plan returns, and what tracing rejects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jit_helpers import agree, batches, training
+from jit_helpers import batches, check_same_bits, training_step
 
 import autograd_mini as ag
 from autograd_mini import nn
@@ -26,8 +26,8 @@ def _seeded() -> Iterator[None]:
 # -- one function, several plans ----------------------------------------------------------------------------------------------
 
 
-def test_flags_shapes_and_modes_choose_the_plan() -> None:
-    """The smaller last batch, evaluation, frozen layers and no_grad each get a plan, and come back to it."""
+def test_each_combination_of_shapes_flags_and_modes_has_its_plan() -> None:
+    """A smaller last batch, evaluation, frozen layers and no_grad each get a plan, and use it again later."""
     net = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 1))
 
     @ag.jit
@@ -38,7 +38,7 @@ def test_flags_shapes_and_modes_choose_the_plan() -> None:
             loss.backward()
         return [loss.detach(), *[p.grad.copy() if p.grad is not None else ag.zeros(1) for p in net.parameters()]]
 
-    def checked(x: ag.Tensor) -> None:
+    def check(x: ag.Tensor) -> None:
         state = ag.get_rng_state()
         expected = [t.tolist() for t in step.function(x)]
         ag.set_rng_state(state)
@@ -48,19 +48,19 @@ def test_flags_shapes_and_modes_choose_the_plan() -> None:
     for _ in range(2):
         for x in (large, small):
             for _ in range(3):
-                checked(x)
+                check(x)
         net.eval()
-        checked(large)
-        checked(large)
+        check(large)
+        check(large)
         net.train()
         net[0].freeze()
-        checked(large)
-        checked(large)
+        check(large)
+        check(large)
         net[0].unfreeze()
     assert len(step.plans) == 4
     with ag.no_grad():
         for _ in range(3):
-            checked(large)
+            check(large)
     assert len(step.plans) == 5
 
 
@@ -72,8 +72,8 @@ def test_at_most_eight_plans_are_kept() -> None:
     assert len(compiled.plans) == 8
 
 
-def test_a_compiled_function_tells_its_name_and_how_many_plans_it_holds() -> None:
-    """Also of a callable object, whose own attributes do not get in the way."""
+def test_repr_shows_the_name_and_the_number_of_plans() -> None:
+    """Also for a callable object that has attributes named `function` and `plans`."""
 
     def double(x: ag.Tensor) -> ag.Tensor:
         return x + x
@@ -101,7 +101,7 @@ def test_a_compiled_function_tells_its_name_and_how_many_plans_it_holds() -> Non
     assert repr(compiled) == "<jit Both, plans: 1>"
 
 
-def test_an_exchanged_layer_and_a_new_group_are_noticed() -> None:
+def test_a_replaced_layer_and_a_new_parameter_group_need_a_new_plan() -> None:
     net = nn.Sequential(nn.Linear(2, 2))
     net.head = nn.Linear(2, 1)
     step = ag.jit(lambda x: net.head(x).detach())
@@ -126,13 +126,13 @@ def test_an_exchanged_layer_and_a_new_group_are_noticed() -> None:
     assert late.tolist() == pytest.approx([0.9])
 
 
-def test_loaded_state_is_used() -> None:
-    """load_state_dict of model and optimizer reaches a compiled step."""
+def test_a_replay_uses_loaded_state() -> None:
+    """A compiled step sees the effect of load_state_dict on model and optimizer."""
 
     def make() -> tuple[nn.Module, Any, Callable[..., Any]]:
         net = nn.Linear(3, 2)
         optimizer = nn.Adam(net.parameters(), lr=0.1)
-        return net, optimizer, training(net, optimizer, lambda x: net(x).square().sum())
+        return net, optimizer, training_step(net, optimizer, lambda x: net(x).square().sum())
 
     data = batches((4, 3), count=8)
     net, optimizer, step = make()
@@ -152,14 +152,14 @@ LIVE: dict[str, Callable[[ag.Tensor, ag.Tensor], ag.Tensor]] = {
     "detach": lambda x, w: x @ (w.detach() * 2),
     "grad": lambda x, w: ag.grad(lambda v: (v * v).sum())(w.detach()),
     "vjp": lambda x, w: ag.vjp(lambda a, b: a @ (b * 2), x, w.detach())[1](ag.ones((2, 3)))[0],
-    "own memory": lambda x, w: x @ (ag.from_numpy(w._data) * 2),
+    "from_numpy": lambda x, w: x @ (ag.from_numpy(w._data) * 2),
 }
 
 
 @pytest.mark.parametrize("way", LIVE)
 @pytest.mark.parametrize("trained", [False, True])
-def test_what_a_function_reads_is_live_by_whatever_way(way: str, trained: bool) -> None:
-    """A tensor from outside is no constant, though it be met as a detached leaf or as a transform's variable."""
+def test_a_replay_reads_the_current_values_of_captured_tensors(way: str, trained: bool) -> None:
+    """Also if the function uses the tensor as a detached leaf, as the variable of a transform or through its array."""
     w, x = ag.Tensor(np.eye(3, dtype=np.float32), requires_grad=trained), ag.ones((2, 3))
     compiled = ag.jit(lambda x: LIVE[way](x, w))
     for value in (1.0, 2.0, 3.0, 4.0):
@@ -167,10 +167,10 @@ def test_what_a_function_reads_is_live_by_whatever_way(way: str, trained: bool) 
         assert compiled(x).tolist() == LIVE[way](x, w).tolist()
 
 
-# -- what leaves, and what is refused -----------------------------------------------------------------------------------------
+# -- results and rejections ---------------------------------------------------------------------------------------------------
 
 
-def test_results_are_nobody_elses_memory() -> None:
+def test_later_replays_do_not_change_earlier_results() -> None:
     w = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
 
     @ag.jit
@@ -190,7 +190,7 @@ def test_results_are_nobody_elses_memory() -> None:
         assert ones.tolist() == [1.0, 1.0]
 
 
-def test_arguments_that_are_one_another_or_a_parameter() -> None:
+def test_one_tensor_may_be_several_arguments_or_a_parameter() -> None:
     w = ag.Tensor([2.0], requires_grad=True)
     product = ag.jit(lambda a, b: (a * b * w).detach())
     x, y = ag.Tensor([3.0]), ag.Tensor([5.0])
@@ -198,7 +198,7 @@ def test_arguments_that_are_one_another_or_a_parameter() -> None:
         assert product(a, b).item() == a.item() * b.item() * 2
 
 
-def test_arrays_in_trees_and_keywords() -> None:
+def test_arguments_may_be_nested_and_passed_by_keyword() -> None:
     compiled = ag.jit(lambda batch, *, scale: {"y": batch["a"] * scale + batch["b"][0], "n": None})
     for k in range(4):
         y = compiled({"a": np.full(3, k, np.float32), "b": [np.ones(3, np.float32)]}, scale=2.0)
@@ -206,22 +206,22 @@ def test_arrays_in_trees_and_keywords() -> None:
         assert y["n"] is None
 
 
-def test_values_do_not_leave_for_python() -> None:
-    """Nothing is changed by a refused run: weights, state, gradients, random stream."""
-    ways: dict[str, Callable[[ag.Tensor], Any]] = {
+def test_reading_a_value_while_tracing_raises_and_changes_nothing() -> None:
+    """Weights, optimizer state, gradients and the random stream are as before."""
+    reads: dict[str, Callable[[ag.Tensor], Any]] = {
         "item": lambda t: t.item(), "data": lambda t: t.data, "float": float, "bool": bool, "numpy": lambda t: t.numpy(),
         "tolist": lambda t: t.tolist(), "Tensor": lambda t: ag.Tensor(t), "array": np.asarray,
     }  # fmt: skip
-    for look in ways.values():
+    for read in reads.values():
         net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
         optimizer = nn.Adam(net.parameters())
 
-        def step(x: ag.Tensor, net: Any = net, optimizer: Any = optimizer, look: Any = look) -> None:
+        def step(x: ag.Tensor, net: Any = net, optimizer: Any = optimizer, read: Any = read) -> None:
             optimizer.zero_grad()
             loss = (net(x) * ag.rand(3, 2)).sum()
             loss.backward()
             optimizer.step()
-            look(loss.detach())
+            read(loss.detach())
 
         compiled = ag.jit(step)
         x = ag.Tensor([[1.0, 2.0], [3.0, 5.0], [0.0, 1.0]])
@@ -242,14 +242,14 @@ def test_values_do_not_leave_for_python() -> None:
 @pytest.mark.parametrize(
     "function", [lambda x: x[x > 0], lambda x: ag.nonzero(x)[0], lambda x: ag.argwhere(x)], ids=["mask", "nonzero", "argwhere"]
 )
-def test_shapes_that_depend_on_values_are_refused(function: Callable[..., Any]) -> None:
+def test_tracing_rejects_shapes_that_depend_on_values(function: Callable[..., Any]) -> None:
     compiled = ag.jit(function)
     compiled(ag.Tensor([1.0, -1.0]))
     with pytest.raises(TraceError, match="depends on values"):
         compiled(ag.Tensor([1.0, -1.0]))
 
 
-def test_results_that_need_a_gradient_are_refused() -> None:
+def test_results_that_require_a_gradient_are_rejected() -> None:
     w = ag.Tensor([1.0], requires_grad=True)
     with pytest.raises(RuntimeError, match="jit the whole step"):
         ag.jit(lambda x: x * w)(ag.ones(1))
@@ -259,18 +259,18 @@ def test_results_that_need_a_gradient_are_refused() -> None:
         assert ag.jit(lambda x: x * w)(w * 2).tolist() == [2.0]
 
 
-def test_a_view_of_a_large_result_that_leaves_comes_after_it() -> None:
-    """What would go by halves but for a result that is returned is done in its own order, with the views among it."""
+def test_views_of_a_large_returned_result_give_the_same_bits() -> None:
+    """A row block whose result is returned is not split; its calls and views keep their order."""
     w = ag.rand(512, 512) * 0.01
 
-    def leaving(x: ag.Tensor) -> tuple[ag.Tensor, ...]:
+    def function(x: ag.Tensor) -> tuple[ag.Tensor, ...]:
         y = ag.tanh(x @ w)
         return y[:3], y[::2].T, ag.tanh(y @ w).sum(axis=1)
 
-    agree(lambda: leaving, batches((512, 512), count=4))
+    check_same_bits(lambda: function, batches((512, 512), count=4))
 
 
-def test_a_kernel_that_fails_in_a_replay_is_explained() -> None:
+def test_an_error_in_a_replay_names_the_operation() -> None:
     compiled = ag.jit(lambda z, t: nn.cross_entropy(z, t))
     z = ag.zeros((2, 3))
     for _ in range(3):
@@ -280,7 +280,7 @@ def test_a_kernel_that_fails_in_a_replay_is_explained() -> None:
     assert compiled(z, ag.Tensor([0, 2])).item() == pytest.approx(np.log(3), rel=1e-6)
 
 
-def test_nested_jit_is_part_of_the_outer_plan() -> None:
+def test_a_nested_compiled_function_becomes_part_of_the_outer_plan() -> None:
     inner = ag.jit(lambda x: ag.tanh(x) * 2)
     outer = ag.jit(lambda x: inner(x) + inner(x))
     for _ in range(4):
@@ -288,14 +288,14 @@ def test_nested_jit_is_part_of_the_outer_plan() -> None:
     assert [row.call.primitive.name for row in outer.plan.rows].count("tanh") == 2
 
 
-def test_threads_take_turns() -> None:
+def test_two_threads_may_call_one_compiled_function() -> None:
     compiled = ag.jit(lambda x: ag.tanh(x * 2).sum())
     wrong: list[float] = []
 
     def work(value: float) -> None:
         for _ in range(50):
-            got = compiled(ag.full((50,), value)).item()
-            if got != pytest.approx(50 * np.tanh(2 * value), rel=1e-5):
+            result = compiled(ag.full((50,), value)).item()
+            if result != pytest.approx(50 * np.tanh(2 * value), rel=1e-5):
                 wrong.append(value)
 
     pair = [threading.Thread(target=work, args=(value,)) for value in (0.1, 0.7)]
@@ -306,7 +306,7 @@ def test_threads_take_turns() -> None:
     assert not wrong
 
 
-def test_a_method_and_transforms() -> None:
+def test_methods_and_transforms_can_be_compiled() -> None:
     class Model(nn.Module):
         def __init__(self) -> None:
             self.layer = nn.Linear(2, 1)
@@ -327,8 +327,8 @@ def test_a_method_and_transforms() -> None:
         assert curve(ag.Tensor([value])).tolist() == [pytest.approx([6 * value])]
 
 
-def test_a_steady_step_allocates_no_large_memory() -> None:
-    """Everything of size lies in buffers: at no time is there as much new memory as a single matrix takes."""
+def test_a_replay_allocates_less_than_one_matrix() -> None:
+    """All large arrays lie in the buffers of the plan."""
     import tracemalloc
 
     x = ag.Tensor(np.ones((256, 256), np.float32))

@@ -1,4 +1,4 @@
-"""Every primitive gives the same bits in a replay as without one, in value, gradient and second gradient."""
+"""Every primitive gives the same bits in a replay as in eager code: value, gradient and second gradient."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import autograd_mini as ag
 
 
 def values_and_gradients(call: Call, *inputs: ag.Tensor) -> list[ag.Tensor]:
-    """Values, their gradients for upstream gradients that differ from element to element, and the gradients of those."""
+    """Returns values, their gradients for a different upstream gradient per element, and second gradients."""
 
     def both(*xs: ag.Tensor) -> Any:
-        found = call.function(*xs)
-        return list(found) if isinstance(found, tuple) else [found]
+        results = call.function(*xs)
+        return list(results) if isinstance(results, tuple) else [results]
 
     def first(*xs: ag.Tensor) -> Any:
         outputs, pull = ag.vjp(both, *xs)
@@ -32,7 +32,7 @@ def values_and_gradients(call: Call, *inputs: ag.Tensor) -> list[ag.Tensor]:
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_a_replay_gives_the_same_bits(name: str) -> None:
-    refused: list[str] = []
+    rejections: list[str] = []
 
     @given(call=SAMPLES[name], dtype=st.sampled_from(["float64", "float32"]))
     @settings(max_examples=6)
@@ -43,13 +43,13 @@ def test_a_replay_gives_the_same_bits(name: str) -> None:
                 operands = [ag.Tensor(x.astype(dtype)) for x in call.operands]
                 expected = values_and_gradients(call, *operands)
                 try:
-                    given = compiled(*operands)
+                    results = compiled(*operands)
                 except ag.TraceError as error:
-                    refused.append(str(error))
+                    rejections.append(str(error))
                     return
-                for a, b in zip(given, expected, strict=True):
+                for a, b in zip(results, expected, strict=True):
                     assert a.dtype == b.dtype
                     np.testing.assert_array_equal(a.numpy(), b.numpy())
 
     check()
-    assert all("depends on values" in reason for reason in refused)
+    assert all("depends on values" in reason for reason in rejections)

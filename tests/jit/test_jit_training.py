@@ -1,7 +1,7 @@
-"""Random training programs run eagerly and compiled, and must leave the same bits: weights, statistics, losses, predictions.
+"""Random training programs give the same bits compiled as in eager code: weights, statistics, losses and predictions.
 
-A program is a network, optimizers and a loss drawn from a seed, and two dozen steps with something happening before each: parts
-are frozen, states loaded, weights written, streams seeded, modes switched, shapes and memory layouts changed.
+A program is a network, optimizers and a loss drawn from a seed, and twenty steps. An event comes before each step: it freezes
+parts, loads a state, sets weights, seeds the stream, switches a mode, or changes shapes and memory layouts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from samples.cuts import cut
+from samples.splits import split_everything
 
 import autograd_mini as ag
 from autograd_mini import Tensor, nn
@@ -44,24 +44,24 @@ def network(r: random.Random, dtype: Any) -> nn.Sequential:
 
 
 def optimizer_of(r: random.Random, params: list[Tensor]) -> Any:
-    def plain() -> nn.Optimizer:
-        given: Any = params
+    def single() -> nn.Optimizer:
+        groups: Any = params
         if r.random() < 0.4:
             cut = r.randint(1, len(params) - 1)
-            given = [{"params": params[:cut], "lr": 0.01}, {"params": params[cut:]}]
+            groups = [{"params": params[:cut], "lr": 0.01}, {"params": params[cut:]}]
         kind = r.choice(["SGD", "momentum", "Adam", "AdamW", "RMSprop", "Adagrad", "NAdam", "Adadelta", "FTRL"])
         if kind == "momentum":
-            return nn.SGD(given, lr=0.02, momentum=0.9, nesterov=True)
-        return getattr(nn, kind)(given, lr=0.02)
+            return nn.SGD(groups, lr=0.02, momentum=0.9, nesterov=True)
+        return getattr(nn, kind)(groups, lr=0.02)
 
     chance = r.random()
     if chance < 0.1:
-        return nn.SAM(plain())
-    return nn.SwitchOptimizer(plain(), plain(), at=r.randint(1, 12)) if chance < 0.25 else plain()
+        return nn.SAM(single())
+    return nn.SwitchOptimizer(single(), single(), at=r.randint(1, 12)) if chance < 0.25 else single()
 
 
 class Program:
-    """One training, of which `log` keeps what came out."""
+    """One training program; `log` collects its results."""
 
     def __init__(self, seed: int, compile: Callable[..., Any]):
         self.r, self.rng = random.Random(seed), np.random.default_rng(seed)
@@ -91,9 +91,9 @@ class Program:
             loss = loss + ag.square(ag.grad(ag.square(self.net(z)).sum(), z, create_graph=True)).mean() * 0.01
         return loss
 
-    def one_step(self, x: Tensor, y: Tensor, scale: Tensor, heads: int, moves: bool) -> Tensor:
+    def one_step(self, x: Tensor, y: Tensor, scale: Tensor, heads: int, update: bool) -> Tensor:
         def closure() -> Tensor:
-            if moves:
+            if update:
                 self.optimizer.zero_grad()
             loss = self.loss(x, y, scale, heads)
             loss.backward()
@@ -106,7 +106,7 @@ class Program:
             nn.clip_grad_value(self.all.parameters(), 0.1)
         elif self.clip:
             nn.clip_grad_norm(self.all.parameters(), self.clip)
-        if moves:
+        if update:
             self.optimizer.step()
         if self.averaging:
             self.ema.update()
@@ -116,7 +116,7 @@ class Program:
         with ag.no_grad():
             return self.net(x)
 
-    def happens(self, event: str, i: int) -> None:
+    def apply_event(self, event: str, i: int) -> None:
         params = list(self.all.parameters())
         one = self.r.choice(params)
         if event == "flip one":
@@ -148,7 +148,7 @@ class Program:
                 "forget gradients": self.all.zero_grad, "predict": lambda: self.log.append(self.predict(self.inputs())),
             }  # fmt: skip
             calls.get(event, lambda: None)()
-        self.net[-1].unfreeze()  # so that there is always something to learn
+        self.net[-1].unfreeze()  # so that some parameter can always be trained
         self.head.unfreeze()
 
     def inputs(self) -> Tensor:
@@ -157,13 +157,13 @@ class Program:
 
     def run(self) -> list[np.ndarray]:
         for i in range(STEPS):
-            self.happens(self.r.choice(EVENTS), i)
+            self.apply_event(self.r.choice(EVENTS), i)
             x = self.inputs()
             y, scale = self.rng.integers(0, CLASSES, len(x)), np.asarray(self.r.choice([0.5, 1]), self.dtype)
-            heads, moves = self.r.choice([0, 0, 1, 2]), self.r.random() < 0.85
+            heads, update = self.r.choice([0, 0, 1, 2]), self.r.random() < 0.85
             try:
-                self.log.append(self.step(x, Tensor(y), Tensor(scale), heads, moves))
-            except ValueError as error:  # of gradients that are not finite, which there is no clipping of
+                self.log.append(self.step(x, Tensor(y), Tensor(scale), heads, update))
+            except ValueError as error:  # gradients that are not finite cannot be clipped
                 self.log.append(str(error))
                 break
         return [np.asarray(t) for t in self.log] + list(self.all.state_dict().values())
@@ -180,14 +180,14 @@ def check(seed: int) -> None:
         )
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # weights may grow beyond all bounds, here as there
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # weights may overflow, in both programs
 @pytest.mark.parametrize("seed", range(PROGRAMS))
-def test_a_compiled_training_leaves_the_same_bits(seed: int) -> None:
+def test_a_compiled_training_gives_the_same_bits(seed: int) -> None:
     check(seed)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("seed", range(PROGRAMS, 2 * PROGRAMS, 4))
-def test_a_compiled_training_in_halves_leaves_the_same_bits(seed: int) -> None:
-    with cut():
+def test_a_compiled_training_with_split_rows_gives_the_same_bits(seed: int) -> None:
+    with split_everything():
         check(seed)

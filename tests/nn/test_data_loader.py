@@ -1,4 +1,4 @@
-"""DataLoader: every row once per epoch, in an order that only the seed and the epoch's number decide."""
+"""DataLoader: each epoch has every row once, in an order that depends only on the seed and the number of the epoch."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def rows(batches: object) -> list[int]:
 @given(
     n=st.integers(0, 40), batch_size=st.integers(1, 12), shuffle=st.booleans(), drop_last=st.booleans(), seed=st.integers(0, 99)
 )
-def test_an_epoch_deals_every_row_once_in_full_batches_but_the_last(
+def test_an_epoch_has_every_row_once_and_only_its_last_batch_may_be_smaller(
     n: int, batch_size: int, shuffle: bool, drop_last: bool, seed: int
 ) -> None:
     loader = nn.data.DataLoader(np.arange(n), batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, seed=seed)
     batches = list(loader)
-    dealt = rows(batches)
+    order = rows(batches)
     assert len(batches) == len(loader)
-    assert len(set(dealt)) == len(dealt) == (n // batch_size * batch_size if drop_last else n)
+    assert len(set(order)) == len(order) == (n // batch_size * batch_size if drop_last else n)
     assert all(len(batch) == batch_size for (batch,) in (batches if drop_last else batches[:-1]))
-    assert shuffle or dealt == list(range(len(dealt)))
+    assert shuffle or order == list(range(len(order)))
 
 
 def test_rows_of_all_arrays_stay_together() -> None:
@@ -35,21 +35,21 @@ def test_rows_of_all_arrays_stay_together() -> None:
         np.testing.assert_array_equal(a.numpy(), -b.numpy())
 
 
-def test_epochs_differ_seeds_differ_and_both_repeat() -> None:
+def test_epochs_and_seeds_have_different_orders_which_can_be_repeated() -> None:
     first, again = (nn.data.DataLoader(np.arange(100), batch_size=10, shuffle=True, seed=3) for _ in range(2))
     other = nn.data.DataLoader(np.arange(100), batch_size=10, shuffle=True, seed=4)
     epochs = [rows(first), rows(first)]
     assert epochs[0] != epochs[1]
     assert [rows(again), rows(again)] == epochs
     assert rows(other) != epochs[0]
-    assert rows(first.epoch(1)) == epochs[1], "an epoch cannot be repeated by its number"
-    assert rows(first.epoch(1, start=4)) == epochs[1][40:], "an epoch cannot be taken up in its middle"
+    assert rows(first.epoch(1)) == epochs[1], "an epoch is not repeated by its number"
+    assert rows(first.epoch(1, start=4)) == epochs[1][40:], "an epoch does not start at the given batch"
 
 
 @pytest.mark.parametrize(
     ("arrays", "batch_size", "message"),
     [((), 1, "lengths"), ((np.zeros(2), np.zeros(3)), 1, r"\[2, 3\]"), ((np.zeros(2),), 0, "batch_size")],
 )
-def test_bad_arguments_are_refused(arrays: tuple[np.ndarray, ...], batch_size: int, message: str) -> None:
+def test_errors_name_the_wrong_argument(arrays: tuple[np.ndarray, ...], batch_size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         nn.data.DataLoader(*arrays, batch_size=batch_size)

@@ -1,4 +1,4 @@
-"""Data sets: what they hold, where their files come from, and that no damaged file passes for a good one."""
+"""Data sets: their contents, where their files come from, and that a damaged file is never accepted."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ DataError, DownloadError = nn.data.DataError, nn.data.DownloadError
 Source, cache_folder, fetch = nn.data.fetch.Source, nn.data.fetch.cache_folder, nn.data.fetch.fetch
 MNIST, read_idx = nn.data.datasets.MNIST, nn.data.idx.read_idx
 
-Server = tuple[Callable[..., Source], list[str]]  # makes a source whose mirrors behave as named; the requests that came
+Server = tuple[Callable[..., Source], list[str]]  # makes a source whose mirrors behave as named; the requests so far
 
 
 def idx(array: np.ndarray) -> bytes:
-    """The array in IDX form, uncompressed."""
+    """Returns the array in IDX format, uncompressed."""
     return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
@@ -56,29 +56,31 @@ def test_digits_are_scaled_typed_and_split_without_overlap(digits: nn.data.Datas
     assert (len(digits.train), len(digits.test), digits.image_shape) == (1442, 355, (8, 8))
     assert (both.dtype, both.min(), both.max()) == (np.float32, 0, 1)
     assert digits.train.labels.dtype == np.int64
-    assert len(np.unique(both.reshape(1797, -1), axis=0)) == 1797, "an image lies in both parts, or was lost"
+    assert len(np.unique(both.reshape(1797, -1), axis=0)) == 1797, "an image is in both parts, or missing"
 
 
-def test_the_digits_split_is_frozen_and_keeps_the_classes_in_proportion(digits: nn.data.Dataset) -> None:
+def test_the_split_of_digits_is_fixed_and_keeps_the_proportions_of_the_classes(digits: nn.data.Dataset) -> None:
     assert digits.test.labels[:12].tolist() == [5, 0, 9, 8, 7, 1, 2, 6, 3, 4, 0, 2]
     for c in range(10):
         share = np.mean(digits.test.labels == c) / np.mean(digits.train.labels == c)
         assert 0.95 < share < 1.05
 
 
-def test_only_takes_the_first_images_of_the_classes_asked_for(digits: nn.data.Dataset) -> None:
+def test_only_returns_the_first_images_of_the_requested_classes(digits: nn.data.Dataset) -> None:
     few = digits.train.only(classes=[3, 1], limit_per_class=20)
     assert sorted(few.labels.tolist()) == [1] * 20 + [3] * 20
     np.testing.assert_array_equal(few.images[few.labels == 3], digits.train.images[digits.train.labels == 3][:20])
 
 
 @pytest.mark.parametrize(("arguments", "message"), [({"classes": [11]}, "class 11"), ({"limit_per_class": 0}, "at least 1")])
-def test_only_refuses_what_is_not_there(digits: nn.data.Dataset, arguments: dict[str, object], message: str) -> None:
+def test_only_raises_for_missing_classes_and_limits_below_1(
+    digits: nn.data.Dataset, arguments: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         digits.train.only(**arguments)
 
 
-def test_mnist_is_read_from_the_users_folder_which_is_left_untouched(mnist_folder: Path) -> None:
+def test_mnist_is_read_from_the_users_folder_without_changing_it(mnist_folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in mnist_folder.iterdir()}
     mnist = nn.data.mnist()
     assert (mnist.train.images.shape, mnist.test.images.shape) == ((60000, 28, 28), (10000, 28, 28))
@@ -88,12 +90,14 @@ def test_mnist_is_read_from_the_users_folder_which_is_left_untouched(mnist_folde
     assert {path: path.stat().st_mtime_ns for path in mnist_folder.iterdir()} == before
 
 
-def test_the_digests_of_the_table_are_those_of_the_files(mnist_folder: Path) -> None:
+def test_the_digests_in_the_table_match_the_files(mnist_folder: Path) -> None:
     found = {name: hashlib.sha256((mnist_folder / name).read_bytes()).hexdigest() for name in MNIST.digests}
     assert found == MNIST.digests
 
 
-def test_fashion_mnist_is_mnist_with_another_folder_and_other_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fashion_mnist_has_the_format_of_mnist_in_another_folder_with_other_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AUTOGRAD_MINI_DATA", str(tmp_path))
     (tmp_path / "fashion_mnist").mkdir()
     for name in nn.data.datasets.FASHION_MNIST.digests:
@@ -104,8 +108,8 @@ def test_fashion_mnist_is_mnist_with_another_folder_and_other_classes(tmp_path: 
     np.testing.assert_array_equal(data.test.images * 255, RANDOM)
 
 
-def test_cifar10_is_read_in_its_true_colours() -> None:
-    """The means of the channels are those that are published; a wrong order of bytes or channels gives others."""
+def test_cifar10_has_the_right_order_of_bytes_and_channels() -> None:
+    """The means of the channels have the published values; a wrong order of bytes or channels would change them."""
     if not (Path(os.environ.get("AUTOGRAD_MINI_DATA", "")) / "cifar10" / "test_batch.bin").exists():
         pytest.skip("needs CIFAR-10 in $AUTOGRAD_MINI_DATA/cifar10")
     test = nn.data.datasets._cifar_split(nn.data.cifar.TEST_FILES)
@@ -115,10 +119,10 @@ def test_cifar10_is_read_in_its_true_colours() -> None:
     assert np.bincount(test.labels).tolist() == [1000] * 10
     assert first.images.mean((0, 2, 3)) == pytest.approx([0.4914, 0.4822, 0.4465], abs=0.003)
     neighbours = np.abs(np.diff(test.images, axis=3)).mean()
-    assert neighbours < 0.06, "neighbouring pixels are not alike: rows and columns are mixed up"
+    assert neighbours < 0.06, "neighbouring pixels differ too much: rows and columns are mixed up"
 
 
-def test_a_damaged_cifar_file_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_damaged_cifar_file(tmp_path: Path) -> None:
     path = tmp_path / "test_batch.bin"
     path.write_bytes(bytes(3073))
     with pytest.raises(DataError, match=r"test_batch\.bin: damaged or another file"):
@@ -129,7 +133,9 @@ def test_a_damaged_cifar_file_is_named(tmp_path: Path) -> None:
 
 
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5)))
-def test_idx_gives_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, array: np.ndarray) -> None:
+def test_reading_an_idx_file_returns_the_array_that_was_written(
+    tmp_path_factory: pytest.TempPathFactory, array: np.ndarray
+) -> None:
     path = tmp_path_factory.mktemp("idx") / "a.gz"
     path.write_bytes(gzip.compress(idx(array)))
     np.testing.assert_array_equal(read_idx(path, array.ndim), array)
@@ -139,7 +145,7 @@ RANDOM = np.random.default_rng(0).integers(0, 256, (10, 4, 4), dtype=np.uint8)
 WHOLE = gzip.compress(idx(RANDOM))
 
 
-def flipped_bit(data: bytes) -> bytes:
+def flip_bit(data: bytes) -> bytes:
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
@@ -148,7 +154,7 @@ def flipped_bit(data: bytes) -> bytes:
     ("content", "cause"),
     [
         pytest.param(WHOLE[:-30], "truncated", id="gzip cut short"),
-        pytest.param(flipped_bit(WHOLE), "corrupt", id="one bit flipped"),
+        pytest.param(flip_bit(WHOLE), "corrupt", id="one bit flipped"),
         pytest.param(idx(RANDOM), "Not a gzipped file", id="not compressed"),
         pytest.param(b"", "magic", id="empty"),
         pytest.param(gzip.compress(b"<html>not found</html>"), "magic", id="another kind of file"),
@@ -158,7 +164,7 @@ def flipped_bit(data: bytes) -> bytes:
         pytest.param(gzip.compress(idx(RANDOM) + b"x"), "more bytes", id="too long"),
     ],
 )
-def test_a_damaged_file_is_refused_by_name_and_cause(tmp_path: Path, content: bytes, cause: str) -> None:
+def test_an_error_names_the_damaged_file_and_the_cause(tmp_path: Path, content: bytes, cause: str) -> None:
     path = tmp_path / "damaged.gz"
     path.write_bytes(content)
     with pytest.raises(DataError, match=rf"damaged\.gz.*{cause}"):
@@ -166,7 +172,7 @@ def test_a_damaged_file_is_refused_by_name_and_cause(tmp_path: Path, content: by
 
 
 @given(st.integers(0, len(WHOLE) - 1))
-def test_no_truncation_passes_unnoticed(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
+def test_every_truncated_file_raises(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
     path = tmp_path_factory.mktemp("cut") / "cut.gz"
     path.write_bytes(WHOLE[:length])
     with pytest.raises(DataError):
@@ -175,9 +181,9 @@ def test_no_truncation_passes_unnoticed(tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.parametrize(
     ("labels", "cause"),
-    [(np.zeros(9, np.uint8), "10 images, but .* 9 labels"), (np.full(10, 77, np.uint8), "label 77 is beyond the 10 classes")],
+    [(np.zeros(9, np.uint8), "10 images, but .* 9 labels"), (np.full(10, 77, np.uint8), "expected labels below 10, got 77")],
 )
-def test_images_and_labels_must_belong_together(
+def test_images_and_labels_that_do_not_match_raise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: np.ndarray, cause: str
 ) -> None:
     monkeypatch.setenv("AUTOGRAD_MINI_DATA", str(tmp_path))
@@ -195,7 +201,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 def tar(**members: bytes | str) -> bytes:
-    """A gzipped tar file of members by path, `__` standing for `/`; a string is where a symbolic link leads."""
+    """A gzipped tar file of members by path, `__` standing for `/`; a string is the target of a symbolic link."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name, content in members.items():
@@ -212,13 +218,13 @@ def tar(**members: bytes | str) -> bytes:
 ARCHIVE = tar(inside__a=CONTENT, inside__b=b"other", **{"..__outside": b"evil", "inside__link": "/etc/hostname"})
 
 
-def archived(mirrors: tuple[str, ...] = (), archive: bytes = ARCHIVE) -> Source:
+def archive_source(mirrors: tuple[str, ...] = (), archive: bytes = ARCHIVE) -> Source:
     digests = {"set.tar.gz": hashlib.sha256(archive).hexdigest(), "a": DIGEST, "b": DIGEST, "link": DIGEST, "missing": DIGEST}
     return Source("set", mirrors, digests, archive="set.tar.gz", inside="inside")
 
 
 class Mirrors(BaseHTTPRequestHandler):
-    """One server that stands for several mirrors: the first part of the path says how it behaves."""
+    """One server that plays several mirrors: the first part of the path says how it behaves."""
 
     asked: list[str]
 
@@ -257,34 +263,37 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.join()
 
 
-def test_a_download_goes_to_the_cache_once(server: Server) -> None:
+def test_a_file_is_downloaded_into_the_cache_once(server: Server) -> None:
     source, asked = server
     path = fetch(source("good"), "file.gz")
     assert path == cache_folder() / "set" / "file.gz"
     assert path.read_bytes() == CONTENT
     assert fetch(source("good"), "file.gz") == path
-    assert asked == ["good"], "the second call asked the network again"
+    assert asked == ["good"], "the second call used the network again"
 
 
 @pytest.mark.parametrize("fault", ["broken", "forged", "interrupted"])
-def test_a_faulty_mirror_is_passed_over(server: Server, fault: str) -> None:
+def test_the_next_mirror_is_tried_if_one_fails(server: Server, fault: str) -> None:
     source, asked = server
     assert fetch(source(fault, "good"), "file.gz").read_bytes() == CONTENT
     assert asked == [fault, "good"]
 
 
-def test_when_every_mirror_fails_all_causes_are_told_and_nothing_is_left(
-    server: Server,
-) -> None:
+def test_if_every_mirror_fails_the_error_lists_all_causes_and_no_file_remains(server: Server) -> None:
     source, _ = server
     with pytest.raises(DownloadError) as caught:
         fetch(source("broken", "forged", "interrupted"), "file.gz")
-    for cause in ("HTTP Error 500", f"expected {DIGEST}", "100000 of 256000 bytes", "$AUTOGRAD_MINI_DATA/set/file.gz"):
+    for cause in (
+        "HTTP Error 500",
+        f"expected SHA-256 digest {DIGEST}",
+        "100000 of 256000 bytes",
+        "$AUTOGRAD_MINI_DATA/set/file.gz",
+    ):
         assert cause in str(caught.value)
     assert list((cache_folder() / "set").iterdir()) == []
 
 
-def test_an_interrupted_download_leaves_nothing_behind(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_remains_after_an_interrupted_download(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     source, _ = server
 
     def interrupt(*_: object) -> None:
@@ -296,7 +305,7 @@ def test_an_interrupted_download_leaves_nothing_behind(server: Server, monkeypat
     assert list((cache_folder() / "set").iterdir()) == []
 
 
-def test_the_users_own_file_comes_before_cache_and_network(
+def test_the_users_own_file_has_priority_over_cache_and_network(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, asked = server
@@ -309,28 +318,31 @@ def test_the_users_own_file_comes_before_cache_and_network(
     assert not cache_folder().exists()
 
 
-def test_a_file_is_copied_out_of_a_downloaded_archive(server: Server) -> None:
-    made, asked = server
-    source = archived(made("archive").mirrors)
+def test_a_file_is_extracted_from_a_downloaded_archive(server: Server) -> None:
+    make, asked = server
+    source = archive_source(make("archive").mirrors)
     assert fetch(source, "a").read_bytes() == CONTENT
     assert fetch(source, "a") == cache_folder() / "set" / "a"
-    assert asked == ["archive"], "the archive was asked for again"
-    assert {path.name for path in cache_folder().parent.rglob("*")} == {"cache", "set", "set.tar.gz", "a"}, "more was unpacked"
+    assert asked == ["archive"], "the archive was downloaded again"
+    assert {path.name for path in cache_folder().parent.rglob("*")} == {"cache", "set", "set.tar.gz", "a"}, (
+        "other files were unpacked too"
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "cause"), [("b", f"expected {DIGEST}"), ("missing", "missing"), ("link", "link"), ("../outside", "outside")]
+    ("name", "cause"),
+    [("b", f"expected SHA-256 digest {DIGEST}"), ("missing", "missing"), ("link", "link"), ("../outside", "outside")],
 )
-def test_what_an_archive_holds_is_checked_file_by_file(server: Server, name: str, cause: str) -> None:
-    made, _ = server
-    source = archived(made("archive").mirrors)
+def test_each_file_of_an_archive_is_checked(server: Server, name: str, cause: str) -> None:
+    make, _ = server
+    source = archive_source(make("archive").mirrors)
     source = replace(source, digests={**source.digests, "../outside": DIGEST})
     with pytest.raises(DataError, match=rf"set\.tar\.gz: damaged or another archive.*{cause}"):
         fetch(source, name)
     assert [path.name for path in (cache_folder() / "set").iterdir()] == ["set.tar.gz"]
 
 
-def test_a_users_own_archive_is_read_and_a_damaged_one_named(
+def test_a_users_own_archive_is_read_and_an_error_names_a_damaged_one(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, asked = server
@@ -339,7 +351,7 @@ def test_a_users_own_archive_is_read_and_a_damaged_one_named(
     monkeypatch.setenv("AUTOGRAD_MINI_DATA", str(tmp_path / "own"))
     own.write_bytes(ARCHIVE[: len(ARCHIVE) // 2])
     with pytest.raises(DataError, match=r"own.*set\.tar\.gz: damaged"):
-        fetch(archived(), "a")
+        fetch(archive_source(), "a")
     own.write_bytes(ARCHIVE)
-    assert fetch(archived(), "a").read_bytes() == CONTENT
+    assert fetch(archive_source(), "a").read_bytes() == CONTENT
     assert asked == []

@@ -1,4 +1,4 @@
-"""Cuts of data sets: nothing lost, nothing twice, classes in proportion; and loaders that go on in the middle of an epoch."""
+"""Splits of data sets have every row once and keep the proportions of classes; loaders resume in the middle of an epoch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_random_split_is_a_partition(n: int, weights: list[int], seed: int) ->
         assert abs(len(part) - n * weight / sum(weights)) <= len(weights)
 
 
-def test_lengths_may_be_numbers_and_the_seed_decides() -> None:
+def test_lengths_may_be_numbers_of_rows_and_the_seed_determines_the_split() -> None:
     source = data.TensorDataset(np.arange(10))
     splits = [[rows(part) for part in data.random_split(source, [7, 3], seed=seed)] for seed in (0, 0, 1)]
     assert [len(part) for part in splits[0]] == [7, 3]
@@ -35,7 +35,7 @@ def test_lengths_may_be_numbers_and_the_seed_decides() -> None:
 
 
 @given(st.lists(st.integers(0, 3), max_size=60), st.floats(0.05, 0.95), st.integers(0, 9))
-def test_a_stratified_split_is_a_partition_that_keeps_each_class_in_proportion(
+def test_a_stratified_split_is_a_partition_that_keeps_the_proportions_of_the_classes(
     labels: list[int], share: float, seed: int
 ) -> None:
     classes = np.array(labels, int)
@@ -45,7 +45,7 @@ def test_a_stratified_split_is_a_partition_that_keeps_each_class_in_proportion(
         assert abs(np.sum(classes[rows(parts[0])] == c) - share * np.sum(classes == c)) <= 0.5 + 1e-9
 
 
-def test_a_subset_of_a_subset_reaches_the_first_rows() -> None:
+def test_a_subset_of_a_subset_has_the_rows_of_the_data_set() -> None:
     source = data.TensorDataset(ag.Tensor([10.0, 11.0, 12.0, 13.0]), np.arange(4))
     inner = data.Subset(data.Subset(source, [3, 1, 0]), [2, 0])
     values, numbers = inner[:]
@@ -67,25 +67,25 @@ def test_a_subset_of_a_subset_reaches_the_first_rows() -> None:
         (lambda s: data.TensorDataset(), ValueError, "one length"),
     ],
 )
-def test_impossible_cuts_are_refused(call: object, error: type[Exception], message: str) -> None:
+def test_errors_name_the_wrong_lengths_indices_or_labels(call: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call(data.TensorDataset(np.arange(4)))  # type: ignore[operator]
 
 
-# -- loaders that go on ----------------------------------------------------------------------------------------------------
+# -- loaders that resume ---------------------------------------------------------------------------------------------------
 
 
-def jittered(batch: tuple[np.ndarray, ...], rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+def add_noise(batch: tuple[np.ndarray, ...], rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     return (batch[0] + rng.random(len(batch[0])),)
 
 
 def loader(**options: object) -> data.DataLoader:
-    return data.DataLoader(np.arange(20.0), batch_size=6, shuffle=True, **{"seed": 2, "transform": jittered, **options})
+    return data.DataLoader(np.arange(20.0), batch_size=6, shuffle=True, **{"seed": 2, "transform": add_noise, **options})
 
 
 @given(st.integers(0, 13))
-def test_a_loader_goes_on_after_any_batch_as_if_it_had_not_stopped(done: int) -> None:
-    """Order and random transforms, through the rest of the epoch and the next ones; the state survives JSON."""
+def test_a_loader_resumes_after_any_batch_as_if_it_had_not_stopped(done: int) -> None:
+    """This includes the order and random transforms of this and later epochs; the state survives JSON."""
     first = loader()
     stream = (batch.tolist() for _ in range(5) for (batch,) in first)
     for _ in range(done):
@@ -98,14 +98,14 @@ def test_a_loader_goes_on_after_any_batch_as_if_it_had_not_stopped(done: int) ->
     assert expected
 
 
-def test_a_transform_draws_anew_for_each_batch_and_epoch_and_alike_for_the_same() -> None:
+def test_a_transform_has_the_same_draws_for_the_same_batch_and_epoch_only() -> None:
     noise = [np.sort(batch.numpy() % 1).tolist() for epoch in (0, 1, 0) for (batch,) in loader().epoch(epoch)]
     assert noise[:4] == noise[8:]
     assert len({value for values in noise[:8] for value in values}) == 40
 
 
 @pytest.mark.parametrize("option", [{"seed": 3}, {"batch_size": 5}, {"drop_last": True}])
-def test_a_state_that_would_change_the_order_is_refused(option: dict[str, object]) -> None:
+def test_a_state_that_would_change_the_order_raises(option: dict[str, object]) -> None:
     other = data.DataLoader(np.arange(20.0), **{"batch_size": 6, "shuffle": True, "seed": 2, **option})
     with pytest.raises(ValueError, match=next(iter(option))):
         other.load_state_dict(loader().state_dict())

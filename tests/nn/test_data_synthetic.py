@@ -1,4 +1,4 @@
-"""Points from formulas lie where the formulas say, and a user's own pictures come as they are."""
+"""Synthetic points satisfy their formulas, and a user's own images are loaded unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_gaussian_ring_has_equal_modes_on_a_circle() -> None:
         assert 850 < len(mode) < 1150
 
 
-def test_a_swiss_roll_is_a_sheet_rolled_up() -> None:
+def test_a_swiss_roll_satisfies_its_formula() -> None:
     points, t = data.swiss_roll(500)
     np.testing.assert_allclose(np.hypot(points[:, 0], points[:, 2]), t, rtol=1e-5)
     np.testing.assert_allclose(np.arctan2(points[:, 2], points[:, 0]) % (2 * np.pi), t % (2 * np.pi), atol=1e-4)
@@ -31,7 +31,7 @@ def test_a_swiss_roll_is_a_sheet_rolled_up() -> None:
     assert 1.5 * math.pi <= t.min() < t.max() <= 4.5 * math.pi
 
 
-def test_moons_are_half_circles_that_no_line_parts() -> None:
+def test_moons_are_two_half_circles() -> None:
     points, labels = data.moons(500)
     centres = np.array([[0.0, 0.0], [1.0, 0.5]])[labels]
     np.testing.assert_allclose(np.linalg.norm(points - centres, axis=1), 1, rtol=1e-5)
@@ -39,8 +39,8 @@ def test_moons_are_half_circles_that_no_line_parts() -> None:
     assert (points[labels == 1, 1] <= 0.5).all()
 
 
-def test_the_funnel_is_its_formula() -> None:
-    """f(0, 0) = 10 − 10 − e; far out, only the waves are left."""
+def test_the_funnel_satisfies_its_formula() -> None:
+    """f(0, 0) = 10 − 10 − e."""
     assert data.funnel((0.0, 0.0)) == pytest.approx(-math.e)
     assert data.funnel((1.0, 2.0)) == pytest.approx(10 - 10 * math.exp(-1.0) - math.exp((math.cos(1) + math.cos(2)) / 2))
     x, y = data.funnel_samples(20_000, noise=0.1)
@@ -51,18 +51,18 @@ def test_the_funnel_is_its_formula() -> None:
 
 
 @pytest.mark.parametrize("make", [data.gaussian_ring, data.swiss_roll, data.moons, data.funnel_samples])
-def test_the_seed_decides_the_points(make: object) -> None:
+def test_the_seed_determines_the_points(make: object) -> None:
     first, again, other = (make(10, seed=seed)[0] for seed in (1, 1, 2))  # type: ignore[operator]
     np.testing.assert_array_equal(first, again)
     assert np.all(first != other)
 
 
-# -- a user's own pictures -------------------------------------------------------------------------------------------------
+# -- a user's own images ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Two classes: a red picture 40 wide and 20 high, and two blue ones, the left half of one black."""
+    """Two classes: one red image, 40 wide and 20 high, and two blue ones, of which one has a black left half."""
     for name in ("red", "blue", ".hidden"):
         (tmp_path / name).mkdir()
     Image.new("RGB", (40, 20), (255, 0, 0)).save(tmp_path / "red" / "a.PNG")
@@ -74,7 +74,7 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_pictures_come_with_the_classes_of_their_folders(pictures: Path) -> None:
+def test_the_class_of_an_image_is_its_folder(pictures: Path) -> None:
     found = data.ImageFolder(pictures)
     images, labels = found[:]
     assert (found.classes, labels.tolist()) == (("blue", "red"), [0, 0, 1])
@@ -88,8 +88,8 @@ def test_pictures_come_with_the_classes_of_their_folders(pictures: Path) -> None
     assert found[:0][0].shape[0] == 0
 
 
-def test_a_folder_without_folders_is_one_class_and_pictures_are_cut_and_scaled(pictures: Path) -> None:
-    """The middle 20×20 of the half-black picture: its left half is black still."""
+def test_a_flat_folder_is_one_class_and_images_are_cropped_and_scaled(pictures: Path) -> None:
+    """The left half of the central 20×20 pixels of the half-black image is black."""
     found = data.ImageFolder(pictures / "blue", size=(10, 10), grey=True)
     images, labels = found[:]
     assert (images.shape, labels.tolist(), found.classes) == ((2, 10, 10), [0, 0], ("blue",))
@@ -97,28 +97,28 @@ def test_a_folder_without_folders_is_one_class_and_pictures_are_cut_and_scaled(p
     np.testing.assert_allclose(images[1, :, 6:], 29 / 255, atol=1 / 255)  # the luma of blue is 0.114
 
 
-def test_a_picture_that_cannot_be_used_is_named(pictures: Path) -> None:
+def test_an_error_names_an_image_that_cannot_be_used(pictures: Path) -> None:
     Image.new("RGB", (8, 8)).save(pictures / "red" / "small.png")
-    with pytest.raises(data.DataError, match=r"small\.png: has the size \(8, 8\).*\(20, 40\).*give ImageFolder a size"):
+    with pytest.raises(data.DataError, match=r"small\.png: has the size \(8, 8\).*\(20, 40\).*pass a size to ImageFolder"):
         data.ImageFolder(pictures)[:]
     (pictures / "red" / "small.png").write_bytes((pictures / "red" / "a.PNG").read_bytes()[:60])
-    with pytest.raises(data.DataError, match=r"small\.png: is no picture"):
+    with pytest.raises(data.DataError, match=r"small\.png: cannot be read as an image"):
         data.ImageFolder(pictures)[:]
     (pictures / "none").mkdir()
-    with pytest.raises(FileNotFoundError, match="holds no pictures"):
+    with pytest.raises(FileNotFoundError, match="none: no images"):
         data.ImageFolder(pictures / "none")
 
 
-def test_a_picture_is_turned_as_its_camera_noted(tmp_path: Path) -> None:
+def test_the_orientation_recorded_by_the_camera_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90° clockwise
+    exif[0x0112] = 6  # rotate by 90° clockwise
     Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
     assert data.ImageFolder(tmp_path)[:][0].shape == (1, 3, 40, 20)
 
 
 @pytest.mark.parametrize("grey", [True, False])
-def test_pictures_of_16_bits_keep_their_greys_and_fractions_are_refused(tmp_path: Path, grey: bool) -> None:
-    """All in the same range as those of 8 bits; without a known range nothing is guessed."""
+def test_16_bit_images_keep_their_grey_levels_and_float_images_raise(tmp_path: Path, grey: bool) -> None:
+    """They have the same range as 8-bit images; the range of float pixels is unknown."""
     from PIL import Image
 
     ramp = np.arange(256).reshape(16, 16)
@@ -128,5 +128,5 @@ def test_pictures_of_16_bits_keep_their_greys_and_fractions_are_refused(tmp_path
     np.testing.assert_array_equal(images[0], images[1])
     assert np.unique(images).size == 256
     Image.fromarray((ramp / 255).astype(np.float32)).save(tmp_path / "fractions.tif")
-    with pytest.raises(nn.data.DataError, match=r"fractions\.tif: is no picture that can be read: its pixels are fractions"):
+    with pytest.raises(nn.data.DataError, match=r"fractions\.tif: cannot be read as an image: its pixels are floats"):
         nn.data.ImageFolder(tmp_path)[:]

@@ -1,4 +1,4 @@
-"""Layers: gradients by input and parameters in both modes, shapes and dtypes at the edges, and what each layer promises."""
+"""Layers: gradients in both modes, shapes, dtypes, errors, signatures, and the properties of each layer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from autograd_mini.testing import gradcheck, gradgradcheck
 RNG = np.random.default_rng(0)
 Make = Callable[..., nn.Module]
 
-# name -> (how it is made, the shape of one example)
+# name -> (function that makes the layer, shape of one example)
 LAYERS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "linear": (lambda dtype: nn.Linear(3, 2, dtype=dtype), (3,)),
     "conv1d": (lambda dtype: nn.Conv1d(2, 4, 3, stride=2, padding=1, groups=2, dtype=dtype), (2, 5)),
@@ -62,10 +62,10 @@ def virtual_net(dtype: Any) -> nn.Module:
     return nn.VirtualBatch(net, RNG.normal(size=(5, 3)).astype(dtype))
 
 
-def made(name: str, dtype: Any = np.float64) -> nn.Module:
+def make_layer(name: str, dtype: Any = np.float64) -> nn.Module:
     ag.manual_seed(3)
     layer = LAYERS[name][0](dtype)
-    for p in layer.parameters():  # away from 0 and 1, where a missing factor would not be seen
+    for p in layer.parameters():  # away from 0 and 1, where a missing factor would have no effect
         p.data = p + 0.1 * RNG.normal(size=p.shape)
     return layer
 
@@ -74,8 +74,8 @@ def batch(name: str, n: int, dtype: Any = np.float64) -> Any:
     return RNG.normal(size=(n, *LAYERS[name][1])).astype(dtype)
 
 
-def called(layer: nn.Module, parameters: list[Tensor]) -> Callable[..., Tensor]:
-    """The layer as a function of its input and its parameters, the same draws each time."""
+def as_function(layer: nn.Module, parameters: list[Tensor]) -> Callable[..., Tensor]:
+    """Returns the layer as a function of its input and its parameters, with the same draws in each call."""
 
     def place(module: nn.Module, table: dict[int, Tensor]) -> int:
         placed = 0
@@ -102,28 +102,28 @@ def called(layer: nn.Module, parameters: list[Tensor]) -> Callable[..., Tensor]:
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", LAYERS)
-def test_gradients_by_input_and_parameters(name: str, training: bool) -> None:
-    layer = made(name).train(training)
+def test_gradients_with_respect_to_input_and_parameters_are_right(name: str, training: bool) -> None:
+    layer = make_layer(name).train(training)
     parameters = list(layer.parameters())
     for n in (3, 1):
         if n == 1 and training and name.startswith("batch_norm1d"):
             continue
-        assert gradcheck(called(layer, parameters), batch(name, n), *parameters)  # type: ignore[arg-type]
+        assert gradcheck(as_function(layer, parameters), batch(name, n), *parameters)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["conv_transpose2d", "batch_norm2d", "virtual_batch", "minibatch", "weight_norm"])
-def test_gradients_can_be_differentiated_again(name: str) -> None:
-    """Gradient penalties go through layers twice."""
-    layer = made(name)
+def test_gradients_are_differentiable(name: str) -> None:
+    """Gradient penalties differentiate layers twice."""
+    layer = make_layer(name)
     parameters = list(layer.parameters())
-    assert gradgradcheck(called(layer, parameters), batch(name, 2), *parameters)  # type: ignore[arg-type]
+    assert gradgradcheck(as_function(layer, parameters), batch(name, 2), *parameters)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("name", LAYERS)
-def test_the_dtype_of_input_and_parameters_is_that_of_output_and_gradients(name: str, dtype: str) -> None:
+def test_output_and_gradients_have_the_dtype_of_input_and_parameters(name: str, dtype: str) -> None:
     for training in (True, False):
-        layer = made(name, dtype).train(training)
+        layer = make_layer(name, dtype).train(training)
         x = Tensor(batch(name, 3, dtype), requires_grad=True)
         y = layer(x)
         y.sum().backward()
@@ -134,25 +134,25 @@ def test_the_dtype_of_input_and_parameters_is_that_of_output_and_gradients(name:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_the_layout_of_the_input_changes_nothing(name: str) -> None:
+def test_the_result_does_not_depend_on_the_memory_layout_of_the_input(name: str) -> None:
     x = batch(name, 3)
     for training in (True, False):
-        layer = made(name).train(training)
+        layer = make_layer(name).train(training)
         results = []
-        for laid in (x, np.asarray(x, order="F"), np.repeat(x, 2, axis=0)[::2], x[::-1].copy()[::-1]):
+        for array in (x, np.asarray(x, order="F"), np.repeat(x, 2, axis=0)[::2], x[::-1].copy()[::-1]):
             twin = copy.deepcopy(layer)
             ag.manual_seed(1)
-            y = twin(ag.from_numpy(laid)).detach().numpy()
-            results.append(y.shape if training and "dropout" in name else y)  # masks are drawn in the order of memory
+            y = twin(ag.from_numpy(array)).detach().numpy()
+            results.append(y.shape if training and "dropout" in name else y)  # masks are drawn in memory order
         for result in results[1:]:
             np.testing.assert_allclose(result, results[0], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_an_empty_batch_gives_an_empty_batch(name: str) -> None:
-    """In evaluation always; in training wherever there is something to compute."""
+    """This holds in evaluation, and in training except for batch normalisation."""
     for training in (True, False):
-        layer = made(name).train(training)
+        layer = make_layer(name).train(training)
         if name == "batch_norm_bare" or (training and name.startswith("batch_norm")):
             with pytest.raises(ValueError, match=r"BatchNorm.d\("):
                 layer(batch(name, 0))
@@ -166,8 +166,8 @@ def test_an_empty_batch_gives_an_empty_batch(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_state_moves_to_another_layer_and_evaluation_then_agrees(name: str) -> None:
-    a, b = made(name), LAYERS[name][0](np.float64)
+def test_a_layer_with_the_state_of_another_computes_the_same_in_evaluation(name: str) -> None:
+    a, b = make_layer(name), LAYERS[name][0](np.float64)
     for _ in range(2):
         a(batch(name, 3))
     b.load_state_dict(a.state_dict())
@@ -175,7 +175,7 @@ def test_state_moves_to_another_layer_and_evaluation_then_agrees(name: str) -> N
     np.testing.assert_array_equal(a.eval()(x).data, b.eval()(x).data)
 
 
-# -- mistakes --------------------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -255,18 +255,18 @@ def test_a_layer_has_explicit_annotated_parameters_that_its_docstring_explains(l
 
 @pytest.mark.parametrize("layer", [layer for layer in PUBLIC_LAYERS if issubclass(layer, FunctionLayer)])
 def test_the_settings_of_a_layer_are_attributes_with_the_values_it_was_given(layer: type[FunctionLayer]) -> None:
-    given = {name: f"value of {name}" for name in inspect.signature(layer).parameters}
+    values = {name: f"value of {name}" for name in inspect.signature(layer).parameters}
     if not issubclass(layer, Convolution):
-        made = layer(**given)
-        assert made.settings == given
-        assert repr(made) == f"{layer.__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
-        assert all(getattr(made, name) == value for name, value in given.items())
+        instance = layer(**values)
+        assert instance.settings == values
+        assert repr(instance) == f"{layer.__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+        assert all(getattr(instance, name) == value for name, value in values.items())
 
 
 # -- convolution, embedding ------------------------------------------------------------------------------------------------
 
 
-def test_convolutions_start_within_the_bound_of_their_fan_in() -> None:
+def test_initial_weights_of_convolutions_have_the_bound_of_their_fan_in() -> None:
     """U(−1/√fan_in, 1/√fan_in), fan_in being the weight's second axis times the kernel, also for transposed convolutions."""
     for layer, fan_in in ((nn.Conv2d(4, 64, 5, groups=2), 50), (nn.ConvTranspose2d(64, 4, 5), 100), (nn.Conv1d(8, 32, 3), 24)):
         for p in layer.parameters():
@@ -274,7 +274,7 @@ def test_convolutions_start_within_the_bound_of_their_fan_in() -> None:
         assert abs(layer.weight.data.std() * np.sqrt(3 * fan_in) - 1) < 0.1
 
 
-def test_a_repeated_index_collects_the_gradients_of_its_places() -> None:
+def test_the_gradients_of_a_repeated_index_are_added() -> None:
     layer = nn.Embedding(4, 2)
     layer([[1, 3], [1, 1]]).sum().backward()
     assert layer.weight.grad is not None
@@ -286,8 +286,8 @@ def test_a_repeated_index_collects_the_gradients_of_its_places() -> None:
 
 
 @pytest.mark.parametrize("momentum", [0.1, 0.3, None])
-def test_running_statistics_follow_the_batches_by_pytorchs_rule(momentum: float | None) -> None:
-    """Mean and unbiased variance, moved by momentum or averaged over all batches; evaluation uses them and moves nothing."""
+def test_running_statistics_follow_pytorchs_rule(momentum: float | None) -> None:
+    """Training updates mean and unbiased variance by momentum, or averages over all batches; evaluation only uses them."""
     layer = nn.BatchNorm2d(2, momentum=momentum, dtype=np.float64)
     mean, var = np.zeros(2), np.ones(2)
     for t in range(1, 5):
@@ -308,15 +308,15 @@ def test_running_statistics_follow_the_batches_by_pytorchs_rule(momentum: float 
 
 
 def test_two_training_forwards_before_one_backward_agree_with_separate_ones() -> None:
-    """A discriminator sees real and generated images before its step: moving its statistics must not spoil the first graph."""
+    """A discriminator sees two batches before its update: new statistics must not change the graph of the first batch."""
     for layer in (nn.BatchNorm1d(3), nn.SpectralNorm(nn.Linear(3, 2))):
         (layer(batch("linear", 4)).square().sum() + layer(batch("linear", 4)).square().sum()).backward()
         assert all(p.grad is not None for p in layer.parameters())
 
 
 @pytest.mark.parametrize("name", ["virtual_batch", "virtual_batch_images"])
-def test_with_virtual_batch_norm_no_output_depends_on_batch_mates(name: str) -> None:
-    net = made(name)
+def test_with_virtual_batch_norm_an_output_does_not_depend_on_the_rest_of_its_batch(name: str) -> None:
+    net = make_layer(name)
     x = Tensor(batch(name, 4), requires_grad=True)
     together = net(x)
     for i in range(4):
@@ -335,12 +335,12 @@ def test_virtual_batch_norm_combines_the_moments_of_references_and_example() -> 
         np.testing.assert_allclose(y[i : i + 1], (x[i : i + 1] - mean) / np.sqrt(var + 1e-5), rtol=1e-10)
 
 
-def test_the_reference_batch_goes_through_the_weights_as_they_are_now() -> None:
-    net = made("virtual_batch")
+def test_the_reference_batch_uses_the_current_weights() -> None:
+    net = make_layer("virtual_batch")
     x = batch("virtual_batch", 2)
     before = net(x).data
     net.module[0].weight.data = net.module[0].weight * 5.0  # type: ignore[attr-defined]
-    # A factor on all weights is normalised away only if the references take it too.
+    # Normalisation removes a factor on all weights only if it is applied to the references too.
     np.testing.assert_allclose(net(x).data, before, rtol=1e-3)
     net(x).sum().backward()
     assert "reference" in net.state_dict()
@@ -352,7 +352,7 @@ def test_the_reference_batch_goes_through_the_weights_as_they_are_now() -> None:
 @pytest.mark.parametrize("make", [nn.Dropout, nn.Dropout2d])
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 1.0])
 def test_the_two_scalings_of_dropout_keep_the_expectation_of_a_linear_layer(make: Any, p: float) -> None:
-    """Units are off with probability p, each by a draw of its own; a half-dropping layer drops 50 %, not 39 %."""
+    """Each unit is 0 with probability p, independently of the others."""
     ag.manual_seed(0)
     x = np.full((200, 100, 1, 1), 3.0)
     inverted, plain = make(p), make(p, scaling="test")
@@ -361,17 +361,17 @@ def test_the_two_scalings_of_dropout_keep_the_expectation_of_a_linear_layer(make
         np.testing.assert_allclose(y[y != 0], kept)
         assert abs((y == 0).mean() - p) < 0.02
         assert (y == 0).any(axis=(0, 2, 3)).all() == (p > 0)
-        assert np.unique((y == 0).reshape(200, -1), axis=0).shape[0] == (200 if 0 < p < 1 else 1)  # a mask for each example
+        assert np.unique((y == 0).reshape(200, -1), axis=0).shape[0] == (200 if 0 < p < 1 else 1)  # one mask per example
     np.testing.assert_array_equal(inverted.eval()(x).data, x)
     np.testing.assert_allclose(plain.eval()(x).data, x * (1 - p))
 
 
-def test_dropout2d_drops_whole_maps() -> None:
+def test_dropout2d_sets_whole_maps_to_0() -> None:
     y = nn.Dropout2d(0.5)(np.ones((20, 10, 3, 3))).data
     assert set(np.unique(y.mean((2, 3)))) == {0.0, 2.0}
 
 
-def test_noise_has_the_size_asked_for_and_is_new_each_time() -> None:
+def test_noise_has_the_given_deviation_and_differs_between_calls() -> None:
     ag.manual_seed(0)
     layer, x = nn.GaussianNoise(0.3), np.zeros(10000, np.float32)
     a, b = layer(x).data, layer(x).data
@@ -383,7 +383,7 @@ def test_noise_has_the_size_asked_for_and_is_new_each_time() -> None:
 # -- minibatch discrimination ----------------------------------------------------------------------------------------------
 
 
-def test_minibatch_features_follow_the_papers_formula() -> None:
+def test_minibatch_features_match_the_formula_of_the_paper() -> None:
     x = RNG.normal(size=(4, 3))
     for include_self in (True, False):
         layer = nn.MinibatchDiscrimination(3, 5, 2, include_self, dtype=np.float64)
@@ -399,15 +399,15 @@ def test_minibatch_features_follow_the_papers_formula() -> None:
 
 @given(st.permutations(range(5)))
 def test_minibatch_features_do_not_depend_on_the_order_of_the_batch(order: list[int]) -> None:
-    layer, x = made("minibatch"), np.random.default_rng(1).normal(size=(5, 3))
+    layer, x = make_layer("minibatch"), np.random.default_rng(1).normal(size=(5, 3))
     np.testing.assert_allclose(layer(x[order]).data, layer(x).data[order], rtol=1e-10)
 
 
-# -- weights computed from others ------------------------------------------------------------------------------------------
+# -- reparametrised weights ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [lambda: nn.Linear(3, 4), lambda: nn.Conv2d(2, 4, 3), lambda: nn.ConvTranspose2d(2, 4, 3)])
-def test_weight_norm_starts_as_the_layer_and_is_blind_to_the_length_of_v(make: Callable[[], Any]) -> None:
+def test_weight_norm_starts_with_the_layers_output_and_ignores_the_length_of_v(make: Callable[[], Any]) -> None:
     layer = make()
     x = RNG.normal(size=(2, *((3,) if isinstance(layer, nn.Linear) else (2, 5, 5)))).astype(np.float32)
     before, fan_out = layer(x).data, layer.weight.shape[int(isinstance(layer, nn.ConvTranspose2d))]
@@ -417,7 +417,7 @@ def test_weight_norm_starts_as_the_layer_and_is_blind_to_the_length_of_v(make: C
     wrapped.weight_v.data = wrapped.weight_v * 7.0
     np.testing.assert_allclose(wrapped(x).data, before, rtol=1e-4, atol=1e-6)
     assert wrapped.weight_g.size == fan_out
-    copy.deepcopy(wrapped)  # no computed weight is left in the layer
+    copy.deepcopy(wrapped)  # fails if a computed weight remains in the layer
 
 
 def test_data_dependent_initialisation_standardises_every_layers_output() -> None:
@@ -427,9 +427,9 @@ def test_data_dependent_initialisation_standardises_every_layers_output() -> Non
         nn.WeightNorm(nn.Linear(3 * 25, 6)),
     )  # fmt: skip
     x = RNG.normal(3, 5, size=(40, 1, 6, 6)).astype(np.float32)
-    given = nn.data_dependent_init(net, x)
-    np.testing.assert_allclose(given.data, net(x).data, atol=1e-4)
-    assert not given.requires_grad
+    output = nn.data_dependent_init(net, x)
+    np.testing.assert_allclose(output.data, net(x).data, atol=1e-4)
+    assert not output.requires_grad
     for layer in net:
         x = layer(x)
         if isinstance(layer, nn.WeightNorm):
@@ -438,12 +438,12 @@ def test_data_dependent_initialisation_standardises_every_layers_output() -> Non
             np.testing.assert_allclose(x.data.std(axes), 1, atol=1e-3)
 
 
-def test_data_dependent_initialisation_scales_alone_where_there_is_no_bias_and_nothing_where_there_is_no_spread() -> None:
+def test_data_dependent_initialisation_only_scales_without_bias_and_changes_nothing_without_variance() -> None:
     layer = nn.WeightNorm(nn.Linear(3, 4, bias=False, dtype=np.float64))
     x = RNG.normal(2, 3, size=(30, 3))
-    given = nn.data_dependent_init(layer, x)
-    np.testing.assert_allclose(given.data, layer(x).data, rtol=1e-10)
-    np.testing.assert_allclose(given.data.std(0), 1, rtol=1e-10)
+    output = nn.data_dependent_init(layer, x)
+    np.testing.assert_allclose(output.data, layer(x).data, rtol=1e-10)
+    np.testing.assert_allclose(output.data.std(0), 1, rtol=1e-10)
     before = layer.state_dict()
     nn.data_dependent_init(layer, np.zeros((5, 3)))
     np.testing.assert_array_equal(layer.state_dict()["weight_g"], before["weight_g"])
@@ -463,7 +463,7 @@ def test_spectral_norm_makes_the_largest_singular_value_1(seed: int) -> None:
     np.testing.assert_array_equal(layer.state_dict()["weight_u"], before["weight_u"])
 
 
-def test_spectral_norm_iterates_once_per_training_forward() -> None:
+def test_spectral_norm_runs_one_iteration_per_forward_pass_in_training() -> None:
     layer = nn.SpectralNorm(nn.Linear(4, 3, dtype=np.float64))
     u, w = layer.weight_u.data.copy(), layer.weight_orig.data
     layer(np.zeros((1, 4)))
@@ -475,7 +475,7 @@ def test_spectral_norm_iterates_once_per_training_forward() -> None:
 # -- hooks -----------------------------------------------------------------------------------------------------------------
 
 
-def test_forward_hooks_see_each_call_and_may_replace_the_output() -> None:
+def test_forward_hooks_receive_each_call_and_may_replace_the_output() -> None:
     net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
     seen = []
     first = net[0].register_forward_hook(lambda m, inputs, y: seen.append((m, inputs[0].shape, y.shape)))

@@ -77,13 +77,13 @@ LINEAR = {"l1", "smooth_l1_of_0", "kl_div", "kl_div_of_logs"}  # in the predicti
 
 def differences(f: Callable[..., Any], arrays: tuple[Any, ...], i: int, eps: float = 1e-6) -> Any:
     slopes = np.zeros_like(arrays[i])
-    for place in np.ndindex(slopes.shape):
+    for index in np.ndindex(slopes.shape):
         ends = []
         for step in (eps, -eps):
             moved = [a.copy() for a in arrays]
-            moved[i][place] += step
+            moved[i][index] += step
             ends.append(f(*moved))
-        slopes[place] = (ends[0] - ends[1]) / (2 * eps)
+        slopes[index] = (ends[0] - ends[1]) / (2 * eps)
     return slopes
 
 

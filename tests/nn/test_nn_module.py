@@ -1,4 +1,4 @@
-"""Modules: what is found, under which name, in which order; state that moves whole or not at all; initial values."""
+"""Modules: names and order of parameters, loading of states, containers, and initial values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autograd_mini import Tensor, nn
 
 
 class Net(nn.Module):
-    """Every kind of place in which something can be owned."""
+    """A network with parameters and buffers in attributes, lists, tuples and dicts."""
 
     def __init__(self) -> None:
         self.encoder = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
@@ -35,7 +35,7 @@ NAMES = [
 ]  # fmt: skip
 
 
-def test_parameters_and_buffers_go_by_their_paths_in_order_of_assignment() -> None:
+def test_parameters_and_buffers_are_named_by_path_in_order_of_assignment() -> None:
     net = Net()
     assert list(net.state_dict()) == NAMES
     assert [name for name, _ in net.named_parameters()] == NAMES[:-1]
@@ -44,7 +44,7 @@ def test_parameters_and_buffers_go_by_their_paths_in_order_of_assignment() -> No
     assert [name for name, _ in net.named_children()] == ["encoder", "heads.0", "heads.1.mu"]
 
 
-def test_shared_parts_count_once_and_keep_all_their_names_in_the_state() -> None:
+def test_shared_tensors_count_once_and_have_all_their_names_in_the_state() -> None:
     net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
     net[2].weight = net[0].weight
     net.append(net[0])
@@ -57,7 +57,7 @@ def test_shared_parts_count_once_and_keep_all_their_names_in_the_state() -> None
     np.testing.assert_array_equal(net[2].weight.data, once["0.weight"])
 
 
-def test_cycles_end() -> None:
+def test_cycles_of_modules_and_containers_are_visited_once() -> None:
     net, items = Net(), []
     items.append(items)
     net.owner, net.items = [net], items  # type: ignore[attr-defined]
@@ -72,12 +72,12 @@ def test_a_misspelt_attribute_raises() -> None:
         nn.Linear(2, 2).wieght  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_a_module_without_forward_says_so() -> None:
+def test_calling_a_module_without_forward_raises() -> None:
     with pytest.raises(AttributeError, match="forward"):
         nn.Module()(1)
 
 
-def test_switches_reach_every_part_and_return_the_module() -> None:
+def test_switches_affect_all_modules_inside_and_return_the_module() -> None:
     net = Net()
     assert net.eval() is net
     assert not any(m.training for m in net.modules())
@@ -88,12 +88,12 @@ def test_switches_reach_every_part_and_return_the_module() -> None:
     assert net.encoder[0].weight.grad is not None
     net.zero_grad()
     assert all(p.grad is None for p in net.parameters())
-    met: list[nn.Module] = []
-    assert net.apply(met.append) is net
-    assert met == list(net.modules())
+    visited: list[nn.Module] = []
+    assert net.apply(visited.append) is net
+    assert visited == list(net.modules())
 
 
-def test_a_frozen_part_passes_the_gradient_on() -> None:
+def test_gradients_flow_through_frozen_modules() -> None:
     net = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1))
     net[2].freeze()
     net([[1.0, 2.0]]).sum().backward()
@@ -101,7 +101,7 @@ def test_a_frozen_part_passes_the_gradient_on() -> None:
     assert net[2].weight.grad is None
 
 
-def test_state_is_a_copy_and_loads_into_storage_that_stays() -> None:
+def test_a_state_is_a_copy_and_is_loaded_into_the_existing_storage() -> None:
     net, other = Net(), Net()
     state = net.state_dict()
     storage = [t._data for t in (*other.parameters(), *other.buffers())]
@@ -114,7 +114,7 @@ def test_state_is_a_copy_and_loads_into_storage_that_stays() -> None:
     assert other.scale.item() == 1.0
 
 
-def test_loading_stamps_so_that_an_older_graph_cannot_be_walked() -> None:
+def test_backward_through_a_graph_from_before_loading_raises() -> None:
     layer = nn.Linear(2, 1)
     loss = layer([[1.0, 2.0]]).square().sum()
     layer.load_state_dict(layer.state_dict())
@@ -133,7 +133,7 @@ def test_loading_stamps_so_that_an_older_graph_cannot_be_walked() -> None:
         ({"scale": np.array(["text"])}, "scale: expected float32"),
     ],
 )
-def test_nothing_is_loaded_when_anything_is_wrong(change: dict[str, Any], message: str) -> None:
+def test_a_wrong_state_raises_and_nothing_is_loaded(change: dict[str, Any], message: str) -> None:
     net = Net()
     before = net.state_dict()
     state = {key: value + 1 for key, value in before.items()} | change
@@ -143,13 +143,13 @@ def test_nothing_is_loaded_when_anything_is_wrong(change: dict[str, Any], messag
         np.testing.assert_array_equal(value, before[key])
 
 
-def test_loading_that_is_not_strict_takes_what_it_finds() -> None:
+def test_loading_with_strict_false_ignores_missing_and_unexpected_keys() -> None:
     net = Net()
     net.load_state_dict({"scale": np.array([7.0]), "extra": np.zeros(1)}, strict=False)
     assert net.scale.item() == 7.0
 
 
-def test_deep_copies_share_nothing_but_keep_sharing_inside() -> None:
+def test_deep_copies_are_independent_and_preserve_shared_parameters() -> None:
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     net[1].weight = net[0].weight
     twin = copy.deepcopy(net)
@@ -159,7 +159,7 @@ def test_deep_copies_share_nothing_but_keep_sharing_inside() -> None:
     assert (net[0].weight.data != 0).any()
 
 
-def test_the_tree_is_printed_as_pytorch_prints_it() -> None:
+def test_the_repr_of_a_network_has_pytorchs_form() -> None:
     net = Net()
     assert repr(net) == (
         "Net(\n"
@@ -176,7 +176,7 @@ def test_the_tree_is_printed_as_pytorch_prints_it() -> None:
 # -- containers ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_sequential_is_a_sequence_whose_slices_share() -> None:
+def test_a_slice_of_a_sequential_shares_its_modules() -> None:
     net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     assert len(net) == 3
     assert list(net) == [net[0], net[1], net[-1]]
@@ -187,7 +187,7 @@ def test_a_sequential_is_a_sequence_whose_slices_share() -> None:
     assert len(net) == 3
 
 
-def test_containers_take_modules_only() -> None:
+def test_containers_accept_only_modules() -> None:
     for make in (
         lambda: nn.Sequential(nn.ReLU(), ag.relu),  # type: ignore[arg-type]
         lambda: nn.ModuleList([3]),  # type: ignore[list-item]
@@ -209,18 +209,18 @@ def test_lists_and_dicts_of_modules_name_their_items_without_a_prefix() -> None:
 # -- layers ----------------------------------------------------------------------------------------------------------------
 
 
-def test_linear_is_u_equals_w_h_plus_b_for_any_leading_axes() -> None:
+def test_linear_computes_w_h_plus_b_for_any_leading_axes() -> None:
     layer = nn.Linear(3, 2, dtype=np.float64)
     x = np.arange(24.0).reshape(2, 4, 3)
     np.testing.assert_allclose(layer(x).data, x @ layer.weight.data.T + layer.bias.data)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(0, 3), (3, 0)])
-def test_linear_of_no_features_works(inputs: int, outputs: int) -> None:
+def test_linear_works_without_features(inputs: int, outputs: int) -> None:
     assert nn.Linear(inputs, outputs)(np.zeros((2, inputs), np.float32)).shape == (2, outputs)
 
 
-def test_flatten_and_unflatten_undo_each_other() -> None:
+def test_flatten_and_unflatten_are_inverse() -> None:
     x = ag.Tensor(np.arange(24.0).reshape(2, 3, 2, 2))
     np.testing.assert_array_equal(nn.Unflatten(1, (3, 2, 2))(nn.Flatten()(x)).data, x.data)
     with pytest.raises(IndexError, match=r"expected an axis of the input .*, got dim=4"):
@@ -228,14 +228,14 @@ def test_flatten_and_unflatten_undo_each_other() -> None:
 
 
 @pytest.mark.parametrize("sizes", [(3, 4), (-1, 4), (3, -1)])
-def test_an_empty_batch_is_unflattened_as_any_other(sizes: tuple[int, ...]) -> None:
+def test_an_empty_batch_can_be_unflattened(sizes: tuple[int, ...]) -> None:
     assert nn.Unflatten(-1, sizes)(np.zeros((0, 12))).shape == (0, 3, 4)
     assert nn.Unflatten(0, sizes)(np.zeros((12, 0))).shape == (3, 4, 0)
 
 
 @pytest.mark.parametrize("sizes", [(3, 3), (-1, 5), (-1, -1), (-1, 0)])
 @pytest.mark.parametrize("batch", [0, 2])
-def test_lengths_that_do_not_fill_the_axis_are_refused(sizes: tuple[int, ...], batch: int) -> None:
+def test_unflatten_raises_if_the_lengths_do_not_match_the_axis(sizes: tuple[int, ...], batch: int) -> None:
     with pytest.raises(ValueError, match=r"has length 12, which cannot be split into unflattened_size="):
         nn.Unflatten(1, sizes)(np.zeros((batch, 12)))
 
@@ -264,19 +264,19 @@ SCHEMES: dict[str, tuple[Any, float]] = {
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_initial_values_have_the_papers_variance_and_mean_0(scheme: str, dtype: str) -> None:
+def test_initial_values_have_mean_0_and_the_variance_of_the_paper(scheme: str, dtype: str) -> None:
     ag.manual_seed(1)
     options, std = SCHEMES[scheme]
     weight = nn.Parameter(np.zeros((FAN_OUT, FAN_IN), dtype))
-    drawn = getattr(nn.init, scheme)(weight, **options).data.astype(float)
+    values = getattr(nn.init, scheme)(weight, **options).data.astype(float)
     assert weight.dtype == dtype
-    assert abs(drawn.mean()) < 4 * std / math.sqrt(drawn.size)
-    assert abs(drawn.std() / std - 1) < 0.01
+    assert abs(values.mean()) < 4 * std / math.sqrt(values.size)
+    assert abs(values.std() / std - 1) < 0.01
     if "uniform" in scheme:
-        assert 0.99 < abs(drawn).max() / (math.sqrt(3) * std) <= 1.001
+        assert 0.99 < abs(values).max() / (math.sqrt(3) * std) <= 1.001
 
 
-def test_a_kernel_counts_in_both_fans() -> None:
+def test_the_kernel_size_counts_in_both_fans() -> None:
     assert nn.init.fans(Tensor(np.zeros((8, 4, 3, 5)))) == (60, 120)
     with pytest.raises(ValueError, match=r"\(3,\)"):
         nn.init.xavier_normal_(Tensor([1.0, 2.0, 3.0]))
@@ -293,7 +293,7 @@ def test_the_same_seed_gives_the_same_network_bit_for_bit(seed: int, inputs: int
         assert (abs(value) <= 1 / math.sqrt(inputs)).all()
 
 
-def test_calculate_gain_keeps_the_papers_numbers() -> None:
+def test_calculate_gain_returns_the_numbers_of_the_papers() -> None:
     gains = {"linear": 1, "sigmoid": 1, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
     assert {name: nn.init.calculate_gain(name) for name in gains} == pytest.approx(gains)
     assert nn.init.calculate_gain("leaky_relu", math.sqrt(5)) == pytest.approx(1 / math.sqrt(3))
@@ -301,7 +301,7 @@ def test_calculate_gain_keeps_the_papers_numbers() -> None:
         nn.init.calculate_gain("swish")
 
 
-def test_parameters_must_be_floating_and_buffers_need_not() -> None:
+def test_parameters_must_be_floating_point_and_buffers_may_be_integers() -> None:
     with pytest.raises(TypeError, match="int64"):
         nn.Parameter([1, 2])
     assert nn.Buffer([1, 2]).dtype == np.int64

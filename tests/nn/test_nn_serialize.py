@@ -1,4 +1,4 @@
-"""Files: what is saved is loaded bit for bit, in the public format, whole or not at all."""
+"""Files: arrays are loaded bit for bit, in the public format, and writes are atomic."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ DTYPES = [np.float16, np.float32, np.float64, np.int64, np.int8, np.uint8, np.bo
     ),
     st.dictionaries(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")), max_size=2),
 )
-def test_a_round_trip_keeps_names_bits_shapes_and_dtypes(tmp_path: Path, state: dict[str, Any], notes: dict[str, str]) -> None:
+def test_saving_and_loading_preserves_names_bits_shapes_and_dtypes(
+    tmp_path: Path, state: dict[str, Any], notes: dict[str, str]
+) -> None:
     path = tmp_path / "state.safetensors"
     nn.save(path, state, notes)
     loaded = nn.load(path)
@@ -42,8 +44,8 @@ def test_a_round_trip_keeps_names_bits_shapes_and_dtypes(tmp_path: Path, state: 
     assert nn.load_metadata(path) == notes
 
 
-def test_the_file_is_laid_out_as_the_format_says(tmp_path: Path) -> None:
-    """Eight bytes of header length, a JSON header, then row-major little-endian data: what any other reader expects."""
+def test_the_file_has_the_layout_of_the_safetensors_format(tmp_path: Path) -> None:
+    """Eight bytes of header length, a JSON header, then row-major little-endian data: what other readers expect."""
     path = tmp_path / "w.safetensors"
     weight = np.arange(6, dtype=np.float32).reshape(3, 2).T  # (2, 3), not in row-major memory
     nn.save(path, {"0.weight": weight}, {"epoch": "3"})
@@ -54,7 +56,7 @@ def test_the_file_is_laid_out_as_the_format_says(tmp_path: Path) -> None:
     assert raw[8 + length :] == struct.pack("<6f", 0, 2, 4, 1, 3, 5)
 
 
-def test_a_module_goes_to_a_file_and_back(tmp_path: Path) -> None:
+def test_a_module_can_be_saved_and_loaded(tmp_path: Path) -> None:
     net, other = (nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)) for _ in range(2))
     path = tmp_path / "net.safetensors"
     nn.save(str(path), net)
@@ -64,7 +66,7 @@ def test_a_module_goes_to_a_file_and_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(nn.load(path)["t"], [1.0])
 
 
-def test_loaded_arrays_can_be_written_and_the_file_be_replaced(tmp_path: Path) -> None:
+def test_loaded_arrays_are_writable_and_independent_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     nn.save(path, {"a": np.zeros(3)})
     loaded = nn.load(path)
@@ -73,7 +75,7 @@ def test_loaded_arrays_can_be_written_and_the_file_be_replaced(tmp_path: Path) -
     assert loaded["a"].tolist() == [5, 0, 0]
 
 
-def test_a_failed_save_leaves_the_older_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_save_keeps_the_old_file_and_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.safetensors"
     nn.save(path, {"a": np.zeros(3)})
 
@@ -88,14 +90,14 @@ def test_a_failed_save_leaves_the_older_file_and_nothing_else(tmp_path: Path, mo
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
-def test_the_file_is_as_readable_as_any_other_new_file(tmp_path: Path) -> None:
+def test_the_file_has_the_mode_of_other_new_files(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     nn.save(tmp_path / "a.safetensors", {})
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain", "a.safetensors")}
     assert len(modes) == 1
 
 
-def test_a_damaged_file_is_named_with_its_cause(tmp_path: Path) -> None:
+def test_an_error_names_a_damaged_file_and_the_cause(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     nn.save(path, {"a": np.zeros(100)})
     whole = path.read_bytes()
@@ -108,7 +110,7 @@ def test_a_damaged_file_is_named_with_its_cause(tmp_path: Path) -> None:
         nn.load(tmp_path / "absent")
 
 
-def test_a_dtype_that_numpy_lacks_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_dtype_that_numpy_does_not_support(tmp_path: Path) -> None:
     path = tmp_path / "b.safetensors"
     header = json.dumps({"w": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0\0")
@@ -117,7 +119,7 @@ def test_a_dtype_that_numpy_lacks_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [1.0, "text", np.array(["a"]), np.array([object()]), np.array([1j]), None])
-def test_what_cannot_be_saved_is_named_before_anything_is_written(tmp_path: Path, value: Any) -> None:
+def test_an_error_names_a_value_that_cannot_be_saved_and_nothing_is_written(tmp_path: Path, value: Any) -> None:
     with pytest.raises(TypeError, match=r"save: bad: expected"):
         nn.save(tmp_path / "a", {"bad": value})
     with pytest.raises(TypeError, match="metadata 'epoch' must be a string, not int"):

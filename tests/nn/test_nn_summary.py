@@ -1,4 +1,4 @@
-"""The summary of a network: every layer as it was called, parameters counted once, and nothing left changed."""
+"""The summary of a network: each call of a layer, parameters counted once, and an unchanged network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autograd_mini import nn
 
 
 class Net(nn.Module):
-    """Layers used twice, two outputs, a parameter of its own, and draws in every mode."""
+    """A network with a layer used twice, two outputs, a direct parameter, and random draws in both modes."""
 
     def __init__(self) -> None:
         self.body = nn.Linear(4, 4)
@@ -39,7 +39,7 @@ def test_a_layer_is_listed_at_each_call_and_its_parameters_once() -> None:
     assert (found.parameters, found.trainable, found.flops) == (29, 9, 216 + norm + 30)
 
 
-def test_looking_changes_nothing() -> None:
+def test_a_summary_does_not_change_the_network_or_the_random_stream() -> None:
     net = Net()
     net.norm.eval()
     state, stream = net.state_dict(), ag.get_rng_state()

@@ -1,4 +1,4 @@
-"""State moves to PyTorch and back unchanged, and the equivalent networks then compute the same (skipped without PyTorch)."""
+"""States load in PyTorch and back unchanged, and equivalent networks compute the same (skipped without PyTorch)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from safetensors.numpy import save_file
 import autograd_mini as ag
 from autograd_mini import nn
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to move state to")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 RNG = np.random.default_rng(0)
 
 
 def weight_norm(layer: Any, **options: Any) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # the form whose state is named weight_g and weight_v
+        warnings.simplefilter("ignore", FutureWarning)  # this version names its state weight_g and weight_v
         return torch.nn.utils.weight_norm(layer, **options)
 
 
@@ -64,7 +64,7 @@ PAIRS: dict[str, tuple[Callable[[], Any], Callable[[], Any], tuple[int, ...]]] =
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_state_loads_there_and_back_and_outputs_gradients_and_statistics_agree(name: str, tmp_path: Path) -> None:
+def test_states_load_in_both_directions_and_outputs_gradients_and_statistics_agree(name: str, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
     make_ours, make_theirs, shape = PAIRS[name]
@@ -91,7 +91,7 @@ def test_state_loads_there_and_back_and_outputs_gradients_and_statistics_agree(n
     np.testing.assert_allclose(fresh.eval()(x).data, b.detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_the_same_spread_of_initial_weights() -> None:
+def test_initial_weights_have_pytorchs_standard_deviation() -> None:
     ag.manual_seed(0)
     torch.manual_seed(0)
     for ours, theirs in (

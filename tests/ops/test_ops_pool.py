@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis.extra import numpy as hnp
 from samples.pool import pools
 
 import autograd_mini as ag
@@ -54,6 +55,39 @@ def test_max_pool_equals_its_definition(data: Any, found: Any, dtype: Any) -> No
         gradient[here] += g[there]
     np.testing.assert_allclose(image.grad.data, gradient, rtol=1e-6)
     np.testing.assert_array_equal(x, before)
+
+
+@given(data=st.data(), found=pools(), dtype=st.sampled_from([np.float64, np.float32, np.float16]))
+@settings(max_examples=150)
+def test_max_pool_of_infinities_and_nan(data: Any, found: Any, dtype: Any) -> None:
+    """Each window's gradient goes to one real pixel: to its first nan, else to the first of its largest, also if that is −inf."""
+    shape, params = found
+    x = data.draw(hnp.arrays(dtype, shape, elements=st.sampled_from([-np.inf, -np.inf, -np.inf, 0.0, np.inf, np.nan])))
+    rows, columns = (
+        windows(shape[2 + i], *(params[k][i] for k in ("kernel_size", "stride", "padding", "dilation")), params["ceil_mode"])
+        for i in (0, 1)
+    )
+    image = ag.from_numpy(x, requires_grad=True)
+    y = ag.max_pool2d(image, **params)
+    g = np.arange(1, y.size + 1, dtype=dtype).reshape(y.shape)
+    y.backward(g)
+    gradient = np.zeros(shape)
+    for n, c, (i, down), (j, across) in itertools.product(
+        range(shape[0]), range(shape[1]), enumerate(rows), enumerate(columns)
+    ):
+        real = [(n, c, r, s) for r in down for s in across if 0 <= r < shape[2] and 0 <= s < shape[3]]
+        if real:
+            here = real[int(np.argmax([x[at] for at in real]))]  # NumPy takes nan for the largest, and the first of equals
+            np.testing.assert_array_equal(y.data[n, c, i, j], x[here])
+            gradient[here] += g[n, c, i, j]
+    np.testing.assert_array_equal(image.grad.data, gradient)
+
+
+def test_padding_takes_no_gradient_from_windows_of_minus_infinity() -> None:
+    x = ag.Tensor(np.full((1, 1, 2, 2), -np.inf), requires_grad=True)
+    ag.max_pool2d(x, 2, padding=1).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]
 
 
 @given(data=st.data(), found=pools(), include=st.booleans())

@@ -51,6 +51,13 @@ def _where(draw: Any) -> Call:
 
 
 @st.composite
+def _convention(draw: Any) -> Call:
+    """Where its condition is false; elsewhere it has no derivative, on purpose."""
+    x = draw(SHAPES.flatmap(values))
+    return Call(lambda x: recorded.convention(np.zeros(x.shape, bool), x, x), (x,))
+
+
+@st.composite
 def _cast(draw: Any) -> Call:
     return Call(lambda x: recorded.cast(x, dtype=np.dtype(np.float64)), (draw(SHAPES.flatmap(values)),), "cast to float64")
 
@@ -75,6 +82,7 @@ SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     **{name: unary(getattr(ag, name), *domain) for name, domain in _UNARY.items()},
     **{name: binary(getattr(ag, name), *domains) for name, domains in _BINARY.items()},
     "cast": _cast(),
+    "convention": _convention(),
     "clip": _set(ag.clip, {"lo": st.sampled_from([None, -1.03, 0.07]), "hi": st.sampled_from([0.07, 2.03])}),
     "clip_to": _clip_to(),
     "elu": _set(ag.elu, {"alpha": st.sampled_from([0.0, 0.5, 1.0, 2.0])}) | unary(ag.selu),

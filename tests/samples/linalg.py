@@ -75,6 +75,12 @@ def _solve(draw: Any) -> Call:
     return Call(ag.solve, (a, draw(values(shape))))
 
 
+@st.composite
+def _cofactor_backward(draw: Any) -> Call:
+    x = draw(regular())
+    return Call(recorded.cofactor_backward, (draw(values(x.shape, -1, 1)), x))
+
+
 def _cholesky(x: ag.Tensor) -> ag.Tensor:
     """Of a symmetric positive definite matrix made from any."""
     return ag.cholesky(x @ ag.swapaxes(x, -1, -2))
@@ -83,6 +89,7 @@ def _cholesky(x: ag.Tensor) -> ag.Tensor:
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     "cholesky": _of_matrix(_cholesky),
     "cofactor": _of_matrix(recorded.cofactor),
+    "cofactor_backward": _cofactor_backward(),
     "det": _of_matrix(ag.det),
     "einsum": _einsum(),
     "inv": _of_matrix(ag.inv),

@@ -18,20 +18,9 @@ from ..transcendental import erf_kernel, expm1
 from .channels import to_rows
 
 __all__ = [
-    "elu",
-    "gelu",
-    "hardtanh",
-    "leaky_relu",
-    "logsigmoid",
-    "mish",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
+    "elu", "gelu", "hardtanh", "leaky_relu", "logsigmoid", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus",
     "softsign",
-]
+]  # fmt: skip
 
 # -- saturating ones -------------------------------------------------------------------------------------------------
 

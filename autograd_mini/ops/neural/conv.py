@@ -24,10 +24,8 @@ from ..shape import reshape
 from .channels import as_row, channels_last, in_float32
 
 __all__ = [
-    "conv1d",
-    "conv2d",
-    "conv_transpose2d",
-]
+    "conv1d", "conv2d", "conv_transpose2d",
+]  # fmt: skip
 
 Pair: TypeAlias = tuple[int, int]
 Padding: TypeAlias = tuple[Pair, Pair]

@@ -14,9 +14,8 @@ from ..reduce import sum as _sum
 from .softmax import log_softmax
 
 __all__ = [
-    "binary_cross_entropy_with_logits",
-    "softmax_cross_entropy",
-]
+    "binary_cross_entropy_with_logits", "softmax_cross_entropy",
+]  # fmt: skip
 
 
 def _cross_entropy(logits: Array, targets: Array, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:

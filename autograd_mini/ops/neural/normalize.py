@@ -22,10 +22,8 @@ from ..shape import reshape
 from .channels import as_row, column_dots, column_sums, from_rows, in_float32, per_channel, regroup, store, sum_halves, to_rows
 
 __all__ = [
-    "batch_norm",
-    "batch_norm_inference",
-    "layer_norm",
-]
+    "batch_norm", "batch_norm_inference", "layer_norm",
+]  # fmt: skip
 
 # -- kernels ----------------------------------------------------------------------------------------------------
 

@@ -16,10 +16,8 @@ from .conv import Padding, Pair, int_pair, windows_out
 from .resample import RESAMPLE
 
 __all__ = [
-    "adaptive_avg_pool2d",
-    "avg_pool2d",
-    "max_pool2d",
-]
+    "adaptive_avg_pool2d", "avg_pool2d", "max_pool2d",
+]  # fmt: skip
 
 # -- the largest pixel ----------------------------------------------------------------------------------------------------
 
@@ -56,6 +54,15 @@ def _views(x: Array, out: Pair, kernel: Pair, stride: Pair, padding: Padding, di
     return _offsets(x, out, kernel, stride, dilation)
 
 
+def _index_exceptions(
+    x: Array, largest: Array, index: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair
+) -> None:
+    """Corrects `index` where comparing pixels finds nothing: at the first nan of a window, or the first pixel of only −inf."""
+    rank = np.isnan(x).astype(np.int8) + np.int8(1)  # 0 is left for the padding, which must not win
+    ranks = np.stack([*_views(rank, index.shape[2:], kernel, stride, padding, dilation, 0)])
+    np.copyto(index, ranks.argmax(0), where=~(largest > -np.inf), casting="unsafe")
+
+
 def _max_pool2d(
     x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, out: tuple[Array, Array] | None = None
 ) -> tuple[Array, Array]:
@@ -78,6 +85,8 @@ def _max_pool2d(
             # k only grows, so the maximum is an assignment to where `pixels` were larger, without a mask.
             found = np.multiply(best > former, index.dtype.type(k))
             np.maximum(place, found, out=place)
+        if not np.minimum.reduce(into, axis=None, initial=np.inf) > -np.inf:  # one is −inf or nan
+            _index_exceptions(x[part], into, place, kernel, stride, padding, dilation)
 
     split_work(search, len(x), x.size * _PIXEL)
     return largest, index
@@ -134,7 +143,7 @@ def _max_pool_rule(xp: Any, g: Any, y: Any, x: Any, **at: Any) -> Any:
 _MAX_POOL = Primitive(
     "max_pool2d", _max_pool2d, formula="max of a window", derivative=("1 at the maximum, else 0",),
     vjp=(_max_pool_rule,),
-    kink="the first of equal pixels gets the gradient", outputs=2,
+    kink="the first of equal pixels gets the gradient, or the first nan", outputs=2,
 )  # fmt: skip
 Primitive(
     "pool_scatter", _pool_scatter, formula="x put where its window had the maximum", derivative=("1",),
@@ -193,7 +202,8 @@ def max_pool2d(
     """The largest pixel of every window: (N, C, H, W) → (N, C, H′, W′).
 
     H′ = ⌊(H + 2 padding − dilation (k − 1) − 1) / stride⌋ + 1. If pixels are equal, the first in row-major order gets the
-    gradient. Raises ValueError if no window fits.
+    gradient; if some are nan, the result is nan and the first of them gets it. Padding never gets any.
+    Raises ValueError if no window fits.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from .conv import Pair, int_pair
 
 __all__ = [
     "upsample",
-]
+]  # fmt: skip
 
 AxisMap: TypeAlias = tuple[Any, ...]
 

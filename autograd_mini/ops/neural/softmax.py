@@ -12,10 +12,8 @@ from ...tensor import Array, Axis, Tensor, TensorLike
 from ..reduce import canonical_axes, reduce_axes, restore_axes
 
 __all__ = [
-    "log_softmax",
-    "logsumexp",
-    "softmax",
-]
+    "log_softmax", "logsumexp", "softmax",
+]  # fmt: skip
 
 
 def _shift(x: Array, axis: tuple[int, ...]) -> Array:

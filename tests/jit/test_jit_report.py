@@ -1,4 +1,4 @@
-"""A plan tells what it replays: the steps, their sizes, the work in them, where their results lie and how long they take."""
+"""The report of a plan shows its steps, their shapes, their work, where their results lie and how long they take."""
 
 from __future__ import annotations
 
@@ -54,31 +54,31 @@ def plan_of(function: Callable[..., Any], *shapes: tuple[int, ...]) -> Plan:
 # -- the table ---------------------------------------------------------------------------------------------------------------
 
 
-def test_every_step_of_a_plan_has_a_row_that_says_what_and_where():
+def test_every_step_has_a_row_with_its_kernel_shapes_and_memory():
     step, *_ = training()
-    found = step.plan.table()
-    assert [e.step for e in found] == list(range(len(step.plan.steps)))
-    first = next(e for e in found if e.kernel == "linear")
+    steps = step.plan.table()
+    assert [e.step for e in steps] == list(range(len(step.plan.steps)))
+    first = next(e for e in steps if e.kernel == "linear")
     assert (first.inputs, first.outputs) == (((BATCH, WIDE), (HIDDEN, WIDE), (HIDDEN,)), ((BATCH, HIDDEN),))
     assert first.memory.startswith("buffer ")
     assert first.bytes == 4 * (BATCH * WIDE + HIDDEN * WIDE + HIDDEN + BATCH * HIDDEN)
-    assert sum(e.memory == "gradient" for e in found) == 4
-    assert [e.memory for e in found if e.kernel == "mean"] == ["new"]
+    assert sum(e.memory == "gradient" for e in steps) == 4
+    assert [e.memory for e in steps if e.kernel == "mean"] == ["new"]
 
 
-def test_parameters_that_are_updated_at_once_are_one_row_with_the_work_of_all():
+def test_a_fused_update_is_one_row_with_the_work_of_all_parameters():
     step, *_ = training()
     last = step.plan.table()[-1]
     assert (last.kernel, last.memory) == ("update", "write of 4 parameters")
     assert (last.inputs, last.outputs, last.bytes, last.flops) == (((SIZE,), (SIZE,)), (), 8 * SIZE, SIZE)
 
 
-def test_a_view_takes_neither_bytes_nor_operations():
+def test_a_view_counts_no_bytes_and_no_operations():
     (row, _) = plan_of(lambda x: x.T + 1, (3, 2)).table()
     assert (row.kernel, row.memory, row.bytes, row.flops) == ("transpose", "view", 0, 0)
 
 
-def test_what_is_read_twice_counts_once():
+def test_an_operand_that_is_read_twice_counts_once():
     (row,) = plan_of(lambda x: x * x, (10,)).table()
     assert row.bytes == 2 * 10 * 4
 
@@ -100,13 +100,13 @@ WORK: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]], int]] = {
 
 
 @pytest.mark.parametrize("kind", WORK)
-def test_floating_point_operations_are_those_of_the_formula(kind: str):
+def test_the_floating_point_operations_follow_the_formula(kind: str):
     function, shapes, flops = WORK[kind]
     assert sum(e.flops for e in plan_of(function, *shapes).table()) == flops
 
 
-def test_the_three_products_of_a_convolution_are_the_same_work():
-    """Forward, the gradient by the image and that by the weight: as many products, whatever the stride."""
+def test_the_three_products_of_a_convolution_have_equal_work():
+    """Forward pass, gradient of the image and gradient of the weight need equally many products, for every stride."""
     w = ag.rand(4, 3, 3, 3)
 
     def both(x: Tensor) -> Any:
@@ -118,53 +118,53 @@ def test_the_three_products_of_a_convolution_are_the_same_work():
 
 
 def heavy() -> Plan:
-    """A forward pass that is worth two threads."""
+    """Returns the plan of a forward pass that is worth two threads."""
     w = [ag.rand(512, 512) * 0.01 for _ in range(2)]
     return plan_of(lambda x: (ag.tanh(x @ w[0]) @ w[1]).sum(), (256, 512))
 
 
-def test_calls_that_are_done_by_halves_are_one_step_with_parts():
-    (stretch,) = (e for e in heavy().table() if e.parts)
-    assert [part.kernel for part in stretch.parts][:3] == ["matmul", "tanh", "matmul"]
-    assert stretch.kernel == f"matmul … {stretch.parts[-1].kernel}"
-    assert stretch.memory == f"{len(stretch.parts)} calls in halves"
-    assert (stretch.inputs, stretch.outputs) == (stretch.parts[0].inputs, stretch.parts[-1].outputs)
-    assert stretch.flops == sum(part.flops for part in stretch.parts)
-    assert all(part.memory.startswith("buffer ") and part.milliseconds is None for part in stretch.parts)
+def test_a_row_block_is_one_step_with_parts():
+    (block,) = (e for e in heavy().table() if e.parts)
+    assert [part.kernel for part in block.parts][:3] == ["matmul", "tanh", "matmul"]
+    assert block.kernel == f"matmul … {block.parts[-1].kernel}"
+    assert block.memory == f"{len(block.parts)} calls, split by rows"
+    assert (block.inputs, block.outputs) == (block.parts[0].inputs, block.parts[-1].outputs)
+    assert block.flops == sum(part.flops for part in block.parts)
+    assert all(part.memory.startswith("buffer ") and part.milliseconds is None for part in block.parts)
 
 
 # -- as text -----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_printed_table_has_a_line_for_each_step_and_sums():
+def test_the_printed_table_has_a_line_for_each_step_and_a_total():
     step, *_ = training()
-    found, lines = step.plan.table(), str(step.plan).splitlines()
+    steps, lines = step.plan.table(), str(step.plan).splitlines()
     assert lines[0].split() == ["step", "kernel", "shapes", "memory", "bytes", "FLOPs", "ms"]
-    assert len(lines) == len(found) + 4
+    assert len(lines) == len(steps) + 4
     assert f"{BATCH}×{WIDE}, {HIDDEN}×{WIDE}, {HIDDEN} → {BATCH}×{HIDDEN}" in lines[2]
-    assert lines[-2].split() == ["total", f"{sum(e.bytes for e in found):,}", f"{sum(e.flops for e in found):,}"]
+    assert lines[-2].split() == ["total", f"{sum(e.bytes for e in steps):,}", f"{sum(e.flops for e in steps):,}"]
     assert f"{step.plan.pool.nbytes:,} bytes" in lines[-1]
-    assert step.plan._repr_html_().count("<tr>") == len(found) + 2
+    assert step.plan._repr_html_().count("<tr>") == len(steps) + 2
 
 
-def test_parts_are_printed_below_their_step_and_summed_up_once():
+def test_parts_are_printed_below_their_step_and_count_once():
     plan = heavy()
-    found, lines = plan.table(), str(plan).splitlines()
-    assert sum(" · " in line for line in lines) == sum(len(e.parts) for e in found) > 0
-    assert f"{sum(e.flops for e in found):,}" in lines[-2]
+    steps, lines = plan.table(), str(plan).splitlines()
+    assert sum(" · " in line for line in lines) == sum(len(e.parts) for e in steps) > 0
+    assert f"{sum(e.flops for e in steps):,}" in lines[-2]
 
 
-def test_long_plans_are_cut_but_summed_up_whole(monkeypatch: pytest.MonkeyPatch):
+def test_the_total_of_a_long_plan_includes_hidden_steps(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(report, "MAX_STEPS", 5)
     step, *_ = training()
-    found, lines = step.plan.table(), str(step.plan).splitlines()
+    steps, lines = step.plan.table(), str(step.plan).splitlines()
     assert len(lines) == 5 + 5
-    assert f"{len(found) - 5} more" in lines[-3]
-    assert f"{sum(e.bytes for e in found):,}" in lines[-2]
+    assert f"{len(steps) - 5} more" in lines[-3]
+    assert f"{sum(e.bytes for e in steps):,}" in lines[-2]
 
 
 def test_the_pool_counts_memory_once():
-    """The gradients of parameters that are updated together lie in one array, of which each is a part."""
+    """The gradients of a flat group are parts of one array."""
     step, *_ = training()
     memory = step.plan.pool.nbytes - sum(b.nbytes for b in step.plan.pool.buffers)
     assert 4 * SIZE <= memory < 4 * SIZE + 3 * 64 + 64 * (1 + len(step.plan.pool.buffers))
@@ -173,7 +173,7 @@ def test_the_pool_counts_memory_once():
 # -- time --------------------------------------------------------------------------------------------------------------------
 
 
-def test_times_are_there_where_they_are_asked_for():
+def test_times_are_measured_with_profile_only():
     step, x, y = training()
     step(x, y)
     assert {e.milliseconds for e in step.plan.table()} == {None}
@@ -185,8 +185,8 @@ def test_times_are_there_where_they_are_asked_for():
     assert {len(times) for times in step.plan.times} == {3}
 
 
-def test_a_profile_shows_a_replay_by_kind_of_step():
-    """The steps, with the profile's own clock, inside an interval of the replay; rows add up to the whole."""
+def test_a_profile_shows_the_kernels_of_a_replay():
+    """Each step is an interval inside the interval of the replay; the rows add up to the whole."""
     step, x, y = training()
     clock = count(0, 1000).__next__
     with ag.profile(clock=clock) as p:
@@ -209,7 +209,7 @@ def test_a_profile_shows_a_replay_by_kind_of_step():
     assert sum(row.bytes for row in p.rows) == 4 * 4  # the four losses are all that is new
 
 
-def test_a_step_that_fails_inside_a_profile_leaves_the_profile_whole():
+def test_a_profile_stays_consistent_if_a_replay_raises():
     compiled = ag.jit(lambda z, t: nn.cross_entropy(ag.tanh(z), t))
     with ag.profile() as p:
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""What goes by halves, and by pieces of halves, leaves the bits that it leaves in one piece; buffers serve again within a stretch."""
+"""Row blocks: rows split into halves and tiles give the same bits as whole calls, and buffers are reused within a block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from samples.cuts import cut
+from samples.splits import split_everything
 
 import autograd_mini as ag
 from autograd_mini.testing import Program, programs
@@ -20,7 +20,7 @@ def arrays(*shapes: tuple[int, ...]) -> list[ag.Tensor]:
 
 
 def chain(rows: int) -> tuple[Callable[[], list[ag.Tensor]], list[ag.Tensor]]:
-    """A long elementwise chain whose backward pass needs many of its results, and sums of rows on the way."""
+    """Returns a long elementwise chain with broadcasting, whose backward pass needs many of its results, and its leaves."""
     x, a, b, c = arrays((rows, 6), (6,), (rows, 1), (rows, 6))
 
     def step() -> list[ag.Tensor]:
@@ -36,9 +36,9 @@ def chain(rows: int) -> tuple[Callable[[], list[ag.Tensor]], list[ag.Tensor]]:
     return step, [x, a, b, c]
 
 
-def same(f: Callable[..., Any], calls: list[tuple[ag.Tensor, ...]]) -> Any:
-    """Eager and compiled give the same bits, both cut; returns the compiled function."""
-    with cut(), np.errstate(all="ignore"):  # a moved input may leave a domain; both then give the same nan
+def check_same_bits(f: Callable[..., Any], calls: list[tuple[ag.Tensor, ...]]) -> Any:
+    """Checks that the eager and the compiled function, both split, give the same bits; returns the compiled one."""
+    with split_everything(), np.errstate(all="ignore"):  # a moved input may leave a domain; both then give the same nan
         compiled = ag.jit(f, exact=True)
         for number, inputs in enumerate(calls):
             for a, b in zip(f(*inputs), compiled(*inputs), strict=True):
@@ -48,25 +48,25 @@ def same(f: Callable[..., Any], calls: list[tuple[ag.Tensor, ...]]) -> Any:
 
 @given(program=programs())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_programs_and_their_gradients(program: Program) -> None:
-    assume(" > 0]" not in program.source)  # what a mask selects is refused
+def test_random_programs_and_their_gradients_give_the_same_bits(program: Program) -> None:
+    assume(" > 0]" not in program.source)  # boolean masks are rejected while tracing
 
     def both(*inputs: ag.Tensor) -> list[ag.Tensor]:
         outputs, pull = ag.vjp(lambda *xs: program(*xs), *inputs)
         return [*outputs, *pull(tuple(ag.cos(y.detach()) for y in outputs))]
 
-    same(both, [tuple(ag.Tensor(a + 0.01 * i) for a in program.inputs) for i in range(4)])
+    check_same_bits(both, [tuple(ag.Tensor(a + 0.01 * i) for a in program.inputs) for i in range(4)])
 
 
 @pytest.mark.parametrize("rows", [2, 3, 7, 20])
-def test_a_long_chain_in_pieces(rows: int) -> None:
+def test_a_long_chain_in_tiles_gives_the_same_bits(rows: int) -> None:
     step, _ = chain(rows)
-    compiled = same(step, [()] * 4)
+    compiled = check_same_bits(step, [()] * 4)
     assert any(entry.parts for entry in compiled.plan.table())
 
 
-def test_a_stretch_of_calls_with_different_numbers_of_rows() -> None:
-    """Gradients of several weights are one stretch, each cut in the middle of its own rows."""
+def test_calls_of_one_block_may_have_different_numbers_of_rows() -> None:
+    """The gradients of several weights form one block; each is split in the middle of its own rows."""
     x, v, w = arrays((9, 50), (50, 20), (20, 33))
 
     def step() -> list[ag.Tensor]:
@@ -74,17 +74,17 @@ def test_a_stretch_of_calls_with_different_numbers_of_rows() -> None:
         ag.tanh(ag.tanh(x.detach() @ v) @ w).sum().backward()
         return [v.grad.copy(), w.grad.copy()]
 
-    with cut():
+    with split_everything():
         expected, compiled = step(), ag.jit(step)
         for _ in range(4):
             for a, b in zip(expected, compiled(), strict=True):
                 assert np.allclose(a.data, b.data, rtol=1e-5, atol=1e-6)
-        stretches = [{part.outputs for part in entry.parts} for entry in compiled.plan.table() if entry.parts]
-    assert any(len({shapes[0][0] for shapes in found}) > 1 for found in stretches)
+        blocks = [{part.outputs for part in entry.parts} for entry in compiled.plan.table() if entry.parts]
+    assert any(len({shapes[0][0] for shapes in shapes_of_block}) > 1 for shapes_of_block in blocks)
 
 
-def test_a_stretch_takes_no_more_buffers_than_results_are_in_use_at_once() -> None:
-    """As many as it takes without halves, or one more: a neighbour's rows may still be read."""
+def test_a_block_needs_at_most_one_more_buffer_than_whole_calls() -> None:
+    """One more, because the other thread may still read its rows of a result."""
 
     def buffers() -> int:
         compiled = ag.jit(chain(40)[0])
@@ -93,5 +93,5 @@ def test_a_stretch_takes_no_more_buffers_than_results_are_in_use_at_once() -> No
         return len(compiled.plan.pool.buffers)
 
     whole = buffers()
-    with cut():
+    with split_everything():
         assert buffers() <= whole + 1
