@@ -245,10 +245,11 @@ def as_floats(*values: TensorLike) -> tuple[Tensor, ...]:
     return as_operands(*values) if "f" in map(kind_of, values) else tuple(as_float(v) for v in values)
 
 
-def as_floats_or_none(*values: TensorLike | None) -> tuple[Any, ...]:
-    """Converts operands like `as_floats`; those that are None stay None."""
-    converted = iter(as_floats(*[v for v in values if v is not None]))
-    return tuple(None if v is None else next(converted) for v in values)
+def as_floats_or_none(x: TensorLike, *rest: TensorLike | None) -> tuple[Tensor, *tuple[Tensor | None, ...]]:
+    """Converts operands like `as_floats`; those of `rest` that are None stay None."""
+    first, *others = as_floats(x, *[v for v in rest if v is not None])
+    converted = iter(others)
+    return first, *(None if v is None else next(converted) for v in rest)
 
 
 def as_comparable(*values: TensorLike) -> tuple[Tensor, ...]:
@@ -256,9 +257,31 @@ def as_comparable(*values: TensorLike) -> tuple[Tensor, ...]:
     return as_operands(*values) if "f" in map(kind_of, values) else tuple(as_tensor(v) for v in values)
 
 
+def as_tensors(*values: TensorLike) -> tuple[Tensor, ...]:
+    """Converts each value to a tensor of its own dtype; Python floats get the default dtype, or a wider one of the others.
+
+    So a function that gets 0.1 as a tensor beside a float64 tensor computes with the same 0.1 as one that gets the number.
+    """
+    dtype = widest_float(values)
+    return tuple(as_tensor_beside(v, dtype) for v in values)
+
+
+def widest_float(values: Iterable[Any]) -> np.dtype[Any]:
+    """Returns the default dtype, or the dtype of a wider floating tensor or array among `values`."""
+    found = [v.dtype for v in values if isinstance(v, (Tensor, np.ndarray, np.generic)) and v.dtype in dtypes.FLOATS]
+    return np.result_type(dtypes.default_dtype(), *found)
+
+
+def as_tensor_beside(value: TensorLike, dtype: np.dtype[Any]) -> Tensor:
+    """Returns `value` as a tensor, with `dtype` if it consists of Python floats."""
+    if isinstance(value, (Tensor, np.ndarray, np.generic)) or kind_of(value) != "f":
+        return as_tensor(value)
+    return Tensor(value, dtype=dtype)
+
+
 def kind_of(value: TensorLike) -> str:
     """Returns NumPy's letter for the kind of a value: "f" for floats, "i" and "u" for integers, "b" for bools."""
-    return _dtype_and_rank(value, True)[0].kind
+    return (value._data.dtype if isinstance(value, Tensor) else _dtype_and_rank(value, True)[0]).kind
 
 
 def as_float(x: TensorLike) -> Tensor:
@@ -294,6 +317,8 @@ def as_number(name: str, value: Any, instead: str) -> float:
     value : the setting
     instead : what to write to get a gradient
     """
+    if type(value) is float:
+        return value
     reject_gradient(name, value, instead)
     try:
         return float(value)

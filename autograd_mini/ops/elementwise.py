@@ -289,14 +289,14 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     if all(b is None or isinstance(b, (int, float)) for b in (lo, hi)):
         return _clip_to_numbers(as_tensor(x), lo, hi)  # type: ignore[arg-type]
     dtype = common_dtype(x, *(b for b in (lo, hi) if b is not None))
-    x = cast(x, dtype)
+    y = cast(x, dtype)
     lowest, highest = (np.array(bound, dtype) for bound in _dtype_range(dtype))
     for bound, select, limits in ((lo, maximum, lambda b: (b, highest)), (hi, minimum, lambda b: (lowest, b))):
         if isinstance(bound, (int, float, Number)):
-            x = apply(_CLIP_TO, as_operands(x, *limits(cast(bound, dtype))))
+            y = apply(_CLIP_TO, as_operands(y, *limits(cast(bound, dtype))))
         elif bound is not None:
-            x = select(x, cast(bound, dtype))
-    return x
+            y = select(y, cast(bound, dtype))
+    return y
 
 
 def _clip_to_numbers(x: Tensor, lo: float | None, hi: float | None) -> Tensor:

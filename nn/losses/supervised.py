@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.apply import apply, as_float, as_floats_or_none, as_number, as_operands, cast, kind_of
+from autograd_mini.apply import apply, as_float, as_floats, as_number, as_operands, cast, kind_of
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 
@@ -431,13 +431,12 @@ def kl_normal(
     >>> nn.kl_normal([[1.0, 2.0]], [[0.0, 0.0]], [[1.0, 1.0]], [[0.0, 0.0]])
     Tensor(0.5)
     """
-    mu, logvar, other_mu, other_logvar = as_floats_or_none(mu, logvar, other_mu, other_logvar)
-    as_pair("kl_normal", mu, logvar)
-    shift, ratio = mu, logvar
+    shift, ratio, *others = as_floats(*(x for x in (mu, logvar, other_mu, other_logvar) if x is not None))
+    for t in (ratio, *others):
+        as_pair("kl_normal", shift, t)
     if other_mu is not None:
-        shift = mu - as_pair("kl_normal", mu, other_mu)[1]
+        shift = shift - others[0]
     distance = ag.square(shift)
     if other_logvar is not None:
-        other = as_pair("kl_normal", logvar, other_logvar)[1]
-        ratio, distance = logvar - other, distance * ag.exp(-other)
+        ratio, distance = ratio - others[-1], distance * ag.exp(-others[-1])
     return reduce_loss((ag.exp(ratio) + distance - ratio - 1) * 0.5, reduction)

@@ -236,16 +236,17 @@ def layer_norm(
     >>> ag.layer_norm([[1.0, 3.0]], 2, eps=0).tolist()
     [[-1.0, 1.0]]
     """
-    x, weight, bias = as_floats_or_none(x, weight, bias)
+    rows, *affine = as_floats_or_none(x, weight, bias)
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    lead = x._data.ndim - len(shape)
-    if not shape or x._data.shape[max(lead, 0) :] != shape:
-        raise ValueError(f"layer_norm: the last axes of input {x._data.shape} are not {shape}")
-    for t in (weight, bias):
+    lead = rows._data.ndim - len(shape)
+    if not shape or rows._data.shape[max(lead, 0) :] != shape:
+        raise ValueError(f"layer_norm: the last axes of input {rows._data.shape} are not {shape}")
+    for t in affine:
         if t is not None and t._data.shape != shape:
             raise ValueError(f"layer_norm: weight and bias must have shape {shape}, got {t._data.shape}")
-    axes = tuple(range(lead, x._data.ndim))
-    centred = x - _mean(x, axes, keepdims=True)
+    axes = tuple(range(lead, rows._data.ndim))
+    centred = rows - _mean(rows, axes, keepdims=True)
     y = centred / sqrt(_mean(centred * centred, axes, keepdims=True) + eps)
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
+    gamma, beta = affine
+    y = y if gamma is None else y * gamma
+    return y if beta is None else y + beta
