@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .apply import reject_gradient
+from .apply import as_number, cast, reject_gradient
 from .dtypes import default_dtype, supported
+from .ops.shape import broadcast_to, copy
 from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, leaf
 
 __all__ = ["arange", "eye", "full", "full_like", "linspace", "ones", "zeros"]
@@ -45,13 +46,13 @@ def ones(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: b
     return _as_leaf(np.ones(shape, _dtype(dtype)), requires_grad)
 
 
-def full(shape: int | Shape, value: float, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
+def full(shape: int | Shape, value: TensorLike, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
     """Returns a tensor that repeats one value.
 
     Parameters
     ----------
     shape : its shape
-    value : the value of all elements
+    value : the value of all elements, a number or a tensor that broadcasts to `shape`
     dtype : its dtype; the default dtype if None
     requires_grad : whether `backward` computes its gradient
 
@@ -61,19 +62,20 @@ def full(shape: int | Shape, value: float, dtype: DTypeLike | None = None, *, re
     >>> ag.full(2, 0.5)
     Tensor([0.5, 0.5])
     """
-    reject_gradient("full: value", value, "use ag.broadcast_to(value, shape)")
+    if isinstance(value, Tensor):  # recorded, so that it gets its gradient
+        return copy(broadcast_to(cast(value, _dtype(dtype)), shape))
     return _as_leaf(np.full(shape, value, _dtype(dtype)), requires_grad)
 
 
-def full_like(x: TensorLike, value: float) -> Tensor:
+def full_like(x: TensorLike, value: TensorLike) -> Tensor:
     """Returns a tensor that repeats one value, with the shape and dtype of `x`.
 
     >>> import autograd_mini as ag
     >>> ag.full_like([1.0, 2.0], 7)
     Tensor([7., 7.])
     """
-    reject_gradient("full_like: value", value, "use ag.broadcast_to(value, x.shape)")
-    return _as_leaf(np.full_like(as_tensor(x)._data, value))
+    like = as_tensor(x)._data
+    return full(like.shape, value, like.dtype)
 
 
 def arange(*bounds: float, dtype: DTypeLike | None = None) -> Tensor:
@@ -106,9 +108,9 @@ def linspace(start: float, stop: float, count: int = 50, dtype: DTypeLike | None
     >>> ag.linspace(0, 1, 5)
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    for name, bound in (("start", start), ("stop", stop)):
-        reject_gradient(f"linspace: {name}", bound, "write start + (stop - start) * ag.linspace(0, 1, count)")
-    return _as_leaf(np.linspace(start, stop, count, dtype=_dtype(dtype)))
+    instead = "write start + (stop - start) * ag.linspace(0, 1, count)"
+    first, last = (as_number(f"linspace: {name}", end, instead) for name, end in (("start", start), ("stop", stop)))
+    return _as_leaf(np.linspace(first, last, count, dtype=_dtype(dtype)))
 
 
 def eye(rows: int, columns: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
