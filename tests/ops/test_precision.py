@@ -67,7 +67,7 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
 }  # fmt: skip
 OTHERS = {  # functions of several operands of which one at most is a float, or whose results are random
     "take", "gather", "take_along_axis", "getitem", "embedding", "gradient_penalty", "softmax_cross_entropy", "dropout", "bernoulli",
-    "pad", "bitwise_and", "bitwise_or", "bitwise_xor",
+    "pad", "full_like", "bitwise_and", "bitwise_or", "bitwise_xor",
 }  # fmt: skip
 LED = {"cross_entropy", "nll_loss"}  # weights and targets follow the dtype of the logits, so that float64 does not spread
 NUMPY: dict[str, Function] = {

@@ -68,7 +68,7 @@ def _index_put_value(draw: Any) -> Call:
     g = draw(SHAPES.flatmap(values))
     index = draw(indices(g.shape))
     template, arrays = parse(index)
-    v = np.zeros(draw(_slots(g.shape, index)).shape)
+    v = np.zeros(draw(_assigned_value(g.shape, index)).shape)
     return Call(
         lambda t: recorded.index_put_value(t, v.astype(t.dtype), *arrays, index=template), (g,), f"index_put_value {index!r}"
     )
