@@ -17,6 +17,7 @@ from . import dtypes, leaving
 from .aliases import link, mark_modified
 from .memory.arena import allocate
 from .state import modes, tick, watched
+from .tools.plain_text import for_stdout
 
 __all__ = ["Tensor", "as_tensor", "from_numpy"]
 
@@ -291,7 +292,7 @@ class Tensor(Methods):
             notes.append(f"op={operation_name(self)}")
         elif self._requires_grad:
             notes.append("requires_grad=True")
-        return prefix + ", ".join([text, *notes]) + ")"
+        return for_stdout(prefix + ", ".join([text, *notes]) + ")")
 
     def __format__(self, spec: str) -> str:
         return format(self.detach().item(), spec) if spec else str(self)
