@@ -195,7 +195,7 @@ class Jitted:
                 self._by_value |= numbers
 
     def _trace_once(self, trace: Trace, arguments: Arguments) -> Any:
-        operands = [value.tensor for value in trace.arguments]
+        operands = [value.tensor for value in trace.arguments if value.tensor is not None]
         try:
             with mode("tracer", trace):
                 result = self._run_function(arguments, operands)

@@ -17,7 +17,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import is_dataclass
-from functools import cache, partial
+from functools import partial
 from io import IOBase
 from logging import Logger
 from operator import is_
@@ -123,8 +123,8 @@ class Surroundings:
         self._stack: list[tuple[Any, str]] = [(x, type(x).__name__) for x in arguments]
         self._stack.append((function, getattr(function, "__name__", type(function).__name__)))
         self._search()
-        for stream in (random._inst, np.random.mtrand._rand):  # type: ignore[attr-defined]
-            self._add_stream(stream, "Python's random" if stream is random._inst else "np.random")  # type: ignore[attr-defined]
+        for stream in (random._inst, np.random.mtrand._rand):
+            self._add_stream(stream, "Python's random" if stream is random._inst else "np.random")
 
     # -- use -------------------------------------------------------------------------------------------------------------
 
@@ -139,12 +139,15 @@ class Surroundings:
 
     def changed(self) -> list[str]:
         """Returns the names of the places, and of the random streams, that have changed."""
-        return [place.changed() for place in (*self.probes, *self.modules, *self._streams) if not place.holds()]
+        return [place.changed() for place in self._places() if not place.holds()]
 
     def restore(self) -> None:
         """Sets all places and random streams to their state before the traced run."""
-        for place in (*self.probes, *self.modules, *self._streams):
+        for place in self._places():
             place.restore()
+
+    def _places(self) -> Iterable[Probe | _Stream]:
+        return [*self.probes, *self.modules, *self._streams]
 
     # -- search ----------------------------------------------------------------------------------------------------------
 
@@ -157,6 +160,7 @@ class Surroundings:
                 break
         for owner, name in self._owners.values():
             self._probe_attributes(owner, name)
+        self._seen.clear()
         if not self.unseen and (count := sum(len(probe.saved) for probe in self.probes)) > MAX_PLACES:
             largest = max(self.probes, key=lambda probe: len(probe.saved))
             self.unseen = f"reads {count:,} places in Python, most of them in {largest.name}, which takes too long to compare"
@@ -324,7 +328,6 @@ def _is_unseen(value: Any) -> bool:
     return isinstance(value, _UNSEEN_TYPES)
 
 
-@cache
 def _inherited_names(kind: type) -> frozenset[str]:
     """Returns the names in the library's methods of a class, which may call methods that the user has overridden."""
     methods = [f for base in kind.__mro__ if code.is_library(base) for f in vars(base).values() if isinstance(f, FunctionType)]

@@ -17,8 +17,7 @@ def compile_update(model: Any, update: Update) -> Callable[[Any], Mapping[str, T
     """Returns a compiled `update.step`; raises TraceError in the step that is recorded if it cannot be compiled."""
 
     def step(batch: Any) -> Mapping[str, Tensor]:
-        tracer = modes().tracer
-        if tracer is not None and isinstance(model, Module):
+        if (tracer := modes().tracer) is not None and isinstance(model, Module):
             for part in model.modules():
                 part.guard_attributes(tracer)
         return {name: value.detach() for name, value in update.step(batch).items()}
