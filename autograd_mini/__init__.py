@@ -46,6 +46,7 @@ from .state import *
 from .tensor import *
 from .tools.anomaly import *
 from .tools.profile import *
+from .tools.scipy_function import *
 from .transform import *
 
 __version__ = "0.1.0"
