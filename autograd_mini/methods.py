@@ -40,7 +40,7 @@ def _divmod(a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
 
 
 def _contains(self: Tensor, value: TensorLike) -> bool:
-    return bool(np.any(self.data == as_tensor(value).data))
+    return bool(e.equal(self, value).data.any())
 
 
 def _augmented(name: str, function: Function) -> Function:

@@ -14,11 +14,12 @@ from typing import Any, TypeAlias, overload
 
 import numpy as np
 
+from .apply import as_tensor_beside, widest_float
 from .backward import gradients, reachable
 from .ops.shape import copy, reshape, stack
 from .state import enable_grad, mode, modes, tick
-from .tensor import Tensor, as_tensor, leaf
-from .trees import Tree, flatten_like, leaves, numbers_to_tensors, rebuild
+from .tensor import Tensor, leaf
+from .trees import Tree, check_primals, flatten_like, leaves, numbers_to_tensors, rebuild
 
 __all__ = ["elementwise_grad", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -29,7 +30,7 @@ Argnums: TypeAlias = "int | Sequence[int]"
 # -- one pass, shared by all transforms --------------------------------------------------------------------------------------
 
 
-def _variable(name: str, n: int, value: Any) -> Tensor | None:
+def _variable(name: str, n: int, value: Any, dtype: np.dtype[Any]) -> Tensor | None:
     """Returns a variable of this transform: a new leaf, or a recorded copy if an outer transform differentiates `value` too.
 
     None, which often stands for a missing bias in a tree, stays None.
@@ -37,7 +38,7 @@ def _variable(name: str, n: int, value: Any) -> Tensor | None:
     if value is None:
         return None
     try:
-        x = as_tensor(value)
+        x = as_tensor_beside(value, dtype)
     except (TypeError, ValueError):
         raise TypeError(
             f"{name}: cannot differentiate with respect to argument {n}: expected floating tensors, arrays or numbers, or "
@@ -72,9 +73,10 @@ class _Pass:
         self.argnums = _positions(name, argnums, len(args))
         with enable_grad():
             self.start = tick()
-            self.trees = [numbers_to_tensors(args[n]) for n in self.argnums]
+            dtype = widest_float(leaves(list(args)))
+            self.trees = [numbers_to_tensors(args[n], dtype) for n in self.argnums]
             self.variables = [
-                [_variable(name, n, x) for x in leaves(tree)] for n, tree in zip(self.argnums, self.trees, strict=True)
+                [_variable(name, n, x, dtype) for x in leaves(tree)] for n, tree in zip(self.argnums, self.trees, strict=True)
             ]
             replaced = list(args)
             for n, tree, variables in zip(self.argnums, self.trees, self.variables, strict=True):
@@ -167,19 +169,6 @@ def _positions(name: str, argnums: Argnums, count: int) -> list[int]:
 def _check_function(name: str, f: Any) -> None:
     if not callable(f):
         raise TypeError(f"{name}: expected a function, got {short(f)} of type {type(f).__name__}")
-
-
-def _check_primals(name: str, *arguments: Any) -> None:
-    """Raises TypeError unless primals and tangents are tuples or lists, with one entry per argument of the function."""
-    for kind, values in zip(("primals", "tangents"), arguments, strict=False):
-        if not isinstance(values, (tuple, list)):
-            raise TypeError(
-                f"{name}: {kind} must be a tuple with one entry per argument of the function, got {short(values)} of type "
-                f"{type(values).__name__}; write (x,) for one argument"
-            )
-    if len({len(values) for values in arguments}) > 1:
-        primals, tangents = arguments
-        raise ValueError(f"{name}: expected one tangent for each of {len(primals)} primals, got {len(tangents)} tangents")
 
 
 def _check_scalar(name: str, outputs: Sequence[Tensor]) -> None:
@@ -375,7 +364,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux
     (Tensor([1., 4.]), Tensor([ 2., 40.]))
     """
     _check_function("jvp", f)
-    _check_primals("jvp", primals, tangents)
+    check_primals("jvp", primals, tangents)
     run = _Pass("jvp", f, primals, range(len(primals)), {}, has_aux)
     v = [x for tree, t in zip(run.trees, tangents, strict=True) for x in flatten_like("jvp", t, tree, leaves(tree))]
     result = run.value(), rebuild(run.output, _pushforward(run, [v])[0])
@@ -493,7 +482,7 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux
     (Tensor([ 6., 12.]),)
     """
     _check_function("hvp", f)
-    _check_primals("hvp", primals, tangents)
+    check_primals("hvp", primals, tangents)
     everything = tuple(range(len(primals)))
     _, products, *aux = jvp(grad(f, argnums=everything, has_aux=has_aux), primals, tangents, has_aux=has_aux)
     return (tuple(products), *aux) if has_aux else tuple(products)

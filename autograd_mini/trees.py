@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from reprlib import repr as short
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from .tensor import as_tensor
+from .apply import as_tensor_beside
 
 Tree: TypeAlias = Any
 
@@ -37,15 +38,25 @@ def rebuild(tree: Tree, values: Sequence[Any]) -> Tree:
     return build(tree)
 
 
-def numbers_to_tensors(tree: Tree) -> Tree:
-    """Converts each list or tuple of nothing but numbers to one tensor, as NumPy does; the rest of the tree stays as it is."""
+def numbers_to_tensors(tree: Tree, dtype: np.dtype[Any]) -> Tree:
+    """Converts each list or tuple of nothing but numbers to one tensor, as NumPy does; the rest of the tree stays as it is.
+
+    Python floats get the `dtype`.
+    """
     if isinstance(tree, dict):
-        return {key: numbers_to_tensors(value) for key, value in tree.items()}
-    if not isinstance(tree, (list, tuple)) or not tree or hasattr(tree, "_fields"):
+        return {key: numbers_to_tensors(value, dtype) for key, value in tree.items()}
+    if is_list_of_numbers(tree):
+        return as_tensor_beside(tree, dtype)
+    if not isinstance(tree, (list, tuple)) or hasattr(tree, "_fields"):
         return tree
-    if all(isinstance(x, (int, float, np.number)) for x in leaves(tree)):
-        return as_tensor(tree)
-    return type(tree)(numbers_to_tensors(value) for value in tree)
+    return type(tree)(numbers_to_tensors(value, dtype) for value in tree)
+
+
+def is_list_of_numbers(tree: Tree) -> bool:
+    """Whether a tree is a list or tuple of nothing but numbers, perhaps in lists of their own."""
+    if not isinstance(tree, (list, tuple)) or not tree or hasattr(tree, "_fields"):
+        return False
+    return all(isinstance(x, (int, float, np.number)) for x in leaves(tree))
 
 
 def flatten_like(name: str, values: Tree, tree: Tree, likes: Sequence[Any]) -> list[Any]:
@@ -68,9 +79,26 @@ def flatten_like(name: str, values: Tree, tree: Tree, likes: Sequence[Any]) -> l
 
 
 def _leaves_like(tree: Tree, values: Tree) -> list[Any]:
-    """Returns the values at the positions of the leaves of `tree`; a list of numbers at such a position is one tensor."""
+    """Returns the values at the positions of the leaves of `tree`; a list of numbers at such a position is one value.
+
+    It stays a list: the pass converts it to the dtype of the tensor to which it belongs.
+    """
     if isinstance(tree, dict) and isinstance(values, dict) and tree.keys() == values.keys():
         return [x for key, value in tree.items() for x in _leaves_like(value, values[key])]
     if isinstance(tree, (list, tuple)) and isinstance(values, (list, tuple)) and len(tree) == len(values):
         return [x for part, value in zip(tree, values, strict=True) for x in _leaves_like(part, value)]
-    return leaves(values if isinstance(tree, (dict, list, tuple)) else numbers_to_tensors(values))
+    one = is_list_of_numbers(values) and not isinstance(tree, (dict, list, tuple))
+    return [values] if one else leaves(values)
+
+
+def check_primals(name: str, *arguments: Any) -> None:
+    """Raises TypeError unless primals and tangents are tuples or lists, with one entry per argument of the function."""
+    for kind, values in zip(("primals", "tangents"), arguments, strict=False):
+        if not isinstance(values, (tuple, list)):
+            raise TypeError(
+                f"{name}: {kind} must be a tuple with one entry per argument of the function, got {short(values)} of type "
+                f"{type(values).__name__}; write (x,) for one argument"
+            )
+    if len({len(values) for values in arguments}) > 1:
+        primals, tangents = arguments
+        raise ValueError(f"{name}: expected one tangent for each of {len(primals)} primals, got {len(tangents)} tangents")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..apply import as_tensor_beside
 from ..tensor import Array, Tensor, as_tensor
 from ..transform import hessian, hvp, value_and_grad, vjp
 from ..trees import Tree, leaves, numbers_to_tensors, rebuild
@@ -23,7 +24,7 @@ class ScipyFunction:
 
     def __init__(self, f: Callable[..., Any], example: Tree):
         self._f = f
-        self._tree = numbers_to_tensors(example)
+        self._tree = numbers_to_tensors(example, np.dtype(np.float64))
         self._leaves = [None if x is None else _check_leaf(x) for x in leaves(self._tree)]
         self._size = sum(x.size for x in self._leaves if x is not None)
 
@@ -34,7 +35,7 @@ class ScipyFunction:
         return np.concatenate([np.empty(0), *parts])
 
     def unflatten(self, x: Any) -> Tree:
-        """Returns a flat vector, such as `result.x`, as a tree like the example, with the dtypes of the example."""
+        """Returns a flat vector, such as `result.x`, as a tree like the example, in its dtypes (numbers: float64)."""
         parts = iter(self._split(as_tensor(np.asarray(x, np.float64))))
         return rebuild(self._tree, [None if like is None else next(parts).astype(like.dtype) for like in self._leaves])
 
@@ -83,7 +84,7 @@ class ScipyFunction:
 
 def _check_leaf(value: Any) -> Tensor:
     try:
-        x = as_tensor(value).detach()
+        x = as_tensor_beside(value, np.dtype(np.float64)).detach()
     except (TypeError, ValueError):
         x = None
     if x is None or x.dtype.kind != "f":
@@ -114,7 +115,7 @@ def scipy_function(f: Callable[..., Any], example: Tree) -> ScipyFunction:
     >>> from scipy.optimize import minimize  # doctest: +SKIP
     >>> result = minimize(f, f.x0, jac=f.jac, hessp=f.hessp, method="Newton-CG")  # doctest: +SKIP
     >>> f.unflatten(result.x)  # doctest: +SKIP
-    {'a': Tensor(1.0), 'b': Tensor([0., 0.])}
+    {'a': Tensor(1.0, dtype=float64), 'b': Tensor([0., 0.], dtype=float64)}
     """
     if not callable(f):
         raise TypeError(f"scipy_function: expected a function, got {short(f)} of type {type(f).__name__}")
