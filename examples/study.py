@@ -20,8 +20,8 @@ from autograd_mini.cli.tables import Cell, Rows, markdown
 RESULT, NUMBERS = "result.md", "result.json"
 PER_CLASS: Final = 20  # training images of each class with --quick
 STAND_IN_NOTE: Final = (
-    "Quick mode: enlarged (and, for colour sets, tinted) 8 × 8 digits replace the image sets that are named below. "
-    "The results show that the program works, and say nothing about those sets."
+    "Quick mode uses enlarged 8 × 8 digits (tinted, if colours are needed) instead of the image sets that are named below. "
+    "The results only show that the program works."
 )
 SHAPES: Final = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (3, 32, 32)}
 
