@@ -22,8 +22,8 @@ Generated from the registry of primitives by `python docs/make_reference.py`; a 
 
 The tables list the formula of each operation, its local derivative with respect to each input (separated by semicolons), and
 its convention at kinks, the points without a derivative. δ is the gradient with respect to the output y; it appears if the
-derivative is a product of matrices. [condition] is 1 if the condition is true, else 0. σ is the sigmoid, φ and Φ are the density
-and the distribution function of N(0, 1), and m is the mean over the normalised axes.
+derivative is a product of matrices. [condition] is 1 if the condition is true, else 0. σ is the sigmoid, φ and Φ are the
+density and the distribution function of N(0, 1), and m is the mean over the normalised axes.
 
 One rule decides all conventions: the gradient if it exists; at a convex or concave kink, the element of the generalised
 gradient with the smallest norm; otherwise the limit.

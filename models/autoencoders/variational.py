@@ -3,7 +3,7 @@
 The encoder computes q(z|x) = N(μ(x), σ²(x)), the decoder p(x|z). The reparameterisation z = μ + σ ε with ε ~ N(0, I)
 makes the draw differentiable.
 
-The bound is ELBO = E_q[log p(x|z)] − KL(q(z|x) ‖ N(0, I)) (C.16–17 in the lecture), or the importance-weighted one, which is tighter.
+The bound is ELBO = E_q[log p(x|z)] − KL(q(z|x) ‖ N(0, I)), or the importance-weighted one, which is tighter.
 """
 
 from __future__ import annotations
