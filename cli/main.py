@@ -234,7 +234,9 @@ def evaluate(
 @app.command()
 def compare(
     folders: Annotated[list[Path], _argument("The folders of runs.", "RUN…")],
-    metric: Annotated[str | None, typer.Option(help="The metric to plot.", show_default="a loss of all runs")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="The metric to plot.", show_default="the first common one of the usual metrics")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Output file: .png, .svg or .pdf.")] = Path("comparison.png"),
 ) -> None:
     """Compares runs: a table of their final metrics and a plot of their learning curves."""

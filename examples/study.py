@@ -73,7 +73,7 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
     script = Path(sys.argv[0])
     title = (sys.modules["__main__"].__doc__ or script.stem).splitlines()[0]
     parser = argparse.ArgumentParser(description=title)
-    parser.add_argument("--quick", action="store_true", help="run for seconds, on small stand-ins for the image sets")
+    parser.add_argument("--quick", action="store_true", help="run in seconds, on small image sets")
     parser.add_argument("--out", type=Path, default=Path("runs") / script.stem, help="folder for result.md and the figures")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
