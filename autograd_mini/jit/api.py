@@ -17,7 +17,7 @@ import numpy as np
 from ..aliases import mark_modified
 from ..state import mode, modes
 from ..tensor import Tensor
-from ..transform import leaves
+from ..trees import leaves
 from .compile import compile_trace
 from .plan import Plan
 from .pool import Pool
@@ -39,15 +39,15 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
     """Compiles a function of tensors: its first call runs it, the second traces it, and all later calls replay the trace.
 
     It is meant for a whole training step: forward and backward pass, update, random draws and running statistics are all
-    recorded. Arguments may be nested lists, tuples and dicts. These may differ from call to call, and need no new plan: values
-    of tensors and arrays, and Python floats that are only computed with. Another plan is made if any of these differs: shapes
-    and dtypes, ints, bools, strings and other objects, `no_grad`, frozen parameters, `training`, layers, hooks, and the Python
-    state that the function can read: globals, closures, attributes, lists, dicts, NumPy arrays.
+    recorded. Arguments may be nested lists, tuples and dicts. A plan serves all values of tensors and arrays, and of Python
+    floats that are only computed with. Another plan is recorded if any of these differs: shapes and dtypes, ints, bools, strings
+    and other objects, `no_grad`, frozen parameters, `training`, layers, hooks, and the Python state that the function can read:
+    globals, closures, attributes, lists, dicts, NumPy arrays.
 
-    Tensors that the function uses without being passed them (parameters, optimizer state, learning rates) are read in each
-    replay. A function with side effects in Python runs eagerly, with a warning that names them: it changes Python state, draws
-    from `random` or `np.random`, prints, or reads a clock, a file or an iterator. So does a function that needs more plans than
-    it uses again. `eager_reason` then says why, and `clear()` lets it be compiled again.
+    Tensors that are not arguments (parameters, optimizer state, learning rates) are read in each replay. A function with side
+    effects in Python runs eagerly, with a warning that names them: it changes Python state, draws from `random` or `np.random`,
+    prints, or reads a clock, a file or an iterator. So does a function that needs more plans than it uses again. `eager_reason`
+    then says why, and `clear()` lets it be compiled again.
 
     Parameters
     ----------
