@@ -40,9 +40,9 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
 
     It is meant for a whole training step: forward and backward pass, update, random draws and running statistics are all
     recorded. Arguments may be nested lists, tuples and dicts. A plan serves all values of tensors and arrays, and of Python
-    floats that are only computed with. Another plan is recorded if any of these differs: shapes and dtypes, ints, bools, strings
-    and other objects, `no_grad`, frozen parameters, `training`, layers, hooks, and the Python state that the function can read:
-    globals, closures, attributes, lists, dicts, NumPy arrays.
+    floats that are only computed with. Another plan is recorded if any of these differs: shapes and dtypes, ints, bools,
+    strings and other objects, `no_grad`, frozen parameters, `training`, layers, hooks, and the Python state that the function
+    can read: globals, closures, attributes, lists, dicts, NumPy arrays.
 
     Tensors that are not arguments (parameters, optimizer state, learning rates) are read in each replay. A function with side
     effects in Python runs eagerly, with a warning that names them: it changes Python state, draws from `random` or `np.random`,
