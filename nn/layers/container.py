@@ -102,7 +102,8 @@ class Sequential(_List[Any]):
 
     def forward(self, x: Any) -> Any:
         for module in self._items:
-            x = module._apply_nested(x) if _is_plain(module) else module(x)
+            nested = type(module) is Sequential and "forward" not in module.__dict__
+            x = module._apply_nested(x) if nested else module(x)
         return x
 
     def _apply_nested(self, x: Any) -> Any:
@@ -112,7 +113,7 @@ class Sequential(_List[Any]):
             while True:
                 container, given, rest, region = stack[-1]
                 for module in rest:
-                    if _is_plain(module):
+                    if type(module) is Sequential and "forward" not in module.__dict__:
                         stack.append(module._enter(x, opened))
                         break
                     x = module(x)
@@ -133,11 +134,6 @@ class Sequential(_List[Any]):
         if modes().profiler is not None:
             region.enter_context(modes().profiler.module_call(self))
         return self, x, iter(self._items), region
-
-
-def _is_plain(module: Module) -> bool:
-    """Returns whether a module is a Sequential and nothing about its call was replaced."""
-    return type(module) is Sequential and "forward" not in vars(module)
 
 
 class ModuleList(_List[M]):

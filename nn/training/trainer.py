@@ -209,7 +209,7 @@ class Trainer:
         ['accuracy', 'loss']
         """
         means = RunningMeans()
-        with self.inference():
+        with self.inference(), np.errstate(over="ignore", invalid="ignore"):
             for batch in loader.epoch(0):
                 for prefix, update in self.updates.items():
                     losses = update.compute(batch)
