@@ -13,6 +13,8 @@ from .primitive import Primitive, Rule, registry
 from .state import modes, start_operation, threads_with_modes, tick
 from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf
 
+__all__ = ["primitive"]
+
 KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, OverflowError, np.linalg.LinAlgError)
 
 _ndarray = np.ndarray

@@ -13,6 +13,8 @@ from .primitive import Primitive
 from .state import enable_grad, modes, no_grad, tick
 from .tensor import Tensor, TensorLike, as_tensor, leaf
 
+__all__ = ["checkpoint"]
+
 
 def checkpoint(f: Callable[..., Tensor], *inputs: TensorLike) -> Tensor:
     """Returns `f(*inputs)`, one tensor, and keeps none of its intermediates: the backward pass runs `f` once more.

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from contextlib import ContextDecorator
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
+__all__ = ["enable_grad", "is_grad_enabled", "is_recording", "no_grad"]
+
 if TYPE_CHECKING:
     import numpy as np
 

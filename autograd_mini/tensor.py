@@ -17,6 +17,8 @@ from . import dtypes
 from .memory.arena import allocate
 from .state import modes, tick, watched
 
+__all__ = ["Tensor", "as_tensor", "from_numpy"]
+
 if TYPE_CHECKING:
     from .primitive import Primitive
     from .signatures import Methods

@@ -17,6 +17,8 @@ from .ops.shape import copy, reshape, stack
 from .state import enable_grad, modes, tick
 from .tensor import Tensor, as_tensor, leaf
 
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+
 Tree: TypeAlias = Any
 Function: TypeAlias = Callable[..., Any]
 

@@ -100,7 +100,9 @@ class Jitted:
         1
         """
         if not self.plans:
-            raise RuntimeError(f"{self.__name__}: there is no plan yet: the first call runs, the second call traces")
+            raise RuntimeError(
+                f"{self.__name__}: there is no plan yet; the first call runs eagerly, the second one makes a plan"
+            )
         return self.plans[-1]
 
     def clear(self) -> None:

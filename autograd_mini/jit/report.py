@@ -51,7 +51,7 @@ class Row(NamedTuple):
         if self.fused:
             return f"write of {1 + len(self.fused)} parameters"
         if self.block:
-            return f"{1 + len(self.block)} calls in halves"
+            return f"{1 + len(self.block)} calls, split by rows"
         return ", ".join(self.labels) or "write"
 
     @property

@@ -1,4 +1,4 @@
-"""The border of a compiled function: its arguments as operands and a signature, and its result as a specification."""
+"""The interface of a compiled function: its arguments as operands and a signature, and how its result is built."""
 
 from __future__ import annotations
 

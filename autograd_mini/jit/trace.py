@@ -22,7 +22,7 @@ from ..apply import apply
 from ..memory.arena import base_of
 from ..ops.random import generator
 from ..primitive import Primitive, registry
-from ..state import tick
+from ..state import Tracer, tick
 from ..tensor import Array, Tensor
 from .guards import Guards
 
@@ -61,7 +61,7 @@ class Call:
         self.primitive, self.inputs, self.params, self.outs = primitive, inputs, params, outs
 
 
-class Trace:
+class Trace(Tracer):
     """The `Tracer` that `modes.tracer` holds while a function is recorded.
 
     arguments      the values of the function's arguments

@@ -1,4 +1,4 @@
-"""Functions that turn one row of a table into a primitive, its public function, and its entry in NumPy's protocols."""
+"""Functions that make a primitive, its public function and its entry in NumPy's protocols from one row of a table."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def _add_docstring(
         f"Local derivative: {derivative}.{kink}\n\n"
         f">>> import autograd_mini as ag\n>>> {value}\n{example[-1]!r}\n"
     )
-    for theirs in (numpy, primitive.kernel):
-        if isinstance(theirs, np.ufunc):
-            numpy_functions[theirs] = function
+    for numpy_function in (numpy, primitive.kernel):
+        if isinstance(numpy_function, np.ufunc):
+            numpy_functions[numpy_function] = function
     return function
 
 

@@ -15,58 +15,12 @@ from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import binary, explain_broadcast, implements, predicate, unary
 
 __all__ = [
-    "abs",
-    "absolute",
-    "add",
-    "bitwise_and",
-    "bitwise_or",
-    "bitwise_xor",
-    "cbrt",
-    "ceil",
-    "clip",
-    "copysign",
-    "divide",
-    "equal",
-    "fabs",
-    "float_power",
-    "floor",
-    "floor_divide",
-    "fmax",
-    "fmin",
-    "fmod",
-    "greater",
-    "greater_equal",
-    "hypot",
-    "invert",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "less",
-    "less_equal",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-    "maximum",
-    "minimum",
-    "multiply",
-    "nan_to_num",
-    "negative",
-    "not_equal",
-    "ones_like",
-    "power",
-    "reciprocal",
-    "remainder",
-    "rint",
-    "round",
-    "sign",
-    "sqrt",
-    "square",
-    "subtract",
-    "trunc",
-    "where",
-    "zeros_like",
-]
+    "abs", "absolute", "add", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "copysign", "divide", "equal",
+    "fabs", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "greater", "greater_equal", "hypot", "invert",
+    "isfinite", "isinf", "isnan", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum",
+    "minimum", "multiply", "nan_to_num", "negative", "not_equal", "ones_like", "power", "reciprocal", "remainder", "rint",
+    "round", "sign", "sqrt", "square", "subtract", "trunc", "where", "zeros_like",
+]  # fmt: skip
 
 # -- arithmetic ------------------------------------------------------------------------------------------------------------
 
@@ -105,7 +59,8 @@ def _power_base_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
 
 def _power_exponent_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
     # At base 0, the slope with respect to the exponent is 0 for exponents ≥ 0 and −inf for negative ones.
-    return g * y * xp.log(xp.where((a == 0) & (b >= 0), xp.ones_like(a), a))
+    one = xp.ones_like(a)
+    return g * y * xp.log(xp.convention((a == 0) & (b >= 0) & (b <= 1), one, xp.where((a == 0) & (b > 1), one, a)))
 
 
 _power = binary(
@@ -165,13 +120,13 @@ def float_power(a: TensorLike, b: TensorLike) -> Tensor:
 
 def _leg_ratio(xp: Any, y: Any, leg: Any) -> Any:
     """Returns leg / hypotenuse, or 0 if both legs are 0."""
-    return leg / xp.where(y == 0, xp.ones_like(y), y)
+    return leg / xp.convention(y == 0, xp.ones_like(y), y)
 
 
 hypot = binary(
     np.hypot, formula="√(a² + b²)", derivative=("a/√(a² + b²)", "b/√(a² + b²)"),
     vjp=(lambda xp, g, y, a, b: g * _leg_ratio(xp, y, a), lambda xp, g, y, a, b: g * _leg_ratio(xp, y, b)),
-    text="Hypotenuse", example=(3.0, 4.0, 5.0), kink="0 at (0, 0)", float_only=True,
+    text="Hypotenuse", example=(3.0, 4.0, 5.0), kink="0 at (0, 0), second derivatives nan", float_only=True,
 )  # fmt: skip
 
 # -- rounding and remainders -------------------------------------------------------------------------------------------
@@ -391,6 +346,13 @@ def where(condition: TensorLike, a: TensorLike, b: TensorLike) -> Tensor:
         c = c != 0
     return apply(_WHERE, (c, *as_operands(a, b)))
 
+
+Primitive(
+    "convention", np.where, formula="a if c, else b", derivative=("none", "none", "1, nan if c"),
+    vjp=(None, None, lambda xp, g, y, c, a, b: g * xp.where(c, np.nan, xp.ones_like(g))),
+    kink="for rules: a slope that is a convention, and that has no derivative itself",
+    explain=explain_broadcast, elementwise=True, uniform=slice(1, None),
+)  # fmt: skip
 
 # -- comparison and logic -----------------------------------------------------------------------------------------------------
 

@@ -19,41 +19,41 @@ from .linalg import swap_last_axes
 from .shape import expand_dims, squeeze
 
 __all__ = [
-    "cholesky",
-    "det",
-    "inv",
-    "slogdet",
-    "solve",
-]
+    "cholesky", "det", "inv", "slogdet", "solve",
+]  # fmt: skip
 
 Kernel = Callable[..., Any]
 
 
 def _lapack(function: Kernel) -> Kernel:
-    """Turns `function` into a kernel for all dtypes: LAPACK has no float16, so float16 is computed in float32."""
+    """Makes a kernel for all dtypes from `function`: LAPACK has no float16, so float16 is computed in float32."""
 
-    def kernel(*xs: Array) -> Any:
+    def kernel(*xs: Array, **params: Any) -> Any:
         dtype = xs[0].dtype
-        found = function(*[x.astype(np.float32) if dtype.itemsize == 2 else x for x in xs])
-        return tuple(np.asarray(f, dtype) for f in found) if isinstance(found, tuple) else np.asarray(found, dtype)
+        result = function(*[x.astype(np.float32) if dtype.itemsize == 2 else x for x in xs], **params)
+        return tuple(np.asarray(r, dtype) for r in result) if isinstance(result, tuple) else np.asarray(result, dtype)
 
     return kernel
 
 
-def _why_not(reason: str) -> Callable[..., str]:
-    """Explains why LAPACK failed: the shapes if they are wrong, else `reason`."""
+def _explain_lapack(reason: str) -> Callable[..., str]:
+    """Returns a function that explains why LAPACK failed: the shapes if they are wrong, else `reason`."""
 
     def explain(*xs: Array) -> str:
         shapes = " and ".join(str(x.shape) for x in xs)
         if xs[0].ndim < 2 or xs[0].shape[-1] != xs[0].shape[-2]:
             return f"expected a square matrix or a stack of them, got {shapes}"
-        return f"shapes do not fit: {shapes}" if xs[-1].shape[-2] != xs[0].shape[-1] else f"{reason}, of shape {xs[0].shape}"
+        return (
+            f"lengths of A and B differ: {shapes}"
+            if xs[-1].shape[-2] != xs[0].shape[-1]
+            else f"{reason}, of shape {xs[0].shape}"
+        )
 
     return explain
 
 
-def _scalars(xp: Any, g: Any) -> Any:
-    """Reshapes numbers, one per matrix, so that they multiply matrices."""
+def _per_matrix(xp: Any, g: Any) -> Any:
+    """Reshapes one number per matrix, (…), to (…, 1, 1), so that it multiplies the matrix."""
     return xp.reshape(g, shape=(*g.shape, 1, 1))
 
 
@@ -61,14 +61,14 @@ def _scalars(xp: Any, g: Any) -> Any:
 
 
 def _inv_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    turned = swap_last_axes(xp, y)
-    return -xp.matmul(xp.matmul(turned, g), turned)
+    transposed = swap_last_axes(xp, y)
+    return -xp.matmul(xp.matmul(transposed, g), transposed)
 
 
 _INV = Primitive(
     "inv", _lapack(np.linalg.inv), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
     vjp=(_inv_rule,),
-    explain=_why_not("the matrix is singular"),
+    explain=_explain_lapack("the matrix is singular"),
 )  # fmt: skip
 _SOLVE = Primitive(
     "solve", _lapack(np.linalg.solve), formula="A⁻¹ B", derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
@@ -76,7 +76,7 @@ _SOLVE = Primitive(
         lambda xp, g, y, a, b: -xp.matmul(xp.solve(swap_last_axes(xp, a), g), swap_last_axes(xp, y)),
         lambda xp, g, y, a, b: xp.solve(swap_last_axes(xp, a), g),
     ),
-    explain=_why_not("the matrix is singular"),
+    explain=_explain_lapack("the matrix is singular"),
 )  # fmt: skip
 
 
@@ -112,62 +112,105 @@ def solve(a: TensorLike, b: TensorLike) -> Tensor:
 
 
 def _cofactor(x: Array) -> Array:
-    """det A · A⁻ᵀ, computed with A = U S Vᵀ as det U det V · U S′ Vᵀ; S′ has the products of the other singular values."""
+    """Returns det A · A⁻ᵀ, computed with A = U S Vᵀ as det U det V · U S′ Vᵀ; S′ᵢ is the product of the Sⱼ with j ≠ i."""
     u, s, vt = np.linalg.svd(x)
-    others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
-    sign = np.rint(np.linalg.det(u) * np.linalg.det(vt))
-    return np.matmul(u * (others * sign[..., None])[..., None, :], vt)
+    others = _replace_each(s).prod(-1)
+    return np.matmul(u * (others * _sign(u, vt))[..., None, :], vt)
 
 
-def _cofactor_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    along = xp.sum(g * y, axis=(g.ndim - 2, g.ndim - 1), keepdims=True) * y
-    across = xp.matmul(xp.matmul(y, swap_last_axes(xp, g)), y)
-    return (along - across) / _scalars(xp, xp.det(x))
+def _replace_each(s: Array) -> Array:
+    """(…, n) → (…, n, n): row i is s with 1 instead of sᵢ."""
+    return np.where(np.eye(s.shape[-1], dtype=bool), s.dtype.type(1), s[..., None, :])
+
+
+def _sign(u: Array, vt: Array) -> Any:
+    """Returns det U det V of orthogonal matrices, which is ±1, as (…, 1)."""
+    return np.rint(np.linalg.det(u) * np.linalg.det(vt))[..., None]
+
+
+def _cofactor_backward(g: Array, x: Array) -> Array:
+    """Gradient of ⟨g, C⟩ with respect to A = U S Vᵀ, where C are its cofactors, without a division.
+
+    Seen from the axes of U and V, A is the diagonal S, and the second derivatives of its determinant are ±Pᵢⱼ, the product of
+    the singular values other than i and j: + if they belong to the diagonal elements i and j, − to the elements ij and ji.
+    """
+    u, s, vt = np.linalg.svd(x)
+    without_each, ones = _replace_each(s), np.ones_like(s)[..., None]
+    before = np.concatenate([ones, np.cumprod(without_each[..., :-1], -1)], -1)[..., : s.shape[-1]]
+    after = np.concatenate([ones, np.cumprod(without_each[..., :0:-1], -1)], -1)[..., ::-1][..., : s.shape[-1]]
+    others = np.where(np.eye(s.shape[-1], dtype=bool), s.dtype.type(0), before * after) * _sign(u, vt)[..., None]
+    turned = np.matmul(np.matmul(np.swapaxes(u, -1, -2), g), np.swapaxes(vt, -1, -2))
+    seen = -others * np.swapaxes(turned, -1, -2)
+    diagonal = np.einsum("...ii->...i", seen)
+    diagonal[...] = np.einsum("...ij,...jj->...i", others, turned)
+    return np.matmul(np.matmul(u, seen), vt)
+
+
+def _third_derivative(xp: Any, v: Any, y: Any, g: Any, x: Any) -> Any:
+    """Gradient of ⟨v, `cofactor_backward`(g, A)⟩ = det A (⟨g, K⟩⟨v, K⟩ − ⟨v, K gᵀ K⟩) with respect to A, where K = A⁻ᵀ."""
+    k = swap_last_axes(xp, xp.inverse_or_nan(x, accurate=True))
+
+    def along(a: Any, b: Any) -> Any:
+        return xp.sum(a * b, axis=(x.ndim - 2, x.ndim - 1), keepdims=True)
+
+    def between(a: Any, b: Any) -> Any:
+        return xp.matmul(xp.matmul(a, swap_last_axes(xp, b)), k)
+
+    kg, kv = between(k, g), between(k, v)
+    products = (along(g, k) * along(v, k) - along(v, kg)) * k - along(v, k) * kg - along(g, k) * kv
+    return _per_matrix(xp, xp.det(x)) * (products + between(kg, v) + between(kv, g))
 
 
 Primitive(
-    "cofactor", _lapack(_cofactor), formula="C = det A · A⁻ᵀ", derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A",),
-    vjp=(_cofactor_rule,),
-    kink="for singular matrices only the value is correct, not the derivative",
+    "cofactor", _lapack(_cofactor), formula="C = det A · A⁻ᵀ", derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A, without dividing",),
+    vjp=(lambda xp, g, y, x: xp.cofactor_backward(g, x),),
+)  # fmt: skip
+Primitive(
+    "cofactor_backward", _lapack(_cofactor_backward), formula="∇ ⟨δ, C⟩ = (⟨δ, C⟩ C − C δᵀ C) / det A",
+    derivative=("the same for δ", "the third derivative of det"),
+    vjp=(lambda xp, v, y, g, x: xp.cofactor_backward(v, x), _third_derivative),
+    kink="third derivatives are nan for a singular or badly conditioned A",
 )  # fmt: skip
 _DET = Primitive(
     "det", _lapack(np.linalg.det), formula="det A", derivative=("δ · cofactors of A",),
-    vjp=(lambda xp, g, y, x: _scalars(xp, g) * xp.cofactor(x),),
-    explain=_why_not("no determinant"),
+    vjp=(lambda xp, g, y, x: _per_matrix(xp, g) * xp.cofactor(x),),
+    explain=_explain_lapack("LAPACK found no determinant"),
 )  # fmt: skip
 
 
-def _inverse_or_nan(x: Array) -> Array:
+def _inverse_or_nan(x: Array, accurate: bool = False) -> Array:
     singular = (np.linalg.slogdet(x)[0] == 0)[..., None, None]
+    if accurate and x.size:  # products of three inverses would magnify the rounding errors by the condition's square
+        singular = singular | (np.linalg.cond(x) > np.finfo(x.dtype).eps ** (-1 / 3))[..., None, None]
     regular = np.where(singular, np.eye(x.shape[-1], dtype=x.dtype), x)
     return np.where(singular, x.dtype.type(np.nan), np.linalg.inv(regular))
 
 
 Primitive(
     "inverse_or_nan", _lapack(_inverse_or_nan), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
-    vjp=(_inv_rule,),
-    kink="nan for a singular A",
+    vjp=(lambda xp, g, y, x, **_: _inv_rule(xp, g, y, x),),
+    kink="nan for a singular A, or a badly conditioned one if it must be accurate",
 )  # fmt: skip
 
 
 def _slogdet_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    _, by_log = g  # the sign is piecewise constant
-    return xp.zeros_like(x) if by_log is None else _scalars(xp, by_log) * swap_last_axes(xp, xp.inverse_or_nan(x))
+    _, to_log = g  # the sign is piecewise constant
+    return xp.zeros_like(x) if to_log is None else _per_matrix(xp, to_log) * swap_last_axes(xp, xp.inverse_or_nan(x))
 
 
 _SLOGDET = Primitive(
     "slogdet", _lapack(lambda x: tuple(np.linalg.slogdet(x))), formula="sgn det A, ln |det A|",
-    derivative=("δ A⁻ᵀ, from the logarithm alone",),
+    derivative=("δ A⁻ᵀ for the logarithm, 0 for the sign",),
     vjp=(_slogdet_rule,),
-    kink="nan for a singular matrix", explain=_why_not("no determinant"), outputs=2,
+    kink="nan for a singular matrix", explain=_explain_lapack("LAPACK found no determinant"), outputs=2,
 )  # fmt: skip
 
 
 @implements(np.linalg.det)
 def det(x: TensorLike) -> Tensor:
-    """Determinant of each matrix: (…, n, n) → (…). Gradient: δ times the cofactors, correct for singular matrices too.
+    """Determinant of each matrix: (…, n, n) → (…). Gradient: δ times the cofactors.
 
-    Second derivatives need an invertible matrix (Giles 2008, sec. 2.2.4).
+    First and second derivatives are right for singular matrices too; third derivatives are nan there (Giles 2008, sec. 2.2.4).
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([[2.0, 0.0], [0.0, 0.0]], requires_grad=True)
@@ -193,22 +236,22 @@ def slogdet(x: TensorLike) -> tuple[Tensor, Tensor]:
     return sign, logarithm
 
 
-# -- Cholesky's factor -----------------------------------------------------------------------------------------------
+# -- Cholesky factor -------------------------------------------------------------------------------------------------
 
 
 def _cholesky_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    inner = xp.matmul(swap_last_axes(xp, y), g)
-    half = (xp.tril(inner, k=0) + xp.tril(inner, k=-1)) * 0.5  # its lower triangle with the diagonal halved
-    up = swap_last_axes(xp, y)
-    whole = swap_last_axes(xp, xp.solve(up, swap_last_axes(xp, xp.solve(up, half))))  # L⁻ᵀ half L⁻¹
-    return (whole + swap_last_axes(xp, whole)) * 0.5
+    transposed = swap_last_axes(xp, y)
+    inner = xp.matmul(transposed, g)
+    phi = (xp.tril(inner, k=0) + xp.tril(inner, k=-1)) * 0.5  # the lower triangle with the diagonal halved
+    product = swap_last_axes(xp, xp.solve(transposed, swap_last_axes(xp, xp.solve(transposed, phi))))  # L⁻ᵀ Φ L⁻¹
+    return (product + swap_last_axes(xp, product)) * 0.5
 
 
 _CHOLESKY = Primitive(
     "cholesky", _lapack(np.linalg.cholesky), formula="L with A = L Lᵀ",
     derivative=("sym(L⁻ᵀ Φ(Lᵀ δ) L⁻¹), Φ: lower triangle, diagonal halved",),
     vjp=(_cholesky_rule,),
-    explain=_why_not("the matrix is not positive definite"),
+    explain=_explain_lapack("the matrix is not positive definite"),
 )  # fmt: skip
 
 

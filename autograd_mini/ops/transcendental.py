@@ -12,33 +12,9 @@ from ..tensor import Array
 from ._make import binary, unary
 
 __all__ = [
-    "arccos",
-    "arccosh",
-    "arcsin",
-    "arcsinh",
-    "arctan",
-    "arctan2",
-    "arctanh",
-    "cos",
-    "cosh",
-    "deg2rad",
-    "erf",
-    "exp",
-    "exp2",
-    "expm1",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "logaddexp",
-    "logaddexp2",
-    "rad2deg",
-    "sin",
-    "sinh",
-    "tan",
-    "tanh",
-    "xlogy",
-]
+    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cos", "cosh", "deg2rad", "erf", "exp", "exp2",
+    "expm1", "log", "log1p", "log2", "log10", "logaddexp", "logaddexp2", "rad2deg", "sin", "sinh", "tan", "tanh", "xlogy",
+]  # fmt: skip
 
 _LN2, _LN10, _DEGREE = math.log(2), math.log(10), math.pi / 180
 
@@ -108,7 +84,7 @@ def _xlogy(x: Array, y: Array, out: Array | None = None) -> Any:
 
 xlogy = binary(
     _xlogy, formula="x ln y", derivative=("ln y", "x/y"),
-    vjp=(lambda xp, g, z, x, y: g * xp.log(xp.where((x == 0) & (y <= 0), 1.0, y)), lambda xp, g, z, x, y: g * x / y),
+    vjp=(lambda xp, g, z, x, y: g * xp.log(xp.convention((x == 0) & (y <= 0), 1.0, y)), lambda xp, g, z, x, y: g * x / y),
     text="x ln y, and 0 if x is 0", example=(2.0, 1.0, 0.0), kink="at (0, 0): 0 for x, nan for y", float_only=True,
 )  # fmt: skip
 
@@ -149,15 +125,15 @@ arctan = unary(
 def _divide_by_square(xp: Any, g: Any, leg: Any, a: Any, b: Any) -> Any:
     """Returns g · leg / (a² + b²) without overflow, and 0 at the origin."""
     radius = xp.hypot(a, b)
-    radius = xp.where(radius == 0, 1.0, radius)
+    radius = xp.convention(radius == 0, 1.0, radius)
     return g * (leg / radius / radius)
 
 
 arctan2 = binary(
     np.arctan2, formula="the angle of the point (b, a)", derivative=("b/(a² + b²)", "−a/(a² + b²)"),
     vjp=(lambda xp, g, y, a, b: _divide_by_square(xp, g, b, a, b), lambda xp, g, y, a, b: _divide_by_square(xp, -g, a, a, b)),
-    text="Angle of a point from its ordinate and abscissa", example=(1.0, -1.0, 2.3562), kink="0 for both at the origin",
-    float_only=True,
+    text="Angle of a point from its ordinate and abscissa", example=(1.0, -1.0, 2.3562),
+    kink="0 for both at the origin, second derivatives nan", float_only=True,
 )  # fmt: skip
 deg2rad = unary(
     np.deg2rad, formula="πx/180", derivative="π/180",

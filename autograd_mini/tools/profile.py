@@ -26,6 +26,8 @@ from ..tensor import Tensor
 from .atomic_files import atomic_write
 from .text_table import format_count, format_number, format_table
 
+__all__ = ["profile"]
+
 Args: TypeAlias = "tuple[tuple[str, Any], ...]"
 
 _PYTHON: Final = {"profile": "elsewhere", "module": "in modules", "pass": "in backward", "replay": "in replays", "region": ""}

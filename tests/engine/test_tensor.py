@@ -249,12 +249,18 @@ def test_asarray_of_a_tensor_that_requires_a_gradient_raises_and_names_detach() 
         (lambda: Tensor(np.ones((2, 3))).sum(axis=2), r"sum: axis 2 is out of range for a tensor with 2 axes"),
         (lambda: Tensor(np.ones((2, 3)))[5], r"getitem: index \[5\] does not fit shape \(2, 3\)"),
         (lambda: Tensor(np.ones((2, 3)))[1.5], r"getitem: an index must be"),
-        (lambda: Tensor(np.ones((0, 3))).max(axis=0), r"max: a tensor of shape \(0, 3\)"),
+        (
+            lambda: Tensor(np.ones((0, 3))).max(axis=0),
+            r"max: expected at least one element along axis \(0,\), got shape \(0, 3\)",
+        ),
         (
             lambda: ag.concatenate([Tensor(np.ones((2, 3))), Tensor(np.ones((2, 4)))]),
-            r"concatenate: shapes must agree but for axis 0",
+            r"concatenate: shapes must agree except along axis 0",
         ),
-        (lambda: ag.linear(Tensor(np.ones((2, 3))), Tensor(np.ones((5, 4)))), r"linear: expected 4 features, got \(2, 3\)"),
+        (
+            lambda: ag.linear(Tensor(np.ones((2, 3))), Tensor(np.ones((5, 4)))),
+            r"linear: expected 4 features, got \(2, 3\)",
+        ),
     ],
 )
 def test_errors_name_the_operation_and_the_shapes(use: object, message: str) -> None:

@@ -178,13 +178,13 @@ def test_replays_add_to_existing_gradients() -> None:
     def add(x: ag.Tensor) -> None:
         (w * x).sum().backward()
 
-    held = []
+    gradients = []
     for i in range(8):
         if i == 5:
             w.grad = None
         add(ag.Tensor([1.0, 10.0]))
-        held.append(w.grad)
-    assert [g.tolist() for g in held if g is not None] == [[float(k), 10.0 * k] for k in (1, 2, 3, 4, 5, 1, 2, 3)]
+        gradients.append(w.grad)
+    assert [g.tolist() for g in gradients if g is not None] == [[float(k), 10.0 * k] for k in (1, 2, 3, 4, 5, 1, 2, 3)]
 
 
 def test_shared_and_unused_parameters_give_the_same_bits() -> None:
@@ -210,9 +210,9 @@ def test_a_long_scalar_sequence_becomes_one_program_that_differs_by_rounding_onl
     compiled = ag.jit(step)
     for value in (0.5, -0.5, 2.0, 0.7, 0.1):
         expected = [t.item() for t in step(ag.Tensor(value))]
-        given = compiled(ag.Tensor(value))
-        assert [t.item() for t in given] == pytest.approx(expected, rel=1e-5)
-        assert [t.dtype for t in (*given, w.grad)] == [np.float32] * 4
+        results = compiled(ag.Tensor(value))
+        assert [t.item() for t in results] == pytest.approx(expected, rel=1e-5)
+        assert [t.dtype for t in (*results, w.grad)] == [np.float32] * 4
     assert [row.call.primitive.name for row in compiled.plan.rows] == ["program"]
 
 
@@ -227,6 +227,6 @@ def test_a_scalar_program_gives_nan_and_inf_where_python_would_raise(value: floa
 
     compiled = ag.jit(function)
     for _ in range(3):
-        given = [t.item() for t in compiled(ag.Tensor(value))]
+        results = [t.item() for t in compiled(ag.Tensor(value))]
     expected = [t.item() for t in function(ag.Tensor(value))]
-    np.testing.assert_allclose(given, expected, rtol=1e-6)
+    np.testing.assert_allclose(results, expected, rtol=1e-6)

@@ -127,7 +127,7 @@ def test_a_row_block_is_one_step_with_parts():
     (block,) = (e for e in heavy().table() if e.parts)
     assert [part.kernel for part in block.parts][:3] == ["matmul", "tanh", "matmul"]
     assert block.kernel == f"matmul … {block.parts[-1].kernel}"
-    assert block.memory == f"{len(block.parts)} calls in halves"
+    assert block.memory == f"{len(block.parts)} calls, split by rows"
     assert (block.inputs, block.outputs) == (block.parts[0].inputs, block.parts[-1].outputs)
     assert block.flops == sum(part.flops for part in block.parts)
     assert all(part.memory.startswith("buffer ") and part.milliseconds is None for part in block.parts)
