@@ -373,8 +373,10 @@ def demand_same_outputs(expected: Array, found: Array, unit: float) -> None:
 def random_weights(outputs: Sequence[Tensor], seed: int) -> Weights:
     """Returns random upstream gradients of both signs, between 0.5 and 1.5 in size."""
     rng = np.random.default_rng(seed)
-    draw = lambda y: rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1, 1], y.shape)
-    return [draw(y).astype(y.dtype) if y.dtype.kind == "f" else None for y in outputs]
+    return [
+        np.asarray(rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1, 1], y.shape), y.dtype) if y.dtype.kind == "f" else None
+        for y in outputs
+    ]
 
 
 def locate(run: Run, weights: Weights, operand: int, index: tuple[int, ...], column: Array) -> Difference:

@@ -37,6 +37,7 @@ class Tolerance:
 def steps(x: float, eps: float) -> list[float]:
     """Returns the steps to try at `x`, the usual one first.
 
+    >>> from autograd_mini.testing.differences import steps
     >>> steps(1.0, eps=1e-6)
     [1e-06, 0.0001, 0.01]
     >>> steps(1e8, eps=1e-6)[-1]

@@ -101,20 +101,28 @@ def check_gradients_keep_form(function: Callable[..., Any], points: Sequence[Arr
         if y._requires_grad:
             y.register_hook(_read_only)
     for k, (g, h, p) in enumerate(zip(run.pull(weights), run.pull(weights, create_graph=True), points, strict=True)):
-        require(isinstance(g, np.ndarray), f"the gradient for operand {k} must be an ndarray, got {type(g).__name__}")
         for found in (g, h):
+            if not isinstance(found, np.ndarray):
+                raise GradientError(f"the gradient for operand {k} must be an ndarray, got {type(found).__name__}")
             require(found.shape == p.shape, f"the gradient for operand {k} must have shape {p.shape}, got {found.shape}")
             require(found.dtype == p.dtype, f"the gradient for operand {k} must have dtype {p.dtype}, got {found.dtype}")
-        with np.errstate(all="ignore"):
-            scale = np.abs(g[np.isfinite(g)]).max(initial=1)
-            differs = ~np.isclose(g, h, rtol=1e-9, atol=1e-12 * scale, equal_nan=True)
+        differs = _differ(np.asarray(g), np.asarray(h))
         if differs.any():
-            found, expected, place = _first_derivative(lambda w: run.pull(w, create_graph=True), run.pull, weights, k, differs)
+            recorded, expected, place = _first_derivative(
+                lambda w: run.pull(w, create_graph=True), run.pull, weights, k, differs
+            )
             raise GradientError(
-                f"the derivative {place} is {found:.8g} with create_graph=True, where rules compute with tensors, "
+                f"the derivative {place} is {recorded:.8g} with create_graph=True, where rules compute with tensors, "
                 f"but {expected:.8g} without"
             )
     require([p.tobytes() for p in points] == before, "an operand was modified")
+
+
+def _differ(a: Array, b: Array) -> Array:
+    """Returns where two gradients differ by more than rounding."""
+    with np.errstate(all="ignore"):
+        scale = float(np.abs(a[np.isfinite(a)]).max(initial=1))
+        return ~np.isclose(a, b, rtol=1e-9, atol=1e-12 * scale, equal_nan=True)
 
 
 def _read_only(gradient: Tensor) -> Tensor:
@@ -182,8 +190,9 @@ def check_low_precision(function: Callable[..., Any], points: Sequence[Array], d
         scale = max(1.0, float(np.abs(b[finite]).max(initial=0)))
         wrong = finite & ~np.isclose(a.astype(np.float64), b, rtol=tolerance, atol=tolerance * scale)
         if wrong.any():
-            pulls = [lambda w, run=run: _pull_quietly(run, w) for run in (rough, exact)]
-            found, expected, place = _first_derivative(*pulls, weights, k, wrong)
+            found, expected, place = _first_derivative(
+                lambda w: _pull_quietly(rough, w), lambda w: _pull_quietly(exact, w), weights, k, wrong
+            )
             raise GradientError(f"in {dtype} the derivative {place} is {found:.8g}, but {expected:.8g} in float64")
 
 

@@ -77,6 +77,35 @@ def test_a_gradient_has_its_own_writeable_memory() -> None:
     assert x.grad.tolist() == [7, 1, 1]
 
 
+REPEATED = [
+    lambda x: x.sum(),
+    lambda x: x.mean(axis=0).sum(),
+    lambda x: ag.broadcast_to(x, (4, 2, 3)).sum(),
+    lambda x: ag.trace(x[:, :2]),
+    lambda x: ag.expand_dims(x, 0).sum(),
+    lambda x: (x + x).sum(),
+    lambda x: x[0].sum() + x.T.sum(),
+]
+
+
+@pytest.mark.parametrize("number", range(len(REPEATED)))
+def test_gradients_handed_out_have_no_repeated_elements(number: int) -> None:
+    """A write into one element of a gradient changes this element alone, in every way to get the gradient."""
+    function = REPEATED[number]
+    x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    u = (x * 1.0).retain_grad()
+    function(u).backward()
+    one = np.array(1.0)
+    handed_out = [x.grad, u.grad, ag.grad(function(x), x), *ag.grad(function(u), [u, x]), ag.grad(function)(x.detach()),
+                  ag.vjp(function, x.detach())[1](one)[0], ag.value_and_grad(function)(x.detach())[1]]  # fmt: skip
+    for gradient in handed_out:
+        expected = gradient.data.copy()
+        gradient.data[0, 1] = expected[0, 1] = 7.0
+        np.testing.assert_array_equal(gradient.data, expected)
+    for i, a in enumerate(handed_out):
+        assert not any(np.shares_memory(a.data, b.data) for b in handed_out[i + 1 :])
+
+
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_a_gradient_has_its_inputs_dtype_whatever_the_rule_returns(create_graph: bool) -> None:
     @ag.primitive(
