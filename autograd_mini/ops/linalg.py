@@ -10,7 +10,7 @@ import numpy as np
 from ..apply import KERNEL_ERRORS, apply, as_operands, explain_error, record
 from ..memory.threads import MIN_SPLIT_NS, split_work
 from ..primitive import Primitive
-from ..state import start_operation, threads_with_modes
+from ..state import active_modes, start_operation
 from ..tensor import _EMPTY, Array, Tensor, TensorLike
 from ._make import implements
 
@@ -111,7 +111,7 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     """
     if not (isinstance(a, Tensor) and isinstance(b, Tensor) and a._data.dtype is b._data.dtype):
         a, b = as_operands(a, b)
-    if threads_with_modes:
+    if active_modes:
         start_operation()
     try:  # what `apply` does, without its generality
         data = _matmul(a._data, b._data)

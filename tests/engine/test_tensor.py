@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -39,9 +41,10 @@ def test_unsupported_data_raises(value: object) -> None:
         Tensor(value)
 
 
-def test_a_list_of_tensors_raises_and_the_error_names_stack() -> None:
-    with pytest.raises(TypeError, match=r"ag\.stack"):
-        Tensor([Tensor(1.0), Tensor(2.0)])
+@pytest.mark.parametrize("values", [[Tensor(1.0), Tensor(2.0)], [[0.0, Tensor(1.0)], [2.0, 3.0]]])
+def test_a_list_of_tensors_raises_and_the_error_names_the_function_for_it(values: list[Any]) -> None:
+    with pytest.raises(TypeError, match=r"ag\.array"):
+        Tensor(values)
 
 
 MIXED = [
