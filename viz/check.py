@@ -12,7 +12,7 @@ import numpy as np
 from autograd_mini.state import enable_grad, no_grad
 from autograd_mini.tensor import Array, Tensor
 from autograd_mini.testing.blame import find_wrong_operation
-from autograd_mini.testing.check import GradientError, RuleError, Run, demand_same_outputs, derivatives
+from autograd_mini.testing.check import GradientError, RuleError, Run, demand_same_outputs, derivatives, is_below
 from autograd_mini.testing.differences import Tolerance
 
 from .graph.nodes import Names, named_parameters
@@ -57,7 +57,7 @@ class Check:
         self.rows, self.culprit, self._redraw = list(rows), culprit, redraw
 
     def __bool__(self) -> bool:
-        return all(row.verdict != "✗" for row in self.rows) and any(row.undecidable < row.size for row in self.rows)
+        return not self.culprit
 
     def __repr__(self) -> str:
         heads = ("parameter", "elements", "at", "analytic", "numeric", "relative error", "verdict")
@@ -117,12 +117,16 @@ def check(
         rows = [
             _compare(name, g, n, rtol, atol) for name, g, n in zip(parameters, analytic, numeric, strict=True) if g is not None
         ]
-        wrong = any(row.verdict == "✗" for row in rows)
-        culprit = find_wrong_operation([loss], tolerance) if wrong else ""
-    result = Check(rows, culprit, lambda badges: draw(_record(function), params=params, badges=badges))
-    if not wrong and not result:
-        result.culprit = NOTHING_CHECKED
-    return result
+        culprit = ""
+        if any(row.verdict == "✗" for row in rows):
+            culprit = find_wrong_operation([loss], tolerance)
+        elif all(row.undecidable == row.size for row in rows):
+            culprit = NOTHING_CHECKED
+        elif is_below(largest := max(abs(v) for row in rows for v in (row.analytic, row.numeric) if v == v), tolerance):
+            culprit = (
+                f"nothing was checked: no derivative is larger than {largest:.2g}, and atol is {atol:g}; pass a smaller atol"
+            )
+    return Check(rows, culprit, lambda badges: draw(_record(function), params=params, badges=badges))
 
 
 def _record(function: Callable[[], Tensor]) -> Tensor:

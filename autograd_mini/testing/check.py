@@ -54,6 +54,7 @@ class Report:
     undecidable: int = 0  # how many of them finite differences cannot decide
     wrong: list[Difference] = field(default_factory=list)  # for each wrong element, the output that shows it best
     checked_by_operand: tuple[int, ...] = ()  # how many elements of each operand were compared
+    largest: float = 0.0  # the largest derivative of a weighted sum of the outputs, by the rule or by differences
 
     @property
     def checked(self) -> int:
@@ -153,7 +154,18 @@ def _check(function: Function, points: list[Array], tolerance: Tolerance, seed: 
     # A second derivative is linear in the upstream gradients, so elements of those say little.
     if sum(report.checked_by_operand[: len(points)]) < min_checked:
         raise GradientError(_explain_nothing(report, min_checked, Run.of(function, points)), report)
+    if min_checked > 0 and is_below(report.largest, tolerance):
+        raise GradientError(
+            f"nothing was checked: the largest derivative is {report.largest:.2g}, so with atol={tolerance.atol:g} any "
+            "gradient near 0 would pass; multiply the function by a constant, or pass a smaller atol",
+            report,
+        )
     return report
+
+
+def is_below(largest: float, tolerance: Tolerance) -> bool:
+    """Returns whether a derivative is so small that `atol` accepts a wrong one, though it is not 0 (up to rounding)."""
+    return 1e-8 < largest <= tolerance.atol
 
 
 def _explain_nothing(report: Report, min_checked: int, run: Run) -> str:
@@ -304,8 +316,7 @@ def compare_run(
         demand_same_outputs(here, as_vector(outputs()), unit)
     weights = random_weights(run.outputs, seed)
     flat = as_vector([w for w in weights if w is not None])
-    undecidable = [0] * len(points)
-    checked = [0] * len(points)
+    undecidable, checked, largest = [0] * len(points), [0] * len(points), 0.0
     wrong: list[Difference] = []
     gradients = run.pull(weights) if here.size else [None] * len(points)
     for k, (point, gradient) in enumerate(zip(points, gradients, strict=True)):
@@ -317,10 +328,11 @@ def compare_run(
                 undecidable[k] += 1
                 continue
             checked[k] += 1
+            largest = max(largest, abs(float(gradient[index])), abs(float(slopes[-1])))
             if not np.isclose(gradient[index], slopes[-1], rtol=tolerance.rtol, atol=tolerance.atol):
                 wrong.append(locate(run, weights, k, index, slopes[:-1]))
     demand_same_outputs(here, as_vector(outputs()), unit)
-    return Report(sum(checked) + sum(undecidable), sum(undecidable), wrong, tuple(checked))
+    return Report(sum(checked) + sum(undecidable), sum(undecidable), wrong, tuple(checked), largest)
 
 
 def derivatives(

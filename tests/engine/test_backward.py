@@ -145,6 +145,16 @@ def test_intermediates_keep_no_gradient_by_default() -> None:
     assert u.grad is None
 
 
+def test_retain_grad_of_one_intermediate_keeps_no_other() -> None:
+    x = leaf(2)
+    before = x * x
+    u = (before * 2).retain_grad()
+    after = u * u
+    (after * 3).backward()
+    assert u.grad is not None
+    assert [t.grad for t in (before, after)] == [None, None]
+
+
 def test_the_gradient_of_a_broadcast_0d_leaf_is_a_0d_array() -> None:
     x = leaf(2)
     (x * np.ones((3, 4))).sum().backward()
@@ -425,3 +435,19 @@ def test_the_fast_loop_gives_the_bits_of_the_readable_one(program: Program) -> N
         fast = fast_sweep(nodes, dict(seeds), set(), arrays)
     assert readable.keys() == fast.keys()
     assert all(np.asarray(readable[seq]).tobytes() == np.asarray(fast[seq]).tobytes() for seq in readable)
+
+
+@pytest.mark.parametrize("outputs", [(0,), (1,), (0, 1)])
+def test_a_call_with_several_outputs_has_the_same_gradient_in_every_kind_of_pass(outputs: tuple[int, ...]) -> None:
+    """The fast pass, the recorded one and the observed one; the outputs may be used alone, together, or twice."""
+    matrix = np.array([[2.0, 1.0], [0.5, 3.0]])
+    x = Tensor(matrix, requires_grad=True)
+    sign_and_log = ag.slogdet(x * 1.0)
+    y = sum((sign_and_log[i] * (i + 2.0) for i in outputs), Tensor(0.0)) + sign_and_log[1]
+    expected = np.linalg.inv(matrix).T * (1 + 3 * (1 in outputs))
+    seen: list[str] = []
+    found = [ag.grad(y, x), ag.grad(y, x, create_graph=True)]
+    y.backward(observe=lambda node, *_: seen.append(node._primitive.name))
+    for gradient in (*found, x.grad):
+        np.testing.assert_allclose(gradient.data, expected, rtol=1e-12)
+    assert "slogdet" in seen

@@ -223,3 +223,16 @@ def test_integer_outputs_have_no_gradient_and_zero_tangents() -> None:
     assert (y.tolist(), k.item(), dy.tolist(), dk.item()) == ([1, 9], 1, [2, 6], 0)
     _, pull = ag.vjp(both, x)
     assert pull(([1.0, 1.0], 7))[0].tolist() == [2, 6]
+
+
+def test_keyword_arguments_reach_the_function() -> None:
+    """Transforms differentiate with respect to positional arguments; keywords are passed on."""
+
+    def power(x: Tensor, *, scale: float = 1.0, offset: float = 0.0) -> Tensor:
+        return (x * x * scale + offset).sum()
+
+    options = {"scale": 5.0, "offset": 7.0}
+    assert ag.grad(power)(3.0, **options).item() == 30
+    assert [v.item() for v in ag.value_and_grad(power)(3.0, **options)] == [52, 30]
+    assert ag.jacobian(power)(3.0, **options).item() == 30
+    assert ag.hessian(power)(3.0, **options).item() == 10

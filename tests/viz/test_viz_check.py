@@ -83,6 +83,14 @@ def test_a_check_that_compared_nothing_fails_and_says_so():
     assert "undecidable" in result.draw().source
 
 
+def test_derivatives_below_the_absolute_tolerance_are_not_checked():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    half = lambda: (w * w.detach() * 1e-7).sum()
+    assert "no derivative exceeds 2e-07, but atol is 1e-05" in repr(viz.check(half, {"w": w}))
+    assert not viz.check(half, {"w": w})
+    assert viz.check(lambda: (w * w * 1e-7).sum(), {"w": w}, atol=1e-10)
+
+
 def test_a_random_loss_and_a_rule_that_raises_are_errors():
     w = Tensor([1.0, 2.0], requires_grad=True, name="w")
     rng = np.random.default_rng(0)
