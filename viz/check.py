@@ -123,9 +123,7 @@ def check(
         elif all(row.undecidable == row.size for row in rows):
             culprit = NOTHING_CHECKED
         elif is_below(largest := max(abs(v) for row in rows for v in (row.analytic, row.numeric) if v == v), tolerance):
-            culprit = (
-                f"nothing was checked: no derivative is larger than {largest:.2g}, and atol is {atol:g}; pass a smaller atol"
-            )
+            culprit = f"nothing was checked: no derivative exceeds {largest:.2g}, but atol is {atol:g}; pass a smaller atol"
     return Check(rows, culprit, lambda badges: draw(_record(function), params=params, badges=badges))
 
 

@@ -38,10 +38,10 @@ def steps(x: float, eps: float) -> list[float]:
     """Returns the steps to try at `x`, the usual one first.
 
     >>> from autograd_mini.testing.differences import steps
-    >>> steps(1.0, eps=1e-6)
-    [1e-06, 0.0001, 0.01]
-    >>> steps(1e8, eps=1e-6)[-1]
-    100.0
+    >>> [f"{step:g}" for step in steps(1.0, eps=1e-6)]
+    ['1e-06', '0.0001', '0.01']
+    >>> f"{steps(1e8, eps=1e-6)[-1]:g}"
+    '100'
     """
     size = abs(x)
     relative = [eps * size] if 0 < size < 1e-2 or size > 1e4 else []

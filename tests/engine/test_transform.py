@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -236,3 +238,37 @@ def test_keyword_arguments_reach_the_function() -> None:
     assert [v.item() for v in ag.value_and_grad(power)(3.0, **options)] == [52, 30]
     assert ag.jacobian(power)(3.0, **options).item() == 30
     assert ag.hessian(power)(3.0, **options).item() == 10
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 6), (6, 1), (2, 5), (5, 2)])
+def test_a_jacobian_without_a_mode_takes_the_smaller_number_of_passes(inputs: int, outputs: int) -> None:
+    """Forward mode differentiates once per input element, reverse mode once per output element."""
+    calls: list[int] = []
+
+    def rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
+        calls.append(1)
+        return g * 2
+
+    @ag.primitive((rule,), formula="2x", name=f"counted_double_{inputs}_{outputs}")
+    def counted(x: np.ndarray) -> np.ndarray:
+        return x * 2
+
+    a = np.arange(1.0, 1 + inputs * outputs).reshape(outputs, inputs)
+    found = {}
+    for mode in ("reverse", "forward", None):
+        calls.clear()
+        jacobian = ag.jacobian(lambda x: Tensor(a) @ counted(x), mode=mode)(np.ones(inputs))
+        np.testing.assert_array_equal(jacobian.data, 2 * a)
+        found[mode] = len(calls)
+    assert found["reverse"] == outputs
+    assert found["forward"] == 1, "the pullback is recorded once, for all directions"
+    assert found[None] == (1 if inputs < outputs else outputs)
+
+
+def test_grad_of_a_function_takes_no_inputs_and_grad_of_tensors_needs_them() -> None:
+    x = Tensor(1.0, requires_grad=True)
+    for wrong in (lambda: ag.grad(lambda x: x, x), lambda: ag.grad(lambda x: x, gradients=x)):
+        with pytest.raises(TypeError, match="call the function that it returns"):
+            wrong()
+    with pytest.raises(TypeError, match="got only a Tensor"):
+        ag.grad(x * x)
