@@ -14,6 +14,7 @@ from autograd_mini.tensor import Array, Tensor
 from autograd_mini.testing.blame import find_wrong_operation
 from autograd_mini.testing.check import GradientError, RuleError, Run, demand_same_outputs, derivatives, is_below
 from autograd_mini.testing.differences import Tolerance
+from autograd_mini.tools.plain_text import for_stdout
 
 from .graph.nodes import Names, named_parameters
 from .graph.picture import Picture, draw
@@ -62,7 +63,7 @@ class Check:
     def __repr__(self) -> str:
         heads = ("parameter", "elements", "at", "analytic", "numeric", "relative error", "verdict")
         lines = align_columns([heads, *(_cells(row) for row in self.rows)])
-        return "\n".join([*lines, *self.culprit.splitlines()])
+        return for_stdout("\n".join([*lines, *self.culprit.splitlines()]))
 
     def draw(self) -> Picture:
         """Draws the graph with a badge at each parameter: ✓, ✗ or undecidable, and the relative error."""
