@@ -223,7 +223,7 @@ class Tensor(Methods):
     def _expose(self, use: str) -> Array:
         """Returns the array to Python code. `ag.jit` raises an error here while tracing, which names the `use`."""
         if (tracer := modes().tracer) is not None:
-            tracer.reject_value(use)
+            tracer.reject_value(use, self)
         return self._data
 
     # -- watching the gradient -----------------------------------------------------------------------------------------------
@@ -406,31 +406,11 @@ class Number(Tensor):
 
     __slots__ = ()
 
-    def _expose(self, use: str) -> Array:
-        tracer = modes().tracer
-        if tracer is not None:
-            tracer.will_read_number(self)
-        return super()._expose(use)
-
 
 class Transient(Tensor):
     """A gradient in memory that the next replay of a compiled step overwrites. Who reads `.grad` gets a copy of it."""
 
     __slots__ = ()
-
-
-def transient(array: Array) -> Transient:
-    """Returns a `Transient` on the memory of an array."""
-    tensor = _new(Transient)
-    _set_leaf(tensor, array, None)
-    return tensor
-
-
-def number(array: Array) -> Number:
-    """Returns a `Number` on the memory of a 0-d array."""
-    tensor = _new(Number)
-    _set_leaf(tensor, array, None)
-    return tensor
 
 
 def rebuild(kind: type[Tensor], array: Array, requires_grad: bool, name: str | None) -> Tensor:

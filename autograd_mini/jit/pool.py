@@ -8,7 +8,7 @@ import numpy as np
 
 from ..memory.arena import base_of
 from ..memory.flat_group import FlatGroup
-from ..tensor import Array, Tensor, Transient, transient
+from ..tensor import Array, Tensor, Transient, leaf
 
 _ALIGNED: Final = 64  # bytes: a cache line, and a vector register
 
@@ -55,7 +55,9 @@ class Pool:
         >>> kept
         [Tensor(1.0), Tensor(2.0), Tensor(3.0), Tensor(4.0)]
         """
-        return self._kept.setdefault((array.ctypes.data, *layout(array)), transient(array))
+        kept: Any = leaf(array)
+        kept.__class__ = Transient
+        return self._kept.setdefault((array.ctypes.data, *layout(array)), kept)
 
     @property
     def nbytes(self) -> int:

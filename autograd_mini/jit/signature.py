@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..state import modes
-from ..tensor import Array, Number, Tensor, leaf, number
+from ..tensor import Array, Number, Tensor, leaf
 from ..trees import leaves, rebuild
 from .trace import Trace, Value
 
@@ -91,6 +91,13 @@ class Arguments:
     def tracing_operands(self) -> list[Tensor]:
         """Returns the operands, each with its own array object, so that none looks like a tensor that the function knows."""
         return [t if t._requires_grad else _with_own_array(t) for t in self.operands]
+
+
+def number(array: Array) -> Number:
+    """Returns a `Number` on the memory of a 0-d array."""
+    tensor: Any = leaf(array)
+    tensor.__class__ = Number
+    return tensor  # type: ignore[no-any-return]
 
 
 def as_number(x: Any) -> float | None:

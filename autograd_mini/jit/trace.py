@@ -70,7 +70,7 @@ class Trace(Tracer):
     calls          the recorded calls, in the order of the run
     initial_grads  the values of gradients that existed before the run and that the run reads
     guards         what the run read besides its arguments
-    needed         the numbers of the arguments, Python floats, whose values the run needed in Python
+    needed         the numbers of the arguments whose values the run needed in Python
     """
 
     def __init__(self, arguments: Sequence[Tensor], surroundings: Surroundings):
@@ -147,10 +147,6 @@ class Trace(Tracer):
             self.guards.flags.append((owner, name, value))
             self._undo.append(lambda: setattr(owner, name, value))
 
-    def will_read_number(self, number: Tensor) -> None:
-        """Notes that an argument, a Python float, is needed in Python."""
-        self.needed |= {i for i, value in enumerate(self.arguments) if value.tensor is number}
-
     def will_walk(self, nodes: Iterable[Tensor]) -> None:
         """Guards the operands of older graphs: a backward pass is about to walk through `nodes`."""
         self.guards.operands += [(x, x._seq) for node in nodes if node._seq < self._start for x in node._inputs]
@@ -185,8 +181,9 @@ class Trace(Tracer):
         """Raises TraceError for something that runs once, while tracing, and that replays would not repeat."""
         raise TraceError(f"jit: {action} runs only while tracing, and a replay would not repeat it: {instead}")
 
-    def reject_value(self, use: str) -> NoReturn:
+    def reject_value(self, use: str, tensor: Tensor) -> NoReturn:
         """Raises TraceError for a use of a tensor's value in Python, which does not run in a replay."""
+        self.needed |= {i for i, value in enumerate(self.arguments) if value.tensor is tensor}
         raise TraceError(
             f"jit: {use} needs a concrete value, which is not available while tracing. Return the tensor and read it outside, "
             "or choose with ag.where instead of `if`"
