@@ -113,7 +113,7 @@ class GELU(Activation, function=ag.gelu):
 
     >>> from autograd_mini import nn
     >>> nn.GELU()([1.0])
-    Tensor([0.8413447])
+    Tensor([0.8413448])
     """
 
     def __init__(self, approximate: Literal["none", "tanh"] = "none"):
