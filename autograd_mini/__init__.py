@@ -15,15 +15,13 @@ from importlib import import_module as _import_module
 from types import ModuleType as _ModuleType
 
 from . import methods as _methods  # binds operators and methods to Tensor
-from .apply import primitive as primitive
-from .checkpoint import checkpoint as checkpoint
+from .apply import *
+from .checkpoint import *
 from .create import *
-from .dtypes import default_dtype as default_dtype
-from .dtypes import set_default_dtype as set_default_dtype
-from .jit import TraceError as TraceError
-from .jit import jit as jit
-from .memory.malloc import keep_memory as keep_memory
-from .memory.threads import threads as threads
+from .dtypes import *
+from .jit import *
+from .memory.malloc import *
+from .memory.threads import *
 from .ops.contraction import *
 from .ops.elementwise import *
 from .ops.index import *
@@ -44,22 +42,11 @@ from .ops.reduce import *
 from .ops.scan import *
 from .ops.shape import *
 from .ops.transcendental import *
-from .state import enable_grad as enable_grad
-from .state import is_grad_enabled as is_grad_enabled
-from .state import is_recording as is_recording
-from .state import no_grad as no_grad
-from .tensor import Tensor as Tensor
-from .tensor import as_tensor as as_tensor
-from .tensor import from_numpy as from_numpy
-from .tools.anomaly import detect_anomaly as detect_anomaly
-from .tools.profile import profile as profile
-from .transform import grad as grad
-from .transform import hessian as hessian
-from .transform import hvp as hvp
-from .transform import jacobian as jacobian
-from .transform import jvp as jvp
-from .transform import value_and_grad as value_and_grad
-from .transform import vjp as vjp
+from .state import *
+from .tensor import *
+from .tools.anomaly import *
+from .tools.profile import *
+from .transform import *
 
 __version__ = "0.1.0"
 _LAZY = ("nn", "models", "viz", "cli", "testing")

@@ -9,9 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes
+from .aliases import link
 from .primitive import Primitive, Rule, registry
-from .state import modes, start_operation, threads_with_modes, tick
+from .state import active_modes, modes, start_operation, tick
 from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf
+
+__all__ = ["primitive"]
 
 KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, OverflowError, np.linalg.LinAlgError)
 
@@ -101,7 +104,7 @@ def _same_function(a: Callable[..., Any], b: Callable[..., Any]) -> bool:
 
 def apply(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any] = _EMPTY) -> Any:
     """Runs a primitive and returns a Tensor or a tuple of them; records the call if an input requires a gradient."""
-    if threads_with_modes:
+    if active_modes:
         start_operation()
     try:
         data = primitive.kernel(*[x._data for x in inputs], **params)
@@ -140,7 +143,9 @@ def record(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, A
         out._primitive = None
         out._inputs = ()
         out._params = _EMPTY
-    if primitive.constant or (threads_with_modes and not modes.all_default):
+        if primitive.view and data.base is not None:
+            link(inputs[0], out)
+    if primitive.constant or (active_modes and not modes().all_default):
         return _record_with_modes(primitive, inputs, params, out)
     return out
 
@@ -157,28 +162,31 @@ def apply_effect(
     params : its parameters
     writes : the arrays, dicts and objects that it changes
     """
-    if modes.tracer is not None:
-        modes.tracer.record_effect(primitive, inputs, params, writes)
-    if threads_with_modes:
+    if modes().tracer is not None:
+        modes().tracer.record_effect(primitive, inputs, params, writes)
+    if active_modes:
         start_operation()
     primitive.kernel(*[x._data for x in inputs], **params)
-    if modes.profiler is not None:
-        modes.profiler.record_effect(primitive, inputs)
+    if modes().profiler is not None:
+        modes().profiler.record_effect(primitive, inputs)
 
 
 def _record_with_modes(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> Tensor:
     """Completes `record` in the rare cases: results without a gradient, and modes that differ from their defaults."""
-    if modes.profiler is not None:
-        modes.profiler.record_operation(primitive, inputs, params, out)
-    if primitive.constant or not modes.grad_enabled:
+    now = modes()
+    if now.profiler is not None:
+        now.profiler.record_operation(primitive, inputs, params, out)
+    if primitive.constant or not now.grad_enabled:
+        if primitive.view and out._data.base is not None:
+            link(inputs[0], out)
         out._requires_grad = False
         out._primitive = None
         out._inputs = ()
         out._params = _EMPTY
-    if modes.anomaly is not None:
-        modes.anomaly.check_result(primitive, inputs, out)
-    if modes.tracer is not None:
-        modes.tracer.record(primitive, inputs, params, out)
+    if now.anomaly is not None:
+        now.anomaly.check_result(primitive, inputs, out)
+    if now.tracer is not None:
+        now.tracer.record(primitive, inputs, params, out)
     return out
 
 
@@ -187,9 +195,9 @@ def _record_outputs(
 ) -> tuple[Tensor, ...]:
     """Returns the outputs of one call, as items of a hidden node whose data is the tuple of arrays."""
     node = leaf(tuple(_asarray(d) for d in data))  # type: ignore[arg-type]
-    if any(x._requires_grad for x in inputs) and modes.grad_enabled:
+    if any(x._requires_grad for x in inputs) and modes().grad_enabled:
         node._requires_grad, node._primitive, node._inputs, node._params = True, primitive, inputs, params
-    if not modes.all_default:
+    if not modes().all_default:
         _record_with_modes(primitive, inputs, params, node)
     return tuple(item(node, i) for i in range(primitive.outputs))
 

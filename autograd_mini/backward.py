@@ -79,8 +79,8 @@ def backward(
         if create_graph:
             g = cast(g, tensor._data.dtype)
             tensor.grad = g if held is None else held + g
-        elif modes.tracer is not None:
-            tensor.grad = modes.tracer.take_ownership(cast(g, tensor._data.dtype) if held is None else held + g)
+        elif modes().tracer is not None:
+            tensor.grad = modes().tracer.take_ownership(cast(g, tensor._data.dtype) if held is None else held + g)
         else:
             g = take_ownership(g, tensor, owned_bases)
             tensor.grad = leaf(g if held is None else _asarray(held._data + g))
@@ -128,7 +128,7 @@ def gradients(
     table = walk(nodes, [y for y, _ in live], [s for _, s in live], create_graph=create_graph, keep={x._seq for x in inputs})
     results: list[Tensor | None] = []
     owned_bases: set[int] = set()
-    recording = create_graph or modes.tracer is not None
+    recording = create_graph or modes().tracer is not None
     for i, x in enumerate(inputs):
         g = table.get(x._seq)
         if g is None and not allow_unused:
@@ -161,8 +161,8 @@ def reachable(outputs: Iterable[Tensor], stop: Collection[int] = ()) -> dict[int
                     stack.append(x)
         if node._primitive is FREED:
             raise RuntimeError("backward: this graph was freed by backward(free=True); run the forward pass again")
-    if modes.tracer is not None:
-        modes.tracer.will_walk(nodes.values())
+    if modes().tracer is not None:
+        modes().tracer.will_walk(nodes.values())
     return nodes
 
 
@@ -195,18 +195,18 @@ def walk(
     keep : creation numbers of tensors to keep, in addition to leaves and tensors with `retain_grad`
     observe : see `backward`
     """
-    recording = create_graph or modes.tracer is not None  # jit records the pass too
+    recording = create_graph or modes().tracer is not None  # jit records the pass too
     xp = recorded if recording else arrays
     keep = set(keep)
     table: dict[int, Any] = {}
     for output, s in zip(outputs, seeds, strict=True):
         table[output._seq] = _add(table, output._seq, seed(output, s, recording), set())
     with mode("grad_enabled", create_graph), np.errstate(all="ignore"):
-        if modes.profiler is None:
-            if recording or observe is not None or modes.anomaly is not None:
+        if modes().profiler is None:
+            if recording or observe is not None or modes().anomaly is not None:
                 return sweep(nodes, table, keep, xp, recording, observe)
             return fast_sweep(nodes, table, keep, xp)
-        with modes.profiler.region("backward", "pass"):
+        with modes().profiler.region("backward", "pass"):
             return sweep(nodes, table, keep, xp, recording, observe)
 
 
@@ -319,7 +319,7 @@ def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], 
 
 def _observed_vjp(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool) -> Sequence[Any]:
     """Calls `run_vjp`, and measures it if a profiler is active."""
-    profiler = modes.profiler
+    profiler = modes().profiler
     if profiler is None:
         return run_vjp(node, nodes, xp, g, recording)
     start = profiler.clock()
@@ -451,8 +451,8 @@ def _run_hooks(node: Tensor, g: Any, recording: bool) -> Any:
 
 
 def _notify(observe: Observer | None, node: Tensor, index: int, g: Any, raw: Any, d: Any) -> None:
-    if modes.anomaly is not None:
-        modes.anomaly.check_gradient(node, index, g, d)
+    if modes().anomaly is not None:
+        modes().anomaly.check_gradient(node, index, g, d)
     if observe is not None:
         observe(node, index, g, raw, d)
 

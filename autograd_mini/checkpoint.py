@@ -13,6 +13,8 @@ from .primitive import Primitive
 from .state import enable_grad, modes, no_grad, tick
 from .tensor import Tensor, TensorLike, as_tensor, leaf
 
+__all__ = ["checkpoint"]
+
 
 def checkpoint(f: Callable[..., Tensor], *inputs: TensorLike) -> Tensor:
     """Returns `f(*inputs)`, one tensor, and keeps none of its intermediates: the backward pass runs `f` once more.
@@ -26,7 +28,7 @@ def checkpoint(f: Callable[..., Tensor], *inputs: TensorLike) -> Tensor:
     1.1816
     """
     tensors = tuple(as_tensor(x) for x in inputs)
-    if modes.tracer is not None:  # a plan frees intermediates as soon as possible anyway
+    if modes().tracer is not None:  # a plan frees intermediates as soon as possible anyway
         return f(*tensors)
     state = generator().bit_generator.state
     # `f` gets new tensors, so that an input which it also uses in another way counts as captured there.

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .apply import as_operands, cast
 from .dtypes import default_dtype, supported
+from .ops.shape import reshape, stack
 from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, leaf
 
-__all__ = ["arange", "eye", "full", "full_like", "linspace", "ones", "zeros"]
+__all__ = ["arange", "array", "eye", "full", "full_like", "linspace", "ones", "zeros"]
 
 
 def _as_leaf(array: Array, requires_grad: bool = False) -> Tensor:
@@ -22,6 +24,39 @@ def _as_leaf(array: Array, requires_grad: bool = False) -> Tensor:
 
 def _dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
     return default_dtype() if dtype is None else supported(np.dtype(dtype))
+
+
+def array(values: Any, dtype: DTypeLike | None = None) -> Tensor:
+    """Returns a tensor made of a nested list of numbers, arrays and tensors, and keeps the graph of the tensors.
+
+    All elements get one dtype, by the rules for operands. Raises ValueError if the list or the shapes are ragged.
+
+    >>> import autograd_mini as ag
+    >>> a = ag.Tensor(2.0, requires_grad=True)
+    >>> ag.array([[a, 0.0], [0.0, a * a]]).sum().backward()
+    >>> a.grad
+    Tensor(5.0)
+    """
+    shape, elements = _flatten(values)
+    if not any(isinstance(x, Tensor) for x in elements):
+        return Tensor(values, dtype=dtype)
+    operands = as_operands(*elements)
+    shapes = {x.shape for x in operands}
+    if len(shapes) > 1:
+        raise ValueError(f"array: elements of different shapes, {' and '.join(map(str, sorted(shapes)))}")
+    result = reshape(stack(operands), (*shape, *shapes.pop()))
+    return result if dtype is None else cast(result, supported(np.dtype(dtype)))
+
+
+def _flatten(values: Any) -> tuple[Shape, list[Any]]:
+    """The shape of a nested list, and its elements in order."""
+    if not isinstance(values, (list, tuple)):
+        return (), [values]
+    parts = [_flatten(v) for v in values]
+    shapes = {shape for shape, _ in parts}
+    if len(shapes) > 1:
+        raise ValueError(f"array: a ragged list, with parts of shapes {' and '.join(map(str, sorted(shapes)))}")
+    return (len(parts), *(shapes.pop() if shapes else ())), [x for _, elements in parts for x in elements]
 
 
 def zeros(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
@@ -82,8 +117,8 @@ def arange(*bounds: float, dtype: DTypeLike | None = None) -> Tensor:
     """
     if not 1 <= len(bounds) <= 3:
         raise TypeError(f"arange: expected 1 to 3 numbers (start, stop, step), got {len(bounds)}")
-    array: Array = np.arange(*bounds)
-    return _as_leaf(array.astype(_dtype(dtype)) if array.dtype.kind == "f" or dtype is not None else array)
+    values: Array = np.arange(*bounds)
+    return _as_leaf(values.astype(_dtype(dtype)) if values.dtype.kind == "f" or dtype is not None else values)
 
 
 def linspace(start: float, stop: float, count: int = 50, dtype: DTypeLike | None = None) -> Tensor:

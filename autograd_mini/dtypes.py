@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
+__all__ = ["default_dtype", "set_default_dtype"]
+
 FLOATS: Final = tuple(np.dtype(t) for t in (np.float16, np.float32, np.float64))
 
 _default: np.dtype[Any] = np.dtype(np.float32)

@@ -10,12 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from .backward import backward
+from .leaving import depends_on_variable
 from .ops import contraction, index, linalg, moments, order, rearrange, reduce, scan, shape
 from .ops import elementwise as e
 from .ops import transcendental as t
 from .ops._make import numpy_functions
 from .ops.neural import activation, softmax
 from .signatures import Methods
+from .state import modes
 from .tensor import Tensor, TensorLike, as_tensor
 
 Function = Callable[..., Any]
@@ -42,6 +44,31 @@ def _contains(self: Tensor, value: TensorLike) -> bool:
     return bool(np.any(self.data == as_tensor(value).data))
 
 
+def _augmented(name: str, function: Function) -> Function:
+    """Returns `+=` and the like: under `no_grad` a write into the memory of a leaf, otherwise a new tensor for the name."""
+
+    def assign(self: Tensor, other: TensorLike) -> Tensor:
+        now = modes()
+        if self._primitive is not None or depends_on_variable(self):
+            return function(self, other)
+        if now.grad_enabled and self._requires_grad:
+            raise RuntimeError(
+                f"{name}: {self._describe()} requires a gradient, so it cannot be changed while operations are recorded; write "
+                "`with ag.no_grad():` around an update, or give the result a name of its own"
+            )
+        result = function(self, other)
+        if now.grad_enabled or (now.tracer is not None and not now.tracer.existed_before(self)):
+            return result
+        if result._data.shape != self._data.shape:
+            raise ValueError(f"{name}: the result of shape {result.shape} does not fit into a tensor of shape {self.shape}")
+        if not np.can_cast(result._data.dtype, self._data.dtype, "same_kind"):
+            raise TypeError(f"{name}: a result of {result.dtype} cannot be stored in a tensor of {self.dtype}")
+        self.data = result
+        return self
+
+    return assign
+
+
 OPERATORS: dict[str, Function] = {
     "__add__": e.add,
     "__sub__": e.subtract,
@@ -60,6 +87,7 @@ _FUNCTIONS = {name: getattr(module, name) for module in _MODULES for name in mod
 _SPECIAL: dict[str, Any] = {
     **OPERATORS,
     **{"__r" + name[2:]: _reflected(function) for name, function in OPERATORS.items()},
+    **{"__i" + name[2:]: _augmented(f"{function.__name__} in place", function) for name, function in OPERATORS.items()},
     "__neg__": e.negative,
     "__pos__": as_tensor,
     "__abs__": e.abs,
@@ -82,7 +110,10 @@ TABLE: Final[dict[str, Any]] = {name: _SPECIAL[name] if name in _SPECIAL else _F
 
 
 def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-    if options.get("out") is not None or method == "at":
+    targets = options.get("out") or (inputs[:1] if method == "at" else ())
+    if targets and all(type(x) is np.ndarray for x in targets):  # as in `w.data -= 0.1 * w.grad`
+        return getattr(ufunc, method)(*[_as_plain(ufunc.__name__, x) for x in inputs], **options)
+    if targets:
         raise TypeError(
             f"np.{ufunc.__name__} would write into an array, which gradients cannot follow; use the value it returns instead"
         )
@@ -96,6 +127,15 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **opt
     if ours is None:
         raise TypeError(f"np.{name} is not supported on tensors; use .detach().numpy() for plain NumPy")
     return _call(name, ours, inputs, options)
+
+
+def _as_plain(name: str, x: Any) -> Any:
+    """Returns the array of an operand that NumPy writes into a plain array. Raises TypeError if that loses a gradient."""
+    if not isinstance(x, Tensor):
+        return x
+    if x._requires_grad:
+        raise TypeError(f"np.{name}: a plain array cannot hold the gradient of {x._describe()}; use .detach()")
+    return x._expose(f"np.{name} into an array")
 
 
 def _array_function(self: Tensor, function: Function, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,16 +1,20 @@
-"""State that operations depend on besides their operands: the modes of the thread and the creation numbers of tensors.
+"""What an operation must know besides its operands: the modes of the context, and the clock of the process.
 
-Modes are thread-local and change only through context managers, so an exception always restores them.
-Creation numbers count up from 1 in the whole process; they are a topological order of every graph.
+Modes belong to a context in the sense of `contextvars`: a thread or an asyncio task. They change only through context managers,
+and each of these takes away its own entry, so blocks may end in any order. The clock numbers tensors in the order of creation,
+which is a topological order of every graph.
 """
 
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Iterable
-from contextlib import ContextDecorator
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, overload
+
+from .tools.decorate import decorate
+
+__all__ = ["enable_grad", "is_grad_enabled", "is_recording", "no_grad", "set_grad_enabled"]
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from .tensor import Tensor
     from .tools.anomaly import AnomalyDetector
     from .tools.profile import Profile
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 tick: Callable[[], int] = itertools.count(1).__next__
 
@@ -34,6 +40,7 @@ class Tracer(Protocol):
     def capture(self, tensor: Tensor) -> None: ...
     def value_of(self, tensor: Tensor) -> object: ...
     def guard(self, owner: object, name: str) -> None: ...
+    def existed_before(self, tensor: Tensor) -> bool: ...
     def will_walk(self, nodes: Iterable[Tensor]) -> None: ...
     def will_draw(self, stream: np.random.Generator) -> None: ...
     def will_read_grad(self, tensor: Tensor) -> None: ...
@@ -66,60 +73,139 @@ class WatchedState:
 watched: Final = WatchedState()
 
 
-class _Modes(threading.local):
-    """The modes of one thread. `all_default` is True while every mode has its default, so an operation reads one flag."""
+class Modes:
+    """The modes of a context at one moment; a change makes a new object. `all_default` lets an operation read one flag."""
 
-    grad_enabled: bool = True
-    tracer: Tracer | None = None
-    anomaly: AnomalyDetector | None = None
-    profiler: Profile | None = None
-    two_threads: bool = False
-    compiling: bool = False  # inside the first, eager call of a compiled function
-    all_default: bool = True
+    __slots__ = (
+        "all_default",
+        "anomaly",
+        "compiling",
+        "entries",
+        "grad_enabled",
+        "profiler",
+        "tracer",
+        "two_threads",
+        "variables",
+    )
+
+    grad_enabled: bool
+    tracer: Tracer | None
+    anomaly: AnomalyDetector | None
+    profiler: Profile | None
+    two_threads: bool
+    compiling: bool
+    """Inside the first, eager call of a compiled function."""
+    variables: tuple[Tensor, ...]
+    """What the active transforms (`grad`, `vjp`, …) differentiate with respect to."""
+    entries: tuple[_Entry, ...]
+    all_default: bool
+
+    def __init__(self, entries: tuple[_Entry, ...] = ()):
+        self.grad_enabled, self.two_threads, self.compiling = True, False, False
+        self.tracer = self.anomaly = self.profiler = None
+        self.variables, self.entries = (), entries
+        for entry in entries:
+            setattr(self, entry.key, entry.value)
+        self.all_default = self.grad_enabled and self.tracer is None and self.anomaly is None and self.profiler is None
 
 
-modes = _Modes()
+class _Entry:
+    """One block that sets a mode, and the modes before it."""
 
-threads_with_modes: Final[set[int]] = set()
-"""The threads in which some mode differs from its default. While it is empty, operations need not look up modes (25 ns)."""
+    __slots__ = ("before", "key", "value")
+
+    def __init__(self, key: str, value: Any, before: Modes):
+        self.key, self.value, self.before = key, value, before
+
+
+_DEFAULT: Final = Modes()
+_current: Final = ContextVar("autograd_mini_modes", default=_DEFAULT)
+modes: Final = _current.get
+"""Returns the modes of the running context."""
+enter_modes: Final = _current.set
+"""Gives another context, inside its `run`, the modes of this one."""
+
+active_modes: Final[set[int]] = set()
+"""The open blocks that leave some mode at another value than its default. While there are none, operations skip the modes."""
 
 
 def start_operation() -> None:
-    """Starts the clock of this thread's profiler, if there is one, before the kernel of an operation is called."""
-    if modes.profiler is not None:
-        modes.profiler.start_operation()
+    """Starts the clock of this context's profiler, if there is one, before the kernel of an operation is called."""
+    profiler = modes().profiler
+    if profiler is not None:
+        profiler.start_operation()
 
 
-class mode(ContextDecorator):
-    """Sets one mode for a `with` block or a decorated function, and restores the earlier value even after an exception."""
+class mode:
+    """Sets one mode for a `with` block, or for the calls of a decorated function, generator or coroutine function."""
+
+    __slots__ = ("_entries", "_key", "_value")
 
     def __init__(self, key: str, value: Any):
         self._key, self._value = key, value
-        self._saved: list[Any] = []
+        self._entries: list[_Entry] = []
 
     def __enter__(self) -> Any:
-        self._saved.append(getattr(modes, self._key))
-        self._set(self._value)
+        before = modes()
+        entry = _Entry(self._key, self._value, before)
+        now = Modes((*before.entries, entry))
+        self._entries.append(entry)
+        _current.set(now)
+        if not now.all_default:
+            active_modes.add(id(entry))
         return self._value
 
     def __exit__(self, *exc: object) -> None:
-        self._set(self._saved.pop())
+        entry = self._entries.pop()
+        active_modes.discard(id(entry))
+        entries = modes().entries
+        if entries and entries[-1] is entry and len(entries) == len(entry.before.entries) + 1:
+            _current.set(entry.before)
+        else:  # blocks that do not nest, as in two generators: the others stay
+            _current.set(Modes(tuple(other for other in entries if other is not entry)))
 
-    def _recreate_cm(self) -> mode:
-        """Returns a new context for each call of a decorated function, so that threads do not share `_saved`."""
-        return mode(self._key, self._value)
-
-    def _set(self, value: Any) -> None:
-        setattr(modes, self._key, value)
-        modes.all_default = modes.grad_enabled and modes.tracer is None and modes.anomaly is None and modes.profiler is None
-        if modes.all_default:
-            threads_with_modes.discard(threading.get_ident())
-        else:
-            threads_with_modes.add(threading.get_ident())
+    def __call__(self, function: F) -> F:
+        return decorate(function, lambda: mode(self._key, self._value))
 
 
-def no_grad() -> mode:
-    """Turns off recording for a `with` block or a function: results are leaves that require no gradient.
+class _GradMode:
+    """`no_grad` or `enable_grad`: a context manager and decorator, with or without parentheses."""
+
+    def __init__(self, enabled: bool, name: str, text: str):
+        self._enabled = enabled
+        self.__name__ = self.__qualname__ = name
+        self.__doc__ = text
+        self._open: ContextVar[tuple[mode, ...]] = ContextVar(name, default=())
+
+    @overload
+    def __call__(self) -> mode: ...
+    @overload
+    def __call__(self, function: F) -> F: ...
+    def __call__(self, function: Any = None) -> Any:
+        block = mode("grad_enabled", self._enabled)
+        return block if function is None else block(function)
+
+    def __enter__(self) -> None:
+        block = self()
+        block.__enter__()
+        self._open.set((*self._open.get(), block))
+
+    def __exit__(self, *exc: object) -> None:
+        *rest, block = self._open.get()
+        self._open.set(tuple(rest))
+        block.__exit__()
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__}>"
+
+
+no_grad: Final = _GradMode(
+    False,
+    "no_grad",
+    """Turns off recording for a `with` block or a decorated function: results are leaves that require no gradient.
+
+    Generators and coroutines can be decorated too; the mode holds while their own code runs. Under `no_grad`, an augmented
+    assignment such as `w -= 0.1 * w.grad` writes into the memory of a leaf.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([1.0, 2.0], requires_grad=True)
@@ -127,20 +213,32 @@ def no_grad() -> mode:
     ...     y = x * 2
     >>> y.requires_grad, y.is_leaf
     (False, True)
-    """
-    return mode("grad_enabled", False)
-
-
-def enable_grad() -> mode:
-    """Turns on recording for a `with` block or a function, even inside `no_grad`.
+    """,
+)
+enable_grad: Final = _GradMode(
+    True,
+    "enable_grad",
+    """Turns on recording for a `with` block or a decorated function, even inside `no_grad`.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor(3.0, requires_grad=True)
     >>> with ag.no_grad(), ag.enable_grad():
     ...     (x * x).requires_grad
     True
+    """,
+)
+
+
+def set_grad_enabled(enabled: bool) -> mode:
+    """Returns `enable_grad()` or `no_grad()`, for a `with` block or as a decorator.
+
+    >>> import autograd_mini as ag
+    >>> x = ag.Tensor(3.0, requires_grad=True)
+    >>> with ag.set_grad_enabled(False):
+    ...     (x * x).requires_grad
+    False
     """
-    return mode("grad_enabled", True)
+    return mode("grad_enabled", bool(enabled))
 
 
 def is_recording() -> bool:
@@ -153,7 +251,7 @@ def is_recording() -> bool:
     >>> seen
     [False, True]
     """
-    return modes.tracer is not None
+    return modes().tracer is not None
 
 
 def is_grad_enabled() -> bool:
@@ -163,4 +261,4 @@ def is_grad_enabled() -> bool:
     >>> ag.is_grad_enabled()
     True
     """
-    return modes.grad_enabled
+    return modes().grad_enabled

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import dtypes
+from . import dtypes, leaving
+from .aliases import link, mark_modified
 from .memory.arena import allocate
 from .state import modes, tick, watched
+
+__all__ = ["Tensor", "as_tensor", "from_numpy"]
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -114,22 +117,24 @@ class Tensor(Methods):
         new = value if isinstance(value, Tensor) else leaf(to_array(value))
         if new._data.shape != self._data.shape:
             raise ValueError(f"data: expected shape {self._data.shape}, got {new._data.shape}")
-        if modes.tracer is not None:
-            modes.tracer.record_assignment(self, new)
+        if modes().tracer is not None:
+            modes().tracer.record_assignment(self, new)
         self._data[...] = new._data
-        self._seq = tick()
+        mark_modified(self)
 
     @property
     def grad(self) -> Tensor | None:
         """The sum of the gradients of all backward passes so far; None before the first one. Can be assigned to."""
-        if modes.tracer is not None:
-            modes.tracer.will_read_grad(self)
+        if modes().tracer is not None:
+            modes().tracer.will_read_grad(self)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
-        if modes.tracer is not None:
-            modes.tracer.will_write_grad(self)
+        if value is not None and not (isinstance(value, Tensor) and value._data.shape == self._data.shape):
+            raise _not_a_gradient(self, value)
+        if modes().tracer is not None:
+            modes().tracer.will_write_grad(self)
         self._grad = value
 
     shape: property = property(lambda self: self._data.shape, doc="Length of each axis, as in NumPy.")
@@ -150,8 +155,8 @@ class Tensor(Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether `backward` computes a gradient for this tensor. Can be set on a leaf with a floating dtype."""
-        if modes.tracer is not None:
-            modes.tracer.guard(self, "_requires_grad")
+        if modes().tracer is not None:
+            modes().tracer.guard(self, "_requires_grad")
         return self._requires_grad
 
     @requires_grad.setter
@@ -160,8 +165,8 @@ class Tensor(Methods):
             raise RuntimeError(f"requires_grad: only a leaf can change it, not {self._describe()}; use .detach() first")
         if wanted and self._data.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating tensors have gradients, got dtype {self._data.dtype}")
-        if modes.tracer is not None:
-            modes.tracer.guard(self, "_requires_grad")
+        if modes().tracer is not None:
+            modes().tracer.guard(self, "_requires_grad")
         self._requires_grad = bool(wanted)
         watched.flag_changed()
 
@@ -175,9 +180,15 @@ class Tensor(Methods):
         >>> (x * x).detach()
         Tensor(4.0)
         """
-        if modes.tracer is not None:
-            modes.tracer.value_of(self)  # otherwise the new leaf would look like a constant
-        return leaf(self._data, self.name)
+        if modes().tracer is not None:
+            modes().tracer.value_of(self)  # otherwise the new leaf would look like a constant
+        detached = leaf(self._data, self.name)
+        origin: Tensor = self
+        link(origin, detached)
+        while origin._primitive is not None and origin._primitive.view:
+            origin = origin._inputs[0]
+            link(origin, detached)
+        return detached
 
     def numpy(self) -> Array:
         """Returns the array itself. Raises RuntimeError if the tensor requires a gradient: use `.detach().numpy()` then."""
@@ -196,16 +207,18 @@ class Tensor(Methods):
             raise ValueError(
                 f"item: expected a tensor with one element, got shape {self._data.shape}; use .tolist() or index it first"
             )
+        leaving.check_constant(self, "item")
         return self._expose(".item()").item()
 
     def tolist(self) -> Any:
         """Returns the elements as nested Python lists."""
+        leaving.check_constant(self, "tolist")
         return self._expose(".tolist()").tolist()
 
     def _expose(self, use: str) -> Array:
         """Returns the array to Python code. `ag.jit` raises an error here while tracing, which names the `use`."""
-        if modes.tracer is not None:
-            modes.tracer.reject_value(use)
+        if modes().tracer is not None:
+            modes().tracer.reject_value(use)
         return self._data
 
     # -- watching the gradient -----------------------------------------------------------------------------------------------
@@ -281,7 +294,7 @@ class Tensor(Methods):
         return prefix + ", ".join([text, *notes]) + ")"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else str(self)
+        return format(self.detach().item(), spec) if spec else str(self)
 
     def __len__(self) -> int:
         if self._data.ndim == 0:
@@ -324,22 +337,10 @@ class Tensor(Methods):
 
     __hash__ = object.__hash__
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self._primitive is not None:
-            raise RuntimeError(f"only leaves can be copied or pickled, not {self._describe()}; use .detach() first")
-        if modes.tracer is not None:
-            modes.tracer.reject_action("copy, deepcopy or pickle", "do it outside, or use tensor.copy(), which is recorded")
-        return _rebuild, (type(self), self._data, self._requires_grad, self.name)
-
-    def __copy__(self) -> Tensor:
-        rebuild, arguments = self.__reduce__()
-        return rebuild(*arguments)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        clone = self.__copy__()
-        memo[id(self)] = clone
-        clone.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
-        return clone
+    __reduce__ = leaving.reduce
+    __setstate__ = leaving.set_attributes
+    __copy__ = leaving.copy
+    __deepcopy__ = leaving.deep_copy
 
     def _describe(self) -> str:
         """Describes this tensor in a message: its name or kind, its shape, and where it was created if that is known."""
@@ -388,11 +389,19 @@ def number(array: Array) -> Number:
     return tensor
 
 
-def _rebuild(kind: type[Tensor], array: Array, requires_grad: bool, name: str | None) -> Tensor:
+def rebuild(kind: type[Tensor], array: Array, requires_grad: bool, name: str | None) -> Tensor:
     tensor = _new(kind)
     _set_leaf(tensor, array.copy(), name)
     tensor._requires_grad = requires_grad
     return tensor
+
+
+def _not_a_gradient(tensor: Tensor, value: Any) -> Exception:
+    """The error for `tensor.grad = value`."""
+    expected = f"grad: expected None or a Tensor of shape {tensor._data.shape}"
+    if isinstance(value, Tensor):
+        return ValueError(f"{expected}, got shape {value._data.shape}")
+    return TypeError(f"{expected}, got {value!r} of type {type(value).__name__}; write ag.Tensor(...), or None to clear it")
 
 
 def to_array(value: Any, dtype: DTypeLike | None = None) -> Array:
@@ -401,9 +410,12 @@ def to_array(value: Any, dtype: DTypeLike | None = None) -> Array:
     Raises OverflowError if the dtype cannot represent a Python integer. An array of another dtype is cast as NumPy does it.
     """
     if isinstance(value, Tensor):
+        leaving.check_constant(value, "Tensor")
         array = value.data
-    elif isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) for v in value):
-        raise TypeError("cannot make a tensor from a list of tensors; ag.stack(list) does it and keeps their gradients")
+    elif isinstance(value, (list, tuple)) and _contains_tensor(value):
+        raise TypeError(
+            "Tensor: cannot hold a list of tensors; ag.array(list) builds one array from them and keeps their gradients"
+        )
     else:
         try:
             array = np.asarray(value)
@@ -417,6 +429,11 @@ def to_array(value: Any, dtype: DTypeLike | None = None) -> Array:
     if integers and converted is not array and (converted != array).any():
         raise OverflowError(f"{converted.dtype} cannot represent {array[converted != array][0]}; use a larger dtype")
     return converted
+
+
+def _contains_tensor(values: Any) -> bool:
+    """Whether a nested list has a tensor anywhere."""
+    return any(isinstance(v, Tensor) or (isinstance(v, (list, tuple)) and _contains_tensor(v)) for v in values)
 
 
 def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
@@ -436,8 +453,8 @@ def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = 
     if dtypes.supported(array.dtype) != array.dtype:
         raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; use Tensor(array), which converts it")
     tensor = leaf(array, name)
-    if modes.tracer is not None:
-        modes.tracer.capture(tensor)
+    if modes().tracer is not None:
+        modes().tracer.capture(tensor)
     if requires_grad:
         tensor.requires_grad = True
     return tensor
@@ -451,8 +468,3 @@ def as_tensor(value: TensorLike) -> Tensor:
     Tensor([1, 2])
     """
     return value if isinstance(value, Tensor) else Tensor(value)
-
-
-def mark_modified(tensor: Tensor) -> None:
-    """Reports a write into the memory of a leaf: a backward pass through an earlier use of it raises an error."""
-    tensor._seq = tick()

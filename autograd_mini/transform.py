@@ -14,8 +14,10 @@ import numpy as np
 
 from .backward import gradients, reachable
 from .ops.shape import copy, reshape, stack
-from .state import enable_grad, modes, tick
+from .state import enable_grad, mode, modes, tick
 from .tensor import Tensor, as_tensor, leaf
+
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 Tree: TypeAlias = Any
 Function: TypeAlias = Callable[..., Any]
@@ -79,7 +81,9 @@ class _Pass:
             replaced = list(args)
             for n, tree, variables in zip(self.argnums, self.trees, self.variables, strict=True):
                 replaced[n] = rebuild(tree, variables)
-            self.output = function(*replaced, **kwargs)
+            inputs = tuple(x for variables in self.variables for x in variables)
+            with mode("variables", (*modes().variables, *inputs)):
+                self.output = function(*replaced, **kwargs)
         self.inputs = [x for variables in self.variables for x in variables]
         self.outputs = [self._check_output(y) for y in leaves(self.output)]
         self.live = [y for y in self.outputs if y.requires_grad]
@@ -101,7 +105,7 @@ class _Pass:
     def needs_graph(self, directions: Sequence[Any]) -> bool:
         """Whether gradients that are computed from these upstream gradients or tangents may be differentiated again."""
         differentiable = any(isinstance(v, Tensor) and v.requires_grad for v in directions)
-        return self.nested or (differentiable and modes.grad_enabled)
+        return self.nested or (differentiable and modes().grad_enabled)
 
     def by_argument(self, results: Sequence[Any]) -> list[Tree]:
         """Returns a flat list with one result per input as one tree per argument."""

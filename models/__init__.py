@@ -28,19 +28,6 @@ from .gans.wgan_gp import WGANGP
 from .model import Model
 
 __all__ = [
-    "CNN",
-    "DCGAN",
-    "GAN",
-    "MLP",
-    "VAE",
-    "WGANGP",
-    "AdversarialModel",
-    "Autoencoder",
-    "ConditionalGAN",
-    "ConvAutoencoder",
-    "ConvVAE",
-    "DenoisingAutoencoder",
-    "Model",
-    "SemiSupervisedGAN",
-    "metrics",
-]
+    "CNN", "DCGAN", "GAN", "MLP", "VAE", "WGANGP", "AdversarialModel", "Autoencoder", "ConditionalGAN", "ConvAutoencoder",
+    "ConvVAE", "DenoisingAutoencoder", "Model", "SemiSupervisedGAN", "metrics",
+]  # fmt: skip

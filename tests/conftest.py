@@ -33,5 +33,5 @@ def global_state_is_restored() -> Iterator[None]:
     """Property 6 of the gradient conventions: no test changes global state."""
     before = (ag.default_dtype(), np.geterr())
     yield
-    assert modes.all_default, f"a mode is still active: {vars(modes)}"
+    assert modes().all_default, f"a mode is still active: {modes().entries}"
     assert before == (ag.default_dtype(), np.geterr()), "the default dtype or NumPy's error state changed"

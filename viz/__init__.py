@@ -23,27 +23,7 @@ from .plots.learning import plot_histograms, plot_images, plot_losses, plot_mani
 from .stepper.step import Page, step
 
 __all__ = [
-    "Check",
-    "Page",
-    "Picture",
-    "RendererMissing",
-    "TextTree",
-    "check",
-    "draw",
-    "plot_confusion",
-    "plot_feature_maps",
-    "plot_filters",
-    "plot_gan",
-    "plot_histograms",
-    "plot_images",
-    "plot_latent_plane",
-    "plot_losses",
-    "plot_manifold",
-    "plot_reconstructions",
-    "plot_scatter",
-    "plot_surface",
-    "plots",
-    "save_animation",
-    "step",
-    "text",
-]
+    "Check", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "plot_confusion", "plot_feature_maps",
+    "plot_filters", "plot_gan", "plot_histograms", "plot_images", "plot_latent_plane", "plot_losses", "plot_manifold",
+    "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "step", "text",
+]  # fmt: skip

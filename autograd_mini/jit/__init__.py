@@ -5,6 +5,7 @@ Start with `README.md`, then read `api.py` (run, trace or replay?) and `compile.
 
 from __future__ import annotations
 
-from .api import Jitted as Jitted
-from .api import jit as jit
-from .trace import TraceError as TraceError
+from .api import jit
+from .trace import TraceError
+
+__all__ = ["TraceError", "jit"]

@@ -8,8 +8,9 @@ from functools import partial, update_wrapper
 from types import MethodType
 from typing import Any, Final, overload
 
+from ..aliases import mark_modified
 from ..state import mode, modes
-from ..tensor import Tensor, mark_modified
+from ..tensor import Tensor
 from ..transform import leaves
 from .compile import compile_trace
 from .plan import Plan
@@ -100,7 +101,9 @@ class Jitted:
         1
         """
         if not self.plans:
-            raise RuntimeError(f"{self.__name__}: there is no plan yet: the first call runs, the second call traces")
+            raise RuntimeError(
+                f"{self.__name__}: there is no plan yet; the first call runs eagerly, the second one makes a plan"
+            )
         return self.plans[-1]
 
     def clear(self) -> None:
@@ -109,7 +112,8 @@ class Jitted:
             self.plans, self._by_signature, self._pool = [], {}, Pool()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if modes.tracer is not None or modes.anomaly is not None or modes.compiling:  # part of a larger step, or being debugged
+        now = modes()
+        if now.tracer is not None or now.anomaly is not None or now.compiling:  # part of a larger step, or being debugged
             return self.function(*args, **kwargs)
         arguments = Arguments(args, kwargs)
         with self._lock:

@@ -72,7 +72,7 @@ def compile_trace(
 
 
 def fold_constants(calls: Iterable[Call]) -> list[Call]:
-    """Removes calls whose operands are all constants; their results, which the traced run has computed, become constants."""
+    """Removes calls whose operands are all constants. Their results, which the traced run has computed, become constants."""
     rest = []
     for call in calls:
         if call.inputs and call.outs and not call.primitive.effect and all(v.source == "constant" for v in call.inputs):
@@ -94,7 +94,7 @@ def drop_dead_code(calls: Sequence[Call], outputs: Iterable[Value]) -> list[Call
 
 
 def calls_of(block: Call | RowBlock) -> list[Call]:
-    """Returns the calls of a block; a call that stands alone is one by itself."""
+    """Returns the calls of a block; a call outside of blocks is a group of one."""
     return [block] if isinstance(block, Call) else [call for call, _ in block.members]
 
 

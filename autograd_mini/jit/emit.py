@@ -174,7 +174,7 @@ def bind(call: Call, arrays: Sequence[Array | None], results: Sequence[Array]) -
 def _match_shapes(arrays: Sequence[Array | None], out: Array) -> list[Array | None]:
     """Reshapes operands of as many elements to the shape of the result: (n,) with (1, n) takes NumPy twice as long as (1, n).
 
-    An operand that has this shape stays the same object; by that, NumPy knows at once that it writes in place.
+    An operand that has this shape stays the same object, so NumPy sees at once if it writes in place.
     """
     return [a if a is None or a.size != out.size or a.shape in (out.shape, ()) else a.reshape(out.shape) for a in arrays]
 

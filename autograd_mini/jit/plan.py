@@ -19,7 +19,7 @@ import numpy as np
 
 from ..apply import KERNEL_ERRORS, explain_error
 from ..memory.references import held_elsewhere
-from ..state import modes
+from ..state import enter_modes, modes
 from ..tensor import Array, Tensor, leaf
 from . import report
 from .guards import Guards
@@ -76,6 +76,7 @@ class Plan:
         for sinks, array in zip(self.inputs, arrays, strict=True):
             for target, i in sinks:
                 target[i] = array
+        self._quiet.run(enter_modes, modes())
         self._quiet.run(self._run_steps)
         for tensor, kept in self.kept_grads:
             tensor._grad = kept.tensor
@@ -87,7 +88,7 @@ class Plan:
 
     def _run_steps(self) -> None:
         arguments: Sequence[Any] = ()
-        steps = self.steps if self.times is None and modes.profiler is None else self._timed_steps()
+        steps = self.steps if self.times is None and modes().profiler is None else self._timed_steps()
         try:
             for function, arguments, sinks in steps:
                 value = function(*arguments)
@@ -99,7 +100,7 @@ class Plan:
 
     def _timed_steps(self) -> Iterator[Step]:
         """Yields the steps; the time of a step ends when the next one is requested."""
-        profiler = modes.profiler
+        profiler = modes().profiler
         clock = time.perf_counter_ns if profiler is None else profiler.clock
         with nullcontext() if profiler is None else profiler.region("replay", "replay"):
             for number, (step, row) in enumerate(zip(self.steps, self.rows, strict=True)):

@@ -41,7 +41,7 @@ class Pool:
         return self.gradients[key]
 
     def keep(self, array: Array) -> KeptGradient:
-        """Returns the gradient that lies in `array`; plans that write the same memory share it, and so see who holds it."""
+        """Returns the gradient in `array`. Plans that write the same memory share it, so each notices if a user holds it."""
         return self._kept.setdefault((array.ctypes.data, *layout(array)), KeptGradient(array))
 
     @property

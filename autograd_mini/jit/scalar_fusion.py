@@ -1,6 +1,6 @@
 """Scalar fusion: long sequences of calls on single numbers become one Python function of floats.
 
-On a single number, a NumPy call spends nearly all its time on finding out that it is one. The fused function computes in double
+On a single number, a NumPy call spends nearly all its time on checks of types and shapes. The fused function computes in double
 precision and rounds only its results to their dtype, so they differ from eager results by rounding. If Python raises an error
 where NumPy returns inf or nan (1/0, e¹⁰⁰⁰), the kernels compute the sequence instead.
 """

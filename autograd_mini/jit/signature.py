@@ -1,4 +1,4 @@
-"""The border of a compiled function: its arguments as operands and a signature, and its result as a specification."""
+"""The interface of a compiled function: its arguments as operands and a signature, and how its result is built."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Arguments:
         self._leaves: list[Any] = []
         self.operands: list[Tensor] = []
         self.kept_alive: list[Any] = []
-        key: list[Any] = [modes.grad_enabled, dtypes.default_dtype()]
+        key: list[Any] = [modes().grad_enabled, dtypes.default_dtype()]
         for x in args:
             self._add(x, key)
         for name, x in kwargs.items():
@@ -43,7 +43,7 @@ class Arguments:
         kind = type(x)
         if isinstance(x, Tensor) or kind is float or isinstance(x, (np.ndarray, np.floating)):
             t = x if isinstance(x, Tensor) else _to_tensor(x)
-            if t._requires_grad and t._primitive is not None and modes.grad_enabled:
+            if t._requires_grad and t._primitive is not None and modes().grad_enabled:
                 raise RuntimeError(f"jit: an argument, {t._describe()}, is part of a graph: jit the whole step, or detach it")
             a = t._data
             key.append((type(t), a.shape, a.strides, a.dtype, id(t) if t._requires_grad else None))

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 import numpy as np
 
+from ..aliases import mark_modified
 from ..apply import apply
 from ..memory.arena import base_of
 from ..ops.random import generator
@@ -62,7 +63,7 @@ class Call:
 
 
 class Trace(Tracer):
-    """The `Tracer` that `modes.tracer` holds while a function is recorded.
+    """The `Tracer` that `modes().tracer` holds while a function is recorded.
 
     arguments      the values of the function's arguments
     calls          the recorded calls, in the order of the run
@@ -134,7 +135,7 @@ class Trace(Tracer):
 
     def guard(self, owner: Any, name: str) -> None:
         """Makes a flag a guard, before it is read or changed; not for tensors that the run itself creates."""
-        if (not isinstance(owner, Tensor) or self._existed_before(owner)) and self._is_first_visit(owner, name):
+        if (not isinstance(owner, Tensor) or self.existed_before(owner)) and self._is_first_visit(owner, name):
             value = getattr(owner, name)
             self.guards.flags.append((owner, name, value))
             self._undo.append(lambda: setattr(owner, name, value))
@@ -211,7 +212,7 @@ class Trace(Tracer):
         value = self._values[id(array)] = Value(array, "call", owner)
         return value
 
-    def _existed_before(self, tensor: Tensor) -> bool:
+    def existed_before(self, tensor: Tensor) -> bool:
         value = self._values.get(id(tensor._data))
         visited = (id(tensor), "_data") in self._visited  # a write since then has raised its `_seq`
         return tensor._seq < self._start or visited or (value is not None and value.tensor is tensor)
@@ -229,7 +230,7 @@ class Trace(Tracer):
 
     def _is_first_grad_visit(self, tensor: Tensor) -> bool:
         """Returns whether `.grad` of a tensor from before the run is visited for the first time; saves it if so."""
-        if id(tensor) in self._grads or not self._existed_before(tensor):
+        if id(tensor) in self._grads or not self.existed_before(tensor):
             return False
         old = tensor._grad
         self._grads[id(tensor)] = tensor, old
@@ -259,7 +260,7 @@ class Trace(Tracer):
 
 def _assign(storage: Array, value: Array, target: Tensor) -> None:
     storage[...] = value
-    target._seq = tick()
+    mark_modified(target)
 
 
 ASSIGN: Final = Primitive("assign", _assign, formula="x ← value", effect=True, uniform=False, flops=0)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from ..tensor import Array, Tensor, mark_modified
+from ..aliases import mark_modified
+from ..tensor import Array, Tensor
 from .arena import ALIGNMENT, base_of
 
 ParamGroup: TypeAlias = dict[str, Any]

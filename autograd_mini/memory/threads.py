@@ -44,7 +44,7 @@ def split_work(work: Callable[[slice], T], count: int, cost: float) -> list[T]:
     if cost < MIN_SPLIT_NS or count < 2 or _halves.inside:
         return [work(slice(0, count))]
     first, second = slice(0, count // 2), slice(count // 2, count)
-    if not modes.two_threads or not _turn.acquire(blocking=False):
+    if not modes().two_threads or not _turn.acquire(blocking=False):
         return [_half(work, first), _half(work, second)]
     try:
         # The copied context carries `np.errstate` over to the helper.

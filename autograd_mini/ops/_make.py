@@ -1,4 +1,4 @@
-"""Functions that turn one row of a table into a primitive, its public function, and its entry in NumPy's protocols."""
+"""Functions that make a primitive, its public function and its entry in NumPy's protocols from one row of a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..apply import KERNEL_ERRORS, apply, as_float, as_floats, as_operands, explain_error, record
 from ..primitive import Primitive
-from ..state import start_operation, threads_with_modes
+from ..state import active_modes, start_operation
 from ..tensor import _EMPTY, Tensor, TensorLike, as_tensor
 
 Unary: TypeAlias = Callable[[TensorLike], Tensor]
@@ -48,9 +48,9 @@ def _add_docstring(
         f"Local derivative: {derivative}.{kink}\n\n"
         f">>> import autograd_mini as ag\n>>> {value}\n{example[-1]!r}\n"
     )
-    for theirs in (numpy, primitive.kernel):
-        if isinstance(theirs, np.ufunc):
-            numpy_functions[theirs] = function
+    for numpy_function in (numpy, primitive.kernel):
+        if isinstance(numpy_function, np.ufunc):
+            numpy_functions[numpy_function] = function
     return function
 
 
@@ -92,7 +92,7 @@ def unary(
     def function(x: TensorLike) -> Tensor:
         if not isinstance(x, Tensor) or not x._requires_grad:
             x = as_tensor(x) if integers else as_float(x)
-        if threads_with_modes:
+        if active_modes:
             start_operation()
         try:
             data = kernel(x._data)
@@ -131,7 +131,7 @@ def binary(
         if not ready or (float_only and x.dtype.kind != "f"):
             a, b = as_floats(a, b) if float_only else as_operands(a, b)
             x, y = a._data, b._data
-        if threads_with_modes:
+        if active_modes:
             start_operation()
         try:
             data = kernel(x, y)

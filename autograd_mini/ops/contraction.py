@@ -23,15 +23,8 @@ from .reduce import canonical_axis
 from .shape import expand_dims, ravel, reshape, stack, swapaxes, transpose
 
 __all__ = [
-    "cross",
-    "dot",
-    "einsum",
-    "inner",
-    "kron",
-    "outer",
-    "tensordot",
-    "vdot",
-]
+    "cross", "dot", "einsum", "inner", "kron", "outer", "tensordot", "vdot",
+]  # fmt: skip
 
 AxisPairs: TypeAlias = "int | tuple[int | tuple[int, ...], int | tuple[int, ...]]"
 
@@ -190,10 +183,10 @@ def _parse(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:
 
 @implements(np.einsum)
 def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
-    """Einstein summation: letters name axes; products along equal letters are summed over letters that are not after "->".
+    """Einstein summation: letters name axes; sums products over all letters that are not after "->".
 
     The notation is that of `np.einsum`; without "->", letters that occur once remain, in alphabetical order. The
-    gradient of an operand is an einsum too, with the upstream gradient in its place. Raises ValueError if shapes do not match.
+    gradient of an operand is an einsum in which the upstream gradient replaces it. Raises ValueError if shapes do not match.
 
     >>> import autograd_mini as ag
     >>> a = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])

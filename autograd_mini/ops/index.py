@@ -20,18 +20,9 @@ from .reduce import canonical_axis
 from .shape import broadcast_to, ravel, reshape
 
 __all__ = [
-    "argwhere",
-    "embedding",
-    "gather",
-    "getitem",
-    "index_add",
-    "index_put",
-    "nonzero",
-    "one_hot",
-    "scatter_add",
-    "take",
+    "argwhere", "embedding", "gather", "getitem", "index_add", "index_put", "nonzero", "one_hot", "scatter_add", "take",
     "take_along_axis",
-]
+]  # fmt: skip
 
 
 class Placeholder(NamedTuple):
@@ -159,7 +150,7 @@ def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
 
 
 def getitem(x: TensorLike, index: Any) -> Tensor:
-    """`x[index]`: ints, slices, None, Ellipsis, integer arrays (gradients of repeats are added), boolean masks, combinations.
+    """`x[index]` with ints, slices, None, Ellipsis, integer arrays and boolean masks; gradients of repeated elements are added.
 
     >>> from autograd_mini import Tensor
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -312,8 +303,8 @@ def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
     x = as_tensor(x)
     if not x._data.ndim:
         raise ValueError("nonzero: expected a tensor with at least one axis, got a 0-d tensor")
-    places = argwhere(x)
-    return tuple(getitem(places, (slice(None), i)) for i in range(x._data.ndim))
+    positions = argwhere(x)
+    return tuple(getitem(positions, (slice(None), i)) for i in range(x._data.ndim))
 
 
 def one_hot(indices: TensorLike, classes: int, dtype: Any = None) -> Tensor:

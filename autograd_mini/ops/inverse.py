@@ -19,41 +19,41 @@ from .linalg import swap_last_axes
 from .shape import expand_dims, squeeze
 
 __all__ = [
-    "cholesky",
-    "det",
-    "inv",
-    "slogdet",
-    "solve",
-]
+    "cholesky", "det", "inv", "slogdet", "solve",
+]  # fmt: skip
 
 Kernel = Callable[..., Any]
 
 
 def _lapack(function: Kernel) -> Kernel:
-    """Turns `function` into a kernel for all dtypes: LAPACK has no float16, so float16 is computed in float32."""
+    """Makes a kernel for all dtypes from `function`: LAPACK has no float16, so float16 is computed in float32."""
 
     def kernel(*xs: Array, **params: Any) -> Any:
         dtype = xs[0].dtype
-        found = function(*[x.astype(np.float32) if dtype.itemsize == 2 else x for x in xs], **params)
-        return tuple(np.asarray(f, dtype) for f in found) if isinstance(found, tuple) else np.asarray(found, dtype)
+        result = function(*[x.astype(np.float32) if dtype.itemsize == 2 else x for x in xs], **params)
+        return tuple(np.asarray(r, dtype) for r in result) if isinstance(result, tuple) else np.asarray(result, dtype)
 
     return kernel
 
 
-def _why_not(reason: str) -> Callable[..., str]:
-    """Explains why LAPACK failed: the shapes if they are wrong, else `reason`."""
+def _explain_lapack(reason: str) -> Callable[..., str]:
+    """Returns a function that explains why LAPACK failed: the shapes if they are wrong, else `reason`."""
 
     def explain(*xs: Array) -> str:
         shapes = " and ".join(str(x.shape) for x in xs)
         if xs[0].ndim < 2 or xs[0].shape[-1] != xs[0].shape[-2]:
             return f"expected a square matrix or a stack of them, got {shapes}"
-        return f"shapes do not fit: {shapes}" if xs[-1].shape[-2] != xs[0].shape[-1] else f"{reason}, of shape {xs[0].shape}"
+        return (
+            f"lengths of A and B differ: {shapes}"
+            if xs[-1].shape[-2] != xs[0].shape[-1]
+            else f"{reason}, of shape {xs[0].shape}"
+        )
 
     return explain
 
 
-def _scalars(xp: Any, g: Any) -> Any:
-    """Reshapes numbers, one per matrix, so that they multiply matrices."""
+def _per_matrix(xp: Any, g: Any) -> Any:
+    """Reshapes one number per matrix, (…), to (…, 1, 1), so that it multiplies the matrix."""
     return xp.reshape(g, shape=(*g.shape, 1, 1))
 
 
@@ -61,14 +61,14 @@ def _scalars(xp: Any, g: Any) -> Any:
 
 
 def _inv_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    turned = swap_last_axes(xp, y)
-    return -xp.matmul(xp.matmul(turned, g), turned)
+    transposed = swap_last_axes(xp, y)
+    return -xp.matmul(xp.matmul(transposed, g), transposed)
 
 
 _INV = Primitive(
     "inv", _lapack(np.linalg.inv), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
     vjp=(_inv_rule,),
-    explain=_why_not("the matrix is singular"),
+    explain=_explain_lapack("the matrix is singular"),
 )  # fmt: skip
 _SOLVE = Primitive(
     "solve", _lapack(np.linalg.solve), formula="A⁻¹ B", derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
@@ -76,7 +76,7 @@ _SOLVE = Primitive(
         lambda xp, g, y, a, b: -xp.matmul(xp.solve(swap_last_axes(xp, a), g), swap_last_axes(xp, y)),
         lambda xp, g, y, a, b: xp.solve(swap_last_axes(xp, a), g),
     ),
-    explain=_why_not("the matrix is singular"),
+    explain=_explain_lapack("the matrix is singular"),
 )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def solve(a: TensorLike, b: TensorLike) -> Tensor:
 
 
 def _cofactor(x: Array) -> Array:
-    """det A · A⁻ᵀ, computed with A = U S Vᵀ as det U det V · U S′ Vᵀ; S′ has the products of the other singular values."""
+    """Returns det A · A⁻ᵀ, computed with A = U S Vᵀ as det U det V · U S′ Vᵀ; S′ᵢ is the product of the Sⱼ with j ≠ i."""
     u, s, vt = np.linalg.svd(x)
     others = _replace_each(s).prod(-1)
     return np.matmul(u * (others * _sign(u, vt))[..., None, :], vt)
@@ -135,10 +135,10 @@ def _cofactor_backward(g: Array, x: Array) -> Array:
     the singular values other than i and j: + if they belong to the diagonal elements i and j, − to the elements ij and ji.
     """
     u, s, vt = np.linalg.svd(x)
-    one_left_out, ones = _replace_each(s), np.ones_like(s)[..., None]
-    before = np.concatenate([ones, np.cumprod(one_left_out[..., :-1], -1)], -1)[..., : s.shape[-1]]
-    behind = np.concatenate([ones, np.cumprod(one_left_out[..., :0:-1], -1)], -1)[..., ::-1][..., : s.shape[-1]]
-    others = np.where(np.eye(s.shape[-1], dtype=bool), s.dtype.type(0), before * behind) * _sign(u, vt)[..., None]
+    without_each, ones = _replace_each(s), np.ones_like(s)[..., None]
+    before = np.concatenate([ones, np.cumprod(without_each[..., :-1], -1)], -1)[..., : s.shape[-1]]
+    after = np.concatenate([ones, np.cumprod(without_each[..., :0:-1], -1)], -1)[..., ::-1][..., : s.shape[-1]]
+    others = np.where(np.eye(s.shape[-1], dtype=bool), s.dtype.type(0), before * after) * _sign(u, vt)[..., None]
     turned = np.matmul(np.matmul(np.swapaxes(u, -1, -2), g), np.swapaxes(vt, -1, -2))
     seen = -others * np.swapaxes(turned, -1, -2)
     diagonal = np.einsum("...ii->...i", seen)
@@ -149,11 +149,16 @@ def _cofactor_backward(g: Array, x: Array) -> Array:
 def _third_derivative(xp: Any, v: Any, y: Any, g: Any, x: Any) -> Any:
     """Gradient of ⟨v, `cofactor_backward`(g, A)⟩ = det A (⟨g, K⟩⟨v, K⟩ − ⟨v, K gᵀ K⟩) with respect to A, where K = A⁻ᵀ."""
     k = swap_last_axes(xp, xp.inverse_or_nan(x, accurate=True))
-    along = lambda a, b: xp.sum(a * b, axis=(x.ndim - 2, x.ndim - 1), keepdims=True)
-    between = lambda a, b: xp.matmul(xp.matmul(a, swap_last_axes(xp, b)), k)
+
+    def along(a: Any, b: Any) -> Any:
+        return xp.sum(a * b, axis=(x.ndim - 2, x.ndim - 1), keepdims=True)
+
+    def between(a: Any, b: Any) -> Any:
+        return xp.matmul(xp.matmul(a, swap_last_axes(xp, b)), k)
+
     kg, kv = between(k, g), between(k, v)
     products = (along(g, k) * along(v, k) - along(v, kg)) * k - along(v, k) * kg - along(g, k) * kv
-    return _scalars(xp, xp.det(x)) * (products + between(kg, v) + between(kv, g))
+    return _per_matrix(xp, xp.det(x)) * (products + between(kg, v) + between(kv, g))
 
 
 Primitive(
@@ -168,8 +173,8 @@ Primitive(
 )  # fmt: skip
 _DET = Primitive(
     "det", _lapack(np.linalg.det), formula="det A", derivative=("δ · cofactors of A",),
-    vjp=(lambda xp, g, y, x: _scalars(xp, g) * xp.cofactor(x),),
-    explain=_why_not("no determinant"),
+    vjp=(lambda xp, g, y, x: _per_matrix(xp, g) * xp.cofactor(x),),
+    explain=_explain_lapack("LAPACK found no determinant"),
 )  # fmt: skip
 
 
@@ -189,15 +194,15 @@ Primitive(
 
 
 def _slogdet_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    _, by_log = g  # the sign is piecewise constant
-    return xp.zeros_like(x) if by_log is None else _scalars(xp, by_log) * swap_last_axes(xp, xp.inverse_or_nan(x))
+    _, to_log = g  # the sign is piecewise constant
+    return xp.zeros_like(x) if to_log is None else _per_matrix(xp, to_log) * swap_last_axes(xp, xp.inverse_or_nan(x))
 
 
 _SLOGDET = Primitive(
     "slogdet", _lapack(lambda x: tuple(np.linalg.slogdet(x))), formula="sgn det A, ln |det A|",
-    derivative=("δ A⁻ᵀ, from the logarithm alone",),
+    derivative=("δ A⁻ᵀ for the logarithm, 0 for the sign",),
     vjp=(_slogdet_rule,),
-    kink="nan for a singular matrix", explain=_why_not("no determinant"), outputs=2,
+    kink="nan for a singular matrix", explain=_explain_lapack("LAPACK found no determinant"), outputs=2,
 )  # fmt: skip
 
 
@@ -231,22 +236,22 @@ def slogdet(x: TensorLike) -> tuple[Tensor, Tensor]:
     return sign, logarithm
 
 
-# -- Cholesky's factor -----------------------------------------------------------------------------------------------
+# -- Cholesky factor -------------------------------------------------------------------------------------------------
 
 
 def _cholesky_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    inner = xp.matmul(swap_last_axes(xp, y), g)
-    half = (xp.tril(inner, k=0) + xp.tril(inner, k=-1)) * 0.5  # its lower triangle with the diagonal halved
-    up = swap_last_axes(xp, y)
-    whole = swap_last_axes(xp, xp.solve(up, swap_last_axes(xp, xp.solve(up, half))))  # L⁻ᵀ half L⁻¹
-    return (whole + swap_last_axes(xp, whole)) * 0.5
+    transposed = swap_last_axes(xp, y)
+    inner = xp.matmul(transposed, g)
+    phi = (xp.tril(inner, k=0) + xp.tril(inner, k=-1)) * 0.5  # the lower triangle with the diagonal halved
+    product = swap_last_axes(xp, xp.solve(transposed, swap_last_axes(xp, xp.solve(transposed, phi))))  # L⁻ᵀ Φ L⁻¹
+    return (product + swap_last_axes(xp, product)) * 0.5
 
 
 _CHOLESKY = Primitive(
     "cholesky", _lapack(np.linalg.cholesky), formula="L with A = L Lᵀ",
     derivative=("sym(L⁻ᵀ Φ(Lᵀ δ) L⁻¹), Φ: lower triangle, diagonal halved",),
     vjp=(_cholesky_rule,),
-    explain=_why_not("the matrix is not positive definite"),
+    explain=_explain_lapack("the matrix is not positive definite"),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Matrix products: `matmul`, and `linear` for the layer of that name. `contraction.py` builds other products on them."""
+"""Matrix products: `matmul` and `linear`. Other products are composed of them in `contraction.py`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ import numpy as np
 from ..apply import KERNEL_ERRORS, apply, as_operands, explain_error, record
 from ..memory.threads import MIN_SPLIT_NS, split_work
 from ..primitive import Primitive
-from ..state import start_operation, threads_with_modes
+from ..state import active_modes, start_operation
 from ..tensor import _EMPTY, Array, Tensor, TensorLike
 from ._make import implements
 
 __all__ = [
-    "linear",
-    "matmul",
-]
+    "linear", "matmul",
+]  # fmt: skip
 
 
-SPEED: Final = 100  # floating-point operations of one thread in a nanosecond, about
-_LARGE: Final = MIN_SPLIT_NS * SPEED // 2  # multiplications from which a product is worth a cut
-SMALL: Final = 1 << 11  # elements of a right operand with which no product is cut: most products need no second look
+SPEED: Final = 100  # approximate floating-point operations per nanosecond on one thread
+_LARGE: Final = MIN_SPLIT_NS * SPEED // 2  # multiplications from which two threads are faster than one
+SMALL: Final = 1 << 11  # a right operand with fewer elements is never split; this settles most products with one comparison
 
 
 def _matmul(a: Array, b: Array, out: Array | None = None) -> Any:
-    if 0 < a.ndim <= 2 and 0 < b.ndim <= 2:  # `dot` has under half of matmul's fixed cost
+    if 0 < a.ndim <= 2 and 0 < b.ndim <= 2:  # the fixed cost of `dot` is less than half of matmul's
         return a.dot(b, out) if b.size < SMALL or a.size * b.shape[-1] < _LARGE else _dot(a, b, out)
     return np.matmul(a, b, out=out)
 
@@ -34,14 +33,16 @@ def _matmul(a: Array, b: Array, out: Array | None = None) -> Any:
 def _dot(a: Array, b: Array, out: Array | None = None) -> Any:
     """Multiplies two matrices (or vectors); large products are computed in two halves of the rows."""
     if b.size < SMALL or a.size * b.shape[-1] < _LARGE or a.ndim + b.ndim < 4:
-        return a.dot(b, out) if a.flags.forc else np.matmul(a, b, out=out)  # dot would copy an operand that is neither
+        return (
+            a.dot(b, out) if a.flags.forc else np.matmul(a, b, out=out)
+        )  # dot would copy an operand that is contiguous in neither order
     product = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
     split_work(lambda rows: np.matmul(a[rows], b, product[rows]), len(a), 2 * a.size * b.shape[1] / SPEED)
     return product
 
 
 def is_single_dot(a: Array, b: Array) -> bool:
-    """Returns whether a product is a single `a.dot(b)`: of matrices or vectors, and not large."""
+    """Returns whether a product is a single `a.dot(b)`: matrices or vectors that are not split."""
     if not (0 < a.ndim <= 2 and 0 < b.ndim <= 2):
         return False
     return b.size < SMALL or a.size * b.shape[-1] < _LARGE
@@ -52,7 +53,7 @@ def swap_last_axes(xp: Any, x: Any) -> Any:
     return x.T if x.ndim == 2 else xp.transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
-def _matmul_left(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
+def _matmul_left_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == 2 == b.ndim:
         return g.dot(b.T) if b.size < SMALL or g.size * b.shape[0] < _LARGE else xp.matmul(g, b.T)
     if b.ndim == 1:
@@ -63,7 +64,7 @@ def _matmul_left(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
     return xp.matmul(g, swap_last_axes(xp, b))
 
 
-def _matmul_right(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
+def _matmul_right_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == 2 == b.ndim:
         return a.T.dot(g) if g.size < SMALL or a.size * g.shape[1] < _LARGE else xp.matmul(a.T, g)
     if a.ndim == 1:
@@ -74,13 +75,13 @@ def _matmul_right(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
         column = xp.matmul(swap_last_axes(xp, a), xp.reshape(g, shape=(*g.shape, 1)))
         return xp.reshape(column, shape=column.shape[:-1])
     if b.ndim == 2 and a.ndim > 2:
-        # One product over all rows instead of a stack of products to be summed.
+        # One product over all rows replaces a stack of products that would be summed.
         rows = math.prod(a.shape[:-1])
         a, g = xp.reshape(a, shape=(rows, a.shape[-1])), xp.reshape(g, shape=(rows, g.shape[-1]))
     return xp.matmul(swap_last_axes(xp, a), g)
 
 
-def _no_matmul(a: Array, b: Array) -> str:
+def _explain_matmul(a: Array, b: Array) -> str:
     if not a.ndim or not b.ndim:
         return f"operands need at least one axis: {a.shape} @ {b.shape}; multiply by a scalar with *"
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
@@ -90,9 +91,10 @@ def _no_matmul(a: Array, b: Array) -> str:
 
 _MATMUL = Primitive(
     "matmul", _matmul, formula="A B", derivative=("δ Bᵀ", "Aᵀ δ"),
-    vjp=(_matmul_left, _matmul_right),
-    explain=_no_matmul, symbol="@", ordered=True, affine=True, products=(("{out} ← {g} @ {1T}", 1), ("{out} ← {0T} @ {g}", 0)),
-    fast_arity=2, flops=lambda inputs, outputs, params: 2 * outputs[0].size * inputs[0].shape[-1], rowwise=(True, False),
+    vjp=(_matmul_left_rule, _matmul_right_rule),
+    explain=_explain_matmul, symbol="@", ordered=True, affine=True,
+    products=(("{out} ← {g} @ {1T}", 1), ("{out} ← {0T} @ {g}", 0)), fast_arity=2,
+    flops=lambda inputs, outputs, params: 2 * outputs[0].size * inputs[0].shape[-1], rowwise=(True, False),
     splits=lambda a, b: not is_single_dot(a, b), specialize=lambda a, b: np.ndarray.dot if is_single_dot(a, b) else None,
 )  # fmt: skip
 
@@ -109,7 +111,7 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     """
     if not (isinstance(a, Tensor) and isinstance(b, Tensor) and a._data.dtype is b._data.dtype):
         a, b = as_operands(a, b)
-    if threads_with_modes:
+    if active_modes:
         start_operation()
     try:  # what `apply` does, without its generality
         data = _matmul(a._data, b._data)
@@ -126,7 +128,7 @@ def _linear(x: Array, weight: Array, bias: Array | None = None, out: Array | Non
     shift = 0 if bias is None else bias
 
     def rows(part: slice) -> None:
-        # W hᵀ takes a fifth less than h Wᵀ, whose right operand BLAS must turn around; turning the result comes with the bias.
+        # W hᵀ takes a fifth less time than h Wᵀ, where BLAS transposes the right operand; adding the bias transposes back.
         np.add(weight.dot(x[part].T).T, shift, y[part])
 
     split_work(rows, len(x), _nanoseconds(x, weight))
@@ -134,19 +136,20 @@ def _linear(x: Array, weight: Array, bias: Array | None = None, out: Array | Non
 
 
 def _nanoseconds(x: Array, weight: Array) -> float:
-    """About the time of the product x Wᵀ on one thread."""
+    """Estimates the time of the product x Wᵀ on one thread."""
     return 2 * x.size * len(weight) / SPEED
 
 
-def _rows(xp: Any, x: Any) -> Any:
+def _as_matrix(xp: Any, x: Any) -> Any:
+    """Reshapes (…, features) to (rows, features)."""
     return x if x.ndim == 2 else xp.reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _linear_weight(xp: Any, g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
-    return xp.matmul(xp.transpose(_rows(xp, g), axes=(1, 0)), _rows(xp, x))
+def _linear_weight_rule(xp: Any, g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    return xp.matmul(xp.transpose(_as_matrix(xp, g), axes=(1, 0)), _as_matrix(xp, x))
 
 
-def _no_linear(x: Array, weight: Array, bias: Array | None = None) -> str:
+def _explain_linear(x: Array, weight: Array, bias: Array | None = None) -> str:
     if weight.ndim != 2 or (bias is not None and bias.shape != weight.shape[:1]):
         return f"expected a weight (out, in) and a bias (out,), got {weight.shape} and {None if bias is None else bias.shape}"
     return f"expected {weight.shape[1]} features, got {x.shape}" if x.shape[-1:] != weight.shape[1:] else ""
@@ -156,17 +159,18 @@ _LINEAR = Primitive(
     "linear", _linear, formula="W h + b", derivative=("δ W", "δᵀ h", "Σ δ"),
     vjp=(
         lambda xp, g, y, x, weight, bias=None: xp.matmul(g, weight),
-        _linear_weight,
-        lambda xp, g, y, x, weight, bias: xp.sum(_rows(xp, g), axis=(0,), keepdims=False),
+        _linear_weight_rule,
+        lambda xp, g, y, x, weight, bias: xp.sum(_as_matrix(xp, g), axis=(0,), keepdims=False),
     ),
-    explain=_no_linear, affine=True, products=(("{out} ← {g} @ {1}", 1), ("{out} ← {gT} @ {0}", 0), ("{out} ← Σ {g}", None)),
+    explain=_explain_linear, affine=True,
+    products=(("{out} ← {g} @ {1}", 1), ("{out} ← {gT} @ {0}", 0), ("{out} ← Σ {g}", None)),
     flops=lambda inputs, outputs, params: outputs[0].size * (2 * inputs[0].shape[-1] + len(inputs[2:])),
     rowwise=(True, False, False), splits=lambda x, weight, bias=None: _nanoseconds(x, weight) >= MIN_SPLIT_NS,
 )  # fmt: skip
 
 
 def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:
-    """A layer's u = W h + b for every row h of `x`: (…, in) → (…, out), with weight (out, in) and bias (out,).
+    """Computes u = W h + b for every row h of `x`: (…, in) → (…, out), with weight (out, in) and bias (out,).
 
     Gradients, with δ = ∂L/∂u: δ W for x, δᵀ h for the weight, δ summed over rows for the bias.
 
@@ -177,5 +181,5 @@ def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) ->
     operands = as_operands(x, weight) if bias is None else as_operands(x, weight, bias)
     h, w = operands[0]._data, operands[1]._data
     if not h.ndim or w.ndim != 2 or h.shape[-1] != w.shape[1] or (bias is not None and operands[2]._data.shape != w.shape[:1]):
-        raise ValueError(f"linear: {_no_linear(*[t._data for t in operands])}")
+        raise ValueError(f"linear: {_explain_linear(*[t._data for t in operands])}")
     return apply(_LINEAR, operands)

@@ -18,41 +18,39 @@ from .elementwise import abs
 from .reduce import canonical_axes, count, mean_kernel, reduce_axes, restore_axes, sum_kernel
 
 __all__ = [
-    "norm",
-    "std",
-    "var",
-]
+    "norm", "std", "var",
+]  # fmt: skip
 
 
-def _centre(x: Array, axis: tuple[int, ...]) -> Array:
-    # Measured from an element first: the mean of equal numbers may differ from them in the last place, that of zeros does not.
+def _subtract_mean(x: Array, axis: tuple[int, ...]) -> Array:
+    # Subtracts one element first: the mean of equal numbers may differ from them by rounding, the mean of zeros is exact.
     shifted: Array = x - x[tuple(slice(0, 1) if i in axis else slice(None) for i in range(x.ndim))]
     return shifted - mean_kernel(shifted, axis, True)
 
 
 Primitive(
-    "centred", _centre, formula="x − x̄", derivative=("δᵢⱼ − 1/n",),
-    vjp=(lambda xp, g, y, x, axis: xp.centred(g, axis=axis),),
+    "subtract_mean", _subtract_mean, formula="x − x̄", derivative=("δᵢⱼ − 1/n",),
+    vjp=(lambda xp, g, y, x, axis: xp.subtract_mean(g, axis=axis),),
 )  # fmt: skip
 
 
 def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
-    if x.dtype.itemsize == 2:  # squares and their sum need not fit into float16
+    if x.dtype.itemsize == 2:  # squares and their sum may overflow float16
         return _var(x.astype(np.float32), axis, ddof, keepdims).astype(x.dtype)
-    centred = _centre(x, axis)
+    centred = _subtract_mean(x, axis)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return sum_kernel(centred * centred, axis, keepdims) / x.dtype.type(_freedom(x, axis, ddof))
+        return sum_kernel(centred * centred, axis, keepdims) / x.dtype.type(_degrees_of_freedom(x, axis, ddof))
 
 
-def _freedom(x: Any, axis: tuple[int, ...], ddof: int) -> int:
-    """Degrees of freedom, n − ddof; 0 if there are too few elements, which makes the variance nan."""
+def _degrees_of_freedom(x: Any, axis: tuple[int, ...], ddof: int) -> int:
+    """Returns n − ddof, or 0 if there are too few elements, which makes the variance nan."""
     n = count(x, axis) - ddof
     return n if n > 0 else 0
 
 
 def _var_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
-    centred = xp.centred(x, axis=axis)
-    n = _freedom(x, axis, ddof)
+    centred = xp.subtract_mean(x, axis=axis)
+    n = _degrees_of_freedom(x, axis, ddof)
     return restore_axes(xp, g, x, axis) * (centred * (2 / n if n else np.nan))
 
 
@@ -68,10 +66,10 @@ def _std(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
 
 
 def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
-    centred = xp.centred(x, axis=axis)
-    spread, n = restore_axes(xp, y, x, axis), _freedom(x, axis, ddof)
-    # A constant has centred = spread = 0; dividing by 1 gives the minimum-norm subgradient, 0. One element is always constant.
-    divisor = (xp.convention if count(x, axis) > 1 else xp.where)(spread == 0, 1.0, spread)
+    centred = xp.subtract_mean(x, axis=axis)
+    std, n = restore_axes(xp, y, x, axis), _degrees_of_freedom(x, axis, ddof)
+    # For a constant, centred = std = 0; dividing by 1 gives the minimum-norm subgradient, 0. One element is always constant.
+    divisor = (xp.convention if count(x, axis) > 1 else xp.where)(std == 0, 1.0, std)
     return restore_axes(xp, g, x, axis) * (centred / divisor * (1 / n if n else np.nan))
 
 
@@ -127,7 +125,7 @@ def _norm(x: Array, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
         return _norm(x.astype(np.float32), axis, keepdims, ord).astype(x.dtype)
     size = np.absolute(x)
     top = np.maximum.reduce(size, axis=axis, keepdims=True, initial=0)
-    # Measured in units of the largest element, no power overflows and none vanishes.
+    # Divided by the largest element, powers neither overflow nor vanish.
     unit = np.where((top == 0) | np.isinf(top), 1, top)
     ratio = size / unit
     if ord == 2:
@@ -142,7 +140,7 @@ def _norm_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
     ratio = x / xp.convention(length == 0, 1.0, length)
     if ord == 2:
         return restore_axes(xp, g, x, axis) * ratio
-    # sgn x already makes elements of 0 vanish, so their base may be 1. If p > 2, their second derivative is 0, else it is none.
+    # sgn x is 0 for elements of 0, so their base may be 1. Their second derivative is 0 if p > 2 and does not exist otherwise.
     if ord > 2:
         base = xp.where((ratio == 0) & (length > 0), 1.0, xp.abs(ratio))
     else:
@@ -192,9 +190,9 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
 
 @implements(np.linalg.norm)
 def _numpy_norm(x: TensorLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """NumPy's norm. With two axes and `ord` it is a matrix norm; of these, only the Frobenius norm is supported."""
+    """Computes NumPy's norm. With `ord`, two axes mean a matrix norm; only the Frobenius norm is supported."""
     x = as_float(x)
     axes = canonical_axes("norm", axis, x._data.ndim)
     if ord is not None and ord != "fro" and len(axes) != 1:
-        raise TypeError(f"np.linalg.norm: the matrix norm ord={ord!r} has no gradient here; ag.norm measures vectors")
+        raise TypeError(f"np.linalg.norm: matrix norm ord={ord!r} is not supported, only 'fro'; ag.norm computes vector norms")
     return norm(x, 2 if ord in (None, "fro") else ord, axis, keepdims)

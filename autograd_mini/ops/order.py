@@ -14,17 +14,14 @@ from .reduce import canonical_axes, canonical_axis, join_axes, keepdims_shape, m
 from .shape import ravel, reshape
 
 __all__ = [
-    "argsort",
-    "median",
-    "sort",
-    "topk",
-]
+    "argsort", "median", "sort", "topk",
+]  # fmt: skip
 
 
 def _argsort(x: Array, axis: int, descending: bool) -> Array:
     if not descending:
         return np.argsort(x, axis=axis, kind="stable")
-    # Sorted from behind and read from behind, so that ties keep their order.
+    # Sorts the reversed array and reverses the result, so that ties keep their order.
     return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
 
 
@@ -45,7 +42,7 @@ def argsort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> T
 
 @implements(np.sort)
 def sort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> Tensor:
-    """Sorts `x` along `axis` (None: flattened); each gradient goes back to the position its value came from.
+    """Sorts `x` along `axis` (None: flattened); each gradient goes to the position that its value came from.
 
     >>> import autograd_mini as ag
     >>> ag.sort([3.0, 1.0, 2.0], descending=True)
@@ -56,16 +53,14 @@ def sort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> Tens
 
 
 def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
-    """The `k` largest (or smallest) elements along `axis`, in order, and their indices; equal elements keep their order.
-
-    Raises ValueError if `axis` has fewer than `k` elements.
+    """Returns the `k` largest (or smallest) elements along `axis`, in order, and their indices; ties keep their order.
 
     Parameters
     ----------
-    x : the tensor
-    k : number of elements
-    axis : the axis to search
-    largest : False returns the smallest elements
+    x : the tensor to search
+    k : the number of elements; ValueError if `axis` has fewer
+    axis : the axis to search along
+    largest : False to select the smallest elements
 
     Examples
     --------
@@ -77,7 +72,7 @@ def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[T
     x = as_tensor(x)
     axis = canonical_axis("topk", axis, x._data.ndim)
     if not 0 <= k <= x._data.shape[axis]:
-        raise ValueError(f"topk: k = {k} does not fit axis {axis} of shape {x._data.shape}")
+        raise ValueError(f"topk: k must lie in [0, {x._data.shape[axis]}] for axis {axis} of shape {x._data.shape}, got {k}")
     indices = getitem(argsort(x, axis, descending=largest), (slice(None),) * axis + (slice(0, k),))
     return gather(x, axis, indices), indices
 
@@ -97,9 +92,9 @@ def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     line = join_axes(recorded, x, axes)
     n = line._data.shape[-1]
     order = argsort(line)
-    chosen = getitem(order, (..., slice((n - 1) // 2, n // 2 + 1)))
+    middle = getitem(order, (..., slice((n - 1) // 2, n // 2 + 1)))
     if n:
         last = getitem(order, (..., slice(n - 1, n)))  # nan sorts last
-        chosen = where(isnan(gather(line, -1, last)), last, chosen)
-    middle = mean(gather(line, -1, chosen), -1)
-    return reshape(middle, keepdims_shape(x._data.shape, axes)) if keepdims else middle
+        middle = where(isnan(gather(line, -1, last)), last, middle)
+    result = mean(gather(line, -1, middle), -1)
+    return reshape(result, keepdims_shape(x._data.shape, axes)) if keepdims else result

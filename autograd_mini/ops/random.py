@@ -1,7 +1,7 @@
-"""Random draws, and dropout which multiplies by them, as primitives with an effect: each run takes new draws from its stream.
+"""Random draws, and dropout, as primitives with an effect: each run draws new numbers from its stream.
 
-There is one stream for the process, and to use another one, pass a `np.random.Generator`. A draw is recorded like any call,
-so that a trace can repeat it; its result carries no gradient.
+The process has one stream; pass a `np.random.Generator` to draw from another one. A draw is recorded like any other call, so
+that a trace can repeat it. Its result has no gradient.
 """
 
 from __future__ import annotations
@@ -21,18 +21,9 @@ from ..tensor import Array, Shape, Tensor, TensorLike
 from .shape import ints
 
 __all__ = [
-    "bernoulli",
-    "dropout",
-    "fork_rng",
-    "generator",
-    "get_rng_state",
-    "manual_seed",
-    "permutation",
-    "rand",
-    "randint",
-    "randn",
+    "bernoulli", "dropout", "fork_rng", "generator", "get_rng_state", "manual_seed", "permutation", "rand", "randint", "randn",
     "set_rng_state",
-]
+]  # fmt: skip
 
 Stream: TypeAlias = "np.random.Generator"
 
@@ -60,7 +51,7 @@ def manual_seed(seed: int) -> Stream:
     >>> ag.manual_seed(0).random() == ag.manual_seed(0).random()
     True
     """
-    _fixed("manual_seed")
+    _reject_tracing("manual_seed")
     stream = _stream()
     stream.bit_generator.state = type(stream.bit_generator)(seed).state
     return stream
@@ -73,7 +64,7 @@ def get_rng_state() -> dict[str, Any]:
     >>> sorted(ag.get_rng_state())
     ['bit_generator', 'has_uint32', 'state', 'uinteger']
     """
-    _fixed("get_rng_state")
+    _reject_tracing("get_rng_state")
     return dict(_stream().bit_generator.state)
 
 
@@ -87,7 +78,7 @@ def set_rng_state(state: dict[str, Any]) -> None:
     >>> bool((ag.rand(3) == first).all())
     True
     """
-    _fixed("set_rng_state")
+    _reject_tracing("set_rng_state")
     _stream().bit_generator.state = state
 
 
@@ -111,40 +102,41 @@ def fork_rng(seed: int | None = None) -> Iterator[None]:
         set_rng_state(state)
 
 
-def _fixed(name: str) -> None:
-    if modes.tracer is not None:
-        modes.tracer.reject_action(name, "call it outside the compiled function; replays continue the stream from there")
+def _reject_tracing(name: str) -> None:
+    """Raises TraceError inside a compiled function, because a replay would not repeat the change of the stream."""
+    if modes().tracer is not None:
+        modes().tracer.reject_action(name, "call it outside the compiled function; replays continue the stream from there")
 
 
-def _source(generator: Stream | None) -> Stream:
-    """Returns the stream that a kernel draws from."""
+def _stream_to_draw_from(generator: Stream | None) -> Stream:
+    """Returns the stream for a kernel, and tells the tracer that it is about to be used."""
     stream = generator or _stream()
-    if modes.tracer is not None:
-        modes.tracer.will_draw(stream)
+    if modes().tracer is not None:
+        modes().tracer.will_draw(stream)
     return stream
 
 
-def _native(dtype: np.dtype[Any]) -> Any:
+def _draw_dtype(dtype: np.dtype[Any]) -> Any:
     """Returns the dtype to draw in: NumPy's streams do not support float16."""
     return np.float32 if dtype.itemsize == 2 else dtype
 
 
 def _randn(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array:
-    return _source(generator).standard_normal(shape, _native(dtype)).astype(dtype, copy=False)
+    return _stream_to_draw_from(generator).standard_normal(shape, _draw_dtype(dtype)).astype(dtype, copy=False)
 
 
 def _rand(shape: Shape, dtype: np.dtype[Any], generator: Stream | None) -> Array:
-    drawn = _source(generator).random(shape, _native(dtype)).astype(dtype, copy=False)
+    draws = _stream_to_draw_from(generator).random(shape, _draw_dtype(dtype)).astype(dtype, copy=False)
     if dtype.itemsize == 2:
-        np.minimum(drawn, np.nextafter(dtype.type(1), dtype.type(0)), out=drawn)  # rounding to float16 may reach 1
-    return drawn
+        np.minimum(draws, np.nextafter(dtype.type(1), dtype.type(0)), out=draws)  # rounding to float16 may reach 1
+    return draws
 
 
 def _bernoulli(p: Array, shape: Shape, generator: Stream | None) -> Any:
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError
-    chances = np.broadcast_to(p, shape)
-    return np.less(_source(generator).random(shape, _native(p.dtype)), chances).astype(p.dtype)
+    p = np.broadcast_to(p, shape)
+    return np.less(_stream_to_draw_from(generator).random(shape, _draw_dtype(p.dtype)), p).astype(p.dtype)
 
 
 def _explain_bernoulli(p: Array, shape: Shape, generator: Stream | None) -> str:
@@ -155,11 +147,11 @@ def _explain_bernoulli(p: Array, shape: Shape, generator: Stream | None) -> str:
 
 
 def _randint(low: int, high: int, shape: Shape, generator: Stream | None) -> Any:
-    return _source(generator).integers(low, high, shape)
+    return _stream_to_draw_from(generator).integers(low, high, shape)
 
 
 def _permutation(n: int, generator: Stream | None) -> Array:
-    return _source(generator).permutation(n)
+    return _stream_to_draw_from(generator).permutation(n)
 
 
 _RANDN = Primitive("randn", _randn, formula="ε ~ N(0, 1)", effect=True, constant=True)
@@ -171,43 +163,43 @@ _RANDINT = Primitive("randint", _randint, formula="i ~ U{low … high − 1}", e
 _PERMUTATION = Primitive("permutation", _permutation, formula="0 … n − 1, shuffled", effect=True, constant=True)
 
 
-def _lengths(name: str, shape: tuple[Any, ...]) -> Shape:
+def _check_lengths(name: str, shape: tuple[Any, ...]) -> Shape:
     lengths = ints(name, shape)
     if any(n < 0 for n in lengths):
         raise ValueError(f"{name}: lengths must be ≥ 0, got {lengths}")
     return lengths
 
 
-def _real(name: str, shape: tuple[Any, ...], dtype: Any, generator: Stream | None) -> dict[str, Any]:
-    chosen = default_dtype() if dtype is None else np.dtype(dtype)
-    if chosen not in FLOATS:
-        raise TypeError(f"{name}: expected float16, float32 or float64, got {chosen}")
-    return {"shape": _lengths(name, shape), "dtype": chosen, "generator": generator}
+def _float_params(name: str, shape: tuple[Any, ...], dtype: Any, generator: Stream | None) -> dict[str, Any]:
+    dtype = default_dtype() if dtype is None else np.dtype(dtype)
+    if dtype not in FLOATS:
+        raise TypeError(f"{name}: expected float16, float32 or float64, got {dtype}")
+    return {"shape": _check_lengths(name, shape), "dtype": dtype, "generator": generator}
 
 
 def randn(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Tensor:
-    """Independent draws from N(0, 1), of `shape` (ints, or one tuple), in the default dtype or in `dtype`.
+    """Draws independent numbers from N(0, 1), of `shape` (ints, or one tuple), in the default dtype or in `dtype`.
 
     >>> import autograd_mini as ag
     >>> ag.randn(2, 3).shape
     (2, 3)
     """
-    return apply(_RANDN, (), _real("randn", shape, dtype, generator))
+    return apply(_RANDN, (), _float_params("randn", shape, dtype, generator))
 
 
 def rand(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Tensor:
-    """Uniform draws from [0, 1), independent, of `shape` (ints, or one tuple), in the default dtype or in `dtype`.
+    """Draws independent uniform numbers from [0, 1), of `shape` (ints, or one tuple), in the default dtype or in `dtype`.
 
     >>> import autograd_mini as ag
     >>> x = ag.rand(100)
     >>> bool(((x >= 0) & (x < 1)).all())
     True
     """
-    return apply(_RAND, (), _real("rand", shape, dtype, generator))
+    return apply(_RAND, (), _float_params("rand", shape, dtype, generator))
 
 
 def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Stream | None = None) -> Tensor:
-    """Independent draws of 1 with probability `p`, else 0, in p's dtype; `shape` defaults to p's; p must broadcast to it.
+    """Draws independently 1 with probability `p`, else 0, in p's dtype. `p` must broadcast to `shape`, by default its own.
 
     Raises ValueError if p is outside [0, 1] or does not broadcast.
 
@@ -215,19 +207,19 @@ def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Str
     >>> ag.bernoulli([0.0, 1.0])
     Tensor([0., 1.])
     """
-    chances = as_float(p)
-    lengths = chances.shape if shape is None else _lengths("bernoulli", (shape,) if isinstance(shape, int) else tuple(shape))
-    return apply(_BERNOULLI, (chances,), {"shape": lengths, "generator": generator})
+    p = as_float(p)
+    lengths = p.shape if shape is None else _check_lengths("bernoulli", (shape,) if isinstance(shape, int) else tuple(shape))
+    return apply(_BERNOULLI, (p,), {"shape": lengths, "generator": generator})
 
 
 def randint(low: int, high: int, shape: int | Shape = (), *, generator: Stream | None = None) -> Tensor:
-    """Independent uniform int64 draws from low … high − 1; raises ValueError if this range is empty.
+    """Draws independent uniform int64 numbers from low … high − 1.
 
     Parameters
     ----------
-    low, high : the range; `high` is not included
-    shape : shape of the result, an int or a tuple
-    generator : the stream to draw from; the process's by default
+    low, high : the range, without `high`; ValueError if it is empty
+    shape : an int or a tuple; by default a 0-d tensor
+    generator : the stream to draw from instead of the process's
 
     Examples
     --------
@@ -237,18 +229,18 @@ def randint(low: int, high: int, shape: int | Shape = (), *, generator: Stream |
     """
     if low >= high:
         raise ValueError(f"randint: expected low < high, got {low} and {high}")
-    lengths = _lengths("randint", (shape,) if isinstance(shape, int) else tuple(shape))
+    lengths = _check_lengths("randint", (shape,) if isinstance(shape, int) else tuple(shape))
     return apply(_RANDINT, (), {"low": low, "high": high, "shape": lengths, "generator": generator})
 
 
 def permutation(n: int, *, generator: Stream | None = None) -> Tensor:
-    """The int64 numbers 0 … n − 1 in random order.
+    """Returns the int64 numbers 0 … n − 1 in random order.
 
     >>> import autograd_mini as ag
     >>> sorted(ag.permutation(3).tolist())
     [0, 1, 2]
     """
-    return apply(_PERMUTATION, (), {"n": _lengths("permutation", (n,))[0], "generator": generator})
+    return apply(_PERMUTATION, (), {"n": _check_lengths("permutation", (n,))[0], "generator": generator})
 
 
 # -- dropout -------------------------------------------------------------------------------------------------------------------
@@ -257,8 +249,8 @@ def permutation(n: int, *, generator: Stream | None = None) -> Tensor:
 def _dropout_mask(x: Array, p: float, generator: Stream | None) -> Array:
     mask = np.empty_like(x)
     inner = mask.transpose(sorted(range(x.ndim), key=lambda i: -mask.strides[i]))  # in the order of memory
-    kept = _source(generator).random(inner.shape, np.float32) >= np.float32(p)
-    np.multiply(kept, x.dtype.type(1 / (1 - p)), inner)
+    keep = _stream_to_draw_from(generator).random(inner.shape, np.float32) >= np.float32(p)
+    np.multiply(keep, x.dtype.type(1 / (1 - p)), inner)
     return mask
 
 
@@ -268,14 +260,14 @@ _MASK = Primitive("dropout_mask", _dropout_mask, formula="[u ≥ p] / (1 − p)"
 def dropout(x: TensorLike, p: float = 0.5, training: bool = True, *, generator: Stream | None = None) -> Tensor:
     """Sets each element to 0 with probability `p` and divides the others by 1 − p.
 
-    The expectation is x ("inverted" dropout, Srivastava et al. 2014, section 10). Raises ValueError unless 0 ≤ p ≤ 1.
+    The expectation is x ("inverted" dropout, Srivastava et al. 2014, section 10).
 
     Parameters
     ----------
-    x : the tensor
-    p : probability of 0
-    training : False returns `x` itself
-    generator : the stream to draw from; the process's by default
+    x : the tensor, of any shape
+    p : the probability of 0; ValueError unless 0 ≤ p ≤ 1
+    training : False to return `x`
+    generator : the stream to draw from instead of the process's
 
     Examples
     --------

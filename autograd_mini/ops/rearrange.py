@@ -1,10 +1,10 @@
-"""Rearrangements of elements: flip, roll, pad, repeat, triangles, diagonals, split and stack."""
+"""Operations that move elements: flip, roll, pad, repeat, triangles, diagonals, split and stack."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,34 +18,21 @@ from .reduce import canonical_axes, canonical_axis
 from .shape import broadcast_to, concatenate, expand_dims, ints, moveaxis, ravel, reshape, swapaxes
 
 __all__ = [
-    "array_split",
-    "diag",
-    "diagonal",
-    "flip",
-    "fliplr",
-    "flipud",
-    "hstack",
-    "pad",
-    "repeat",
-    "roll",
-    "rot90",
-    "split",
-    "tile",
-    "trace",
-    "tril",
-    "triu",
-    "vstack",
-]
+    "array_split", "diag", "diagonal", "flip", "fliplr", "flipud", "hstack", "pad", "repeat", "roll", "rot90", "split", "tile",
+    "trace", "tril", "triu", "vstack",
+]  # fmt: skip
 
-# -- moves ---------------------------------------------------------------------------------------------------------------------
+Pairs: TypeAlias = tuple[tuple[int, int], ...]
+
+# -- flip and roll -------------------------------------------------------------------------------------------------------------
 
 _FLIP = Primitive(
-    "flip", lambda x, axis: np.flip(x, axis), formula="x read backwards", derivative=("1",),
+    "flip", lambda x, axis: np.flip(x, axis), formula="x in reverse order", derivative=("1",),
     vjp=(lambda xp, g, y, x, axis: xp.flip(g, axis=axis),),
     view=True,
 )  # fmt: skip
 _ROLL = Primitive(
-    "roll", lambda x, shift, axis: np.roll(x, shift, axis), formula="x moved round", derivative=("1",),
+    "roll", lambda x, shift, axis: np.roll(x, shift, axis), formula="x shifted cyclically", derivative=("1",),
     vjp=(lambda xp, g, y, x, shift, axis: xp.roll(g, shift=tuple(-s for s in shift), axis=axis),),
     flops=0,
 )  # fmt: skip
@@ -65,7 +52,7 @@ def flip(x: TensorLike, axis: Axis = None) -> Tensor:
 
 @implements(np.roll)
 def roll(x: TensorLike, shift: int | tuple[int, ...], axis: Axis = None) -> Tensor:
-    """Shifts `x` by `shift` positions along `axis`, around the end; without `axis`, as if flattened.
+    """Shifts `x` cyclically by `shift` positions along `axis`; without `axis`, as if flattened.
 
     >>> import autograd_mini as ag
     >>> ag.roll([1.0, 2.0, 3.0], 1)
@@ -77,7 +64,7 @@ def roll(x: TensorLike, shift: int | tuple[int, ...], axis: Axis = None) -> Tens
     axes = axis if isinstance(axis, tuple) else (axis,)
     shifts = shift if isinstance(shift, tuple) else (shift,) * len(axes)
     if len(shifts) != len(axes):
-        raise ValueError(f"roll: {len(shifts)} shifts for {len(axes)} axes")
+        raise ValueError(f"roll: expected one shift for each axis, got shift={shift} and axis={axis}")
     if not axes:
         return x
     return apply(_ROLL, (x,), {"shift": shifts, "axis": tuple(canonical_axis("roll", a, x._data.ndim) for a in axes)})
@@ -86,34 +73,35 @@ def roll(x: TensorLike, shift: int | tuple[int, ...], axis: Axis = None) -> Tens
 # -- padding ---------------------------------------------------------------------------------------------------------
 
 
-def _pad(x: Array, width: tuple[tuple[int, int], ...], value: float) -> Array:
-    y = np.full([lo + n + hi for n, (lo, hi) in zip(x.shape, width, strict=True)], value, x.dtype)
-    y[_inside(x, width)] = x
+def _pad(x: Array, pad_width: Pairs, value: float) -> Array:
+    y = np.full([before + n + after for n, (before, after) in zip(x.shape, pad_width, strict=True)], value, x.dtype)
+    y[_inner_slices(x, pad_width)] = x
     return y
 
 
-def _inside(x: Any, width: tuple[tuple[int, int], ...]) -> tuple[slice, ...]:
-    return tuple(slice(lo, lo + n) for n, (lo, _) in zip(x.shape, width, strict=True))
+def _inner_slices(x: Any, pad_width: Pairs) -> tuple[slice, ...]:
+    """Returns the index of `x` in the padded array."""
+    return tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, pad_width, strict=True))
 
 
 _PAD = Primitive(
-    "pad", _pad, formula="x with a margin", derivative=("1",),
-    vjp=(lambda xp, g, y, x, width, value: xp.getitem(g, index=_inside(x, width)),),
+    "pad", _pad, formula="x with padding", derivative=("1",),
+    vjp=(lambda xp, g, y, x, pad_width, value: xp.getitem(g, index=_inner_slices(x, pad_width)),),
     flops=0,
 )  # fmt: skip
-_MODES = ("edge", "reflect", "symmetric", "wrap")
+_PAD_MODES = ("edge", "reflect", "symmetric", "wrap")
 
 
 @implements(np.pad)
 def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Tensor:
-    """Adds elements before and after `x` along each axis.
+    """Pads `x` at both ends of its axes.
 
     Parameters
     ----------
-    x : the tensor
-    pad_width : how many: one number, a pair (before, after), or a pair for each axis
+    x : the tensor to pad
+    pad_width : one number, a pair (before, after), or a pair for each axis
     mode : "constant", or NumPy's "edge", "reflect", "symmetric" or "wrap"
-    constant_values : the value in mode "constant"
+    constant_values : the value of the padding in mode "constant"
 
     Examples
     --------
@@ -125,19 +113,19 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     """
     x = as_tensor(x)
     try:
-        given = np.broadcast_to(pad_width if np.size(pad_width) else 0, (x._data.ndim, 2))
+        array = np.broadcast_to(pad_width if np.size(pad_width) else 0, (x._data.ndim, 2))
     except ValueError:
-        raise ValueError(f"pad: pad_width {pad_width} does not have one pair for each axis of shape {x._data.shape}") from None
-    if given.size and (given.dtype.kind not in "iu" or given.min() < 0):
+        raise ValueError(f"pad: expected one pair for each axis of shape {x._data.shape}, got pad_width {pad_width}") from None
+    if array.size and (array.dtype.kind not in "iu" or array.min() < 0):
         raise ValueError(f"pad: pad_width must hold ints of at least 0, got {pad_width}")
-    width: tuple[tuple[int, int], ...] = tuple((int(lo), int(hi)) for lo, hi in given)
+    pairs: Pairs = tuple((int(before), int(after)) for before, after in array)
     if mode == "constant":
-        return apply(_PAD, (x,), {"width": width, "value": constant_values})
-    if mode not in _MODES:
-        raise ValueError(f'pad: mode must be "constant", {", ".join(map(repr, _MODES))}, got {mode!r}')
-    for axis, margin in enumerate(width):
-        if margin != (0, 0):
-            x = take(x, np.pad(np.arange(x._data.shape[axis]), margin, mode), axis)  # type: ignore[call-overload]
+        return apply(_PAD, (x,), {"pad_width": pairs, "value": constant_values})
+    if mode not in _PAD_MODES:
+        raise ValueError(f'pad: mode must be "constant", {", ".join(map(repr, _PAD_MODES))}, got {mode!r}')
+    for axis, pair in enumerate(pairs):
+        if pair != (0, 0):
+            x = take(x, np.pad(np.arange(x._data.shape[axis]), pair, mode), axis)  # type: ignore[call-overload]
     return x
 
 
@@ -157,10 +145,10 @@ def tile(x: TensorLike, reps: int | Sequence[int]) -> Tensor:
     ndim = max(len(times), x._data.ndim)
     times = (1,) * (ndim - len(times)) + times
     shape = (1,) * (ndim - x._data.ndim) + x._data.shape
-    spread = broadcast_to(
+    copies = broadcast_to(
         reshape(x, [n for m in shape for n in (1, m)]), tuple(n for pair in zip(times, shape, strict=True) for n in pair)
     )
-    return reshape(spread, tuple(t * n for t, n in zip(times, shape, strict=True)))
+    return reshape(copies, tuple(t * n for t, n in zip(times, shape, strict=True)))
 
 
 @implements(np.repeat)
@@ -178,7 +166,7 @@ def repeat(x: TensorLike, repeats: int | Sequence[int] | Array, axis: int | None
     shape = x._data.shape
     if np.ndim(repeats):
         if len(repeats) != shape[i]:  # type: ignore[arg-type]
-            raise ValueError(f"repeat: {len(repeats)} repeats for {shape[i]} elements along axis {i}")  # type: ignore[arg-type]
+            raise ValueError(f"repeat: axis {i} needs {shape[i]} repeats, got {len(repeats)}")  # type: ignore[arg-type]
         return take(x, np.repeat(np.arange(shape[i]), repeats), i)
     times = int(repeats)  # type: ignore[arg-type]
     copies = broadcast_to(expand_dims(x, i + 1), (*shape[: i + 1], times, *shape[i + 1 :]))
@@ -190,7 +178,7 @@ def repeat(x: TensorLike, repeats: int | Sequence[int] | Array, axis: int | None
 
 def _triangle(name: str, kernel: Any, formula: str) -> Primitive:
     return Primitive(
-        name, lambda x, k: kernel(x, k), formula=formula, derivative=("1 where kept",),
+        name, lambda x, k: kernel(x, k), formula=formula, derivative=("1 inside the triangle, else 0",),
         vjp=(lambda xp, g, y, x, k: getattr(xp, name)(g, k=k),),
         flops=0,
     )  # fmt: skip
@@ -200,10 +188,11 @@ _TRIL = _triangle("tril", np.tril, "x on and below the diagonal, else 0")
 _TRIU = _triangle("triu", np.triu, "x on and above the diagonal, else 0")
 
 
-def _matrix(name: str, x: TensorLike) -> Tensor:
+def _check_matrix(name: str, x: TensorLike) -> Tensor:
+    """Converts `x` to a tensor; raises ValueError if it has fewer than two axes."""
     x = as_tensor(x)
     if x._data.ndim < 2:
-        raise ValueError(f"{name}: needs a matrix or a stack of them, got shape {x._data.shape}")
+        raise ValueError(f"{name}: expected a matrix or a stack of matrices, got shape {x._data.shape}")
     return x
 
 
@@ -216,7 +205,7 @@ def tril(x: TensorLike, k: int = 0) -> Tensor:
     Tensor([[1., 0.],
             [3., 4.]], shape=(2, 2))
     """
-    return apply(_TRIL, (_matrix("tril", x),), {"k": int(k)})
+    return apply(_TRIL, (_check_matrix("tril", x),), {"k": int(k)})
 
 
 @implements(np.triu)
@@ -228,24 +217,24 @@ def triu(x: TensorLike, k: int = 0) -> Tensor:
     Tensor([[1., 2.],
             [0., 4.]], shape=(2, 2))
     """
-    return apply(_TRIU, (_matrix("triu", x),), {"k": int(k)})
+    return apply(_TRIU, (_check_matrix("triu", x),), {"k": int(k)})
 
 
 def _diagonal_indices(length: int, offset: int) -> tuple[Tensor, Tensor]:
-    """Row and column indices of a diagonal with `length` elements."""
+    """Returns the row and column indices of a diagonal with `length` elements."""
     steps = np.arange(length)
     return Tensor(steps + max(-offset, 0)), Tensor(steps + max(offset, 0))
 
 
 @implements(np.diagonal)
 def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """Diagonal of the matrices in two axes, as a new last axis.
+    """Returns the diagonals of the matrices in two axes, as a new last axis.
 
     Parameters
     ----------
-    x : the tensor
-    offset : number of the diagonal: 0 is the main one, positive ones are right of it
-    axis1, axis2 : the axes of rows and of columns
+    x : a tensor with at least two axes
+    offset : the number of the diagonal; positive ones are right of the main diagonal
+    axis1, axis2 : the axes of the matrices' rows and columns
 
     Examples
     --------
@@ -253,7 +242,7 @@ def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
     >>> ag.diagonal([[1.0, 2.0], [3.0, 4.0]])
     Tensor([1., 4.])
     """
-    x = moveaxis(_matrix("diagonal", x), (axis1, axis2), (-2, -1))
+    x = moveaxis(_check_matrix("diagonal", x), (axis1, axis2), (-2, -1))
     rows, columns = x._data.shape[-2:]
     return getitem(x, (..., *_diagonal_indices(max(min(rows, columns, rows + offset, columns - offset), 0), offset)))
 
@@ -288,7 +277,7 @@ def diag(x: TensorLike, k: int = 0) -> Tensor:
     if x._data.ndim == 2:
         return diagonal(x, k)
     if x._data.ndim != 1:
-        raise ValueError(f"diag: needs a vector or a matrix, got shape {x._data.shape}")
+        raise ValueError(f"diag: expected a vector or a matrix, got shape {x._data.shape}")
     side = len(x) + abs(k)
     return apply(
         INDEX_ADD, (x, *_diagonal_indices(len(x), k)), {"index": (Placeholder(0), Placeholder(1)), "shape": (side, side)}
@@ -298,14 +287,14 @@ def diag(x: TensorLike, k: int = 0) -> Tensor:
 # -- split and stack -------------------------------------------------------------------------------------------------
 
 
-def _cuts(name: str, x: Tensor, sections: int | Sequence[int], axis: int, even: bool) -> list[Tensor]:
+def _split(name: str, x: Tensor, sections: int | Sequence[int], axis: int, even: bool) -> list[Tensor]:
     axis = canonical_axis(name, axis, x._data.ndim)
     n = x._data.shape[axis]
     if isinstance(sections, int):
         if sections < 1 or (even and n % sections):
-            raise ValueError(f"{name}: {n} elements along axis {axis} do not make {sections} equal parts")
-        size, more = divmod(n, sections)  # the first parts are longer by one
-        bounds = [i * size + min(i, more) for i in range(sections + 1)]
+            raise ValueError(f"{name}: cannot split {n} elements along axis {axis} into {sections} equal parts")
+        size, remainder = divmod(n, sections)  # the first `remainder` parts have one more element
+        bounds = [i * size + min(i, remainder) for i in range(sections + 1)]
     else:
         bounds = [0, *sections, n]
     return [getitem(x, (slice(None),) * axis + (slice(i, j),)) for i, j in pairwise(bounds)]
@@ -313,13 +302,13 @@ def _cuts(name: str, x: Tensor, sections: int | Sequence[int], axis: int, even: 
 
 @implements(np.split)
 def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """Splits `x` along `axis`: into a number of equal parts (ValueError if this is not possible), or at given indices.
+    """Splits `x` along `axis`, into a number of equal parts (ValueError if this is not possible) or at a list of indices.
 
     >>> import autograd_mini as ag
     >>> ag.split([1.0, 2.0, 3.0], [1])
     [Tensor([1.]), Tensor([2., 3.])]
     """
-    return _cuts("split", as_tensor(x), sections, axis, even=True)
+    return _split("split", as_tensor(x), sections, axis, even=True)
 
 
 @implements(np.array_split)
@@ -330,7 +319,7 @@ def array_split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> 
     >>> ag.array_split([1.0, 2.0, 3.0], 2)
     [Tensor([1., 2.]), Tensor([3.])]
     """
-    return _cuts("array_split", as_tensor(x), sections, axis, even=False)
+    return _split("array_split", as_tensor(x), sections, axis, even=False)
 
 
 @implements(np.hstack)
@@ -369,7 +358,7 @@ def rot90(x: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     x = as_tensor(x)
     first, second = (canonical_axis("rot90", axis, x.ndim) for axis in axes)
     if first == second:
-        raise ValueError(f"rot90: the axes {axes} must differ")
+        raise ValueError(f"rot90: axes must be distinct, got {axes}")
     for _ in range(k % 4):
         x = flip(swapaxes(x, first, second), axis=first)
     return x
@@ -377,7 +366,7 @@ def rot90(x: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
 
 @implements(np.fliplr)
 def fliplr(x: TensorLike) -> Tensor:
-    """Reverses the second axis.
+    """Reverses `x` along the second axis.
 
     >>> import autograd_mini as ag
     >>> ag.fliplr([[1.0, 2.0]])
@@ -388,7 +377,7 @@ def fliplr(x: TensorLike) -> Tensor:
 
 @implements(np.flipud)
 def flipud(x: TensorLike) -> Tensor:
-    """Reverses the first axis.
+    """Reverses `x` along the first axis.
 
     >>> import autograd_mini as ag
     >>> ag.flipud([1.0, 2.0])

@@ -17,30 +17,17 @@ from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
 
 __all__ = [
-    "all",
-    "amax",
-    "amin",
-    "any",
-    "argmax",
-    "argmin",
-    "count_nonzero",
-    "max",
-    "mean",
-    "min",
-    "prod",
-    "ptp",
-    "sum",
-]
+    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min", "prod", "ptp", "sum",
+]  # fmt: skip
 
 
 def canonical_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
-    """Returns `axis` as a sorted tuple of distinct axes in [0, ndim); errors name the operation."""
+    """Returns `axis` as a sorted tuple of distinct axes in [0, ndim); `name` is the operation, for errors."""
     if axis is None:
         return tuple(range(ndim))
-    given = axis if isinstance(axis, tuple) else (axis,)
-    axes = sorted(canonical_axis(name, a, ndim) for a in given)
+    axes = sorted(canonical_axis(name, a, ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
     if len(set(axes)) != len(axes):
-        raise ValueError(f"{name}: axis {axis} names an axis twice")
+        raise ValueError(f"{name}: axes must be distinct, got axis={axis}")
     return tuple(axes)
 
 
@@ -61,26 +48,26 @@ def keepdims_shape(shape: Shape, axis: tuple[int, ...]) -> Shape:
 
 
 def restore_axes(xp: Any, g: Any, x: Any, axis: tuple[int, ...]) -> Any:
-    """Inserts the reduced axes with length 1, so that the result broadcasts against `x` (a 0-d array does anyway)."""
+    """Inserts the reduced axes with length 1, so that `g` broadcasts against `x` (a 0-d array always does)."""
     return g if not g.ndim or g.ndim == x.ndim else xp.reshape(g, shape=keepdims_shape(x.shape, axis))
 
 
 def count(x: Any, axis: tuple[int, ...]) -> int:
-    """Returns how many elements are reduced to one."""
+    """Returns the number of elements that are reduced to one."""
     return x.size if len(axis) == x.ndim else math.prod(x.shape[i] for i in axis)
 
 
 def join_axes(xp: Any, x: Any, axis: tuple[int, ...]) -> Any:
-    """Returns `x` with the axes to reduce joined into one last axis."""
+    """Returns `x` with the axes to reduce merged into one last axis."""
     rest = tuple(i for i in range(x.ndim) if i not in axis)
     return xp.reshape(xp.transpose(x, axes=rest + axis), shape=(*(x.shape[i] for i in rest), count(x, axis)))
 
 
-def separate_axes(xp: Any, lined: Any, shape: Shape, axis: tuple[int, ...]) -> Any:
-    """The inverse of `join_axes`, for a tensor that had `shape`."""
+def separate_axes(xp: Any, line: Any, shape: Shape, axis: tuple[int, ...]) -> Any:
+    """Inverts `join_axes` for a tensor of `shape`."""
     order = (*(i for i in range(len(shape)) if i not in axis), *axis)
-    spread = xp.reshape(lined, shape=tuple(shape[i] for i in order))
-    return xp.transpose(spread, axes=tuple(sorted(range(len(shape)), key=order.__getitem__)))
+    separate = xp.reshape(line, shape=tuple(shape[i] for i in order))
+    return xp.transpose(separate, axes=tuple(sorted(range(len(shape)), key=order.__getitem__)))
 
 
 _add: Any = np.add.reduce  # NumPy's stubs want keepdims as a literal
@@ -91,10 +78,10 @@ def sum_kernel(x: Array, axis: tuple[int, ...], keepdims: bool, out: Array | Non
 
 
 def mean_kernel(x: Array, axis: tuple[int, ...], keepdims: bool, out: Array | None = None) -> Any:
-    if x.dtype.itemsize == 2:  # neither the sum nor the count need fit into float16
+    if x.dtype.itemsize == 2:  # the sum and the count may overflow float16
         return np.add(mean_kernel(x.astype(np.float32), axis, keepdims).astype(x.dtype), 0, out=out)
     total, n = _add(x, axis, None, out, keepdims), count(x, axis) or np.nan
-    return total / n if out is None else np.divide(total, n, out)  # a scalar's own division takes a sixth of a ufunc's
+    return total / n if out is None else np.divide(total, n, out)  # dividing scalars takes a sixth of a ufunc's time
 
 
 def _sum_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -117,10 +104,10 @@ _MEAN = Primitive(
 )  # fmt: skip
 
 
-def reduce_axes(primitive: Primitive, x: Tensor, axis: Any, keepdims: bool, **more: Any) -> Tensor:
+def reduce_axes(primitive: Primitive, x: Tensor, axis: Any, keepdims: bool, **params: Any) -> Tensor:
     """Applies a primitive that reduces axes, with `axis` in canonical form."""
     axes = canonical_axes(primitive.name, axis, x._data.ndim)
-    return apply(primitive, (x,), {"axis": axes, "keepdims": bool(keepdims), **more})
+    return apply(primitive, (x,), {"axis": axes, "keepdims": bool(keepdims), **params})
 
 
 @implements(np.sum)
@@ -153,18 +140,18 @@ def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def shift_by_one(xp: Any, x: Any, axis: int, value: float) -> Any:
-    """Shifts `x` by one position along `axis`: `value` comes first, and the last element is dropped."""
+    """Shifts `x` by one position along `axis`: inserts `value` at the start and drops the last element."""
     front = tuple((1, 0) if i == axis else (0, 0) for i in range(x.ndim))
-    return xp.getitem(xp.pad(x, width=front, value=value), index=(slice(None),) * axis + (slice(0, -1),))
+    return xp.getitem(xp.pad(x, pad_width=front, value=value), index=(slice(None),) * axis + (slice(0, -1),))
 
 
 def _prod_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    # The product of the others is that of those before times that of those behind: no division, so zeros are exact.
+    # The product of the others is (product of those before) · (product of those after). No division: exact with zeros.
     line = join_axes(xp, x, axis)
     last = line.ndim - 1
     before = shift_by_one(xp, xp.cumprod(line, axis=last), last, 1)
-    behind = xp.flip(shift_by_one(xp, xp.cumprod(xp.flip(line, axis=(last,)), axis=last), last, 1), axis=(last,))
-    return restore_axes(xp, g, x, axis) * separate_axes(xp, before * behind, x.shape, axis)
+    after = xp.flip(shift_by_one(xp, xp.cumprod(xp.flip(line, axis=(last,)), axis=last), last, 1), axis=(last,))
+    return restore_axes(xp, g, x, axis) * separate_axes(xp, before * after, x.shape, axis)
 
 
 _PROD = Primitive(
@@ -191,16 +178,16 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 # -- extrema: a tie shares the gradient evenly -----------------------------------------------------------------------
 
 
-def _share(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
-    hit = x == y.reshape(keepdims_shape(x.shape, axis))
-    return hit.astype(x.dtype) / np.add.reduce(hit, axis=axis, keepdims=True).astype(x.dtype)
+def _extremum_share(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
+    extreme = x == y.reshape(keepdims_shape(x.shape, axis))
+    return extreme.astype(x.dtype) / np.add.reduce(extreme, axis=axis, keepdims=True).astype(x.dtype)
 
 
-Primitive("share", _share, formula="[x = max] / number of ties", constant=True)
+Primitive("extremum_share", _extremum_share, formula="[x is extreme] / number of ties", constant=True)
 
 
 def _extremum_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return restore_axes(xp, g, x, axis) * xp.share(x, y, axis=axis)
+    return restore_axes(xp, g, x, axis) * xp.extremum_share(x, y, axis=axis)
 
 
 def _extremum(name: str, ufunc: np.ufunc, formula: str) -> Primitive:
@@ -208,7 +195,7 @@ def _extremum(name: str, ufunc: np.ufunc, formula: str) -> Primitive:
         return ufunc.reduce(x, axis=axis, keepdims=keepdims)
 
     def explain(x: Array, axis: tuple[int, ...], keepdims: bool) -> str:
-        return f"a tensor of shape {x.shape} has no largest or smallest element along axis {axis}" if not count(x, axis) else ""
+        return f"expected at least one element along axis {axis}, got shape {x.shape}" if not count(x, axis) else ""
 
     return Primitive(
         name, kernel, formula=formula, derivative=("[x is extreme] / number of ties",),
@@ -223,7 +210,7 @@ _MIN = _extremum("min", np.minimum, "min x")
 
 @implements(np.max, np.amax)
 def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Largest element along `axis`; ties share the gradient evenly. An empty axis raises ValueError.
+    """Largest element along `axis`; ties share the gradient evenly. Raises ValueError for an empty axis.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([1.0, 3.0, 3.0], requires_grad=True)
@@ -236,7 +223,7 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 @implements(np.min, np.amin)
 def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Smallest element along `axis`; ties share the gradient evenly. An empty axis raises ValueError.
+    """Smallest element along `axis`; ties share the gradient evenly. Raises ValueError for an empty axis.
 
     >>> import autograd_mini as ag
     >>> ag.min([[1.0, 2.0], [3.0, 0.0]], axis=1)
@@ -263,9 +250,9 @@ def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 # -- without a gradient ----------------------------------------------------------------------------------------------
 
 
-def _arg(name: str, function: Callable[..., Any], formula: str) -> Primitive:
+def _index_primitive(name: str, function: Callable[..., Any], formula: str) -> Primitive:
     def explain(x: Array, axis: int | None, keepdims: bool) -> str:
-        return f"a tensor of shape {x.shape} has no element to choose" if not x.size else ""
+        return f"expected at least one element, got shape {x.shape}" if not x.size else ""
 
     return Primitive(
         name, lambda x, axis, keepdims: function(x, axis=axis, keepdims=keepdims), formula=formula,
@@ -273,17 +260,14 @@ def _arg(name: str, function: Callable[..., Any], formula: str) -> Primitive:
     )  # fmt: skip
 
 
-_ARGMAX = _arg("argmax", np.argmax, "the index of max x")
-_ARGMIN = _arg("argmin", np.argmin, "the index of min x")
+_ARGMAX = _index_primitive("argmax", np.argmax, "the index of max x")
+_ARGMIN = _index_primitive("argmin", np.argmin, "the index of min x")
 
 
-def _pick(primitive: Primitive, x: TensorLike, axis: int | None, keepdims: bool) -> Tensor:
+def _apply_index(primitive: Primitive, x: TensorLike, axis: int | None, keepdims: bool) -> Tensor:
     x = as_tensor(x)
-    return apply(
-        primitive,
-        (x,),
-        {"axis": None if axis is None else canonical_axis(primitive.name, axis, x._data.ndim), "keepdims": keepdims},
-    )
+    along = None if axis is None else canonical_axis(primitive.name, axis, x._data.ndim)
+    return apply(primitive, (x,), {"axis": along, "keepdims": keepdims})
 
 
 @implements(np.argmax)
@@ -294,7 +278,7 @@ def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Te
     >>> ag.argmax([[1.0, 5.0], [7.0, 2.0]], axis=1)
     Tensor([1, 0])
     """
-    return _pick(_ARGMAX, x, axis, keepdims)
+    return _apply_index(_ARGMAX, x, axis, keepdims)
 
 
 @implements(np.argmin)
@@ -305,7 +289,7 @@ def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Te
     >>> ag.argmin([3.0, 1.0, 2.0])
     Tensor(1)
     """
-    return _pick(_ARGMIN, x, axis, keepdims)
+    return _apply_index(_ARGMIN, x, axis, keepdims)
 
 
 _ANY = Primitive("any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims), formula="∨ x", constant=True)

@@ -15,10 +15,8 @@ from .reduce import canonical_axis, shift_by_one
 from .shape import ravel
 
 __all__ = [
-    "cumprod",
-    "cumsum",
-    "diff",
-]
+    "cumprod", "cumsum", "diff",
+]  # fmt: skip
 
 
 def _cumsum_rule(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
@@ -32,7 +30,7 @@ _CUMSUM = Primitive(
 
 
 def _recurrence(a: Array, b: Array, axis: int) -> Array:
-    """yᵢ = aᵢ yᵢ₋₁ + bᵢ in log₂ n steps: after each step, (a, y) at i combines the last `step` applications into one."""
+    """Computes yᵢ = aᵢ yᵢ₋₁ + bᵢ in log₂ n steps: after each one, (a, y) at i combines the last `step` applications."""
     a, y = np.moveaxis(a.copy(), axis, 0), np.moveaxis(b.copy(), axis, 0)
     step = 1
     while step < len(y):
@@ -43,19 +41,19 @@ def _recurrence(a: Array, b: Array, axis: int) -> Array:
 
 
 def _reverse_recurrence(xp: Any, a: Any, g: Any, axis: int) -> Any:
-    """Gradient of yᵢ = aᵢ yᵢ₋₁ + bᵢ with respect to bᵢ: the same recurrence, run backwards."""
+    """Computes the gradient of yᵢ = aᵢ yᵢ₋₁ + bᵢ with respect to bᵢ: the same recurrence from the end to the start."""
     back = (axis,)
     return xp.flip(xp.recurrence(shift_by_one(xp, xp.flip(a, axis=back), axis, 0), xp.flip(g, axis=back), axis=axis), axis=back)
 
 
 Primitive(
-    "recurrence", _recurrence, formula="yᵢ = aᵢ yᵢ₋₁ + bᵢ", derivative=("yᵢ₋₁, carried on", "1, carried on"),
+    "recurrence", _recurrence, formula="yᵢ = aᵢ yᵢ₋₁ + bᵢ", derivative=("yᵢ₋₁ · aᵢ₊₁ … aⱼ for j ≥ i", "aᵢ₊₁ … aⱼ for j ≥ i"),
     vjp=(
         lambda xp, g, y, a, b, axis: _reverse_recurrence(xp, a, g, axis) * shift_by_one(xp, y, axis, 0),
         lambda xp, g, y, a, b, axis: _reverse_recurrence(xp, a, g, axis),
     ),
 )  # fmt: skip
-# xᵢ enters yᵢ beside yᵢ₋₁, and from there on every later product: no division, so zeros are exact.
+# xᵢ is multiplied by yᵢ₋₁, and yᵢ is a factor of every later product. No division: exact with zeros.
 _CUMPROD = Primitive(
     "cumprod", lambda x, axis: np.cumprod(x, axis), formula="yᵢ = Π x₁ … xᵢ",
     derivative=("the product of the others, for j ≤ i",),
@@ -93,7 +91,7 @@ def cumprod(x: TensorLike, axis: int | None = None) -> Tensor:
 
 @implements(np.diff)
 def diff(x: TensorLike, n: int = 1, axis: int = -1) -> Tensor:
-    """Differences of neighbours along `axis`, applied `n` times.
+    """Differences of adjacent elements along `axis`, computed `n` times.
 
     >>> import autograd_mini as ag
     >>> ag.diff([1.0, 4.0, 9.0])

@@ -1,4 +1,4 @@
-"""Primitives that rearrange elements without changing them. The rule of each is the inverse rearrangement."""
+"""Primitives that change the shape or the order of elements. The gradient rule of each is the inverse operation."""
 
 from __future__ import annotations
 
@@ -16,27 +16,13 @@ from ._make import implements
 from .reduce import canonical_axes, canonical_axis
 
 __all__ = [
-    "astype",
-    "atleast_1d",
-    "atleast_2d",
-    "atleast_3d",
-    "broadcast_to",
-    "concatenate",
-    "copy",
-    "expand_dims",
-    "flatten",
-    "moveaxis",
-    "ravel",
-    "reshape",
-    "squeeze",
-    "stack",
-    "swapaxes",
-    "transpose",
-]
+    "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "concatenate", "copy", "expand_dims", "flatten",
+    "moveaxis", "ravel", "reshape", "squeeze", "stack", "swapaxes", "transpose",
+]  # fmt: skip
 
 
-def _no_reshape(x: Array, shape: Shape) -> str:
-    return f"{x.size} elements of shape {x.shape} do not fill shape {shape}"
+def _explain_reshape(x: Array, shape: Shape) -> str:
+    return f"{x.size} elements of shape {x.shape} cannot have shape {shape}"
 
 
 def _reshape(x: Array, shape: Shape, out: Array | None = None) -> Array:
@@ -49,7 +35,7 @@ def _reshape(x: Array, shape: Shape, out: Array | None = None) -> Array:
 _RESHAPE = Primitive(
     "reshape", _reshape, formula="x in another shape", derivative=("1",),
     vjp=(lambda xp, g, y, x, shape: xp.reshape(g, shape=x.shape),),
-    explain=_no_reshape, view=True, relayout=True, scalar="{0}",
+    explain=_explain_reshape, view=True, relayout=True, scalar="{0}",
 )  # fmt: skip
 _TRANSPOSE = Primitive(
     "transpose", lambda x, axes: x.transpose(axes), formula="xᵀ", derivative=("1",),
@@ -61,7 +47,7 @@ _TRANSPOSE = Primitive(
 def _broadcast_to(x: Array, shape: Shape) -> Array:
     if x.ndim:
         return np.broadcast_to(x, shape)
-    view = np.ndarray(shape, x.dtype, np.asarray(x), 0, (0,) * len(shape))  # a sixth of what broadcast_to takes
+    view = np.ndarray(shape, x.dtype, np.asarray(x), 0, (0,) * len(shape))  # takes a sixth of the time of np.broadcast_to
     view.flags.writeable = False
     return view
 
@@ -93,15 +79,15 @@ def reshape(x: TensorLike, *shape: Any) -> Tensor:
             [3., 4.]], shape=(2, 2))
     """
     x = as_tensor(x)
-    wanted = ints("reshape", shape)
-    if wanted.count(-1) > 1 or any(n < -1 for n in wanted):
-        raise ValueError(f"reshape: expected lengths ≥ 0 and at most one −1, got {wanted}")
-    if -1 in wanted:
-        rest = math.prod(n for n in wanted if n != -1)
+    lengths = ints("reshape", shape)
+    if lengths.count(-1) > 1 or any(n < -1 for n in lengths):
+        raise ValueError(f"reshape: expected lengths ≥ 0 and at most one −1, got {lengths}")
+    if -1 in lengths:
+        rest = math.prod(n for n in lengths if n != -1)
         if rest == 0 or x._data.size % rest:
-            raise ValueError(f"reshape: {_no_reshape(x._data, wanted)}")
-        wanted = tuple(x._data.size // rest if n == -1 else n for n in wanted)
-    return apply(_RESHAPE, (x,), {"shape": wanted})
+            raise ValueError(f"reshape: {_explain_reshape(x._data, lengths)}")
+        lengths = tuple(x._data.size // rest if n == -1 else n for n in lengths)
+    return apply(_RESHAPE, (x,), {"shape": lengths})
 
 
 @implements(np.transpose)
@@ -120,13 +106,13 @@ def transpose(x: TensorLike, *axes: Any) -> Tensor:
     else:
         order = tuple(canonical_axis("transpose", a, ndim) for a in ints("transpose", axes))
         if sorted(order) != list(range(ndim)):
-            raise ValueError(f"transpose: axes {order} are not a permutation of {ndim} axes")
+            raise ValueError(f"transpose: expected a permutation of {ndim} axes, got {order}")
     return apply(_TRANSPOSE, (x,), {"axes": order})
 
 
 @implements(np.swapaxes)
 def swapaxes(x: TensorLike, axis1: int, axis2: int) -> Tensor:
-    """Exchanges two axes.
+    """Swaps two axes.
 
     >>> import autograd_mini as ag
     >>> ag.swapaxes(ag.Tensor([[1.0, 2.0]]), 0, 1).shape
@@ -154,7 +140,7 @@ def moveaxis(x: TensorLike, source: int | tuple[int, ...], destination: int | tu
         for axes in (source, destination)
     )  # fmt: skip
     if len(sources) != len(destinations) or len(set(sources)) != len(sources) or len(set(destinations)) != len(destinations):
-        raise ValueError(f"moveaxis: source {source} and destination {destination} must name as many distinct axes")
+        raise ValueError(f"moveaxis: source and destination need equally many distinct axes, got {source} and {destination}")
     order = [i for i in range(ndim) if i not in sources]
     for target, axis in sorted(zip(destinations, sources, strict=True)):
         order.insert(target, axis)
@@ -200,12 +186,12 @@ def squeeze(x: TensorLike, axis: Axis = None) -> Tensor:
     shape = x._data.shape
     axes = tuple(i for i, n in enumerate(shape) if n == 1) if axis is None else canonical_axes("squeeze", axis, len(shape))
     if any(shape[i] != 1 for i in axes):
-        raise ValueError(f"squeeze: axis {axis} of shape {shape} is longer than 1")
+        raise ValueError(f"squeeze: only axes of length 1 can be removed, got axis {axis} of shape {shape}")
     return reshape(x, tuple(n for i, n in enumerate(shape) if i not in axes))
 
 
 def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Joins axes `start_dim` to `end_dim`, both included, into one.
+    """Merges the axes from `start_dim` to `end_dim`, both included, into one.
 
     >>> import autograd_mini as ag
     >>> ag.flatten(ag.Tensor([[[1.0], [2.0]]]), 1).shape
@@ -217,7 +203,7 @@ def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     shape = x._data.shape
     i, j = canonical_axis("flatten", start_dim, len(shape)), canonical_axis("flatten", end_dim, len(shape))
     if i > j:
-        raise ValueError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim}")
+        raise ValueError(f"flatten: start_dim must not come after end_dim, got {start_dim} and {end_dim}")
     return reshape(x, (*shape[:i], math.prod(shape[i : j + 1]), *shape[j + 1 :]))
 
 
@@ -232,26 +218,26 @@ def ravel(x: TensorLike) -> Tensor:
     return flatten(x)
 
 
-# -- joining -------------------------------------------------------------------------------------------------------------------
+# -- concatenation -------------------------------------------------------------------------------------------------------------
 
 
-def _unjoin(xp: Any, needs: list[bool], g: Any, y: Any, *xs: Any, axis: int) -> list[Any]:
-    found, start = [], 0
+def _concatenate_rule(xp: Any, needs: list[bool], g: Any, y: Any, *xs: Any, axis: int) -> list[Any]:
+    parts, start = [], 0
     for x, need in zip(xs, needs, strict=True):
         end = start + x.shape[axis]
-        found.append(xp.getitem(g, index=(slice(None),) * axis + (slice(start, end),)) if need else None)
+        parts.append(xp.getitem(g, index=(slice(None),) * axis + (slice(start, end),)) if need else None)
         start = end
-    return found
+    return parts
 
 
-def _no_join(*xs: Array, axis: int) -> str:
-    return f"shapes must agree but for axis {axis}: {', '.join(str(x.shape) for x in xs)}"
+def _explain_concatenate(*xs: Array, axis: int) -> str:
+    return f"shapes must agree except along axis {axis}: {', '.join(str(x.shape) for x in xs)}"
 
 
 _CONCATENATE = Primitive(
     "concatenate", lambda *xs, axis: np.concatenate(xs, axis), formula="x₁ ⧺ x₂ ⧺ …", derivative=("1",),
-    vjp=_unjoin,
-    explain=_no_join, flops=0,
+    vjp=_concatenate_rule,
+    explain=_explain_concatenate, flops=0,
 )  # fmt: skip
 
 
@@ -263,7 +249,7 @@ def concatenate(tensors: Any, axis: int = 0) -> Tensor:
     >>> ag.concatenate([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])])
     Tensor([1., 2., 3.])
     """
-    xs = as_operands(*_several("concatenate", tensors))
+    xs = as_operands(*_check_not_empty("concatenate", tensors))
     if not xs[0]._data.ndim:
         raise ValueError("concatenate: 0-d tensors have no axis to join along; use ag.stack")
     return apply(_CONCATENATE, xs, {"axis": canonical_axis("concatenate", axis, xs[0]._data.ndim)})
@@ -277,17 +263,18 @@ def stack(tensors: Any, axis: int = 0) -> Tensor:
     >>> ag.stack([ag.Tensor(1.0), ag.Tensor(2.0)])
     Tensor([1., 2.])
     """
-    xs = [as_tensor(t) for t in _several("stack", tensors)]
+    xs = [as_tensor(t) for t in _check_not_empty("stack", tensors)]
     if len({t._data.shape for t in xs}) > 1:
         raise ValueError(f"stack: shapes must agree: {', '.join(str(t._data.shape) for t in xs)}")
     return concatenate([expand_dims(t, axis) for t in xs], axis)
 
 
-def _several(name: str, tensors: Any) -> list[Any]:
-    found = list(tensors)
-    if not found:
-        raise ValueError(f"{name}: needs at least one tensor")
-    return found
+def _check_not_empty(name: str, tensors: Any) -> list[Any]:
+    """Returns the tensors as a list; raises ValueError if there are none."""
+    several = list(tensors)
+    if not several:
+        raise ValueError(f"{name}: expected at least one tensor, got none")
+    return several
 
 
 # -- dtype and copies ---------------------------------------------------------------------------------------------------------

@@ -17,33 +17,9 @@ from . import special
 from ._make import binary, unary
 
 __all__ = [
-    "arccos",
-    "arccosh",
-    "arcsin",
-    "arcsinh",
-    "arctan",
-    "arctan2",
-    "arctanh",
-    "cos",
-    "cosh",
-    "deg2rad",
-    "erf",
-    "exp",
-    "exp2",
-    "expm1",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "logaddexp",
-    "logaddexp2",
-    "rad2deg",
-    "sin",
-    "sinh",
-    "tan",
-    "tanh",
-    "xlogy",
-]
+    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cos", "cosh", "deg2rad", "erf", "exp", "exp2",
+    "expm1", "log", "log1p", "log2", "log10", "logaddexp", "logaddexp2", "rad2deg", "sin", "sinh", "tan", "tanh", "xlogy",
+]  # fmt: skip
 
 _LN2, _LOG2E, _LOG10E, _DEGREE = math.log(2), math.log2(math.e), math.log10(math.e), math.pi / 180
 

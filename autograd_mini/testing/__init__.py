@@ -21,19 +21,9 @@ _STRATEGIES = {
     **dict.fromkeys(("Program", "programs"), "program"),
 }
 __all__ = [
-    "GradientError",
-    "Program",
-    "Report",
-    "arrays",
-    "broadcastable",
-    "gradcheck",
-    "gradgradcheck",
-    "layouts",
-    "primitive_check",
-    "programs",
-    "shapes",
-    "tensors",
-]
+    "GradientError", "Program", "Report", "arrays", "broadcastable", "gradcheck", "gradgradcheck", "layouts", "primitive_check",
+    "programs", "shapes", "tensors",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

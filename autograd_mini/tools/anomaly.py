@@ -13,6 +13,8 @@ from ..primitive import Primitive
 from ..state import mode
 from ..tensor import Array, Tensor
 
+__all__ = ["detect_anomaly"]
+
 _HERE = dirname(dirname(__file__))
 
 

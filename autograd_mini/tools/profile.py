@@ -26,6 +26,8 @@ from ..tensor import Tensor
 from .atomic_files import atomic_write
 from .text_table import format_count, format_number, format_table
 
+__all__ = ["profile"]
+
 Args: TypeAlias = "tuple[tuple[str, Any], ...]"
 
 _PYTHON: Final = {"profile": "elsewhere", "module": "in modules", "pass": "in backward", "replay": "in replays", "region": ""}
@@ -97,7 +99,7 @@ def profile(*, clock: Callable[[], int] = time.perf_counter_ns) -> Iterator[Prof
     >>> sorted((row.name, row.kind, row.calls, row.bytes) for row in p.rows if row.kind in ("forward", "backward"))
     [('multiply', 'backward', 1, 16), ('multiply', 'forward', 1, 8), ('sum', 'backward', 1, 0), ('sum', 'forward', 1, 4)]
     """
-    if modes.profiler is not None:
+    if modes().profiler is not None:
         raise RuntimeError("profile: this thread is already being profiled; close the open profile first, or use it")
     opened = Profile(clock)
     with mode("profiler", opened), opened.region("profile", "profile"):

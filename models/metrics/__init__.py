@@ -20,24 +20,7 @@ from .likelihood import active_units, elbo, importance_weighted_bound, negative_
 from .neighbours import knn_accuracy
 
 __all__ = [
-    "FeatureClassifier",
-    "Features",
-    "GenerativeReport",
-    "Judge",
-    "ModeReport",
-    "Moments",
-    "accuracy_per_class",
-    "active_units",
-    "class_coverage",
-    "confusion_matrix",
-    "elbo",
-    "feature_classifier",
-    "frechet_distance",
-    "importance_weighted_bound",
-    "inception_score",
-    "knn_accuracy",
-    "mode_coverage",
-    "moments",
-    "negative_log_likelihood",
-    "predictions",
-]
+    "FeatureClassifier", "Features", "GenerativeReport", "Judge", "ModeReport", "Moments", "accuracy_per_class", "active_units",
+    "class_coverage", "confusion_matrix", "elbo", "feature_classifier", "frechet_distance", "importance_weighted_bound",
+    "inception_score", "knn_accuracy", "mode_coverage", "moments", "negative_log_likelihood", "predictions",
+]  # fmt: skip

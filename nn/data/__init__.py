@@ -17,25 +17,7 @@ from .subsets import Subset, TensorDataset, random_split, stratified_split
 from .synthetic import funnel, funnel_samples, gaussian_ring, moons, swiss_roll
 
 __all__ = [
-    "DATASETS",
-    "DataError",
-    "DataLoader",
-    "Dataset",
-    "DownloadError",
-    "ImageFolder",
-    "Split",
-    "Subset",
-    "TensorDataset",
-    "cifar10",
-    "digits",
-    "fashion_mnist",
-    "funnel",
-    "funnel_samples",
-    "gaussian_ring",
-    "mnist",
-    "moons",
-    "random_split",
-    "stratified_split",
-    "swiss_roll",
-    "transforms",
-]
+    "DATASETS", "DataError", "DataLoader", "Dataset", "DownloadError", "ImageFolder", "Split", "Subset", "TensorDataset",
+    "cifar10", "digits", "fashion_mnist", "funnel", "funnel_samples", "gaussian_ring", "mnist", "moons", "random_split",
+    "stratified_split", "swiss_roll", "transforms",
+]  # fmt: skip

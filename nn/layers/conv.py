@@ -32,8 +32,8 @@ class Convolution(FunctionLayer):
 
     def __init_subclass__(cls, function: Callable[..., Tensor], axes: int, transposed: bool = False):
         super().__init_subclass__(function)
-        own = ("in_channels", "out_channels", "kernel_size", "bias", "dtype")
-        cls.setting_names = tuple(name for name in cls.setting_names if name not in own)
+        not_settings = ("in_channels", "out_channels", "kernel_size", "bias", "dtype")
+        cls.setting_names = tuple(name for name in cls.setting_names if name not in not_settings)
         cls.axes, cls.transposed = axes, transposed
 
     def __init__(

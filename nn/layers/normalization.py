@@ -28,6 +28,8 @@ class _Affine(Layer):
 
 
 class _BatchNorm(_Affine):
+    """Base of the batch normalisations."""
+
     shapes: ClassVar[dict[int, str]]  # number of axes of the input -> its shape
 
     def __init__(

@@ -372,4 +372,4 @@ def kl_normal(
     if other_logvar is not None:
         other = as_pair("kl_normal", logvar, other_logvar)[1]
         ratio, distance = logvar - other, distance * ag.exp(-other)
-    return reduce_loss((ag.exp(ratio) + distance - ratio - 1) * 0.5, reduction)
+    return reduce_loss((ag.expm1(ratio) - ratio + distance) * 0.5, reduction)  # never below 0 through rounding

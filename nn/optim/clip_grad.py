@@ -39,7 +39,7 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: flo
         factor = apply(_FACTOR, (total,), {"max_norm": float(max_norm)})
         for p, g in gradients:
             p.grad = g * factor.astype(g.dtype)
-    return total if modes.tracer is not None else total.item()
+    return total if modes().tracer is not None else total.item()
 
 
 def _factor(total: Array, max_norm: float) -> Array:

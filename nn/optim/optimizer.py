@@ -14,13 +14,14 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 
+from autograd_mini.aliases import mark_modified
 from autograd_mini.apply import apply_effect
 from autograd_mini.memory.arena import allocate_like
 from autograd_mini.memory.flat_group import ParamGroup, ParamUpdate
 from autograd_mini.memory.threads import split_work
 from autograd_mini.primitive import Primitive
 from autograd_mini.state import modes, watched
-from autograd_mini.tensor import Array, Tensor, mark_modified
+from autograd_mini.tensor import Array, Tensor
 
 from .eager_step import StepCache
 
@@ -114,7 +115,7 @@ class Optimizer(ABC):
         (0.5, 1.0)
         """
         for index, group in enumerate(self.param_groups):
-            if modes.all_default:
+            if modes().all_default:
                 self._update_group(index, group["params"])
             else:
                 self._record_group(index, group["params"])
@@ -203,8 +204,8 @@ class Optimizer(ABC):
         >>> nn.Adagrad([Tensor([1.0])], lr=0.1).state_dict()["param_groups"]
         [{'params': [0], 'lr': 0.1, 'lr_decay': 0.0, 'weight_decay': 0.0, 'initial_accumulator_value': 0.0, 'eps': 1e-10}]
         """
-        if modes.tracer is not None:
-            modes.tracer.reject_action("state_dict", "call it outside the compiled function")
+        if modes().tracer is not None:
+            modes().tracer.reject_action("state_dict", "call it outside the compiled function")
         number = {p: i for i, p in enumerate(self._parameters())}
         return {
             "state": {number[p]: {k: np.copy(v) if isinstance(v, np.ndarray) else v for k, v in self.state[p].items()}

@@ -234,10 +234,11 @@ def test_assigning_data_keeps_the_memory_address() -> None:
         w.data = [1, 2, 3]
 
 
-def test_augmented_assignment_creates_a_new_tensor() -> None:
+def test_augmented_assignment_creates_a_new_tensor_for_a_result() -> None:
     x = leaf(1, 2)
-    y = x
+    y = z = x * 1
     y += 1
+    assert z.tolist() == [1, 2]
     assert x.tolist() == [1, 2]
     assert y.tolist() == [2, 3]
     y.sum().backward()

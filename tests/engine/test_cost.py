@@ -32,7 +32,7 @@ BROADCAST: Final = {"call": 4.2, "c_call": 4.6}  # backward if shapes differ: al
 TRACKED: Final = 2.1  # objects for the garbage collector: the tensor and the tuple of its inputs; a closure would be a third
 BLOCKS: Final = 4.1  # of memory: for these two, the array and the creation number
 
-STEP: Final = {"call": 205, "c_call": 160}  # 191 and 145: forward, backward and update of two layers, a ReLU and a loss
+STEP: Final = {"call": 205, "c_call": 190}  # forward, backward and update of two layers, a ReLU and a loss
 LARGE_ARRAYS: Final = 1  # arrays of the size of the largest parameter that a step allocates: the gradient of this parameter
 
 

@@ -19,7 +19,7 @@ from autograd_mini.testing.check import Report
 # The library's own primitives; examples in docstrings register more later.
 registry = dict(everything)
 # The backward pass handles these itself; users cannot call them.
-OF_THE_ENGINE = {"item", "freed", "checkpoint"}
+OF_THE_ENGINE = {"item", "freed", "modified", "checkpoint"}
 EXAMPLES = int(os.environ.get("PRIMITIVE_EXAMPLES", "12"))
 
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 import autograd_mini as ag
 from autograd_mini import Tensor, nn
 from autograd_mini.primitive import registry
-from autograd_mini.state import modes, threads_with_modes
+from autograd_mini.state import active_modes, modes
 from autograd_mini.testing import Program, programs
 from autograd_mini.tools.profile import Profile
 
@@ -291,9 +291,9 @@ def test_the_mode_ends_after_an_exception():
     opened: list[Profile] = []
     with pytest.raises(ValueError, match="linear"):
         fail()
-    assert modes.all_default
-    assert modes.profiler is None
-    assert not threads_with_modes
+    assert modes().all_default
+    assert modes().profiler is None
+    assert not active_modes
     events = len(opened[0].events)
     ag.tanh(1.0)
     assert len(opened[0].events) == events

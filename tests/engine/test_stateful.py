@@ -154,7 +154,7 @@ class Engine(RuleBasedStateMachine):
 
     @invariant()
     def gradients_are_exact(self) -> None:
-        assert modes.grad_enabled == self.recording[-1]
+        assert modes().grad_enabled == self.recording[-1]
         for tensor, expected in zip(self.leaves, self.expected, strict=True):
             actual = 0.0 if tensor.grad is None else tensor.grad.item()
             assert actual == float(expected or 0)

@@ -192,7 +192,7 @@ def test_convolutions_do_not_depend_on_the_number_of_threads(data: Any, case: di
     assert_same_bits(*with_one_and_two_threads(lambda: (
         arrays.conv2d(x, w, **at),
         arrays.conv_transpose2d(y, w, size=case["size"], **at),
-        arrays.conv2d_weight(x, y, kernel=case["kernel"], **at),
+        arrays.conv2d_weight(x, y, kernel_size=case["kernel_size"], **at),
     )))  # fmt: skip
 
 

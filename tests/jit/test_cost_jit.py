@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 import autograd_mini as ag
-from autograd_mini.jit import Jitted
+from autograd_mini.jit.api import Jitted
 from autograd_mini.memory import arena
 
 resource = pytest.importorskip("resource", reason="the system does not count page faults")

@@ -182,7 +182,7 @@ def test_a_layer_with_the_state_of_another_computes_the_same_in_evaluation(name:
     ("layer", "shape", "message"),
     [
         (nn.Conv2d(3, 8, 3), (1, 1, 28, 28), r"conv2d: .*3 input channels.*\(1, 1, 28, 28\)"),
-        (nn.Conv1d(1, 1, 9), (1, 1, 5), r"conv1d: no kernel .*fits"),
+        (nn.Conv1d(1, 1, 9), (1, 1, 5), r"conv1d: kernel .*does not fit"),
         (nn.ConvTranspose2d(4, 8, 4), (1, 3, 7, 7), r"conv_transpose2d: .*needs 4 input channels.*\(1, 3, 7, 7\)"),
         (nn.MaxPool2d(7), (1, 1, 5, 5), r"max_pool2d: .*\(1, 1, 5, 5\)"),
         (nn.Upsample(), (1, 1, 5, 5), r"upsample: .*either scale_factor or size"),

@@ -24,22 +24,24 @@ CASES: list[tuple[str, tuple[np.ndarray, ...], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "operands", "options"), CASES)
-def test_values_and_gradients(name: str, operands: tuple[np.ndarray, ...], options: dict[str, Any]) -> None:
-    ours: Callable[..., Any] = getattr(ag, name)
-    theirs: Callable[..., Any] = getattr(np, name)
-    expected = theirs(*operands, **options)
-    np.testing.assert_allclose(ours(*operands, **options).data, expected)
-    np.testing.assert_allclose(theirs(*[ag.Tensor(x) for x in operands], **options).data, expected)
-    gradcheck(lambda *xs: ours(*xs, **options), *operands)
+def test_values_equal_numpys_and_gradients_pass_gradcheck(
+    name: str, operands: tuple[np.ndarray, ...], options: dict[str, Any]
+) -> None:
+    function: Callable[..., Any] = getattr(ag, name)
+    numpy_function: Callable[..., Any] = getattr(np, name)
+    expected = numpy_function(*operands, **options)
+    np.testing.assert_allclose(function(*operands, **options).data, expected)
+    np.testing.assert_allclose(numpy_function(*[ag.Tensor(x) for x in operands], **options).data, expected)
+    gradcheck(lambda *xs: function(*xs, **options), *operands)
 
 
-def test_nan_to_num_stops_the_gradient_where_it_replaced() -> None:
+def test_nan_to_num_gives_replaced_elements_gradient_zero() -> None:
     x = ag.Tensor([1.0, np.nan], requires_grad=True)
     (ag.nan_to_num(x) * 3).sum().backward()
     assert x.grad.tolist() == [3, 0]
 
 
-def test_nan_to_num_leaves_integers_as_they_are() -> None:
+def test_nan_to_num_does_not_change_integers() -> None:
     assert ag.nan_to_num([1, 2]).dtype == np.int64
 
 
@@ -48,9 +50,9 @@ def test_nan_to_num_leaves_integers_as_they_are() -> None:
     [
         (lambda: ag.inner(A, B[:, :2]), r"last axes must have equal lengths, got shapes \(2, 3\) and \(2, 2\)"),
         (lambda: ag.cross(A[:, :2], B[:, :2]), "expected 3 elements"),
-        (lambda: ag.rot90(A, axes=(0, 0)), "must differ"),
+        (lambda: ag.rot90(A, axes=(0, 0)), "axes must be distinct"),
     ],
 )
-def test_misuse_is_explained(use: Callable[[], Any], message: str) -> None:
+def test_invalid_arguments_raise_a_clear_error(use: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         use()

@@ -17,8 +17,8 @@ def slopes(function: Callable[..., Any], *points: float) -> list[float]:
     """Derivatives with respect to each operand, in float64."""
     operands = [ag.Tensor(np.float64(p), requires_grad=True) for p in points]
     with np.errstate(all="ignore"):
-        found = ag.grad(function(*operands), operands)
-    return [g.item() for g in found]
+        gradients = ag.grad(function(*operands), operands)
+    return [g.item() for g in gradients]
 
 
 UNARY = [
@@ -60,8 +60,8 @@ UNARY = [
 
 
 @pytest.mark.parametrize(("function", "point", "slope"), UNARY)
-def test_slope_of_one_operand(function: Callable[..., Any], point: float, slope: float) -> None:
-    """Minimum-norm subgradient at a convex or concave kink, otherwise the limit."""
+def test_unary_slope_at_special_points(function: Callable[..., Any], point: float, slope: float) -> None:
+    """The slope is the minimum-norm subgradient at a convex or concave kink, and the limit elsewhere."""
     np.testing.assert_array_equal(slopes(function, point), [slope])
 
 
@@ -98,14 +98,14 @@ BINARY = [
 
 
 @pytest.mark.parametrize(("function", "points", "expected"), BINARY)
-def test_slopes_of_two_operands(
+def test_binary_slopes_at_special_points(
     function: Callable[..., Any], points: tuple[float, float], expected: tuple[float, float]
 ) -> None:
     """Ties share the gradient; infinities have the limit if it exists."""
     np.testing.assert_allclose(slopes(function, *points), expected, rtol=1e-14)
 
 
-def test_a_tie_with_a_python_constant_is_shared_with_it() -> None:
+def test_a_tensor_that_equals_a_python_constant_gets_half_the_gradient() -> None:
     assert slopes(lambda x: ag.maximum(x, 0), 0.0) == [0.5]
     assert slopes(lambda x: ag.minimum(x, 0), 0.0) == [0.5]
 
@@ -118,7 +118,7 @@ def test_logaddexp_of_two_minus_infinities_is_minus_infinity() -> None:
     "function", [ag.sigmoid, ag.softplus, ag.logsigmoid, ag.tanh, ag.silu, ag.mish, ag.gelu, ag.softsign, ag.erf]
 )
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_saturating_functions_stay_finite_far_out(function: Callable[..., Any], dtype: type) -> None:
+def test_saturating_functions_and_slopes_are_finite_for_large_inputs(function: Callable[..., Any], dtype: type) -> None:
     """Value and slope at ±1000: no overflow, no warning, no nan."""
     x = ag.Tensor(np.array([-1000.0, -30.0, 30.0, 1000.0], dtype), requires_grad=True)
     y = function(x)
@@ -140,13 +140,13 @@ def test_nan_inside_values_that_where_does_not_select_gives_nan_gradients() -> N
     """Documented behaviour: 0 · inf in the rule of that branch is nan; masking the input too avoids it."""
     x = ag.Tensor([0.0, 4.0], requires_grad=True)
     with np.errstate(divide="ignore"):
-        leaking = ag.where(x > 0, 1 / x, 0.0)
-    assert np.isnan(ag.grad(leaking.sum(), [x])[0].data[0])
+        unmasked = ag.where(x > 0, 1 / x, 0.0)
+    assert np.isnan(ag.grad(unmasked.sum(), [x])[0].data[0])
     masked = ag.where(x > 0, 1 / ag.where(x > 0, x, 1.0), 0.0)
     assert ag.grad(masked.sum(), [x])[0].tolist() == [0.0, -0.0625]
 
 
-def test_elu_refuses_a_negative_alpha() -> None:
+def test_elu_rejects_a_negative_alpha() -> None:
     with pytest.raises(ValueError, match="alpha must be at least 0"):
         ag.elu(1.0, -1.0)
 

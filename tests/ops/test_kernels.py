@@ -21,7 +21,7 @@ def takes_out(primitive: Primitive) -> bool:
     return isinstance(kernel, np.ufunc) or "out" in inspect.signature(kernel, follow_wrapped=False).parameters
 
 
-TAKING = sorted(name for name in SAMPLES if takes_out(registry[name]))
+WITH_OUT = sorted(name for name in SAMPLES if takes_out(registry[name]))
 
 
 def calls(name: str, outputs: Any) -> list[tuple[list[np.ndarray], dict[str, Any]]]:
@@ -34,14 +34,14 @@ def calls(name: str, outputs: Any) -> list[tuple[list[np.ndarray], dict[str, Any
     ]
 
 
-def filled(like: np.ndarray) -> np.ndarray:
-    """Returns memory with the layout of an array and other values."""
-    place = np.empty_like(like)
-    place.fill(113)
-    return place
+def allocate_filled(like: np.ndarray) -> np.ndarray:
+    """Returns memory in the layout of an array, filled with another value."""
+    memory = np.empty_like(like)
+    memory.fill(113)
+    return memory
 
 
-@pytest.mark.parametrize("name", TAKING)
+@pytest.mark.parametrize("name", WITH_OUT)
 @given(data=st.data(), dtype=st.sampled_from([np.float64, np.float32, np.float16]))
 @settings(max_examples=15)
 def test_kernels_write_their_result_into_out(name: str, data: Any, dtype: Any) -> None:
@@ -49,16 +49,16 @@ def test_kernels_write_their_result_into_out(name: str, data: Any, dtype: Any) -
     call, kernel = data.draw(SAMPLES[name]), registry[name].kernel
     with np.errstate(all="ignore"):
         outputs = call.function(*[ag.from_numpy(x.astype(dtype), requires_grad=True) for x in call.operands])
-        found = calls(name, outputs)
-        assert found
-        for operands, params in found:
+        recorded_calls = calls(name, outputs)
+        assert recorded_calls
+        for operands, params in recorded_calls:
             expected = kernel(*operands, **params)
             several = isinstance(expected, tuple)
             expected = tuple(map(np.asarray, expected)) if several else (np.asarray(expected),)
-            places = tuple(map(filled, expected))
-            kernel(*operands, **params, out=places if several else places[0])
-            for place, wanted in zip(places, expected, strict=True):
-                np.testing.assert_array_equal(place, wanted)
+            out = tuple(map(allocate_filled, expected))
+            kernel(*operands, **params, out=out if several else out[0])
+            for result, wanted in zip(out, expected, strict=True):
+                np.testing.assert_array_equal(result, wanted)
             for i, operand in enumerate(operands):
                 if registry[name].elementwise and not several and operand.shape == expected[0].shape:
                     copies = [x.copy("K") for x in operands]
@@ -72,4 +72,4 @@ def test_kernels_of_large_results_accept_out() -> None:
         "batch_norm", "batch_norm_backward", "conv2d", "conv2d_weight", "conv_transpose2d", "gate", "leaky_relu", "max_pool2d",
         "pool_gather", "pool_scatter", "relu", "resample",
     }  # fmt: skip
-    assert large <= set(TAKING)
+    assert large <= set(WITH_OUT)

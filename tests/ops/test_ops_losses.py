@@ -29,15 +29,15 @@ def loss_and_gradient(loss: Any, z: Any, t: Any) -> tuple[np.ndarray, np.ndarray
 # -- conventions ------------------------------------------------------------
 
 
-def test_binary_cross_entropy_with_logits_is_exact_far_out() -> None:
-    """At ±1000 the gradient is exactly −1, 0 or 1, and the loss the distance to the right side."""
+def test_binary_cross_entropy_with_logits_is_exact_for_large_logits() -> None:
+    """At ±1000, the gradient is exactly −1, 0 or 1, and the loss is exactly 0 or 1000."""
     z, t = np.array([1000.0, 1000.0, -1000.0, -1000.0]), np.array([0.0, 1.0, 0.0, 1.0])
     value, gradient = loss_and_gradient(ag.binary_cross_entropy_with_logits, z, t)
     assert value.tolist() == [1000.0, 0.0, 0.0, 1000.0]
     assert gradient.tolist() == [1.0, 0.0, 0.0, -1.0]
 
 
-def test_softmax_cross_entropy_is_exact_far_out() -> None:
+def test_softmax_cross_entropy_is_exact_for_large_logits() -> None:
     z = np.array([[1000.0, -1000.0], [1000.0, -1000.0]])
     value, gradient = loss_and_gradient(ag.softmax_cross_entropy, z, np.array([0, 1]))
     assert value.tolist() == [0.0, 2000.0]
@@ -75,16 +75,16 @@ def test_softmax_cross_entropy_equals_its_definition(data: Any, dtype: Any, kind
     t = data.draw(hnp.arrays(kind, lead, elements=st.integers(0, classes - 1)))
     e = np.exp(z.astype(float))
     p = e / e.sum(-1, keepdims=True)
-    chosen = np.eye(classes)[t.astype(int)]
-    for targets in (t, chosen.astype(dtype)):
+    one_hot = np.eye(classes)[t.astype(int)]
+    for targets in (t, one_hot.astype(dtype)):
         value, gradient = loss_and_gradient(ag.softmax_cross_entropy, z, ag.from_numpy(targets))
         assert (value.dtype, gradient.dtype, value.shape) == (dtype, dtype, lead)
-        np.testing.assert_allclose(value, -np.log((p * chosen).sum(-1)), atol=TOLERANCE[dtype])
-        np.testing.assert_allclose(gradient, p - chosen, atol=TOLERANCE[dtype])
+        np.testing.assert_allclose(value, -np.log((p * one_hot).sum(-1)), atol=TOLERANCE[dtype])
+        np.testing.assert_allclose(gradient, p - one_hot, atol=TOLERANCE[dtype])
 
 
-def test_soft_targets_receive_a_gradient() -> None:
-    """∂L/∂t = −ln softmax(z), which label learning needs."""
+def test_probability_targets_have_a_gradient() -> None:
+    """∂L/∂t = −ln softmax(z)."""
     z, t = Tensor([[0.0, 0.0, 0.0]]), Tensor([[0.2, 0.3, 0.5]], requires_grad=True)
     ag.softmax_cross_entropy(z, t).sum().backward()
     assert t.grad is not None
@@ -103,8 +103,8 @@ def test_an_embedding_adds_the_gradients_of_repeated_indices(data: Any, rows: in
     g = data.draw(drawn(y.shape))
     y.backward(g)
     expected = np.zeros_like(w)
-    for place in np.ndindex(i.shape):
-        expected[i[place]] += g[place]
+    for position in np.ndindex(i.shape):
+        expected[i[position]] += g[position]
     assert weight.grad is not None
     np.testing.assert_allclose(weight.grad.data, expected, atol=1e-12)
 

@@ -25,7 +25,7 @@ def composed(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tenso
 
 
 def two_orders(function: Any, operands: list[np.ndarray], weights: list[np.ndarray]) -> list[np.ndarray]:
-    """Outputs, gradients of their weighted squares, and gradients of those gradients' squares."""
+    """Returns outputs, gradients of their weighted squares, and gradients of the squares of these gradients."""
     xs = [ag.from_numpy(x, requires_grad=True) for x in operands]
     outputs = function(*xs)
     first = ag.grad(sum((w * y * y).sum() for w, y in zip(weights, outputs, strict=True)), xs, create_graph=True)
@@ -57,13 +57,13 @@ def test_batch_norm_gives_mean_0_and_variance_1(data: Any, shape: tuple[int, ...
     np.testing.assert_allclose(mean.data, x.astype(float).mean(axes), atol=tolerance * 10)
     np.testing.assert_allclose(var.data, x.astype(float).var(axes), atol=tolerance * 10, rtol=tolerance)
     np.testing.assert_allclose(y.data.astype(float).mean(axes), 0, atol=tolerance)
-    spread = y.data.astype(float).var(axes)
-    np.testing.assert_allclose(spread[var.data > 0.05], 1, atol=tolerance)
+    variance = y.data.astype(float).var(axes)
+    np.testing.assert_allclose(variance[var.data > 0.05], 1, atol=tolerance)
     np.testing.assert_array_equal(x, before)
 
 
 def test_the_gradient_of_a_channel_sums_to_zero() -> None:
-    """Shifting or scaling a channel changes nothing, so ∂L/∂x is orthogonal to 1 and to x̂."""
+    """The output does not change if a channel is shifted or scaled, so ∂L/∂x is orthogonal to 1 and to x̂."""
     rng = np.random.default_rng(0)
     x = Tensor(rng.normal(3, 2, (5, 2, 3, 4)), requires_grad=True)
     y, _, _ = ag.batch_norm(x, eps=0)
@@ -73,8 +73,8 @@ def test_the_gradient_of_a_channel_sums_to_zero() -> None:
     np.testing.assert_allclose((x.grad.data * y.data).sum((0, 2, 3)), 0, atol=1e-12)
 
 
-def test_a_long_batch_keeps_its_mean_in_float32() -> None:
-    """Sums run over half a million pixels: they must not lose the mean of a channel that lies far from 0."""
+def test_float32_statistics_are_precise_for_large_batches() -> None:
+    """Sums over half a million pixels are precise even if the mean of the channel is far from 0."""
     x = (100 + np.random.default_rng(0).normal(size=(64, 2, 64, 64))).astype(np.float32)
     _, mean, var = ag.batch_norm(x)
     np.testing.assert_allclose(mean.data, x.astype(np.float64).mean((0, 2, 3)), rtol=1e-6)
@@ -82,21 +82,21 @@ def test_a_long_batch_keeps_its_mean_in_float32() -> None:
 
 
 @given(data=st.data(), shape=batches())
-def test_inference_with_the_batch_s_own_statistics_is_training(data: Any, shape: tuple[int, ...]) -> None:
+def test_inference_with_the_statistics_of_the_batch_equals_training(data: Any, shape: tuple[int, ...]) -> None:
     x, weight, bias = data.draw(drawn(shape)), data.draw(drawn(shape[1:2])), data.draw(drawn(shape[1:2]))
     y, mean, var = ag.batch_norm(x, weight, bias, eps=0.1)
     np.testing.assert_allclose(ag.batch_norm_inference(x, mean, var, weight, bias, eps=0.1).data, y.data, atol=1e-9)
 
 
 @given(data=st.data(), shape=batches())
-def test_layer_norm_is_batch_norm_of_the_transpose(data: Any, shape: tuple[int, ...]) -> None:
+def test_layer_norm_equals_batch_norm_of_the_transpose(data: Any, shape: tuple[int, ...]) -> None:
     """Layer norm treats examples as batch norm treats channels, at both orders."""
     x = data.draw(drawn((shape[0], 2, shape[1])))
     flat = x.reshape(len(x), -1).T.copy()
     weight = [data.draw(drawn(x.shape, lo=-1, hi=1))]
-    turned = [weight[0].reshape(len(x), -1).T]
+    transposed = [weight[0].reshape(len(x), -1).T]
     layer = two_orders(lambda t: (ag.layer_norm(t, (2, shape[1]), eps=0.3),), [x], weight)
-    batch = two_orders(lambda t: (ag.batch_norm(t, eps=0.3)[0],), [flat], turned)
+    batch = two_orders(lambda t: (ag.batch_norm(t, eps=0.3)[0],), [flat], transposed)
     for a, b in zip(layer, batch, strict=True):
         np.testing.assert_allclose(a.reshape(len(x), -1).T, b, atol=1e-9)
 
@@ -113,9 +113,12 @@ def test_layer_norm_scales_and_shifts_each_feature() -> None:
         (lambda: ag.batch_norm(np.ones((0, 3))), r"not empty, got \(0, 3\)"),
         (
             lambda: ag.batch_norm(np.ones((2, 3)), np.ones(2)),
-            r"input \(2, 3\) needs a value for each of 3 channels, got shape \(2,\)",
+            r"input \(2, 3\) needs one value per channel, shape \(3,\), got \(2,\)",
         ),
-        (lambda: ag.batch_norm_inference(np.ones((2, 3)), np.ones(3), np.ones(1)), r"each of 3 channels, got shape \(1,\)"),
+        (
+            lambda: ag.batch_norm_inference(np.ones((2, 3)), np.ones(3), np.ones(1)),
+            r"one value per channel, shape \(3,\), got \(1,\)",
+        ),
         (lambda: ag.layer_norm(np.ones((2, 3)), (2,)), r"the last axes of input \(2, 3\) are not \(2,\)"),
         (lambda: ag.layer_norm(np.ones((2, 3)), 3, np.ones(1)), r"must have shape \(3,\), got \(1,\)"),
     ],

@@ -26,11 +26,11 @@ def windows(length: int, kernel: int, stride: int, padding: int, dilation: int, 
     return [[s + k * dilation for k in range(kernel)] for s in fits]
 
 
-@given(data=st.data(), found=pools(), dtype=st.sampled_from([np.float64, np.float32]))
+@given(data=st.data(), case=pools(), dtype=st.sampled_from([np.float64, np.float32]))
 @settings(max_examples=150)
-def test_max_pool_equals_its_definition(data: Any, found: Any, dtype: Any) -> None:
+def test_max_pool_equals_its_definition(data: Any, case: Any, dtype: Any) -> None:
     """The largest real pixel of each window; the first of equal ones gets the whole gradient."""
-    shape, params = found
+    shape, params = case
     x = data.draw(drawn(shape, dtype))
     rows, columns = (
         windows(shape[2 + i], *(params[k][i] for k in ("kernel_size", "stride", "padding", "dilation")), params["ceil_mode"])
@@ -51,17 +51,17 @@ def test_max_pool_equals_its_definition(data: Any, found: Any, dtype: Any) -> No
     g = data.draw(drawn(y.shape, dtype))
     y.backward(g)
     gradient = np.zeros(shape)
-    for there, here in first.items():
-        gradient[here] += g[there]
+    for output, pixel in first.items():
+        gradient[pixel] += g[output]
     np.testing.assert_allclose(image.grad.data, gradient, rtol=1e-6)
     np.testing.assert_array_equal(x, before)
 
 
-@given(data=st.data(), found=pools(), dtype=st.sampled_from([np.float64, np.float32, np.float16]))
+@given(data=st.data(), case=pools(), dtype=st.sampled_from([np.float64, np.float32, np.float16]))
 @settings(max_examples=150)
-def test_max_pool_of_infinities_and_nan(data: Any, found: Any, dtype: Any) -> None:
-    """Each window's gradient goes to one real pixel: to its first nan, else to the first of its largest, also if that is −inf."""
-    shape, params = found
+def test_max_pool_of_infinities_and_nan(data: Any, case: Any, dtype: Any) -> None:
+    """A window's gradient goes to one pixel of the image: its first nan, else the first of its largest ones, even if −inf."""
+    shape, params = case
     x = data.draw(hnp.arrays(dtype, shape, elements=st.sampled_from([-np.inf, -np.inf, -np.inf, 0.0, np.inf, np.nan])))
     rows, columns = (
         windows(shape[2 + i], *(params[k][i] for k in ("kernel_size", "stride", "padding", "dilation")), params["ceil_mode"])
@@ -77,24 +77,24 @@ def test_max_pool_of_infinities_and_nan(data: Any, found: Any, dtype: Any) -> No
     ):
         real = [(n, c, r, s) for r in down for s in across if 0 <= r < shape[2] and 0 <= s < shape[3]]
         if real:
-            here = real[int(np.argmax([x[at] for at in real]))]  # NumPy takes nan for the largest, and the first of equals
-            np.testing.assert_array_equal(y.data[n, c, i, j], x[here])
-            gradient[here] += g[n, c, i, j]
+            pixel = real[int(np.argmax([x[p] for p in real]))]  # argmax selects the first nan, else the first of equal ones
+            np.testing.assert_array_equal(y.data[n, c, i, j], x[pixel])
+            gradient[pixel] += g[n, c, i, j]
     np.testing.assert_array_equal(image.grad.data, gradient)
 
 
-def test_padding_takes_no_gradient_from_windows_of_minus_infinity() -> None:
+def test_padding_gets_no_gradient_if_all_pixels_are_minus_infinity() -> None:
     x = ag.Tensor(np.full((1, 1, 2, 2), -np.inf), requires_grad=True)
     ag.max_pool2d(x, 2, padding=1).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]
 
 
-@given(data=st.data(), found=pools(), include=st.booleans())
+@given(data=st.data(), case=pools(), include=st.booleans())
 @settings(max_examples=150)
-def test_avg_pool_equals_its_definition(data: Any, found: Any, include: bool) -> None:
+def test_avg_pool_equals_its_definition(data: Any, case: Any, include: bool) -> None:
     """The sum of the real pixels, divided by the window's size within the padded image, or by their number."""
-    shape, params = found
+    shape, params = case
     x = data.draw(drawn(shape))
     kernel, stride, padding, ceil_mode = (params[k] for k in ("kernel_size", "stride", "padding", "ceil_mode"))
     rows, columns = (windows(shape[2 + i], kernel[i], stride[i], padding[i], 1, ceil_mode) for i in (0, 1))
@@ -110,7 +110,7 @@ def test_avg_pool_equals_its_definition(data: Any, found: Any, include: bool) ->
 @given(
     data=st.data(), size=st.tuples(st.integers(1, 7), st.integers(1, 7)), out=st.tuples(st.integers(1, 7), st.integers(1, 7))
 )
-def test_adaptive_pool_is_the_mean_of_its_windows(data: Any, size: tuple[int, int], out: tuple[int, int]) -> None:
+def test_adaptive_pool_equals_the_mean_of_each_window(data: Any, size: tuple[int, int], out: tuple[int, int]) -> None:
     x = data.draw(drawn((2, 1, *size)))
     y = ag.adaptive_avg_pool2d(ag.from_numpy(x), out)
     for i, j in itertools.product(range(out[0]), range(out[1])):
@@ -133,8 +133,10 @@ SOURCES = {
     factor=st.integers(1, 3),
     mode=st.sampled_from(sorted(SOURCES)),
 )
-def test_upsampling_interpolates_at_the_source(data: Any, size: tuple[int, int], factor: int, mode: tuple[str, bool]) -> None:
-    """Each output pixel is the bilinear blend of the four pixels around its source coordinate, clamped to the image."""
+def test_upsampling_interpolates_at_the_source_coordinate(
+    data: Any, size: tuple[int, int], factor: int, mode: tuple[str, bool]
+) -> None:
+    """Each output pixel is the bilinear mean of the four pixels around its source coordinate, clamped to the image."""
     x = data.draw(drawn((1, 2, *size)))
     y = ag.upsample(ag.from_numpy(x), factor, mode=mode[0], align_corners=mode[1])
     out = tuple(n * factor for n in size)
@@ -150,14 +152,14 @@ def test_upsampling_interpolates_at_the_source(data: Any, size: tuple[int, int],
     np.testing.assert_allclose(ag.upsample(x, size=out, mode=mode[0], align_corners=mode[1]).data, y.data, atol=1e-12)
 
 
-def test_asymmetric_upsampling_keeps_the_originals_at_even_places() -> None:
+def test_asymmetric_upsampling_keeps_the_original_pixels_at_even_positions() -> None:
     x = np.array([[[[1.0, 5.0], [3.0, 11.0]]]])
     assert ag.upsample(x, 2, mode="asymmetric").tolist() == [
         [[[1.0, 3.0, 5.0, 5.0], [2.0, 5.0, 8.0, 8.0], [3.0, 7.0, 11.0, 11.0], [3.0, 7.0, 11.0, 11.0]]]
     ]
 
 
-def test_a_large_kernel_keeps_its_indices() -> None:
+def test_max_pool_finds_positions_above_255() -> None:
     """Indices above 255 do not fit into one byte: the last of 400 is still found."""
     x = ag.Tensor(np.arange(400.0).reshape(1, 1, 20, 20), requires_grad=True)
     ag.max_pool2d(x, 20).sum().backward()
@@ -166,7 +168,7 @@ def test_a_large_kernel_keeps_its_indices() -> None:
 
 
 @given(data=st.data())
-def test_results_keep_the_layout(data: Any) -> None:
+def test_pools_and_gradients_keep_the_memory_layout(data: Any) -> None:
     """Channels-last images stay channels-last in every pool and in its gradient."""
     x = ag.from_numpy(np.ones((2, 6, 6, 3)).transpose(0, 3, 1, 2), requires_grad=True)
     pool = data.draw(
@@ -191,7 +193,7 @@ def test_results_keep_the_layout(data: Any) -> None:
     [
         (lambda x: ag.max_pool2d(x[0], 2), r"shape \(N, C, H, W\), got \(2, 3, 3\)"),
         (lambda x: ag.max_pool2d(x, 4), r"kernel \(4, 4\) with dilation \(1, 1\) does not fit into input \(1, 2, 3, 3\)"),
-        (lambda x: ag.max_pool2d(x, 2, padding=2), r"padding \(2, 2\) may be at most half the kernel \(2, 2\)"),
+        (lambda x: ag.max_pool2d(x, 2, padding=2), r"padding must be at most half of the kernel \(2, 2\), got \(2, 2\)"),
         (lambda x: ag.avg_pool2d(x, 0), r"kernel_size must be at least 1"),
         (lambda x: ag.adaptive_avg_pool2d(x, (1, 2, 3)), r"size must be an int or a pair"),
         (lambda x: ag.upsample(x), r"either scale_factor or size, got scale_factor=None and size=None"),

@@ -1,4 +1,4 @@
-"""Draws come from one seeded stream, in the right distribution, independent, and new at every run of a kernel."""
+"""Draws are reproducible, independent, correctly distributed, and different at each run of a kernel."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ DRAWS: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def the_stream_returns() -> Iterator[None]:
+def restore_stream() -> Iterator[None]:
     state = ag.get_rng_state()
     yield
     ag.set_rng_state(state)
 
 
 @pytest.mark.parametrize("name", DRAWS)
-def test_same_seed_same_bits(name: str) -> None:
+def test_the_same_seed_gives_the_same_bits(name: str) -> None:
     """manual_seed, a state saved as JSON, and a generator of the user each repeat a draw exactly."""
     draw = DRAWS[name]
     ag.manual_seed(7)
@@ -44,7 +44,7 @@ def test_same_seed_same_bits(name: str) -> None:
     before = ag.get_rng_state()
     own = [draw(generator=np.random.default_rng(1)).tolist() for _ in range(2)]
     assert own[0] == own[1]
-    assert ag.get_rng_state() == before, "a generator of one's own must leave the process's stream alone"
+    assert ag.get_rng_state() == before, "a separate generator must not change the stream of the process"
 
 
 def test_a_kernel_draws_new_numbers_at_every_run() -> None:
@@ -54,13 +54,13 @@ def test_a_kernel_draws_new_numbers_at_every_run() -> None:
     assert all(registry[name].effect for name in ("randn", "rand", "bernoulli", "randint", "permutation", "dropout_mask"))
 
 
-def test_draws_carry_no_gradient() -> None:
+def test_draws_have_no_gradient() -> None:
     p = ag.Tensor(0.5, requires_grad=True)
     assert not any(t.requires_grad for t in (ag.randn(2), ag.rand(2), ag.bernoulli(p, 3), ag.permutation(3)))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_distributions(dtype: Any) -> None:
+def test_draws_have_the_right_mean_and_variance(dtype: Any) -> None:
     """The moments of 20,000 draws are within five standard errors, and uniform draws are below 1."""
     ag.manual_seed(0)
     n = 20_000
@@ -101,7 +101,7 @@ def test_dropout_zeroes_independent_elements_at_the_given_rate(p: float) -> None
     np.testing.assert_allclose(y[~off], 1 / (1 - p), rtol=1e-6)
 
 
-def test_dropout_s_gradient_is_its_mask() -> None:
+def test_the_gradient_of_dropout_is_its_mask() -> None:
     x = ag.Tensor(np.arange(1.0, 101.0), requires_grad=True)
     y = ag.dropout(x, 0.3)
     y.sum().backward()
@@ -109,15 +109,15 @@ def test_dropout_s_gradient_is_its_mask() -> None:
     np.testing.assert_allclose(x.grad.data * x.data, y.data)
 
 
-def test_dropout_at_its_ends() -> None:
-    """p = 0 and evaluation change nothing, p = 1 leaves zeros and no nan."""
+def test_dropout_with_p_0_and_p_1() -> None:
+    """p = 0 and evaluation return the same tensor; p = 1 gives zeros and no nan."""
     x = ag.Tensor([1.0, 2.0])
     assert ag.dropout(x, 0) is x
     assert ag.dropout(x, 0.5, training=False) is x
     assert ag.dropout(x, 1).tolist() == [0.0, 0.0]
 
 
-def test_dropout_keeps_the_layout() -> None:
+def test_dropout_keeps_the_memory_layout() -> None:
     """A mask with another memory order than its image would slow down later operations on both."""
     x = ag.from_numpy(np.ones((2, 4, 4, 3)).transpose(0, 3, 1, 2))
     assert ag.dropout(x, 0.5).data.strides == x.data.strides

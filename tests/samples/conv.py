@@ -28,7 +28,7 @@ def geometry(draw: Any) -> dict[str, Any]:
             facts.append(fact)
     return {
         "at": {"stride": tuple(stride), "padding": tuple(padding), "dilation": tuple(dilation), "groups": groups},
-        "kernel": tuple(kernel),
+        "kernel_size": tuple(kernel),
         "size": tuple(size),
         "x": (n, inside * groups, *size),
         "w": (outside * groups, inside, *kernel),
@@ -39,12 +39,12 @@ def geometry(draw: Any) -> dict[str, Any]:
 @st.composite
 def convolutions(draw: Any, name: str, first: str, second: str, bias: int | None, extra: str) -> Call:
     """`bias` is the axis of the weight's shape (times groups, for the second) that has a bias; None: no bias."""
-    found = draw(geometry())
-    at = found["at"]
-    params = {**at, **({extra: found[extra]} if extra else {})}
-    shapes = [found[first], found[second]]
+    case = draw(geometry())
+    at = case["at"]
+    params = {**at, **({extra: case[extra]} if extra else {})}
+    shapes = [case[first], case[second]]
     if bias is not None and draw(st.booleans()):
-        shapes.append((found["w"][0],) if bias == 0 else (found["w"][1] * at["groups"],))
+        shapes.append((case["w"][0],) if bias == 0 else (case["w"][1] * at["groups"],))
     function = getattr(recorded, name)
     return Call(lambda *xs: function(*xs, **params), tuple(draw(values(s, -2, 2)) for s in shapes), f"{name} {params}")
 
@@ -52,5 +52,5 @@ def convolutions(draw: Any, name: str, first: str, second: str, bias: int | None
 SAMPLES = {
     "conv2d": convolutions("conv2d", "x", "w", 0, ""),
     "conv_transpose2d": convolutions("conv_transpose2d", "y", "w", 1, "size"),
-    "conv2d_weight": convolutions("conv2d_weight", "x", "y", None, "kernel"),
+    "conv2d_weight": convolutions("conv2d_weight", "x", "y", None, "kernel_size"),
 }

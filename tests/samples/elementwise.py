@@ -36,7 +36,7 @@ _BINARY = {
 
 
 @st.composite
-def _set(draw: Any, function: Any, settings: dict[str, st.SearchStrategy[Any]]) -> Call:
+def _with_settings(draw: Any, function: Any, settings: dict[str, st.SearchStrategy[Any]]) -> Call:
     """A function of one operand with random settings."""
     drawn = draw(st.fixed_dictionaries(settings))
     return Call(lambda x: function(x, **drawn), draw(unary(function)).operands, f"{function.__name__} {drawn}")
@@ -69,7 +69,7 @@ _SLOPES = st.sampled_from([-0.5, 0.0, 0.01, 0.3, 1.0, 2.0])
 def _gate(draw: Any) -> Call:
     g, slope = draw(SHAPES.flatmap(values)), draw(_SLOPES)
     x = draw(values(g.shape))
-    return Call(lambda g: recorded.gate(g, x.astype(g.dtype), slope=slope), (g,), f"gate {x} {slope}")
+    return Call(lambda g: recorded.gate(g, x.astype(g.dtype), negative_slope=slope), (g,), f"gate {x} {slope}")
 
 
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
@@ -77,12 +77,12 @@ SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     **{name: binary(getattr(ag, name), *domains) for name, domains in _BINARY.items()},
     "cast": _cast(),
     "convention": _convention(),
-    "clip": _set(ag.clip, {"lo": st.sampled_from([None, -1.03, 0.07]), "hi": st.sampled_from([0.07, 2.03])}),
-    "elu": _set(ag.elu, {"alpha": st.sampled_from([0.0, 0.5, 1.0, 2.0])}) | unary(ag.selu),
+    "clip": _with_settings(ag.clip, {"lo": st.sampled_from([None, -1.03, 0.07]), "hi": st.sampled_from([0.07, 2.03])}),
+    "elu": _with_settings(ag.elu, {"alpha": st.sampled_from([0.0, 0.5, 1.0, 2.0])}) | unary(ag.selu),
     "gaussian": unary(lambda x: recorded.gaussian(x, rate=0.5)) | unary(lambda x: recorded.gaussian(x, rate=1.0)),
     "normal_cdf": unary(recorded.normal_cdf),
     "gelu_tanh": unary(lambda x: ag.gelu(x, approximate="tanh")),
-    "leaky_relu": _set(ag.leaky_relu, {"negative_slope": _SLOPES}),
+    "leaky_relu": _with_settings(ag.leaky_relu, {"negative_slope": _SLOPES}),
     "gate": _gate(),
     "where": _where(),
 }

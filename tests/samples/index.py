@@ -16,7 +16,7 @@ from samples.strategies import SHAPES, values
 
 
 @st.composite
-def _mixed(draw: Any, shape: tuple[int, ...]) -> Any:
+def _mixed_index(draw: Any, shape: tuple[int, ...]) -> Any:
     """For each axis an int, a slice, a mask or an integer array; the arrays broadcast together (masks choose two)."""
     entries: list[Any] = []
     for n in shape:
@@ -34,11 +34,11 @@ def _mixed(draw: Any, shape: tuple[int, ...]) -> Any:
 
 @st.composite
 def indices(draw: Any, shape: tuple[int, ...]) -> Any:
-    kinds = [hnp.basic_indices(shape, allow_newaxis=True), _mixed(shape), hnp.arrays(bool, shape)]
+    kinds = [hnp.basic_indices(shape, allow_newaxis=True), _mixed_index(shape), hnp.arrays(bool, shape)]
     if shape and 0 not in shape:
         kinds.append(hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=4)))
-        places = draw(hnp.array_shapes(max_dims=2, max_side=4))
-        kinds.append(hnp.arrays(np.int64, places, elements=st.integers(-shape[0], shape[0] - 1)))
+        index_shape = draw(hnp.array_shapes(max_dims=2, max_side=4))
+        kinds.append(hnp.arrays(np.int64, index_shape, elements=st.integers(-shape[0], shape[0] - 1)))
     return draw(st.one_of(kinds))
 
 
@@ -50,7 +50,7 @@ def _getitem(draw: Any) -> Call:
 
 
 @st.composite
-def _slots(draw: Any, shape: tuple[int, ...], index: Any) -> np.ndarray:
+def _assigned_value(draw: Any, shape: tuple[int, ...], index: Any) -> np.ndarray:
     """A value for `x[index]`, of its shape or of one that broadcasts to it."""
     full = np.zeros(shape)[index].shape
     return draw(values(draw(st.sampled_from([full, full[1:], tuple(1 for _ in full), ()]))))
@@ -60,7 +60,7 @@ def _slots(draw: Any, shape: tuple[int, ...], index: Any) -> np.ndarray:
 def _index_put(draw: Any) -> Call:
     x = draw(SHAPES.flatmap(values))
     index = draw(indices(x.shape))
-    return Call(lambda t, v: ag.index_put(t, index, v), (x, draw(_slots(x.shape, index))), f"index_put {index!r}")
+    return Call(lambda t, v: ag.index_put(t, index, v), (x, draw(_assigned_value(x.shape, index))), f"index_put {index!r}")
 
 
 @st.composite

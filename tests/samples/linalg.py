@@ -55,7 +55,7 @@ def _einsum(draw: Any) -> Call:
 
 
 @st.composite
-def regular(draw: Any, batch: tuple[int, ...] | None = None, n: int | None = None) -> np.ndarray:
+def regular_matrices(draw: Any, batch: tuple[int, ...] | None = None, n: int | None = None) -> np.ndarray:
     """A stack of matrices whose diagonal dominates."""
     batch = draw(hnp.array_shapes(min_dims=0, max_dims=1, min_side=0, max_side=2)) if batch is None else batch
     n = draw(st.integers(0, 3)) if n is None else n
@@ -64,12 +64,12 @@ def regular(draw: Any, batch: tuple[int, ...] | None = None, n: int | None = Non
 
 
 def _of_matrix(function: Callable[..., Any]) -> st.SearchStrategy[Call]:
-    return regular().map(lambda x: Call(function, (x,)))
+    return regular_matrices().map(lambda x: Call(function, (x,)))
 
 
 @st.composite
 def _solve(draw: Any) -> Call:
-    a = draw(regular())
+    a = draw(regular_matrices())
     n = a.shape[-1]
     shape = draw(st.sampled_from([(n,), (n, 2), (n, 0), (*a.shape[:-2], n, 1)]))
     return Call(ag.solve, (a, draw(values(shape))))
@@ -77,7 +77,7 @@ def _solve(draw: Any) -> Call:
 
 @st.composite
 def _cofactor_backward(draw: Any) -> Call:
-    x = draw(regular())
+    x = draw(regular_matrices())
     return Call(recorded.cofactor_backward, (draw(values(x.shape, -1, 1)), x))
 
 

@@ -27,7 +27,7 @@ def batch_norms(draw: Any) -> Call:
 
 
 @st.composite
-def projections(draw: Any) -> Call:
+def batch_norm_backwards(draw: Any) -> Call:
     shape = draw(batches())
     operands = (draw(values(shape)), draw(values(shape, -1, 1)), *(draw(values(shape[1:2], -1, 1)) for _ in range(3)))
     return Call(recorded.batch_norm_backward, operands)
@@ -41,12 +41,14 @@ def indices(draw: Any, classes: int, shape: Any = None) -> np.ndarray:
 @st.composite
 def embeddings(draw: Any, add: bool) -> Call:
     rows, width = draw(st.integers(1, 4)), draw(st.lists(st.integers(0, 2), max_size=2))
-    chosen = draw(indices(rows))
+    row_numbers = draw(indices(rows))
     if add:
         return Call(
-            lambda g: recorded.embedding_add(g, chosen, rows=rows), (draw(values((*chosen.shape, *width))),), f"{chosen}"
+            lambda g: recorded.embedding_add(g, row_numbers, rows=rows),
+            (draw(values((*row_numbers.shape, *width))),),
+            f"{row_numbers}",
         )
-    return Call(lambda w: ag.embedding(w, chosen), (draw(values((rows, *width))),), f"{chosen}")
+    return Call(lambda w: ag.embedding(w, row_numbers), (draw(values((rows, *width))),), f"{row_numbers}")
 
 
 @st.composite
@@ -71,14 +73,14 @@ def binary(draw: Any) -> Call:
 
 
 @st.composite
-def sums(draw: Any) -> Call:
+def channel_sums(draw: Any) -> Call:
     return Call(recorded.channel_sum, (draw(values((draw(st.integers(0, 2)), *draw(batches())[1:]))),))
 
 
 SAMPLES = {
-    "channel_sum": sums(),
+    "channel_sum": channel_sums(),
     "batch_norm": batch_norms(),
-    "batch_norm_backward": projections(),
+    "batch_norm_backward": batch_norm_backwards(),
     "embedding": embeddings(add=False),
     "embedding_add": embeddings(add=True),
     "softmax_cross_entropy": cross_entropies(backward=False),

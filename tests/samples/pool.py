@@ -42,7 +42,7 @@ def max_pools(draw: Any) -> Call:
 
 
 @st.composite
-def chosen(draw: Any, scatter: bool) -> Call:
+def index_calls(draw: Any, scatter: bool) -> Call:
     """`pool_scatter` and `pool_gather` at the positions that a max pool selected."""
     shape, params = draw(pools())
     image = ag.Tensor(draw(distinct(shape)), requires_grad=True)
@@ -57,7 +57,7 @@ def chosen(draw: Any, scatter: bool) -> Call:
 
 
 @st.composite
-def resampled(draw: Any) -> Call:
+def resamplings(draw: Any) -> Call:
     """Average pools, adaptive pools and interpolation, all of them maps of rows and columns."""
     shape = (draw(st.integers(0, 2)), draw(st.integers(1, 2)), draw(st.integers(3, 5)), draw(st.integers(3, 5)))
     size = (draw(st.integers(1, 6)), draw(st.integers(1, 6)))
@@ -79,7 +79,7 @@ def resampled(draw: Any) -> Call:
 
 SAMPLES = {
     "max_pool2d": max_pools(),
-    "pool_scatter": chosen(scatter=True),
-    "pool_gather": chosen(scatter=False),
-    "resample": resampled(),
+    "pool_scatter": index_calls(scatter=True),
+    "pool_gather": index_calls(scatter=False),
+    "resample": resamplings(),
 }

@@ -28,7 +28,7 @@ def axes(draw: Any, ndim: int) -> int | tuple[int, ...] | None:
 
 
 @st.composite
-def folds(
+def reductions(
     draw: Any, function: Callable[..., Any], lo: float = -3, hi: float = 3, shapes: Any = SHAPES, distinct: bool = False,
     **settings: st.SearchStrategy[Any],
 ) -> Call:  # fmt: skip
@@ -41,7 +41,7 @@ def folds(
 
 
 @st.composite
-def runs(draw: Any, function: Callable[..., Any], lo: float = -3, hi: float = 3) -> Call:
+def scans(draw: Any, function: Callable[..., Any], lo: float = -3, hi: float = 3) -> Call:
     x = draw(SHAPES.flatmap(lambda shape: values(shape, lo, hi)))
     axis = draw(st.none() | st.integers(-x.ndim, x.ndim - 1)) if x.ndim else None
     return Call(lambda t: function(t, axis=axis), (x,), f"{function.__name__} axis={axis}")
@@ -63,10 +63,10 @@ def _softmax_or_zero(draw: Any) -> Call:
 
 
 @st.composite
-def _centred(draw: Any) -> Call:
+def _subtract_mean(draw: Any) -> Call:
     x = draw(NON_EMPTY.flatmap(values))
     axis = tuple(draw(st.sets(st.integers(0, x.ndim - 1)))) if x.ndim else ()
-    return Call(lambda t: recorded.centred(t, axis=axis), (x,), f"centred axis={axis}")
+    return Call(lambda t: recorded.subtract_mean(t, axis=axis), (x,), f"subtract_mean axis={axis}")
 
 
 def _sample_var(x: ag.Tensor, axis: Any, keepdims: bool) -> ag.Tensor:
@@ -77,20 +77,20 @@ def _sample_var(x: ag.Tensor, axis: Any, keepdims: bool) -> ag.Tensor:
 KEEP = st.booleans()
 TWO_OR_MORE = hnp.array_shapes(min_dims=1, max_dims=3, min_side=2, max_side=3)
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
-    "centred": _centred(),
-    "cumprod": runs(ag.cumprod, -1.4, 1.4),
-    "cumsum": runs(ag.cumsum),
-    "log_softmax": folds(ag.log_softmax),
-    "logsumexp": folds(ag.logsumexp, keepdims=KEEP),
-    "max": folds(ag.max, distinct=True, shapes=NON_EMPTY, keepdims=KEEP),
-    "mean": folds(ag.mean, keepdims=KEEP),
-    "min": folds(ag.min, distinct=True, shapes=NON_EMPTY, keepdims=KEEP),
-    "norm": folds(ag.norm, keepdims=KEEP, ord=st.sampled_from([1.3, 2, 3, 4])),
-    "prod": folds(ag.prod, -1.4, 1.4, keepdims=KEEP),
+    "subtract_mean": _subtract_mean(),
+    "cumprod": scans(ag.cumprod, -1.4, 1.4),
+    "cumsum": scans(ag.cumsum),
+    "log_softmax": reductions(ag.log_softmax),
+    "logsumexp": reductions(ag.logsumexp, keepdims=KEEP),
+    "max": reductions(ag.max, distinct=True, shapes=NON_EMPTY, keepdims=KEEP),
+    "mean": reductions(ag.mean, keepdims=KEEP),
+    "min": reductions(ag.min, distinct=True, shapes=NON_EMPTY, keepdims=KEEP),
+    "norm": reductions(ag.norm, keepdims=KEEP, ord=st.sampled_from([1.3, 2, 3, 4])),
+    "prod": reductions(ag.prod, -1.4, 1.4, keepdims=KEEP),
     "recurrence": _recurrence(),
-    "softmax": folds(ag.softmax),
+    "softmax": reductions(ag.softmax),
     "softmax_or_zero": _softmax_or_zero(),
-    "std": folds(ag.std, distinct=True, keepdims=KEEP, ddof=st.just(0)),
-    "sum": folds(ag.sum, keepdims=KEEP),
-    "var": folds(ag.var, keepdims=KEEP, ddof=st.just(0)) | folds(_sample_var, shapes=TWO_OR_MORE, keepdims=KEEP),
+    "std": reductions(ag.std, distinct=True, keepdims=KEEP, ddof=st.just(0)),
+    "sum": reductions(ag.sum, keepdims=KEEP),
+    "var": reductions(ag.var, keepdims=KEEP, ddof=st.just(0)) | reductions(_sample_var, shapes=TWO_OR_MORE, keepdims=KEEP),
 }

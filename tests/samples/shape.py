@@ -43,8 +43,8 @@ def _concatenate(draw: Any) -> Call:
     shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3))
     axis = draw(st.integers(-len(shape), len(shape) - 1))
     lengths = draw(st.lists(st.integers(0, 3), min_size=1, max_size=3))
-    place = axis % len(shape)
-    parts = tuple(draw(values((*shape[:place], n, *shape[place + 1 :]))) for n in lengths)
+    position = axis % len(shape)
+    parts = tuple(draw(values((*shape[:position], n, *shape[position + 1 :]))) for n in lengths)
     return Call(lambda *ts: ag.concatenate(ts, axis), parts, f"concatenate axis={axis}")
 
 

@@ -18,27 +18,16 @@ from ..elementwise import clip
 from .channels import to_rows
 
 __all__ = [
-    "elu",
-    "gelu",
-    "hardtanh",
-    "leaky_relu",
-    "logsigmoid",
-    "mish",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
+    "elu", "gelu", "hardtanh", "leaky_relu", "logsigmoid", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus",
     "softsign",
-]
+]  # fmt: skip
 
-# -- saturating ones -------------------------------------------------------------------------------------------------
+# -- saturating functions --------------------------------------------------------------------------------------------
 
 
 def _softsign_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    bottom = xp.abs(x) + 1
-    return g / bottom / bottom
+    denominator = xp.abs(x) + 1
+    return g / denominator / denominator
 
 
 sigmoid = unary(
@@ -72,39 +61,39 @@ def hardtanh(x: TensorLike, min_val: float = -1.0, max_val: float = 1.0) -> Tens
 # -- rectifiers with a kink ------------------------------------------------------------------------------------------
 
 
-def _gate(g: Array, x: Array, slope: float, out: Array | None = None) -> Array:
+def _gate(g: Array, x: Array, negative_slope: float, out: Array | None = None) -> Array:
     if g.size >= MIN_SPLIT_ELEMENTS:
-        return split_elementwise(lambda g, x, out: np.multiply(g, _slopes(x, slope), out=out), g, x, out=out)
-    return np.multiply(g, _slopes(x, slope) if slope else x > 0, out=out)
+        return split_elementwise(lambda g, x, out: np.multiply(g, _relu_slopes(x, negative_slope), out=out), g, x, out=out)
+    return np.multiply(g, _relu_slopes(x, negative_slope) if negative_slope else x > 0, out=out)
 
 
-def _slopes(x: Array, slope: float) -> Array:
-    """1 where x > 0, else the slope."""
+def _relu_slopes(x: Array, negative_slope: float) -> Array:
+    """Returns 1 for elements above 0, `negative_slope` for others."""
     positive = x > 0
-    if slope == 0:
+    if negative_slope == 0:
         return positive
-    narrow = x.dtype.type(slope)
-    return np.maximum(positive, narrow) if 0 < slope <= 1 else positive + (x <= 0) * narrow
+    slope = x.dtype.type(negative_slope)
+    return np.maximum(positive, slope) if 0 < negative_slope <= 1 else positive + (x <= 0) * slope
 
 
 Primitive(
-    "gate", _gate, formula="δ where x > 0, else slope · δ", derivative=("1 where x > 0, else the slope", "0"),
-    vjp=(lambda xp, v, y, g, x, slope: xp.gate(v, x, slope=slope), None),
-    elementwise=True, scalar="{0} * (1.0 if {1} > 0.0 else {slope})",
+    "gate", _gate, formula="δ for x > 0, else slope · δ", derivative=("1 for x > 0, else the slope", "0"),
+    vjp=(lambda xp, v, y, g, x, negative_slope: xp.gate(v, x, negative_slope=negative_slope), None),
+    elementwise=True, scalar="{0} * (1.0 if {1} > 0.0 else {negative_slope})",
 )  # fmt: skip
 
 
 def _relu(x: Array, out: Array | None = None) -> Array:
     if x.size >= MIN_SPLIT_ELEMENTS:
-        return split_elementwise(_positive, x, out=out)
-    return _positive(x, out)
+        return split_elementwise(_relu_block, x, out=out)
+    return _relu_block(x, out)
 
 
-def _positive(x: Array, out: Array | None) -> Array:
-    # NumPy takes up to five times as long beside a single 0 as beside a row of them.
+def _relu_block(x: Array, out: Array | None) -> Array:
+    # np.maximum takes up to five times as long with one 0 as with a row of zeros.
     if x.ndim == 4 and not x.flags.c_contiguous and x.transpose(0, 2, 3, 1).flags.c_contiguous:
         y = np.empty_like(x) if out is None else out
-        _positive(to_rows(x), to_rows(y))
+        _relu_block(to_rows(x), to_rows(y))
         return y
     wide = x.ndim > 0 and x.shape[-1] >= 64 and x.flags.c_contiguous
     return np.maximum(x, _zeros(x.shape[-1], x.dtype) if wide else 0, out=out)
@@ -115,35 +104,35 @@ def _zeros(length: int, dtype: np.dtype[Any]) -> Array:
     return np.zeros(length, dtype)
 
 
-# The rule tests y, not x: y > 0 exactly where x > 0, and a compiled step can let y take the memory of x.
+# The rule tests y instead of x: y > 0 if and only if x > 0, and a compiled step can then reuse the memory of x for y.
 relu = unary(
     _relu, formula="max(x, 0)", derivative="[x > 0]",
-    vjp=lambda xp, g, y, x: xp.gate(g, y, slope=0.0),
+    vjp=lambda xp, g, y, x: xp.gate(g, y, negative_slope=0.0),
     text="Rectified linear unit", example=(-2.0, 0.0), kink="0 at 0", integers=True, scalar="max({0}, 0.0)",
 )  # fmt: skip
 relu6 = unary(
     lambda x, out=None: np.minimum(np.maximum(x, 0), 6, out=out), name="relu6", formula="min(max(x, 0), 6)",
     derivative="[0 < x < 6]",
     vjp=lambda xp, g, y, x: g * ((x > 0) & (x < 6)),
-    text="ReLU that stops at 6", example=(7.5, 6.0), kink="0 at 0 and 6", integers=True,
+    text="ReLU limited to 6", example=(7.5, 6.0), kink="0 at 0 and 6", integers=True,
 )  # fmt: skip
 
 
-def _leaky_relu(x: Array, slope: float, out: Array | None = None) -> Array:
+def _leaky_relu(x: Array, negative_slope: float, out: Array | None = None) -> Array:
     if x.size >= MIN_SPLIT_ELEMENTS:
-        return split_elementwise(lambda x, out: _leaky(x, slope, out), x, out=out)
-    return _leaky(x, slope, out)
+        return split_elementwise(lambda x, out: _leaky_relu_block(x, negative_slope, out), x, out=out)
+    return _leaky_relu_block(x, negative_slope, out)
 
 
-def _leaky(x: Array, slope: float, out: Array | None) -> Array:
-    if 0 < slope <= 1:  # then it is the larger of the two lines; not so for slope 0, since 0 · inf is nan
-        return np.maximum(x, x * slope, out=out)
-    return np.add(np.maximum(x, 0), np.minimum(x, 0) * slope, out=out)
+def _leaky_relu_block(x: Array, negative_slope: float, out: Array | None) -> Array:
+    if 0 < negative_slope <= 1:  # the larger of two lines; slope 0 is excluded, because 0 · inf is nan
+        return np.maximum(x, x * negative_slope, out=out)
+    return np.add(np.maximum(x, 0), np.minimum(x, 0) * negative_slope, out=out)
 
 
 _LEAKY_RELU = Primitive(
     "leaky_relu", _leaky_relu, formula="x for x > 0, else slope · x", derivative=("1 for x > 0, else the slope",),
-    vjp=(lambda xp, g, y, x, slope: xp.gate(g, y if slope >= 0 else x, slope=slope),),
+    vjp=(lambda xp, g, y, x, negative_slope: xp.gate(g, y if negative_slope >= 0 else x, negative_slope=negative_slope),),
     kink="the slope at 0", elementwise=True,
 )  # fmt: skip
 
@@ -155,7 +144,7 @@ def leaky_relu(x: TensorLike, negative_slope: float = 0.01) -> Tensor:
     >>> ag.leaky_relu([-2.0, 3.0], 0.1)
     Tensor([-0.2,  3. ])
     """
-    return apply(_LEAKY_RELU, (as_float(x),), {"slope": float(negative_slope)})
+    return apply(_LEAKY_RELU, (as_float(x),), {"negative_slope": float(negative_slope)})
 
 
 def _elu(x: Array, alpha: float, scale: float) -> Array:
@@ -163,8 +152,8 @@ def _elu(x: Array, alpha: float, scale: float) -> Array:
 
 
 def _elu_rule(xp: Any, g: Any, y: Any, x: Any, alpha: float, scale: float) -> Any:
-    below = xp.exp(xp.clip(x, lo=-np.inf, hi=0.0)) * (alpha * scale)
-    return g * xp.where(x > 0, scale, xp.where(x == 0, scale * min(1.0, alpha), below))
+    negative = xp.exp(xp.clip(x, lo=-np.inf, hi=0.0)) * (alpha * scale)
+    return g * xp.where(x > 0, scale, xp.where(x == 0, scale * min(1.0, alpha), negative))
 
 
 _ELU = Primitive(

@@ -1,8 +1,8 @@
-"""Operations per channel on images that are stored as rows of pixels with the channels last: sums and broadcasts.
+"""Sums and broadcasts per channel, for images that are stored channels-last.
 
-Convolutions store (N, C, H, W) in memory as (N, H, W, C). NumPy is slow on rows as short as C, so kernels treat W pixels at
-a time, as a row of a matrix (N · H, W · C). This needs no copy, and a sum over pixels is a matrix product.
-If kernels get memory for their results (`out`), it must have the strides of the results without `out`.
+Convolutions store (N, C, H, W) in memory as (N, H, W, C). NumPy is slow on rows as short as C, so kernels process W pixels
+at a time, as a row of a matrix (N · H, W · C). This needs no copy, and a sum over pixels is a matrix product.
+An array `out` for the result must have the strides that the result has without `out`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...tensor import Array, Shape
 
 
 def in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Runs a kernel on float16 operands in float32: sums need the precision, and matrix products the speed."""
+    """Makes a kernel compute float16 operands in float32, for precise sums and fast matrix products."""
 
     @wraps(kernel)
     def run(x: Array, *others: Any, out: Any = None, **params: Any) -> Any:
@@ -29,14 +29,14 @@ def in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
             return kernel(x, *others, out=out, **params)
         result = kernel(*[a.astype(np.float32) for a in (x, *others)], out=None, **params)
         if isinstance(result, tuple):
-            return tuple(store(a.astype(x.dtype), into) for a, into in zip(result, out or repeat(None), strict=False))
+            return tuple(store(a.astype(x.dtype), target) for a, target in zip(result, out or repeat(None), strict=False))
         return store(result.astype(x.dtype), out)
 
     return run
 
 
 def store(result: Array, out: Array | None) -> Array:
-    """Copies a result into the memory that was given for it, if any."""
+    """Copies a result into `out` and returns `out`; returns the result itself if `out` is None."""
     if out is None:
         return result
     out[...] = result
@@ -44,51 +44,50 @@ def store(result: Array, out: Array | None) -> Array:
 
 
 def channels_last(x: Array) -> Array:
-    """(N, C, …) as a contiguous (N, …, C) array: a view if the memory has this order already."""
+    """Returns (N, C, …) as a contiguous (N, …, C) array, which is a view if the memory has this order."""
     return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
 
 
 def to_rows(x: Array) -> Array:
-    """(N, C, …, W) as contiguous rows (N · …, W · C): a view if the memory has this order already."""
+    """Returns (N, C, …, W) as contiguous rows (N · …, W · C), which is a view if the memory has this order."""
     n, channels, *rest = x.shape
-    run = channels * (rest[-1] if rest else 1)
-    return channels_last(x).reshape(n * math.prod(rest[:-1]), run)
+    return channels_last(x).reshape(n * math.prod(rest[:-1]), channels * (rest[-1] if rest else 1))
 
 
 def from_rows(rows: Array, shape: Shape) -> Array:
-    """The inverse of `to_rows`."""
+    """Inverts `to_rows` for an array of `shape`."""
     n, channels, *rest = shape
     return rows.reshape(n, *rest, channels).transpose(0, len(shape) - 1, *range(1, len(shape) - 1))
 
 
 def column_sums(rows: Array) -> Any:
-    """Sum of each column, as a matrix product with ones, which is eight times as fast as a reduction."""
+    """Computes the sum of each column as a matrix product with ones, eight times as fast as a reduction."""
     return np.ones(len(rows), rows.dtype).dot(rows)
 
 
 def column_dots(a: Array, b: Array) -> Any:
-    """Sum of a · b over each column, without an array of the products."""
+    """Computes the sum of a · b over each column, without an array of the products."""
     return np.einsum("ij,ij->j", a, b)
 
 
 def regroup(sums: Any, channels: int) -> Any:
-    """Sum of each channel, from the sums of the columns."""
+    """Computes the sum of each channel from the sums of the columns."""
     return np.add.reduce(sums.reshape(len(sums) // max(channels, 1), channels), axis=0)
 
 
 def sum_halves(work: Callable[[slice], Any], rows: Array, cost: float) -> Any:
-    """Sum of `work` over both halves of the rows; `cost` is in nanoseconds per element."""
+    """Adds the results of `work` for both halves of the rows; `cost` is in nanoseconds per element."""
     first, *others = split_work(work, len(rows), rows.size * cost)
     return sum(others, first)
 
 
 def as_row(values: Array, rows: Array) -> Array:
-    """One value per channel, repeated along a row of pixels."""
+    """Repeats the values, one per channel, along a row of pixels."""
     return np.tile(values, rows.shape[1] // max(len(values), 1))
 
 
 def per_channel(xp: Any, values: Any, x: Any) -> Any:
-    """One value per channel, in the shape that broadcasts against x (N, C, …)."""
+    """Reshapes the values, one per channel, so that they broadcast against x (N, C, …)."""
     return xp.reshape(values, shape=(x.shape[1],) + (1,) * (x.ndim - 2))
 
 

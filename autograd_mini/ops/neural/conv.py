@@ -1,4 +1,4 @@
-"""Convolution and its two gradients. All three are linear in both operands, and the rules of each one are the other two.
+"""Convolution and its two gradients. All three are linear in both operands, and the gradient rules of each are the other two.
 
 With x an image, w a weight and y a feature map: `conv2d` x, w → y; `conv_transpose2d` y, w → x; `conv2d_weight` x, y → w.
 Shapes are (N, C, H, W), but results are stored as (N, H, W, C): a window's row of pixels is then contiguous, windows become the
@@ -24,44 +24,42 @@ from ..shape import reshape
 from .channels import as_row, channels_last, in_float32
 
 __all__ = [
-    "conv1d",
-    "conv2d",
-    "conv_transpose2d",
-]
+    "conv1d", "conv2d", "conv_transpose2d",
+]  # fmt: skip
 
 Pair: TypeAlias = tuple[int, int]
 Padding: TypeAlias = tuple[Pair, Pair]
 
-_BLOCK: Final = 1 << 19
-"""Elements of the matrix of windows that are made at a time: 2 MB in float32, about a core's share of the cache."""
-_FEW: Final = 3
-"""With so few channels, rows of output pixels make longer runs than rows of window pixels."""
+_BLOCK_ELEMENTS: Final = 1 << 19
+"""Elements of the window matrix that are computed at a time: 2 MB in float32, about the cache of one core."""
+_FEW_CHANNELS: Final = 3
+"""With at most this number of channels, copies of rows of output pixels are longer than copies of rows of window pixels."""
 
 # -- kernels -------------------------------------------------------------------------------------------------------------------
 
 
 def windows_out(length: int, kernel: int, stride: int, padding: Pair, dilation: int) -> int:
-    """Returns how many windows fit along an axis (less than 1: none)."""
+    """Returns the number of windows that fit along an axis; none fits if it is below 1."""
     return (length + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
 
 
 def _windows(images: Array, out: Pair, kernel: Pair, stride: Pair, dilation: Pair, groups: int) -> Array:
-    """Every window of contiguous (N, H, W, C) images, as a view (groups, N, h, w, kh, kw, C / groups)."""
+    """Returns all windows of contiguous (N, H, W, C) images as a view (groups, N, h, w, kh, kw, C / groups)."""
     n, _, width, channels = images.shape
     pixel = channels * images.itemsize
     row = width * pixel
-    each = channels // groups
+    depth = channels // groups
     return as_strided(
         images,
-        (groups, n, *out, *kernel, each),
-        (each * images.itemsize, images.shape[1] * row, stride[0] * row, stride[1] * pixel, dilation[0] * row,
+        (groups, n, *out, *kernel, depth),
+        (depth * images.itemsize, images.shape[1] * row, stride[0] * row, stride[1] * pixel, dilation[0] * row,
          dilation[1] * pixel, images.itemsize),
     )  # fmt: skip
 
 
 def _allocate_windows(shape: tuple[int, ...], dtype: Any) -> Array:
     """Allocates an array with the axes of `_windows`, in the memory order that allows long copies."""
-    if shape[-1] > _FEW:
+    if shape[-1] > _FEW_CHANNELS:
         return np.empty(shape, dtype)
     return np.empty((shape[0], *shape[4:], *shape[1:4]), dtype).transpose(0, 4, 5, 6, 1, 2, 3)
 
@@ -71,7 +69,7 @@ def _blocks(
 ) -> Iterator[tuple[slice, Array]]:
     """Yields the windows of each block of images as a matrix (groups, windows, kh · kw · C / groups), overwritten by the next.
 
-    `least` is the size of the weight: smaller blocks would mostly spend time on reading the weight.
+    Blocks have at least `least` elements, the size of the weight; otherwise reading the weight would dominate.
     """
     n, channels, *lengths = x.shape
     depth = channels // groups
@@ -81,7 +79,7 @@ def _blocks(
         return
     out = tuple(map(windows_out, lengths, kernel, stride, padding, dilation))
     size = math.prod(out) * math.prod(kernel) * channels
-    step = min(n, max(1, max(_BLOCK, least) // max(1, size)))
+    step = min(n, max(1, max(_BLOCK_ELEMENTS, least) // max(1, size)))
     padded = padding != ((0, 0), (0, 0))
     if padded:
         images = np.zeros((step, *(m + sum(p) for m, p in zip(lengths, padding, strict=True)), channels), x.dtype)
@@ -101,18 +99,18 @@ def _blocks(
 
 
 def _matrices(weight: Array, groups: int) -> Array:
-    """The weight (out, in / groups, kh, kw) as matrices (groups, out / groups, kh · kw · in / groups)."""
+    """Returns the weight (out, in / groups, kh, kw) as matrices (groups, out / groups, kh · kw · in / groups)."""
     out, *rest = weight.shape
     return channels_last(weight).reshape(groups, out // groups, math.prod(rest))
 
 
 def _group_view(maps: Array, at: slice, groups: int) -> Array:
-    """A block of contiguous (N, h, w, C) maps as a view (groups, pixels, C / groups)."""
+    """Returns a block of contiguous (N, h, w, C) maps as a view (groups, pixels, C / groups)."""
     block = maps[at]
     return block.reshape(math.prod(block.shape[:-1]), groups, block.shape[-1] // groups).transpose(1, 0, 2)
 
 
-def _cost(windows: int, inner: int, outer: int) -> float:
+def _estimate_ns(windows: int, inner: int, outer: int) -> float:
     """Estimates the nanoseconds of one core to gather windows of `inner` numbers and multiply each by `outer` filters."""
     return windows * inner * (0.2 + outer / 50)
 
@@ -123,8 +121,8 @@ def _add_bias(maps: Array, bias: Array) -> None:
     rows += as_row(bias, rows)
 
 
-def _maps(n: int, size: Iterable[int], channels: int, dtype: Any, out: Array | None) -> Array:
-    """Returns memory for (N, C, h, w) maps as an array (N, h, w, C): the given one, or a new one."""
+def _output_maps(n: int, size: Iterable[int], channels: int, dtype: Any, out: Array | None) -> Array:
+    """Returns memory for (N, C, h, w) maps as an array (N, h, w, C): a view of `out`, or a new array."""
     return np.empty((n, *size, channels), dtype) if out is None else out.transpose(0, 2, 3, 1)
 
 
@@ -142,7 +140,7 @@ def _conv2d(
 ) -> Array:
     kernel = weight.shape[2:]
     size = map(windows_out, x.shape[2:], kernel, stride, padding, dilation)
-    y = _maps(len(x), size, len(weight), x.dtype, out)
+    y = _output_maps(len(x), size, len(weight), x.dtype, out)
     columns = _matrices(weight, groups).transpose(0, 2, 1)
 
     def convolve(part: slice) -> None:
@@ -152,7 +150,7 @@ def _conv2d(
             if bias is not None:
                 _add_bias(maps[at], bias)
 
-    split_work(convolve, len(x), _cost(y.size // max(1, len(weight)), math.prod(weight.shape[1:]), len(weight)))
+    split_work(convolve, len(x), _estimate_ns(y.size // max(1, len(weight)), math.prod(weight.shape[1:]), len(weight)))
     return y.transpose(0, 3, 1, 2)
 
 
@@ -161,7 +159,7 @@ def _conv2d_weight(
     x: Array,
     g: Array,
     *,
-    kernel: Pair,
+    kernel_size: Pair,
     stride: Pair,
     padding: Padding,
     dilation: Pair,
@@ -169,20 +167,20 @@ def _conv2d_weight(
     out: Array | None = None,
 ) -> Array:
     filters, depth = g.shape[1], x.shape[1] // groups
-    inner = math.prod(kernel) * depth
-    weight = _maps(filters, kernel, depth, x.dtype, out)
+    inner = math.prod(kernel_size) * depth
+    weight = _output_maps(filters, kernel_size, depth, x.dtype, out)
     matrices = weight.reshape(groups, filters // groups, inner)
 
     def correlate(part: slice) -> Array:
         maps = channels_last(g[part])
         total = np.empty_like(matrices) if part.start else matrices
-        for at, rows in _blocks(x[part], kernel, stride, padding, dilation, groups, weight.size):
+        for at, rows in _blocks(x[part], kernel_size, stride, padding, dilation, groups, weight.size):
             block = _group_view(maps, at, groups)
-            # BLAS is slow where both factors are transposed, as they would be for windows of few channels.
-            if depth > _FEW:
+            # BLAS is slow if both factors are transposed, which is the case for windows of few channels.
+            if depth > _FEW_CHANNELS:
                 term = np.matmul(block.transpose(0, 2, 1), rows, out=None if at.start else total)
             else:
-                # matmul would keep Python's lock, and with it the other thread, for results as small as these.
+                # For such small results, matmul would hold Python's lock and block the other thread.
                 term = np.stack([a.T.dot(b).T for a, b in zip(rows, block, strict=True)])
             if at.start:
                 total += term
@@ -190,8 +188,8 @@ def _conv2d_weight(
                 total[...] = term
         return total
 
-    # A cut costs a second sum as large as the weight.
-    _, *others = split_work(correlate, len(x), _cost(g.size // max(1, filters), inner, filters) - weight.size)
+    # Splitting costs a second sum of the size of the weight.
+    _, *others = split_work(correlate, len(x), _estimate_ns(g.size // max(1, filters), inner, filters) - weight.size)
     for other in others:
         matrices += other
     return weight.transpose(0, 3, 1, 2)
@@ -211,22 +209,22 @@ def _conv_transpose2d(
     out: Array | None = None,
 ) -> Any:
     reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
-    around = tuple((r - before, r - after) for r, (before, after) in zip(reach, padding, strict=True))
-    # With more than a quarter more windows than y has pixels, adding up overlaps is the cheaper way (measured).
-    if stride == (1, 1) and min(map(min, around)) >= 0 and 4 * math.prod(size) <= 5 * math.prod(y.shape[2:]):
+    pads = tuple((r - before, r - after) for r, (before, after) in zip(reach, padding, strict=True))
+    # If there are over 25 % more windows than pixels in y, adding the overlaps is faster (measured).
+    if stride == (1, 1) and min(map(min, pads)) >= 0 and 4 * math.prod(size) <= 5 * math.prod(y.shape[2:]):
         return _conv2d(
-            y, _flip_weight(weight, groups), bias, stride=stride, padding=around, dilation=dilation, groups=groups, out=out
+            y, _flip_weight(weight, groups), bias, stride=stride, padding=pads, dilation=dilation, groups=groups, out=out
         )
-    x = _maps(len(y), size, groups * weight.shape[1], y.dtype, out)
+    x = _output_maps(len(y), size, groups * weight.shape[1], y.dtype, out)
     _overlap_add(y, weight, bias, x, stride, padding, dilation, groups)
     return x.transpose(0, 3, 1, 2)
 
 
 def _flip_weight(weight: Array, groups: int) -> Array:
-    """The weight of the backward convolution: input and output channels exchanged, the kernel rotated by 180°."""
-    out, each, *kernel = weight.shape
-    parts = weight[:, :, ::-1, ::-1].reshape(groups, out // groups, each, *kernel)
-    return parts.swapaxes(1, 2).reshape(groups * each, out // groups, *kernel)
+    """Returns the weight of the backward convolution: input and output channels swapped, the kernel rotated by 180°."""
+    out, depth, *kernel = weight.shape
+    parts = weight[:, :, ::-1, ::-1].reshape(groups, out // groups, depth, *kernel)
+    return parts.swapaxes(1, 2).reshape(groups * depth, out // groups, *kernel)
 
 
 def _overlap_add(
@@ -237,36 +235,36 @@ def _overlap_add(
     Kernel offsets within one stride do not overlap and are added together: a 4 × 4 kernel with stride 2 takes four additions.
     """
     n, _, *out = y.shape
-    each, *kernel = weight.shape[1:]
+    depth, *kernel = weight.shape[1:]
     matrices, maps = _matrices(weight, groups), channels_last(y)
     runs = [s if d == 1 and k % s == 0 else 1 for k, s, d in zip(kernel, stride, dilation, strict=True)]
     offsets = [range(0, k, run) for k, run in zip(kernel, runs, strict=True)]
     (top, _), (left, _) = padding
     frame = [m + sum(p) for m, p in zip(x.shape[1:3], padding, strict=True)]
-    step = max(1, max(_BLOCK, weight.size) // max(1, math.prod(out) * math.prod(kernel) * groups * each))
+    step = max(1, max(_BLOCK_ELEMENTS, weight.size) // max(1, math.prod(out) * math.prod(kernel) * groups * depth))
 
     def add_up(part: slice) -> None:
         for i in range(part.start, part.stop, step):
             at = slice(i, min(i + step, part.stop))
             count = at.stop - i
-            products = np.empty((count, *out, groups, *kernel, each), y.dtype)
-            flat = products.reshape(count * math.prod(out), groups, math.prod(kernel) * each)
+            products = np.empty((count, *out, groups, *kernel, depth), y.dtype)
+            flat = products.reshape(count * math.prod(out), groups, math.prod(kernel) * depth)
             np.matmul(_group_view(maps, at, groups), matrices, out=flat.transpose(1, 0, 2))
-            canvas = np.zeros((count, *frame, groups * each), y.dtype)
+            canvas = np.zeros((count, *frame, groups * depth), y.dtype)
             for p, q in product(*offsets):
                 corner = canvas[:, p * dilation[0] :, q * dilation[1] :]
                 image, row, pixel, item = corner.strides
                 target = as_strided(
                     corner,
-                    (count, *out, groups, *runs, each),
-                    (image, stride[0] * row, stride[1] * pixel, each * item, row, pixel, item),
+                    (count, *out, groups, *runs, depth),
+                    (image, stride[0] * row, stride[1] * pixel, depth * item, row, pixel, item),
                 )  # fmt: skip
                 target += products[:, :, :, :, p : p + runs[0], q : q + runs[1]]
             x[at] = canvas[:, top : top + x.shape[1], left : left + x.shape[2]]
             if bias is not None:
                 _add_bias(x[at], bias)
 
-    split_work(add_up, n, _cost(n * math.prod(out), math.prod(weight.shape[1:]), len(weight)))
+    split_work(add_up, n, _estimate_ns(n * math.prod(out), math.prod(weight.shape[1:]), len(weight)))
 
 
 # -- primitives ----------------------------------------------------------------------------------------------------------------
@@ -276,50 +274,53 @@ def _bias_rule(xp: Any, g: Any, y: Any, x: Any, weight: Any, bias: Any, **_: Any
     return xp.channel_sum(g)
 
 
-def _taps(maps: Array, weight: Array) -> int:
-    """FLOPs of a convolution or of one of its gradients: each number of the feature map meets every weight of its channel."""
+def _count_flops(maps: Array, weight: Array) -> int:
+    """Returns the FLOPs of a convolution or its gradients: each element of `maps` meets each weight of its channel."""
     return 2 * maps.size * weight.size // max(len(weight), 1)
 
 
 _CONV = Primitive(
     "conv2d", _conv2d, formula="w ⋆ x + b", derivative=("wᵀ ⋆ δ", "x ⋆ δ", "Σ δ"),
     vjp=(
-        lambda xp, g, y, x, w, b=None, **at: xp.conv_transpose2d(g, w, size=x.shape[2:], **at),
-        lambda xp, g, y, x, w, b=None, **at: xp.conv2d_weight(x, g, kernel=w.shape[2:], **at),
+        lambda xp, g, y, x, w, b=None, **params: xp.conv_transpose2d(g, w, size=x.shape[2:], **params),
+        lambda xp, g, y, x, w, b=None, **params: xp.conv2d_weight(x, g, kernel_size=w.shape[2:], **params),
         _bias_rule,
     ),
-    affine=True, flops=lambda inputs, outputs, params: _taps(outputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
+    affine=True, flops=lambda inputs, outputs, params: _count_flops(outputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
 )  # fmt: skip
 _CONV_TRANSPOSE = Primitive(
     "conv_transpose2d", _conv_transpose2d, formula="wᵀ ⋆ x + b", derivative=("w ⋆ δ", "δ ⋆ x", "Σ δ"),
     vjp=(
-        lambda xp, g, z, y, w, b=None, size=None, **at: xp.conv2d(g, w, **at),
-        lambda xp, g, z, y, w, b=None, size=None, **at: xp.conv2d_weight(g, y, kernel=w.shape[2:], **at),
+        lambda xp, g, z, y, w, b=None, size=None, **params: xp.conv2d(g, w, **params),
+        lambda xp, g, z, y, w, b=None, size=None, **params: xp.conv2d_weight(g, y, kernel_size=w.shape[2:], **params),
         _bias_rule,
     ),
-    affine=True, flops=lambda inputs, outputs, params: _taps(inputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
+    affine=True, flops=lambda inputs, outputs, params: _count_flops(inputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
 )  # fmt: skip
 Primitive(
     "conv2d_weight", _conv2d_weight, formula="x ⋆ δ", derivative=("δᵀ ⋆ g", "g ⋆ x"),
     vjp=(
-        lambda xp, g, w, x, y, kernel, **at: xp.conv_transpose2d(y, g, size=x.shape[2:], **at),
-        lambda xp, g, w, x, y, kernel, **at: xp.conv2d(x, g, **at),
+        lambda xp, g, w, x, y, kernel_size, **params: xp.conv_transpose2d(y, g, size=x.shape[2:], **params),
+        lambda xp, g, w, x, y, kernel_size, **params: xp.conv2d(x, g, **params),
     ),
-    flops=lambda inputs, outputs, params: _taps(inputs[1], outputs[0]),
+    flops=lambda inputs, outputs, params: _count_flops(inputs[1], outputs[0]),
 )  # fmt: skip
 
 
 # -- public functions ---------------------------------------------------------------------------------------------------
 
 
-def int_pair(name: str, what: str, value: Any, least: int) -> Pair:
-    """Converts an int or a pair (h, w) to a pair; raises ValueError for values below `least`."""
-    given = (value, value) if hasattr(value, "__index__") else tuple(value)
-    if len(given) != 2 or not all(hasattr(v, "__index__") for v in given):
-        raise ValueError(f"{name}: {what} must be an int or a pair of ints, got {value!r}")
-    if min(given) < least:
-        raise ValueError(f"{name}: {what} must be at least {least}, got {value!r}")
-    return int(given[0]), int(given[1])
+def int_pair(name: str, argument: str, value: Any, least: int) -> Pair:
+    """Converts an int or a pair (h, w) to a pair; errors name the function and the argument.
+
+    Raises ValueError for other values, and for ints below `least`.
+    """
+    pair = (value, value) if hasattr(value, "__index__") else tuple(value)
+    if len(pair) != 2 or not all(hasattr(v, "__index__") for v in pair):
+        raise ValueError(f"{name}: {argument} must be an int or a pair of ints, got {value!r}")
+    if min(pair) < least:
+        raise ValueError(f"{name}: {argument} must be at least {least}, got {value!r}")
+    return int(pair[0]), int(pair[1])
 
 
 def _padding(name: str, padding: Any, kernel: Any, stride: Pair, dilation: Pair) -> Padding:
@@ -338,18 +339,18 @@ def _padding(name: str, padding: Any, kernel: Any, stride: Pair, dilation: Pair)
 
 
 def _operands(name: str, x: TensorLike, weight: TensorLike, bias: TensorLike | None, ndim: int) -> tuple[Tensor, ...]:
-    given = as_operands(x, weight) if bias is None else as_operands(x, weight, bias)
-    image, kernel = (t._data.shape for t in given[:2])
+    operands = as_operands(x, weight) if bias is None else as_operands(x, weight, bias)
+    image, kernel = (t._data.shape for t in operands[:2])
     if len(image) != ndim or len(kernel) != ndim:
         raise ValueError(f"{name}: expected an input and a weight with {ndim} axes each, got {image} and {kernel}")
-    return tuple(map(as_float, given))
+    return tuple(map(as_float, operands))
 
 
 def _check_channels(name: str, operands: tuple[Tensor, ...], groups: int, needed: int, out: int) -> None:
-    """Checks that the weight fits to `needed` input channels and `out` output channels."""
+    """Raises ValueError unless x has `needed` channels and the bias `out` elements, and groups divide the filters."""
     x, weight = (t._data.shape for t in operands[:2])
     if groups < 1 or weight[0] % groups:
-        raise ValueError(f"{name}: {weight[0]} filters cannot be split into {groups} groups (weight {weight})")
+        raise ValueError(f"{name}: cannot split {weight[0]} filters into groups={groups} (weight {weight})")
     if x[1] != needed:
         raise ValueError(f"{name}: weight {weight} with {groups} groups needs {needed} input channels, got input {x}")
     if len(operands) > 2 and operands[2]._data.shape != (out,):
@@ -395,12 +396,14 @@ def conv2d(
 def _convolve(name: str, operands: tuple[Tensor, ...], stride: Any, padding: Any, dilation: Any, groups: int) -> Tensor:
     image, shape = (t._data.shape for t in operands[:2])
     _check_channels(name, operands, groups, shape[1] * groups, shape[0])
-    step, spread = int_pair(name, "stride", stride, 1), int_pair(name, "dilation", dilation, 1)
-    around = _padding(name, padding, shape[2:], step, spread)
-    out = tuple(map(windows_out, image[2:], shape[2:], step, around, spread))
+    steps, dilations = int_pair(name, "stride", stride, 1), int_pair(name, "dilation", dilation, 1)
+    pads = _padding(name, padding, shape[2:], steps, dilations)
+    out = tuple(map(windows_out, image[2:], shape[2:], steps, pads, dilations))
     if min(out) < 1 or min(shape[2:]) < 1:
-        raise ValueError(f"{name}: no kernel {shape[2:]} with dilation {spread} fits into input {image} padded by {around}")
-    return apply(_CONV, operands, {"stride": step, "padding": around, "dilation": spread, "groups": groups})
+        raise ValueError(
+            f"{name}: kernel {shape[2:]} with dilation {dilations} does not fit into input {image} with padding {pads}"
+        )
+    return apply(_CONV, operands, {"stride": steps, "padding": pads, "dilation": dilations, "groups": groups})
 
 
 def conv1d(
@@ -426,10 +429,10 @@ def conv1d(
     Tensor([[[1., 2.]]], shape=(1, 1, 2))
     """
     series, filters, *rest = _operands("conv1d", x, weight, bias, 3)
-    (n, c, length), (o, each, k) = series._data.shape, filters._data.shape
-    image, kernel = reshape(series, n, c, 1, length), reshape(filters, o, each, 1, k)
-    across = padding if isinstance(padding, str) else (0, padding)
-    y = _convolve("conv1d", (image, kernel, *rest), (1, stride), across, (1, dilation), groups)
+    (n, c, length), (o, depth, k) = series._data.shape, filters._data.shape
+    image, kernel = reshape(series, n, c, 1, length), reshape(filters, o, depth, 1, k)
+    pads = padding if isinstance(padding, str) else (0, padding)
+    y = _convolve("conv1d", (image, kernel, *rest), (1, stride), pads, (1, dilation), groups)
     return reshape(y, n, o, y._data.shape[3])
 
 
@@ -465,17 +468,17 @@ def conv_transpose2d(
     operands = _operands(name, x, weight, bias, 4)
     maps, shape = (t._data.shape for t in operands[:2])
     _check_channels(name, operands, groups, shape[0], shape[1] * groups)
-    step, spread = int_pair(name, "stride", stride, 1), int_pair(name, "dilation", dilation, 1)
+    steps, dilations = int_pair(name, "stride", stride, 1), int_pair(name, "dilation", dilation, 1)
     extra = int_pair(name, "output_padding", output_padding, 0)
-    if extra[0] >= step[0] or extra[1] >= step[1]:
-        raise ValueError(f"{name}: output_padding {extra} must be smaller than stride {step}")
-    around = _padding(name, padding, shape[2:], step, spread)
+    if extra[0] >= steps[0] or extra[1] >= steps[1]:
+        raise ValueError(f"{name}: output_padding {extra} must be smaller than stride {steps}")
+    pads = _padding(name, padding, shape[2:], steps, dilations)
     size = tuple(
         (n - 1) * s - sum(p) + d * (k - 1) + 1 + e
-        for n, s, p, d, k, e in zip(maps[2:], step, around, spread, shape[2:], extra, strict=True)
+        for n, s, p, d, k, e in zip(maps[2:], steps, pads, dilations, shape[2:], extra, strict=True)
     )
     if min(size) < 1 or min(maps[2:]) < 1 or min(shape[2:]) < 1:
-        raise ValueError(f"{name}: input {maps} with weight {shape} and padding {around} would give an image of size {size}")
+        raise ValueError(f"{name}: input {maps} with weight {shape} and padding {pads} gives an image of size {size}")
     return apply(
-        _CONV_TRANSPOSE, operands, {"size": size, "stride": step, "padding": around, "dilation": spread, "groups": groups}
+        _CONV_TRANSPOSE, operands, {"size": size, "stride": steps, "padding": pads, "dilation": dilations, "groups": groups}
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Losses combined with their softmax or sigmoid, which keeps them exact; not reduced."""
+"""Losses that include their softmax or sigmoid, which makes them exact for all logits; they are not reduced."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from .channels import in_float32, store
 from .softmax import log_softmax, log_sum
 
 __all__ = [
-    "binary_cross_entropy_with_logits",
-    "softmax_cross_entropy",
-]
+    "binary_cross_entropy_with_logits", "softmax_cross_entropy",
+]  # fmt: skip
 
 
 def _cross_entropy(logits: Array, targets: Array, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
@@ -25,46 +24,46 @@ def _cross_entropy(logits: Array, targets: Array, out: tuple[Array, Array] | Non
         found = [a.astype(logits.dtype) for a in _cross_entropy(logits.astype(np.float32), targets)]
         return tuple(map(store, found, out or (None, None)))  # type: ignore[return-value]
     classes = logits.shape[-1]
-    rows, chosen = logits.reshape(targets.size, classes), targets.reshape(targets.size).astype(np.int64, copy=False)
-    if targets.size and np.maximum.reduce(chosen.view(np.uint64)) >= classes:  # as unsigned, negative numbers are the largest
+    rows, labels = logits.reshape(targets.size, classes), targets.reshape(targets.size).astype(np.int64, copy=False)
+    if targets.size and np.maximum.reduce(labels.view(np.uint64)) >= classes:  # unsigned, negative ones are largest
         raise IndexError
     loss, p = out or (np.empty(targets.shape, logits.dtype), np.empty(logits.shape, logits.dtype))
     q = p.reshape(rows.shape)
     np.subtract(rows, np.maximum.reduce(rows, axis=1, keepdims=True), q)
-    picked = q.take(np.arange(0, q.size, classes) + chosen)  # one index is three times as fast as two
+    selected = q.take(np.arange(0, q.size, classes) + labels)  # one index is three times as fast as two
     np.exp(q, q)
     total = np.add.reduce(q, axis=1, keepdims=True)
-    np.subtract(log_sum(q, total, (1,))[:, 0], picked, loss.reshape(-1))
+    np.subtract(log_sum(q, total, (1,))[:, 0], selected, loss.reshape(-1))
     q /= total
     return loss, p
 
 
 def _cross_entropy_backward(p: Array, targets: Array, g: Array, out: Array | None = None) -> Array:
-    d = np.multiply(p, g[..., None], order="C", out=out)  # rows in memory, so that reshaping makes no copy
-    chosen, classes = targets.reshape(targets.size).astype(np.int64, copy=False), p.shape[-1]
-    at, flat = np.arange(0, d.size, classes) + chosen, d.reshape(d.size)
+    d = np.multiply(p, g[..., None], order="C", out=out)  # contiguous rows, so that reshaping copies nothing
+    labels, classes = targets.reshape(targets.size).astype(np.int64, copy=False), p.shape[-1]
+    at, flat = np.arange(0, d.size, classes) + labels, d.reshape(d.size)
     flat[at] = 0  # p − 1 would lose the digits of a p near 1; a row adds up to 0, so it is the negative sum of the others
     flat[at] = -np.add.reduce(d.reshape(targets.size, classes), axis=1)
     return d
 
 
-def _last(xp: Any, g: Any) -> Any:
-    """`g` with a last axis to broadcast along."""
+def _add_last_axis(xp: Any, g: Any) -> Any:
+    """Appends an axis of length 1 to `g`."""
     return xp.reshape(g, shape=(*g.shape, 1))
 
 
 def _cross_entropy_rule(xp: Any, g: Any, out: Any, logits: Any, targets: Any) -> Any:
     (to_loss, to_p), p = g, out[1]
-    by_loss = None if to_loss is None else xp.cross_entropy_backward(p, targets, to_loss)
+    from_loss = None if to_loss is None else xp.cross_entropy_backward(p, targets, to_loss)
     if to_p is None:
-        return by_loss
-    by_p = p * (to_p - xp.sum(to_p * p, axis=(p.ndim - 1,), keepdims=True))
-    return by_p if by_loss is None else by_loss + by_p
+        return from_loss
+    from_p = p * (to_p - xp.sum(to_p * p, axis=(p.ndim - 1,), keepdims=True))
+    return from_p if from_loss is None else from_loss + from_p
 
 
-def _backward_by_loss(xp: Any, v: Any, d: Any, p: Any, targets: Any, g: Any) -> Any:
-    chosen = xp.one_hot(targets, classes=p.shape[-1], dtype=p.dtype)
-    return xp.sum(v * (p - chosen), axis=(p.ndim - 1,), keepdims=False)
+def _backward_rule_for_g(xp: Any, v: Any, d: Any, p: Any, targets: Any, g: Any) -> Any:
+    target = xp.one_hot(targets, classes=p.shape[-1], dtype=p.dtype)
+    return xp.sum(v * (p - target), axis=(p.ndim - 1,), keepdims=False)
 
 
 _CROSS_ENTROPY = Primitive(
@@ -75,13 +74,13 @@ _CROSS_ENTROPY = Primitive(
 )  # fmt: skip
 Primitive(
     "cross_entropy_backward", _cross_entropy_backward, formula="δ (p − [j = t])", derivative=("δ", "0", "p − [j = t]"),
-    vjp=(lambda xp, v, d, p, targets, g: v * _last(xp, g), None, _backward_by_loss),
+    vjp=(lambda xp, v, d, p, targets, g: v * _add_last_axis(xp, g), None, _backward_rule_for_g),
     uniform=False, rowwise=True,
 )  # fmt: skip
 
 
 def softmax_cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
-    """−ln softmax(z)ₜ for every row of `logits` (…, K), however large they are: a loss of shape (…), not reduced.
+    """−ln softmax(z)ₜ for every row of `logits` (…, K) of any size: a loss of shape (…), not reduced.
 
     `targets` are integers (…) in [0, K), or probabilities (…, K): −Σⱼ tⱼ ln softmax(z)ⱼ. Gradient: softmax(z) − [j = t].
     Raises ValueError if shapes do not fit and IndexError for a class outside [0, K).
@@ -93,27 +92,27 @@ def softmax_cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
     [[1.0, -1.0]]
     """
     z, t = as_float(logits), as_tensor(targets)
-    whole = t._data.dtype.kind in "iu"
-    wanted = z._data.shape[:-1] if whole else z._data.shape
-    if not z._data.ndim or t._data.shape != wanted or not z._data.shape[-1]:
-        kind = "integer" if whole else "probability"
+    integer = t._data.dtype.kind in "iu"
+    expected = z._data.shape[:-1] if integer else z._data.shape
+    if not z._data.ndim or t._data.shape != expected or not z._data.shape[-1]:
+        kind = "integer" if integer else "probability"
         raise ValueError(f"softmax_cross_entropy: logits {z.shape} do not fit {kind} targets {t.shape}")
-    if not whole:
+    if not integer:
         return -_sum(cast(t, z._data.dtype) * log_softmax(z), -1)
     return apply(_CROSS_ENTROPY, (z, t))[0]
 
 
-_BCE_COST: Final = 1.2  # nanoseconds for an element, about
-_CHUNK: Final = 1 << 14  # elements that stay in the nearest cache from pass to pass
+_BCE_COST: Final = 1.2  # approximate nanoseconds per element
+_CHUNK_ELEMENTS: Final = 1 << 14  # elements that stay in the L1 cache between passes
 
 
 @in_float32
 def _bce(z: Array, t: Array, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
     loss, slope = out or (np.empty_like(z), np.empty_like(z))
-    if z.size <= _CHUNK:
+    if z.size <= _CHUNK_ELEMENTS:
         _bce_chunk(z, t, loss, slope)
         return loss, slope
-    step = max(1, _CHUNK * len(z) // z.size)
+    step = max(1, _CHUNK_ELEMENTS * len(z) // z.size)
 
     def rows(part: slice) -> None:
         for start in range(part.start, part.stop, step):
@@ -145,26 +144,26 @@ def _bce_chunk(z: Array, t: Array, loss: Array, slope: Array) -> None:
     np.subtract(side, slope, slope)
 
 
-def _bce_by_logits(xp: Any, g: Any, out: Any, z: Any, t: Any) -> Any:
+def _bce_rule_logits(xp: Any, g: Any, out: Any, z: Any, t: Any) -> Any:
     to_loss, to_slope = g
-    by_loss = None if to_loss is None else out[1] * to_loss
+    from_loss = None if to_loss is None else out[1] * to_loss
     if to_slope is None:
-        return by_loss
-    by_slope = xp.sigmoid(z) * xp.sigmoid(-z) * to_slope
-    return by_slope if by_loss is None else by_loss + by_slope
+        return from_loss
+    from_slope = xp.sigmoid(z) * xp.sigmoid(-z) * to_slope
+    return from_slope if from_loss is None else from_loss + from_slope
 
 
-def _bce_by_targets(xp: Any, g: Any, out: Any, z: Any, t: Any) -> Any:
+def _bce_rule_targets(xp: Any, g: Any, out: Any, z: Any, t: Any) -> Any:
     to_loss, to_slope = g
-    by_loss = None if to_loss is None else -z * to_loss
+    from_loss = None if to_loss is None else -z * to_loss
     if to_slope is None:
-        return by_loss
-    return -to_slope if by_loss is None else by_loss - to_slope
+        return from_loss
+    return -to_slope if from_loss is None else from_loss - to_slope
 
 
 _BCE = Primitive(
     "binary_cross_entropy_with_logits", _bce, formula="−t ln σ(z) − (1 − t) ln(1 − σ(z))", derivative=("σ(z) − t", "−z"),
-    vjp=(_bce_by_logits, _bce_by_targets),
+    vjp=(_bce_rule_logits, _bce_rule_targets),
     outputs=2, nanoseconds=1.0, rowwise=True,
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Normalisation to mean 0 and variance 1: over the batch for each channel, or over the features for each example.
 
-Batch normalisation is one primitive; in operations it would read and write the batch three times as often. With the mean m
-over a channel and x̂ = (x − μ) / √(σ² + ε), its gradient is a projection that is its own transpose:
+Batch normalisation is one primitive; composed of operations, it would read and write the batch three times as often. With the
+mean m over a channel and x̂ = (x − μ) / √(σ² + ε), its gradient is a projection that is its own transpose:
 
     ∂L/∂x = s · (g − m(g) − x̂ · m(g x̂)),  s = γ / √(σ² + ε);   ∂L/∂γ = Σ g x̂;   ∂L/∂β = Σ g
 """
@@ -22,69 +22,67 @@ from ..shape import reshape
 from .channels import as_row, column_dots, column_sums, from_rows, in_float32, per_channel, regroup, store, sum_halves, to_rows
 
 __all__ = [
-    "batch_norm",
-    "batch_norm_inference",
-    "layer_norm",
-]
+    "batch_norm", "batch_norm_inference", "layer_norm",
+]  # fmt: skip
 
 # -- kernels ----------------------------------------------------------------------------------------------------
 
 
 @in_float32
 def _batch_norm(x: Array, gamma: Array, beta: Array, eps: float, out: tuple[Array, ...] | None = None) -> tuple[Array, ...]:
-    into, mean_into, var_into = out or (None,) * 3
+    y_out, mean_out, var_out = out or (None,) * 3
     rows, channels, count = to_rows(x), len(gamma), x.size // len(gamma)
-    y = np.empty_like(rows) if into is None else to_rows(into)
+    y = np.empty_like(rows) if y_out is None else to_rows(y_out)
 
-    def centred(part: slice) -> Any:
-        np.subtract(rows[part], centre, y[part])
+    def subtract_mean(part: slice) -> Any:
+        np.subtract(rows[part], mean_row, y[part])
         return column_dots(y[part], y[part])
 
-    def scaled(part: slice) -> None:
+    def scale_and_shift(part: slice) -> None:
         y[part] *= slope
         y[part] += shift
 
     mean = regroup(sum_halves(lambda part: column_sums(rows[part]), rows, 0.1), channels) / count
-    centre = as_row(mean, rows)
-    var = regroup(sum_halves(centred, rows, 0.3), channels) / count
+    mean_row = as_row(mean, rows)
+    var = regroup(sum_halves(subtract_mean, rows, 0.3), channels) / count
     slope, shift = as_row(gamma / np.sqrt(var + eps), rows), as_row(beta, rows)
-    split_work(scaled, len(rows), rows.size * 0.3)
-    return from_rows(y, x.shape), store(mean, mean_into), store(var, var_into)
+    split_work(scale_and_shift, len(rows), rows.size * 0.3)
+    return from_rows(y, x.shape), store(mean, mean_out), store(var, var_out)
 
 
 @in_float32
 def _batch_norm_backward(
     g: Array, x: Array, mean: Array, inverse: Array, gamma: Array, out: tuple[Array, ...] | None = None
 ) -> tuple[Array, ...]:
-    into, along_into, sums_into = out or (None,) * 3
+    d_out, along_out, sums_out = out or (None,) * 3
     rows, pixels, channels, count = to_rows(g), to_rows(x), len(mean), x.size // len(mean)
-    d = np.empty_like(rows) if into is None else to_rows(into)
+    d = np.empty_like(rows) if d_out is None else to_rows(d_out)
 
     def products(part: slice) -> Array:
-        np.subtract(pixels[part], centre, d[part])
+        np.subtract(pixels[part], mean_row, d[part])
         return np.array((column_dots(d[part], rows[part]), column_sums(rows[part])))
 
-    def projected(part: slice) -> None:
+    def project(part: slice) -> None:
         d[part] *= tilt
         d[part] += shift
         d[part] += rows[part]
         d[part] *= scale
 
-    centre = as_row(mean, rows)
-    along, sums = (regroup(found, channels) for found in sum_halves(products, rows, 0.4))
+    mean_row = as_row(mean, rows)
+    along, sums = (regroup(columns, channels) for columns in sum_halves(products, rows, 0.4))
     along *= inverse
     tilt, shift, scale = (as_row(v, rows) for v in (-inverse * along / count, -sums / count, gamma * inverse))
-    split_work(projected, len(rows), rows.size * 0.5)
-    return from_rows(d, g.shape), store(along, along_into), store(sums, sums_into)
+    split_work(project, len(rows), rows.size * 0.5)
+    return from_rows(d, g.shape), store(along, along_out), store(sums, sums_out)
 
 
 # -- rules ---------------------------------------------------------------------------------------------------------------------
 
 
-def _total(parts: list[Any]) -> Any:
-    """Sum of the parts that are not None; None if all are."""
-    there = [p for p in parts if p is not None]
-    return sum(there[1:], there[0]) if there else None
+def _sum_present(parts: list[Any]) -> Any:
+    """Adds the parts that are not None; returns None if there are none."""
+    present = [p for p in parts if p is not None]
+    return sum(present[1:], present[0]) if present else None
 
 
 def _batch_norm_rule(xp: Any, needs: list[bool], g: Any, out: Any, x: Any, gamma: Any, beta: Any, eps: float) -> list[Any]:
@@ -97,10 +95,10 @@ def _batch_norm_rule(xp: Any, needs: list[bool], g: Any, out: Any, x: Any, gamma
         None if to_mean is None else xp.broadcast_to(per_channel(xp, to_mean / count, x), shape=x.shape),
         None if to_var is None else (x - per_channel(xp, mean, x)) * per_channel(xp, to_var * (2 / count), x),
     ]
-    return [found if need else None for found, need in zip((_total(parts), by_gamma, by_beta), needs, strict=True)]
+    return [gradient if need else None for gradient, need in zip((_sum_present(parts), by_gamma, by_beta), needs, strict=True)]
 
 
-def _backward_rule(
+def _batch_norm_backward_rule(
     xp: Any, needs: list[bool], g: Any, out: Any, d: Any, x: Any, mean: Any, inverse: Any, gamma: Any
 ) -> list[Any]:
     v, to_along, to_total = g
@@ -113,17 +111,19 @@ def _backward_rule(
         by_xhat = v * per_channel(xp, -scale * along / count, d) - d * per_channel(xp, scale * v_along / count, d)
         by_scale = xp.channel_sum(v * d) - (v_total * total + v_along * along) / count
     if to_along is not None:
-        by_d = _total([by_d, centred * per_channel(xp, to_along * inverse, d)])
-        by_xhat = _total([by_xhat, d * per_channel(xp, to_along, d)])
+        by_d = _sum_present([by_d, centred * per_channel(xp, to_along * inverse, d)])
+        by_xhat = _sum_present([by_xhat, d * per_channel(xp, to_along, d)])
     if to_total is not None:
-        by_d = _total([by_d, xp.broadcast_to(per_channel(xp, to_total, d), shape=d.shape)])
+        by_d = _sum_present([by_d, xp.broadcast_to(per_channel(xp, to_total, d), shape=d.shape)])
     by_x = by_mean = by_inverse = by_gamma = None
     if by_xhat is not None:  # x̂ = (x − mean) · inverse
         by_x = by_xhat * per_channel(xp, inverse, x)
         by_mean, by_inverse = -xp.channel_sum(by_x), xp.channel_sum(by_xhat * centred)
     if by_scale is not None:  # scale = gamma · inverse
         by_inverse, by_gamma = by_inverse + by_scale * gamma, by_scale * inverse
-    return [found if need else None for found, need in zip((by_d, by_x, by_mean, by_inverse, by_gamma), needs, strict=True)]
+    return [
+        gradient if need else None for gradient, need in zip((by_d, by_x, by_mean, by_inverse, by_gamma), needs, strict=True)
+    ]
 
 
 _BATCH_NORM = Primitive(
@@ -138,25 +138,25 @@ Primitive(
         "the same projection", "−s (g m(δ x̂) + δ m(g x̂)) / σ", "s Σ (g m(δ x̂) + δ m(g x̂)) / σ",
         "−s Σ (g m(δ x̂) + δ m(g x̂)) (x − μ) + γ Σ g (δ − m(δ) − x̂ m(δ x̂))", "Σ g (δ − m(δ) − x̂ m(δ x̂)) / σ",
     ),
-    vjp=_backward_rule,
+    vjp=_batch_norm_backward_rule,
     outputs=3,
 )  # fmt: skip
 
 # -- public functions ----------------------------------------------------------------------------------------------------------
 
 
-def _affine(name: str, x: TensorLike, *rest: TensorLike | None) -> tuple[Tensor, ...]:
-    """Checks x (N, C, …) and one tensor (C,) for each of `rest`; the last two, weight and bias, may be None."""
+def _channel_operands(name: str, x: TensorLike, *rest: TensorLike | None) -> tuple[Tensor, ...]:
+    """Returns x (N, C, …) and the `rest` (C,) as tensors; weight and bias, the last two, may be None."""
     image = as_float(x)
     shape = image._data.shape
     if len(shape) < 2 or (rest[0] is None and not image._data.size):
         raise ValueError(f"{name}: expected an input of shape (N, C) or (N, C, H, W) that is not empty, got {shape}")
-    filled = [np.full(shape[1], value, image._data.dtype) if v is None else v
-              for v, value in zip(rest, (0,) * (len(rest) - 2) + (1, 0), strict=True)]  # fmt: skip
+    defaults = (0,) * (len(rest) - 2) + (1, 0)
+    filled = [np.full(shape[1], d, image._data.dtype) if v is None else v for v, d in zip(rest, defaults, strict=True)]
     operands = as_operands(image, *filled)
     for t in operands[1:]:
         if t._data.shape != shape[1:2]:
-            raise ValueError(f"{name}: input {shape} needs a value for each of {shape[1]} channels, got shape {t._data.shape}")
+            raise ValueError(f"{name}: input {shape} needs one value per channel, shape ({shape[1]},), got {t._data.shape}")
     return operands
 
 
@@ -182,7 +182,7 @@ def batch_norm(
     >>> y.tolist(), mean, var
     ([[-1.0], [1.0]], Tensor([2.]), Tensor([1.]))
     """
-    operands = _affine("batch_norm", x, weight, bias)
+    operands = _channel_operands("batch_norm", x, weight, bias)
     y, mean, var = apply(_BATCH_NORM, operands, {"eps": float(eps)})
     return y, mean, var
 
@@ -208,7 +208,7 @@ def batch_norm_inference(
     >>> ag.batch_norm_inference([[1.0], [3.0]], [1.0], [4.0], eps=0).tolist()
     [[0.0], [1.0]]
     """
-    image, centre, variance, gamma, beta = _affine("batch_norm_inference", x, mean, var, weight, bias)
+    image, centre, variance, gamma, beta = _channel_operands("batch_norm_inference", x, mean, var, weight, bias)
     scale = gamma / sqrt(variance + eps)
     column = (image._data.shape[1],) + (1,) * (image._data.ndim - 2)
     return image * reshape(scale, column) + reshape(beta - centre * scale, column)

@@ -16,29 +16,26 @@ from .conv import Padding, Pair, int_pair, windows_out
 from .resample import RESAMPLE
 
 __all__ = [
-    "adaptive_avg_pool2d",
-    "avg_pool2d",
-    "max_pool2d",
-]
+    "adaptive_avg_pool2d", "avg_pool2d", "max_pool2d",
+]  # fmt: skip
 
-# -- the largest pixel ----------------------------------------------------------------------------------------------------
+# -- max pooling ----------------------------------------------------------------------------------------------------------
 
-
-_PIXEL: Final = 0.5
-"""Nanoseconds that a pixel and channel take, about."""
+_NS_PER_PIXEL: Final = 0.5
+"""Approximate nanoseconds for one pixel of one channel."""
 
 
 def _allocate_padded(like: Array, shape: tuple[int, ...], padding: Padding, dtype: Any) -> tuple[Array, Array]:
-    """Allocates images of `shape` with padding, in the layout of `like`; returns them and their part without padding."""
+    """Allocates images of `shape` plus padding, in the layout of `like`; returns them and a view without the padding."""
     n, c, *lengths = shape
     frame = (n, c, *(m + sum(p) for m, p in zip(lengths, padding, strict=True)))
-    whole = np.empty_like(like, dtype, shape=frame)
+    padded = np.empty_like(like, dtype, shape=frame)
     (top, _), (left, _) = padding
-    return whole, whole[:, :, top : top + lengths[0], left : left + lengths[1]]
+    return padded, padded[:, :, top : top + lengths[0], left : left + lengths[1]]
 
 
-def _offsets(images: Array, out: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Iterator[Array]:
-    """Yields, for each kernel position in row-major order, the pixels there in all windows: views (N, C, h, w)."""
+def _pixels_by_offset(images: Array, out: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Iterator[Array]:
+    """Yields, for each position in a window in row-major order, the pixels of all windows at it: views (N, C, h, w)."""
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             down, across = (
@@ -47,50 +44,54 @@ def _offsets(images: Array, out: Pair, kernel: Pair, stride: Pair, dilation: Pai
             yield images[:, :, down, across]
 
 
-def _views(x: Array, out: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, fill: float) -> Iterator[Array]:
+def _padded_pixels_by_offset(
+    x: Array, out: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, fill: float
+) -> Iterator[Array]:
+    """Pads `x` with `fill`, then does the same as `_pixels_by_offset`."""
     if padding != ((0, 0), (0, 0)):
         source = x
         x, inside = _allocate_padded(source, source.shape, padding, source.dtype)
         x.fill(fill)
         inside[...] = source
-    return _offsets(x, out, kernel, stride, dilation)
+    return _pixels_by_offset(x, out, kernel, stride, dilation)
 
 
-def _index_exceptions(
+def _correct_index(
     x: Array, largest: Array, index: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair
 ) -> None:
-    """Corrects `index` where comparing pixels finds nothing: at the first nan of a window, or the first pixel of only −inf."""
-    rank = np.isnan(x).astype(np.int8) + np.int8(1)  # 0 is left for the padding, which must not win
-    ranks = np.stack([*_views(rank, index.shape[2:], kernel, stride, padding, dilation, 0)])
+    """Sets `index` to the first nan of each window that has one, and to the first pixel of windows with only −inf."""
+    rank = np.isnan(x).astype(np.int8) + np.int8(1)  # padding gets 0, so that it is never selected
+    ranks = np.stack([*_padded_pixels_by_offset(rank, index.shape[2:], kernel, stride, padding, dilation, 0)])
     np.copyto(index, ranks.argmax(0), where=~(largest > -np.inf), casting="unsafe")
 
 
 def _max_pool2d(
-    x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, out: tuple[Array, Array] | None = None
+    x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, out: tuple[Array, Array] | None = None
 ) -> tuple[Array, Array]:
-    size = tuple(map(windows_out, x.shape[2:], kernel, stride, padding, dilation))
-    last = kernel[0] * kernel[1] - 1
+    """Returns the largest pixel of each window, and its row-major position in the window."""
+    h, w = map(windows_out, x.shape[2:], kernel_size, stride, padding, dilation)
+    last = kernel_size[0] * kernel_size[1] - 1
     if out is None:
-        largest = np.empty_like(x, shape=(*x.shape[:2], *size))
+        largest = np.empty_like(x, shape=(*x.shape[:2], h, w))
         out = largest, np.empty_like(largest, np.uint8 if last < 256 else np.int32)
     largest, index = out
     index.fill(0)
 
     def search(part: slice) -> None:
-        best, *places = _views(x[part], size, kernel, stride, padding, dilation, -np.inf)  # type: ignore[arg-type]
-        into, place = largest[part], index[part]
-        turns = into, np.empty_like(into)
-        if not places:
-            into[...] = best
-        for k, pixels in enumerate(places, 1):
-            former, best = best, np.maximum(best, pixels, out=turns[(last - k) % 2])
-            # k only grows, so the maximum is an assignment to where `pixels` were larger, without a mask.
-            found = np.multiply(best > former, index.dtype.type(k))
-            np.maximum(place, found, out=place)
-        if not np.minimum.reduce(into, axis=None, initial=np.inf) > -np.inf:  # one is −inf or nan
-            _index_exceptions(x[part], into, place, kernel, stride, padding, dilation)
+        pixels_by_offset = _padded_pixels_by_offset(x[part], (h, w), kernel_size, stride, padding, dilation, -np.inf)
+        best, *others = pixels_by_offset
+        buffers = largest[part], np.empty_like(largest[part])  # the last maximum is written to the first one
+        if not others:
+            largest[part] = best
+        for k, pixels in enumerate(others, 1):
+            previous, best = best, np.maximum(best, pixels, out=buffers[(last - k) % 2])
+            # k increases, so a maximum assigns k wherever `pixels` are larger, without a mask.
+            np.maximum(index[part], np.multiply(best > previous, index.dtype.type(k)), out=index[part])
+        # nan and −inf need a second look, since comparing pixels does not find them.
+        if not np.minimum.reduce(largest[part], axis=None, initial=np.inf) > -np.inf:
+            _correct_index(x[part], largest[part], index[part], kernel_size, stride, padding, dilation)
 
-    split_work(search, len(x), x.size * _PIXEL)
+    split_work(search, len(x), x.size * _NS_PER_PIXEL)
     return largest, index
 
 
@@ -98,48 +99,50 @@ def _pool_scatter(
     g: Array,
     index: Array,
     size: Pair,
-    kernel: Pair,
+    kernel_size: Pair,
     stride: Pair,
     padding: Padding,
     dilation: Pair,
     out: Array | None = None,
 ) -> Array:
+    """Adds each element of g to an image of `size`, at the position `index` in its window."""
     if out is not None and padding == ((0, 0), (0, 0)):
-        whole = inside = out
+        padded = inside = out
     else:
-        whole, inside = _allocate_padded(index, (*index.shape[:2], *size), padding, g.dtype)
-    apart = dilation == (1, 1) and kernel[0] <= stride[0] and kernel[1] <= stride[1]
-    covered = apart and g.size * kernel[0] * kernel[1] >= whole.size  # every pixel is assigned, once
-    laid_out = np.empty_like(index, g.dtype)
+        padded, inside = _allocate_padded(index, (*index.shape[:2], *size), padding, g.dtype)
+    disjoint = dilation == (1, 1) and kernel_size[0] <= stride[0] and kernel_size[1] <= stride[1]
+    writes_all = disjoint and g.size * kernel_size[0] * kernel_size[1] >= padded.size  # each pixel once
+    same_layout = np.empty_like(index, g.dtype)
 
-    def put(part: slice) -> None:
-        mine, chosen, canvas = g[part], index[part], whole[part]
-        if g.strides != laid_out.strides:  # as gradients of flattened layers do: mixed layouts are slow
-            mine = store(mine, laid_out[part])
-        if not covered:
+    def scatter(part: slice) -> None:
+        values, position, canvas = g[part], index[part], padded[part]
+        if g.strides != same_layout.strides:  # for example the gradient of a flattened layer; mixed layouts are slow
+            values = store(values, same_layout[part])
+        if not writes_all:
             canvas.fill(0)
-        for k, pixels in enumerate(_offsets(canvas, index.shape[2:], kernel, stride, dilation)):
-            if apart:
-                np.multiply(mine, chosen == k, pixels)
+        for k, pixels in enumerate(_pixels_by_offset(canvas, index.shape[2:], kernel_size, stride, dilation)):
+            if disjoint:
+                np.multiply(values, position == k, pixels)
             else:
-                pixels += mine * (chosen == k)
+                pixels += values * (position == k)
 
-    split_work(put, len(g), whole.size * _PIXEL)
+    split_work(scatter, len(g), padded.size * _NS_PER_PIXEL)
     return inside if inside is out else store(inside, out)
 
 
 def _pool_gather(
-    x: Array, index: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, out: Array | None = None
+    x: Array, index: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, out: Array | None = None
 ) -> Array:
+    """Returns the pixel at the position `index` in each window, the inverse of `_pool_scatter`."""
     total = np.empty_like(index, x.dtype) if out is None else out
     total.fill(0)
-    for k, pixels in enumerate(_views(x, index.shape[2:], kernel, stride, padding, dilation, 0)):
+    for k, pixels in enumerate(_padded_pixels_by_offset(x, index.shape[2:], kernel_size, stride, padding, dilation, 0)):
         total += pixels * (index == k)
     return total
 
 
-def _max_pool_rule(xp: Any, g: Any, y: Any, x: Any, **at: Any) -> Any:
-    return xp.pool_scatter(g[0], y[1], size=x.shape[2:], **at)
+def _max_pool_rule(xp: Any, g: Any, y: Any, x: Any, **params: Any) -> Any:
+    return xp.pool_scatter(g[0], y[1], size=x.shape[2:], **params)
 
 
 _MAX_POOL = Primitive(
@@ -148,13 +151,13 @@ _MAX_POOL = Primitive(
     kink="the first of equal pixels gets the gradient, or the first nan", outputs=2,
 )  # fmt: skip
 Primitive(
-    "pool_scatter", _pool_scatter, formula="x put where its window had the maximum", derivative=("1",),
-    vjp=(lambda xp, g, y, x, index, size, **at: xp.pool_gather(g, index, **at), None),
+    "pool_scatter", _pool_scatter, formula="x added at the maximum of its window", derivative=("1",),
+    vjp=(lambda xp, g, y, x, index, size, **params: xp.pool_gather(g, index, **params), None),
     uniform=False,
 )  # fmt: skip
 Primitive(
-    "pool_gather", _pool_gather, formula="x taken where its window had the maximum", derivative=("1 where taken",),
-    vjp=(lambda xp, g, y, x, index, **at: xp.pool_scatter(g, index, size=x.shape[2:], **at), None),
+    "pool_gather", _pool_gather, formula="x at the maximum of each window", derivative=("1 at the maximum, else 0",),
+    vjp=(lambda xp, g, y, x, index, **params: xp.pool_scatter(g, index, size=x.shape[2:], **params), None),
     uniform=False,
 )  # fmt: skip
 
@@ -169,28 +172,26 @@ def _image(name: str, x: TensorLike) -> Tensor:
     return image
 
 
-def _fit(
+def _window_geometry(
     name: str, shape: tuple[int, ...], kernel: Pair, stride: Any, padding: Any, dilation: Pair, ceil_mode: bool
 ) -> tuple[Pair, Padding, Pair]:
-    """Returns stride, padding and output size; with `ceil_mode`, the padding at the end reaches as far as the windows."""
-    step = kernel if stride is None else int_pair(name, "stride", stride, 1)
+    """Returns stride, padding and output size; with `ceil_mode`, the padding includes the end of the last window."""
+    steps = kernel if stride is None else int_pair(name, "stride", stride, 1)
     before = int_pair(name, "padding", padding, 0)
-    around, out = [], []
-    for n, k, s, p, d in zip(shape[2:], kernel, step, before, dilation, strict=True):
+    pads, out = [], []
+    for n, k, s, p, d in zip(shape[2:], kernel, steps, before, dilation, strict=True):
         reach = d * (k - 1) + 1
         if 2 * p > reach:
-            raise ValueError(
-                f"{name}: padding {before} may be at most half the kernel {kernel}, or windows would hold nothing else"
-            )
+            raise ValueError(f"{name}: padding must be at most half of the kernel {kernel}, got {before}")
         count = windows_out(n, k, s, (p, p + (s - 1) * ceil_mode), d)
-        count -= bool(ceil_mode and (count - 1) * s >= n + p)  # a window must start on the image or before it
+        count -= bool(ceil_mode and (count - 1) * s >= n + p)  # each window must start before the end of the image
         if count < 1 or n == 0:
             raise ValueError(
-                f"{name}: kernel {kernel} with dilation {dilation} does not fit into input {shape} padded by {before}"
+                f"{name}: kernel {kernel} with dilation {dilation} does not fit into input {shape} with padding {before}"
             )
-        around.append((p, max(p, (count - 1) * s + reach - n - p)))
+        pads.append((p, max(p, (count - 1) * s + reach - n - p)))
         out.append(count)
-    return step, (around[0], around[1]), (out[0], out[1])
+    return steps, (pads[0], pads[1]), (out[0], out[1])
 
 
 def max_pool2d(
@@ -223,9 +224,10 @@ def max_pool2d(
     Tensor([[[[4.]]]], shape=(1, 1, 1, 1))
     """
     name = "max_pool2d"
-    image, size, gaps = _image(name, x), int_pair(name, "kernel_size", kernel_size, 1), int_pair(name, "dilation", dilation, 1)
-    step, around, _ = _fit(name, image._data.shape, size, stride, padding, gaps, ceil_mode)
-    return apply(_MAX_POOL, (image,), {"kernel": size, "stride": step, "padding": around, "dilation": gaps})[0]
+    image, kernel = _image(name, x), int_pair(name, "kernel_size", kernel_size, 1)
+    dilations = int_pair(name, "dilation", dilation, 1)
+    steps, pads, _ = _window_geometry(name, image._data.shape, kernel, stride, padding, dilations, ceil_mode)
+    return apply(_MAX_POOL, (image,), {"kernel_size": kernel, "stride": steps, "padding": pads, "dilation": dilations})[0]
 
 
 def avg_pool2d(
@@ -254,11 +256,12 @@ def avg_pool2d(
     Tensor([[[[2.5]]]], shape=(1, 1, 1, 1))
     """
     name = "avg_pool2d"
-    image, size, before = _image(name, x), int_pair(name, "kernel_size", kernel_size, 1), int_pair(name, "padding", padding, 0)
-    step, _, out = _fit(name, image._data.shape, size, stride, before, (1, 1), ceil_mode)
+    image, kernel = _image(name, x), int_pair(name, "kernel_size", kernel_size, 1)
+    pads = int_pair(name, "padding", padding, 0)
+    steps, _, out = _window_geometry(name, image._data.shape, kernel, stride, pads, (1, 1), ceil_mode)
     rows, columns = (
-        ("average", *facts, bool(count_include_pad))
-        for facts in zip(image._data.shape[2:], out, size, step, before, strict=True)
+        ("average", *axis, bool(count_include_pad))
+        for axis in zip(image._data.shape[2:], out, kernel, steps, pads, strict=True)
     )
     return apply(RESAMPLE, (image,), {"rows": rows, "columns": columns, "transposed": False})
 
@@ -275,6 +278,6 @@ def adaptive_avg_pool2d(x: TensorLike, output_size: int | Pair) -> Tensor:
     name = "adaptive_avg_pool2d"
     image, out = _image(name, x), int_pair(name, "output_size", output_size, 1)
     if 0 in image._data.shape[2:]:
-        raise ValueError(f"{name}: input {image._data.shape} has no pixels")
+        raise ValueError(f"{name}: expected images with pixels, got shape {image._data.shape}")
     rows, columns = (("adaptive", *lengths) for lengths in zip(image._data.shape[2:], out, strict=True))
     return apply(RESAMPLE, (image,), {"rows": rows, "columns": columns, "transposed": False})

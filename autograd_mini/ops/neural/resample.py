@@ -1,7 +1,7 @@
 """Linear maps of images that treat rows and columns separately: one small matrix per axis averages or interpolates.
 
-A map has a name, the tuple (kind, length, out, …), from which its matrix (out, length) is computed once. The gradient uses
-the transposed matrices. A nan or inf spreads along its row and column, because the product includes every pixel.
+A tuple (kind, length, out, …) describes the map of an axis; its matrix (out, length) is computed once. The gradient uses the
+transposed matrices. A nan or inf spreads along its row and column, because the product includes every pixel.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from .conv import Pair, int_pair
 
 __all__ = [
     "upsample",
-]
+]  # fmt: skip
 
 AxisMap: TypeAlias = tuple[Any, ...]
 
 
-def _spans(length: int, start: Array, end: Array, count: Array) -> Array:
-    """Row i: 1 / count[i] from start[i] up to, and without, end[i]."""
-    at = np.arange(length)
-    return ((at >= start[:, None]) & (at < end[:, None])) / count[:, None]
+def _span_means(length: int, start: Array, end: Array, count: Array) -> Array:
+    """Returns a matrix whose row i is 1 / count[i] in the columns start[i] … end[i] − 1, and 0 in others."""
+    column = np.arange(length)
+    return ((column >= start[:, None]) & (column < end[:, None])) / count[:, None]
 
 
 def _average(length: int, out: int, kernel: int, stride: int, padding: int, include: bool) -> Array:
     start = np.arange(out) * stride - padding
     end = np.minimum(start + kernel, length + padding)
     count = end - start if include else np.minimum(end, length) - np.maximum(start, 0)
-    return _spans(length, start, end, count)
+    return _span_means(length, start, end, count)
 
 
 def _adaptive(length: int, out: int) -> Array:
     i = np.arange(out)
     start, end = i * length // out, -((i + 1) * length // -out)
-    return _spans(length, start, end, end - start)
+    return _span_means(length, start, end, end - start)
 
 
 _SOURCES: Final[dict[str, Callable[[Array, int, int, float], Array]]] = {
@@ -50,7 +50,7 @@ _SOURCES: Final[dict[str, Callable[[Array, int, int, float], Array]]] = {
     "aligned": lambda i, length, out, ratio: i * ((length - 1) / max(out - 1, 1)),
     "asymmetric": lambda i, length, out, ratio: i * ratio,
 }
-"""Where output pixel i lies among the input's, by mode; `ratio` is input pixels per output pixel."""
+"""The input position of output pixel i, by mode; `ratio` is the number of input pixels per output pixel."""
 
 
 def _interpolate(length: int, out: int, mode: str, ratio: float) -> Array:
@@ -63,13 +63,13 @@ def _interpolate(length: int, out: int, mode: str, ratio: float) -> Array:
     return weights
 
 
-_MAPS: Final[dict[str, Callable[..., Array]]] = {"average": _average, "adaptive": _adaptive, "interpolate": _interpolate}
+_MATRICES: Final[dict[str, Callable[..., Array]]] = {"average": _average, "adaptive": _adaptive, "interpolate": _interpolate}
 
 
 @lru_cache(maxsize=256)
 def _matrix(axis: AxisMap, transposed: bool, dtype: Any) -> Array:
-    kind, *facts = axis
-    weights = _MAPS[kind](*facts)
+    kind, *args = axis
+    weights = _MATRICES[kind](*args)
     return np.ascontiguousarray(weights.T if transposed else weights, dtype)
 
 
@@ -80,8 +80,8 @@ def _resample(x: Array, rows: AxisMap, columns: AxisMap, transposed: bool, out: 
         return np.matmul(np.matmul(down, x), across.T, out=out)
     n, c, h, w = x.shape
     y = np.matmul(down, channels_last(x).reshape(n, h, w * c))
-    into = None if out is None else out.transpose(0, 2, 3, 1)
-    return np.matmul(across, y.reshape(n, len(down), w, c), out=into).transpose(0, 3, 1, 2)
+    target = None if out is None else out.transpose(0, 2, 3, 1)
+    return np.matmul(across, y.reshape(n, len(down), w, c), out=target).transpose(0, 3, 1, 2)
 
 
 def _resample_rule(xp: Any, g: Any, y: Any, x: Any, rows: AxisMap, columns: AxisMap, transposed: bool) -> Any:
@@ -96,11 +96,11 @@ RESAMPLE: Final = Primitive(
 _KINDS: Final = {(kind, False): kind for kind in ("nearest", "bilinear", "asymmetric")} | {("bilinear", True): "aligned"}
 
 
-def _scales(scale: Any) -> tuple[float, float]:
-    given = tuple(scale) if isinstance(scale, (tuple, list)) else (scale, scale)
-    if len(given) != 2 or not min(given) > 0:
+def _scale_pair(scale: Any) -> tuple[float, float]:
+    pair = tuple(scale) if isinstance(scale, (tuple, list)) else (scale, scale)
+    if len(pair) != 2 or not min(pair) > 0:
         raise ValueError(f"upsample: scale_factor must be a positive number or a pair of them, got {scale!r}")
-    return float(given[0]), float(given[1])
+    return float(pair[0]), float(pair[1])
 
 
 def upsample(
@@ -138,12 +138,14 @@ def upsample(
     if (scale_factor is None) == (size is None):
         raise ValueError(f"upsample: expected either scale_factor or size, got scale_factor={scale_factor} and size={size}")
     if (mode, align_corners) not in _KINDS:
-        raise ValueError(f"upsample: no mode {mode!r} with align_corners={align_corners}; modes: nearest, bilinear, asymmetric")
+        raise ValueError(
+            f"upsample: no mode {mode!r} with align_corners={align_corners}; expected nearest, bilinear or asymmetric"
+        )
     if scale_factor is None:
         out = int_pair("upsample", "size", size, 1)
         ratios = shape[2] / out[0], shape[3] / out[1]
     else:
-        factors = _scales(scale_factor)
+        factors = _scale_pair(scale_factor)
         out = int(shape[2] * factors[0]), int(shape[3] * factors[1])
         ratios = 1 / factors[0], 1 / factors[1]
         if 0 in out:

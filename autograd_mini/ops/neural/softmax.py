@@ -1,4 +1,4 @@
-"""ln Σ eˣ and its relatives, shifted by the largest element so that nothing overflows."""
+"""ln Σ eˣ, softmax and log-softmax; subtracting the largest element first prevents overflow."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from ...tensor import Array, Axis, Tensor, TensorLike
 from ..reduce import canonical_axes, reduce_axes, restore_axes
 
 __all__ = [
-    "log_softmax",
-    "logsumexp",
-    "softmax",
-]
+    "log_softmax", "logsumexp", "softmax",
+]  # fmt: skip
 
 
-def _shift(x: Array, axis: tuple[int, ...]) -> Array:
-    top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
-    return np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
+def _finite_max(x: Array, axis: tuple[int, ...]) -> Array:
+    """Returns the largest element along `axis`, or 0 if it is not finite."""
+    largest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    return np.where(np.isfinite(largest), largest, 0).astype(x.dtype, copy=False)
 
 
 def log_sum(e: Array, total: Array, axis: tuple[int, ...]) -> Any:
@@ -49,10 +48,10 @@ def _widened(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 @_widened
 def _logsumexp(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
-    top = _shift(x, axis)
-    e = np.exp(x - top)
+    largest = _finite_max(x, axis)
+    e = np.exp(x - largest)
     with np.errstate(divide="ignore"):  # the sum over an empty axis is 0
-        total = log_sum(e, np.add.reduce(e, axis=axis, keepdims=True), axis) + top
+        total = log_sum(e, np.add.reduce(e, axis=axis, keepdims=True), axis) + largest
     return total if keepdims else total.reshape([n for i, n in enumerate(total.shape) if i not in axis])
 
 
@@ -62,13 +61,13 @@ def _logsumexp_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keep
 
 @_widened
 def _softmax(x: Array, axis: tuple[int, ...]) -> Array:
-    e = np.exp(x - _shift(x, axis))
+    e = np.exp(x - _finite_max(x, axis))
     return e / np.add.reduce(e, axis=axis, keepdims=True)
 
 
 @_widened
 def _softmax_or_zero(x: Array, axis: tuple[int, ...]) -> Array:
-    e = np.exp(x - _shift(x, axis))
+    e = np.exp(x - _finite_max(x, axis))
     total = np.add.reduce(e, axis=axis, keepdims=True)
     return e / np.where(total == 0, 1, total)
 
@@ -79,7 +78,7 @@ def _softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) -> Any
 
 @_widened
 def _log_softmax(x: Array, axis: tuple[int, ...]) -> Any:
-    shifted = x - _shift(x, axis)
+    shifted = x - _finite_max(x, axis)
     e = np.exp(shifted)
     with np.errstate(divide="ignore"):  # the sum over an empty axis is 0
         return shifted - log_sum(e, np.add.reduce(e, axis=axis, keepdims=True), axis)
@@ -92,7 +91,7 @@ def _log_softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) ->
 _LOGSUMEXP = Primitive(
     "logsumexp", _logsumexp, formula="ln Σ eˣ", derivative=("softmax(x)",),
     vjp=(_logsumexp_rule,),
-    kink="0 where every x is −inf",
+    kink="0 if every x is −inf",
 )  # fmt: skip
 _SOFTMAX = Primitive(
     "softmax", _softmax, formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",),
@@ -102,7 +101,7 @@ _SOFTMAX = Primitive(
 Primitive(
     "softmax_or_zero", _softmax_or_zero, formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",),
     vjp=(_softmax_rule,),
-    kink="0 where every x is −inf",
+    kink="0 if every x is −inf",
 )  # fmt: skip
 _LOG_SOFTMAX = Primitive(
     "log_softmax", _log_softmax, formula="x − ln Σ eˣ", derivative=("δᵢⱼ − softmax(x)ⱼ",),
