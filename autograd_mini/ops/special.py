@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from ..tensor import Array
+from .neural.channels import in_float32
 
-_PIECE: Final = 1 << 13
+_PIECE: Final = 1 << 14
 """Elements that stay in the nearest cache from pass to pass."""
 
 
@@ -55,40 +56,31 @@ def polynomial(coefficients: Sequence[float], x: Array) -> Array:
 # -- the sigmoid and its relatives -----------------------------------------------------------------------------------
 
 
+@in_float32
 def sigmoid(x: Array, out: Array | None = None) -> Array:
     """Returns 1 / (1 + e⁻ˣ) as eˣ / (eˣ + 1)."""
     y = np.empty_like(x) if out is None else out
-    if x.dtype.itemsize == 2:
-        y[...] = sigmoid(x.astype(np.float32))
-        return y
     np.minimum(x, 40, out=y)  # the ratio is 1 beyond, and eˣ does not overflow
     np.exp(y, y)
     return np.divide(y, y + 1, y)
 
 
-def _log1p_exp(x: Array) -> Array:
-    """Returns ln(1 + e⁻ˡˣˡ), the distance of softplus from max(x, 0)."""
-    y = np.absolute(_at_least(x, np.float32), np.empty(x.shape, np.result_type(x, np.float32)))
-    np.negative(y, y)
-    np.exp(y, y)
-    return np.log1p(y, y)
-
-
+@in_float32
 def softplus(x: Array, out: Array | None = None) -> Array:
     """Returns ln(1 + eˣ)."""
-    return np.add(np.maximum(x, 0), _log1p_exp(x), out=np.empty_like(x) if out is None else out, casting="same_kind")
+    return np.add(np.maximum(x, 0), np.log1p(np.exp(-np.absolute(x))), out=out)
 
 
+@in_float32
 def logsigmoid(x: Array, out: Array | None = None) -> Array:
     """Returns ln σ(x)."""
-    return np.subtract(np.minimum(x, 0), _log1p_exp(x), out=np.empty_like(x) if out is None else out, casting="same_kind")
+    return np.subtract(np.minimum(x, 0), np.log1p(np.exp(-np.absolute(x))), out=out)
 
 
-@in_pieces
-def silu(x: Array) -> Array:
+@in_float32
+def silu(x: Array, out: Array | None = None) -> Array:
     """Returns x σ(x)."""
-    wide = _at_least(x, np.float32)
-    return wide * sigmoid(wide)
+    return np.multiply(x, sigmoid(x), out=out)
 
 
 @in_pieces
@@ -104,7 +96,7 @@ def mish(x: Array) -> Array:
 def gelu_tanh(x: Array) -> Array:
     """Returns x (1 + tanh u) / 2 = x σ(2u) with 2u = √(8/π) (x + 0.044715 x³)."""
     wide = _at_least(x, np.float64)  # σ magnifies the rounding errors of a large u
-    z = np.clip(wide, -40, 40)  # σ(2u) is 0 or 1 beyond
+    z = wide if wide is not x else np.clip(x, -40, 40)  # σ(2u) is 0 or 1 beyond, and the cube does not overflow
     return wide * sigmoid(z * (z * z * (GELU_SLOPE * GELU_CUBIC) + GELU_SLOPE))
 
 
@@ -164,38 +156,41 @@ _FAR: Final = 40.0
 """exp(−x²/2) is 0 beyond."""
 
 
-def _exp_square(x: Array, rate: float, exact: bool) -> Array:
-    """Returns exp(−rate · x²) for float64 x; with `exact`, x² has its rounding error too (Dekker 1971), which exp magnifies."""
-    if exact:
-        near = np.minimum(np.absolute(x), _FAR)
-        scaled = near * _SPLIT
-        high = scaled - (scaled - near)
-        main = np.exp(high * high * -rate)
-        return main + main * np.expm1((near - high) * (near + high) * -rate)
-    return np.exp(x * x * -rate)
+def _exp_square(x: Array, rate: float) -> Array:
+    """Returns exp(−rate · x²), which magnifies the rounding error of x².
+
+    Narrow dtypes are computed in float64; float64 is split into two halves of its digits, whose products are exact (Dekker 1971).
+    """
+    if x.dtype.itemsize < 8:
+        wide = x.astype(np.float64)
+        return np.exp(wide * wide * -rate).astype(x.dtype)
+    near = np.minimum(np.absolute(x), _FAR)
+    scaled = near * _SPLIT
+    high = scaled - (scaled - near)
+    main = np.exp(high * high * -rate)
+    return main + main * np.expm1((near - high) * (near + high) * -rate)
 
 
-@in_pieces
-def gaussian(x: Array, rate: float) -> Array:
-    """Returns exp(−rate · x²) for a rate of ½ or 1."""
-    return _exp_square(_at_least(x, np.float64), rate, x.dtype.itemsize == 8)
+gaussian = in_pieces(_exp_square)
 
 
 def _normal_cdf(x: Array) -> Array:
-    u = np.minimum(np.absolute(_at_least(x, np.float64)), _FAR)
+    u = np.minimum(np.absolute(x), _FAR)
     z = u * math.sqrt(0.5)
     (a, k), coefficients = _TAIL64 if x.dtype.itemsize == 8 else _TAIL32
     v = z * a / (z + k)
     w = polynomial(coefficients, v - 1) * v + 1
-    tail = w / (z * 4 + 2) * _exp_square(u, 0.5, x.dtype.itemsize == 8)
-    return np.absolute(np.subtract(x >= 0, tail))
+    return np.absolute(np.subtract(x >= 0, w / (z * 4 + 2) * _exp_square(u, 0.5), dtype=x.dtype))
 
 
-normal_cdf = in_pieces(_normal_cdf)
-normal_cdf.__doc__ = "Returns Φ(x), the distribution function of N(0, 1)."
+@in_pieces
+def normal_cdf(x: Array) -> Array:
+    """Returns Φ(x), the distribution function of N(0, 1)."""
+    return _normal_cdf(_at_least(x, np.float32))
 
 
 @in_pieces
 def gelu(x: Array) -> Array:
     """Returns x Φ(x)."""
-    return x * _normal_cdf(x)
+    wide = _at_least(x, np.float32)
+    return wide * _normal_cdf(wide)

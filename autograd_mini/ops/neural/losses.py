@@ -61,9 +61,10 @@ def _cross_entropy_rule(xp: Any, g: Any, out: Any, logits: Any, targets: Any) ->
     return from_p if from_loss is None else from_loss + from_p
 
 
-def _backward_rule_for_g(xp: Any, v: Any, d: Any, p: Any, targets: Any, g: Any) -> Any:
-    target = xp.one_hot(targets, classes=p.shape[-1], dtype=p.dtype)
-    return xp.sum(v * (p - target), axis=(p.ndim - 1,), keepdims=False)
+def _minus_target(xp: Any, v: Any, targets: Any) -> Any:
+    """Returns vⱼ − vₜ for every class j."""
+    target = xp.one_hot(targets, classes=v.shape[-1], dtype=v.dtype)
+    return v - xp.sum(v * target, axis=(v.ndim - 1,), keepdims=True)
 
 
 _CROSS_ENTROPY = Primitive(
@@ -73,8 +74,12 @@ _CROSS_ENTROPY = Primitive(
     uniform=False, nanoseconds=1.0, rowwise=True,
 )  # fmt: skip
 Primitive(
-    "cross_entropy_backward", _cross_entropy_backward, formula="δ (p − [j = t])", derivative=("δ", "0", "p − [j = t]"),
-    vjp=(lambda xp, v, d, p, targets, g: v * _add_last_axis(xp, g), None, _backward_rule_for_g),
+    "cross_entropy_backward", _cross_entropy_backward, formula="δ pⱼ for j ≠ t, else −δ Σ pⱼ", derivative=("δ, −δ at t", "0", "pⱼ, −Σ pⱼ at t"),
+    vjp=(
+        lambda xp, v, d, p, targets, g: _minus_target(xp, v, targets) * _add_last_axis(xp, g),
+        None,
+        lambda xp, v, d, p, targets, g: xp.sum(_minus_target(xp, v, targets) * p, axis=(p.ndim - 1,), keepdims=False),
+    ),
     uniform=False, rowwise=True,
 )  # fmt: skip
 
