@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes
-from .aliases import link
+from .aliases import link_view
 from .primitive import Primitive, Rule, registry
 from .state import active_modes, modes, start_operation, tick
 from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf
@@ -143,8 +143,8 @@ def record(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, A
         out._primitive = None
         out._inputs = ()
         out._params = _EMPTY
-        if primitive.view and data.base is not None:
-            link(inputs[0], out)
+        if primitive.view:
+            link_view(out, inputs[0])
     if primitive.constant or (active_modes and not modes().all_default):
         return _record_with_modes(primitive, inputs, params, out)
     return out
@@ -177,8 +177,8 @@ def _record_with_modes(primitive: Primitive, inputs: tuple[Tensor, ...], params:
     if now.profiler is not None:
         now.profiler.record_operation(primitive, inputs, params, out)
     if primitive.constant or not now.grad_enabled:
-        if primitive.view and out._data.base is not None:
-            link(inputs[0], out)
+        if primitive.view:
+            link_view(out, inputs[0])
         out._requires_grad = False
         out._primitive = None
         out._inputs = ()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import dtypes, leaving
-from .aliases import link, mark_modified
+from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
 from .state import modes, tick, watched
 
@@ -183,11 +183,11 @@ class Tensor(Methods):
         if modes().tracer is not None:
             modes().tracer.value_of(self)  # otherwise the new leaf would look like a constant
         detached = leaf(self._data, self.name)
-        origin: Tensor = self
-        link(origin, detached)
-        while origin._primitive is not None and origin._primitive.view:
-            origin = origin._inputs[0]
-            link(origin, detached)
+        link(self, detached)
+        view: Tensor = self
+        while view._primitive is not None and view._primitive.view:
+            link_view(view, view._inputs[0])
+            view = view._inputs[0]
         return detached
 
     def numpy(self) -> Array:
