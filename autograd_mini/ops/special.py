@@ -159,7 +159,8 @@ _FAR: Final = 40.0
 def _exp_square(x: Array, rate: float) -> Array:
     """Returns exp(−rate · x²), which magnifies the rounding error of x².
 
-    Narrow dtypes are computed in float64; float64 is split into two halves of its digits, whose products are exact (Dekker 1971).
+    Narrow dtypes are computed in float64. A float64 is split into two halves with half the digits; their products are exact
+    (Dekker 1971).
     """
     if x.dtype.itemsize < 8:
         wide = x.astype(np.float64)

@@ -74,7 +74,8 @@ _CROSS_ENTROPY = Primitive(
     uniform=False, nanoseconds=1.0, rowwise=True,
 )  # fmt: skip
 Primitive(
-    "cross_entropy_backward", _cross_entropy_backward, formula="δ pⱼ for j ≠ t, else −δ Σ pⱼ", derivative=("δ, −δ at t", "0", "pⱼ, −Σ pⱼ at t"),
+    "cross_entropy_backward", _cross_entropy_backward, formula="δ pⱼ for j ≠ t, else −δ Σ pⱼ",
+    derivative=("δ, −δ at t", "0", "pⱼ, −Σ pⱼ at t"),
     vjp=(
         lambda xp, v, d, p, targets, g: _minus_target(xp, v, targets) * _add_last_axis(xp, g),
         None,
