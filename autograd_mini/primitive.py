@@ -22,6 +22,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final, TypeAlias
 
+from .tools.plain_text import for_stdout
+
 Rule: TypeAlias = Callable[..., Any]
 
 arrays: Final = SimpleNamespace()
@@ -129,7 +131,7 @@ class Primitive:
         return not (depends(*arrays) if callable(depends) else depends)
 
     def __repr__(self) -> str:
-        return f"<primitive {self.name}: {self.formula}>"
+        return for_stdout(f"<primitive {self.name}: {self.formula}>")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return registry.__getitem__, (self.name,)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +18,14 @@ import typer
 import autograd_mini as ag
 from autograd_mini import nn, viz
 from autograd_mini.models.recipes import MODELS, PRESETS
+from autograd_mini.nn.extras import say
 from autograd_mini.nn.layers.base import message_with_notes
+from autograd_mini.tools.plain_text import never_fail_to_print
 
 from . import compare as comparison
 from . import datasets, sampling
 from .evaluate import evaluate as evaluate_model
+from .evaluate import nothing_to_measure
 from .finished_run import open_run
 from .listing import listing
 from .options import choose, override
@@ -166,7 +168,7 @@ def _train(run: Run) -> None:
     with _usage_errors():
         run.train()
     if run.trainer.interrupted:  # printed first, because writing the plots may be interrupted too
-        print(f"resume with: autograd-mini resume {shlex.quote(str(run.folder))}", file=sys.stderr)
+        say(f"resume with: autograd-mini resume {shlex.quote(str(run.folder))}")
     if run.trainer.history:
         run.write()
         last = run.trainer.history[-1]
@@ -221,10 +223,12 @@ def evaluate(
     with _usage_errors():
         run = open_run(folder)
         tables = evaluate_model(run.model, datasets.load(run.recipe), k, seed)
-    _print(tables)
-    nn.training.checkpoint.write_text(
-        folder / EVALUATION, json.dumps({"k": k, "seed": seed, **tables}, indent=1, ensure_ascii=False) + "\n"
-    )
+    results = json.dumps({"k": k, "seed": seed, **tables}, indent=1, ensure_ascii=False)
+    nn.training.checkpoint.write_text(folder / EVALUATION, results + "\n")
+    if tables:
+        _print(tables)
+    else:
+        print(f"nothing to measure: {nothing_to_measure(run.model, run.recipe.data)}")
 
 
 @app.command()
@@ -308,6 +312,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["train", "perceptron"])
     2
     """
+    never_fail_to_print()
     try:
         return app(arguments, standalone_mode=False) or 0
     except ClickException as error:
@@ -336,7 +341,7 @@ def _usage_errors() -> Iterator[None]:
 def _usage_error(message: str) -> int:
     """Prints one line to stderr, unless the help text was shown instead, and returns the exit code."""
     if message:
-        print(f"autograd-mini: {' '.join(message.split())}", file=sys.stderr)
+        say(f"autograd-mini: {' '.join(message.split())}")
     return USAGE_ERROR
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from contextlib import nullcontext
 from itertools import chain, count
 from pathlib import Path
@@ -23,6 +22,7 @@ from autograd_mini.models.gans.diagnosis import diagnose
 from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled
 from autograd_mini.models.model import Model
 from autograd_mini.models.recipes import OPTIMIZERS, RECIPES, Recipe
+from autograd_mini.nn.extras import say
 from autograd_mini.tensor import Array
 
 from . import datasets
@@ -115,13 +115,14 @@ class Run:
         plot_history(self.trainer.history, self.recipe.unit, self.folder)
         if diagnosis := diagnose(self.trainer.history):
             nn.training.checkpoint.write_text(self.folder / "diagnosis.txt", f"{diagnosis}\n")
-            print(diagnosis)
         picture = training_graph(self.model, images, labels)
         try:
             picture.save(self.folder / "graph.svg")
         except (RuntimeError, TimeoutError) as error:
             picture.save(self.folder / "graph.dot")
-            print(f"wrote {self.folder / 'graph.dot'} instead of graph.svg: {error}", file=sys.stderr)
+            say(f"wrote {self.folder / 'graph.dot'} instead of graph.svg: {error}")
+        if diagnosis:
+            print(diagnosis)
 
     def _row_callbacks(self) -> list[nn.Callback]:
         """Returns what each logged row needs: the model's plots and metrics, and early stopping."""

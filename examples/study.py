@@ -16,6 +16,7 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.cli.tables import Cell, Rows, markdown
+from autograd_mini.tools.plain_text import never_fail_to_print
 
 RESULT, NUMBERS = "result.md", "result.json"
 PER_CLASS: Final = 20  # training images of each class with --quick
@@ -76,6 +77,7 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
     parser.add_argument("--quick", action="store_true", help="run for seconds, on small stand-ins for the image sets")
     parser.add_argument("--out", type=Path, default=Path("runs") / script.stem, help="folder for result.md and the figures")
     parser.add_argument("--seed", type=int, default=0)
+    never_fail_to_print()
     options = parser.parse_args()
     nn.extras.extra("matplotlib", "drawing figures")  # fail before the work, not after it
     options.out.mkdir(parents=True, exist_ok=True)
