@@ -204,6 +204,10 @@ def _annotate(graph: Graph, outputs: Outputs, notation: Notation, heat: Literal[
         if notation == "lecture":
             graph = use_lecture_notation(graph)
     except UnclearLayers as error:
-        missing = ["drawn in code notation"] * (notation == "lecture") + ["without a table of layers"] * bool(heat)
+        missing = [
+            text
+            for text, true in (("drawn in code notation", notation == "lecture"), ("without a table of layers", heat))
+            if true
+        ]
         notes.append(f"{', '.join(missing)}: {error}")
     return graph, rows, notes

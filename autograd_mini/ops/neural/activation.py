@@ -174,7 +174,7 @@ _ELU = Primitive(
 
 
 def _parametric_elu_rule(xp: Any, g: Any, y: Any, x: Any, alpha: Any) -> Any:
-    return g * xp.where(x > 0, 1.0, xp.where(x == 0, xp.minimum(alpha, 1.0), y + alpha))
+    return g * xp.where(x > 0, 1.0, xp.where(x == 0, xp.minimum(alpha, 1.0), xp.exp(xp.where(x > 0, 0.0, x)) * alpha))
 
 
 _PARAMETRIC_ELU = Primitive(
