@@ -24,7 +24,7 @@ def _finite_max(x: Array, axis: tuple[int, ...]) -> Array:
     return np.where(np.isfinite(largest), largest, 0).astype(x.dtype, copy=False)
 
 
-def log_sum(e: Array, total: Array, axis: tuple[int, ...]) -> Any:
+def _log_sum(e: Array, total: Array, axis: tuple[int, ...]) -> Any:
     """Returns the logarithm of the sum of e = exp(x − max x), with the reduced axes at length 1.
 
     One element is 1. If the others are small, the logarithm of a number near 1 would lose their digits.
@@ -51,7 +51,7 @@ def _logsumexp(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
     largest = _finite_max(x, axis)
     e = np.exp(x - largest)
     with np.errstate(divide="ignore"):  # the sum over an empty axis is 0
-        total = log_sum(e, np.add.reduce(e, axis=axis, keepdims=True), axis) + largest
+        total = _log_sum(e, np.add.reduce(e, axis=axis, keepdims=True), axis) + largest
     return total if keepdims else total.reshape([n for i, n in enumerate(total.shape) if i not in axis])
 
 
@@ -81,7 +81,7 @@ def _log_softmax(x: Array, axis: tuple[int, ...]) -> Any:
     shifted = x - _finite_max(x, axis)
     e = np.exp(shifted)
     with np.errstate(divide="ignore"):  # the sum over an empty axis is 0
-        return shifted - log_sum(e, np.add.reduce(e, axis=axis, keepdims=True), axis)
+        return shifted - _log_sum(e, np.add.reduce(e, axis=axis, keepdims=True), axis)
 
 
 def _log_softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) -> Any:
