@@ -440,4 +440,4 @@ def kl_normal(
     distance = ag.square(shift)
     if other_logvar is not None:
         ratio, distance = ratio - others[-1], distance * ag.exp(-others[-1])
-    return reduce_loss((ag.exp(ratio) + distance - ratio - 1) * 0.5, reduction)
+    return reduce_loss((ag.expm1(ratio) - ratio + distance) * 0.5, reduction)  # never below 0 through rounding
