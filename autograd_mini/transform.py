@@ -267,6 +267,9 @@ def _one_or_all(argnums: Argnums, results: Sequence[Tree]) -> Tree:
 
 def _grad_of_tensors(outputs: Any, inputs: Any, seeds: Any, **options: Any) -> Any:
     one_output = isinstance(outputs, Tensor)
+    for name, values in (("outputs", outputs), ("inputs", inputs)):
+        if not hasattr(values, "__iter__"):
+            raise TypeError(f"grad: {name} must be a tensor or a list of tensors, got {values!r}")
     grads = gradients(
         [outputs] if one_output else list(outputs),
         [inputs] if isinstance(inputs, Tensor) else list(inputs),

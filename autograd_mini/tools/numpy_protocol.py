@@ -167,7 +167,7 @@ def _options(options: dict[str, Any]) -> str:
 def _with_options(function: Function, name: str, run: Function, extra: dict[str, Any]) -> Function:
     """Returns `run` with those of NumPy's options that operations of ours express; removes them from `extra`."""
     if "dtype" in extra:
-        run = _with_dtype(function, run, supported(np.dtype(extra.pop("dtype"))))
+        run = _with_dtype(function, run, supported(extra.pop("dtype")))
     if "initial" in extra and function in COMBINED_WITH:
         run = _with_initial(COMBINED_WITH[function], run, extra.pop("initial"))
     if "order" in extra and (function in ANY_ORDER or extra["order"] == "C"):
