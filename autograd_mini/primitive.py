@@ -78,7 +78,7 @@ class Primitive:
     uniform: bool | slice = True
     """Which operands are promoted to one dtype: all, none (some are indices), or a slice of them."""
     constant: bool = False
-    """Piecewise constant: its derivative is zero wherever it exists, and differentiating through it is no mistake."""
+    """Piecewise constant: its derivative is zero wherever it exists, and differentiating through it is not an error."""
     fast_arity: int = 0
     """1 or 2 if it has that many operands, a rule for each, and never a parameter: backward has a shorter path for these."""
 

@@ -57,7 +57,7 @@ _PRESET_NAMES = {kind: ", ".join(name for model, name in PRESETS if model == kin
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="Named set of options, by model. " + ". ".join(f"{kind}: {names}" for kind, names in _PRESET_NAMES.items())
+        help="A named set of options, " + "; ".join(f"for {kind}: {names}" for kind, names in _PRESET_NAMES.items()) + "."
     ),
 ]
 Option = Annotated[
@@ -70,6 +70,8 @@ Option = Annotated[
 Latent = Annotated[int | None, typer.Option(min=1, help="Number of latent dimensions, for models with a latent space.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs.")]
 Iterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches instead of epochs.")]
+TotalEpochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs in total, with those before.")]
+TotalIterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches in total instead of epochs.")]
 Rate = Annotated[float | None, typer.Option(min=0, help="Learning rate.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Run in seconds instead of minutes, on a small data set.")]
 ResultFolder = Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/NAME")]
@@ -103,7 +105,7 @@ def train(
     option: Option = [],  # noqa: B006
     classes: Annotated[str | None, typer.Option(help="Use only these classes, for example 0,1,2.")] = None,
     limit_per_class: Annotated[int | None, typer.Option(min=1, help="Use at most N training images of each class.")] = None,
-    labelled_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled images per class, for ssgan.")] = None,
+    labelled_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled images per class (ssgan only).")] = None,
     epochs: Epochs = None,
     iterations: Iterations = None,
     every: Annotated[int | None, typer.Option(min=1, help="Log metrics and save a checkpoint every N batches.")] = None,
@@ -120,13 +122,15 @@ def train(
     frechet: Annotated[
         bool | None, typer.Option(help="Log a GAN's Fréchet distance with the other metrics.", show_default=False)
     ] = None,
-    patience: Annotated[int | None, typer.Option(min=1, help="Stop after N logged rows without improvement.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="With --early-stop: stop after N rows without improvement.")
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Random seed; the same seed gives the same results. [default: 0]", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA-PRESET, -2, … if taken")
+        Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA-PRESET, then …-2")
     ] = None,
 ) -> None:
     """Trains a model and saves its weights, metrics and plots to a folder.
@@ -156,8 +160,8 @@ def train(
 
 
 @app.command()
-def resume(folder: Folder, epochs: Epochs = None, iterations: Iterations = None, lr: Rate = None) -> None:
-    """Resumes an interrupted run, or trains it longer. The epochs or batches before the interruption are included in N."""
+def resume(folder: Folder, epochs: TotalEpochs = None, iterations: TotalIterations = None, lr: Rate = None) -> None:
+    """Resumes an interrupted run, or trains it longer."""
     with _usage_errors():
         recipe = override(stored_recipe(folder), {"epochs": epochs, "iterations": iterations, "lr": lr})
         run = Run(recipe, folder, resume=True)
@@ -215,7 +219,7 @@ def _draw(folder: Path, seed: int, path: Path, draw: Any) -> None:
 def evaluate(
     folder: Folder,
     k: Annotated[
-        int, typer.Option("--k", min=1, help="Number of samples for the bound on log p(x); the literature uses 5000.")
+        int, typer.Option("--k", min=1, help="For VAEs: samples per image for the bound on log p(x); papers use 5000.")
     ] = 50,
     seed: Seed = 0,
 ) -> None:
@@ -234,7 +238,9 @@ def evaluate(
 @app.command()
 def compare(
     folders: Annotated[list[Path], _argument("The folders of runs.", "RUN…")],
-    metric: Annotated[str | None, typer.Option(help="The metric to plot.", show_default="one that all runs have")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="The metric to plot.", show_default="the first common one of the usual metrics")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Output file: .png, .svg or .pdf.")] = Path("comparison.png"),
 ) -> None:
     """Compares runs: a table of their final metrics and a plot of their learning curves."""
@@ -273,7 +279,7 @@ def ablation(
     out: ResultFolder = None,
     seed: Seed = 0,
 ) -> None:
-    """Runs an ablation: measures the gain of each part of a recipe over several seeds, as a table and a figure."""
+    """Runs an ablation study: trains variants of a method with several seeds and compares them in a table and a figure."""
     _run_study("ablation", name, quick, out, seed)
 
 
@@ -282,7 +288,7 @@ def _run_study(kind: str, name: str, quick: bool, out: Path | None, seed: int) -
     known = scripts(kind)
     if name not in known:
         raise typer.BadParameter(f"unknown {kind} {name!r}; available: {', '.join(known)}")
-    run_script(known[name], [*["--quick"] * quick, *(["--out", str(out)] if out else []), "--seed", str(seed)])
+    run_script(known[name], [*(["--quick"] if quick else []), *(["--out", str(out)] if out else []), "--seed", str(seed)])
 
 
 @app.command()

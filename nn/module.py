@@ -83,6 +83,7 @@ class Module:
     _forward_hooks: tuple[Callable[[Any, tuple[Any, ...], Any], Any], ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls `forward`, then the forward hooks, and returns the output."""
         if (tracer := modes().tracer) is not None:
             self.guard_attributes(tracer)
         now = modes()
