@@ -84,6 +84,8 @@ class _Pass:
             self.inputs = [x for variables in self.variables for x in variables if x is not None]
             with mode("variables", (*modes().variables, *self.inputs)):
                 result = function(*replaced, **kwargs)
+        self.output: Tree
+        self._aux: Tree
         self.output, self._aux = _split_aux(name, result) if has_aux else (result, None)
         self.outputs = [self._check_output(y) for y in leaves(self.output)]
         self.live = [y for y in self.outputs if y.requires_grad]

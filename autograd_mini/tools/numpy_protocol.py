@@ -190,9 +190,9 @@ def _with_initial(combine: Function, run: Function, initial: Any) -> Function:
 
 def _column_major(run: Function, x: TensorLike, *lengths: Any) -> Tensor:
     """`reshape` or `ravel` that takes and places elements column by column: the same on transposed tensors."""
-    reverse = [ints("reshape", n)[::-1] if isinstance(n, (tuple, list)) else n for n in lengths]
+    reverse = [ints("reshape", (n,))[::-1] for n in lengths]
     y = run(transpose(x), *reverse)
-    return transpose(y) if lengths else y  # type: ignore[no-any-return]
+    return transpose(y) if lengths else y
 
 
 # -- functions of NumPy that run on plain arrays ------------------------------------------------------------------------
