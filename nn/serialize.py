@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ def save(
         beside.touch()
         mode = beside.stat().st_mode  # the mode of new files here; safetensors would restrict it to the owner
         save_file(arrays, beside, notes or None)
-        beside.chmod(mode)
+        with suppress(OSError):  # some network and USB disks refuse it, and need no mode
+            beside.chmod(mode)
         with open(beside, "rb+") as file:
             os.fsync(file.fileno())
 
