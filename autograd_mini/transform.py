@@ -47,8 +47,8 @@ def _variable(name: str, n: int, value: Any, dtype: np.dtype[Any]) -> Tensor | N
         ) from None
     if x.dtype.kind != "f":
         raise TypeError(
-            f"{name}: cannot differentiate with respect to argument {n}, {short(value)} of dtype {x.dtype}: only floating "
-            "values have gradients; write 3.0 for 3, convert an array with .astype(float), or select others with argnums"
+            f"{name}: cannot differentiate with respect to a tensor of {x.dtype}: argument {n} has {short(value)}, but only "
+            "floating values have gradients; write 3.0 for 3, convert an array with .astype(float), or select others with argnums"
         )
     if x.requires_grad:
         return copy(x)
@@ -161,7 +161,7 @@ def _positions(name: str, argnums: Argnums, count: int) -> list[int]:
         raise TypeError(f"{name}: argnums must be an int or a sequence of ints, got {argnums!r}") from None
     for n in numbers:
         if not -count <= n < count:
-            raise ValueError(f"{name}: argnums {n} is out of range; the function was called with {count} positional arguments")
+            raise ValueError(f"{name}: argnums {n} is out of range; the function was called with {count} arguments by position")
     positions = [n % count for n in numbers]
     if not positions or len(set(positions)) != len(positions):
         raise ValueError(f"{name}: argnums must name at least one argument, and each of them once, got {argnums!r}")
