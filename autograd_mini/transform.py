@@ -48,7 +48,7 @@ def _variable(name: str, n: int, value: Any, dtype: np.dtype[Any]) -> Tensor | N
     if x.dtype.kind != "f":
         raise TypeError(
             f"{name}: cannot differentiate with respect to a tensor of {x.dtype}: argument {n} has {short(value)}, but only "
-            "floating values have gradients; write 3.0 for 3, convert an array with .astype(float), or select others with argnums"
+            "floats have gradients; write 3.0 for 3, convert an array with .astype(float), or select others by argnums"
         )
     if x.requires_grad:
         return copy(x)
