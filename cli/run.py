@@ -113,7 +113,7 @@ class Run:
         images, labels = self.data.test[:GRAPH_BATCH_SIZE]
         nn.training.checkpoint.write_text(self.folder / "summary.txt", self.model.summary(images[:1]) + "\n")
         plot_history(self.trainer.history, self.recipe.unit, self.folder)
-        if diagnosis := diagnose(self.trainer.history):
+        if diagnosis := diagnose(self.trainer.history, self._options()):
             nn.training.checkpoint.write_text(self.folder / "diagnosis.txt", f"{diagnosis}\n")
         picture = training_graph(self.model, images, labels)
         try:
@@ -130,6 +130,12 @@ class Run:
         plots = [ROW_PLOTS[name](model, self.folder) for name in model.row_plots]
         measures = [ROW_METRICS[name](model, self.data) for name in self._row_metrics()]
         return [*plots, *measures, *([_early_stopping(recipe.early_stop, recipe.patience)] if recipe.early_stop else [])]
+
+    def _options(self) -> dict[str, Any]:
+        """Returns all options of a GAN and of its training: defaults of the model, then those of the recipe."""
+        config = getattr(self.model, "config", None)
+        defaults = dataclasses.asdict(config) if dataclasses.is_dataclass(config) and not isinstance(config, type) else {}
+        return {**defaults, **self.recipe.options, "early_stop": self.recipe.early_stop}
 
     def _row_metrics(self) -> list[str]:
         """Returns the model's metrics for each row; the Fréchet distance needs a classifier for the data set."""
