@@ -395,7 +395,7 @@ def test_a_full_disk_raises_and_keeps_the_previous_checkpoint(
 def test_a_missing_folder_raises(tmp_path: Path) -> None:
     trainer = new_trainer(tmp_path / "run")
     shutil.rmtree(tmp_path / "run")
-    with pytest.raises(OSError, match=r"checkpoint\.safetensors: cannot be written"):
+    with pytest.raises(OSError, match=r"cannot be written \(No such file or directory\).*run"):
         trainer.fit(loader(), epochs=1)
 
 
@@ -444,6 +444,70 @@ def test_ctrl_c_at_the_last_batch_still_ends_with_the_best_weights() -> None:
     assert trainer.interrupted
     for name, array in script.weights[0].items():
         np.testing.assert_array_equal(array, trainer.model.state_dict()[name])
+
+
+@pytest.mark.parametrize("through_file", [False, True])
+def test_best_weights_are_for_use_and_training_continues_from_the_last_ones(tmp_path: Path, through_file: bool) -> None:
+    """8 and then 14 epochs equal 14, also if the best weights of the first 8 lay in the model between them."""
+    scores = [5.0, 1.0, *range(3, 15)]
+
+    def run(folder: Path) -> nn.Trainer:
+        trainer = new_trainer(folder)
+        trainer.callbacks = (Scripted(scores), nn.EarlyStopping("score", patience=99))
+        return trainer
+
+    whole, parts = run(tmp_path / "whole"), run(tmp_path / "parts")
+    whole.fit(loader(), epochs=14)
+    parts.fit(loader(), epochs=8)
+    best = parts.callbacks[0].weights[1]
+    assert all(np.array_equal(array, best[name]) for name, array in parts.model.state_dict().items())
+    if through_file:
+        parts = run(tmp_path / "parts")
+        parts.load(tmp_path / "parts" / "checkpoint.safetensors")
+    parts.fit(loader(), epochs=14)
+    for name in ("checkpoint.safetensors", "metrics.csv"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_weights_that_the_user_changes_after_training_are_not_replaced() -> None:
+    """Fine-tuning starts from them, not from those that training ended with."""
+    trainer = new_trainer()
+    trainer.callbacks = (Scripted([1.0, 2.0]), nn.EarlyStopping("score"))
+    trainer.fit(loader(), epochs=2)
+    weight = next(trainer.model.parameters())
+    weight.data = np.full_like(weight.numpy(), 0.5)
+    starts: list[ag.Tensor] = []
+
+    class Start(nn.Callback):
+        def before_fit(self, trainer: nn.Trainer) -> None:
+            starts.append(next(trainer.model.parameters()).numpy())
+
+    trainer.callbacks = (Start(),)
+    trainer.fit(loader(), epochs=3)
+    np.testing.assert_array_equal(starts[0], np.full_like(starts[0], 0.5))
+
+
+def test_a_larger_patience_trains_on_and_a_stopped_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends like a run that had this patience from the start."""
+
+    def run(folder: Path, patience: int) -> nn.Trainer:
+        trainer = new_trainer(folder)
+        trainer.callbacks = (Scripted([1.0, 2.0, 2.0, 0.5, 2.0, 2.0]), nn.EarlyStopping("score", patience=patience))
+        return trainer
+
+    parts = run(tmp_path / "parts", 1)
+    assert len(parts.fit(loader(), epochs=6)) == 2
+    assert capsys.readouterr().err == ""
+    assert len(parts.fit(loader(), epochs=6)) == 2
+    assert "stopped early after 10 batches: score was best 1 rows ago; a larger patience trains on" in capsys.readouterr().err
+    parts = run(tmp_path / "parts", 3)
+    parts.load(tmp_path / "parts" / "checkpoint.safetensors")
+    whole = run(tmp_path / "whole", 3)
+    assert len(whole.fit(loader(), epochs=6)) == 6
+    assert parts.fit(loader(), epochs=6) == whole.history
+    assert (tmp_path / "parts" / "checkpoint.safetensors").read_bytes() == (
+        tmp_path / "whole" / "checkpoint.safetensors"
+    ).read_bytes()
 
 
 def test_a_run_that_stopped_early_stays_stopped_when_resumed(tmp_path: Path) -> None:
