@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
+from numpy import may_share_memory
+
 from .primitive import Primitive
 from .state import tick
 
@@ -39,6 +41,12 @@ def link(a: Tensor, b: Tensor) -> None:
         if id(tensor) not in group:
             group[id(tensor)] = ref(tensor, _forget(id(tensor)))
             _groups[id(tensor)] = group
+
+
+def link_view(out: Tensor, x: Tensor) -> None:
+    """Links the result of an operation that may return a view, and its operand, if they do share memory."""
+    if out._data.base is not None and may_share_memory(out._data, x._data):
+        link(x, out)
 
 
 def sharing(tensor: Tensor) -> Iterator[Tensor]:
@@ -71,8 +79,8 @@ def _raise_modified(*_: Any, name: str = "", **__: Any) -> Any:
 MODIFIED: Final = Primitive("modified", _raise_modified, vjp=_raise_modified, formula="modified in place", derivative=("none",))
 
 
-def _forget(key: int) -> Any:
+def _forget(key: int, groups: dict[int, Group] = _groups) -> Any:
     def forget(_: Any) -> None:
-        _groups.pop(key, {}).pop(key, None)
+        groups.pop(key, {}).pop(key, None)
 
     return forget

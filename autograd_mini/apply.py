@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 
 from . import dtypes
-from .aliases import link
+from .aliases import link_view
 from .primitive import Primitive, Rule, registry
 from .state import active_modes, modes, start_operation, tick
-from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf
+from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf, read_values
 
 __all__ = ["primitive"]
 
@@ -20,6 +20,7 @@ KERNEL_ERRORS: Final = (ValueError, TypeError, IndexError, OverflowError, np.lin
 
 _ndarray = np.ndarray
 _asarray = np.asarray
+_PYTHON_NUMBERS: Final = {float: np.dtype(np.float64), int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
 
 
 class _Recorded:
@@ -143,8 +144,8 @@ def record(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, A
         out._primitive = None
         out._inputs = ()
         out._params = _EMPTY
-        if primitive.view and data.base is not None:
-            link(inputs[0], out)
+        if primitive.view:
+            link_view(out, inputs[0])
     if primitive.constant or (active_modes and not modes().all_default):
         return _record_with_modes(primitive, inputs, params, out)
     return out
@@ -177,8 +178,8 @@ def _record_with_modes(primitive: Primitive, inputs: tuple[Tensor, ...], params:
     if now.profiler is not None:
         now.profiler.record_operation(primitive, inputs, params, out)
     if primitive.constant or not now.grad_enabled:
-        if primitive.view and out._data.base is not None:
-            link(inputs[0], out)
+        if primitive.view:
+            link_view(out, inputs[0])
         out._requires_grad = False
         out._primitive = None
         out._inputs = ()
@@ -213,20 +214,33 @@ def item(node: Tensor, index: int) -> Tensor:
 
 def as_operands(*values: TensorLike) -> tuple[Tensor, ...]:
     """Converts operands to tensors of one dtype, by the rules in `dtypes`. The casts are recorded."""
-    tensors = [v if isinstance(v, Tensor) else Tensor(v) for v in values]
-    dtype = tensors[0]._data.dtype
-    for t in tensors:
-        if t._data.dtype is not dtype:
+    dtype = None
+    for v in values:
+        if not isinstance(v, Tensor) or (dtype is not None and v._data.dtype is not dtype):
             break
+        dtype = v._data.dtype
     else:
-        return tuple(tensors)
+        return values  # type: ignore[return-value]
+    target = common_dtype(*values)
+    return tuple([cast(v, target) for v in values])
+
+
+def common_dtype(*values: TensorLike) -> np.dtype[Any]:
+    """Returns the dtype in which an operation combines these operands, by the rules in `dtypes`; converts nothing.
+
+    Each operand is then converted once: by way of float32, 0.1 beside a float64 tensor would become 0.10000000149.
+    """
     weak = all(type(v) is Number or not isinstance(v, Tensor) for v in values)  # then arguments of a compiled step decide
-    target = dtypes.common(
-        (t._data.dtype, 2 if t._data.ndim else 1 if isinstance(v, Tensor) and (weak or type(v) is not Number) else 0)
-        for t, v in zip(tensors, values, strict=True)
-    )
-    # Python numbers are converted to the target directly: through float32, 0.1 would become 0.10000000149 in float64.
-    return tuple(cast(v, target) if isinstance(v, Tensor) else Tensor(v, dtype=target) for v in values)
+    return dtypes.common(*[_dtype_and_rank(v, weak) for v in values])
+
+
+def _dtype_and_rank(value: TensorLike, weak: bool) -> tuple[np.dtype[Any], int]:
+    if isinstance(value, Tensor):
+        return value._data.dtype, 2 if value._data.ndim else 1 if weak or type(value) is not Number else 0
+    if (dtype := _PYTHON_NUMBERS.get(type(value))) is not None:
+        return dtype, 0
+    array, dtype = read_values(value)
+    return dtypes.supported(dtype), 2 if array.ndim else 0
 
 
 def as_floats(*values: TensorLike) -> tuple[Tensor, ...]:
@@ -234,16 +248,46 @@ def as_floats(*values: TensorLike) -> tuple[Tensor, ...]:
 
     Converted to a common integer dtype first, −2 combined with uint8 would be 254.
     """
-    return as_operands(*values) if any(map(_is_float, values)) else tuple(as_float(v) for v in values)
+    return as_operands(*values) if "f" in map(kind_of, values) else tuple(as_float(v) for v in values)
+
+
+def as_floats_or_none(x: TensorLike, *rest: TensorLike | None) -> tuple[Tensor, *tuple[Tensor | None, ...]]:
+    """Converts operands like `as_floats`; those of `rest` that are None stay None."""
+    first, *others = as_floats(x, *[v for v in rest if v is not None])
+    converted = iter(others)
+    return first, *(None if v is None else next(converted) for v in rest)
 
 
 def as_comparable(*values: TensorLike) -> tuple[Tensor, ...]:
     """Converts the operands of a comparison: integers keep their dtypes, because NumPy compares their values."""
-    return as_operands(*values) if any(map(_is_float, values)) else tuple(as_tensor(v) for v in values)
+    return as_operands(*values) if "f" in map(kind_of, values) else tuple(as_tensor(v) for v in values)
 
 
-def _is_float(value: TensorLike) -> bool:
-    return (value._data if isinstance(value, Tensor) else np.asarray(value)).dtype.kind == "f"
+def as_tensors(*values: TensorLike) -> tuple[Tensor, ...]:
+    """Converts each value to a tensor of its own dtype; Python floats get the default dtype, or a wider one of the others.
+
+    So a function that gets 0.1 as a tensor beside a float64 tensor computes with the same 0.1 as one that gets the number.
+    """
+    dtype = widest_float(values)
+    return tuple(as_tensor_beside(v, dtype) for v in values)
+
+
+def widest_float(values: Iterable[Any]) -> np.dtype[Any]:
+    """Returns the default dtype, or the dtype of a wider floating tensor or array among `values`."""
+    found = [v.dtype for v in values if isinstance(v, (Tensor, np.ndarray, np.generic)) and v.dtype in dtypes.FLOATS]
+    return np.result_type(dtypes.default_dtype(), *found)
+
+
+def as_tensor_beside(value: TensorLike, dtype: np.dtype[Any]) -> Tensor:
+    """Returns `value` as a tensor, with `dtype` if it consists of Python floats."""
+    if isinstance(value, (Tensor, np.ndarray, np.generic)) or kind_of(value) != "f":
+        return as_tensor(value)
+    return Tensor(value, dtype=dtype)
+
+
+def kind_of(value: TensorLike) -> str:
+    """Returns NumPy's letter for the kind of a value: "f" for floats, "i" and "u" for integers, "b" for bools."""
+    return (value._data.dtype if isinstance(value, Tensor) else _dtype_and_rank(value, True)[0]).kind
 
 
 def as_float(x: TensorLike) -> Tensor:
@@ -253,11 +297,45 @@ def as_float(x: TensorLike) -> Tensor:
     return x if x._data.dtype.kind == "f" else cast(x, dtypes.default_dtype())
 
 
-def cast(x: Tensor, dtype: np.dtype[Any]) -> Tensor:
-    """Converts `x` to another dtype and records it; returns `x` itself if it has this dtype."""
+def cast(x: TensorLike, dtype: np.dtype[Any]) -> Tensor:
+    """Converts `x` to a dtype: a tensor by a recorded operation, anything else directly. Returns `x` itself if it has it."""
+    if not isinstance(x, Tensor):
+        own = _PYTHON_NUMBERS.get(type(x))
+        if own is not None and (dtype.kind == "f" or dtype is own):  # the shortest way, for numbers beside tensors
+            return leaf(np.array(x, dtype))
+        return Tensor(x, dtype=dtype)
     if x._data.dtype == dtype:
         return x
     return apply(CAST if dtype.kind == "f" else TRUNCATE, (x,), {"dtype": dtype})
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Returns whether `value` is a Python or NumPy number, not a tensor, an array or a list."""
+    return isinstance(value, (int, float, np.number))
+
+
+def as_number(name: str, value: Any, instead: str) -> float:
+    """Returns a setting of an operation as a float. Raises TypeError for anything else, and as `reject_gradient` does.
+
+    Parameters
+    ----------
+    name : the function and the argument, such as "dropout: p"
+    value : the setting
+    instead : what to write to get a gradient
+    """
+    if type(value) is float:
+        return value
+    reject_gradient(name, value, instead)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+
+
+def reject_gradient(name: str, value: Any, instead: str) -> None:
+    """Raises TypeError for a tensor that requires a gradient and that no gradient would reach; arguments as in `as_number`."""
+    if isinstance(value, Tensor) and value._requires_grad:
+        raise TypeError(f"{name} must be a number, because no gradient reaches it, got {value!r}; {instead}")
 
 
 def explain_error(primitive: Primitive, inputs: Iterable[Tensor], params: dict[str, Any], error: Exception) -> Exception:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .apply import ITEM, as_operands, cast, item, recorded
+from .apply import ITEM, cast, item, recorded
 from .memory.arena import base_of
 from .primitive import Primitive, arrays
 from .state import mode, modes
@@ -424,7 +424,7 @@ def seed(output: Tensor, gradient: TensorLike | None, recording: bool) -> Any:
     if (actual := np.shape(gradient._data if isinstance(gradient, Tensor) else gradient)) != shape:
         raise ValueError(f"backward: expected a gradient of shape {shape}, like the output, got {actual}")
     if recording:
-        return cast(gradient if isinstance(gradient, Tensor) else Tensor(gradient), dtype)
+        return cast(gradient, dtype)
     return np.array(to_array(gradient, dtype))
 
 
@@ -445,7 +445,7 @@ def _run_hooks(node: Tensor, g: Any, recording: bool) -> Any:
         if replaced is not None:
             if np.shape(replaced) != node._data.shape:
                 raise ValueError(f"hook: expected a gradient of shape {node._data.shape}, got {np.shape(replaced)}")
-            replaced = cast(as_operands(replaced)[0], node._data.dtype)
+            replaced = cast(replaced, node._data.dtype)
             g = replaced if recording else replaced._data
     return g
 

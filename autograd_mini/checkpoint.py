@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from .apply import record
+from .apply import as_tensors, record
 from .backward import gradients
 from .ops.random import generator
 from .ops.shape import copy
 from .primitive import Primitive
 from .state import enable_grad, modes, no_grad, tick
-from .tensor import Tensor, TensorLike, as_tensor, leaf
+from .tensor import Tensor, TensorLike, leaf
 
 __all__ = ["checkpoint"]
 
@@ -27,7 +27,7 @@ def checkpoint(f: Callable[..., Tensor], *inputs: TensorLike) -> Tensor:
     >>> round(w.grad.item(), 4)
     1.1816
     """
-    tensors = tuple(as_tensor(x) for x in inputs)
+    tensors = as_tensors(*inputs)
     if modes().tracer is not None:  # a plan frees intermediates as soon as possible anyway
         return f(*tensors)
     state = generator().bit_generator.state

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .apply import as_operands, cast
+from .apply import as_number, as_operands, cast, reject_gradient
 from .dtypes import default_dtype, supported
-from .ops.shape import reshape, stack
+from .ops.shape import broadcast_to, copy, reshape, stack
 from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, leaf
 
 __all__ = ["arange", "array", "eye", "full", "full_like", "linspace", "ones", "zeros"]
@@ -79,13 +79,13 @@ def ones(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: b
     return _as_leaf(np.ones(shape, _dtype(dtype)), requires_grad)
 
 
-def full(shape: int | Shape, value: float, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
+def full(shape: int | Shape, value: TensorLike, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
     """Returns a tensor that repeats one value.
 
     Parameters
     ----------
     shape : its shape
-    value : the value of all elements
+    value : the value of all elements, a number or a tensor that broadcasts to `shape`
     dtype : its dtype; the default dtype if None
     requires_grad : whether `backward` computes its gradient
 
@@ -95,17 +95,20 @@ def full(shape: int | Shape, value: float, dtype: DTypeLike | None = None, *, re
     >>> ag.full(2, 0.5)
     Tensor([0.5, 0.5])
     """
+    if isinstance(value, Tensor):  # recorded, so that it gets its gradient
+        return copy(broadcast_to(cast(value, _dtype(dtype)), shape))
     return _as_leaf(np.full(shape, value, _dtype(dtype)), requires_grad)
 
 
-def full_like(x: TensorLike, value: float) -> Tensor:
+def full_like(x: TensorLike, value: TensorLike) -> Tensor:
     """Returns a tensor that repeats one value, with the shape and dtype of `x`.
 
     >>> import autograd_mini as ag
     >>> ag.full_like([1.0, 2.0], 7)
     Tensor([7., 7.])
     """
-    return _as_leaf(np.full_like(as_tensor(x)._data, value))
+    like = as_tensor(x)._data
+    return full(like.shape, value, like.dtype)
 
 
 def arange(*bounds: float, dtype: DTypeLike | None = None) -> Tensor:
@@ -117,6 +120,8 @@ def arange(*bounds: float, dtype: DTypeLike | None = None) -> Tensor:
     """
     if not 1 <= len(bounds) <= 3:
         raise TypeError(f"arange: expected 1 to 3 numbers (start, stop, step), got {len(bounds)}")
+    for bound in bounds:
+        reject_gradient("arange: a bound", bound, "write start + step * ag.arange(n)")
     values: Array = np.arange(*bounds)
     return _as_leaf(values.astype(_dtype(dtype)) if values.dtype.kind == "f" or dtype is not None else values)
 
@@ -136,7 +141,9 @@ def linspace(start: float, stop: float, count: int = 50, dtype: DTypeLike | None
     >>> ag.linspace(0, 1, 5)
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    return _as_leaf(np.linspace(start, stop, count, dtype=_dtype(dtype)))
+    instead = "write start + (stop - start) * ag.linspace(0, 1, count)"
+    first, last = (as_number(f"linspace: {name}", end, instead) for name, end in (("start", start), ("stop", stop)))
+    return _as_leaf(np.linspace(first, last, count, dtype=_dtype(dtype)))
 
 
 def eye(rows: int, columns: int | None = None, dtype: DTypeLike | None = None) -> Tensor:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -45,6 +45,7 @@ def set_default_dtype(dtype: Any) -> None:
     if dtype not in FLOATS:
         raise TypeError(f"set_default_dtype: expected float16, float32 or float64, got {dtype}")
     _default = dtype
+    common.cache_clear()
 
 
 def supported(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -54,7 +55,8 @@ def supported(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("=")
 
 
-def common(operands: Iterable[tuple[np.dtype[Any], int]]) -> np.dtype[Any]:
+@lru_cache(maxsize=512)
+def common(*operands: tuple[np.dtype[Any], int]) -> np.dtype[Any]:
     """Returns the dtype of a result from each operand's (dtype, rank): rank 0 is a scalar, 1 a 0-d tensor, 2 an array."""
     best, result = (-1, -1), _default
     for dtype, rank in operands:

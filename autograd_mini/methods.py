@@ -41,7 +41,7 @@ def _comparison(function: Function) -> Function:
 
 
 def _contains(self: Tensor, value: TensorLike) -> bool:
-    return bool(np.any(self.data == as_tensor(value).data))
+    return bool(e.equal(self, value).data.any())
 
 
 def _augmented(name: str, function: Function) -> Function:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import dtypes, leaving
-from .aliases import link, mark_modified
+from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
 from .state import modes, tick, watched
 
@@ -114,7 +114,7 @@ class Tensor(Methods):
             raise RuntimeError(
                 f"data: only a leaf can be assigned to, not {self._describe()}; use ag.where or ag.index_put for a changed copy"
             )
-        new = value if isinstance(value, Tensor) else leaf(to_array(value))
+        new = value if isinstance(value, Tensor) else leaf(to_array(value, self._data.dtype))
         if new._data.shape != self._data.shape:
             raise ValueError(f"data: expected shape {self._data.shape}, got {new._data.shape}")
         if modes().tracer is not None:
@@ -183,11 +183,11 @@ class Tensor(Methods):
         if modes().tracer is not None:
             modes().tracer.value_of(self)  # otherwise the new leaf would look like a constant
         detached = leaf(self._data, self.name)
-        origin: Tensor = self
-        link(origin, detached)
-        while origin._primitive is not None and origin._primitive.view:
-            origin = origin._inputs[0]
-            link(origin, detached)
+        link(self, detached)
+        view: Tensor = self
+        while view._primitive is not None and view._primitive.view:
+            link_view(view, view._inputs[0])
+            view = view._inputs[0]
         return detached
 
     def numpy(self) -> Array:
@@ -409,26 +409,29 @@ def to_array(value: Any, dtype: DTypeLike | None = None) -> Array:
 
     Raises OverflowError if the dtype cannot represent a Python integer. An array of another dtype is cast as NumPy does it.
     """
-    if isinstance(value, Tensor):
-        leaving.check_constant(value, "Tensor")
-        array = value.data
-    elif isinstance(value, (list, tuple)) and _contains_tensor(value):
-        raise TypeError(
-            "Tensor: cannot hold a list of tensors; ag.array(list) builds one array from them and keeps their gradients"
-        )
-    else:
-        try:
-            array = np.asarray(value)
-        except ValueError as error:
-            raise ValueError(f"cannot make a tensor: {error}") from None
-        has_dtype = isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__")
-        if array.dtype.kind == "f" and dtype is None and not has_dtype:
-            array = array.astype(dtypes.default_dtype())
-    converted = array.astype(dtypes.supported(array.dtype if dtype is None else np.dtype(dtype)), copy=False)
+    array, own = read_values(value)
+    converted = array.astype(dtypes.supported(own if dtype is None else np.dtype(dtype)), copy=False)
     integers = isinstance(value, _INTEGERS) and converted.dtype.kind in "iu" and array.dtype.kind in "iu"
     if integers and converted is not array and (converted != array).any():
         raise OverflowError(f"{converted.dtype} cannot represent {array[converted != array][0]}; use a larger dtype")
     return converted
+
+
+def read_values(value: Any) -> tuple[Array, np.dtype[Any]]:
+    """Returns `value` as NumPy reads it, and the dtype that it has as a tensor. Python floats are not rounded to it yet."""
+    if isinstance(value, Tensor):
+        leaving.check_constant(value, "Tensor")
+        return value.data, value._data.dtype
+    if isinstance(value, (list, tuple)) and _contains_tensor(value):
+        raise TypeError(
+            "Tensor: cannot hold a list of tensors; ag.array(list) builds one array from them and keeps their gradients"
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"cannot make a tensor: {error}") from None
+    has_dtype = isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__")
+    return array, array.dtype if has_dtype or array.dtype.kind != "f" else dtypes.default_dtype()
 
 
 def _contains_tensor(values: Any) -> bool:

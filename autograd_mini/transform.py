@@ -12,10 +12,11 @@ from typing import Any, TypeAlias, overload
 
 import numpy as np
 
+from .apply import as_tensor_beside, widest_float
 from .backward import gradients, reachable
 from .ops.shape import copy, reshape, stack
 from .state import enable_grad, mode, modes, tick
-from .tensor import Tensor, as_tensor, leaf
+from .tensor import Tensor, leaf
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -54,9 +55,9 @@ def rebuild(tree: Tree, values: Sequence[Any]) -> Tree:
 # -- one pass, shared by all transforms --------------------------------------------------------------------------------------
 
 
-def _variable(name: str, value: Any) -> Tensor:
+def _variable(name: str, value: Any, dtype: np.dtype[Any]) -> Tensor:
     """Returns a variable of this transform: a new leaf, or a recorded copy if an outer transform differentiates `value` too."""
-    x = as_tensor(value)
+    x = as_tensor_beside(value, dtype)
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: cannot differentiate with respect to a tensor of {x.dtype}; use a floating dtype")
     if x.requires_grad:
@@ -77,7 +78,8 @@ class _Pass:
         with enable_grad():
             start = tick()
             self.trees = [args[n] for n in self.argnums]
-            self.variables = [[_variable(name, x) for x in leaves(tree)] for tree in self.trees]
+            dtype = widest_float(leaves(list(args)))
+            self.variables = [[_variable(name, x, dtype) for x in leaves(tree)] for tree in self.trees]
             replaced = list(args)
             for n, tree, variables in zip(self.argnums, self.trees, self.variables, strict=True):
                 replaced[n] = rebuild(tree, variables)
@@ -237,7 +239,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Tree, Function]:
     (Tensor([2., 0., 6.]),)
     """
     # A list of numbers is one tensor, not a tree of tensors.
-    run = _Pass("vjp", f, [_as_tensors(p) for p in primals], None, {})
+    run = _Pass("vjp", f, _as_tensors(primals), None, {})
 
     def pullback(upstream: Tree) -> tuple[Tree, ...]:
         return tuple(run.by_argument(run.pullback(_flatten_like("vjp", upstream, run.output, run.outputs))))
@@ -254,7 +256,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     """
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: expected one tangent for each of {len(primals)} primals, got {len(tangents)} tangents")
-    run = _Pass("jvp", f, [_as_tensors(p) for p in primals], None, {})
+    run = _Pass("jvp", f, _as_tensors(primals), None, {})
     v = [x for tree, t in zip(run.trees, tangents, strict=True) for x in _flatten_like("jvp", t, tree, leaves(tree))]
     return run.value(), rebuild(run.output, _pushforward(run, [v])[0])
 
@@ -365,11 +367,18 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     return tuple(jvp(grad(f, argnums=everything), primals, tangents)[1])
 
 
-def _as_tensors(tree: Tree) -> Tree:
-    """Converts a list of numbers to a tensor, as NumPy does; returns trees of tensors unchanged."""
-    if isinstance(tree, (list, tuple)) and tree and not any(isinstance(x, (Tensor, np.ndarray, dict)) for x in leaves(tree)):
-        return as_tensor(tree)
-    return tree
+def _as_tensors(trees: Sequence[Tree]) -> list[Tree]:
+    """Converts lists of numbers to tensors, as NumPy does; leaves trees of tensors unchanged."""
+    dtype = widest_float(leaves(list(trees)))
+    return [as_tensor_beside(tree, dtype) if _is_list_of_numbers(tree) else tree for tree in trees]
+
+
+def _is_list_of_numbers(tree: Tree) -> bool:
+    return (
+        isinstance(tree, (list, tuple))
+        and bool(tree)
+        and not any(isinstance(x, (Tensor, np.ndarray, dict)) for x in leaves(tree))
+    )
 
 
 def _flatten_like(name: str, values: Tree, tree: Tree, likes: Sequence[Any]) -> list[Any]:
@@ -392,9 +401,13 @@ def _flatten_like(name: str, values: Tree, tree: Tree, likes: Sequence[Any]) -> 
 
 
 def _leaves_like(tree: Tree, values: Tree) -> list[Any]:
-    """Returns the values at the positions of the leaves of `tree`; a list of numbers at such a position is one tensor."""
+    """Returns the values at the positions of the leaves of `tree`; a list of numbers at such a position is one value.
+
+    It stays a list: the pass converts it to the dtype of the tensor to which it belongs.
+    """
     if isinstance(tree, dict) and isinstance(values, dict) and tree.keys() == values.keys():
         return [x for key, value in tree.items() for x in _leaves_like(value, values[key])]
     if isinstance(tree, (list, tuple)) and isinstance(values, (list, tuple)) and len(tree) == len(values):
         return [x for part, value in zip(tree, values, strict=True) for x in _leaves_like(part, value)]
-    return leaves(values if isinstance(tree, (dict, list, tuple)) else _as_tensors(values))
+    one = _is_list_of_numbers(values) and not isinstance(tree, (dict, list, tuple))
+    return [values] if one else leaves(values)

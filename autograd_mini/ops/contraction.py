@@ -12,7 +12,7 @@ import numpy as np
 
 from ..apply import apply, as_operands
 from ..primitive import Primitive
-from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
+from ..tensor import Array, Shape, Tensor, TensorLike
 from . import reduce
 from ._make import implements
 from .elementwise import multiply
@@ -242,7 +242,7 @@ def inner(a: TensorLike, b: TensorLike) -> Tensor:
     >>> ag.inner([1.0, 2.0], [3.0, 4.0])
     Tensor(11.0)
     """
-    a, b = as_tensor(a), as_tensor(b)
+    a, b = as_operands(a, b)
     if not a.ndim or not b.ndim:
         return multiply(a, b)
     if a.shape[-1] != b.shape[-1]:
@@ -258,7 +258,7 @@ def kron(a: TensorLike, b: TensorLike) -> Tensor:
     >>> ag.kron([1.0, 10.0], [1.0, 2.0])
     Tensor([ 1.,  2., 10., 20.])
     """
-    a, b = as_tensor(a), as_tensor(b)
+    a, b = as_operands(a, b)
     ndim = max(a.ndim, b.ndim)
     left, right = ((1,) * (ndim - t.ndim) + t.shape for t in (a, b))
     # (a₁, 1, a₂, 1, …) · (1, b₁, 1, b₂, …); then each pair of axes becomes one.
@@ -274,7 +274,7 @@ def cross(a: TensorLike, b: TensorLike, axis: int = -1) -> Tensor:
     >>> ag.cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
     Tensor([0., 0., 1.])
     """
-    a, b = as_tensor(a), as_tensor(b)
+    a, b = as_operands(a, b)
     for t in (a, b):
         if t.shape[canonical_axis("cross", axis, t.ndim)] != 3:
             raise ValueError(f"cross: expected 3 elements along axis {axis}, got shapes {a.shape} and {b.shape}")

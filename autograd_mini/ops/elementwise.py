@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import apply, as_comparable, as_float, as_operands, cast
+from ..apply import apply, as_comparable, as_float, as_floats, as_operands, cast, common_dtype, kind_of
 from ..primitive import Primitive
-from ..tensor import Array, Tensor, TensorLike, as_tensor
+from ..tensor import Array, Number, Tensor, TensorLike, as_tensor
 from ._make import binary, explain_broadcast, implements, predicate, unary
 
 __all__ = [
@@ -115,7 +115,7 @@ def float_power(a: TensorLike, b: TensorLike) -> Tensor:
     >>> ag.float_power([1, 2], -2)
     Tensor([1.  , 0.25])
     """
-    return power(as_float(a), b)
+    return power(as_float(a), b) if isinstance(b, (int, float)) else _power(*as_floats(a, b))
 
 
 def _leg_ratio(xp: Any, y: Any, leg: Any) -> Any:
@@ -245,14 +245,24 @@ fmin = binary(
 )  # fmt: skip
 
 
-def _clip(x: Array, lo: float, hi: float) -> Array:
+def _clip(x: Array, lo: Any, hi: Any) -> Array:
     return np.minimum(np.maximum(x, lo), hi)
+
+
+def _clip_rule(xp: Any, g: Any, y: Any, x: Any, lo: Any, hi: Any) -> Any:
+    return xp.where((x > lo) & (x < hi), g, xp.zeros_like(g))
 
 
 _CLIP = Primitive(
     "clip", _clip, formula="min(max(x, lo), hi)", derivative=("[lo < x < hi]",),
-    vjp=(lambda xp, g, y, x, lo, hi: xp.where((x > lo) & (x < hi), g, xp.zeros_like(g)),),
+    vjp=(_clip_rule,),
     kink="0 at a scalar bound; with tensor bounds, ½ to x and ½ to the bound", elementwise=True,
+)  # fmt: skip
+# The same with bounds as operands, for the numbers that are arguments of a compiled step.
+_CLIP_TO = Primitive(
+    "clip_to", _clip, formula="min(max(x, lo), hi)", derivative=("[lo < x < hi]", "none", "none"),
+    vjp=(_clip_rule, None, None),
+    kink="0 at a bound", elementwise=True,
 )  # fmt: skip
 
 
@@ -273,22 +283,30 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     >>> ag.clip([-2.0, 0.5, 3.0], -1, 1)
     Tensor([-1. ,  0.5,  1. ])
     """
-    x = as_tensor(x)
     if lo is None and hi is None:
         raise ValueError("clip: expected a lower or an upper bound, got lo=None and hi=None")
     lo, hi = (b.item() if isinstance(b, np.generic) else b for b in (lo, hi))
     if all(b is None or isinstance(b, (int, float)) for b in (lo, hi)):
-        if any(isinstance(b, float) for b in (lo, hi)):
-            x = as_float(x)
-        elif x._data.dtype.kind == "b":
-            x = cast(x, np.dtype(np.int64))
-        lowest, highest = _dtype_range(x._data.dtype)
-        lower = lowest if lo is None else max(lo, lowest)  # type: ignore[type-var]
-        upper = highest if hi is None else min(hi, highest)  # type: ignore[type-var]
-        return apply(_CLIP, (x,), {"lo": lower, "hi": upper})
-    if lo is not None:
-        x = maximum(x, lo)
-    return x if hi is None else minimum(x, hi)
+        return _clip_to_numbers(as_tensor(x), lo, hi)  # type: ignore[arg-type]
+    dtype = common_dtype(x, *(b for b in (lo, hi) if b is not None))
+    y = cast(x, dtype)
+    lowest, highest = (np.array(bound, dtype) for bound in _dtype_range(dtype))
+    for bound, select, limits in ((lo, maximum, lambda b: (b, highest)), (hi, minimum, lambda b: (lowest, b))):
+        if isinstance(bound, (int, float, Number)):
+            y = apply(_CLIP_TO, as_operands(y, *limits(cast(bound, dtype))))
+        elif bound is not None:
+            y = select(y, cast(bound, dtype))
+    return y
+
+
+def _clip_to_numbers(x: Tensor, lo: float | None, hi: float | None) -> Tensor:
+    if any(isinstance(b, float) for b in (lo, hi)):
+        x = as_float(x)
+    elif x._data.dtype.kind == "b":
+        x = cast(x, np.dtype(np.int64))
+    lowest, highest = _dtype_range(x._data.dtype)
+    lower, upper = lowest if lo is None else max(lo, lowest), highest if hi is None else min(hi, highest)
+    return apply(_CLIP, (x,), {"lo": lower, "hi": upper})
 
 
 # -- selection ---------------------------------------------------------------------------------------------------------
@@ -383,5 +401,7 @@ def nan_to_num(x: TensorLike, nan: float = 0.0) -> Tensor:
     >>> ag.nan_to_num([1.0, float("nan")])
     Tensor([1., 0.])
     """
-    x = as_tensor(x)
-    return where(x == x, x, nan) if x._data.dtype.kind == "f" else x
+    if kind_of(x) != "f":
+        return as_tensor(x)
+    x, fill = as_operands(x, nan)
+    return where(x == x, x, fill)

@@ -7,15 +7,17 @@ An index is stored as a template of slices, ints, None and Ellipsis, in which ea
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..apply import apply, as_float, cast
+from ..apply import apply, as_float, as_operands, cast, common_dtype
 from ..dtypes import default_dtype
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
+from .elementwise import zeros_like
 from .reduce import canonical_axis
 from .shape import broadcast_to, ravel, reshape
 
@@ -74,6 +76,10 @@ def _format_index(index: Template, arrays: tuple[Array, ...]) -> str:
     return f"[{', '.join(f'array{arrays[e.position].shape}' if type(e) is Placeholder else repr(e) for e in index)}]"
 
 
+def _is_mask(arrays: Sequence[Tensor]) -> bool:
+    return all(a._data.dtype.kind == "b" for a in arrays)
+
+
 def _has_mask(x: Array, *arrays: Array) -> bool:
     """Returns whether a boolean mask selects elements, so that their number depends on its values."""
     return any(a.dtype.kind == "b" for a in arrays)
@@ -96,8 +102,7 @@ def _index_put_base(xp: Any, g: Any, y: Any, x: Any, v: Any, *arrays: Any, index
 
 
 def _index_put_value(xp: Any, g: Any, y: Any, x: Any, v: Any, *arrays: Any, index: Template) -> Any:
-    selected = xp.getitem(g, *arrays, index=index)
-    return selected * xp.write_mask(v, *arrays, index=index, shape=x.shape) if arrays else selected
+    return xp.index_put_value(g, v, *arrays, index=index)
 
 
 def _explain_index_put(x: Array, v: Array, *arrays: Array, index: Template) -> str:
@@ -111,21 +116,35 @@ def _index_put(x: Array, v: Array, *arrays: Array, index: Template) -> Array:
     return y
 
 
-def _write_mask(v: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
-    """Returns 1 for each element of the broadcast value that remains after the assignment, 0 for overwritten ones."""
-    position = _fill_template(index, arrays)
+def _written(shape: Shape, position: tuple[Any, ...]) -> Array:
+    """Returns which elements of `x[position] = v` remain after the assignment; others are overwritten by later ones."""
     last = np.full(shape, -1)
     numbers = np.arange(last[position].size).reshape(last[position].shape)
     last[position] = numbers
-    return (last[position] == numbers).astype(v.dtype)
+    return last[position] == numbers
 
 
-Primitive("write_mask", _write_mask, formula="[v is not overwritten]", uniform=False, constant=True, flops=0)
+def _index_put_value_kernel(g: Array, v: Array, *arrays: Array, index: Template) -> Array:
+    """Returns the gradient of v in `x[index] = v`, of v's shape whatever a mask selects: summed over the copies of v."""
+    position = _fill_template(index, arrays)
+    selected = g[position]
+    if any(a.dtype.kind != "b" for a in arrays):  # slices and masks select no element twice
+        selected = selected * _written(g.shape, position)
+    lead = selected.ndim - v.ndim
+    copied = tuple(i for i, n in enumerate(selected.shape) if i < lead or n != v.shape[i - lead])
+    return np.add.reduce(selected, axis=copied, keepdims=True).reshape(v.shape) if copied else selected
+
+
+Primitive(
+    "index_put_value", _index_put_value_kernel, formula="x[index], summed to the shape of v", derivative=("1 at index", "0"),
+    vjp=(lambda xp, u, y, g, v, *arrays, index: xp.index_put(xp.zeros_like(g), u, *arrays, index=index), None),
+    kink="0 for values that are overwritten", uniform=False, flops=0,
+)  # fmt: skip
 _INDEX_PUT = Primitive(
     "index_put", _index_put, formula="x with v at index", derivative=("0 at index, else 1", "1, or 0 if overwritten"),
     vjp=(_index_put_base, _index_put_value),
     kink="of values with the same index, the last one counts",
-    explain=_explain_index_put, uniform=False, flops=0, value_dependent_shape=_has_mask,
+    explain=_explain_index_put, uniform=False, flops=0,
 )  # fmt: skip
 
 
@@ -166,6 +185,8 @@ def getitem(x: TensorLike, index: Any) -> Tensor:
 def index_put(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
     """Returns a copy of `x` with `value` at `index`, like `x[index] = value`. For a repeated index, the last value counts.
 
+    The result has the common dtype of `x` and `value`, so no value is rounded.
+
     >>> import autograd_mini as ag
     >>> ag.index_put([1.0, 2.0, 3.0], 1, 9.0)
     Tensor([1., 9., 3.])
@@ -177,11 +198,15 @@ def index_put(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
 def index_add(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
     """Returns a copy of `x` with `value` added at `index`, like `np.add.at`: repeated indices accumulate.
 
+    The result has the common dtype of `x` and `value`.
+
     >>> import autograd_mini as ag
     >>> ag.index_add([1.0, 2.0, 3.0], [0, 0], [10.0, 20.0])
     Tensor([31.,  2.,  3.])
     """
     x, v, template, arrays, target = _prepare_write("index_add", x, index, value)
+    if arrays and _is_mask(arrays):  # no place is selected twice, and no shape depends on what the mask selects
+        return x + apply(_INDEX_PUT, (zeros_like(x), v, *arrays), {"index": template})
     v = v if v._data.shape == target else broadcast_to(v, target)
     return x + apply(INDEX_ADD, (v, *arrays), {"index": template, "shape": x._data.shape})
 
@@ -189,9 +214,8 @@ def index_add(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
 def _prepare_write(
     name: str, x: TensorLike, index: Any, value: TensorLike
 ) -> tuple[Tensor, Tensor, Template, tuple[Tensor, ...], Shape]:
-    """Returns x, the value in x's dtype without extra axes, the parsed index, and the shape of `x[index]`."""
-    x = as_tensor(x)
-    v = cast(as_tensor(value), x._data.dtype)
+    """Returns x and the value in one dtype, the value without extra axes, the parsed index, and the shape of `x[index]`."""
+    x, v = as_operands(x, value)
     template, arrays = parse(index)
     data = [t._data for t in arrays]
     try:
@@ -247,7 +271,8 @@ def scatter_add(x: TensorLike, axis: int, indices: TensorLike, values: TensorLik
     >>> ag.scatter_add(ag.Tensor([[0.0, 0.0, 0.0]]), 1, [[2, 2]], [[1.0, 5.0]])
     Tensor([[0., 0., 6.]], shape=(1, 3))
     """
-    x, indices = as_tensor(x), as_tensor(indices)
+    dtype, indices = common_dtype(x, values), as_tensor(indices)
+    x = cast(x, dtype)
     return index_add(x, _index_along("scatter_add", x, axis, indices, indices._data.shape), values)
 
 
@@ -347,9 +372,16 @@ def _embedding_add(g: Array, indices: Array, rows: int) -> Array:
     return total
 
 
+def _embedding(weight: Array, indices: Array) -> Any:
+    if indices.size and (indices.min() < 0 or indices.max() >= len(weight)):  # NumPy would take −1 for the last row
+        raise IndexError
+    return weight[indices]
+
+
 _EMBEDDING = Primitive(
-    "embedding", lambda weight, indices: weight[indices], formula="row i of W", derivative=("δ added to row i",),
+    "embedding", _embedding, formula="row i of W", derivative=("δ added to row i",),
     vjp=(lambda xp, g, y, weight, indices: xp.embedding_add(g, indices, rows=weight.shape[0]), None),
+    explain=lambda weight, indices: f"indices must lie in [0, {len(weight)}), got {indices.min()} to {indices.max()}",
     uniform=False, flops=0,
 )  # fmt: skip
 Primitive(
@@ -369,9 +401,8 @@ def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:
     [[3.0, 4.0], [3.0, 4.0]]
     """
     weight, indices = as_float(weight), as_tensor(indices)
-    i = indices._data
-    if i.dtype.kind not in "iu":
-        raise TypeError(f"embedding: indices must be integers, got {i.dtype}")
-    if i.size and (i.min() < 0 or i.max() >= len(weight)):
-        raise IndexError(f"embedding: indices must lie in [0, {len(weight)}), got {i.min()} to {i.max()}")
+    if indices._data.dtype.kind not in "iu":
+        raise TypeError(f"embedding: indices must be integers, got {indices._data.dtype}")
+    if not weight._data.ndim:
+        raise ValueError(f"embedding: expected a weight of shape (entries, dim), got a 0-d tensor: {weight!r}")
     return apply(_EMBEDDING, (weight, indices))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import as_float
+from ..apply import as_float, as_number, reject_gradient
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike
 from . import reduce
@@ -80,6 +80,9 @@ _STD = Primitive(
 )  # fmt: skip
 
 
+_WITHOUT_DDOF = "divide ag.sum((x - ag.mean(x)) ** 2) yourself"
+
+
 @implements(np.var)
 def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
     """Variance along `axis`; nan if n ≤ ddof.
@@ -97,6 +100,7 @@ def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
     >>> ag.var([1.0, 2.0, 3.0, 4.0])
     Tensor(1.25)
     """
+    reject_gradient("var: ddof", ddof, _WITHOUT_DDOF)
     return reduce_axes(_VAR, as_float(x), axis, keepdims, ddof=ddof)
 
 
@@ -114,6 +118,7 @@ def std(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
     >>> ag.std([2.0, 2.0, 6.0, 6.0])
     Tensor(2.0)
     """
+    reject_gradient("std: ddof", ddof, _WITHOUT_DDOF)
     return reduce_axes(_STD, as_float(x), axis, keepdims, ddof=ddof)
 
 
@@ -178,14 +183,14 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
     >>> x.grad
     Tensor([0.6, 0.8])
     """
-    x = as_float(x)
+    x, ord = as_float(x), as_number("norm: ord", ord, "write ag.sum(ag.abs(x) ** ord) ** (1 / ord)")
     if not ord > 0:
         raise ValueError(f"norm: ord must be greater than 0 or inf, got {ord}")
     if ord == np.inf:
         return reduce.max(abs(x), axis, keepdims)
     if ord == 1:
         return reduce.sum(abs(x), axis, keepdims)
-    return reduce_axes(_NORM, x, axis, keepdims, ord=float(ord))
+    return reduce_axes(_NORM, x, axis, keepdims, ord=ord)
 
 
 @implements(np.linalg.norm)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..apply import apply, as_float
+from ..apply import apply, as_float, as_number
 from ..dtypes import FLOATS, default_dtype
 from ..primitive import Primitive
 from ..state import modes
@@ -275,6 +275,7 @@ def dropout(x: TensorLike, p: float = 0.5, training: bool = True, *, generator: 
     >>> set(ag.dropout(ag.Tensor([1.0] * 100), 0.5).tolist()) <= {0.0, 2.0}
     True
     """
+    p = as_number("dropout: p", p, "a draw has no gradient with respect to its probability; use p.detach()")
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p must lie in [0, 1], got {p}")
     x = as_float(x)
@@ -282,4 +283,4 @@ def dropout(x: TensorLike, p: float = 0.5, training: bool = True, *, generator: 
         return x
     if p == 1:
         return x * 0
-    return x * apply(_MASK, (x,), {"p": float(p), "generator": generator})
+    return x * apply(_MASK, (x,), {"p": p, "generator": generator})

@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..apply import apply, as_operands
+from ..apply import apply, as_operands, cast, common_dtype
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from . import reduce
 from ._make import implements
+from .elementwise import where
 from .index import INDEX_ADD, Placeholder, getitem, take
 from .reduce import canonical_axes, canonical_axis
 from .shape import broadcast_to, concatenate, expand_dims, ints, moveaxis, ravel, reshape, swapaxes
@@ -93,7 +94,7 @@ _PAD_MODES = ("edge", "reflect", "symmetric", "wrap")
 
 
 @implements(np.pad)
-def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Tensor:
+def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: TensorLike = 0) -> Tensor:
     """Pads `x` at both ends of its axes.
 
     Parameters
@@ -101,7 +102,7 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     x : the tensor to pad
     pad_width : one number, a pair (before, after), or a pair for each axis
     mode : "constant", or NumPy's "edge", "reflect", "symmetric" or "wrap"
-    constant_values : the value of the padding in mode "constant"
+    constant_values : the value of the padding in mode "constant", a number or a 0-d tensor
 
     Examples
     --------
@@ -111,7 +112,7 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     >>> ag.pad([1.0, 2.0, 3.0], 1, mode="reflect")
     Tensor([2., 1., 2., 3., 2.])
     """
-    x = as_tensor(x)
+    x = as_tensor(x) if mode != "constant" else cast(x, common_dtype(x, constant_values))
     try:
         array = np.broadcast_to(pad_width if np.size(pad_width) else 0, (x._data.ndim, 2))
     except ValueError:
@@ -120,13 +121,23 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
         raise ValueError(f"pad: pad_width must hold ints of at least 0, got {pad_width}")
     pairs: Pairs = tuple((int(before), int(after)) for before, after in array)
     if mode == "constant":
-        return apply(_PAD, (x,), {"pad_width": pairs, "value": constant_values})
+        return _pad_with(x, pairs, constant_values)
     if mode not in _PAD_MODES:
         raise ValueError(f'pad: mode must be "constant", {", ".join(map(repr, _PAD_MODES))}, got {mode!r}')
     for axis, pair in enumerate(pairs):
         if pair != (0, 0):
             x = take(x, np.pad(np.arange(x._data.shape[axis]), pair, mode), axis)  # type: ignore[call-overload]
     return x
+
+
+def _pad_with(x: Tensor, pairs: Pairs, value: TensorLike) -> Tensor:
+    """Pads with a number, or with a 0-d tensor, which gets the sum of the padding's gradient."""
+    if np.ndim(value._data if isinstance(value, Tensor) else value):
+        raise ValueError(f"pad: constant_values must be one number, got {value!r}")
+    if not isinstance(value, Tensor):
+        return apply(_PAD, (x,), {"pad_width": pairs, "value": value})
+    inside = _pad(np.ones(x._data.shape, bool), pairs, False)
+    return where(inside, apply(_PAD, (x,), {"pad_width": pairs, "value": 0}), value)
 
 
 # -- repeats ---------------------------------------------------------------------------------------------------------
@@ -356,6 +367,8 @@ def rot90(x: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
             [1., 3.]], shape=(2, 2))
     """
     x = as_tensor(x)
+    if not isinstance(axes, (tuple, list)) or len(axes) != 2:
+        raise ValueError(f"rot90: expected a pair of axes, such as (0, 1), got axes={axes!r}")
     first, second = (canonical_axis("rot90", axis, x.ndim) for axis in axes)
     if first == second:
         raise ValueError(f"rot90: axes must be distinct, got {axes}")

@@ -263,7 +263,7 @@ def stack(tensors: Any, axis: int = 0) -> Tensor:
     >>> ag.stack([ag.Tensor(1.0), ag.Tensor(2.0)])
     Tensor([1., 2.])
     """
-    xs = [as_tensor(t) for t in _check_not_empty("stack", tensors)]
+    xs = as_operands(*_check_not_empty("stack", tensors))
     if len({t._data.shape for t in xs}) > 1:
         raise ValueError(f"stack: shapes must agree: {', '.join(str(t._data.shape) for t in xs)}")
     return concatenate([expand_dims(t, axis) for t in xs], axis)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import autograd_mini as ag
+from autograd_mini.tensor import Tensor
 
 from .base import FunctionLayer
 
@@ -28,14 +29,14 @@ class ReLU(Activation, function=ag.relu):
 
 
 class LeakyReLU(Activation, function=ag.leaky_relu):
-    """x for x > 0, otherwise `negative_slope` · x.
+    """x for x > 0, otherwise `negative_slope` · x. The slope is learnable if it is an `nn.Parameter`.
 
     >>> from autograd_mini import nn
     >>> nn.LeakyReLU(0.1)([-2.0, 3.0])
     Tensor([-0.2,  3. ])
     """
 
-    def __init__(self, negative_slope: float = 0.01):
+    def __init__(self, negative_slope: float | Tensor = 0.01):
         self.negative_slope = negative_slope
 
 
@@ -76,26 +77,26 @@ class ReLU6(Activation, function=ag.relu6):
 
 
 class Hardtanh(Activation, function=ag.hardtanh):
-    """x limited to the range from `min_val` to `max_val`.
+    """x limited to the range from `min_val` to `max_val`. A bound is learnable if it is an `nn.Parameter`.
 
     >>> from autograd_mini import nn
     >>> nn.Hardtanh()([-2.0, 0.5])
     Tensor([-1. ,  0.5])
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0):
+    def __init__(self, min_val: float | Tensor = -1.0, max_val: float | Tensor = 1.0):
         self.min_val, self.max_val = min_val, max_val
 
 
 class ELU(Activation, function=ag.elu):
-    """x for x > 0, otherwise `alpha` (eˣ − 1), with `alpha` ≥ 0.
+    """x for x > 0, otherwise `alpha` (eˣ − 1), with `alpha` ≥ 0, which is learnable if it is an `nn.Parameter`.
 
     >>> from autograd_mini import nn
     >>> nn.ELU()([-1.0, 2.0])
     Tensor([-0.63212055,  2.        ])
     """
 
-    def __init__(self, alpha: float = 1.0):
+    def __init__(self, alpha: float | Tensor = 1.0):
         self.alpha = alpha
 
 

@@ -7,7 +7,7 @@ import math
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.apply import as_float
+from autograd_mini.apply import as_floats
 from autograd_mini.tensor import Tensor, TensorLike
 
 from .. import init
@@ -51,7 +51,7 @@ class MinibatchDiscrimination(Layer):
         self.weight = init.normal_(weight, std=1 / math.sqrt(max(in_features, 1)))
 
     def forward(self, features: TensorLike) -> Tensor:
-        f = as_float(features)
+        f = as_floats(features, self.weight)[0]
         if f.ndim != 2 or f.shape[1] != self.in_features:
             raise ValueError(f"MinibatchDiscrimination: expected an input of shape (N, {self.in_features}), got {f.shape}")
         m = ag.reshape(f @ self.weight, (len(f), self.kernels, self.kernel_dim))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import autograd_mini as ag
-from autograd_mini.apply import as_float
+from autograd_mini.apply import as_float, as_number
 from autograd_mini.tensor import Shape, Tensor, TensorLike
 
 from .base import Layer
@@ -27,6 +27,7 @@ class Dropout(Layer):
     """
 
     def __init__(self, p: float = 0.5, scaling: Literal["train", "test"] = "train"):
+        p = as_number(f"{type(self).__name__}: p", p, "a draw has no gradient with respect to its probability; use p.detach()")
         if not 0 <= p <= 1:
             raise ValueError(f"{type(self).__name__}: expected p in [0, 1], got p={p}")
         if scaling not in ("train", "test"):
@@ -74,13 +75,15 @@ class Dropout2d(Dropout):
 class GaussianNoise(Layer):
     """Adds independent draws from N(0, std²) in training; evaluation changes nothing. Raises ValueError if `std` is negative.
 
+    An `std` that is a tensor is learnable.
+
     >>> from autograd_mini import nn
     >>> nn.GaussianNoise(0.3).eval()([1.0, 2.0])
     Tensor([1., 2.])
     """
 
-    def __init__(self, std: float):
-        if not std >= 0:
+    def __init__(self, std: float | Tensor):
+        if not isinstance(std, Tensor) and not std >= 0:
             raise ValueError(f"GaussianNoise: expected std ≥ 0, got std={std}")
         self.std = std
 

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.apply import as_float
+from autograd_mini.apply import as_floats, as_floats_or_none, as_number
 from autograd_mini.tensor import Shape, Tensor, TensorLike
 
 from .. import init
 from ..module import Buffer, Module, Parameter
 from .base import Layer, empty
+
+_DETACH = "use .detach() for a constant"
 
 
 class _Affine(Layer):
@@ -43,7 +45,9 @@ class _BatchNorm(_Affine):
         dtype: DTypeLike | None = None,
     ):
         super().__init__((num_features,), affine, affine, dtype)
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        kind = type(self).__name__
+        self.num_features, self.eps = num_features, as_number(f"{kind}: eps", eps, _DETACH)
+        self.momentum = None if momentum is None else as_number(f"{kind}: momentum", momentum, _DETACH)
         self.running_mean = self.running_var = self.num_batches_tracked = None
         if track_running_stats:
             self.running_mean = init.zeros_(Buffer(empty((num_features,), dtype)))
@@ -51,7 +55,7 @@ class _BatchNorm(_Affine):
             self.num_batches_tracked = Buffer(0)
 
     def forward(self, x: TensorLike) -> Tensor:
-        x = as_float(x)
+        x = as_floats_or_none(x, self.weight, self.running_mean)[0]
         if x.ndim not in self.shapes or x.shape[1] != self.num_features:
             shapes = " or ".join(self.shapes.values())
             kind = type(self).__name__
@@ -157,7 +161,7 @@ class LayerNorm(_Affine):
         dtype: DTypeLike | None = None,
     ):
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.eps = eps
+        self.eps = as_number("LayerNorm: eps", eps, _DETACH)
         super().__init__(self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
@@ -197,10 +201,10 @@ class VirtualBatchNorm(_Affine):
 
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True, *, dtype: DTypeLike | None = None):
         super().__init__((num_features,), affine, affine, dtype)
-        self.num_features, self.eps = num_features, eps
+        self.num_features, self.eps = num_features, as_number("VirtualBatchNorm: eps", eps, _DETACH)
 
     def forward(self, x: TensorLike) -> Tensor:
-        x, n = as_float(x), self.references
+        x, n = as_floats_or_none(x, self.weight)[0], self.references
         if not n:
             raise ValueError("VirtualBatchNorm: no reference batch; wrap the network: nn.VirtualBatch(network, reference)")
         if x.ndim < 2 or x.shape[1] != self.num_features or len(x) < n:
@@ -246,7 +250,7 @@ class VirtualBatch(Module):
                 part.references = len(self.reference)
 
     def forward(self, x: TensorLike) -> Any:
-        x = as_float(x)
+        x = as_floats(x, self.reference)[0]
         if x.shape[1:] != self.reference.shape[1:]:
             raise ValueError(f"VirtualBatch: expected examples of shape {self.reference.shape[1:]}, got {x.shape[1:]}")
         return self.module(ag.concatenate([self.reference, x]))[len(self.reference) :]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import autograd_mini as ag
+from autograd_mini.apply import as_number
 from autograd_mini.tensor import Tensor
 
 from .. import init
@@ -156,7 +157,7 @@ class SpectralNorm(_Reparametrized):
         if n_power_iterations < 1:
             raise ValueError(f"SpectralNorm: expected n_power_iterations ≥ 1, got n_power_iterations={n_power_iterations}")
         super().__init__(layer, dim)
-        self.n_power_iterations, self.eps = n_power_iterations, eps
+        self.n_power_iterations, self.eps = n_power_iterations, as_number("SpectralNorm: eps", eps, "use eps.detach()")
         self.weight_orig = _pop_weight("SpectralNorm", layer)
         rows, columns = (empty((n,), self.weight_orig.dtype) for n in self._matrix(self.weight_orig).shape)
         self.weight_u = init.normal_(Buffer(rows))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import autograd_mini as ag
-from autograd_mini.apply import as_float
+from autograd_mini.apply import as_float, as_floats
 from autograd_mini.tensor import Tensor, TensorLike
 
 from .reduction import Reduction, reduce_loss
@@ -38,9 +38,8 @@ class AdversarialLoss:
 
         Detach G(z) before D sees it, because this loss does not train G.
         """
-        return reduce_loss(self.real(as_float(real_logits)), reduction) + reduce_loss(
-            self.fake(as_float(fake_logits)), reduction
-        )
+        real, fake = as_floats(real_logits, fake_logits)
+        return reduce_loss(self.real(real), reduction) + reduce_loss(self.fake(fake), reduction)
 
     def generator(self, fake_logits: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
         """Returns G's loss from D's logits on G(z)."""
@@ -57,7 +56,7 @@ class AdversarialLoss:
         >>> round(loss.discriminator([2.1972246], [-1000.0]).item(), 4)  # D = 0.9, the optimum for real examples
         0.3251
         """
-        if not (0 <= real <= 1 and 0 <= fake <= 1):
+        if any(not isinstance(target, Tensor) and not 0 <= target <= 1 for target in (real, fake)):
             raise ValueError(f"with_soft_labels: expected targets in [0, 1], got {real=} and {fake=}")
         return AdversarialLoss(
             lambda x: self.real(x) * real + self.fake(x) * (1 - real),
@@ -93,7 +92,7 @@ def gradient_penalty(critic: Callable[[Tensor], Any], real: TensorLike, fake: Te
     >>> nn.gradient_penalty(lambda x: (x * [3.0, 4.0]).sum(1), ag.zeros((5, 2)), ag.ones((5, 2))).item()  # (5 − 1)²
     16.0
     """
-    a, b = as_float(real).detach(), as_float(fake).detach()
+    a, b = (x.detach() for x in as_floats(real, fake))
     if a.shape != b.shape or not a.ndim:
         raise ValueError(f"gradient_penalty: expected batches of one shape, got real {a.shape} and fake {b.shape}")
     u = ag.rand((len(a), *(1,) * (a.ndim - 1)), dtype=a.dtype)
@@ -116,7 +115,7 @@ def feature_matching_loss(real_features: TensorLike, fake_features: TensorLike, 
     >>> nn.feature_matching_loss([[1.0], [3.0]], [[3.0], [1.0]], per_sample=True)
     Tensor(4.0)
     """
-    a, b = as_float(real_features), as_float(fake_features)
+    a, b = as_floats(real_features, fake_features)
     first = 0 if per_sample else 1
     if a.ndim < 1 or a.ndim != b.ndim or a.shape[first:] != b.shape[first:]:
         raise ValueError(f"feature_matching_loss: expected features of one shape, got real {a.shape} and fake {b.shape}")

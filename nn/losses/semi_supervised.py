@@ -7,6 +7,7 @@ Z = Σ exp lᵢ, an example is real with probability D(x) = Z / (Z + 1) = σ(ln 
 from __future__ import annotations
 
 import autograd_mini as ag
+from autograd_mini.apply import as_floats
 from autograd_mini.tensor import Tensor, TensorLike
 
 from .reduction import Reduction, reduce_loss
@@ -68,5 +69,6 @@ def semi_supervised_loss(
     >>> nn.semi_supervised_loss(certain, [0], certain, [[-1000.0, -1000.0]])
     Tensor(0.0)
     """
+    labelled, unlabelled, generated = as_floats(labelled, unlabelled, generated)
     unsupervised = unlabelled_loss(unlabelled) + generated_loss(generated)
     return cross_entropy(labelled, labels) + unsupervised * unsupervised_weight

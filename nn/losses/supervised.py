@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.apply import apply, as_float
+from autograd_mini.apply import apply, as_float, as_floats, as_number, as_operands, cast, kind_of
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 
@@ -53,6 +53,7 @@ def smooth_l1_loss(predictions: TensorLike, targets: TensorLike, *, beta: float 
     >>> nn.smooth_l1_loss([0.5, 3.0], [0.0, 0.0], reduction="none")
     Tensor([0.125, 2.5  ])
     """
+    beta = as_number("smooth_l1_loss: beta", beta, "write ag.where(d < beta, d * d / (2 * beta), d - beta / 2)")
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: expected beta ≥ 0, got {beta=}")
     a, b = as_pair("smooth_l1_loss", predictions, targets)
@@ -60,6 +61,34 @@ def smooth_l1_loss(predictions: TensorLike, targets: TensorLike, *, beta: float 
     if beta:
         error = ag.where(error < beta, ag.square(a - b) * (0.5 / beta), error - 0.5 * beta)
     return reduce_loss(error, reduction)
+
+
+def _gaussian_nll(mean: Array, target: Array, var: Array, eps: float) -> Any:
+    if (var < 0).any():
+        raise ValueError
+    bounded = np.maximum(var, eps)
+    return (np.log(bounded) + np.square(mean - target) / bounded) * var.dtype.type(0.5)
+
+
+def _gaussian_by_mean(xp: Any, g: Any, y: Any, mean: Any, target: Any, var: Any, eps: float) -> Any:
+    return g * (mean - target) / xp.maximum(var, eps)
+
+
+def _gaussian_by_var(xp: Any, g: Any, y: Any, mean: Any, target: Any, var: Any, eps: float) -> Any:
+    bounded = xp.maximum(var, eps)
+    return g * xp.max_share(var, eps) * (1 - xp.square(mean - target) / bounded) / (bounded * 2)
+
+
+_GAUSSIAN_NLL = Primitive(
+    "gaussian_nll_loss",
+    _gaussian_nll,
+    (_gaussian_by_mean, lambda *args, **params: -_gaussian_by_mean(*args, **params), _gaussian_by_var),
+    formula="½ (log σ² + (y − ŷ)²/σ²)",
+    derivative=("(ŷ − y)/σ²", "(y − ŷ)/σ²", "(1 − (y − ŷ)²/σ²)/(2σ²)"),
+    kink="0 with respect to a variance below eps, half the slope at eps",
+    explain=lambda mean, target, var, eps: f"expected var ≥ 0, got {var.min()}",
+    elementwise=True,
+)
 
 
 def gaussian_nll_loss(
@@ -88,12 +117,11 @@ def gaussian_nll_loss(
     >>> nn.gaussian_nll_loss([1.0], [3.0], [1.0])
     Tensor(2.0)
     """
-    a, b = as_pair("gaussian_nll_loss", predictions, targets)
-    variance = as_pair("gaussian_nll_loss", a, var)[1]
-    if bool((variance < 0).any()):
-        raise ValueError(f"gaussian_nll_loss: expected var ≥ 0, got {variance.min().item()}")
-    variance = ag.maximum(variance, eps)
-    loss = (ag.log(variance) + ag.square(a - b) / variance) * 0.5
+    operands = as_operands(predictions, targets, var)
+    for other in operands[1:]:
+        as_pair("gaussian_nll_loss", operands[0], other)
+    floor = as_number("gaussian_nll_loss: eps", eps, "apply ag.maximum(var, eps) first")
+    loss = apply(_GAUSSIAN_NLL, operands, {"eps": floor})
     return reduce_loss(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
@@ -159,24 +187,35 @@ def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike, *,
 
 def _kept_mean(losses: Array, kept: Array, total: Array) -> Any:
     if not kept.any():
-        warnings.warn("cross_entropy: every target equals ignore_index, so the mean loss is nan", RuntimeWarning, stacklevel=2)
+        warnings.warn("every target equals ignore_index, so the mean loss is nan", RuntimeWarning, stacklevel=2)
     return np.add.reduce(losses, axis=None, where=kept) / (total or losses.dtype.type(np.nan))
+
+
+def _by_total(xp: Any, g: Any, quotient: Any, total: Any) -> Any:
+    """The derivative of a quotient with respect to its divisor; 0 for the divisor 0, when nothing is kept."""
+    return -g * xp.where(total == 0, 0.0, quotient) / xp.where(total == 0, 1.0, total)
 
 
 _KEPT_MEAN = Primitive(
     "kept_mean",
     _kept_mean,
-    (lambda xp, g, y, x, kept, total: g * xp.kept_share(kept, total), None, None),
+    (
+        lambda xp, g, y, x, kept, total: g * xp.kept_share(kept, total),
+        None,
+        lambda xp, g, y, x, kept, total: _by_total(xp, g, y, total),
+    ),
     formula="Σ x / total, where kept",
-    derivative=("[kept] / total",),
+    derivative=("[kept] / total", "none", "−Σ x / total²"),
     kink="0 where nothing is kept",
     uniform=False,
 )
 Primitive(
     "kept_share",
     lambda kept, total: kept / (total or total.dtype.type(1)),
+    (None, lambda xp, g, y, kept, total: _by_total(xp, g, y, total)),
     formula="[kept] / total",
-    constant=True,
+    derivative=("none", "−[kept] / total²"),
+    kink="0 where nothing is kept",
     uniform=False,
 )
 
@@ -214,7 +253,13 @@ def cross_entropy(
     >>> nn.cross_entropy([[0.0, 0.0]], [[0.25, 0.75]])
     Tensor(0.6931472)
     """
-    return _class_loss(ag.softmax_cross_entropy, logits, targets, weight, reduction, ignore_index, label_smoothing)
+    smoothing = as_number(
+        "cross_entropy: label_smoothing",
+        label_smoothing,
+        "pass the targets (1 - label_smoothing) * one_hot + label_smoothing / C",
+    )
+    options = weight, reduction, ignore_index, smoothing
+    return _class_loss("cross_entropy", ag.softmax_cross_entropy, logits, targets, *options)
 
 
 def nll_loss(
@@ -233,21 +278,43 @@ def nll_loss(
     >>> ag.nn.nll_loss(ag.log([[0.25, 0.75]]), [1], reduction="sum")
     Tensor(0.2876821)
     """
-    return _class_loss(_negative_log_likelihood, log_probabilities, targets, weight, reduction, ignore_index, 0.0)
+    options = weight, reduction, ignore_index, 0.0
+    return _class_loss("nll_loss", _negative_log_likelihood, log_probabilities, targets, *options)
+
+
+def _nll(x: Array, t: Array) -> Array:
+    if t.size and not (t.min() >= 0 and t.max() < x.shape[-1]):
+        raise IndexError
+    return -np.take_along_axis(x, t[..., None].astype(np.int64, copy=False), -1)[..., 0]
+
+
+def _nll_rule(xp: Any, g: Any, y: Any, x: Any, t: Any) -> Any:
+    return xp.one_hot(t, classes=x.shape[-1], dtype=x.dtype) * -xp.reshape(g, shape=(*g.shape, 1))
+
+
+_NLL = Primitive(
+    "nll_loss",
+    _nll,
+    (_nll_rule, None),
+    formula="−xₜ",
+    derivative=("−[j = t]",),
+    explain=lambda x, t: f"targets must lie in [0, {x.shape[-1]}), got {t.min()} to {t.max()}" if t.size else "",
+    uniform=False,
+    flops=0,
+)
 
 
 def _negative_log_likelihood(x: Tensor, t: Tensor) -> Tensor:
     """−x_t for classes t, −Σ_c t_c x_c for probabilities t."""
     if t.dtype.kind == "f":
         return -ag.sum(t * x, -1)
-    if t.shape != x.shape[:-1]:
+    if not x.ndim or t.shape != x.shape[:-1]:
         raise ValueError(f"nll_loss: log-probabilities {x.shape} do not fit targets {t.shape}")
-    if t.size and not 0 <= int(t.min()) <= int(t.max()) < x.shape[-1]:
-        raise IndexError(f"nll_loss: targets must lie in [0, {x.shape[-1]}), got {t.min().item()} to {t.max().item()}")
-    return -ag.take_along_axis(x, t[..., None], -1)[..., 0]
+    return apply(_NLL, (x, t))
 
 
 def _class_loss(
+    name: str,
     rows: Callable[[Tensor, Tensor], Tensor],
     logits: TensorLike,
     targets: TensorLike,
@@ -257,15 +324,15 @@ def _class_loss(
     label_smoothing: float,
 ) -> Tensor:
     """Applies the options of `cross_entropy` to `rows(x, t)`, a loss for each row of classes."""
-    x, t = as_float(logits), as_tensor(targets)
-    x, t = _classes_last(x, t) if x.ndim > 2 else (x, t)
-    whole = t.dtype.kind in "iu"
+    x, whole = as_float(logits), kind_of(targets) in "iu"
+    t = as_tensor(targets) if whole else cast(targets, x.dtype)
+    x, t = _classes_last(name, x, t) if x.ndim > 2 else (x, t)
     if not whole and t.shape != x.shape:  # the product with the weights would broadcast
-        raise ValueError(f"cross_entropy: logits {x.shape} do not fit probability targets {t.shape}")
+        raise ValueError(f"{name}: logits {x.shape} do not fit probability targets {t.shape}")
     kept = t != ignore_index if whole and ignore_index is not None else None
     if kept is not None:
         t = ag.where(kept, t, 0)
-    scale = None if weight is None else _class_weights(x, weight)
+    scale = None if weight is None else _class_weights(name, x, weight)
     share = None  # the weight of each position in the mean
     if whole and not label_smoothing:
         losses = rows(x, t)
@@ -285,19 +352,19 @@ def _class_loss(
     return apply(_KEPT_MEAN, (losses, kept, total))
 
 
-def _class_weights(x: Tensor, weight: TensorLike) -> Tensor:
-    scale = as_tensor(weight).astype(x.dtype)
+def _class_weights(name: str, x: Tensor, weight: TensorLike) -> Tensor:
+    scale = cast(weight, x.dtype)
     if scale.shape != x.shape[-1:]:
-        raise ValueError(f"cross_entropy: {x.shape[-1]} classes need a weight of shape {x.shape[-1:]}, got {scale.shape}")
+        raise ValueError(f"{name}: {x.shape[-1]} classes need a weight of shape {x.shape[-1:]}, got {scale.shape}")
     return scale
 
 
-def _classes_last(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def _classes_last(name: str, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Moves the class axis, axis 1, to the end in both; class indices have no class axis."""
     positions = (logits.shape[0], *logits.shape[2:])
     if targets.shape not in (positions, logits.shape):
         raise ValueError(
-            f"cross_entropy: logits {logits.shape} need class indices of shape {positions} or probabilities of the same "
+            f"{name}: logits {logits.shape} need class indices of shape {positions} or probabilities of the same "
             f"shape, got {targets.shape}"
         )
     return ag.moveaxis(logits, 1, -1), ag.moveaxis(targets, 1, -1) if targets.shape == logits.shape else targets
@@ -364,12 +431,12 @@ def kl_normal(
     >>> nn.kl_normal([[1.0, 2.0]], [[0.0, 0.0]], [[1.0, 1.0]], [[0.0, 0.0]])
     Tensor(0.5)
     """
-    mu, logvar = as_pair("kl_normal", mu, logvar)
-    shift, ratio = mu, logvar
+    shift, ratio, *others = as_floats(*(x for x in (mu, logvar, other_mu, other_logvar) if x is not None))
+    for t in (ratio, *others):
+        as_pair("kl_normal", shift, t)
     if other_mu is not None:
-        shift = mu - as_pair("kl_normal", mu, other_mu)[1]
+        shift = shift - others[0]
     distance = ag.square(shift)
     if other_logvar is not None:
-        other = as_pair("kl_normal", logvar, other_logvar)[1]
-        ratio, distance = logvar - other, distance * ag.exp(-other)
+        ratio, distance = ratio - others[-1], distance * ag.exp(-others[-1])
     return reduce_loss((ag.exp(ratio) + distance - ratio - 1) * 0.5, reduction)

@@ -8,12 +8,14 @@ from typing import Any, Final
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.apply import apply
+from autograd_mini.apply import apply, as_number
 from autograd_mini.primitive import Primitive
 from autograd_mini.state import modes
 from autograd_mini.tensor import Array, Tensor
 
 from ..module import parameter_list
+
+_CONSTANT: Final = "use .detach() for a constant"
 
 
 def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Any:
@@ -30,13 +32,15 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: flo
     >>> w.grad
     Tensor([0.6, 0.8])
     """
+    max_norm, norm_type = (as_number(f"clip_grad_norm: {name}", value, _CONSTANT)
+                           for name, value in (("max_norm", max_norm), ("norm_type", norm_type)))  # fmt: skip
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm: max_norm must be ≥ 0, got {max_norm}")
     gradients = [(p, p.grad) for p in parameter_list("clip_grad_norm", parameters) if p.grad is not None]
     with ag.no_grad():
         norms = [ag.norm(g.astype(np.float64), norm_type) for _, g in gradients]
         total = ag.norm(ag.stack(norms or [ag.zeros((), dtype=np.float64)]), norm_type)
-        factor = apply(_FACTOR, (total,), {"max_norm": float(max_norm)})
+        factor = apply(_FACTOR, (total,), {"max_norm": max_norm})
         for p, g in gradients:
             p.grad = g * factor.astype(g.dtype)
     return total if modes().tracer is not None else total.item()
@@ -64,6 +68,7 @@ def clip_grad_value(parameters: Iterable[Tensor], clip_value: float) -> None:
     >>> w.grad
     Tensor([ 1. , -0.5])
     """
+    clip_value = as_number("clip_grad_value: clip_value", clip_value, _CONSTANT)
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value: clip_value must be ≥ 0, got {clip_value}")
     with ag.no_grad():

@@ -209,3 +209,13 @@ def test_a_gradient_is_a_tensor_of_the_right_shape(value: Any) -> None:
         w.grad = value
     with pytest.raises(ValueError, match=r"got shape \(3,\)"):
         w.grad = Tensor([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("copy", [lambda x: x[[0, 1]], lambda x: x[:, [0, 1]], lambda x: x.T.reshape(-1), lambda x: x[x > 0]])
+def test_a_result_on_memory_of_its_own_is_no_alias(copy: Callable[[Tensor], Any]) -> None:
+    x, p = Tensor([[2.0, 3.0, 4.0], [5.0, 6.0, 7.0]]), Tensor(1.0, requires_grad=True)
+    loss = (copy(x) * p).sum()
+    x.data = x.data * 0
+    loss.backward()
+    assert p.grad is not None
+    assert p.grad.item() > 0

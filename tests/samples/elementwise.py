@@ -72,12 +72,19 @@ def _gate(draw: Any) -> Call:
     return Call(lambda g: recorded.gate(g, x.astype(g.dtype), negative_slope=slope), (g,), f"gate {x} {slope}")
 
 
+@st.composite
+def _clip_to(draw: Any) -> Call:
+    lo, hi = draw(st.sampled_from([-np.inf, -1.03, 0.07])), draw(st.sampled_from([0.07, 2.03, np.inf]))
+    return Call(lambda x: recorded.clip_to(x, lo, hi), (draw(SHAPES.flatmap(values)),), f"clip_to [{lo}, {hi}]")
+
+
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     **{name: unary(getattr(ag, name), *domain) for name, domain in _UNARY.items()},
     **{name: binary(getattr(ag, name), *domains) for name, domains in _BINARY.items()},
     "cast": _cast(),
     "convention": _convention(),
     "clip": _with_settings(ag.clip, {"lo": st.sampled_from([None, -1.03, 0.07]), "hi": st.sampled_from([0.07, 2.03])}),
+    "clip_to": _clip_to(),
     "elu": _with_settings(ag.elu, {"alpha": st.sampled_from([0.0, 0.5, 1.0, 2.0])}) | unary(ag.selu),
     "gelu_tanh": unary(lambda x: ag.gelu(x, approximate="tanh")),
     "leaky_relu": _with_settings(ag.leaky_relu, {"negative_slope": _SLOPES}),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import autograd_mini as ag
-from autograd_mini.apply import apply
+from autograd_mini.apply import apply, recorded
 from autograd_mini.ops.index import INDEX_ADD, parse
 from samples.call import Call
 from samples.strategies import SHAPES, values
@@ -64,6 +64,17 @@ def _index_put(draw: Any) -> Call:
 
 
 @st.composite
+def _index_put_value(draw: Any) -> Call:
+    g = draw(SHAPES.flatmap(values))
+    index = draw(indices(g.shape))
+    template, arrays = parse(index)
+    v = np.zeros(draw(_assigned_value(g.shape, index)).shape)
+    return Call(
+        lambda t: recorded.index_put_value(t, v.astype(t.dtype), *arrays, index=template), (g,), f"index_put_value {index!r}"
+    )
+
+
+@st.composite
 def _index_add(draw: Any) -> Call:
     shape = draw(SHAPES)
     index = draw(indices(shape))
@@ -73,4 +84,9 @@ def _index_add(draw: Any) -> Call:
     return Call(lambda t: apply(INDEX_ADD, (t, *arrays), params), (v,), f"index_add {index!r} {shape}")
 
 
-SAMPLES: dict[str, st.SearchStrategy[Call]] = {"getitem": _getitem(), "index_add": _index_add(), "index_put": _index_put()}
+SAMPLES: dict[str, st.SearchStrategy[Call]] = {
+    "getitem": _getitem(),
+    "index_add": _index_add(),
+    "index_put": _index_put(),
+    "index_put_value": _index_put_value(),
+}

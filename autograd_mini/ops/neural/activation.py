@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ...apply import apply, as_float
+from ...apply import apply, as_float, as_floats, is_number, kind_of
 from ...memory.threads import MIN_SPLIT_ELEMENTS, split_elementwise
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from .._make import unary
-from ..elementwise import clip
-from ..transcendental import erf_kernel
+from ..elementwise import clip, where
+from ..transcendental import erf_kernel, expm1
 from .channels import to_rows
 
 __all__ = [
@@ -58,14 +58,19 @@ softsign = unary(
 )  # fmt: skip
 
 
-def hardtanh(x: TensorLike, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """`clip` to [−1, 1], a piecewise linear tanh. Slope 0 at both bounds.
+def hardtanh(x: TensorLike, min_val: TensorLike = -1.0, max_val: TensorLike = 1.0) -> Tensor:
+    """`clip` to [−1, 1], a piecewise linear tanh. Slope 0 at both bounds; bounds that are tensors get gradients, as in `clip`.
+
+    Raises ValueError if the number `min_val` is larger than the number `max_val`.
 
     >>> import autograd_mini as ag
     >>> ag.hardtanh([-2.0, 0.5, 3.0])
     Tensor([-1. ,  0.5,  1. ])
     """
-    return clip(as_float(x), float(min_val), float(max_val))
+    lo, hi = (float(bound) if is_number(bound) else bound for bound in (min_val, max_val))
+    if isinstance(lo, float) and isinstance(hi, float) and lo > hi:
+        raise ValueError(f"hardtanh: expected min_val ≤ max_val, got {min_val=} and {max_val=}")
+    return clip(x if kind_of(x) == "f" else as_float(x), lo, hi)
 
 
 # -- rectifiers with a kink ------------------------------------------------------------------------------------------
@@ -147,14 +152,19 @@ _LEAKY_RELU = Primitive(
 )  # fmt: skip
 
 
-def leaky_relu(x: TensorLike, negative_slope: float = 0.01) -> Tensor:
+def leaky_relu(x: TensorLike, negative_slope: TensorLike = 0.01) -> Tensor:
     """Leaky ReLU: x where positive, else negative_slope · x (0.01 as in PyTorch). Local derivative at 0: negative_slope.
+
+    A slope that is a tensor is learnable: it broadcasts, and gets the gradient Σ δ min(x, 0).
 
     >>> import autograd_mini as ag
     >>> ag.leaky_relu([-2.0, 3.0], 0.1)
     Tensor([-0.2,  3. ])
     """
-    return apply(_LEAKY_RELU, (as_float(x),), {"negative_slope": float(negative_slope)})
+    if is_number(negative_slope):
+        return apply(_LEAKY_RELU, (as_float(x),), {"negative_slope": float(negative_slope)})
+    x, slope = as_floats(x, negative_slope)
+    return where(x > 0, x, where(x > 0, 0.0, x) * slope)  # where x is inf, neither product has a factor inf
 
 
 def _elu(x: Array, alpha: float, scale: float) -> Array:
@@ -173,13 +183,19 @@ _ELU = Primitive(
 )  # fmt: skip
 
 
-def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
+def elu(x: TensorLike, alpha: TensorLike = 1.0) -> Tensor:
     """Exponential linear unit: x for x > 0, else α(eˣ − 1), for α ≥ 0 (Clevert et al. 2016). Slope min(1, α) at 0.
+
+    An α that is a tensor is learnable: it broadcasts, and gets the gradient Σ δ (e^min(x, 0) − 1).
 
     >>> import autograd_mini as ag
     >>> ag.elu([-1.0, 2.0])
     Tensor([-0.63212055,  2.        ])
     """
+    if not is_number(alpha):
+        x, alpha = as_floats(x, alpha)
+        linear = (x > 0) | ((x == 0) & (alpha > 1))
+        return where(linear, x, expm1(where(linear, 0.0, x)) * alpha)
     if not alpha >= 0:
         raise ValueError(f"elu: alpha must be at least 0, got {alpha}")
     return apply(_ELU, (as_float(x),), {"alpha": float(alpha), "scale": 1.0})

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...apply import apply, as_float, as_floats, cast
+from ...apply import apply, as_float, as_floats, cast, kind_of
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike, as_tensor
@@ -91,14 +91,15 @@ def softmax_cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
     >>> z.grad.tolist()
     [[1.0, -1.0]]
     """
-    z, t = as_float(logits), as_tensor(targets)
-    integer = t._data.dtype.kind in "iu"
+    z = as_float(logits)
+    integer = kind_of(targets) in "iu"
+    t = as_tensor(targets) if integer else cast(targets, z._data.dtype)
     expected = z._data.shape[:-1] if integer else z._data.shape
     if not z._data.ndim or t._data.shape != expected or not z._data.shape[-1]:
         kind = "integer" if integer else "probability"
         raise ValueError(f"softmax_cross_entropy: logits {z.shape} do not fit {kind} targets {t.shape}")
     if not integer:
-        return -_sum(cast(t, z._data.dtype) * log_softmax(z), -1)
+        return -_sum(t * log_softmax(z), -1)
     return apply(_CROSS_ENTROPY, (z, t))[0]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...apply import apply, as_float, as_operands
+from ...apply import apply, as_floats_or_none, as_number, as_operands
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Shape, Tensor, TensorLike
@@ -147,12 +147,12 @@ Primitive(
 
 def _channel_operands(name: str, x: TensorLike, *rest: TensorLike | None) -> tuple[Tensor, ...]:
     """Returns x (N, C, …) and the `rest` (C,) as tensors; weight and bias, the last two, may be None."""
-    image = as_float(x)
+    image, *others = as_floats_or_none(x, *rest)
     shape = image._data.shape
     if len(shape) < 2 or (rest[0] is None and not image._data.size):
         raise ValueError(f"{name}: expected an input of shape (N, C) or (N, C, H, W) that is not empty, got {shape}")
     defaults = (0,) * (len(rest) - 2) + (1, 0)
-    filled = [np.full(shape[1], d, image._data.dtype) if v is None else v for v, d in zip(rest, defaults, strict=True)]
+    filled = [np.full(shape[1], d, image._data.dtype) if v is None else v for v, d in zip(others, defaults, strict=True)]
     operands = as_operands(image, *filled)
     for t in operands[1:]:
         if t._data.shape != shape[1:2]:
@@ -183,7 +183,7 @@ def batch_norm(
     ([[-1.0], [1.0]], Tensor([2.]), Tensor([1.]))
     """
     operands = _channel_operands("batch_norm", x, weight, bias)
-    y, mean, var = apply(_BATCH_NORM, operands, {"eps": float(eps)})
+    y, mean, var = apply(_BATCH_NORM, operands, {"eps": as_number("batch_norm: eps", eps, "write it with ag.mean and ag.var")})
     return y, mean, var
 
 
@@ -238,16 +238,17 @@ def layer_norm(
     >>> ag.layer_norm([[1.0, 3.0]], 2, eps=0).tolist()
     [[-1.0, 1.0]]
     """
-    x = as_float(x)
+    rows, *affine = as_floats_or_none(x, weight, bias)
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    lead = x._data.ndim - len(shape)
-    if not shape or x._data.shape[max(lead, 0) :] != shape:
-        raise ValueError(f"layer_norm: the last axes of input {x._data.shape} are not {shape}")
-    for t in (weight, bias):
-        if t is not None and np.shape(t._data if isinstance(t, Tensor) else t) != shape:
-            raise ValueError(f"layer_norm: weight and bias must have shape {shape}, got {np.shape(t)}")
-    axes = tuple(range(lead, x._data.ndim))
-    centred = x - _mean(x, axes, keepdims=True)
+    lead = rows._data.ndim - len(shape)
+    if not shape or rows._data.shape[max(lead, 0) :] != shape:
+        raise ValueError(f"layer_norm: the last axes of input {rows._data.shape} are not {shape}")
+    for t in affine:
+        if t is not None and t._data.shape != shape:
+            raise ValueError(f"layer_norm: weight and bias must have shape {shape}, got {t._data.shape}")
+    axes = tuple(range(lead, rows._data.ndim))
+    centred = rows - _mean(rows, axes, keepdims=True)
     y = centred / sqrt(_mean(centred * centred, axes, keepdims=True) + eps)
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
+    gamma, beta = affine
+    y = y if gamma is None else y * gamma
+    return y if beta is None else y + beta

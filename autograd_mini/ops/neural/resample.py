@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from ...apply import apply, as_float
+from ...apply import apply, as_float, as_number
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from .channels import channels_last, in_float32
@@ -96,11 +96,12 @@ RESAMPLE: Final = Primitive(
 _KINDS: Final = {(kind, False): kind for kind in ("nearest", "bilinear", "asymmetric")} | {("bilinear", True): "aligned"}
 
 
-def _scale_pair(scale: Any) -> tuple[float, float]:
-    pair = tuple(scale) if isinstance(scale, (tuple, list)) else (scale, scale)
+def _scale_pair(scale: Any) -> tuple[float, ...]:
+    values = tuple(scale) if isinstance(scale, (tuple, list)) else (scale, scale)
+    pair = tuple(as_number("upsample: scale_factor", v, "sizes have no gradient; use scale_factor.detach()") for v in values)
     if len(pair) != 2 or not min(pair) > 0:
         raise ValueError(f"upsample: scale_factor must be a positive number or a pair of them, got {scale!r}")
-    return float(pair[0]), float(pair[1])
+    return pair
 
 
 def upsample(
