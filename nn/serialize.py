@@ -113,7 +113,7 @@ def load_contents(path: str | os.PathLike[str]) -> Contents:
     require_regular_file(path)
     try:
         content = Path(path).read_bytes()
-        tensors = deserialize(content)
+        tensors = deserialize(content)  # type: ignore[no-untyped-call]
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         notes: dict[str, str] = header.get("__metadata__") or {}
     except MemoryError:
