@@ -163,13 +163,13 @@ def apply_effect(
     params : its parameters
     writes : the arrays, dicts and objects that it changes
     """
-    if modes().tracer is not None:
-        modes().tracer.record_effect(primitive, inputs, params, writes)
+    if (tracer := modes().tracer) is not None:
+        tracer.record_effect(primitive, inputs, params, writes)
     if active_modes:
         start_operation()
     primitive.kernel(*[x._data for x in inputs], **params)
-    if modes().profiler is not None:
-        modes().profiler.record_effect(primitive, inputs)
+    if (profiler := modes().profiler) is not None:
+        profiler.record_effect(primitive, inputs)
 
 
 def _record_with_modes(primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> Tensor:

@@ -79,8 +79,8 @@ def backward(
         if create_graph:
             g = cast(g, tensor._data.dtype)
             tensor.grad = g if held is None else held + g
-        elif modes().tracer is not None:
-            tensor.grad = modes().tracer.take_ownership(cast(g, tensor._data.dtype) if held is None else held + g)
+        elif (tracer := modes().tracer) is not None:
+            tensor.grad = tracer.take_ownership(cast(g, tensor._data.dtype) if held is None else held + g)
         else:
             g = take_ownership(g, tensor, owned_bases)
             tensor.grad = leaf(g if held is None else _asarray(held._data + g))
@@ -161,8 +161,8 @@ def reachable(outputs: Iterable[Tensor], stop: Collection[int] = ()) -> dict[int
                     stack.append(x)
         if node._primitive is FREED:
             raise RuntimeError("backward: this graph was freed by backward(free=True); run the forward pass again")
-    if modes().tracer is not None:
-        modes().tracer.will_walk(nodes.values())
+    if (tracer := modes().tracer) is not None:
+        tracer.will_walk(nodes.values())
     return nodes
 
 
@@ -202,11 +202,12 @@ def walk(
     for output, s in zip(outputs, seeds, strict=True):
         table[output._seq] = _add(table, output._seq, seed(output, s, recording), set())
     with mode("grad_enabled", create_graph), np.errstate(all="ignore"):
-        if modes().profiler is None:
+        profiler = modes().profiler
+        if profiler is None:
             if recording or observe is not None or modes().anomaly is not None:
                 return sweep(nodes, table, keep, xp, recording, observe)
             return fast_sweep(nodes, table, keep, xp)
-        with modes().profiler.region("backward", "pass"):
+        with profiler.region("backward", "pass"):
             return sweep(nodes, table, keep, xp, recording, observe)
 
 
@@ -451,8 +452,8 @@ def _run_hooks(node: Tensor, g: Any, recording: bool) -> Any:
 
 
 def _notify(observe: Observer | None, node: Tensor, index: int, g: Any, raw: Any, d: Any) -> None:
-    if modes().anomaly is not None:
-        modes().anomaly.check_gradient(node, index, g, d)
+    if (anomaly := modes().anomaly) is not None:
+        anomaly.check_gradient(node, index, g, d)
     if observe is not None:
         observe(node, index, g, raw, d)
 

@@ -45,7 +45,7 @@ def _contains(self: Tensor, value: TensorLike) -> bool:
 
 
 def _augmented(name: str, function: Function) -> Function:
-    """Returns `+=` and the like: under `no_grad` a write into the memory of a leaf, otherwise a new tensor for the name."""
+    """Returns an operator such as `+=`: under `no_grad` it writes into the memory of a leaf, else makes a new tensor."""
 
     def assign(self: Tensor, other: TensorLike) -> Tensor:
         now = modes()

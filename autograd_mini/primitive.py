@@ -22,6 +22,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final, TypeAlias
 
+from .tools.plain_text import for_stdout
+
 Rule: TypeAlias = Callable[..., Any]
 
 arrays: Final = SimpleNamespace()
@@ -76,7 +78,7 @@ class Primitive:
     uniform: bool | slice = True
     """Which operands are promoted to one dtype: all, none (some are indices), or a slice of them."""
     constant: bool = False
-    """Piecewise constant: its derivative is zero wherever it exists, and differentiating through it is no mistake."""
+    """Piecewise constant: its derivative is zero wherever it exists, and differentiating through it is not an error."""
     fast_arity: int = 0
     """1 or 2 if it has that many operands, a rule for each, and never a parameter: backward has a shorter path for these."""
 
@@ -129,7 +131,7 @@ class Primitive:
         return not (depends(*arrays) if callable(depends) else depends)
 
     def __repr__(self) -> str:
-        return f"<primitive {self.name}: {self.formula}>"
+        return for_stdout(f"<primitive {self.name}: {self.formula}>")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return registry.__getitem__, (self.name,)

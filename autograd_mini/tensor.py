@@ -17,6 +17,7 @@ from . import dtypes, leaving
 from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
 from .state import modes, tick, watched
+from .tools.plain_text import for_stdout
 
 __all__ = ["Tensor", "as_tensor", "from_numpy"]
 
@@ -117,24 +118,24 @@ class Tensor(Methods):
         new = value if isinstance(value, Tensor) else leaf(to_array(value, self._data.dtype))
         if new._data.shape != self._data.shape:
             raise ValueError(f"data: expected shape {self._data.shape}, got {new._data.shape}")
-        if modes().tracer is not None:
-            modes().tracer.record_assignment(self, new)
+        if (tracer := modes().tracer) is not None:
+            tracer.record_assignment(self, new)
         self._data[...] = new._data
         mark_modified(self)
 
     @property
     def grad(self) -> Tensor | None:
         """The sum of the gradients of all backward passes so far; None before the first one. Can be assigned to."""
-        if modes().tracer is not None:
-            modes().tracer.will_read_grad(self)
+        if (tracer := modes().tracer) is not None:
+            tracer.will_read_grad(self)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None and not (isinstance(value, Tensor) and value._data.shape == self._data.shape):
             raise _not_a_gradient(self, value)
-        if modes().tracer is not None:
-            modes().tracer.will_write_grad(self)
+        if (tracer := modes().tracer) is not None:
+            tracer.will_write_grad(self)
         self._grad = value
 
     shape: property = property(lambda self: self._data.shape, doc="Length of each axis, as in NumPy.")
@@ -155,8 +156,8 @@ class Tensor(Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether `backward` computes a gradient for this tensor. Can be set on a leaf with a floating dtype."""
-        if modes().tracer is not None:
-            modes().tracer.guard(self, "_requires_grad")
+        if (tracer := modes().tracer) is not None:
+            tracer.guard(self, "_requires_grad")
         return self._requires_grad
 
     @requires_grad.setter
@@ -165,8 +166,8 @@ class Tensor(Methods):
             raise RuntimeError(f"requires_grad: only a leaf can change it, not {self._describe()}; use .detach() first")
         if wanted and self._data.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating tensors have gradients, got dtype {self._data.dtype}")
-        if modes().tracer is not None:
-            modes().tracer.guard(self, "_requires_grad")
+        if (tracer := modes().tracer) is not None:
+            tracer.guard(self, "_requires_grad")
         self._requires_grad = bool(wanted)
         watched.flag_changed()
 
@@ -180,8 +181,8 @@ class Tensor(Methods):
         >>> (x * x).detach()
         Tensor(4.0)
         """
-        if modes().tracer is not None:
-            modes().tracer.value_of(self)  # otherwise the new leaf would look like a constant
+        if (tracer := modes().tracer) is not None:
+            tracer.value_of(self)  # otherwise the new leaf would look like a constant
         detached = leaf(self._data, self.name)
         link(self, detached)
         view: Tensor = self
@@ -217,8 +218,8 @@ class Tensor(Methods):
 
     def _expose(self, use: str) -> Array:
         """Returns the array to Python code. `ag.jit` raises an error here while tracing, which names the `use`."""
-        if modes().tracer is not None:
-            modes().tracer.reject_value(use)
+        if (tracer := modes().tracer) is not None:
+            tracer.reject_value(use)
         return self._data
 
     # -- watching the gradient -----------------------------------------------------------------------------------------------
@@ -291,7 +292,7 @@ class Tensor(Methods):
             notes.append(f"op={operation_name(self)}")
         elif self._requires_grad:
             notes.append("requires_grad=True")
-        return prefix + ", ".join([text, *notes]) + ")"
+        return for_stdout(prefix + ", ".join([text, *notes]) + ")")
 
     def __format__(self, spec: str) -> str:
         return format(self.detach().item(), spec) if spec else str(self)
@@ -456,8 +457,8 @@ def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = 
     if dtypes.supported(array.dtype) != array.dtype:
         raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; use Tensor(array), which converts it")
     tensor = leaf(array, name)
-    if modes().tracer is not None:
-        modes().tracer.capture(tensor)
+    if (tracer := modes().tracer) is not None:
+        tracer.capture(tensor)
     if requires_grad:
         tensor.requires_grad = True
     return tensor

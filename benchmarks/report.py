@@ -23,8 +23,9 @@ _COLUMNS = ("", "peer", "ms per step", "µs per operation", f"ratio to {BASE}", 
 _PAGE = """# Benchmarks
 
 Time of one float32 training step (forward, backward, update), compared with other frameworks on one machine: {machine}.
-Measured {date} with {versions}; {effort}, interleaved, one process per run; a figure is the lowest median of the rounds.
-"Other CPU" is the number of cores that other processes used at the same time: do not trust rows in which it is large.
+Measured {date} with {versions}; {effort}, one process per measurement. The libraries take turns; a figure is the lowest of
+the medians of the rounds. Peak RSS is the largest memory use of the process. "Other CPU" is the number of cores that other
+processes used at the same time: do not trust rows in which it is large.
 
     python benchmarks/run.py --write     # this page
     python benchmarks/growth.py          # how time grows with depth, width, batch and size of the graph

@@ -135,6 +135,23 @@ def evaluate(model: Model, data: nn.data.Dataset, k: int, seed: int = 0) -> Tabl
     return tables
 
 
+def nothing_to_measure(model: Model, data: str) -> str:
+    """Returns why no evaluation applies to a model and its data.
+
+    >>> from autograd_mini.cli.evaluate import nothing_to_measure
+    >>> from autograd_mini.models.recipes import RECIPES
+    >>> nothing_to_measure(RECIPES["gan", "digits"].build(), "holidays")[:47]
+    'GAN is evaluated by its generated images, which'
+    """
+    if not model.evaluations:
+        return f"{type(model).__name__} has no evaluations"
+    judged = ", ".join(name for kind, name in RECIPES if kind == "cnn")
+    return (
+        f"{type(model).__name__} is evaluated by its generated images, which a classifier of the data set scores; "
+        f"there is one for {judged}, but none for {data}"
+    )
+
+
 def _images(sample: Tensor, data: nn.data.Dataset) -> Tensor:
     """Reshapes samples to images if the model generates flat rows of pixels."""
     return ag.reshape(sample, len(sample), *data.image_shape) if sample.ndim == 2 else sample

@@ -35,7 +35,7 @@ def listing(runs: Path) -> dict[str, Rows]:
             }
             for name, kind in MODELS.items()
         ],
-        "data": [{"data": name, "images": "×".join(map(str, shape))} for name, shape in IMAGE_SHAPES.items()],
+        "data": [{"data": name, "image shape": "×".join(map(str, shape))} for name, shape in IMAGE_SHAPES.items()],
         "presets": [{"preset": preset, "model": model} for model, preset in PRESETS],
         **{f"{kind}s": [{kind: name, "title": _title(path)} for name, path in scripts(kind).items()] for kind in KINDS},
         "runs": [_run(path.parent) for path in sorted(runs.glob(f"**/{CONFIG}"))],

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +18,14 @@ import typer
 import autograd_mini as ag
 from autograd_mini import nn, viz
 from autograd_mini.models.recipes import MODELS, PRESETS
+from autograd_mini.nn.extras import say
 from autograd_mini.nn.layers.base import message_with_notes
+from autograd_mini.tools.plain_text import never_fail_to_print
 
 from . import compare as comparison
 from . import datasets, sampling
 from .evaluate import evaluate as evaluate_model
+from .evaluate import nothing_to_measure
 from .finished_run import open_run
 from .listing import listing
 from .options import choose, override
@@ -63,7 +65,7 @@ _PRESET_NAMES = {kind: ", ".join(name for model, name in PRESETS if model == kin
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="Named set of options, by model. " + ". ".join(f"{kind}: {names}" for kind, names in _PRESET_NAMES.items())
+        help="A named set of options, " + "; ".join(f"for {kind}: {names}" for kind, names in _PRESET_NAMES.items()) + "."
     ),
 ]
 Option = Annotated[
@@ -76,8 +78,10 @@ Option = Annotated[
 Latent = Annotated[int | None, typer.Option(min=1, help="Number of latent dimensions, for models with a latent space.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs.")]
 Iterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches instead of epochs.")]
+TotalEpochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs in total, with those before.")]
+TotalIterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches in total instead of epochs.")]
 Rate = Annotated[float | None, typer.Option(min=0, help="Learning rate.")]
-Patience = Annotated[int | None, typer.Option(min=1, help="Stop after N logged rows without improvement.")]
+Patience = Annotated[int | None, typer.Option(min=1, help="With early stopping: stop after N logged rows without improvement.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Run in seconds instead of minutes, on a small data set.")]
 ResultFolder = Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/NAME")]
 Picture = Annotated[Path | None, typer.Option(help="Output file: .png, .svg or .pdf.", show_default="in the run's folder")]
@@ -110,7 +114,7 @@ def train(
     option: Option = [],  # noqa: B006
     classes: Annotated[str | None, typer.Option(help="Use only these classes, for example 0,1,2.")] = None,
     limit_per_class: Annotated[int | None, typer.Option(min=1, help="Use at most N training images of each class.")] = None,
-    labelled_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled images per class, for ssgan.")] = None,
+    labelled_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled images per class (ssgan only).")] = None,
     epochs: Epochs = None,
     iterations: Iterations = None,
     every: Annotated[int | None, typer.Option(min=1, help="Log metrics and save a checkpoint every N batches.")] = None,
@@ -133,7 +137,7 @@ def train(
         typer.Option(min=0, help="Random seed; the same seed gives the same results. [default: 0]", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA-PRESET, -2, … if taken")
+        Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA-PRESET, then …-2")
     ] = None,
 ) -> None:
     """Trains a model and saves its weights, metrics and plots to a folder.
@@ -165,9 +169,9 @@ def train(
 
 @app.command()
 def resume(
-    folder: Folder, epochs: Epochs = None, iterations: Iterations = None, lr: Rate = None, patience: Patience = None
+    folder: Folder, epochs: TotalEpochs = None, iterations: TotalIterations = None, lr: Rate = None, patience: Patience = None
 ) -> None:
-    """Resumes an interrupted run, or trains it longer. The epochs or batches before the interruption are included in N.
+    """Resumes an interrupted run, or trains it longer.
 
     A run that stopped early trains on with a larger patience. A run without a checkpoint starts again.
     """
@@ -182,7 +186,7 @@ def _train(run: Run) -> None:
     with _usage_errors():
         run.train()
     if run.trainer.interrupted:  # printed first, because writing the plots may be interrupted too
-        print(f"resume with: autograd-mini resume {shlex.quote(str(run.folder))}", file=sys.stderr)
+        say(f"resume with: autograd-mini resume {shlex.quote(str(run.folder))}")
     if run.trainer.history:
         run.write()
         last = run.trainer.history[-1]
@@ -229,7 +233,7 @@ def _draw(folder: Path, seed: int, path: Path, draw: Any) -> None:
 def evaluate(
     folder: Folder,
     k: Annotated[
-        int, typer.Option("--k", min=1, help="Number of samples for the bound on log p(x); the literature uses 5000.")
+        int, typer.Option("--k", min=1, help="For VAEs: samples per image for the bound on log p(x); papers use 5000.")
     ] = 50,
     seed: Seed = 0,
 ) -> None:
@@ -237,16 +241,20 @@ def evaluate(
     with _usage_errors():
         run = open_run(folder)
         tables = evaluate_model(run.model, datasets.load(run.recipe), k, seed)
-    _print(tables)
-    nn.training.checkpoint.write_text(
-        folder / EVALUATION, json.dumps({"k": k, "seed": seed, **tables}, indent=1, ensure_ascii=False) + "\n"
-    )
+    results = json.dumps({"k": k, "seed": seed, **tables}, indent=1, ensure_ascii=False)
+    nn.training.checkpoint.write_text(folder / EVALUATION, results + "\n")
+    if tables:
+        _print(tables)
+    else:
+        print(f"nothing to measure: {nothing_to_measure(run.model, run.recipe.data)}")
 
 
 @app.command()
 def compare(
     folders: Annotated[list[Path], _argument("The folders of runs.", "RUN…")],
-    metric: Annotated[str | None, typer.Option(help="The metric to plot.", show_default="one that all runs have")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="The metric to plot.", show_default="the first common one of the usual metrics")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Output file: .png, .svg or .pdf.")] = Path("comparison.png"),
 ) -> None:
     """Compares runs: a table of their final metrics and a plot of their learning curves. Skips runs that cannot be read."""
@@ -255,7 +263,7 @@ def compare(
         if not runs:
             raise ValueError("; ".join(faults))
         for fault in faults:
-            print(f"autograd-mini: skipped: {' '.join(fault.split())}", file=sys.stderr)
+            say(f"autograd-mini: skipped: {' '.join(fault.split())}")
         rows = comparison.table(runs)
         comparison.plot(runs, comparison.metric_of(list(runs.values()), metric), out)
     print(markdown(rows))
@@ -289,7 +297,7 @@ def ablation(
     out: ResultFolder = None,
     seed: Seed = 0,
 ) -> None:
-    """Runs an ablation: measures the gain of each part of a recipe over several seeds, as a table and a figure."""
+    """Runs an ablation study: trains variants of a method with several seeds and compares them in a table and a figure."""
     _run_study("ablation", name, quick, out, seed)
 
 
@@ -328,6 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["train", "perceptron"])
     2
     """
+    never_fail_to_print()
     try:
         return app(arguments, standalone_mode=False) or 0
     except ClickException as error:
@@ -356,7 +365,7 @@ def _usage_errors() -> Iterator[None]:
 def _usage_error(message: str) -> int:
     """Prints one line to stderr, unless the help text was shown instead, and returns the exit code."""
     if message:
-        print(f"autograd-mini: {' '.join(message.split())}", file=sys.stderr)
+        say(f"autograd-mini: {' '.join(message.split())}")
     return USAGE_ERROR
 
 

@@ -15,7 +15,6 @@ import dataclasses
 import json
 import math
 import shlex
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, count
@@ -29,6 +28,7 @@ from autograd_mini.models.gans.diagnosis import diagnose
 from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled
 from autograd_mini.models.model import Model
 from autograd_mini.models.recipes import OPTIMIZERS, RECIPES, Recipe
+from autograd_mini.nn.extras import say
 from autograd_mini.tensor import Array
 from autograd_mini.tools.atomic_files import read_text, remove_temporary_files
 from autograd_mini.tools.locks import FolderClaim, FolderInUseError
@@ -180,7 +180,6 @@ class Run:
         plot_history(self.trainer.history, self.recipe.unit, self.folder)
         if diagnosis := diagnose(self.trainer.history):
             nn.training.checkpoint.write_text(self.folder / DIAGNOSIS, f"{diagnosis}\n")
-            print(diagnosis)
         else:
             (self.folder / DIAGNOSIS).unlink(missing_ok=True)
         picture = training_graph(self.model, images, labels)
@@ -190,7 +189,9 @@ class Run:
         except (RuntimeError, TimeoutError) as error:
             picture.save(self.folder / GRAPH_SOURCE)
             (self.folder / GRAPH).unlink(missing_ok=True)
-            print(f"wrote {self.folder / GRAPH_SOURCE} instead of {GRAPH}: {error}", file=sys.stderr)
+            say(f"wrote {self.folder / GRAPH_SOURCE} instead of {GRAPH}: {error}")
+        if diagnosis:
+            print(diagnosis)
 
     def _check_metric(self, metric: str) -> None:
         """Raises ValueError before training if the metric will not be logged; gets the names of losses from two images."""

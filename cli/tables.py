@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from autograd_mini.tools.plain_text import display_width, escape_unprintable
 from autograd_mini.tools.text_table import pad_columns
 
 Cell: TypeAlias = str | int | float
 Rows: TypeAlias = Sequence[Mapping[str, Cell]]
 
+# A backslash before one of these makes it literal in Markdown; a backslash is literal unless punctuation follows.
+MARKUP: Final = re.compile(r"[|<`*\[]|(?<!\w)_|_(?!\w)|~(?=~)|(?<=~)~|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
+
 
 def markdown(rows: Rows) -> str:
     """Formats rows as an aligned Markdown table, with numbers to four digits and empty cells for missing columns.
+
+    Names are literal: markup in them is escaped.
 
     >>> from autograd_mini.cli.tables import markdown
     >>> print(markdown([{"depth": 2, "norm": 0.123456}, {"depth": 3, "time": "2 s"}]))
@@ -22,13 +29,13 @@ def markdown(rows: Rows) -> str:
     | 3     |        | 2 s  |
     """
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    lines = [columns, *([_format_cell(row.get(column, "")) for column in columns] for row in rows)]
-    header, *body = ([f" {cell} " for cell in line] for line in pad_columns(lines))
-    rule = ["-" * len(cell) for cell in header]
+    lines = [[_format_cell(cell) for cell in line] for line in (columns, *([row.get(c, "") for c in columns] for row in rows))]
+    header, *body = ([f" {cell} " for cell in line] for line in pad_columns(lines, width=display_width))
+    rule = ["-" * display_width(cell) for cell in header]
     return "\n".join(f"|{'|'.join(line)}|" for line in (header, rule, *body))
 
 
 def _format_cell(value: Cell) -> str:
     if not isinstance(value, float):
-        return str(value)
+        return MARKUP.sub(r"\\\g<0>", escape_unprintable(str(value)))
     return f"{value:.0f}" if value.is_integer() or abs(value) >= 1e4 else f"{value:.4g}"

@@ -65,7 +65,8 @@ def chain() -> None:
 
 @entry("The same backward pass, step by step", "backprop.html")
 def stepper() -> None:
-    """A page for the projector: arrow keys, slider, `#frame=7`, dark mode; `quiz=True` hides numbers until clicked."""
+    """An interactive page for lectures: arrow keys or the slider move through the steps, and `#frame=7` in the address opens
+    step 7. With `quiz=True` a number is hidden until it is clicked."""
     ag.manual_seed(0)
     mlp = models.MLP((3, 4, 2), nn.Tanh)
     x, y = Tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]], name="x"), Tensor([[1.0, 0.0], [0.0, 1.0]], name="y")
@@ -83,7 +84,7 @@ def mlp() -> None:
 
 @entry("A variational autoencoder with collapsed modules", "vae.svg")
 def vae() -> None:
-    """Collapsed modules show how many nodes they hide. Nodes between them, z = μ + σ ε and the terms of −ELBO, stay visible."""
+    """Collapsed modules show how many nodes they hide. Nodes between them stay visible: z = μ + σ ε, the terms of −ELBO."""
     digits = nn.data.digits()
     vae = models.VAE(sizes=(64, 32, 2))
     parts = vae.loss(digits.train.images[:16])
@@ -92,7 +93,7 @@ def vae() -> None:
 
 @entry("Thirty layers, with repeated layers collapsed", "repeats.svg")
 def repeats() -> None:
-    """Repeated blocks are collapsed automatically in long graphs; the first and the last stay."""
+    """In long graphs, repeated blocks are collapsed automatically; the first and the last block stay visible."""
     deep = models.MLP((64, *[32] * 30, 10), nn.ReLU)
     digits = nn.data.digits()
     loss = nn.cross_entropy(deep(digits.train.images[:16]), digits.train.labels[:16])

@@ -20,10 +20,13 @@ HEAD = """# Reference of operations
 
 Generated from the registry of primitives by `python docs/make_reference.py`; a test checks that the page is current.
 
-The tables list the formula of each operation, its local derivative with respect to each input, and its convention where the
-derivative does not exist. δ is the gradient with respect to the output; it appears where the derivative is a product of
-matrices. One rule decides all conventions: differentiable → the gradient; convex or concave kink → the minimum-norm element of
-the generalised gradient; otherwise the limit.
+The tables list the formula of each operation, its local derivative with respect to each input (separated by semicolons), and
+its convention at kinks, the points without a derivative. δ is the gradient with respect to the output y; it appears if the
+derivative is a product of matrices. [condition] is 1 if the condition is true, else 0. σ is the sigmoid, φ and Φ are the
+density and the distribution function of N(0, 1), and m is the mean over the normalised axes.
+
+One rule decides all conventions: the gradient if it exists; at a convex or concave kink, the element of the generalised
+gradient with the smallest norm; otherwise the limit.
 """
 COLUMNS = "| operation | formula | local derivative | at kinks |\n|---|---|---|---|"
 
@@ -39,13 +42,13 @@ def row(primitive: Primitive) -> str:
 
 
 def group(primitive: Primitive) -> str:
-    """Returns the name of the module that defines a primitive."""
+    """Returns the full name of the module that defines a primitive."""
     rule = next(
         (r for r in (primitive.joint, *primitive.vjp, primitive.kernel) if r is not None and inspect.isfunction(r)), None
     )
     public = getattr(ag, primitive.name, None)
     module = getattr(rule, "__module__", None) if rule else getattr(public, "__module__", None)
-    return (module or "elementwise").rsplit(".", 1)[-1]
+    return module or "autograd_mini.ops.elementwise"
 
 
 def page() -> str:
@@ -53,11 +56,10 @@ def page() -> str:
     for primitive in registry.values():
         groups.setdefault(group(primitive), []).append(primitive)
     parts = [HEAD]
-    for name in sorted(groups):
-        module = next((m for n, m in sys.modules.items() if n.startswith("autograd_mini.") and n.endswith(f".{name}")), None)
-        about = (inspect.getdoc(module) or "").split("\n\n")[0] if module else ""
+    for name in sorted(groups, key=lambda name: name.rpartition(".")[2]):
+        about = (inspect.getdoc(sys.modules[name]) or "").split("\n\n")[0]
         rows = "\n".join(row(p) for p in sorted(groups[name], key=lambda p: p.name))
-        parts.append(f"## {name}\n\n{about}\n\n{COLUMNS}\n{rows}\n")
+        parts.append(f"## {name.rpartition('.')[2]}\n\n{about}\n\n{COLUMNS}\n{rows}\n")
     return "\n".join(parts)
 
 

@@ -16,12 +16,13 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.cli.tables import Cell, Rows, markdown
+from autograd_mini.tools.plain_text import never_fail_to_print
 
 RESULT, NUMBERS = "result.md", "result.json"
 PER_CLASS: Final = 20  # training images of each class with --quick
 STAND_IN_NOTE: Final = (
-    "Quick mode: enlarged (and, for colour sets, tinted) 8 × 8 digits replace the image sets that are named below. "
-    "The results show that the program works, and say nothing about those sets."
+    "Quick mode uses enlarged 8 × 8 digits (tinted, if colours are needed) instead of the image sets that are named below. "
+    "The results only show that the program works."
 )
 SHAPES: Final = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (3, 32, 32)}
 
@@ -73,9 +74,10 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
     script = Path(sys.argv[0])
     title = (sys.modules["__main__"].__doc__ or script.stem).splitlines()[0]
     parser = argparse.ArgumentParser(description=title)
-    parser.add_argument("--quick", action="store_true", help="run for seconds, on small stand-ins for the image sets")
+    parser.add_argument("--quick", action="store_true", help="run in seconds, on small image sets")
     parser.add_argument("--out", type=Path, default=Path("runs") / script.stem, help="folder for result.md and the figures")
     parser.add_argument("--seed", type=int, default=0)
+    never_fail_to_print()
     options = parser.parse_args()
     nn.extras.extra("matplotlib", "drawing figures")  # fail before the work, not after it
     options.out.mkdir(parents=True, exist_ok=True)

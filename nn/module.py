@@ -83,12 +83,14 @@ class Module:
     _forward_hooks: tuple[Callable[[Any, tuple[Any, ...], Any], Any], ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if modes().tracer is not None:
-            self.guard_attributes(modes().tracer)
-        if modes().all_default or modes().profiler is None:
+        """Calls `forward`, then the forward hooks, and returns the output."""
+        if (tracer := modes().tracer) is not None:
+            self.guard_attributes(tracer)
+        now = modes()
+        if now.all_default or now.profiler is None:
             output = self.forward(*args, **kwargs)
         else:
-            with modes().profiler.module_call(self):
+            with now.profiler.module_call(self):
                 output = self.forward(*args, **kwargs)
         for hook in self._forward_hooks:
             changed = hook(self, args, output)
@@ -105,14 +107,14 @@ class Module:
     @property
     def training(self) -> bool:
         """Whether layers such as dropout are in training mode; `train` and `eval` set it, here and in all modules inside."""
-        if modes().tracer is not None:
-            modes().tracer.guard(self, "_training")
+        if (tracer := modes().tracer) is not None:
+            tracer.guard(self, "_training")
         return self._training
 
     @training.setter
     def training(self, mode: bool) -> None:
-        if modes().tracer is not None:
-            modes().tracer.guard(self, "_training")
+        if (tracer := modes().tracer) is not None:
+            tracer.guard(self, "_training")
         self._training = mode
         watched.flag_changed()
 

@@ -13,6 +13,7 @@ from autograd_mini.backward import gradients
 from autograd_mini.state import no_grad
 from autograd_mini.tensor import Array, Tensor
 from autograd_mini.testing.check import central_difference, find_wrong_operation
+from autograd_mini.tools.plain_text import for_stdout
 
 from .graph.nodes import Names, named_parameters
 from .graph.picture import Picture, draw
@@ -57,7 +58,7 @@ class Check:
     def __repr__(self) -> str:
         heads = ("parameter", "elements", "at", "analytic", "numeric", "relative error", "verdict")
         lines = align_columns([heads, *(_cells(row) for row in self.rows)])
-        return "\n".join([*lines, *self.culprit.splitlines()])
+        return for_stdout("\n".join([*lines, *self.culprit.splitlines()]))
 
     def draw(self) -> Picture:
         """Draws the graph with a badge at each parameter: ✓, ✗ or undecidable, and the relative error."""

@@ -30,14 +30,14 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
     """Compiles a function of tensors: its first call runs it, the second traces it, and all later calls replay the trace.
 
     It is meant for a whole training step: forward and backward pass, update, random draws and running statistics are all
-    recorded. Arguments may be nested lists, tuples and dicts. These may differ from call to call, and need no new plan: values
-    of tensors and arrays, and Python floats, which the function receives as 0-d tensors. Another plan is made if any of these
-    differs: shapes and dtypes, ints, bools, strings and other objects, `no_grad`, frozen parameters, `training`, layers, hooks,
-    and the numbers and strings among the attributes of modules.
+    recorded. Arguments may be nested lists, tuples and dicts. A plan serves all values of tensors and arrays, and of Python
+    floats, which the function receives as 0-d tensors. Another plan is recorded if any of these differs: shapes and dtypes,
+    ints, bools, strings and other objects, `no_grad`, frozen parameters, `training`, layers, hooks, and the numbers and strings
+    among the attributes of modules.
 
-    Tensors that the function uses without being passed them (parameters, optimizer state, learning rates) are read in each
-    replay. Python code runs only while tracing: a replay does not print, append to lists or count, and it does not notice that
-    a variable refers to a new object or that a NumPy array has changed.
+    Tensors that are not arguments (parameters, optimizer state, learning rates) are read in each replay. Python
+    code runs only while tracing: a replay does not print, append to lists or count, and it does not notice that a variable
+    refers to a new object or that a NumPy array has changed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Emission: binds each kernel to its arrays. Whatever stays the same from replay to replay is looked up here, once.
+"""Emission: binds each kernel to its arrays. Everything that stays the same from replay to replay is looked up here, once.
 
 On small arrays, looking up takes longer than computing.
 """

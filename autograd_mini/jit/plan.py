@@ -21,6 +21,7 @@ from ..apply import KERNEL_ERRORS, explain_error
 from ..memory.references import held_elsewhere
 from ..state import enter_modes, modes
 from ..tensor import Array, Tensor, leaf
+from ..tools.plain_text import for_stdout
 from . import report
 from .guards import Guards
 from .pool import KeptGradient, Pool
@@ -135,7 +136,7 @@ class Plan:
         return report.entries(self.rows, self.times)
 
     def __repr__(self) -> str:
-        return report.to_text(self.table(), self.pool)
+        return for_stdout(report.to_text(self.table(), self.pool))
 
     def _repr_html_(self) -> str:
         return report.to_html(self.table(), self.pool)

@@ -39,13 +39,17 @@ def _add_docstring(
     function.__name__ = function.__qualname__ = name
     function.primitive = primitive
     function.__module__ = sys._getframe(2).f_globals["__name__"]  # the file that has the row
-    derivative = "; ".join(f"with respect to {x}: {d}" for x, d in zip(operands, primitive.derivative, strict=False)) or "none"
-    kink = f" {primitive.kink}." if primitive.kink else ""
+    text, _, remark = text.partition("; ")
+    remark = remark and f" {remark[0].upper()}{remark[1:]}."
+    dtypes = "; floats keep their dtype" if primitive.derivative else ""
+    one = len(primitive.derivative) == 1
+    slopes = "; ".join(d if one else f"{d} with respect to {x}" for x, d in zip(operands, primitive.derivative, strict=False))
+    kink = f" At kinks: {primitive.kink}." if primitive.kink else ""
     value = f"ag.{name}({', '.join(map(repr, example[:-1]))}).item()"
     value = f"round({value}, 4)" if isinstance(example[-1], float) else value
     function.__doc__ = (
-        f"{text}: {primitive.formula}, elementwise with broadcasting; floats keep their dtype.\n\n"
-        f"Local derivative: {derivative}.{kink}\n\n"
+        f"{text}: {primitive.formula}, elementwise with broadcasting{dtypes}.{remark}\n\n"
+        f"{f'Local derivative: {slopes}.{kink}' if slopes else 'No gradient.'}\n\n"
         f">>> import autograd_mini as ag\n>>> {value}\n{example[-1]!r}\n"
     )
     for numpy_function in (numpy, primitive.kernel):

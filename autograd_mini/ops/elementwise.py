@@ -42,7 +42,7 @@ multiply = binary(
 divide = binary(
     np.divide, formula="a / b", derivative=("1/b", "−a/b²"),
     vjp=(lambda xp, g, y, a, b: g / b, lambda xp, g, y, a, b: -g * y / b),
-    text="Quotient (true division; integers give floats)", example=(3, 2, 1.5), float_only=True, symbol="÷", ordered=True,
+    text="Quotient (true division, so integers give floats)", example=(3, 2, 1.5), float_only=True, symbol="÷", ordered=True,
     scalar="{0} / {1}",
 )  # fmt: skip
 negative = unary(
@@ -179,7 +179,7 @@ def round(x: TensorLike, decimals: int = 0) -> Tensor:
 
 sign = unary(
     np.sign, formula="sgn x", derivative="0",
-    text="Sign: −1, 0 or 1", example=(-2.0, -1.0), integers=True,
+    text="Sign (−1, 0 or 1)", example=(-2.0, -1.0), integers=True,
 )  # fmt: skip
 abs = unary(
     np.absolute, name="abs", formula="|x|", derivative="sgn x",

@@ -1,4 +1,4 @@
-"""Sorting, `topk` and `median`. Of equal elements the first is selected, and the gradient goes to the selected elements."""
+"""Sorting, `topk` and `median`. The first of equal elements is selected; gradients go to the selected elements."""
 
 from __future__ import annotations
 

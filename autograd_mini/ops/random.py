@@ -104,15 +104,15 @@ def fork_rng(seed: int | None = None) -> Iterator[None]:
 
 def _reject_tracing(name: str) -> None:
     """Raises TraceError inside a compiled function, because a replay would not repeat the change of the stream."""
-    if modes().tracer is not None:
-        modes().tracer.reject_action(name, "call it outside the compiled function; replays continue the stream from there")
+    if (tracer := modes().tracer) is not None:
+        tracer.reject_action(name, "call it outside the compiled function; replays continue the stream from there")
 
 
 def _stream_to_draw_from(generator: Stream | None) -> Stream:
     """Returns the stream for a kernel, and tells the tracer that it is about to be used."""
     stream = generator or _stream()
-    if modes().tracer is not None:
-        modes().tracer.will_draw(stream)
+    if (tracer := modes().tracer) is not None:
+        tracer.will_draw(stream)
     return stream
 
 

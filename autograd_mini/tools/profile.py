@@ -24,6 +24,7 @@ from ..primitive import Primitive
 from ..state import mode, modes
 from ..tensor import Tensor
 from .atomic_files import atomic_write
+from .plain_text import for_stdout
 from .text_table import format_count, format_number, format_table
 
 __all__ = ["profile"]
@@ -322,7 +323,7 @@ class Profile:
         return format_table(head, body)
 
     def __repr__(self) -> str:
-        return self.table()
+        return for_stdout(self.table())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a trace in the Trace Event Format, which ui.perfetto.dev and chrome://tracing open.

@@ -1,4 +1,4 @@
-"""Exercise 23: regression of a linear and of a funnel-shaped function, and a problem of two classes.
+"""Exercise 23: regression of a linear and a funnel-shaped function, and classification into two classes.
 
 Linear regression is a network of one affine layer; gradient descent finds the solution of the normal equations. The funnel
 f(x₁, x₂) = 10 − 10 exp(−0.2 (x₁² + x₂²)) − exp((cos x₁ + cos x₂)/2) on [−5, 5]² needs hidden layers. Two classes need one

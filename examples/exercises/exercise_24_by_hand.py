@@ -138,7 +138,7 @@ def exercise(study: Study, runs: dict[str, Descent]) -> str:
     study.table(
         "the same training run twice",
         [
-            {"": name, **asdict(descent), "largest difference of a weight": difference[name]}
+            {"": name, **asdict(descent), "batch": descent.batch or "all", "largest difference of a weight": difference[name]}
             | {f"seconds {who}": histories[name, who].seconds[-1] for who in GRADIENTS}
             | {f"test loss {who}": histories[name, who].losses[-1] for who in GRADIENTS}
             | {"test accuracy": loss_and_accuracy(hand[name].weights, *test)[1]}

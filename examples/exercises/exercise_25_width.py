@@ -10,6 +10,7 @@ output at once.
 from __future__ import annotations
 
 import math
+import sys
 import time
 import tracemalloc
 
@@ -62,7 +63,7 @@ def exercise(study: Study, widths: list[int], epochs: int, batch: int) -> str:
     rows: list[Figures] = []
     for width in widths:
         rows.append(measure(width, data, study.seed, epochs, batch))
-        print(f"{width} units: {rows[-1]['seconds per epoch']:.2g} s per epoch", flush=True)
+        print(f"{width} units: {rows[-1]['seconds per epoch']:.2g} s per epoch", file=sys.stderr)
     study.table(f"one hidden layer, epochs: {epochs}, batches of {batch}", rows)
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     for name in ("seconds per epoch", "peak memory, MB"):

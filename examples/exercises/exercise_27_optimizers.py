@@ -64,7 +64,7 @@ def exercise(study: Study, rates: list[float], images: int, epochs: int, seeds: 
     final = {key: mean(curves["val_accuracy"][-1] for curves, _ in results) for key, results in runs.items()}
     best = {name: max(rates, key=lambda rate: final[name, rate]) for name in OPTIMIZERS}
     study.table(
-        f"validation accuracy, %, after {epochs} epochs of {images} images; mean of {seeds} seeds",
+        f"validation accuracy, %, after {epochs} epochs of {images} images; mean of {seeds} seed{'' if seeds == 1 else 's'}",
         [{"": name} | {f"{rate:g}": f"{100 * final[name, rate]:.1f}" for rate in rates} for name in OPTIMIZERS],
     )
     tested = {name: [100 * accuracy for _, accuracy in runs[name, best[name]]] for name in OPTIMIZERS}

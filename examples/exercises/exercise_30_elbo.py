@@ -39,7 +39,7 @@ KL(q(z|x) ‖ p(z|x)). Since log is concave, Jensen's inequality gives −KL = E
 
 **With K draws.** With w = p(x, z)/q(z|x), E_q[w] = p(x). L_K = E log (1/K) Σ w_k, with L_1 the ELBO, is at most
 log E[(1/K) Σ w_k] = log p(x), by Jensen again. A mean of K weights is the average of the means of all its
-subsets of M ≤ K weights; since log is concave, its logarithm is at least the average of their logarithms, hence L_M ≤ L_K."""
+subsets of M ≤ K weights; since log is concave, its logarithm is at least the average of their logarithms, so L_M ≤ L_K."""
 
 
 def fit(model: LinearGaussian, x: Array, steps: int) -> None:

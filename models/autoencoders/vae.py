@@ -14,10 +14,11 @@ SIZES = (784, 400, 20)  # pixels, hidden units, latent dimensions; the decoder i
 
 
 class VAE(Variational):
-    """A variational autoencoder of images (N, …) with values in [0, 1]; `options` are the fields of `VAEConfig`.
+    """A variational autoencoder of images (N, …) with values in [0, 1].
 
     `sizes` are the widths of the encoder, from pixels to latent dimensions. By default pixels are Bernoulli variables, the
-    decoder outputs their logits, and grey levels are treated as probabilities. Raises ValueError if there is no hidden layer.
+    decoder outputs their logits, and grey levels are treated as probabilities. `options` are the fields of `VAE.config`:
+    `likelihood`, `beta`, `importance_samples` and `binarize`. Raises ValueError if there is no hidden layer.
 
     >>> import numpy as np
     >>> from autograd_mini import models

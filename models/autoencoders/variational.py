@@ -1,9 +1,9 @@
 """The base class of variational autoencoders (Kingma & Welling 2014): p(z) p(x|z), trained by a lower bound on log p(x).
 
-The encoder computes q(z|x) = N(μ(x), σ²(x)), the decoder p(x|z). The reparameterisation z = μ + σ ε with ε ~ N(0, I) (C.14)
+The encoder computes q(z|x) = N(μ(x), σ²(x)), the decoder p(x|z). The reparameterisation z = μ + σ ε with ε ~ N(0, I)
 makes the draw differentiable.
 
-The bound is ELBO = E_q[log p(x|z)] − KL(q(z|x) ‖ N(0, I)) (C.16–17), or the importance-weighted one, which is tighter.
+The bound is ELBO = E_q[log p(x|z)] − KL(q(z|x) ‖ N(0, I)), or the importance-weighted one, which is tighter.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ class Variational(LatentModel):
         return self.encode(images)[0]
 
     def draw(self, mu: Tensor, logvar: Tensor) -> Tensor:
-        """Draws one z from each N(μ, σ²): z = μ + σ ε, ε ~ N(0, I) (C.14)."""
+        """Draws one z from each N(μ, σ²): z = μ + σ ε, ε ~ N(0, I)."""
         return mu + ag.exp(0.5 * logvar) * ag.randn(*mu.shape, dtype=mu.dtype)
 
     def loss(self, images: TensorLike) -> dict[str, Tensor]:
-        """Returns the terms of −ELBO in nats, averaged over the images: `loss` = `reconstruction` + β `kl` (C.16–17).
+        """Returns the terms of −ELBO in nats, averaged over the images: `loss` = `reconstruction` + β `kl`.
 
         With several importance samples only `loss` is returned: −L_K. `reconstruction` is −log p(x|z) for one draw of z, summed
         over pixels; `kl` is KL(q(z|x) ‖ N(0, I)) = ½ Σ (σ² + μ² − log σ² − 1).

@@ -27,7 +27,7 @@ INPUT_NOISE, HIDDEN_NOISE = 0.3, 0.5  # standard deviations of the noise in the 
 
 
 class SemiSupervisedGAN(AdversarialModel, Classifier):
-    """A classifier of images into `sizes[-1]` classes, trained with the help of a generator.
+    """A classifier trained with few labels and the help of a generator.
 
     `sizes` is (latent, C, H, W, classes). The classifier is 1000-500-250-250-250 with weight norm, ReLU and Gaussian noise;
     the generator is uniform noise-500-500 with softplus and batch norm, and ends in a sigmoid. Batches are (unlabelled images,

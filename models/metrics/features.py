@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -18,6 +17,7 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.nn.data.fetch import cache_folder
+from autograd_mini.nn.extras import say
 from autograd_mini.tensor import Array, Tensor, TensorLike
 
 from ..classifiers.cnn import CNN
@@ -117,7 +117,7 @@ def cache_path(recipe: Recipe) -> Path:
 
 
 def _train(network: CNN, recipe: Recipe) -> None:
-    print(f"training the {recipe.data} classifier that the image metrics use (only once; it is cached)", file=sys.stderr)
+    say(f"training the {recipe.data} classifier that the image metrics use (only once; it is cached)")
     optimizer = nn.Adam(network.parameters(), lr=recipe.lr)
     schedule = nn.Schedule(nn.ExponentialLR(optimizer, recipe.lr_decay))
     split = nn.data.DATASETS[recipe.data]().train

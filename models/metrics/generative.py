@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from autograd_mini import nn
 from autograd_mini.tensor import Array, Tensor
+from autograd_mini.tools.plain_text import for_stdout
 
 from .features import IMAGES_PER_BATCH, FeatureClassifier, Features, feature_classifier
 
@@ -116,7 +117,7 @@ class GenerativeReport:
 
     def __str__(self) -> str:
         shares = " ".join(f"{share:.1f}" for share in self.coverage)
-        return (
+        return for_stdout(
             f"score {self.score:.2f} (real images {self.real_score:.2f}), "
             f"Fréchet distance {self.frechet:.1f} (real against real {self.real_frechet:.2f}), "
             f"least frequent class {min(self.coverage):.1f} % ({shares})"

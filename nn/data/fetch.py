@@ -22,7 +22,7 @@ from typing import IO, Final
 
 from autograd_mini.tools.atomic_files import atomic_write, remove_temporary_files, require_regular_file
 
-from ..extras import extra
+from ..extras import progress_bar
 from .idx import DataError
 
 CHUNK = 1 << 16  # bytes
@@ -133,11 +133,11 @@ def _verified_file(path: Path, digest: str) -> Iterator[IO[bytes]]:
 
 def _receive(url: str, target: IO[bytes]) -> None:
     """Downloads `url` into `target` and shows the progress."""
-    tqdm = extra("tqdm.auto", "showing a download's progress").tqdm
     with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
         size = response.headers.get("Content-Length")
         total = int(size) if size else None
-        with tqdm(desc=url.rpartition("/")[2], total=total, unit="B", unit_scale=True, unit_divisor=1024) as bar:
+        scale = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
+        with progress_bar("a download's progress bar", desc=url.rpartition("/")[2], total=total, **scale) as bar:
             while chunk := response.read(CHUNK):
                 target.write(chunk)
                 bar.update(len(chunk))

@@ -30,8 +30,8 @@ class _Container(Module):
     @property
     def _current(self) -> Any:
         """The items; a step that is being compiled then depends on them."""
-        if modes().tracer is not None:
-            self.guard_attributes(modes().tracer)
+        if (tracer := modes().tracer) is not None:
+            self.guard_attributes(tracer)
         return self._items
 
     def members(self) -> Iterator[tuple[Any, Any]]:

@@ -204,8 +204,8 @@ class Optimizer(ABC):
         >>> nn.Adagrad([Tensor([1.0])], lr=0.1).state_dict()["param_groups"]
         [{'params': [0], 'lr': 0.1, 'lr_decay': 0.0, 'weight_decay': 0.0, 'initial_accumulator_value': 0.0, 'eps': 1e-10}]
         """
-        if modes().tracer is not None:
-            modes().tracer.reject_action("state_dict", "call it outside the compiled function")
+        if (tracer := modes().tracer) is not None:
+            tracer.reject_action("state_dict", "call it outside the compiled function")
         number = {p: i for i, p in enumerate(self._parameters())}
         return {
             "state": {number[p]: {k: np.copy(v) if isinstance(v, np.ndarray) else v for k, v in self.state[p].items()}

@@ -18,9 +18,9 @@ def compile_update(model: Any, update: Update) -> Callable[[Any], Mapping[str, T
     """Returns a compiled `update.step`; raises TraceError in the step that is recorded if it cannot be compiled."""
 
     def step(batch: Any) -> Mapping[str, Tensor]:
-        if modes().tracer is not None and isinstance(model, Module):
+        if (tracer := modes().tracer) is not None and isinstance(model, Module):
             for part in model.modules():
-                part.guard_attributes(modes().tracer)
+                part.guard_attributes(tracer)
         before = _python_state(model) if ag.is_recording() else {}
         losses = {name: value.detach() for name, value in update.step(batch).items()}
         if ag.is_recording() and (

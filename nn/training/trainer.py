@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,7 +25,7 @@ from autograd_mini.tools.atomic_files import remove_temporary_files
 from autograd_mini.tools.locks import FolderClaim
 
 from ..data import DataLoader
-from ..extras import extra
+from ..extras import has_terminal, progress_bar, say
 from ..module import HasTrainingMode, evaluation
 from .checkpoint import explain_write_errors, load_checkpoint, save_checkpoint, write_text
 from .compile_update import compile_update
@@ -191,7 +190,7 @@ class Trainer:
         with self._claim_folder():
             self._fit(train, target, validation)
         if self.interrupted:
-            print(self._interrupt_message(), file=sys.stderr)
+            say(self._interrupt_message())
         return self.history
 
     def _fit(self, train: DataLoader, target: int, validation: DataLoader | None) -> None:
@@ -203,7 +202,7 @@ class Trainer:
         for callback in self.callbacks:
             callback.before_fit(self)
         if self.stopped and self.iteration < target:
-            print(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience trains on", file=sys.stderr)
+            say(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience trains on")
         self.model.train()
         self._steps = {
             name: compile_update(self.model, update) if self.jit else update.step for name, update in self.updates.items()
@@ -329,11 +328,12 @@ class Trainer:
         period, start = self.every or len(train), time.perf_counter()
         position = train.state_dict()
         epoch = position["epoch"] + 1
-        bar = extra("tqdm.auto", "training's progress bar").tqdm(
+        bar = progress_bar(
+            "training's progress bar",
+            self.progress,
             desc=f"epoch {epoch}/{-(-target // len(train))}",
             total=min(len(train), position["batch"] + target - self.iteration),
             initial=position["batch"],
-            disable=not self.progress,
         )
         with bar:
             for batch in train:
@@ -343,6 +343,7 @@ class Trainer:
                 bar.update()
                 if self.iteration % period == 0 or self.iteration == target:
                     self._row(epoch, validation)
+                    self._report(-(-target // len(train)))
                     self._write(time.perf_counter() - start)
                     start = time.perf_counter()
                 if self.iteration == target or self.stopped or interrupt.requested:
@@ -383,6 +384,13 @@ class Trainer:
                 callback.after_row(self, row)
         self.history.append(row)
         self._means = RunningMeans()
+
+    def _report(self, epochs: int) -> None:
+        """Without a terminal for a progress bar, prints the last row, at most one for each epoch."""
+        row, *before = reversed(self.history[-2:])
+        if self.progress and not has_terminal() and not (before and before[0]["epoch"] == row["epoch"]):
+            means = ", ".join(f"{name} {mean:.4g}" for name, mean in row.items() if name not in ("epoch", "iteration"))
+            say(f"epoch {row['epoch']:.0f}/{epochs}, batch {row['iteration']:.0f}: {means}")
 
     def _write(self, seconds: float | None = None) -> None:
         """Writes the checkpoint first: the other files follow from it, and a resumed run writes them again."""

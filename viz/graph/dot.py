@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from autograd_mini.tools.plain_text import escape_unprintable
+
 from .collapse import cluster_order, title
 from .nodes import Edge, Graph, Kind, Node, Path
 from .summary import MISSING, format_values
@@ -264,18 +266,16 @@ def _small(string: str, colour: str) -> str:
     return f'<font point-size="11" color="{colour}">{escape_label(string)}</font>'
 
 
-def _replace_unprintable(string: str) -> str:
-    """Replaces characters that XML or UTF-8 cannot represent by �; line breaks stay."""
-    if string.isprintable():
-        return string
-    return "".join(c if c.isprintable() or c in "\n\u3000" else "�" for c in string)
-
-
 def escape_label(string: str) -> str:
     """Escapes a string for an HTML-like label: it cannot end the label, start a tag or be read as a DOT escape."""
-    return html.escape(_replace_unprintable(string)).replace("\\", "\\\\").replace("\n", "<br/>")
+    return html.escape(_printable(string)).replace("\\", "\\\\").replace("\n", "<br/>")
 
 
 def escape_string(string: str) -> str:
-    """Escapes a string for DOT's double quotes."""
-    return _replace_unprintable(string).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    """Escapes a string for DOT's double quotes; `&` starts an entity there as in HTML."""
+    return _printable(string).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _printable(string: str) -> str:
+    """Escapes characters that XML or UTF-8 cannot represent; line breaks and wide spaces stay."""
+    return escape_unprintable(string, keep="\n\u3000")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from autograd_mini.jit.plan import Plan
+from autograd_mini.tools.plain_text import for_stdout
 
 from ..files import suffix_of, write_atomically
 from .collapse import Collapse, collapse_graph, collapse_note
@@ -54,7 +55,7 @@ class Picture:
         return f"<Picture of {len(self.graph.nodes)} nodes>"
 
     def __str__(self) -> str:
-        return "\n".join([self.plan or str(format_tree(self.graph)), *self.notes])
+        return for_stdout("\n".join([self.plan or str(format_tree(self.graph)), *self.notes]))
 
     @property
     def table(self) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
+from autograd_mini.tools.plain_text import display_width, escape_unprintable, to_ascii
 from autograd_mini.tools.text_table import pad_columns
 
 from . import summary
@@ -18,9 +18,6 @@ from .nodes import Graph, Kind, Names, Outputs, build_graph
 MAX_LINES: Final = 200
 MAX_INDENT: Final = 40  # columns; a deeper branch starts again at the margin, marked with its depth
 COLOURS: Final[dict[Kind, str]] = {"input": "36", "parameter": "33", "loss": "31"}
-ASCII: Final = str.maketrans(
-    {"│": "|", "├": "|", "└": "`", "─": "-", "↑": "^", "—": "-", "…": "...", "±": "+-", "δ": "g", "⋯": ">"}
-)
 FANCY: Final = "│├└─↑—…±δ⋯"
 
 
@@ -85,13 +82,13 @@ def format_tree(
     lines_of_tree = _tree_lines(graph)
     shown = list(islice(lines_of_tree, max_lines))
     omitted = sum(1 for _ in lines_of_tree)
-    heads = ("operation", "name", "shape", "value", "|δ|")
+    heads = ("operation", "name", "shape", "value", "|g|" if use_ascii else "|δ|")
     rows = [heads if show_values else heads[:3], *(_cells(graph, row, show_values) for row in shown)]
     kinds: list[Kind | None] = [None, *(graph.nodes[row.node].kind for row in shown)]
-    lines = align_columns([tuple(map(_to_ascii, row)) for row in rows] if use_ascii else rows)
+    lines = align_columns([tuple(map(to_ascii, row)) for row in rows] if use_ascii else rows)
     if omitted:
         more = f"… {omitted} more lines; max_lines=None prints all of them"
-        lines.append(_to_ascii(more) if use_ascii else more)
+        lines.append(to_ascii(more) if use_ascii else more)
         kinds.append(None)
     return TextTree(lines, kinds)
 
@@ -142,20 +139,12 @@ def _cells(graph: Graph, row: TreeLine, show_values: bool) -> tuple[str, ...]:
     node = graph.nodes[row.node]
     if not row.first or node.array is None:
         return (row.label,)
-    name = node.name if node.name.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in node.name)
+    name = escape_unprintable(node.name)
     cells = (row.label, name + " (changed since)" * node.changed, str(node.shape))
     if not show_values:
         return cells
     delta = summary.MISSING if node.grad is None else summary.format_rms(node.grad)
     return (*cells, summary.format_values(node.array), delta * node.wants_grad)
-
-
-def _to_ascii(string: str) -> str:
-    """Converts to ASCII: signs by the table, letters without accents (`ŷ` becomes y), the rest as Python escapes."""
-    if string.isascii():
-        return string
-    letters = unicodedata.normalize("NFKD", string.translate(ASCII))
-    return "".join(c for c in letters if not unicodedata.combining(c)).encode("ascii", "backslashreplace").decode()
 
 
 def _encodable(string: str) -> bool:
@@ -168,12 +157,5 @@ def _encodable(string: str) -> bool:
 
 def align_columns(rows: list[tuple[str, ...]]) -> list[str]:
     """Returns rows as lines with aligned columns. A row with a single cell, a reference, does not set a width."""
-    padded = iter(pad_columns([row for row in rows if len(row) > 1], width=_width))
+    padded = iter(pad_columns([row for row in rows if len(row) > 1], width=display_width))
     return ["  ".join(next(padded) if len(row) > 1 else row).rstrip() for row in rows]
-
-
-def _width(string: str) -> int:
-    """Returns the columns in a terminal: two for East Asian wide characters, none for combining marks."""
-    if string.isascii():
-        return len(string)
-    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in string)

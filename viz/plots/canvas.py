@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from autograd_mini.tensor import Array, Tensor
 
 from ..files import suffix_of, write_atomically
+from .texts import literal, repair_texts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +33,7 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 FORMATS: Final = ("png", "svg", "pdf")
 DOTS_PER_INCH: Final = 150
 GAP: Final = 2  # pixels of white between images
+LEGEND_ROWS: Final = 20
 
 
 def as_array(values: Values) -> Array:
@@ -81,8 +83,30 @@ def curve_points(curve: Curve) -> tuple[list[float], list[float]]:
 
 
 def marker_style(curve: Sequence[float], number: int = 0) -> dict[str, Any]:
-    """Returns the marker options of curve `number`; curves with more than 30 points have no markers."""
-    return {"marker": MARKERS[number % len(MARKERS)] if len(curve) <= 30 else "", "markersize": 5}
+    """Returns the marker options of curve `number`.
+
+    Of a curve with more than 30 points only about ten have markers, and none if colours and lines suffice to tell curves apart.
+    """
+    few, plain = len(curve) <= 30, number < math.lcm(len(COLOURS), len(LINES))
+    marker = MARKERS[number % len(MARKERS)] if few or not plain else ""
+    return {"marker": marker, "markersize": 5, "markevery": 1 if few else (number % 7, max(len(curve) // 10, 1))}
+
+
+def add_legend(axes: Axes, names: Mapping[str, Any], title: str = "") -> None:
+    """Adds a legend of `names` to artists at the right of the axes, where it covers nothing; the figure becomes wider by it.
+
+    matplotlib itself omits names that start with an underscore. More than 20 names make several columns.
+    """
+    legend = axes.legend(
+        list(names.values()), ["name"] * len(names), title=title or None, frameon=False, loc="upper left",
+        bbox_to_anchor=(1.01, 1), borderaxespad=0, ncols=-(-len(names) // LEGEND_ROWS), fontsize="small",
+    )  # fmt: skip
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(literal(name))
+    figure: Any = axes.get_figure()
+    repair_texts(figure)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width + legend.get_window_extent().width / figure.dpi, height)
 
 
 def use_integer_ticks(axes: Axes) -> None:
@@ -103,7 +127,8 @@ def image_figure(image: Array, title: str, **options: Any) -> tuple[Figure, Axes
 
 
 def save_figure(figure: Figure, path: Path) -> Figure:
-    """Saves the figure to `path`, if given, in the format of its suffix; returns the figure."""
+    """Makes all texts showable and saves the figure to `path`, if given, in the format of its suffix; returns the figure."""
+    repair_texts(figure)
     if path is not None:
         suffix = suffix_of(path, FORMATS)
         buffer = io.BytesIO()

@@ -113,7 +113,7 @@ def plot_surface(
     for i, (name, z) in enumerate(heights.items()):
         axes: Any = figure.add_subplot(1, len(heights), i + 1, projection="3d")
         axes.plot_surface(x, y, z.reshape(size, size), cmap="cividis", vmin=low, vmax=high, linewidth=0)
-        axes.set(title=name, xlabel="$x_1$", ylabel="$x_2$", zlim=(low, high))
+        axes.set(title=canvas.literal(name), xlabel="$x_1$", ylabel="$x_2$", zlim=(low, high))
     return canvas.save_figure(figure, path)
 
 
@@ -146,7 +146,7 @@ def plot_confusion(
     count = max(int(truth.max()), int(guess.max())) + 1 if classes is None else len(classes)
     if max(truth.max(), guess.max()) >= count:
         raise ValueError(f"plot_confusion: got {count} class names for classes 0 to {max(truth.max(), guess.max())}")
-    names = [str(i) for i in range(count)] if classes is None else list(classes)
+    names = [canvas.literal(str(name)) for name in (range(count) if classes is None else classes)]
     matrix = np.zeros((count, count), np.int64)
     np.add.at(matrix, (truth, guess), 1)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -155,8 +155,8 @@ def plot_confusion(
     shown = axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
     figure.colorbar(shown, label="share of the true class", shrink=0.8)
     axes.set(xlabel="predicted", ylabel="true", xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
-    if max(map(len, map(str, names)), default=0) > 3:  # long names would overlap
-        axes.tick_params(axis="x", rotation=45)
+    if max(map(len, names), default=0) > 3:  # long names would overlap
+        axes.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
     if count <= READABLE_CLASSES:
         for (i, j), number in np.ndenumerate(matrix):
             axes.text(j, i, str(number), ha="center", va="center", fontsize=8, color="black" if share[i, j] > 0.5 else "white")
@@ -229,10 +229,11 @@ def plot_gan(real: Curve, fake: Curve, path: Path = None, *, xlabel: str = "iter
     if not values or not all(0 <= v <= 1 for v in values):
         raise ValueError(f"plot_gan: expected probabilities in [0, 1], got {values}; if D returns logits, pass sigmoid(logits)")
     figure, axes = canvas.new_figure(title)
+    lines = {}
     for (name, (x, y)), colour, line in zip(curves.items(), COLOURS, ("-", "--"), strict=False):
-        axes.plot(x, y, line, color=colour, label=name, linewidth=2, **canvas.marker_style(y))
+        (lines[name],) = axes.plot(x, y, line, color=colour, label=name, linewidth=2, **canvas.marker_style(y))
     canvas.use_integer_ticks(axes)
-    axes.axhline(0.5, color="black", linestyle=":", label="equilibrium ½")
+    lines["equilibrium ½"] = axes.axhline(0.5, color="black", linestyle=":", label="equilibrium ½")
     axes.set(xlabel=xlabel, ylabel="probability of being real", ylim=(0, 1))
-    axes.legend(frameon=False)
+    canvas.add_legend(axes, lines)
     return canvas.save_figure(figure, path)

@@ -45,6 +45,7 @@ def plot_losses(
     if not history:
         raise ValueError("plot_losses: the history is empty; expected {name: values}")
     figure, axes = canvas.new_figure(title)
+    lines = {}
     for i, (name, curve) in enumerate(history.items()):
         x, y = canvas.curve_points(curve)
         style: dict[str, Any] = {
@@ -52,10 +53,10 @@ def plot_losses(
             "color": COLOURS[i % len(COLOURS)],
             **canvas.marker_style(y, i),
         }
-        axes.plot(x, y, label=name, linewidth=2, **style)
+        (lines[name],) = axes.plot(x, y, linewidth=2, **style)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     canvas.use_integer_ticks(axes)
-    axes.legend(frameon=False)
+    canvas.add_legend(axes, lines)
     return canvas.save_figure(figure, path)
 
 
@@ -87,12 +88,13 @@ def plot_histograms(
         raise ValueError(f"plot_histograms: expected {{name: finite numbers}}, {got}")
     edges = np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins).tolist()
     figure, axes = canvas.new_figure(title)
+    outlines = {}
     for i, (name, x) in enumerate(arrays.items()):
         label = f"{name}: mean {x.mean():z.2f}, variance {x.var():.2f}"
         style: dict[str, Any] = {"linestyle": LINES[i % len(LINES)], "color": COLOURS[i % len(COLOURS)]}
-        axes.hist(x, edges, density=True, histtype="step", linewidth=2, label=label, **style)
+        outlines[label] = axes.hist(x, edges, density=True, histtype="step", linewidth=2, **style)[2][0]  # type: ignore[index]
     axes.set(xlabel=xlabel, ylabel="density")
-    axes.legend(frameon=False)
+    canvas.add_legend(axes, outlines)
     return canvas.save_figure(figure, path)
 
 
@@ -126,15 +128,16 @@ def plot_scatter(
     xy, classes = canvas.as_array(points), canvas.as_array(labels)
     if xy.ndim != 2 or xy.shape[1] != 2 or classes.shape != xy.shape[:1]:
         raise ValueError(f"plot_scatter: expected points (N, 2) and labels (N,), got {xy.shape} and {classes.shape}")
-    figure, axes = canvas.new_figure(title, (6, 5))
+    figure, axes = canvas.new_figure(title, (5, 5))
+    groups = {}
     for i, label in enumerate(np.unique(classes)):
         x, y = xy[classes == label].T
-        axes.scatter(
-            x, y, s=24, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=str(label),
-            alpha=0.8, linewidths=0.4, edgecolors="white",
+        groups[str(label)] = axes.scatter(
+            x, y, s=24, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], alpha=0.8, linewidths=0.4,
+            edgecolors="white",
         )  # fmt: skip
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.legend(title="class", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    canvas.add_legend(axes, groups, "class")
     return canvas.save_figure(figure, path)
 
 

@@ -1,4 +1,4 @@
-"""The page of the stepper: markup, style and script. `step` fills in `@GRAPH@` and `@DATA@`; the page loads nothing."""
+"""The page of the stepper: markup, style and script. It loads nothing, and it never inserts text as markup."""
 
 from __future__ import annotations
 
@@ -144,7 +144,20 @@ addEventListener("hashchange", () => show(fromHash()));
 show(fromHash());
 """
 
-PAGE: Final = f"""<!DOCTYPE html>
+
+def build_page(graph: str, data: str) -> str:
+    """Returns the page. All parts are inserted at once, so no part is searched for the place of another one.
+
+    >>> from autograd_mini.viz.stepper.page import build_page
+    >>> build_page("<svg></svg>", "{}").count("<script")
+    2
+
+    Parameters
+    ----------
+    graph : markup of the graph, in which names are escaped
+    data : JSON that is safe inside a script element
+    """
+    return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -154,7 +167,7 @@ PAGE: Final = f"""<!DOCTYPE html>
 <style>{STYLE}</style>
 </head>
 <body>
-<div id="graph" role="img" aria-label="the graph; the caption below describes the current step">@GRAPH@</div>
+<div id="graph" role="img" aria-label="the graph; the caption below describes the current step">{graph}</div>
 <nav aria-label="steps">
 <button id="first">First</button><button id="previous">Previous</button><button id="play">Play</button>
 <button id="next">Next</button><button id="last">Last</button>
@@ -165,7 +178,7 @@ PAGE: Final = f"""<!DOCTYPE html>
 <p id="caption" aria-live="polite"></p>
 <div id="lines"></div>
 </main>
-<script type="application/json" id="data">@DATA@</script>
+<script type="application/json" id="data">{data}</script>
 <script>{SCRIPT}</script>
 </body>
 </html>

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from autograd_mini.tensor import Tensor
+from autograd_mini.tools.plain_text import escape_unprintable
 
 from ..files import suffix_of, write_atomically
 from ..graph.dot import Show, to_dot
@@ -19,7 +20,7 @@ from ..graph.picture import Notation
 from ..graph.render import render
 from ..graph.scopes import assign_scopes
 from .frames import Frame, Granularity, make_frames, node_name, observe_backward
-from .page import PAGE
+from .page import build_page
 
 HEIGHT: Final = 720  # pixels of the frame in a notebook
 
@@ -101,7 +102,7 @@ def step(
             graph = use_lecture_notation(graph)
     played = make_frames(graph, *observe_backward(loss, graph), granularity)
     data = {"frames": played, "quiz": quiz}
-    return Page(PAGE.replace("@GRAPH@", _render_graph(graph, timeout)).replace("@DATA@", embed_json(data)), played)
+    return Page(build_page(_render_graph(graph, timeout), embed_json(data)), played)
 
 
 def embed_json(data: object) -> str:
@@ -122,6 +123,9 @@ def _render_graph(graph: Graph, timeout: float) -> str:
     try:
         svg = render(to_dot(graph, Show(legend=False)), "svg", timeout).decode()
     except (RuntimeError, TimeoutError):
-        items = (f'<li id="n{node.number}">{html.escape(f"{node.kind} {node_name(node)}")}</li>' for node in graph.nodes)
+        items = (
+            f'<li id="n{node.number}">{html.escape(escape_unprintable(f"{node.kind} {node_name(node)}"))}</li>'
+            for node in graph.nodes
+        )
         return f'<ol class="list" start="0">{"".join(items)}</ol>'
     return svg[svg.index("<svg") :]

@@ -12,9 +12,9 @@ from ...apply import apply, as_float, as_floats, is_number, kind_of
 from ...memory.threads import MIN_SPLIT_ELEMENTS, split_elementwise
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
-from .._make import unary
+from .._make import explain_broadcast, unary
 from ..elementwise import clip, where
-from ..transcendental import erf_kernel, expm1
+from ..transcendental import erf_kernel
 from .channels import to_rows
 
 __all__ = [
@@ -183,6 +183,18 @@ _ELU = Primitive(
 )  # fmt: skip
 
 
+def _parametric_elu_rule(xp: Any, g: Any, y: Any, x: Any, alpha: Any) -> Any:
+    return g * xp.where(x > 0, 1.0, xp.where(x == 0, xp.minimum(alpha, 1.0), y + alpha))
+
+
+_PARAMETRIC_ELU = Primitive(
+    "parametric_elu", lambda x, alpha: _elu(x, alpha, 1.0), formula="x for x > 0, else α(eˣ − 1)",
+    derivative=("1 for x > 0, else α eˣ", "0 for x > 0, else eˣ − 1"),
+    vjp=(_parametric_elu_rule, lambda xp, g, y, x, alpha: g * xp.expm1(xp.where(x > 0, 0.0, x))),
+    kink="min(1, α) at 0", elementwise=True, explain=explain_broadcast,
+)  # fmt: skip
+
+
 def elu(x: TensorLike, alpha: TensorLike = 1.0) -> Tensor:
     """Exponential linear unit: x for x > 0, else α(eˣ − 1), for α ≥ 0 (Clevert et al. 2016). Slope min(1, α) at 0.
 
@@ -193,9 +205,7 @@ def elu(x: TensorLike, alpha: TensorLike = 1.0) -> Tensor:
     Tensor([-0.63212055,  2.        ])
     """
     if not is_number(alpha):
-        x, alpha = as_floats(x, alpha)
-        linear = (x > 0) | ((x == 0) & (alpha > 1))
-        return where(linear, x, expm1(where(linear, 0.0, x)) * alpha)
+        return apply(_PARAMETRIC_ELU, as_floats(x, alpha))
     if not alpha >= 0:
         raise ValueError(f"elu: alpha must be at least 0, got {alpha}")
     return apply(_ELU, (as_float(x),), {"alpha": float(alpha), "scale": 1.0})
