@@ -45,7 +45,9 @@ from .ops.transcendental import *
 from .state import *
 from .tensor import *
 from .tools.anomaly import *
+from .tools.missing_names import MissingNameError as _MissingNameError
 from .tools.profile import *
+from .tools.scipy_function import *
 from .transform import *
 
 __version__ = "0.1.0"
@@ -66,7 +68,7 @@ else:
     def __getattr__(name):
         if name in _LAZY:
             return _import_module(f"{__name__}.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise _MissingNameError(__name__, name)
 
 
 def __dir__() -> list[str]:

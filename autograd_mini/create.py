@@ -10,9 +10,9 @@ from numpy.typing import DTypeLike
 from .apply import as_number, as_operands, cast, reject_gradient
 from .dtypes import default_dtype, supported
 from .ops.shape import broadcast_to, copy, reshape, stack
-from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, leaf
+from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, from_numpy, leaf
 
-__all__ = ["arange", "array", "eye", "full", "full_like", "linspace", "ones", "zeros"]
+__all__ = ["arange", "array", "eye", "from_dlpack", "full", "full_like", "linspace", "ones", "tensor", "zeros"]
 
 
 def _as_leaf(array: Array, requires_grad: bool = False) -> Tensor:
@@ -48,6 +48,16 @@ def array(values: Any, dtype: DTypeLike | None = None) -> Tensor:
     return result if dtype is None else cast(result, supported(np.dtype(dtype)))
 
 
+def tensor(data: TensorLike, *, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+    """Returns `Tensor(data, dtype=dtype, requires_grad=requires_grad)`, under PyTorch's name.
+
+    >>> import autograd_mini as ag
+    >>> ag.tensor([1.0, 2.0], requires_grad=True)
+    Tensor([1., 2.], requires_grad=True)
+    """
+    return Tensor(data, dtype=dtype, requires_grad=requires_grad)
+
+
 def _flatten(values: Any) -> tuple[Shape, list[Any]]:
     """The shape of a nested list, and its elements in order."""
     if not isinstance(values, (list, tuple)):
@@ -57,6 +67,23 @@ def _flatten(values: Any) -> tuple[Shape, list[Any]]:
     if len(shapes) > 1:
         raise ValueError(f"array: a ragged list, with parts of shapes {' and '.join(map(str, sorted(shapes)))}")
     return (len(parts), *(shapes.pop() if shapes else ())), [x for _, elements in parts for x in elements]
+
+
+def from_dlpack(array: Any) -> Tensor:
+    """Returns a leaf that shares the memory of an array of another library, such as PyTorch, JAX or CuPy, on the CPU.
+
+    Raises BufferError if `array` requires a gradient, because the result would not be connected to it.
+
+    >>> import numpy as np, autograd_mini as ag
+    >>> ag.from_dlpack(np.ones(2))
+    Tensor([1., 1.], dtype=float64)
+    """
+    if not hasattr(array, "__dlpack__"):
+        raise TypeError(
+            f"from_dlpack: expected an array with the method __dlpack__, got {type(array).__name__}; use ag.Tensor for numbers "
+            "and lists"
+        )
+    return from_numpy(np.from_dlpack(array))
 
 
 def zeros(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:

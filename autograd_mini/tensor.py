@@ -17,6 +17,7 @@ from . import dtypes, leaving
 from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
 from .state import modes, tick, watched
+from .tools.missing_names import MissingNameError
 from .tools.plain_text import for_stdout
 
 __all__ = ["Tensor", "as_tensor", "from_numpy"]
@@ -333,6 +334,26 @@ class Tensor(Methods):
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    def __dlpack__(self, **options: Any) -> Any:
+        """Exports the memory for `from_dlpack` of another library. Raises BufferError if a gradient would be lost."""
+        if self._requires_grad:
+            raise BufferError(
+                f"__dlpack__: {self._describe()} requires a gradient, which another library cannot follow; use .detach()"
+            )
+        return self._expose("__dlpack__()").__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0  # the CPU
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """Returns the functions of this library under the names of the Python array API standard."""
+        from .tools import array_api
+
+        return array_api
+
+    def __getattr__(self, name: str) -> Any:
+        raise MissingNameError("Tensor", name, self)
+
     def __setitem__(self, index: object, value: object) -> None:
         raise TypeError("tensors are immutable; use ag.index_put(x, index, value) or ag.where(condition, value, x)")
 
@@ -427,6 +448,8 @@ def read_values(value: Any) -> tuple[Array, np.dtype[Any]]:
         raise TypeError(
             "Tensor: cannot hold a list of tensors; ag.array(list) builds one array from them and keeps their gradients"
         )
+    if isinstance(value, np.ndarray) and np.any(getattr(value, "mask", False)):
+        raise TypeError("Tensor: a masked array would lose its mask; use .filled(value), or ag.where(mask, value, tensor)")
     try:
         array = np.asarray(value)
     except ValueError as error:

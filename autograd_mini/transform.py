@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from operator import index
+from reprlib import repr as short
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -17,49 +19,37 @@ from .backward import gradients, reachable
 from .ops.shape import copy, reshape, stack
 from .state import enable_grad, mode, modes, tick
 from .tensor import Tensor, leaf
+from .trees import Tree, check_primals, flatten_like, leaves, numbers_to_tensors, rebuild
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["elementwise_grad", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
-Tree: TypeAlias = Any
 Function: TypeAlias = Callable[..., Any]
-
-
-# -- trees -----------------------------------------------------------------------------------------------------------------
-
-
-def leaves(tree: Tree) -> list[Any]:
-    """Returns the leaves of nested lists, tuples and dicts, in order."""
-    if isinstance(tree, dict):
-        return [x for value in tree.values() for x in leaves(value)]
-    if isinstance(tree, (list, tuple)):
-        return [x for value in tree for x in leaves(value)]
-    return [tree]
-
-
-def rebuild(tree: Tree, values: Sequence[Any]) -> Tree:
-    """Returns a tree of the same structure with other leaves."""
-    remaining = iter(values)
-
-    def build(node: Tree) -> Tree:
-        if isinstance(node, dict):
-            return {key: build(value) for key, value in node.items()}
-        if isinstance(node, tuple) and hasattr(node, "_fields"):
-            return type(node)(*[build(value) for value in node])
-        if isinstance(node, (list, tuple)):
-            return type(node)(build(value) for value in node)
-        return next(remaining)
-
-    return build(tree)
+Argnums: TypeAlias = "int | Sequence[int]"
 
 
 # -- one pass, shared by all transforms --------------------------------------------------------------------------------------
 
 
-def _variable(name: str, value: Any, dtype: np.dtype[Any]) -> Tensor:
-    """Returns a variable of this transform: a new leaf, or a recorded copy if an outer transform differentiates `value` too."""
-    x = as_tensor_beside(value, dtype)
+def _variable(name: str, n: int, value: Any, dtype: np.dtype[Any]) -> Tensor | None:
+    """Returns a variable of this transform: a new leaf, or a recorded copy if an outer transform differentiates `value` too.
+
+    None, which often stands for a missing bias in a tree, stays None.
+    """
+    if value is None:
+        return None
+    try:
+        x = as_tensor_beside(value, dtype)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name}: cannot differentiate with respect to argument {n}: expected floating tensors, arrays or numbers, or "
+            f"nested lists, tuples and dicts of them, got {short(value)} of type {type(value).__name__}; argnums selects other "
+            "arguments"
+        ) from None
     if x.dtype.kind != "f":
-        raise TypeError(f"{name}: cannot differentiate with respect to a tensor of {x.dtype}; use a floating dtype")
+        raise TypeError(
+            f"{name}: cannot differentiate with respect to argument {n}, {short(value)} of dtype {x.dtype}: only floating "
+            "values have gradients; write 3.0 for 3, convert an array with .astype(float), or select others with argnums"
+        )
     if x.requires_grad:
         return copy(x)
     variable = x.detach()
@@ -71,30 +61,49 @@ class _Pass:
     """One forward pass of `function` on its own variables, which can be differentiated many times."""
 
     def __init__(
-        self, name: str, function: Function, args: Sequence[Any], argnums: Sequence[int] | None, kwargs: dict[str, Any]
+        self,
+        name: str,
+        function: Function,
+        args: Sequence[Any],
+        argnums: Argnums,
+        kwargs: dict[str, Any],
+        has_aux: bool = False,
     ):
         self.name = name
-        self.argnums = list(range(len(args))) if argnums is None else [_position(name, n, len(args)) for n in argnums]
+        self.argnums = _positions(name, argnums, len(args))
         with enable_grad():
-            start = tick()
-            self.trees = [args[n] for n in self.argnums]
+            self.start = tick()
             dtype = widest_float(leaves(list(args)))
-            self.variables = [[_variable(name, x, dtype) for x in leaves(tree)] for tree in self.trees]
+            self.trees = [numbers_to_tensors(args[n], dtype) for n in self.argnums]
+            self.variables = [
+                [_variable(name, n, x, dtype) for x in leaves(tree)] for n, tree in zip(self.argnums, self.trees, strict=True)
+            ]
             replaced = list(args)
             for n, tree, variables in zip(self.argnums, self.trees, self.variables, strict=True):
                 replaced[n] = rebuild(tree, variables)
-            inputs = tuple(x for variables in self.variables for x in variables)
-            with mode("variables", (*modes().variables, *inputs)):
-                self.output = function(*replaced, **kwargs)
-        self.inputs = [x for variables in self.variables for x in variables]
+            self.inputs = [x for variables in self.variables for x in variables if x is not None]
+            with mode("variables", (*modes().variables, *self.inputs)):
+                result = function(*replaced, **kwargs)
+        self.output, self._aux = _split_aux(name, result) if has_aux else (result, None)
         self.outputs = [self._check_output(y) for y in leaves(self.output)]
         self.live = [y for y in self.outputs if y.requires_grad]
         # Gradients are recorded only if a tensor from outside this pass requires a gradient through it.
-        self.nested = any(t._seq < start for t in reachable(self.live).values())
+        self.nested = self._uses_older(self.live)
+
+    def _uses_older(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether a tensor from outside this pass requires a gradient through `tensors`."""
+        return any(t._seq < self.start for t in reachable(tensors).values())
 
     def _check_output(self, y: Any) -> Tensor:
         if not isinstance(y, Tensor):
-            raise TypeError(f"{self.name}: the function must return tensors, got {y!r} of type {type(y).__name__}")
+            raise TypeError(
+                f"{self.name}: the function must return tensors, got {short(y)} of type {type(y).__name__}"
+                + (
+                    "; is a `return` missing?"
+                    if y is None
+                    else "; has_aux=True is for a function that returns other things too"
+                )
+            )
         return y
 
     def pullback(self, upstream: Sequence[Any], create_graph: bool | None = None) -> list[Tensor]:
@@ -112,21 +121,54 @@ class _Pass:
     def by_argument(self, results: Sequence[Any]) -> list[Tree]:
         """Returns a flat list with one result per input as one tree per argument."""
         remaining = iter(results)
-        return [rebuild(tree, [next(remaining) for _ in xs]) for tree, xs in zip(self.trees, self.variables, strict=True)]
+        return [
+            rebuild(tree, [None if x is None else next(remaining) for x in xs])
+            for tree, xs in zip(self.trees, self.variables, strict=True)
+        ]
 
     def value(self) -> Tree:
         """Returns the function's output, detached from this pass unless an outer transform differentiates it."""
         return self.output if self.nested else rebuild(self.output, [y.detach() for y in self.outputs])
 
+    def aux(self) -> Any:
+        """Returns what the function returned besides, with its tensors detached as in `value`."""
+        values = leaves(self._aux)
+        inner = [isinstance(x, Tensor) and x.requires_grad and not self._uses_older([x]) for x in values]
+        return rebuild(self._aux, [x.detach() if detach else x for x, detach in zip(values, inner, strict=True)])
 
-def _position(name: str, n: int, count: int) -> int:
-    if not -count <= n < count:
-        raise ValueError(f"{name}: argnums {n} is out of range; the function was called with {count} arguments")
-    return n % count
+
+def _split_aux(name: str, result: Any) -> tuple[Tree, Any]:
+    if not (isinstance(result, (tuple, list)) and len(result) == 2):
+        raise TypeError(
+            f"{name}: with has_aux=True the function must return a pair (output, aux), got {short(result)} of type "
+            f"{type(result).__name__}"
+        )
+    return result[0], result[1]
 
 
-def _argnums(argnums: int | Sequence[int]) -> list[int]:
-    return [argnums] if isinstance(argnums, int) else list(argnums)
+def _is_one(argnums: Argnums) -> bool:
+    """Whether `argnums` names one argument by an int, so that the result is not a tuple."""
+    return isinstance(argnums, (int, np.integer))
+
+
+def _positions(name: str, argnums: Argnums, count: int) -> list[int]:
+    """Returns the positions of the arguments to differentiate with respect to, in [0, count)."""
+    try:
+        numbers = [index(n) for n in ((argnums,) if _is_one(argnums) else argnums)]  # type: ignore[union-attr,arg-type]
+    except TypeError:
+        raise TypeError(f"{name}: argnums must be an int or a sequence of ints, got {argnums!r}") from None
+    for n in numbers:
+        if not -count <= n < count:
+            raise ValueError(f"{name}: argnums {n} is out of range; the function was called with {count} positional arguments")
+    positions = [n % count for n in numbers]
+    if not positions or len(set(positions)) != len(positions):
+        raise ValueError(f"{name}: argnums must name at least one argument, and each of them once, got {argnums!r}")
+    return positions
+
+
+def _check_function(name: str, f: Any) -> None:
+    if not callable(f):
+        raise TypeError(f"{name}: expected a function, got {short(f)} of type {type(f).__name__}")
 
 
 def _check_scalar(name: str, outputs: Sequence[Tensor]) -> None:
@@ -139,7 +181,7 @@ def _check_scalar(name: str, outputs: Sequence[Tensor]) -> None:
 
 
 @overload
-def grad(target: Function, /, *, argnums: int | Sequence[int] = 0) -> Function: ...
+def grad(target: Function, /, *, argnums: Argnums = 0, has_aux: bool = False) -> Function: ...
 @overload
 def grad(
     target: Tensor | Sequence[Tensor],
@@ -163,7 +205,8 @@ def grad(
     inputs: Any = None,
     gradients: Any = None,
     *,
-    argnums: int | Sequence[int] = 0,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> Any:
@@ -178,7 +221,8 @@ def grad(
     inputs : the tensor to differentiate with respect to; a sequence gives a list of gradients
     gradients : the gradient with respect to each output, needed if an output has more than one element
     argnums : for a function, which argument to differentiate with respect to; a sequence gives a tuple. An argument may be a
-        nested list, tuple or dict of tensors
+        nested list, tuple or dict of tensors, with None where something is missing; a list of numbers is one tensor
+    has_aux : for a function that returns a pair (scalar, aux): the result is then (gradient, aux), and aux may be anything
     create_graph : record the pass, so that the result can be differentiated again
     allow_unused : return None for an input that no output depends on, instead of raising RuntimeError
 
@@ -190,6 +234,8 @@ def grad(
     Tensor(27.0)
     >>> ag.grad(ag.grad(lambda x: x ** 3))(3.0)
     Tensor(18.0)
+    >>> ag.grad(lambda x: ((x * x).sum(), "done"), has_aux=True)([1.0, 2.0])
+    (Tensor([2., 4.]), 'done')
     """
     if not callable(target):
         if inputs is None:
@@ -197,8 +243,26 @@ def grad(
         return _grad_of_tensors(target, inputs, gradients, create_graph=create_graph, allow_unused=allow_unused)
     if inputs is not None or gradients is not None:
         raise TypeError("grad: grad(f) takes no inputs; call the function that it returns with them: grad(f)(x)")
-    with_value = value_and_grad(target, argnums=argnums)
-    return wraps(target)(lambda *args, **kwargs: with_value(*args, **kwargs)[1])
+
+    @wraps(target)
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        run, grads = _scalar_pass("grad", target, args, argnums, kwargs, has_aux)
+        return (grads, run.aux()) if has_aux else grads
+
+    return transformed
+
+
+def _scalar_pass(
+    name: str, f: Function, args: Sequence[Any], argnums: Argnums, kwargs: dict[str, Any], has_aux: bool
+) -> tuple[_Pass, Tree]:
+    """Runs a scalar function forward and backward; returns the pass and the gradient by argument."""
+    run = _Pass(name, f, args, argnums, kwargs, has_aux)
+    _check_scalar(name, run.outputs)
+    return run, _one_or_all(argnums, run.by_argument(run.pullback([np.ones(run.outputs[0].shape)])))
+
+
+def _one_or_all(argnums: Argnums, results: Sequence[Tree]) -> Tree:
+    return results[0] if _is_one(argnums) else tuple(results)
 
 
 def _grad_of_tensors(outputs: Any, inputs: Any, seeds: Any, **options: Any) -> Any:
@@ -212,53 +276,99 @@ def _grad_of_tensors(outputs: Any, inputs: Any, seeds: Any, **options: Any) -> A
     return grads[0] if isinstance(inputs, Tensor) else grads
 
 
-def value_and_grad(f: Function, *, argnums: int | Sequence[int] = 0) -> Function:
-    """Returns the function x ↦ (f(x), ∂f/∂x), which needs one pass; `argnums` as in `grad`.
+def value_and_grad(f: Function, *, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """Returns the function x ↦ (f(x), ∂f/∂x), which needs one pass; `argnums` and `has_aux` as in `grad`.
+
+    With `has_aux` it is x ↦ ((f(x), aux), ∂f/∂x).
 
     >>> import autograd_mini as ag
     >>> ag.value_and_grad(lambda w: (w["a"] * w["b"]).sum())({"a": ag.Tensor(2.0), "b": ag.Tensor(5.0)})
     (Tensor(10.0), {'a': Tensor(5.0), 'b': Tensor(2.0)})
     """
+    _check_function("value_and_grad", f)
 
     @wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> tuple[Tree, Tree]:
-        run = _Pass("grad", f, args, _argnums(argnums), kwargs)
-        _check_scalar("grad", run.outputs)
-        grads = run.by_argument(run.pullback([np.ones(run.outputs[0].shape)]))
-        return run.value(), grads[0] if isinstance(argnums, int) else tuple(grads)
+        run, grads = _scalar_pass("value_and_grad", f, args, argnums, kwargs, has_aux)
+        return ((run.value(), run.aux()) if has_aux else run.value()), grads
 
     return transformed
 
 
-def vjp(f: Function, *primals: Any) -> tuple[Tree, Function]:
+def elementwise_grad(f: Function, *, argnums: Argnums = 0) -> Function:
+    """Returns the derivative of an elementwise function f: result i is ∂f(x)ᵢ/∂xᵢ. It can be applied again.
+
+    Raises ValueError if f is not elementwise; a second backward pass with other upstream gradients checks that.
+
+    >>> import autograd_mini as ag
+    >>> ag.elementwise_grad(ag.square)([1.0, 2.0, 3.0])
+    Tensor([2., 4., 6.])
+    """
+    _check_function("elementwise_grad", f)
+
+    @wraps(f)
+    def transformed(*args: Any, **kwargs: Any) -> Tree:
+        run = _Pass("elementwise_grad", f, args, argnums, kwargs)
+        shapes = {y.shape for y in run.outputs} | {x.shape for x in run.inputs}
+        if len(shapes) != 1:
+            raise ValueError(
+                "elementwise_grad: expected an elementwise function, whose output has the shape of its arguments, got shapes "
+                f"{', '.join(map(str, sorted(shapes)))}; use ag.grad or ag.jacobian"
+            )
+        grads = run.pullback([np.ones(y.shape, y.dtype) for y in run.outputs])
+        if modes().tracer is None:
+            _check_elementwise(run, grads)
+        return _one_or_all(argnums, run.by_argument(grads))
+
+    return transformed
+
+
+def _check_elementwise(run: _Pass, grads: Sequence[Tensor]) -> None:
+    """Raises ValueError unless upstream gradients w give w times `grads`, as they do if the Jacobian is diagonal."""
+    # Products with powers of two are exact, so rounding makes no difference.
+    weights = 2.0 ** np.random.default_rng(0).integers(0, 4, run.inputs[0].shape)
+    for g, weighted in zip(grads, run.pullback([weights] * len(run.outputs), create_graph=False), strict=True):
+        if not np.allclose(weighted._data, g._data * weights, rtol=1e-3, atol=16 * np.finfo(g.dtype).tiny, equal_nan=True):
+            raise ValueError(
+                "elementwise_grad: the function is not elementwise: an element of its output depends on other elements of its "
+                "argument; use ag.jacobian, or ag.grad of its sum"
+            )
+
+
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     """Returns f(x) and its pullback g ↦ Jᵀ g: from a gradient with the output's structure to one gradient per argument.
+
+    With `has_aux`, f returns a pair (output, aux), and `vjp` returns (output, pullback, aux).
 
     >>> import autograd_mini as ag
     >>> y, pull = ag.vjp(lambda x: x * x, [1.0, 2.0, 3.0])
     >>> pull([1.0, 0.0, 1.0])
     (Tensor([2., 0., 6.]),)
     """
-    # A list of numbers is one tensor, not a tree of tensors.
-    run = _Pass("vjp", f, _as_tensors(primals), None, {})
+    _check_function("vjp", f)
+    run = _Pass("vjp", f, primals, range(len(primals)), {}, has_aux)
 
     def pullback(upstream: Tree) -> tuple[Tree, ...]:
-        return tuple(run.by_argument(run.pullback(_flatten_like("vjp", upstream, run.output, run.outputs))))
+        return tuple(run.by_argument(run.pullback(flatten_like("vjp", upstream, run.output, run.outputs))))
 
-    return run.value(), pullback
+    return (run.value(), pullback, run.aux()) if has_aux else (run.value(), pullback)
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tree, Tree]:
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
     """Returns f(x) and its directional derivative J v; the tangents v have the structure of the primals.
+
+    With `has_aux`, f returns a pair (output, aux), and `jvp` returns (output, J v, aux).
 
     >>> import autograd_mini as ag
     >>> ag.jvp(lambda x: x * x, ([1.0, 2.0],), ([1.0, 10.0],))
     (Tensor([1., 4.]), Tensor([ 2., 40.]))
     """
-    if len(primals) != len(tangents):
-        raise ValueError(f"jvp: expected one tangent for each of {len(primals)} primals, got {len(tangents)} tangents")
-    run = _Pass("jvp", f, _as_tensors(primals), None, {})
-    v = [x for tree, t in zip(run.trees, tangents, strict=True) for x in _flatten_like("jvp", t, tree, leaves(tree))]
-    return run.value(), rebuild(run.output, _pushforward(run, [v])[0])
+    _check_function("jvp", f)
+    check_primals("jvp", primals, tangents)
+    run = _Pass("jvp", f, primals, range(len(primals)), {}, has_aux)
+    v = [x for tree, t in zip(run.trees, tangents, strict=True) for x in flatten_like("jvp", t, tree, leaves(tree))]
+    result = run.value(), rebuild(run.output, _pushforward(run, [v])[0])
+    return (*result, run.aux()) if has_aux else result
 
 
 def _pushforward(run: _Pass, directions: Sequence[Sequence[Any]]) -> list[list[Tensor]]:
@@ -281,26 +391,29 @@ def _pushforward(run: _Pass, directions: Sequence[Sequence[Any]]) -> list[list[T
     return results
 
 
-def jacobian(f: Function, *, argnums: int = 0, mode: str | None = None) -> Function:
+def jacobian(f: Function, *, argnums: Argnums = 0, has_aux: bool = False, mode: str | None = None) -> Function:
     """Returns the function x ↦ J with shape (*output, *input); for trees, a tree like the output of trees like the input.
 
-    `mode` is "reverse" (a pass per output element), "forward" (a pass per input element), or None for fewer passes.
+    Several `argnums` give a tuple in place of each tree like the input; with `has_aux` the result is (J, aux). `mode` is
+    "reverse" (a pass per output element), "forward" (a pass per input element), or None for fewer passes.
 
     >>> import autograd_mini as ag
     >>> ag.jacobian(lambda x: x * x)(ag.Tensor([1.0, 2.0]))
     Tensor([[2., 0.],
             [0., 4.]], shape=(2, 2))
     """
+    _check_function("jacobian", f)
     if mode not in (None, "reverse", "forward"):
         raise ValueError(f"jacobian: mode must be 'reverse', 'forward' or None, got {mode!r}")
 
     @wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Tree:
-        run = _Pass("jacobian", f, args, [argnums], kwargs)
+        run = _Pass("jacobian", f, args, argnums, kwargs, has_aux)
         n_inputs, n_outputs = (sum(t.size for t in tensors) for tensors in (run.inputs, run.outputs))
         forward = mode == "forward" or (mode is None and n_inputs < n_outputs)
         blocks = (_jacobian_by_columns if forward else _jacobian_by_rows)(run)
-        return rebuild(run.output, [run.by_argument(row)[0] for row in blocks])
+        result = rebuild(run.output, [_one_or_all(argnums, run.by_argument(row)) for row in blocks])
+        return (result, run.aux()) if has_aux else result
 
     return transformed
 
@@ -345,69 +458,31 @@ def _jacobian_by_columns(run: _Pass) -> list[list[Tensor]]:
     ]
 
 
-def hessian(f: Function, *, argnums: int = 0) -> Function:
+def hessian(f: Function, *, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     """Returns the function x ↦ H, the Hessian of a scalar f, with shape (*input, *input).
+
+    Several `argnums` give a tuple of rows, which are tuples of blocks; with `has_aux` the result is (H, aux).
 
     >>> import autograd_mini as ag
     >>> ag.hessian(lambda x: (x ** 3).sum())(ag.Tensor([1.0, 2.0]))
     Tensor([[ 6.,  0.],
             [ 0., 12.]], shape=(2, 2))
     """
-    return jacobian(grad(f, argnums=argnums), argnums=argnums)
+    _check_function("hessian", f)
+    return jacobian(grad(f, argnums=argnums, has_aux=has_aux), argnums=argnums, has_aux=has_aux)
 
 
-def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tree, ...]:
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
     """Returns H v, the product of the Hessian of a scalar f and the tangents, without computing H.
+
+    It is a tuple with one entry per primal; with `has_aux` the result is (H v, aux).
 
     >>> import autograd_mini as ag
     >>> ag.hvp(lambda x: (x ** 3).sum(), ([1.0, 2.0],), ([1.0, 1.0],))
     (Tensor([ 6., 12.]),)
     """
+    _check_function("hvp", f)
+    check_primals("hvp", primals, tangents)
     everything = tuple(range(len(primals)))
-    return tuple(jvp(grad(f, argnums=everything), primals, tangents)[1])
-
-
-def _as_tensors(trees: Sequence[Tree]) -> list[Tree]:
-    """Converts lists of numbers to tensors, as NumPy does; leaves trees of tensors unchanged."""
-    dtype = widest_float(leaves(list(trees)))
-    return [as_tensor_beside(tree, dtype) if _is_list_of_numbers(tree) else tree for tree in trees]
-
-
-def _is_list_of_numbers(tree: Tree) -> bool:
-    return (
-        isinstance(tree, (list, tuple))
-        and bool(tree)
-        and not any(isinstance(x, (Tensor, np.ndarray, dict)) for x in leaves(tree))
-    )
-
-
-def _flatten_like(name: str, values: Tree, tree: Tree, likes: Sequence[Any]) -> list[Any]:
-    """Returns a tree as a flat list and checks its structure and shapes.
-
-    Parameters
-    ----------
-    name : the transform, for error messages
-    values : the tree to flatten
-    tree : a tree of the expected structure
-    likes : its leaves, which have the expected shapes
-    """
-    flat = _leaves_like(tree, values)
-    if len(flat) != len(likes):
-        raise ValueError(f"{name}: expected {len(likes)} tensors in the structure of {type(tree).__name__}, got {len(flat)}")
-    for value, like in zip(flat, likes, strict=True):
-        if np.shape(value) != np.shape(like):
-            raise ValueError(f"{name}: expected shape {np.shape(like)}, got {np.shape(value)}")
-    return flat
-
-
-def _leaves_like(tree: Tree, values: Tree) -> list[Any]:
-    """Returns the values at the positions of the leaves of `tree`; a list of numbers at such a position is one value.
-
-    It stays a list: the pass converts it to the dtype of the tensor to which it belongs.
-    """
-    if isinstance(tree, dict) and isinstance(values, dict) and tree.keys() == values.keys():
-        return [x for key, value in tree.items() for x in _leaves_like(value, values[key])]
-    if isinstance(tree, (list, tuple)) and isinstance(values, (list, tuple)) and len(tree) == len(values):
-        return [x for part, value in zip(tree, values, strict=True) for x in _leaves_like(part, value)]
-    one = _is_list_of_numbers(values) and not isinstance(tree, (dict, list, tuple))
-    return [values] if one else leaves(values)
+    _, products, *aux = jvp(grad(f, argnums=everything, has_aux=has_aux), primals, tangents, has_aux=has_aux)
+    return (tuple(products), *aux) if has_aux else tuple(products)

@@ -306,7 +306,7 @@ def _run_study(kind: str, name: str, quick: bool, out: Path | None, seed: int) -
     known = scripts(kind)
     if name not in known:
         raise typer.BadParameter(f"unknown {kind} {name!r}; available: {', '.join(known)}")
-    run_script(known[name], [*["--quick"] * quick, *(["--out", str(out)] if out else []), "--seed", str(seed)])
+    run_script(known[name], [*(["--quick"] if quick else []), *(["--out", str(out)] if out else []), "--seed", str(seed)])
 
 
 @app.command()

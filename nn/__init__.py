@@ -7,6 +7,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from ..tools.missing_names import MissingNameError as _MissingNameError
 from . import data, init, training
 from .layers.activation import (
     ELU,
@@ -99,3 +102,8 @@ __all__ = [
     "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training", "unlabelled_loss",
     "wasserstein_loss",
 ]  # fmt: skip
+
+if not _TYPE_CHECKING:  # type checkers find missing names themselves
+
+    def __getattr__(name):
+        raise _MissingNameError(__name__, name)

@@ -9,10 +9,11 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from autograd_mini.backward import gradients
-from autograd_mini.state import no_grad
+from autograd_mini.state import enable_grad, no_grad
 from autograd_mini.tensor import Array, Tensor
-from autograd_mini.testing.check import central_difference, find_wrong_operation
+from autograd_mini.testing.blame import find_wrong_operation
+from autograd_mini.testing.check import GradientError, RuleError, Run, demand_same_outputs, derivatives, is_below
+from autograd_mini.testing.differences import Tolerance
 from autograd_mini.tools.plain_text import for_stdout
 
 from .graph.nodes import Names, named_parameters
@@ -22,7 +23,10 @@ from .graph.tree import align_columns
 
 Verdict: TypeAlias = Literal["✓", "✗", "undecidable"]
 
-TOLERANCES: Final = {"eps": 1e-6, "rtol": 1e-3, "atol": 1e-5}
+NOTHING_CHECKED: Final = (
+    "nothing was checked: finite differences contradict each other at every element (a kink, a jump, a value that is not "
+    "finite, or rounding); choose other values"
+)
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,17 @@ class ParameterCheck:
 
 
 class Check:
-    """The result of `check`: false if any parameter is wrong; prints as a table; `rows` holds one entry per parameter.
+    """The result of `check`, which prints as a table; `rows` holds one entry per parameter.
 
-    `culprit` names the first operation in backward order whose rule is wrong; it is empty if all are right.
+    It is false if any parameter is wrong, or if no element could be compared. `culprit` then names the first operation in
+    backward order whose rule is wrong, or says that nothing was checked; it is empty if all is right.
     """
 
     def __init__(self, rows: Sequence[ParameterCheck], culprit: str, redraw: Callable[[Mapping[str, str]], Picture]) -> None:
         self.rows, self.culprit, self._redraw = list(rows), culprit, redraw
 
     def __bool__(self) -> bool:
-        return all(row.verdict != "✗" for row in self.rows)
+        return not self.culprit
 
     def __repr__(self) -> str:
         heads = ("parameter", "elements", "at", "analytic", "numeric", "relative error", "verdict")
@@ -69,21 +74,22 @@ def check(
     function: Callable[[], Tensor],
     params: Names,
     *,
-    eps: float = TOLERANCES["eps"],
-    rtol: float = TOLERANCES["rtol"],
-    atol: float = TOLERANCES["atol"],
+    eps: float = 1e-6,
+    rtol: float = 1e-3,
+    atol: float = 1e-5,
 ) -> Check:
     """Compares the gradient of a scalar `function()` with respect to each of `params` with central differences in float64.
 
     Parameters hold float64 copies during the check and their original values afterwards; `.grad` does not change. Each element
-    costs five forward passes, so choose a small model. At a kink an element is undecidable, not wrong. Raises ValueError if the
-    result is not a scalar or no parameter requires a gradient.
+    costs four forward passes, so choose a small model. At a kink an element is undecidable, not wrong. Raises ValueError if the
+    result is not a scalar or no parameter requires a gradient, and GradientError if two calls of `function` return different
+    values or if a gradient rule raises an error.
 
     Parameters
     ----------
     function : computes the loss, a scalar Tensor; it must return the same value each time, so seed any randomness
     params : the tensors that `function` uses: a module, or a dict of name to Tensor
-    eps : step of the finite differences
+    eps : step of the finite differences; larger and smaller ones follow where it decides nothing
     rtol, atol : relative and absolute tolerance
 
     Examples
@@ -98,20 +104,33 @@ def check(
     parameters = {name: p for name, p in named_parameters(params) if p._requires_grad}
     if not parameters:
         raise ValueError("check: no parameter in `params` requires a gradient; create one with requires_grad=True")
-    tolerances = {"eps": eps, "rtol": rtol, "atol": atol}
+    tolerance = Tolerance(eps, rtol, atol)
     with float64_copies(parameters.values()):
-        loss = function()
+        loss = _record(function)
         if not isinstance(loss, Tensor) or loss._data.size != 1:
             raise ValueError(f"check: expected a function() that returns a scalar Tensor, got {loss!r}")
-        analytic = gradients([loss], list(parameters.values()), allow_unused=True)
-        arrays = [np.zeros(p.shape) if g is None else g._data for p, g in zip(parameters.values(), analytic, strict=True)]
+        run = Run([loss], list(parameters.values()))
+        try:
+            analytic = run.pull([np.ones(loss.shape)])
+        except RuleError as error:
+            raise GradientError(f"{error}\n{find_wrong_operation([loss], tolerance)}") from error.__cause__
+        numeric = _numeric_gradients(function, run, tolerance)
         rows = [
-            _compare(name, array, _numeric_gradient(function, p._data, tolerances), rtol, atol)
-            for (name, p), array in zip(parameters.items(), arrays, strict=True)
+            _compare(name, g, n, rtol, atol) for name, g, n in zip(parameters, analytic, numeric, strict=True) if g is not None
         ]
-        wrong = any(row.verdict == "✗" for row in rows)
-        culprit = find_wrong_operation(function, [], **tolerances) if wrong else ""
-    return Check(rows, culprit, lambda badges: draw(function(), params=params, badges=badges))
+        culprit = ""
+        if any(row.verdict == "✗" for row in rows):
+            culprit = find_wrong_operation([loss], tolerance)
+        elif all(row.undecidable == row.size for row in rows):
+            culprit = NOTHING_CHECKED
+        elif is_below(largest := max(abs(v) for row in rows for v in (row.analytic, row.numeric) if v == v), tolerance):
+            culprit = f"nothing was checked: no derivative exceeds {largest:.2g}, but atol is {atol:g}; pass a smaller atol"
+    return Check(rows, culprit, lambda badges: draw(_record(function), params=params, badges=badges))
+
+
+def _record(function: Callable[[], Tensor]) -> Tensor:
+    with enable_grad():
+        return function()
 
 
 @contextmanager
@@ -127,15 +146,27 @@ def float64_copies(leaves: Iterable[Tensor]) -> Iterator[None]:
             leaf._data = array
 
 
-def _numeric_gradient(function: Callable[[], Tensor], point: Array, tolerances: Mapping[str, float]) -> Array:
-    """The central difference for each element of a parameter's array; nan if the differences do not converge."""
+def _numeric_gradients(function: Callable[[], Tensor], run: Run, tolerance: Tolerance) -> list[Array]:
+    """The central difference for each element of each parameter; nan if the differences do not converge.
 
-    def value() -> float:
+    Raises GradientError if two calls of the function at the same point return different values.
+    """
+
+    def value() -> Array:
         with no_grad(), np.errstate(all="ignore"):
-            return float(function())
+            return function()._data.reshape(1).astype(np.float64)
 
-    differences = [central_difference(value, point, index, **tolerances) for index in np.ndindex(point.shape)]
-    return np.array([np.nan if d is None else d for d in differences]).reshape(point.shape)
+    here, unit = run.outputs[0]._data.reshape(1).astype(np.float64), float(np.finfo(run.lowest_precision).eps)
+    demand_same_outputs(here, value(), unit)
+    results = []
+    for parameter in run.inputs:
+        result = np.full(parameter.shape, np.nan)
+        for index in np.ndindex(parameter.shape):
+            slope, decidable = derivatives(value, here, parameter._data, index, tolerance, None, unit)
+            result[index] = slope[0] if decidable[0] else np.nan
+        results.append(result)
+    demand_same_outputs(here, value(), unit)
+    return results
 
 
 def _compare(name: str, analytic: Array, numeric: Array, rtol: float, atol: float) -> ParameterCheck:

@@ -11,7 +11,7 @@ from typing import Any, Final, overload
 from ..aliases import mark_modified
 from ..state import mode, modes
 from ..tensor import Tensor
-from ..transform import leaves
+from ..trees import leaves
 from .compile import compile_trace
 from .plan import Plan
 from .pool import Pool

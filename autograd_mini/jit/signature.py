@@ -10,7 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..state import modes
 from ..tensor import Array, Number, Tensor, leaf, number
-from ..transform import leaves, rebuild
+from ..trees import leaves, rebuild
 from .trace import Trace, Value
 
 _BY_VALUE: Final = frozenset({bool, int, str, bytes, type(None)})

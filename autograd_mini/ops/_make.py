@@ -126,24 +126,53 @@ def binary(
         constant=vjp is None, explain=explain_broadcast, fast_arity=2 if vjp else 0, **fields,
     )  # fmt: skip
 
-    def function(a: TensorLike, b: TensorLike) -> Tensor:
-        try:
-            x, y = a._data, b._data  # type: ignore[union-attr]
-            ready = x.dtype is y.dtype
-        except AttributeError:  # not tensors yet
-            ready = False
-        if not ready or (float_only and x.dtype.kind != "f"):
-            a, b = as_floats(a, b) if float_only else as_operands(a, b)
-            x, y = a._data, b._data
-        if active_modes:
-            start_operation()
-        try:
-            data = kernel(x, y)
-        except KERNEL_ERRORS as error:
-            raise explain_error(primitive, (a, b), _EMPTY, error) from None  # type: ignore[arg-type]
-        return record(primitive, (a, b), _EMPTY, data)  # type: ignore[arg-type]
-
+    function = two_operands(primitive, kernel, float_only)
     return _add_docstring(function, primitive, numpy, text, "ab", example)
+
+
+def two_operands(primitive: Primitive, kernel: Callable[..., Any], float_only: bool = False) -> Binary:
+    """Returns the function of a primitive with two operands: what `apply` does, without its generality.
+
+    Its attribute `operator` is the same function as an operator: it returns NotImplemented for a second operand of a foreign
+    type, so that Python asks that operand's own method.
+    """
+
+    def define(operator: bool) -> Binary:
+        def function(a: TensorLike, b: TensorLike) -> Tensor:
+            try:
+                x, y = a._data, b._data  # type: ignore[union-attr]
+                ready = a._seq and b._seq and x.dtype is y.dtype  # type: ignore[union-attr]
+            except AttributeError:  # not tensors yet
+                if operator and is_foreign(b):
+                    return NotImplemented
+                ready = False
+            if not ready or (float_only and x.dtype.kind != "f"):
+                a, b = as_floats(a, b) if float_only else as_operands(a, b)
+                x, y = a._data, b._data
+            if active_modes:
+                start_operation()
+            try:
+                data = kernel(x, y)
+            except KERNEL_ERRORS as error:
+                raise explain_error(primitive, (a, b), _EMPTY, error) from None  # type: ignore[arg-type]
+            return record(primitive, (a, b), _EMPTY, data)  # type: ignore[arg-type]
+
+        return function
+
+    function = define(operator=False)
+    function.operator = define(operator=True)  # type: ignore[attr-defined]
+    return function
+
+
+_OPERANDS: Final = (Tensor, np.ndarray, np.generic, int, float, list, tuple)
+
+
+def is_foreign(value: object) -> bool:
+    """Whether an operator should leave `value` to its own methods: it is no number, sequence or array."""
+    if isinstance(value, _OPERANDS):
+        return False
+    kind = type(value)
+    return not hasattr(kind, "__array__") or getattr(kind, "__array_ufunc__", False) is None
 
 
 def predicate(

@@ -15,11 +15,12 @@ from ..tensor import Array, Number, Tensor, TensorLike, as_tensor
 from ._make import binary, explain_broadcast, implements, predicate, unary
 
 __all__ = [
-    "abs", "absolute", "add", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "copysign", "divide", "equal",
-    "fabs", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "greater", "greater_equal", "hypot", "invert",
-    "isfinite", "isinf", "isnan", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum",
-    "minimum", "multiply", "nan_to_num", "negative", "not_equal", "ones_like", "power", "reciprocal", "remainder", "rint",
-    "round", "sign", "sqrt", "square", "subtract", "trunc", "where", "zeros_like",
+    "abs", "absolute", "add", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "copysign", "divide",
+    "equal", "fabs", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "greater", "greater_equal", "hypot",
+    "invert", "isfinite", "isinf", "isnan", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "maximum", "minimum", "multiply", "nan_to_num", "negative", "not_equal", "ones_like", "power",
+    "reciprocal", "remainder", "right_shift", "rint", "round", "sign", "sqrt", "square", "subtract", "trunc", "where",
+    "zeros_like",
 ]  # fmt: skip
 
 # -- arithmetic ------------------------------------------------------------------------------------------------------------
@@ -105,6 +106,16 @@ def power(a: TensorLike, b: TensorLike) -> Tensor:
     if isinstance(b, (int, float)) and b in _SHORT_POWERS and isinstance(a, Tensor) and a._data.dtype.kind == "f":
         return _SHORT_POWERS[b](a)
     return _power(a, b)
+
+
+def _power_operator(a: Tensor, b: TensorLike) -> Tensor:
+    """`power` as the operator `**`, which leaves operands of foreign types to their own methods."""
+    if isinstance(b, (int, float)) and b in _SHORT_POWERS and a._data.dtype.kind == "f":
+        return _SHORT_POWERS[b](a)
+    return _power.operator(a, b)  # type: ignore[attr-defined,no-any-return]
+
+
+power.operator = _power_operator  # type: ignore[attr-defined]
 
 
 @implements(np.float_power)
@@ -387,6 +398,8 @@ logical_not = predicate(np.logical_not, formula="¬a", text="Not true", example=
 bitwise_and = predicate(np.bitwise_and, formula="a & b", text="And, bit by bit", example=(6, 3, 2))
 bitwise_or = predicate(np.bitwise_or, formula="a | b", text="Or, bit by bit", example=(6, 3, 7))
 bitwise_xor = predicate(np.bitwise_xor, formula="a ^ b", text="Exclusive or, bit by bit", example=(6, 3, 5))
+left_shift = predicate(np.left_shift, formula="a · 2ᵇ", text="Bits moved to the left", example=(3, 2, 12))
+right_shift = predicate(np.right_shift, formula="⌊a / 2ᵇ⌋", text="Bits moved to the right", example=(12, 2, 3))
 invert = predicate(np.invert, formula="~a", text="Not, bit by bit", example=(True, False), arity=1)
 isnan = predicate(np.isnan, formula="x is nan", text="Not a number", example=(1.0, False), arity=1)
 isinf = predicate(np.isinf, formula="x is ±inf", text="Infinite", example=(1.0, False), arity=1)

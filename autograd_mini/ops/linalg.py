@@ -7,15 +7,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..apply import KERNEL_ERRORS, apply, as_operands, explain_error, record
+from ..apply import apply, as_operands
 from ..memory.threads import MIN_SPLIT_NS, split_work
 from ..primitive import Primitive
-from ..state import active_modes, start_operation
-from ..tensor import _EMPTY, Array, Tensor, TensorLike
-from ._make import implements
+from ..tensor import Array, Tensor, TensorLike, as_tensor
+from ._make import implements, numpy_functions, two_operands
+from .shape import swapaxes
 
 __all__ = [
-    "linear", "matmul",
+    "linear", "matmul", "matrix_transpose",
 ]  # fmt: skip
 
 
@@ -99,9 +99,10 @@ _MATMUL = Primitive(
 )  # fmt: skip
 
 
-@implements(np.matmul)
-def matmul(a: TensorLike, b: TensorLike) -> Tensor:
-    """Matrix product `a @ b` with NumPy's rules: 1-D operands are vectors, leading axes are batches and broadcast.
+matmul = two_operands(_MATMUL, _matmul)
+matmul.__name__ = matmul.__qualname__ = "matmul"
+matmul.__module__ = __name__
+matmul.__doc__ = """Matrix product `a @ b` with NumPy's rules: 1-D operands are vectors, leading axes are batches and broadcast.
 
     Gradients: δ Bᵀ for a, Aᵀ δ for b.
 
@@ -109,15 +110,7 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     >>> ag.matmul([[1.0, 2.0]], [[3.0], [4.0]])
     Tensor([[11.]], shape=(1, 1))
     """
-    if not (isinstance(a, Tensor) and isinstance(b, Tensor) and a._data.dtype is b._data.dtype):
-        a, b = as_operands(a, b)
-    if active_modes:
-        start_operation()
-    try:  # what `apply` does, without its generality
-        data = _matmul(a._data, b._data)
-    except KERNEL_ERRORS as error:
-        raise explain_error(_MATMUL, (a, b), _EMPTY, error) from None
-    return record(_MATMUL, (a, b), _EMPTY, data)
+numpy_functions[np.matmul] = matmul
 
 
 def _linear(x: Array, weight: Array, bias: Array | None = None, out: Array | None = None) -> Array:
@@ -183,3 +176,17 @@ def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) ->
     if not h.ndim or w.ndim != 2 or h.shape[-1] != w.shape[1] or (bias is not None and operands[2]._data.shape != w.shape[:1]):
         raise ValueError(f"linear: {_explain_linear(*[t._data for t in operands])}")
     return apply(_LINEAR, operands)
+
+
+@implements(np.matrix_transpose, np.linalg.matrix_transpose)
+def matrix_transpose(x: TensorLike) -> Tensor:
+    """Swaps the last two axes: the transpose of each matrix in a stack. Also written `x.mT`.
+
+    >>> import autograd_mini as ag
+    >>> ag.ones((5, 2, 3)).mT.shape
+    (5, 3, 2)
+    """
+    x = as_tensor(x)
+    if x._data.ndim < 2:
+        raise ValueError(f"matrix_transpose: expected at least two axes, got shape {x._data.shape}; use ag.transpose")
+    return swapaxes(x, -1, -2)

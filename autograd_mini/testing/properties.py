@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from ..state import no_grad
 from ..tensor import Array, Tensor, TensorLike, leaf, to_array
 from ..transform import jvp
-from .check import Report, _outputs, analytic_gradients, central_differences, gradcheck, gradgradcheck
+from .check import (
+    GradientError,
+    Report,
+    Run,
+    Weights,
+    as_outputs,
+    evaluate,
+    find_entry,
+    gradcheck,
+    gradgradcheck,
+    leaf_requiring_grad,
+    position,
+    split_like,
+)
+from .differences import Tolerance, as_vector, central_differences
 
-LOW_PRECISION = {np.dtype(np.float32): 3e-4, np.dtype(np.float16): 5e-2}
+LOW_PRECISION: Final = {np.dtype(np.float32): 3e-4, np.dtype(np.float16): 5e-2}
 
 
 def primitive_check(
@@ -21,13 +34,15 @@ def primitive_check(
     orders: int = 2,
     dtypes: Sequence[Any] = (np.float32, np.float16),
     seed: int = 0,
+    min_checked: int = 1,
 ) -> Report:
     """Checks all properties of an operation's gradient at one point.
 
     1. The gradient equals central differences in float64, and with `orders=2` so does the gradient's gradient.
     2. In each of the lower `dtypes` the gradient equals the float64 gradient up to the precision of the dtype.
     3. Forward mode equals the difference along a random direction.
-    4. Each gradient has the shape and dtype of its input; operands and upstream gradients are not modified.
+    4. Each gradient has the shape and dtype of its input, and the same values if it is computed with `create_graph=True`;
+       operands and upstream gradients are not modified.
 
     Parameters
     ----------
@@ -36,10 +51,12 @@ def primitive_check(
     orders : 1, or 2 to check second derivatives too
     dtypes : the lower dtypes
     seed : of the random weights and directions
+    min_checked : how many elements must be compared at least, as in `gradcheck`
 
     Returns
     -------
-    The Report of the first property, which counts undecidable elements. Raises AssertionError if a property is violated.
+    The Report of the first property, which counts undecidable elements. Raises GradientError, an AssertionError, if a
+    property is violated.
 
     Examples
     --------
@@ -48,80 +65,170 @@ def primitive_check(
     >>> bool(primitive_check(lambda x: ag.sqrt(x), [1.0, 4.0, 9.0]))
     True
     """
+    if orders not in (1, 2):
+        raise ValueError(f"primitive_check: orders must be 1 or 2, got {orders!r}")
+    if unknown := [d for d in map(np.dtype, dtypes) if d not in LOW_PRECISION]:
+        raise ValueError(f"primitive_check: dtypes may contain float32 and float16, got {unknown[0]}")
     points = [np.array(to_array(x, np.float64)) for x in operands]
     check_gradients_keep_form(function, points, seed)
-    report = gradcheck(function, *points, seed=seed)
+    report = gradcheck(function, *points, seed=seed, min_checked=min_checked)
     if orders > 1:
-        gradgradcheck(function, *points, seed=seed)
+        gradgradcheck(function, *points, seed=seed, min_checked=min_checked)
     check_forward_mode(function, points, seed)
     for dtype in dtypes:
         check_low_precision(function, points, np.dtype(dtype), seed)
     return report
 
 
-def _weights(function: Callable[..., Any], points: Sequence[Array], seed: int) -> list[Array | None]:
-    with no_grad():
-        outputs = _outputs(function(*[leaf(p) for p in points]))
+def require(condition: object, message: str) -> None:
+    """Raises GradientError unless `condition` is true. An `assert` would do nothing under `python -O`."""
+    if not condition:
+        raise GradientError(message)
+
+
+def _positive_weights(outputs: Sequence[Tensor], seed: int) -> Weights:
     rng = np.random.default_rng(seed)
     return [rng.uniform(0.5, 1.5, y.shape).astype(y.dtype) if y.dtype.kind == "f" else None for y in outputs]
 
 
 def check_gradients_keep_form(function: Callable[..., Any], points: Sequence[Array], seed: int) -> None:
-    """Checks property 4: shapes and dtypes, and that no rule writes into its operands."""
-    weights = _weights(function, points, seed)
+    """Checks property 4: shapes, dtypes, the same values on arrays and on tensors, and that no operand is modified."""
+    inputs = [leaf_requiring_grad(p) for p in points]
     before = [p.tobytes() for p in points]
-    upstream = [None if w is None else w.tobytes() for w in weights]
-    inputs = [leaf(p) for p in points]
-    for x in inputs:
-        x.requires_grad = True
-    with no_grad():
-        function(*inputs)
-    grads = analytic_gradients(function, points, weights)
-    for k, (g, p) in enumerate(zip(grads, points, strict=True)):
-        assert g is not None
-        assert isinstance(g, np.ndarray), f"the gradient for operand {k} must be an ndarray, got {type(g).__name__}"
-        assert g.shape == p.shape, f"the gradient for operand {k} must have shape {p.shape}, got {g.shape}"
-        assert g.dtype == p.dtype, f"the gradient for operand {k} must have dtype {p.dtype}, got {g.dtype}"
-    assert [p.tobytes() for p in points] == before, "an operand was modified"
-    assert [None if w is None else w.tobytes() for w in weights] == upstream, "an upstream gradient was modified"
+    run = Run(as_outputs(function(*inputs)), inputs)
+    weights = _positive_weights(run.outputs, seed)
+    for y in run.outputs:
+        if y._requires_grad:
+            y.register_hook(_read_only)
+    for k, (g, h, p) in enumerate(zip(run.pull(weights), run.pull(weights, create_graph=True), points, strict=True)):
+        for found in (g, h):
+            if not isinstance(found, np.ndarray):
+                raise GradientError(f"the gradient for operand {k} must be an ndarray, got {type(found).__name__}")
+            require(found.shape == p.shape, f"the gradient for operand {k} must have shape {p.shape}, got {found.shape}")
+            require(found.dtype == p.dtype, f"the gradient for operand {k} must have dtype {p.dtype}, got {found.dtype}")
+        differs = _differ(np.asarray(g), np.asarray(h))
+        if differs.any():
+            recorded, expected, place = _first_derivative(
+                lambda w: run.pull(w, create_graph=True), run.pull, weights, k, differs
+            )
+            raise GradientError(
+                f"the derivative {place} is {recorded:.8g} with create_graph=True, where rules compute with tensors, "
+                f"but {expected:.8g} without"
+            )
+    require([p.tobytes() for p in points] == before, "an operand was modified")
 
 
-def check_forward_mode(function: Callable[..., Any], points: Sequence[Array], seed: int, eps: float = 1e-6) -> None:
-    """Checks property 3: J v equals (f(x + εv) − f(x − εv)) / 2ε at all decidable elements."""
+def _differ(a: Array, b: Array) -> Array:
+    """Returns where two gradients differ by more than rounding."""
+    with np.errstate(all="ignore"):
+        scale = float(np.abs(a[np.isfinite(a)]).max(initial=1))
+        return ~np.isclose(a, b, rtol=1e-9, atol=1e-12 * scale, equal_nan=True)
+
+
+def _read_only(gradient: Tensor) -> Tensor:
+    """Returns a copy of a gradient that a rule cannot write into: an attempt raises an error."""
+    array = gradient.data.copy()
+    array.flags.writeable = False
+    return leaf(array)
+
+
+def check_forward_mode(function: Callable[..., Any], points: Sequence[Array], seed: int) -> None:
+    """Checks property 3: J v equals the difference along v at all decidable elements."""
     rng = np.random.default_rng(seed)
     directions = [rng.uniform(-1, 1, p.shape) for p in points]
-    if not all(y.dtype.kind == "f" for y in _evaluate(function, points)):
+    if not all(y.dtype.kind == "f" for y in evaluate(function, points)):
         return
-    tangents = jvp(lambda *xs: _outputs(function(*xs)), points, directions)[1]
-    shifted = [[np.asarray(p + k * eps * v) for p, v in zip(points, directions, strict=True)] for k in (-2, -1, 0, 1, 2)]
-    steps = [_evaluate(function, xs) for xs in shifted]
-    for k, tangent in enumerate(tangents):
-        expected, decidable = central_differences(*[outputs[k].data for outputs in steps], eps=eps, rtol=1e-3, atol=1e-5)
-        with np.errstate(all="ignore"):
-            agrees = np.isclose(tangent.data, expected, rtol=2e-3, atol=1e-4)
-        assert np.all(agrees | ~decidable), f"forward mode gives {tangent.data} for output {k}, differences give {expected}"
+    if not _wrong_tangents(function, points, directions).any():
+        return
+    # For the message: the derivative with respect to a single element, if one of them is wrong by itself.
+    for k, p in enumerate(points):
+        for index in np.ndindex(p.shape):
+            unit = [np.zeros_like(v) for v in directions]
+            unit[k][index] = 1
+            if (wrong := _wrong_tangents(function, points, unit)).any():
+                _raise_forward(function, points, unit, wrong, f"the derivative with respect to operand {k}{list(index)}")
+    wrong = _wrong_tangents(function, points, directions)
+    _raise_forward(function, points, directions, wrong, "the directional derivative")
+
+
+def _raise_forward(
+    function: Callable[..., Any], points: Sequence[Array], directions: Sequence[Array], wrong: Array, what: str
+) -> None:
+    tangent, slopes, _ = _tangents(function, points, directions)
+    raise GradientError(f"forward mode: {what} is {tangent[wrong][:3]}, but differences give {slopes[wrong][:3]}")
+
+
+def _wrong_tangents(function: Callable[..., Any], points: Sequence[Array], directions: Sequence[Array]) -> Array:
+    tangent, slopes, decidable = _tangents(function, points, directions)
+    with np.errstate(all="ignore"):
+        return decidable & ~np.isclose(tangent, slopes, rtol=2e-3, atol=1e-4)
+
+
+def _tangents(function: Callable[..., Any], points: Sequence[Array], directions: Sequence[Array]) -> tuple[Array, Array, Array]:
+    """Returns J v by forward mode and by differences as vectors, and where the differences are decidable."""
+
+    def at(step: float) -> Array:
+        moved = [np.asarray(p + step * v) for p, v in zip(points, directions, strict=True)]
+        return as_vector([y.data for y in evaluate(function, moved)])
+
+    tangents = jvp(lambda *xs: as_outputs(function(*xs)), points, directions)[1]
+    size = max((float(np.abs(p).max(initial=0)) for p in points), default=0.0)
+    unit = float(np.finfo(Run.of(function, points).lowest_precision).eps)
+    slopes, decidable = central_differences(at, at(0.0), size, Tolerance(), unit=unit)
+    return as_vector([t.data for t in tangents]), slopes, decidable
 
 
 def check_low_precision(function: Callable[..., Any], points: Sequence[Array], dtype: np.dtype[Any], seed: int) -> None:
     """Checks property 2: at the same (rounded) point, the gradients in `dtype` and float64 agree up to the precision."""
     rounded = [p.astype(dtype) for p in points]
-    exact_points = [p.astype(np.float64) for p in rounded]
-    weights = [None if w is None else w.astype(dtype) for w in _weights(function, rounded, seed)]
-    with np.errstate(all="ignore"):
-        rough = analytic_gradients(function, rounded, weights)
-        exact = analytic_gradients(function, exact_points, [None if w is None else w.astype(np.float64) for w in weights])
-    tolerance = LOW_PRECISION[dtype]
-    limit = float(np.finfo(dtype).max) ** 0.5
-    for k, (a, b) in enumerate(zip(rough, exact, strict=True)):
-        assert a is not None
-        assert b is not None
-        assert a.shape == b.shape, f"in {dtype} the gradient for operand {k} must have shape {b.shape}, got {a.shape}"
+    rough, exact = Run.of(function, rounded), Run.of(function, [p.astype(np.float64) for p in rounded])
+    weights = _positive_weights(rough.outputs, seed)
+    tolerance, limit = LOW_PRECISION[dtype], float(np.finfo(dtype).max) ** 0.5
+    for k, (a, b) in enumerate(zip(_pull_quietly(rough, weights), _pull_quietly(exact, weights), strict=True)):
+        require(a.shape == b.shape, f"in {dtype} the gradient for operand {k} must have shape {b.shape}, got {a.shape}")
         finite = np.isfinite(b) & (np.abs(b) < limit)
         scale = max(1.0, float(np.abs(b[finite]).max(initial=0)))
         wrong = finite & ~np.isclose(a.astype(np.float64), b, rtol=tolerance, atol=tolerance * scale)
-        assert not wrong.any(), f"in {dtype} the gradient for operand {k} is {a[wrong][:3]}, but {b[wrong][:3]} in float64"
+        if wrong.any():
+            found, expected, place = _first_derivative(
+                lambda w: _pull_quietly(rough, w), lambda w: _pull_quietly(exact, w), weights, k, wrong
+            )
+            raise GradientError(f"in {dtype} the derivative {place} is {found:.8g}, but {expected:.8g} in float64")
 
 
-def _evaluate(function: Callable[..., Any], points: Sequence[Array]) -> tuple[Tensor, ...]:
-    with no_grad(), np.errstate(all="ignore"):
-        return _outputs(function(*[leaf(p) for p in points]))
+def _pull_quietly(run: Run, weights: Weights) -> list[Array]:
+    with np.errstate(all="ignore"):
+        wide = [None if w is None else w.astype(y.dtype) for w, y in zip(weights, run.outputs, strict=True)]
+        return [g for g in run.pull(wide) if g is not None]
+
+
+def _first_derivative(
+    found: Callable[[Weights], Sequence[Any]],
+    expected: Callable[[Weights], Sequence[Any]],
+    weights: Weights,
+    operand: int,
+    wrong: Array,
+) -> tuple[float, float, str]:
+    """Finds the derivative of a single output element that two computations of gradients disagree about.
+
+    Parameters
+    ----------
+    found, expected : compute the gradients for all operands from upstream gradients
+    weights : the upstream gradients for which they disagree
+    operand, wrong : where: in which elements of which operand
+    """
+    flat = as_vector([w for w in weights if w is not None])
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+
+    def both(chosen: Array) -> tuple[float, float]:
+        split = split_like(chosen, weights)
+        return float(found(split)[operand][index]), float(expected(split)[operand][index])
+
+    def error(chosen: Array) -> float:
+        a, b = both(chosen)
+        return a - b
+
+    unit = np.zeros_like(flat)
+    unit[entry := find_entry(flat, error)] = 1
+    output, output_index = position(entry, weights)
+    return *both(unit), f"of output {output}{list(output_index)} with respect to operand {operand}{list(index)}"

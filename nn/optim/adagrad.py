@@ -121,7 +121,8 @@ class RMSprop(Optimizer):
         return zeros(parameter, *self._names(group))
 
     def _names(self, group: ParamGroup) -> list[str]:
-        return ["square_avg"] + ["momentum_buffer"] * bool(group["momentum"]) + ["grad_avg"] * bool(group["centered"])
+        optional = {"momentum_buffer": group["momentum"], "grad_avg": group["centered"]}
+        return ["square_avg", *(name for name, used in optional.items() if used)]
 
     def update(self, p: Array, g: Array, state: dict[str, Any], group: ParamGroup) -> None:
         share, momentum = 1 - group["alpha"], group["momentum"]

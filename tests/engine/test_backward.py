@@ -77,6 +77,35 @@ def test_a_gradient_has_its_own_writeable_memory() -> None:
     assert x.grad.tolist() == [7, 1, 1]
 
 
+REPEATED = [
+    lambda x: x.sum(),
+    lambda x: x.mean(axis=0).sum(),
+    lambda x: ag.broadcast_to(x, (4, 2, 3)).sum(),
+    lambda x: ag.trace(x[:, :2]),
+    lambda x: ag.expand_dims(x, 0).sum(),
+    lambda x: (x + x).sum(),
+    lambda x: x[0].sum() + x.T.sum(),
+]
+
+
+@pytest.mark.parametrize("number", range(len(REPEATED)))
+def test_gradients_handed_out_have_no_repeated_elements(number: int) -> None:
+    """A write into one element of a gradient changes this element alone, in every way to get the gradient."""
+    function = REPEATED[number]
+    x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    u = (x * 1.0).retain_grad()
+    function(u).backward()
+    one = np.array(1.0)
+    handed_out = [x.grad, u.grad, ag.grad(function(x), x), *ag.grad(function(u), [u, x]), ag.grad(function)(x.detach()),
+                  ag.vjp(function, x.detach())[1](one)[0], ag.value_and_grad(function)(x.detach())[1]]  # fmt: skip
+    for gradient in handed_out:
+        expected = gradient.data.copy()
+        gradient.data[0, 1] = expected[0, 1] = 7.0
+        np.testing.assert_array_equal(gradient.data, expected)
+    for i, a in enumerate(handed_out):
+        assert not any(np.shares_memory(a.data, b.data) for b in handed_out[i + 1 :])
+
+
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_a_gradient_has_its_inputs_dtype_whatever_the_rule_returns(create_graph: bool) -> None:
     @ag.primitive(
@@ -114,6 +143,16 @@ def test_intermediates_keep_no_gradient_by_default() -> None:
     u = x * x
     (u * u).backward()
     assert u.grad is None
+
+
+def test_retain_grad_of_one_intermediate_keeps_no_other() -> None:
+    x = leaf(2)
+    before = x * x
+    u = (before * 2).retain_grad()
+    after = u * u
+    (after * 3).backward()
+    assert u.grad is not None
+    assert [t.grad for t in (before, after)] == [None, None]
 
 
 def test_the_gradient_of_a_broadcast_0d_leaf_is_a_0d_array() -> None:
@@ -396,3 +435,19 @@ def test_the_fast_loop_gives_the_bits_of_the_readable_one(program: Program) -> N
         fast = fast_sweep(nodes, dict(seeds), set(), arrays)
     assert readable.keys() == fast.keys()
     assert all(np.asarray(readable[seq]).tobytes() == np.asarray(fast[seq]).tobytes() for seq in readable)
+
+
+@pytest.mark.parametrize("outputs", [(0,), (1,), (0, 1)])
+def test_a_call_with_several_outputs_has_the_same_gradient_in_every_kind_of_pass(outputs: tuple[int, ...]) -> None:
+    """The fast pass, the recorded one and the observed one; the outputs may be used alone, together, or twice."""
+    matrix = np.array([[2.0, 1.0], [0.5, 3.0]])
+    x = Tensor(matrix, requires_grad=True)
+    sign_and_log = ag.slogdet(x * 1.0)
+    y = sum((sign_and_log[i] * (i + 2.0) for i in outputs), Tensor(0.0)) + sign_and_log[1]
+    expected = np.linalg.inv(matrix).T * (1 + 3 * (1 in outputs))
+    seen: list[str] = []
+    found = [ag.grad(y, x), ag.grad(y, x, create_graph=True)]
+    y.backward(observe=lambda node, *_: seen.append(node._primitive.name))
+    for gradient in (*found, x.grad):
+        np.testing.assert_allclose(gradient.data, expected, rtol=1e-12)
+    assert "slogdet" in seen

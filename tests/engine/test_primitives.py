@@ -8,13 +8,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import samples
-from hypothesis import given, settings
+from hypothesis import find, given, settings
 from samples import SAMPLES
 
 import autograd_mini as ag
 from autograd_mini.primitive import registry as everything
 from autograd_mini.testing import GradientError, gradcheck, layouts, primitive_check
-from autograd_mini.testing.check import Report
 
 # The library's own primitives; examples in docstrings register more later.
 registry = dict(everything)
@@ -42,18 +41,27 @@ def test_every_primitive_has_a_formula() -> None:
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_the_gradient_of_each_primitive_has_all_properties(name: str) -> None:
-    """Orders 1 and 2 equal differences; float32, float16 and forward mode agree; shapes are right; no operand is modified."""
-    seen = {"points": 0, "undecidable": 0}
+    """Orders 1 and 2 equal differences; float32, float16 and forward mode agree; shapes are right; no operand is modified.
+
+    At a kink or a tie differences give no answer, so the point beside it is checked instead: no element stays unchecked.
+    """
 
     @given(call=SAMPLES[name])
     @settings(max_examples=EXAMPLES)
     def check(call: samples.call.Call) -> None:
-        report: Report = primitive_check(call.function, *call.operands)
-        seen["points"] += report.points
-        seen["undecidable"] += report.undecidable
+        report = primitive_check(call.function, *call.operands, min_checked=0)
+        if report.undecidable:  # a kink or a tie, so the call is smooth beside it
+            moved = primitive_check(call.function, *[beside(x) for x in call.operands], min_checked=0)
+            assert moved.undecidable == 0, f"finite differences gave no answer beside the sample either: {moved}"
 
     check()
-    assert seen["undecidable"] <= 0.05 * seen["points"] + 3, f"finite differences gave no answer too often: {seen}"
+    with_elements = find(SAMPLES[name], lambda call: any(x.size for x in call.operands), settings=settings(database=None))
+    assert sum(x.size for x in with_elements.operands) > 0
+
+
+def beside(x: np.ndarray) -> np.ndarray:
+    """Moves each element by a different amount between 0.005 and 0.015: away from kinks on the grid of samples, and from ties."""
+    return x + 0.01 * (0.5 + (np.arange(1, x.size + 1) * 0.6180339887498949 % 1)).reshape(x.shape)
 
 
 def results(call: samples.call.Call, operands: list[np.ndarray]) -> list[np.ndarray]:

@@ -25,8 +25,8 @@ def test_programs_have_the_right_gradients(shard: int) -> None:
     @given(programs())
     def check(program: Program) -> None:
         check_gradients_keep_form(program, program.inputs, seed=0)
-        gradcheck(program, *program.inputs)
-        gradgradcheck(program, *program.inputs)
+        gradcheck(program, *program.inputs, min_checked=0)
+        gradgradcheck(program, *program.inputs, min_checked=0)
         check_forward_mode(program, program.inputs, seed=0)
 
     check()
@@ -51,7 +51,7 @@ def test_a_kink_next_to_a_steep_slope_is_undecidable() -> None:
     import autograd_mini as ag
 
     x = np.array([0.013, 0.026])
-    report = gradcheck(lambda a, b: (ag.cbrt(a) * 30, ag.where(a > b, a, b), ag.maximum(a, b)), x, x.copy())
+    report = gradcheck(lambda a, b: (ag.cbrt(a) * 30, ag.where(a > b, a, b), ag.maximum(a, b)), x, x.copy(), min_checked=0)
     assert report.undecidable == report.points == 4
     smooth = gradcheck(lambda a: ag.exp(a * 6) * 30, np.array([0.0, 0.3]))
     assert smooth.undecidable == 0

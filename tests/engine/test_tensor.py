@@ -287,3 +287,24 @@ def test_every_declared_operator_and_method_is_bound() -> None:
     for name, bound in TABLE.items():
         assert getattr(Tensor, name) is bound
         assert hasattr(Methods, name)
+
+
+@pytest.mark.parametrize("dtype", [">f2", ">f4", ">f8", "<f8", ">i4", ">i8", ">u2"])
+def test_arrays_in_foreign_byte_order_are_converted(dtype: str) -> None:
+    """Files often have big-endian numbers: as a tensor, an operand, an index or an assigned value they keep their values."""
+    array, native = np.array([1, 2, 256], dtype), np.dtype(dtype).newbyteorder("=")
+    for tensor in (Tensor(array), ag.as_tensor(array), Tensor(np.ones(3, native)) * array, ag.stack([array, array])[0]):
+        assert tensor.dtype.isnative
+        assert tensor.dtype == native
+        assert tensor.tolist() == [1, 2, 256]
+    w = Tensor(np.zeros(3), requires_grad=True)
+    w.data = array
+    assert w.tolist() == [1, 2, 256]
+    (w * array).sum().backward()
+    assert w.grad is not None
+    assert (w.grad.dtype, w.grad.tolist()) == (np.dtype("f8"), [1, 2, 256])
+    if native.kind == "i":
+        assert Tensor([0.0, 10.0, 20.0])[array[:2]].tolist() == [10, 20]
+    if not np.dtype(dtype).isnative:
+        with pytest.raises(TypeError, match="native byte order"):
+            ag.from_numpy(array)

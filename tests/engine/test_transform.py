@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -174,3 +176,99 @@ def test_detect_anomaly_finds_an_array_that_was_modified_in_place() -> None:
         array[0] = 5
         with pytest.raises(RuntimeError, match="modified in place after multiply"):
             y.backward()
+
+
+def f(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    return (a * b * b * c * c * c).sum()
+
+
+def test_a_negative_argnum_counts_from_the_last_argument() -> None:
+    """Also in a tuple, in any order, and in every transform that has `argnums`."""
+    at = (2.0, 3.0, 5.0)
+    by_a, by_b, by_c = 9 * 125, 2 * 2 * 3 * 125, 2 * 9 * 3 * 25
+    assert [ag.grad(f, argnums=n)(*at).item() for n in (0, 1, 2, -3, -2, -1)] == [by_a, by_b, by_c] * 2
+    assert [g.item() for g in ag.grad(f, argnums=(-1, 0))(*at)] == [by_c, by_a]
+    assert [g.item() for g in ag.value_and_grad(f, argnums=(-1, -3))(*at)[1]] == [by_c, by_a]
+    assert ag.jacobian(f, argnums=-2)(*at).item() == by_b
+    assert ag.hessian(f, argnums=-1)(*at).item() == 2 * 9 * 6 * 5
+    for wrong in (3, -4):
+        with pytest.raises(ValueError, match=f"argnums {wrong} is out of range; the function was called with 3 arguments"):
+            ag.grad(f, argnums=wrong)(*at)
+
+
+INTEGERS = [3, True, np.int64(3), np.arange(3), Tensor([1, 2]), np.array([True])]
+
+
+@pytest.mark.parametrize("value", INTEGERS, ids=lambda v: type(v).__name__)
+def test_an_integer_is_no_variable_but_may_be_an_argument(value: object) -> None:
+    """Differentiating with respect to an integer raises in every transform; beside a variable, an integer is a constant."""
+    scaled = lambda x, n: (x * n).sum()
+    for use in (
+        lambda: ag.grad(scaled, argnums=1)(1.0, value),
+        lambda: ag.jacobian(scaled, argnums=1)(1.0, value),
+        lambda: ag.hessian(scaled, argnums=1)(1.0, value),
+        lambda: ag.vjp(scaled, 1.0, value),
+        lambda: ag.jvp(scaled, (1.0, value), (1.0, value)),
+        lambda: ag.hvp(scaled, (1.0, value), (1.0, value)),
+    ):
+        with pytest.raises(TypeError, match=r"cannot differentiate with respect to a tensor of (int64|bool)"):
+            use()
+    assert ag.grad(scaled)(2.0, value).item() == np.sum(np.asarray(value))
+
+
+def test_integer_outputs_have_no_gradient_and_zero_tangents() -> None:
+    def both(x: Tensor) -> tuple[Tensor, Tensor]:
+        return x * x, ag.argmax(x)
+
+    x = np.array([1.0, 3.0])
+    (y, k), (dy, dk) = ag.jvp(both, (x,), ([1.0, 1.0],))
+    assert (y.tolist(), k.item(), dy.tolist(), dk.item()) == ([1, 9], 1, [2, 6], 0)
+    _, pull = ag.vjp(both, x)
+    assert pull(([1.0, 1.0], 7))[0].tolist() == [2, 6]
+
+
+def test_keyword_arguments_reach_the_function() -> None:
+    """Transforms differentiate with respect to positional arguments; keywords are passed on."""
+
+    def power(x: Tensor, *, scale: float = 1.0, offset: float = 0.0) -> Tensor:
+        return (x * x * scale + offset).sum()
+
+    options = {"scale": 5.0, "offset": 7.0}
+    assert ag.grad(power)(3.0, **options).item() == 30
+    assert [v.item() for v in ag.value_and_grad(power)(3.0, **options)] == [52, 30]
+    assert ag.jacobian(power)(3.0, **options).item() == 30
+    assert ag.hessian(power)(3.0, **options).item() == 10
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 6), (6, 1), (2, 5), (5, 2)])
+def test_a_jacobian_without_a_mode_takes_the_smaller_number_of_passes(inputs: int, outputs: int) -> None:
+    """Forward mode differentiates once per input element, reverse mode once per output element."""
+    calls: list[int] = []
+
+    def rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
+        calls.append(1)
+        return g * 2
+
+    @ag.primitive((rule,), formula="2x", name=f"counted_double_{inputs}_{outputs}")
+    def counted(x: np.ndarray) -> np.ndarray:
+        return x * 2
+
+    a = np.arange(1.0, 1 + inputs * outputs).reshape(outputs, inputs)
+    found = {}
+    for mode in ("reverse", "forward", None):
+        calls.clear()
+        jacobian = ag.jacobian(lambda x: Tensor(a) @ counted(x), mode=mode)(np.ones(inputs))
+        np.testing.assert_array_equal(jacobian.data, 2 * a)
+        found[mode] = len(calls)
+    assert found["reverse"] == outputs
+    assert found["forward"] == 1, "the pullback is recorded once, for all directions"
+    assert found[None] == (1 if inputs < outputs else outputs)
+
+
+def test_grad_of_a_function_takes_no_inputs_and_grad_of_tensors_needs_them() -> None:
+    x = Tensor(1.0, requires_grad=True)
+    for wrong in (lambda: ag.grad(lambda x: x, x), lambda: ag.grad(lambda x: x, gradients=x)):
+        with pytest.raises(TypeError, match="call the function that it returns"):
+            wrong()
+    with pytest.raises(TypeError, match="got only a Tensor"):
+        ag.grad(x * x)

@@ -6,6 +6,7 @@ A way that is in no table fails the suite: each attribute of Tensor is an operat
 from __future__ import annotations
 
 import copy
+import io
 import math
 import pickle
 from collections.abc import Callable
@@ -46,6 +47,12 @@ WAYS: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "np.float64": (np.float64, CONSTANT, REFUSED),
     "array[0] =": (into_array, CONSTANT, REFUSED),
     "out=": (written, REFUSED, REFUSED),
+    "np.from_dlpack": (lambda x: float(np.from_dlpack(x)), REFUSED, REFUSED),
+    "ag.from_dlpack": (lambda x: ag.from_dlpack(x), REFUSED, REFUSED),
+    "np.save": (lambda x: np.save(io.BytesIO(), x) or x, REFUSED, REFUSED),
+    "np.percentile": (lambda x: float(np.percentile(x, 50)), REFUSED, REFUSED),
+    "np.spacing": (lambda x: float(np.spacing(x)) + 2, REFUSED, REFUSED),
+    "np.isclose": (lambda x: np.isclose(x, 2.0) * 2.0, CONSTANT, CONSTANT),
     "np.asarray": (lambda x: float(np.asarray(x)), REFUSED, REFUSED),
     "np.array": (lambda x: float(np.array(x)), REFUSED, REFUSED),
     "np.array of a list": (lambda x: float(np.array([x])[0]), REFUSED, REFUSED),
@@ -81,7 +88,7 @@ def outcome(name: str, inside: bool) -> str:
             (way(x) * x).backward()
             assert leaf.grad is not None
             slope = leaf.grad.item()
-    except (RuntimeError, TypeError, ValueError) as error:  # NumPy raises one of its own from ours
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:  # NumPy raises one of its own from ours
         return (
             REFUSED if any(hint in f"{error} {error.__cause__}" for hint in ("detach", "ag.array")) else f"no way out: {error}"
         )
@@ -96,12 +103,12 @@ def test_a_way_out_has_the_outcome_of_the_table(name: str) -> None:
 def test_every_attribute_of_a_tensor_is_an_operation_or_listed() -> None:
     listed = {
         "item", "tolist", "__float__", "__int__", "__array__", "numpy", "data", "detach", "__format__", "__copy__",
-        "__deepcopy__", "__reduce__", "__iter__",
+        "__deepcopy__", "__reduce__", "__iter__", "__dlpack__",
     }  # fmt: skip
     harmless = {  # no value leaves, or one without a gradient: shapes, comparisons of one element, integers
         "__init__", "__bool__", "__index__", "__len__", "__repr__", "__setitem__", "__setstate__", "__array_ufunc__",
         "__array_function__", "grad", "shape", "dtype", "ndim", "size", "is_leaf", "requires_grad", "retain_grad",
-        "register_hook", "name",
+        "register_hook", "name", "__dlpack_device__", "__array_namespace__", "__getattr__",
     }  # fmt: skip
     mine = {n for n, v in vars(Tensor).items() if isfunction(v) or isinstance(v, property)}
     mine = {n for n in mine if not (n.startswith("_") and not n.startswith("__"))}

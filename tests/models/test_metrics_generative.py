@@ -122,6 +122,19 @@ def test_mode_coverage_counts_the_modes_that_are_hit(seed: int, known: int) -> N
     assert mode_coverage(points * 1.5, centres, radius=0.1) == (0, 0, 0)
 
 
+def test_mode_coverage_includes_its_bounds() -> None:
+    """A point exactly at `radius` hits its mode, and a mode with exactly `min_share` of all points is covered."""
+    centres = [[0.0, 0.0], [8.0, 0.0]]
+    at_radius, beyond = [0.25, 0.0], [np.nextafter(0.25, 1), 0.0]
+    assert mode_coverage([at_radius], centres, radius=0.25) == (1, 0.5, 1.0)
+    assert mode_coverage([beyond], centres, radius=0.25) == (0, 0.0, 0.0)
+    points = [[0.0, 0.0]] * 3 + [[8.0, 0.0]]
+    assert mode_coverage(points, centres, radius=1, min_share=0.25).covered == 2
+    assert mode_coverage(points, centres, radius=1, min_share=np.nextafter(0.25, 1)).covered == 1
+    far = [[100.0, 0.0]] * 4
+    assert mode_coverage(points + far, centres, radius=1, min_share=0.25) == (1, 0.5, 0.5), "a share of all points, hit or not"
+
+
 # -- the classifier ----------------------------------------------------------------------------------------------------------------
 
 

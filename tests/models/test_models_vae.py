@@ -257,3 +257,14 @@ def test_the_preset_has_the_architecture_of_the_paper() -> None:
     assert [type(layer) for layer in vae.decoder] == [nn.Linear, nn.Tanh, nn.Linear, nn.Tanh, nn.Linear]
     assert vae.config.binarize
     assert isinstance(vae.likelihood, Likelihood)
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.5, 3.0])
+@pytest.mark.parametrize("learned", [True, False])
+def test_gaussian_pixels_are_drawn_with_their_mean_and_standard_deviation(sigma: float, learned: bool) -> None:
+    ag.manual_seed(0)
+    likelihood = Gaussian(sigma=sigma, learned=learned)
+    means = np.array([[-1.0], [2.0]], np.float32)
+    pixels = likelihood.sample(ag.Tensor(np.repeat(means, 40_000, axis=1))).data
+    np.testing.assert_allclose(pixels.std(axis=1), sigma, rtol=0.02)
+    np.testing.assert_allclose(pixels.mean(axis=1), means[:, 0], atol=0.03 * sigma)

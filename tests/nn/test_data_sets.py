@@ -122,6 +122,21 @@ def test_cifar10_has_the_right_order_of_bytes_and_channels() -> None:
     assert neighbours < 0.06, "neighbouring pixels differ too much: rows and columns are mixed up"
 
 
+def test_a_cifar_file_has_a_label_and_three_planes_of_rows_per_record(tmp_path: Path) -> None:
+    """Written byte by byte: the label first, then all red pixels row by row, then green, then blue."""
+    content = bytearray(2 * 3073)
+    content[0], content[3073] = 7, 9
+    marks = {(0, 0, 0, 1): 11, (0, 1, 2, 3): 22, (1, 2, 31, 31): 33, (1, 0, 31, 0): 44}
+    for (n, channel, row, column), value in marks.items():
+        content[n * 3073 + 1 + channel * 1024 + row * 32 + column] = value
+    path = tmp_path / "batch.bin"
+    path.write_bytes(content)
+    images, labels = nn.data.cifar.read_batch(path, hashlib.sha256(content).hexdigest())
+    assert (images.shape, images.dtype, labels.shape, labels.tolist()) == ((2, 3, 32, 32), np.uint8, (2,), [7, 9])
+    assert {place: int(images[place]) for place in marks} == marks
+    assert np.count_nonzero(images) == len(marks)
+
+
 def test_an_error_names_a_damaged_cifar_file(tmp_path: Path) -> None:
     path = tmp_path / "test_batch.bin"
     path.write_bytes(bytes(3073))

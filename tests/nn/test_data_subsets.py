@@ -109,3 +109,15 @@ def test_a_state_that_would_change_the_order_raises(option: dict[str, object]) -
     other = data.DataLoader(np.arange(20.0), **{"batch_size": 6, "shuffle": True, "seed": 2, **option})
     with pytest.raises(ValueError, match=next(iter(option))):
         other.load_state_dict(loader().state_dict())
+
+
+@given(st.integers(1, 6), st.integers(1, 4), st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 9))
+def test_shares_that_divide_every_class_are_exact(repeats: int, classes: int, weights: list[int], seed: int) -> None:
+    """With a multiple of Σ weights rows in each class, every part has exactly its share of every class, in the rows' order."""
+    total = sum(weights)
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(classes), repeats * total))
+    source = data.TensorDataset(np.arange(len(labels)))
+    parts = data.stratified_split(source, [w / total for w in weights], labels, seed=seed)
+    for part, weight in zip(parts, weights, strict=True):
+        assert np.bincount(labels[rows(part)], minlength=classes).tolist() == [repeats * weight] * classes
+        assert rows(part) == sorted(rows(part))

@@ -186,7 +186,7 @@ def test_values_equal_numpys_and_gradients_pass_gradcheck(name: str) -> None:
         through_numpy = use(np, ag.Tensor(x))
         assert isinstance(through_numpy, ag.Tensor)
         np.testing.assert_allclose(through_numpy.data, expected, rtol=1e-14)
-        assert gradcheck(lambda t, use=use: use(ag, t), x)
+        gradcheck(lambda t, use=use: use(ag, t), x, min_checked=min(1, expected.size))
 
 
 @given(hnp.arrays(np.int64, hnp.array_shapes(min_dims=1, max_dims=3, max_side=3), elements=st.integers(-1, 1)))

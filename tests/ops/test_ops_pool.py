@@ -152,6 +152,31 @@ def test_upsampling_interpolates_at_the_source_coordinate(
     np.testing.assert_allclose(ag.upsample(x, size=out, mode=mode[0], align_corners=mode[1]).data, y.data, atol=1e-12)
 
 
+@given(
+    data=st.data(),
+    size=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    out=st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    mode=st.sampled_from(sorted(SOURCES)),
+)
+def test_upsampling_to_any_size_reaches_exactly_the_edge_pixels(
+    data: Any, size: tuple[int, int], out: tuple[int, int], mode: tuple[str, bool]
+) -> None:
+    """Sizes need not be multiples: the source is clamped to the image, so no output lies outside of the values around it."""
+    x = data.draw(drawn((1, 1, *size)))
+    y = ag.upsample(x, size=out, mode=mode[0], align_corners=mode[1]).data
+    for i, j in itertools.product({0, out[0] - 1}, {0, out[1] - 1}):
+        r, s = (min(max(SOURCES[mode](k, n, m), 0), n - 1) for k, n, m in zip((i, j), size, out, strict=True))
+        expected = sum(
+            (1 - abs(r - a)) * (1 - abs(s - b)) * x[0, 0, a, b]
+            for a in {math.floor(r), math.ceil(r)}
+            for b in {math.floor(s), math.ceil(s)}
+        )
+        np.testing.assert_allclose(y[0, 0, i, j], expected, atol=1e-9)
+    assert y.min() >= x.min() - 1e-9
+    assert y.max() <= x.max() + 1e-9
+    np.testing.assert_allclose(ag.upsample(np.ones((1, 1, *size)), size=out, mode=mode[0], align_corners=mode[1]).data, 1)
+
+
 def test_asymmetric_upsampling_keeps_the_original_pixels_at_even_positions() -> None:
     x = np.array([[[[1.0, 5.0], [3.0, 11.0]]]])
     assert ag.upsample(x, 2, mode="asymmetric").tolist() == [

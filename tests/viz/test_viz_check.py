@@ -11,6 +11,7 @@ import autograd_mini as ag
 from autograd_mini import Tensor, models, nn, viz
 from autograd_mini.apply import apply
 from autograd_mini.primitive import Primitive, registry
+from autograd_mini.testing import GradientError
 
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
 
@@ -65,17 +66,57 @@ def test_a_wrong_rule_fails_and_is_named_in_the_report_and_the_badge(doubled_tan
     assert "✓" in source
 
 
-def test_a_kink_is_undecidable_and_does_not_fail():
+def test_a_kink_is_undecidable_and_does_not_fail_if_other_elements_were_checked():
     w = Tensor([0.0, 1.0], requires_grad=True)
     at_kink = viz.check(lambda: ag.relu(w).sum(), {"w": w})
     assert at_kink
     assert at_kink.rows[0].undecidable == 1
     assert "✓ (1 undecidable)" in repr(at_kink)
+
+
+def test_a_check_that_compared_nothing_fails_and_says_so():
     zero = Tensor(0.0, requires_grad=True)
     result = viz.check(lambda: abs(zero), {"w": zero})
-    assert result
+    assert not result
     assert result.rows[0].verdict == "undecidable"
+    assert "nothing was checked" in repr(result)
     assert "undecidable" in result.draw().source
+
+
+def test_derivatives_below_the_absolute_tolerance_are_not_checked():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    half = lambda: (w * w.detach() * 1e-7).sum()
+    assert "no derivative exceeds 2e-07, but atol is 1e-05" in repr(viz.check(half, {"w": w}))
+    assert not viz.check(half, {"w": w})
+    assert viz.check(lambda: (w * w * 1e-7).sum(), {"w": w}, atol=1e-10)
+
+
+def test_a_random_loss_and_a_rule_that_raises_are_errors():
+    w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    rng = np.random.default_rng(0)
+    with pytest.raises(GradientError, match=r"the function is not deterministic: two calls .* returned \S+ and then"):
+        viz.check(lambda: (w * rng.normal(size=2)).sum(), {"w": w})
+
+    def broken(xp: object, g: object, y: object, x: object) -> object:
+        raise KeyError("k")
+
+    primitive = Primitive("broken_sine", np.sin, (broken,), formula="sin x")
+    try:
+        with pytest.raises(GradientError, match=r"broken_sine\(w \(2,\)\)\n  the rule for operand 0 raised KeyError: 'k'"):
+            viz.check(lambda: apply(primitive, (w,)).sum(), {"w": w})
+    finally:
+        del registry["broken_sine"]
+
+
+def test_the_check_records_inside_no_grad_and_resolves_float32_and_large_values():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    large = Tensor([1e8, 3e8], requires_grad=True)
+    with ag.no_grad():
+        assert viz.check(lambda: (w * w).sum(), {"w": w})
+        assert viz.check(lambda: ag.sin(w.astype(np.float32)).sum(), {"w": w})
+        result = viz.check(lambda: ag.square(large).sum(), {"w": large})
+    assert result
+    assert result.rows[0].undecidable == 0
 
 
 def test_an_unused_parameter_has_gradient_0_and_a_frozen_one_is_skipped():

@@ -44,7 +44,7 @@ def collapse_graph(graph: Graph, depth: int | None, collapse: Collapse, max_node
                 break
             graph = collapse_groups(graph, list(_module_groups(graph, level, ())))
     if len(graph.nodes) > max_nodes:
-        after = f" after collapsing {whole}" * (whole != len(graph.nodes))
+        after = "" if whole == len(graph.nodes) else f" after collapsing {whole}"
         raise ValueError(
             f"draw: the graph has {len(graph.nodes)} nodes{after}, more than max_nodes={max_nodes}; "
             f"pass max_nodes={len(graph.nodes)} to draw them all, or use viz.text(outputs)"

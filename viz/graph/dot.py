@@ -104,7 +104,7 @@ def _caption(notes: Sequence[str], table: Sequence[Sequence[str]]) -> str:
     cells = ("".join(f'<td align="left">{escape_label(cell)}</td>' for cell in row) for row in table)
     body = "".join(f"<tr>{row}</tr>" for row in cells)
     inner = f'<table border="1" color="{FRAME}" cellborder="0" cellspacing="0" cellpadding="4">{body}</table>'
-    rows = [inner] * bool(table) + list(map(escape_label, notes))
+    rows = [*([inner] if table else []), *map(escape_label, notes)]
     return f'<table border="0">{"".join(f"<tr><td>{row}</td></tr>" for row in rows)}</table>'
 
 
@@ -136,7 +136,7 @@ def _is_ordered(node: Node, show: Show) -> bool:
 
 def _edge(edge: Edge, source: Node, corner: str) -> str:
     """The attributes of an edge: label, or gradient size as colour, width and number, and the corner at its end."""
-    parts = ["weight=1"] * (source.kind in ("input", "parameter"))
+    parts = ["weight=1"] if source.kind in ("input", "parameter") else []
     if edge.heat is not None:
         size = "−∞" if math.isinf(edge.heat) else f"{edge.heat:.1f}"
         parts.append(f"{heat_style(edge.heat)} label=<&#160;{_small(size, QUIET)}>")  # clear of a wide edge
@@ -144,7 +144,7 @@ def _edge(edge: Edge, source: Node, corner: str) -> str:
         parts.append(f"label=<{_small(edge.label, GRADIENT)}>")
     if corner:
         parts.append(f"headport={corner}")
-    return f" [{' '.join(parts)}]" * bool(parts)
+    return f" [{' '.join(parts)}]" if parts else ""
 
 
 def _attributes(node: Node, show: Show) -> str:
@@ -246,7 +246,7 @@ def derivatives(node: Node) -> str:
     """Returns the local derivatives from the operation's record: `∂ = 2x`, or `∂₁ = b, ∂₂ = a`."""
     assert node.primitive is not None
     rows = node.primitive.derivative
-    return ", ".join(f"∂{_subscript(i + 1) * (len(rows) > 1)} = {d}" for i, d in enumerate(rows))
+    return ", ".join(f"∂{_subscript(i + 1) if len(rows) > 1 else ''} = {d}" for i, d in enumerate(rows))
 
 
 def _subscript(i: int) -> str:

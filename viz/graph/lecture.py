@@ -140,7 +140,7 @@ def _match_layer(
 
 def _layer_names(graph: Graph, layer: Layer, last: bool) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields new names and gradient symbols for the tensors of a layer."""
-    n, y = layer.number, "ŷ = " * last
+    n, y = layer.number, "ŷ = " if last else ""
     grad = graph.nodes[layer.u].grad
     u = layer_symbol("u", n)
     yield layer.u, {"name": u if layer.h else y + u, "symbol": layer_symbol("δ", n), "wants_grad": True, "grad": grad}

@@ -204,6 +204,7 @@ def _annotate(graph: Graph, outputs: Outputs, notation: Notation, heat: Literal[
         if notation == "lecture":
             graph = use_lecture_notation(graph)
     except UnclearLayers as error:
-        missing = ["drawn in code notation"] * (notation == "lecture") + ["without a table of layers"] * bool(heat)
+        changes = {"drawn in code notation": notation == "lecture", "without a table of layers": bool(heat)}
+        missing = [change for change, is_made in changes.items() if is_made]
         notes.append(f"{', '.join(missing)}: {error}")
     return graph, rows, notes

@@ -69,8 +69,8 @@ class _Builder:
         kind: Kind = "loss" if is_result and out.array.size == 1 else "tensor"
         self.places[out] = place
         scope = self.nodes[operation].scope
-        self.at[out] = self._add(Node(kind, "result" * is_result, out.array, scope=scope, memory=place))
-        self.edges.append(Edge(operation, self.at[out], slot, "in place" * in_place))
+        self.at[out] = self._add(Node(kind, "result" if is_result else "", out.array, scope=scope, memory=place))
+        self.edges.append(Edge(operation, self.at[out], slot, "in place" if in_place else ""))
 
     def _source(self, value: Value) -> int:
         """Returns the node of an operand: its own, or that of the value of which it is a view."""

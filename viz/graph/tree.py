@@ -140,7 +140,7 @@ def _cells(graph: Graph, row: TreeLine, show_values: bool) -> tuple[str, ...]:
     if not row.first or node.array is None:
         return (row.label,)
     name = escape_unprintable(node.name)
-    cells = (row.label, name + " (changed since)" * node.changed, str(node.shape))
+    cells = (row.label, name + (" (changed since)" if node.changed else ""), str(node.shape))
     if not show_values:
         return cells
     delta = summary.MISSING if node.grad is None else summary.format_rms(node.grad)

@@ -231,3 +231,19 @@ def test_a_deep_copy_updates_its_own_parameters() -> None:
     set_gradients(params, 2)
     optimizer.step()
     assert equal_bits(params, others)
+
+
+@pytest.mark.parametrize("used", [0, 1, 2])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_joint_update_makes_older_graphs_of_each_parameter_stale(used: int, steps: int) -> None:
+    """The first step updates parameters one by one and later ones together; both are writes into every parameter."""
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, bias=False))
+    parameters = list(net.parameters())
+    optimizer = nn.SGD(parameters, lr=0.1, momentum=0.9)
+    for _ in range(steps):
+        loss = ag.square(parameters[used]).sum()
+        optimizer.zero_grad()
+        net(np.ones((1, 2), np.float32)).sum().backward()
+        optimizer.step()
+        with pytest.raises(RuntimeError, match="modified in place after square"):
+            loss.backward()

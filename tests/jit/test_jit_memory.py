@@ -1,0 +1,132 @@
+"""What a compiled function must not mix up: signatures, memory of its results, and the state from before a failed trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_mini as ag
+from autograd_mini import Tensor, nn
+from autograd_mini.apply import apply_effect
+from autograd_mini.primitive import Primitive, registry
+
+RNG = np.random.default_rng(0)
+
+
+def same_bits(found: Tensor, expected: Tensor) -> bool:
+    return (found.dtype, found.shape, found.data.tobytes()) == (expected.dtype, expected.shape, expected.data.tobytes())
+
+
+def test_the_default_dtype_belongs_to_the_signature() -> None:
+    """Integers become floats of the default dtype, so a plan is valid for one default only."""
+    function = lambda x: ag.exp(x) / 3
+    compiled = ag.jit(function)
+    x = Tensor([1, 2, 3])
+    try:
+        for dtype in ["float32"] * 3 + ["float64"] * 3 + ["float16", "float32", "float64"] * 2:
+            ag.set_default_dtype(dtype)
+            found = compiled(x)
+            assert found.dtype == dtype
+            assert same_bits(found, function(x))
+    finally:
+        ag.set_default_dtype("float32")
+
+
+ARRANGEMENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "C": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "reversed": lambda a: np.ascontiguousarray(a[:, ::-1])[:, ::-1],
+    "gaps": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
+    "broadcast": lambda a: np.broadcast_to(a[:1], a.shape),
+}
+
+
+def test_the_memory_layout_of_an_argument_belongs_to_the_signature() -> None:
+    """NumPy adds in the order of memory, so each layout of one shape gets the bits and the layout of eager mode."""
+    function = lambda x: (ag.reshape(x.T, -1) * 2, ag.sum(ag.exp(x)), ag.sum(x * x, axis=0), ag.exp(x))
+    compiled = ag.jit(function, exact=True)
+    for _ in range(4):
+        for arrange in ARRANGEMENTS.values():
+            x = ag.from_numpy(arrange(RNG.normal(size=(37, 29)).astype(np.float32)))
+            for found, expected in zip(compiled(x), function(x), strict=True):
+                np.testing.assert_array_equal(found.data, expected.data)
+                assert found.data.strides == expected.data.strides
+
+
+RETURNED: dict[str, Callable[[Tensor, Tensor], Any]] = {
+    "the gradient": lambda g, loss: g,
+    "a view": lambda g, loss: g.T,
+    "a row": lambda g, loss: g[0],
+    "reshaped": lambda g, loss: ag.reshape(g, -1),
+    "detached": lambda g, loss: g.detach(),
+    "twice": lambda g, loss: (g, g),
+    "with its loss": lambda g, loss: {"g": g, "loss": loss.detach()},
+}
+
+
+@pytest.mark.parametrize("name", RETURNED)
+def test_returned_gradients_keep_their_values_in_later_replays(name: str) -> None:
+    """A result belongs to the caller: no later call writes into it, and writing into it changes no later result."""
+
+    def step(x: Tensor, w: Tensor) -> Any:
+        loss = ag.square(ag.tanh(x @ w)).sum()
+        return RETURNED[name](ag.grad(loss, w), loss)
+
+    compiled = ag.jit(step, exact=True)
+    w = Tensor(RNG.normal(size=(3, 4)), requires_grad=True)
+    xs = [Tensor(RNG.normal(size=(5, 3))) for _ in range(6)]
+    leaves = lambda result: ag.transform.leaves(result)
+    kept = [compiled(x, w) for x in xs]
+    for x, result in zip(xs, kept, strict=True):
+        for found, expected in zip(leaves(result), leaves(step(x, w)), strict=True):
+            np.testing.assert_array_equal(found.data, expected.data)
+    for result in kept:
+        for tensor in leaves(result):
+            if tensor.data.flags.writeable:
+                tensor.data[...] = np.nan
+    for found, expected in zip(leaves(compiled(xs[0], w)), leaves(step(xs[0], w)), strict=True):
+        np.testing.assert_array_equal(found.data, expected.data)
+
+
+def test_a_failed_trace_restores_what_was_there_before_its_first_write() -> None:
+    """Undone in reverse order: a flag that was read before an object was saved keeps its first value."""
+    net = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    net.note = "before"
+    mark = Primitive("mark_module", lambda module: setattr(module, "note", "during"), formula="", effect=True, uniform=False)
+
+    @ag.no_grad()
+    def step(x: Tensor) -> Tensor:
+        net(x)  # reads `training`
+        net.eval()
+        apply_effect(mark, (), {"module": net}, writes=(net,))  # saves all attributes, `training` among them
+        net.train()
+        net.eval()
+        y = net(x)
+        if ag.is_recording():
+            y.sum().item()  # cannot be traced
+        return y
+
+    try:
+        compiled = ag.jit(step)
+        compiled(ag.ones((1, 2)))
+        net.train()
+        net.note = "before"
+        state = ag.get_rng_state()
+        with pytest.raises(ag.TraceError):
+            compiled(ag.ones((1, 2)))
+        assert (net.training, net[1].training, net.note) == (True, True, "before")
+        assert ag.get_rng_state() == state
+    finally:
+        del registry["mark_module"]
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<f4", ">f8", ">i4"])
+def test_a_compiled_function_accepts_arrays_in_any_byte_order(dtype: str) -> None:
+    compiled = ag.jit(lambda x: x * 2)
+    for k in range(4):
+        found = compiled(np.array([1, 256, k], dtype))
+        assert found.dtype == np.dtype(dtype).newbyteorder("=")
+        assert found.tolist() == [2, 512, 2 * k]
