@@ -84,9 +84,9 @@ for seed in range(int(sys.argv[2])):
     folder, rng = place / str(seed), np.random.default_rng(seed)
     for kill in range(7):
         if kill % 2:
-            ended, _ = fork(lambda: run_and_count(int(rng.integers(1, 8)), os.replace))
+            ended, _ = fork(lambda: run_and_count(int(rng.integers(1, 4)), os.replace))
         else:
-            ended, _ = fork(lambda: run_and_count(int(rng.integers(1, 3 * int(total) // 4))))
+            ended, _ = fork(lambda: run_and_count(int(rng.integers(1, int(total) // 2))))
         assert ended in (0, signal.SIGKILL), ended
         if ended:
             found["kills"] += 1
