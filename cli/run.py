@@ -178,7 +178,7 @@ class Run:
         images, labels = self.data.test[:GRAPH_BATCH_SIZE]
         nn.training.checkpoint.write_text(self.folder / SUMMARY, self.model.summary(images[:1]) + "\n")
         plot_history(self.trainer.history, self.recipe.unit, self.folder)
-        if diagnosis := diagnose(self.trainer.history):
+        if diagnosis := diagnose(self.trainer.history, self._options()):
             nn.training.checkpoint.write_text(self.folder / DIAGNOSIS, f"{diagnosis}\n")
         else:
             (self.folder / DIAGNOSIS).unlink(missing_ok=True)
@@ -192,6 +192,12 @@ class Run:
             say(f"wrote {self.folder / GRAPH_SOURCE} instead of {GRAPH}: {error}")
         if diagnosis:
             print(diagnosis)
+
+    def _options(self) -> dict[str, Any]:
+        """Returns all options of a GAN and of its training: defaults of the model, then those of the recipe."""
+        config = getattr(self.model, "config", None)
+        defaults = dataclasses.asdict(config) if dataclasses.is_dataclass(config) and not isinstance(config, type) else {}
+        return {**defaults, **self.recipe.options, "early_stop": self.recipe.early_stop}
 
     def _check_metric(self, metric: str) -> None:
         """Raises ValueError before training if the metric will not be logged; gets the names of losses from two images."""

@@ -56,6 +56,10 @@ class Study:
         self.figures.append(name)
         return self.folder / name
 
+    def data_name(self, name: str) -> str:
+        """Returns what a result says about its data: the image set or, if `quick`, what replaces it."""
+        return f"digits in place of {name}" if self.quick else name
+
     def data(self, name: str) -> nn.data.Dataset:
         """Loads an image set; if `quick`, the bundled digits in its shape, with 20 training images per class and a note."""
         if not self.quick:

@@ -6,7 +6,6 @@ in PyTorch: `encoder.0.weight`.
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
@@ -18,6 +17,7 @@ from numpy.typing import DTypeLike
 from autograd_mini.jit.guards import GUARDED_TYPES
 from autograd_mini.state import Tracer, modes, no_grad, watched
 from autograd_mini.tensor import Array, Tensor, TensorLike
+from autograd_mini.tools.plain_text import for_stdout
 
 Leaf = TypeVar("Leaf", bound=Tensor)
 
@@ -174,20 +174,25 @@ class Module:
 
     def _walk(self, unique: bool = True) -> Iterator[tuple[str, Any]]:
         """Yields this module and everything inside, with paths: each object once if `unique`, otherwise under each path."""
-        visited: set[int] = set()  # all objects so far, or, unless `unique`, those on the current path: both end cycles
-
-        def visit(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-            if id(value) in visited:
-                return
-            visited.add(id(value))
-            yield path, value
-            if isinstance(value, Module):
-                for key, child in value._direct():
-                    yield from visit(f"{path}.{key}" if path else key, child)
-            if not unique:
-                visited.remove(id(value))
-
-        return visit("", self)
+        visited = {id(self)}  # all objects so far, or, unless `unique`, the modules on the current path: both end cycles
+        yield "", self
+        stack = [(self, "", self._direct())]  # explicit, so that modules may be nested to any depth
+        while stack:
+            owner, path, parts = stack[-1]
+            for key, child in parts:
+                if id(child) in visited:
+                    continue
+                inner = f"{path}.{key}" if path else key
+                yield inner, child
+                if unique or isinstance(child, Module):
+                    visited.add(id(child))
+                if isinstance(child, Module):
+                    stack.append((child, inner, child._direct()))
+                    break
+            else:
+                stack.pop()
+                if not unique:
+                    visited.discard(id(owner))
 
     def _named(self, kind: type[Leaf], unique: bool = True) -> Iterator[tuple[str, Leaf]]:
         return ((path, value) for path, value in self._walk(unique) if isinstance(value, kind))
@@ -384,14 +389,31 @@ class Module:
         """Returns the text between the parentheses of the module's line, such as `in_features=2`; empty by default."""
         return ""
 
-    @reprlib.recursive_repr("(…)")
     def __repr__(self) -> str:
-        children = [(path, value) for path, value in self._direct() if isinstance(value, Module)]
-        lines = [f"({path}): {child!r}".replace("\n", "\n  ") for path, child in children]
-        inside = [line for line in (self.extra_repr(), *lines) if line]
-        if not lines:
-            return f"{type(self).__name__}({''.join(inside)})"
-        return "\n  ".join([f"{type(self).__name__}(", *inside]) + "\n)"
+        lines: list[str] = []
+        opened: set[int] = set()  # modules around the current line; one of them again is a cycle
+        stack: list[tuple[str, Module, bool]] = [("", self, False)]  # text before a module, the module, whether to close it
+        while stack:
+            before, module, close = stack.pop()
+            indent = "  " * (len(opened) - close)
+            if close:
+                opened.remove(id(module))
+                lines.append(f"{indent})")
+                continue
+            name, extra = type(module).__name__, module.extra_repr()
+            children = [(f"({path}): ", part, False) for path, part in module._direct() if isinstance(part, Module)]
+            if id(module) in opened:
+                text = "(…)"
+            elif module is not self and type(module).__repr__ is not Module.__repr__:
+                text = repr(module)
+            elif not children:
+                text = f"{name}({extra})"
+            else:
+                text = f"{name}(" + f"\n  {extra}" * bool(extra)
+                opened.add(id(module))
+                stack += [("", module, True), *reversed(children)]
+            lines.append(f"{indent}{before}{text}".replace("\n", f"\n{indent}"))
+        return for_stdout("\n".join(lines))
 
 
 class HasTrainingMode(Protocol):

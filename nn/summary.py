@@ -14,7 +14,7 @@ from autograd_mini.tensor import Tensor
 from autograd_mini.tools.profile import Profile
 from autograd_mini.tools.text_table import format_table
 
-from .module import Module, evaluation
+from .module import Module, Parameter, evaluation
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,9 @@ def summary(model: Module, *inputs: Any) -> Summary:
 
 def _direct_parameters(module: Module) -> list[Tensor]:
     """Returns the parameters of a module that do not belong to a module inside it."""
-    below = {id(p) for child in module.children() for p in child.parameters()}
-    return [p for p in module.parameters() if id(p) not in below]
+    direct = {id(part): part for _, part in module._direct() if isinstance(part, Parameter)}
+    below = {id(p) for child in module.children() for p in child.parameters()} if direct else set()
+    return [p for key, p in direct.items() if key not in below]
 
 
 def _shape(output: Any) -> Any:

@@ -37,6 +37,47 @@ def formula(x: float, w2: float, w3: float) -> dict[str, float]:
     }
 
 
+STEPS = (
+    ("u1", "u⁽¹⁾", "x", (1, 0, 0, 1)),
+    ("h1", "h⁽¹⁾", "f(u⁽¹⁾)", (1, 0, 0, 2)),
+    ("u2", "u⁽²⁾", "w₂ h⁽¹⁾", (1, 0, 1, 2)),
+    ("h2", "h⁽²⁾", "f(u⁽²⁾)", (1, 0, 2, 4)),
+    ("u3", "u⁽³⁾", "w₃ h⁽²⁾", (1, 1, 2, 4)),
+    ("h3", "ŷ = h⁽³⁾", "f(u⁽³⁾)", (1, 2, 4, 8)),
+    ("L", "L", "ŷ²", (1, 4, 8, 16)),
+    ("∂u3", "δ⁽³⁾ = ∂L/∂u⁽³⁾", "2ŷ · f′(u⁽³⁾)", (4, 3, 6, 12)),
+    ("∂u2", "δ⁽²⁾ = ∂L/∂u⁽²⁾", "δ⁽³⁾ w₃ f′(u⁽²⁾)", (8, 4, 7, 14)),
+    ("∂u1", "δ⁽¹⁾ = ∂L/∂u⁽¹⁾", "δ⁽²⁾ w₂ f′(u⁽¹⁾)", (16, 4, 8, 15)),
+    ("∂w3", "∂L/∂w₃", "δ⁽³⁾ h⁽²⁾", (4, 3, 8, 16)),
+    ("∂w2", "∂L/∂w₂", "δ⁽²⁾ h⁽¹⁾", (8, 4, 7, 16)),
+)
+"""Each quantity of the chain: its name, symbol and formula, and the factor and the exponents of w₃, w₂ and x if expanded."""
+
+
+def expand(factor: int, *exponents: int) -> str:
+    """Returns a product of powers as text.
+
+    >>> from autograd_mini.examples.exercises.exercise_20_scalar_chain import expand
+    >>> expand(8, 4, 7, 16), expand(1, 0, 0, 1)
+    ('8 w₃⁴ w₂⁷ x¹⁶', 'x')
+    """
+    raised = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+    powers = [letter + str(n).translate(raised) * (n > 1) for letter, n in zip(("w₃", "w₂", "x"), exponents, strict=True) if n]
+    return " ".join([str(factor)] * (factor > 1) + powers)
+
+
+def formulas(point: tuple[float, float, float]) -> list[dict[str, str | float]]:
+    """Returns the rows of the table of formulas, with their values at (x, w2, w3) and those of backpropagation."""
+    (x, w2, w3), t = point, chain(*point)
+    rows: list[dict[str, str | float]] = []
+    for name, symbol, text, (factor, *exponents) in STEPS:
+        value = factor * w3 ** exponents[0] * w2 ** exponents[1] * x ** exponents[2]
+        computed = slope(t[name[1:]]) if name.startswith("∂") else t[name].item()
+        rows.append({"": symbol, "layer by layer": text, "expanded": expand(factor, *exponents), "value": value,
+                     "by backpropagation": computed})  # fmt: skip
+    return rows
+
+
 def by_backpropagation(t: dict[str, Tensor]) -> dict[str, float]:
     return {"L": t["L"].item(), "∂L/∂w2": slope(t["w2"]), "∂L/∂w3": slope(t["w3"])}
 
@@ -56,6 +97,7 @@ def multiplications(layers: int) -> dict[str, int]:
 
 
 def exercise(study: Study, points: list[tuple[float, float, float]], depths: list[int]) -> str:
+    study.table(f"formulas, with f(u) = u², f′(u) = 2u, at (x, w2, w3) = {points[0]}", formulas(points[0]))
     for point in points:
         t, exact = chain(*point), formula(*point)
         study.table(

@@ -44,7 +44,7 @@ def exercise(study: Study, epochs: dict[str, int]) -> str:
             accuracy[kind] = 100 * history[-1]["val_accuracy"]
             rows.append(
                 {
-                    "data": name,
+                    "data": study.data_name(name),
                     "network": title,
                     "weights": sum(p.size for p in model.parameters()),
                     "epochs": count,
@@ -53,16 +53,17 @@ def exercise(study: Study, epochs: dict[str, int]) -> str:
                 }
             )
             curves |= {f"{title}, {split}": [row[key] for row in history] for split, key in CURVES.items()}
-        viz.plot_losses(curves, study.figure(f"{name}.png"), ylabel="accuracy", title=name)
+        viz.plot_losses(curves, study.figure(f"{name}.png"), ylabel="accuracy", title=study.data_name(name))
         errors = {kind: 100 - value for kind, value in accuracy.items()}
+        gain = accuracy["cnn"] - accuracy["mlp"]
         gains.append(
-            f"{accuracy['cnn'] - accuracy['mlp']:.1f} points on {name} ({accuracy['cnn']:.1f} % instead of "
-            f"{accuracy['mlp']:.1f} %, {errors['cnn'] / errors['mlp']:.2f} times the errors)"
+            f"{'gains' if gain >= 0 else 'loses'} {abs(gain):.1f} points on {study.data_name(name)} ({accuracy['cnn']:.1f} % "
+            f"instead of {accuracy['mlp']:.1f} %, {errors['cnn'] / max(errors['mlp'], 1e-9):.2f} times the errors)"
         )
     study.table("accuracy", rows)
     ratio = [mlp["weights"] / cnn["weights"] for mlp, cnn in zip(rows[::2], rows[1::2], strict=True)]
     return (
-        f"After the same number of epochs, convolution gains {' and '.join(gains)}. The networks without convolution have "
+        f"After the same number of epochs, convolution {' and '.join(gains)}. The networks without convolution have "
         f"{' and '.join(f'{value:.1f}' for value in ratio)} times as many weights as those with it."
     )
 

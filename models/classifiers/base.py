@@ -36,4 +36,5 @@ class Classifier(Model):
         """Returns the cross-entropy of a batch (images, labels) in nats, and the accuracy."""
         images, labels = batch
         logits = self(images)
-        return {"loss": nn.cross_entropy(logits, labels), "accuracy": ag.mean(ag.argmax(logits, axis=1) == labels)}
+        truth = ag.argmax(labels, axis=1) if labels.shape == logits.shape else labels  # probabilities or class indices
+        return {"loss": nn.cross_entropy(logits, labels), "accuracy": ag.mean(ag.argmax(logits, axis=1) == truth)}

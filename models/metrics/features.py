@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -79,7 +80,8 @@ class FeatureClassifier:
 def feature_classifier(data: str) -> FeatureClassifier:
     """Returns the classifier of a data set, from the cache or, on first use, newly trained.
 
-    The state of the random generator does not change. A damaged file in the cache is replaced. Raises ValueError if the data
+    The state of the random generator does not change. A damaged file in the cache is replaced; a cache that cannot be written
+    or read is not used. Raises ValueError if the data
     set has no CNN recipe.
 
     >>> from autograd_mini import nn
@@ -97,10 +99,13 @@ def feature_classifier(data: str) -> FeatureClassifier:
         network: CNN = recipe.build()
         try:
             network.load_state_dict(nn.load(path))
-        except (FileNotFoundError, ValueError):
-            _train(network, recipe)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            nn.save(path, network, {"recipe": json.dumps(dataclasses.asdict(recipe))})
+        except (OSError, ValueError):
+            network.load_state_dict(_trained_state(data))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                nn.save(path, network, {"recipe": json.dumps(dataclasses.asdict(recipe))})
+            except OSError as error:
+                say(f"{path}: the classifier cannot be cached ({error.strerror or error}); the next process trains it again")
     return FeatureClassifier(network, IMAGE_SHAPES[data])
 
 
@@ -116,10 +121,15 @@ def cache_path(recipe: Recipe) -> Path:
     return cache_folder() / "classifiers" / f"{recipe.data}-{digest}.safetensors"
 
 
-def _train(network: CNN, recipe: Recipe) -> None:
+@cache
+def _trained_state(data: str) -> dict[str, Array]:
+    """Trains the classifier of a data set, at most once per process, and returns its weights."""
+    recipe = RECIPES["cnn", data]
+    network: CNN = recipe.build()
     say(f"training the {recipe.data} classifier that the image metrics use (only once; it is cached)")
     optimizer = nn.Adam(network.parameters(), lr=recipe.lr)
     schedule = nn.Schedule(nn.ExponentialLR(optimizer, recipe.lr_decay))
     split = nn.data.DATASETS[recipe.data]().train
     batches = nn.data.DataLoader(split, batch_size=recipe.batch_size, shuffle=True, seed=recipe.seed)
     nn.Trainer(network, optimizer, callbacks=[schedule]).fit(batches, recipe.epochs)
+    return network.state_dict()

@@ -30,6 +30,7 @@ class DataLoader:
     Raises
     ------
     ValueError  if there are no arrays, lengths differ, or the batch size is below 1
+    TypeError   if `data` is a single list: it may mean rows or arrays
 
     Examples
     --------
@@ -51,7 +52,9 @@ class DataLoader:
         drop_last: bool = False,
         transform: BatchTransform | None = None,
     ) -> None:
-        is_dataset = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor, list, tuple))
+        is_dataset = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor))
+        if is_dataset:
+            _check_dataset(data[0])
         self.dataset: RowSource = data[0] if is_dataset else TensorDataset(*data)  # type: ignore[assignment,arg-type]
         if batch_size < 1:
             raise ValueError(f"DataLoader: expected batch_size to be at least 1, got {batch_size}")
@@ -117,3 +120,14 @@ class DataLoader:
         for i, batch in enumerate(self.epoch(number, start), start + 1):
             self._place = (number + 1, 0) if i == len(self) else (number, i)
             yield batch
+
+
+def _check_dataset(data: Any) -> None:
+    kind = type(data).__name__
+    if isinstance(data, (list, tuple)):
+        raise TypeError(
+            f"DataLoader: expected a data set or arrays, got one {kind} of {len(data)} items; for arrays pass them one by one, "
+            "DataLoader(images, labels); for examples stack them first, DataLoader(np.stack(images), np.array(labels))"
+        )
+    if isinstance(data, (dict, str)) or not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+        raise TypeError(f"DataLoader: expected a data set with a length and dataset[rows], or arrays, got {kind}")

@@ -39,6 +39,9 @@ class TensorDataset:
 
     def __init__(self, *arrays: ArrayLike | Tensor) -> None:
         self.arrays = tuple(a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in arrays)
+        if not self.arrays or any(array.ndim == 0 or array.dtype.kind not in "biuf" for array in self.arrays):
+            got = ", ".join(f"{array.dtype} {array.shape}" for array in self.arrays) or "none"
+            raise ValueError(f"TensorDataset: expected arrays of numbers with at least one axis, got {got}")
         lengths = [len(array) for array in self.arrays]
         if len(set(lengths)) != 1:
             raise ValueError(f"TensorDataset: expected arrays of one length, got lengths {lengths}")

@@ -113,8 +113,8 @@ class GELU(Activation, function=ag.gelu):
     """x Φ(x) with the distribution function Φ of N(0, 1), or its tanh approximation with `approximate="tanh"`.
 
     >>> from autograd_mini import nn
-    >>> nn.GELU()([1.0])
-    Tensor([0.8413447])
+    >>> nn.GELU()([1.0]).round(4)
+    Tensor([0.8413])
     """
 
     def __init__(self, approximate: Literal["none", "tanh"] = "none"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from copy import copy
 from typing import Any, Generic, Self, TypeVar, overload
 
@@ -101,8 +102,38 @@ class Sequential(_List[Any]):
 
     def forward(self, x: Any) -> Any:
         for module in self._items:
-            x = module(x)
+            nested = type(module) is Sequential and "forward" not in module.__dict__
+            x = module._apply_nested(x) if nested else module(x)
         return x
+
+    def _apply_nested(self, x: Any) -> Any:
+        """Does what calling it does, with an explicit stack, so that containers may be nested to any depth."""
+        with ExitStack() as opened:
+            stack = [self._enter(x, opened)]
+            while True:
+                container, given, rest, region = stack[-1]
+                for module in rest:
+                    if type(module) is Sequential and "forward" not in module.__dict__:
+                        stack.append(module._enter(x, opened))
+                        break
+                    x = module(x)
+                else:
+                    region.close()
+                    stack.pop()
+                    for hook in container._forward_hooks:
+                        changed = hook(container, (given,), x)
+                        x = x if changed is None else changed
+                    if not stack:
+                        return x
+
+    def _enter(self, x: Any, opened: ExitStack) -> tuple[Sequential, Any, Iterator[Any], ExitStack]:
+        """Returns the container, its input, its modules and what ends its call: its region of a profile."""
+        region = opened.enter_context(ExitStack())
+        if modes().tracer is not None:
+            self.guard_attributes(modes().tracer)
+        if modes().profiler is not None:
+            region.enter_context(modes().profiler.module_call(self))
+        return self, x, iter(self._items), region
 
 
 class ModuleList(_List[M]):

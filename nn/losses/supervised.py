@@ -328,7 +328,8 @@ def _class_loss(
     t = as_tensor(targets) if whole else cast(targets, x.dtype)
     x, t = _classes_last(name, x, t) if x.ndim > 2 else (x, t)
     if not whole and t.shape != x.shape:  # the product with the weights would broadcast
-        raise ValueError(f"{name}: logits {x.shape} do not fit probability targets {t.shape}")
+        hint = "; class indices must be integers: targets.astype(int)" if t.shape == x.shape[:-1] else ""
+        raise ValueError(f"{name}: logits {x.shape} do not fit probability targets {t.shape}{hint}")
     kept = t != ignore_index if whole and ignore_index is not None else None
     if kept is not None:
         t = ag.where(kept, t, 0)
@@ -439,4 +440,4 @@ def kl_normal(
     distance = ag.square(shift)
     if other_logvar is not None:
         ratio, distance = ratio - others[-1], distance * ag.exp(-others[-1])
-    return reduce_loss((ag.exp(ratio) + distance - ratio - 1) * 0.5, reduction)
+    return reduce_loss((ag.expm1(ratio) - ratio + distance) * 0.5, reduction)  # never below 0 through rounding

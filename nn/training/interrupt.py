@@ -25,7 +25,8 @@ class Interrupt:
         self._previous: Any = None
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
+        # A signal that is ignored stays ignored, as `nohup` and shells in the background want it.
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             self._previous = signal.signal(signal.SIGINT, self._request)
         return self
 

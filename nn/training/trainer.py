@@ -29,8 +29,9 @@ from ..extras import has_terminal, progress_bar, say
 from ..module import HasTrainingMode, evaluation
 from .checkpoint import explain_write_errors, load_checkpoint, save_checkpoint, write_text
 from .compile_update import compile_update
+from .history import pack_history, unpack_history
 from .interrupt import Interrupt
-from .update import DivergedError, OptimizerLike, RunningMeans, Update, frozen_parameters
+from .update import DivergedError, OptimizerLike, RunningMeans, Update, check_owner, find_bad_input, frozen_parameters
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 METRICS: Final = "metrics.csv"
@@ -131,6 +132,8 @@ class Trainer:
             raise ValueError(f"Trainer: every must be at least 1 batch, got {every}")
         self.model: Any = model
         self.updates = _named_updates(self.model, optimizer)
+        for name, update in self.updates.items():
+            check_owner(model, name.removesuffix("_"), update)
         self.folder = None if folder is None else Path(folder)
         self.callbacks = tuple(callbacks)
         self.every = every
@@ -230,10 +233,13 @@ class Trainer:
         ['accuracy', 'loss']
         """
         means = RunningMeans()
-        with self.inference():
+        with self.inference(), np.errstate(over="ignore", invalid="ignore"):
             for batch in loader.epoch(0):
                 for prefix, update in self.updates.items():
-                    means.add(update.losses(batch), len(batch[0]), prefix)
+                    losses = update.compute(batch)
+                    means.add(losses, len(batch[0]), prefix)
+                    if not np.isfinite(losses["loss"].item()) and (fault := find_bad_input(batch)):
+                        warnings.warn(f"Trainer.evaluate: {prefix}loss is not finite: {fault}", stacklevel=2)
         return means.means()
 
     @contextmanager
@@ -275,7 +281,7 @@ class Trainer:
             "model": self._training_weights(),
             "optimizers": [update.optimizer.state_dict() for update in self.updates.values()],
             "callbacks": [callback.state_dict() for callback in self.callbacks],
-            "history": self.history,
+            "history": pack_history(self.history),
             "iteration": self.iteration,
             "stopped": self.stopped,
             "random": ag.get_rng_state(),
@@ -308,7 +314,10 @@ class Trainer:
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         """Loads a state; raises an error of any kind if it is malformed."""
-        history, means = [dict(row) for row in state["history"]], {name: (s, w) for name, (s, w) in state["means"].items()}
+        history, means = (
+            [dict(row) for row in unpack_history(state["history"])],
+            {name: (s, w) for name, (s, w) in state["means"].items()},
+        )
         if not isinstance(state["iteration"], int) or not isinstance(state["stopped"], (str, NoneType)):
             raise TypeError(f"iteration is {state['iteration']!r} and stopped is {state['stopped']!r}")
         self.model.load_state_dict(state["model"])
@@ -358,7 +367,7 @@ class Trainer:
                     try:
                         losses = self._losses(prefix, batch)
                     except DivergedError as error:
-                        raise self._divergence(f"{prefix}{error} in epoch {epoch}") from None
+                        raise self._divergence(f"{prefix or 'the '}{error} in epoch {epoch}", find_bad_input(batch)) from None
                     self._means.add(losses, len(batch[0]), prefix)
         self.iteration += 1
         for callback in self.callbacks:
@@ -420,10 +429,11 @@ class Trainer:
     def _threads(self) -> AbstractContextManager[Any]:
         return nullcontext() if self.threads is None else ag.threads(self.threads)
 
-    def _divergence(self, problem: str) -> DivergedError:
+    def _divergence(self, problem: str, bad_input: str = "") -> DivergedError:
         saved = self.folder and (self.folder / CHECKPOINT).exists()
         last = f"the last valid state: {self.folder / CHECKPOINT}" if self.folder and saved else "no checkpoint was written"
-        return DivergedError(f"{problem}, at batch {self.iteration + 1} of the run; {last}; a lower learning rate may help")
+        advice = f"{bad_input}: repair or remove it" if bad_input else "a lower learning rate may help"
+        return DivergedError(f"{problem}, at batch {self.iteration + 1} of the run; {last}; {advice}")
 
     def _interrupt_message(self) -> str:
         done = f"interrupted after {self.iteration} batches"

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
+import numpy as np
+
 from autograd_mini.apply import apply_effect
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor
@@ -35,7 +37,7 @@ class DivergedError(ArithmeticError):
 
 def _check_finite(loss: Array) -> None:
     if not math.isfinite(loss.item()):
-        raise DivergedError(f"the loss became {loss.item()}")
+        raise DivergedError(f"loss became {loss.item()}")
 
 
 _FINITE: Final = Primitive("check_finite", _check_finite, formula="|L| < ∞", effect=True, uniform=False)
@@ -79,16 +81,30 @@ class Update:
         """Returns the parameters that the optimizer updates."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
+    def compute(self, batch: Any) -> Mapping[str, Tensor]:
+        """Returns the losses of a batch. Raises TypeError or ValueError unless they are scalar Tensors, one named "loss"."""
+        results = self.losses(batch)
+        if not isinstance(results, Mapping):
+            raise TypeError(
+                f"`losses` (training_step) must return named scalars such as {{'loss': loss}}, got {_kind(results)}"
+            )
+        if "loss" not in results:
+            names = ", ".join(results) or "none"
+            raise ValueError(f"`losses` must contain one named 'loss' (the one to minimise), got {names}")
+        for name, value in results.items():
+            if not isinstance(value, Tensor):
+                raise TypeError(f"losses[{name!r}] must be a Tensor, got {_kind(value)}; return it without .item() or float()")
+            if value.size != 1:
+                raise ValueError(f"losses[{name!r}] must be a scalar, got shape {value.shape}; reduce it, such as by .mean()")
+        return results
+
     def step(self, batch: Any) -> Mapping[str, Tensor]:
         """Updates the parameters and returns the losses before that. Raises DivergedError first if the loss is not finite."""
         results: list[Mapping[str, Tensor]] = []
 
         def closure() -> Tensor:
             self.optimizer.zero_grad()
-            results.append(self.losses(batch))
-            if "loss" not in results[-1]:
-                names = ", ".join(results[-1]) or "none"
-                raise ValueError(f"`losses` must contain one named 'loss' (the one to minimise), got {names}")
+            results.append(self.compute(batch))
             loss = results[-1]["loss"]
             apply_effect(_FINITE, (loss,), {})
             loss.backward(free=True)
@@ -100,6 +116,36 @@ class Update:
             closure()
             self.optimizer.step()
         return results[0]
+
+
+def find_bad_input(batch: Iterable[Tensor]) -> str:
+    """Returns which value of a batch is nan or infinite, or an empty text.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini.nn.training.update import find_bad_input
+    >>> find_bad_input([ag.zeros(3), ag.Tensor([[0.0, 1.0], [float("nan"), 0.0]])])
+    'input 1 of the batch is nan at [1, 0]'
+    """
+    for number, array in enumerate(tensor._data for tensor in batch):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            place = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
+            return f"input {number} of the batch is {array[tuple(place)]} at {place}"
+    return ""
+
+
+def check_owner(model: Any, name: str, update: Update) -> None:
+    """Raises ValueError if an optimizer was built for another model: then training would change nothing."""
+    own = {id(p) for p in model.parameters()} if hasattr(model, "parameters") else set()
+    if own and not any(id(p) in own for p in update.parameters()):
+        which = f"the optimizer of update {name!r}" if name else "the optimizer"
+        raise ValueError(
+            f"Trainer: {which} has {len(update.parameters())} parameters, none of which belongs to this "
+            f"{type(model).__name__}; build it from this model, such as Adam(model.parameters())"
+        )
+
+
+def _kind(value: Any) -> str:
+    return f"a Tensor of shape {value.shape}" if isinstance(value, Tensor) else f"{type(value).__name__} {value!r}"[:80]
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def test_epochs_and_seeds_have_different_orders_which_can_be_repeated() -> None:
 
 @pytest.mark.parametrize(
     ("arrays", "batch_size", "message"),
-    [((), 1, "lengths"), ((np.zeros(2), np.zeros(3)), 1, r"\[2, 3\]"), ((np.zeros(2),), 0, "batch_size")],
+    [((), 1, "got none"), ((np.zeros(2), np.zeros(3)), 1, r"\[2, 3\]"), ((np.zeros(2),), 0, "batch_size")],
 )
 def test_errors_name_the_wrong_argument(arrays: tuple[np.ndarray, ...], batch_size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):

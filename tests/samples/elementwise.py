@@ -86,6 +86,8 @@ SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     "clip": _with_settings(ag.clip, {"lo": st.sampled_from([None, -1.03, 0.07]), "hi": st.sampled_from([0.07, 2.03])}),
     "clip_to": _clip_to(),
     "elu": _with_settings(ag.elu, {"alpha": st.sampled_from([0.0, 0.5, 1.0, 2.0])}) | unary(ag.selu),
+    "gaussian": unary(lambda x: recorded.gaussian(x, rate=0.5)) | unary(lambda x: recorded.gaussian(x, rate=1.0)),
+    "normal_cdf": unary(recorded.normal_cdf),
     "parametric_elu": binary(ag.elu, (-3, 3), (0.1, 2.0)),
     "gelu_tanh": unary(lambda x: ag.gelu(x, approximate="tanh")),
     "leaky_relu": _with_settings(ag.leaky_relu, {"negative_slope": _SLOPES}),

@@ -52,16 +52,12 @@ def embeddings(draw: Any, add: bool) -> Call:
 
 
 @st.composite
-def cross_entropies(draw: Any, backward: bool) -> Call:
+def cross_entropies(draw: Any) -> Call:
     lead = draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3))
     classes = draw(st.integers(1, 4))
     targets = draw(indices(classes, lead))
     logits = draw(values((*lead, classes)))
-    if not backward:
-        return Call(lambda z: ag.softmax_cross_entropy(z, targets), (logits,), f"targets {targets.tolist()}")
-    return Call(
-        lambda p, g: recorded.cross_entropy_backward(p, targets, g), (logits, draw(values(lead))), f"{targets.tolist()}"
-    )
+    return Call(lambda z: ag.softmax_cross_entropy(z, targets), (logits,), f"targets {targets.tolist()}")
 
 
 @st.composite
@@ -83,7 +79,6 @@ SAMPLES = {
     "batch_norm_backward": batch_norm_backwards(),
     "embedding": embeddings(add=False),
     "embedding_add": embeddings(add=True),
-    "softmax_cross_entropy": cross_entropies(backward=False),
-    "cross_entropy_backward": cross_entropies(backward=True),
+    "softmax_cross_entropy": cross_entropies(),
     "binary_cross_entropy_with_logits": binary(),
 }

@@ -174,7 +174,8 @@ def test_an_old_pygraphviz_is_not_used(monkeypatch):
         ("exec /bin/sleep 30", TimeoutError, "more than 0.3 s"),
     ],
 )
-def test_a_renderer_that_fails_crashes_or_hangs_raises_and_keeps_the_old_file(no_dot, body, error, message):
+def test_a_renderer_that_fails_crashes_or_hangs_raises_and_keeps_the_old_file(no_dot, body, error, message, monkeypatch):
+    monkeypatch.setattr(rendering, "_pygraphviz", lambda format: [])
     install_fake_dot(no_dot, body)
     picture = viz.draw(Tensor(1.0, name="x"), timeout=0.3 if error is TimeoutError else 10)
     target = no_dot / "g.svg"

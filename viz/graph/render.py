@@ -46,10 +46,14 @@ def render(source: str, format: str, timeout: float) -> bytes:
         raise ValueError(f"format: expected {', '.join(FORMATS)}, got {format!r}")
     if format == "dot":
         return source.encode()
+    failure: Exception = RendererMissing()
     for command in (_system_dot, _pygraphviz):
         if arguments := command(format):
-            return _run(arguments, source, timeout)
-    raise RendererMissing
+            try:
+                return _run(arguments, source, timeout)
+            except RuntimeError as error:  # a broken installation: try the next one, and report the first
+                failure = failure if not isinstance(failure, RendererMissing) else error
+    raise failure
 
 
 def _system_dot(format: str) -> list[str]:
@@ -78,7 +82,11 @@ def _run(command: list[str], source: str, timeout: float) -> bytes:
         raise TimeoutError(
             f"Graphviz needed more than {timeout:g} s to lay out this graph; pass a larger timeout=, or use viz.text(outputs)"
         ) from None
+    except OSError as error:  # not a program, or not for this machine
+        raise RuntimeError(f"{shutil.which(command[0]) or command[0]} cannot be started: {error}; reinstall Graphviz") from None
     except subprocess.CalledProcessError as error:
         lines = error.stderr.decode(errors="replace").strip().splitlines() or ["(no message)"]
         raise RuntimeError(f"Graphviz failed with exit status {error.returncode}: {lines[-1]}") from None
+    if not result.stdout:
+        raise RuntimeError(f"{command[0]} wrote no picture; reinstall Graphviz")
     return bytes(result.stdout)

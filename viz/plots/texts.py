@@ -25,7 +25,7 @@ LONGEST: Final = 60  # characters of a name
 
 
 def literal(name: str) -> str:
-    """Returns a name as text that matplotlib shows as it is: `$` is no mathematics, and the middle of a long name is omitted.
+    """Returns a name as text that matplotlib shows as it is: `$` is a normal character; the middle of a long name is omitted.
 
     >>> from autograd_mini.viz.plots.texts import literal
     >>> literal("a$b$"), len(literal("x" * 500))

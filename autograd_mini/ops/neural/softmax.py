@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -22,10 +24,34 @@ def _finite_max(x: Array, axis: tuple[int, ...]) -> Array:
     return np.where(np.isfinite(largest), largest, 0).astype(x.dtype, copy=False)
 
 
+def _log_sum(e: Array, total: Array, axis: tuple[int, ...]) -> Any:
+    """Returns the logarithm of the sum of e = exp(x − max x), with the reduced axes at length 1.
+
+    One element is 1. If the others are small, the logarithm of a number near 1 would lose their digits.
+    """
+    logarithm = np.log(total)
+    if np.minimum.reduce(total, axis=None, initial=2) >= 1.5:
+        return logarithm
+    others = np.add.reduce(np.where(e == 1, 0, e), axis=axis, keepdims=True)
+    return np.where((total >= 1) & (total < 1.5), np.log1p(others), logarithm)
+
+
+def _widened(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs a kernel on float16 operands in float32, which holds sums of many exponentials."""
+
+    @wraps(kernel)
+    def run(x: Array, **params: Any) -> Any:
+        return kernel(x.astype(np.float32), **params).astype(x.dtype) if x.dtype.itemsize == 2 else kernel(x, **params)
+
+    return run
+
+
+@_widened
 def _logsumexp(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
     largest = _finite_max(x, axis)
-    with np.errstate(divide="ignore"):
-        total = np.log(np.add.reduce(np.exp(x - largest), axis=axis, keepdims=True)) + largest
+    e = np.exp(x - largest)
+    with np.errstate(divide="ignore"):  # the sum over an empty axis is 0
+        total = _log_sum(e, np.add.reduce(e, axis=axis, keepdims=True), axis) + largest
     return total if keepdims else total.reshape([n for i, n in enumerate(total.shape) if i not in axis])
 
 
@@ -33,11 +59,13 @@ def _logsumexp_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keep
     return restore_axes(xp, g, x, axis) * xp.softmax_or_zero(x, axis=axis)
 
 
+@_widened
 def _softmax(x: Array, axis: tuple[int, ...]) -> Array:
     e = np.exp(x - _finite_max(x, axis))
     return e / np.add.reduce(e, axis=axis, keepdims=True)
 
 
+@_widened
 def _softmax_or_zero(x: Array, axis: tuple[int, ...]) -> Array:
     e = np.exp(x - _finite_max(x, axis))
     total = np.add.reduce(e, axis=axis, keepdims=True)
@@ -48,10 +76,12 @@ def _softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) -> Any
     return (g - xp.sum(g * y, axis=axis, keepdims=True)) * y
 
 
-def _log_softmax(x: Array, axis: tuple[int, ...]) -> Array:
+@_widened
+def _log_softmax(x: Array, axis: tuple[int, ...]) -> Any:
     shifted = x - _finite_max(x, axis)
+    e = np.exp(shifted)
     with np.errstate(divide="ignore"):  # the sum over an empty axis is 0
-        return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
+        return shifted - _log_sum(e, np.add.reduce(e, axis=axis, keepdims=True), axis)
 
 
 def _log_softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) -> Any:
