@@ -127,6 +127,9 @@ class Tensor(Methods):
     @property
     def grad(self) -> Tensor | None:
         """The sum of the gradients of all backward passes so far; None before the first one. Can be assigned to."""
+        grad = self._grad
+        if type(grad) is Transient:
+            self._grad = leaf(grad._data.copy())
         if (tracer := modes().tracer) is not None:
             tracer.will_read_grad(self)
         return self._grad
@@ -220,7 +223,7 @@ class Tensor(Methods):
     def _expose(self, use: str) -> Array:
         """Returns the array to Python code. `ag.jit` raises an error here while tracing, which names the `use`."""
         if (tracer := modes().tracer) is not None:
-            tracer.reject_value(use)
+            tracer.reject_value(use, self)
         return self._data
 
     # -- watching the gradient -----------------------------------------------------------------------------------------------
@@ -404,11 +407,10 @@ class Number(Tensor):
     __slots__ = ()
 
 
-def number(array: Array) -> Number:
-    """Returns a `Number` on the memory of a 0-d array."""
-    tensor = _new(Number)
-    _set_leaf(tensor, array, None)
-    return tensor
+class Transient(Tensor):
+    """A gradient in memory that the next replay of a compiled step overwrites. Who reads `.grad` gets a copy of it."""
+
+    __slots__ = ()
 
 
 def rebuild(kind: type[Tensor], array: Array, requires_grad: bool, name: str | None) -> Tensor:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
 from types import MethodType
 from typing import Any, Final, overload
+from weakref import WeakSet
+
+import numpy as np
 
 from ..aliases import mark_modified
 from ..state import mode, modes
@@ -15,11 +21,14 @@ from ..trees import leaves
 from .compile import compile_trace
 from .plan import Plan
 from .pool import Pool
-from .signature import Arguments, OutputSpec
+from .signature import Arguments, OutputSpec, describe_change
+from .surroundings import Surroundings
 from .trace import Trace, TraceError
 
 MAX_PLANS: Final = 8  # of one function; the plans used last are kept
-_RETURNED_TYPES: Final = (bool, int, float, str, type(None))
+MAX_PREPARED: Final = 64  # first calls and traces; after these, a function that replayed fewer than half as often runs eagerly
+_RETURNED_TYPES: Final = (bool, int, float, str, type(None), np.generic)
+_functions: Final[WeakSet[Jitted]] = WeakSet()
 
 
 @overload
@@ -31,13 +40,14 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
 
     It is meant for a whole training step: forward and backward pass, update, random draws and running statistics are all
     recorded. Arguments may be nested lists, tuples and dicts. A plan serves all values of tensors and arrays, and of Python
-    floats, which the function receives as 0-d tensors. Another plan is recorded if any of these differs: shapes and dtypes,
-    ints, bools, strings and other objects, `no_grad`, frozen parameters, `training`, layers, hooks, and the numbers and strings
-    among the attributes of modules.
+    floats that are only computed with. Another plan is recorded if any of these differs: shapes and dtypes, ints, bools,
+    strings and other objects, `no_grad`, frozen parameters, `training`, layers, hooks, and the Python state that the function
+    can read: globals, closures, attributes, lists, dicts, NumPy arrays.
 
-    Tensors that are not arguments (parameters, optimizer state, learning rates) are read in each replay. Python
-    code runs only while tracing: a replay does not print, append to lists or count, and it does not notice that a variable
-    refers to a new object or that a NumPy array has changed.
+    Tensors that are not arguments (parameters, optimizer state, learning rates) are read in each replay. A function with side
+    effects in Python runs eagerly, with a warning that names them: it changes Python state, draws from `random` or `np.random`,
+    prints, or reads a clock, a file or an iterator. So does a function that needs more plans than it uses again. `eager_reason`
+    then says why, and `clear()` lets it be compiled again.
 
     Parameters
     ----------
@@ -71,7 +81,11 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
 
 
 class Jitted:
-    """A function compiled by `jit`. `plans` are its plans; the one used last is at the end."""
+    """A function compiled by `jit`.
+
+    plans         its plans; the one used last is at the end
+    eager_reason  why it runs eagerly, or an empty string
+    """
 
     __name__: str
 
@@ -79,10 +93,9 @@ class Jitted:
         self.__name__ = type(function).__name__  # for callable objects, which have no name of their own
         update_wrapper(self, function)  # first, because it copies attributes of the function that may have the names below
         self.function, self.profile, self.exact = function, profile, exact
-        self.plans: list[Plan] = []
-        self._by_signature: dict[Any, list[Plan]] = {}
-        self._pool = Pool()
         self._lock = threading.RLock()
+        self.clear()
+        _functions.add(self)
 
     def __repr__(self) -> str:
         return f"<jit {self.__name__}, plans: {len(self.plans)}>"
@@ -107,28 +120,49 @@ class Jitted:
         return self.plans[-1]
 
     def clear(self) -> None:
-        """Deletes all plans and their memory."""
+        """Deletes all plans and their memory, and what is known about the function: it is compiled again."""
         with self._lock:
-            self.plans, self._by_signature, self._pool = [], {}, Pool()
+            self.plans: list[Plan] = []
+            self.eager_reason = ""
+            self._by_signature: dict[Any, list[Plan]] = {}
+            self._by_value: frozenset[int] = frozenset()
+            self._last_signature: Sequence[Any] = ()
+            self._prepared = self._replayed = 0
+            self._pool = Pool()
+
+    def __reduce__(self) -> Any:
+        """Copies and pickles the function; a copy has no plans. A function that a decorator compiled is found by its name."""
+        module, name = getattr(self, "__module__", ""), getattr(self, "__qualname__", "")
+        if getattr(sys.modules.get(module), name, None) is self:
+            return name
+        return partial(jit, profile=self.profile, exact=self.exact), (self.function,)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         now = modes()
         if now.tracer is not None or now.anomaly is not None or now.compiling:  # part of a larger step, or being debugged
             return self.function(*args, **kwargs)
-        arguments = Arguments(args, kwargs)
+        if self.eager_reason:
+            arguments = Arguments(args, kwargs)
+            return self._run_function(arguments, arguments.originals)
         with self._lock:
+            arguments = Arguments(args, kwargs, self._by_value)
             plans = self._by_signature.get(arguments.signature)
+            for plan in plans or ():
+                if plan.guards.hold():
+                    self._replayed += 1
+                    return self._replay(plan, arguments)
+            self._prepared += 1
+            if self._prepared > MAX_PREPARED and 2 * self._replayed < self._prepared:
+                return self._fall_back(self._describe_changes(arguments, plans), arguments)
+            self._last_signature = arguments.signature
             if plans is None:
                 self._by_signature[arguments.signature] = []
                 with mode("compiling", True):
-                    return self._run_function(arguments, arguments.operands)
-            for plan in plans:
-                if plan.guards.hold():
-                    return self._replay(plan, arguments)
-            return self._trace(arguments)
+                    return self._run_function(arguments, arguments.originals)
+            return self._trace(args, kwargs)
 
-    def _run_function(self, arguments: Arguments, operands: Sequence[Tensor]) -> Any:
-        """Calls the function on tensors and checks that a replay can return its result."""
+    def _run_function(self, arguments: Arguments, operands: Sequence[Any]) -> Any:
+        """Calls the function on its operands and checks that a replay can return its result."""
         args, kwargs = arguments.rebuild(operands)
         result = self.function(*args, **kwargs)
         for x in leaves(result):
@@ -142,38 +176,101 @@ class Jitted:
                 raise TypeError(f"jit: {self.__name__} must return tensors, in lists, tuples or dicts, got {type(x).__name__}")
         return result
 
-    def _trace(self, arguments: Arguments) -> Any:
-        operands = arguments.tracing_operands()
-        trace = Trace(operands)
+    def _trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Traces the function; if that fails, tries again with the values of Python floats as part of the plan."""
+        while True:
+            arguments = Arguments(args, kwargs, self._by_value)
+            surroundings = Surroundings(self.function, arguments.kept_alive)
+            if surroundings.unseen:
+                return self._fall_back(f"it {surroundings.unseen}", arguments)
+            trace = Trace(arguments.tracing_operands(), surroundings)
+            try:
+                return self._trace_once(trace, arguments)
+            except _PythonStateChangedError as error:
+                return self._fall_back(str(error), arguments)
+            except (TraceError, TypeError, ValueError):
+                numbers = arguments.numbers(trace.needed)
+                if not numbers:
+                    raise
+                self._by_value |= numbers
+
+    def _trace_once(self, trace: Trace, arguments: Arguments) -> Any:
+        operands = [value.tensor for value in trace.arguments if value.tensor is not None]
         try:
             with mode("tracer", trace):
                 result = self._run_function(arguments, operands)
+                trace.guards.surroundings.forget(trace.is_live)
                 if changed := trace.guards.changed_guards():
-                    raise TraceError(f"jit: {self.__name__} changes {changed}, and a replay would not: change it outside")
+                    raise _PythonStateChangedError(f"it changes {', '.join(changed)} in Python, and a replay would not")
                 output = OutputSpec(result, trace, operands)
                 plan = compile_trace(trace, output, arguments, self._pool, exact=self.exact, profile=self.profile)
         except BaseException:
             trace.restore()
             raise
         self._mark_assigned(plan, arguments)
-        self._by_signature[arguments.signature].append(plan)
+        self._add_plan(plan, arguments)
+        return output.of_traced_run(result, arguments.originals)
+
+    def _add_plan(self, plan: Plan, arguments: Arguments) -> None:
+        """Adds a plan and forgets the one that was used least recently; also forgets old signatures without a plan."""
+        self._by_signature.setdefault(arguments.signature, []).append(plan)
         self.plans.append(plan)
-        if len(self.plans) > MAX_PLANS:
-            oldest = self.plans.pop(0)
-            for plans in self._by_signature.values():
-                if oldest in plans:
-                    plans.remove(oldest)
-        return output.of_traced_run(result, arguments.operands)
+        oldest = self.plans.pop(0) if len(self.plans) > MAX_PLANS else None
+        by_signature = {key: [p for p in plans if p is not oldest] for key, plans in self._by_signature.items()}
+        waiting = [key for key, plans in by_signature.items() if not plans]
+        for key in waiting[:-MAX_PREPARED]:
+            del by_signature[key]
+        self._by_signature = by_signature
 
     def _replay(self, plan: Plan, arguments: Arguments) -> Any:
         if self.plans[-1] is not plan:
             self.plans.remove(plan)
             self.plans.append(plan)
         self._mark_assigned(plan, arguments)
-        plan.release()
-        return plan.output.build(plan.run([t._data for t in arguments.operands]), arguments.operands)
+        return plan.output.build(plan.run([t._data for t in arguments.operands]), arguments.originals)
 
     def _mark_assigned(self, plan: Plan, arguments: Arguments) -> None:
         """Marks the arguments that the function sets as modified, so that no older graph uses them in a backward pass."""
         for i in plan.assigned:
             mark_modified(arguments.operands[i])
+
+    # -- running eagerly -------------------------------------------------------------------------------------------------
+
+    def _fall_back(self, reason: str, arguments: Arguments) -> Any:
+        """Runs the function eagerly, now and from now on, and says why."""
+        self.clear()
+        self.eager_reason = reason
+        warnings.warn(f"jit: falling back to eager mode: {self.__name__} cannot be compiled: {reason}", stacklevel=4)
+        return self._run_function(arguments, arguments.originals)
+
+    def _describe_changes(self, arguments: Arguments, plans: Sequence[Plan] | None) -> str:
+        """Describes what prevents that plans are used again."""
+        if plans:
+            change = ", ".join(plans[-1].guards.changed_guards()) or "its surroundings"
+        else:
+            change = f"its arguments ({describe_change(self._last_signature, arguments.signature)})"
+        return (
+            f"of {self._prepared - 1} plans that it prepared, few could be used again, because {change} changed; "
+            "make what changes a tensor"
+        )
+
+    def _reset_after_fork(self) -> None:
+        """Creates a new lock in a forked child if another thread held it; what that thread was doing is deleted."""
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+            self.clear()
+
+
+class _PythonStateChangedError(TraceError):
+    """The traced function changed state in Python, which is undone."""
+
+
+def _reset_after_fork() -> None:
+    for function in list(_functions):
+        function._reset_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)

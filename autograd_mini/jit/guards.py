@@ -12,6 +12,7 @@ import numpy as np
 
 from ..state import watched
 from ..tensor import Tensor
+from .surroundings import Surroundings, same_value
 
 GUARDED_TYPES: Final = (bool, int, float, str, type(None), np.generic)
 """Types of module attributes that are compared by value; a compiled step notices when one of them changes."""
@@ -21,14 +22,16 @@ _MISSING: Final = object()
 class Guards:
     """The assumptions of one plan.
 
-    flags      (owner, attribute, value) of each flag that was read: `training`, `requires_grad`, hooks, attributes of modules
-    gradients  (tensor, whether its `.grad` was None)
-    operands   (tensor, time of its last write) of an older graph that the function differentiates
+    flags         (owner, attribute, value) of each flag that was read: `training`, `requires_grad`, hooks, module attributes
+    gradients     (tensor, whether its `.grad` was None)
+    operands      (tensor, time of its last write) of an older graph that the function differentiates
+    surroundings  the Python state that the function can read
     """
 
-    __slots__ = ("_structure_version", "_version", "flags", "gradients", "operands")
+    __slots__ = ("_structure_version", "_version", "flags", "gradients", "operands", "surroundings")
 
-    def __init__(self) -> None:
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
         self.flags: list[tuple[Any, str, Any]] = []
         self.gradients: list[tuple[Tensor, bool]] = []
         self.operands: list[tuple[Tensor, int]] = []
@@ -46,19 +49,23 @@ class Guards:
         for tensor, last_write in self.operands:
             if tensor._seq != last_write:
                 return False
+        for probe in self.surroundings.probes:
+            if not probe.holds():
+                return False
         if self._version != watched.version:
             if self._structure_version != watched.structure_version or not all(is_unchanged(*flag) for flag in self.flags):
+                return False
+            if not self.surroundings.modules_hold():
                 return False
             self._version = watched.version
         return True
 
-    def changed_guards(self) -> str:
-        """Returns the names of the flags that the traced function itself has changed, or an empty string."""
+    def changed_guards(self) -> list[str]:
+        """Returns the names of the places that have changed; if there are none, those of the flags."""
         changed = [(owner, name) for owner, name, value in self.flags if not is_unchanged(owner, name, value)]
-        return ", ".join(f"{name.strip('_')} of {type(owner).__name__}" for owner, name in changed)
+        return self.surroundings.changed() or [f"{name.strip('_')} of {type(owner).__name__}" for owner, name in changed]
 
 
 def is_unchanged(owner: Any, name: str, value: Any) -> bool:
     """Returns whether a flag is the same object as before, or an equal number or string."""
-    now = getattr(owner, name, _MISSING)
-    return now is value or bool(type(now) is type(value) and isinstance(now, GUARDED_TYPES) and now == value)
+    return same_value(getattr(owner, name, _MISSING), value)

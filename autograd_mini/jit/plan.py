@@ -18,13 +18,12 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from ..apply import KERNEL_ERRORS, explain_error
-from ..memory.references import held_elsewhere
 from ..state import enter_modes, modes
-from ..tensor import Array, Tensor, leaf
+from ..tensor import Array, Tensor, Transient, leaf
 from ..tools.plain_text import for_stdout
 from . import report
 from .guards import Guards
-from .pool import KeptGradient, Pool
+from .pool import Pool
 from .report import Entry, Row
 from .signature import OutputSpec
 
@@ -56,19 +55,13 @@ class Plan:
     assigned: list[int]  # numbers of the arguments whose `.data` the function sets
     results: list[Array | None]  # the arrays of `output.values`; None if the array is new in each run
     fresh: list[Any]  # a sink for arrays that are new in each run: results, then gradients
-    kept_grads: list[tuple[Tensor, KeptGradient]]  # gradients in the pool
+    kept_grads: list[tuple[Tensor, Transient]]  # gradients in the pool
     fresh_grads: list[tuple[Tensor, int]]  # gradients that are new in each run, with their number in `fresh`
     cleared_grads: list[Tensor]  # tensors whose `.grad` is None after a run
     times: list[deque[int]] | None = None  # nanoseconds of each step in the latest replays, if they are measured
     _quiet: Context = field(default_factory=_quiet_context)
 
     # -- replay ----------------------------------------------------------------------------------------------------------
-
-    def release(self) -> None:
-        """Copies the gradients that a user still holds, because the next run overwrites them."""
-        for tensor, kept in self.kept_grads:
-            if held_elsewhere(kept, "tensor", 2 if tensor._grad is kept.tensor else 1):  # `kept`, and `.grad`
-                kept.release()
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """Replays the steps on the arrays of the arguments; returns the arrays of the results, which the caller owns."""
@@ -80,7 +73,7 @@ class Plan:
         self._quiet.run(enter_modes, modes())
         self._quiet.run(self._run_steps)
         for tensor, kept in self.kept_grads:
-            tensor._grad = kept.tensor
+            tensor._grad = kept
         for tensor, i in self.fresh_grads:
             tensor._grad = leaf(np.asarray(self.fresh[i]))
         for tensor in self.cleared_grads:

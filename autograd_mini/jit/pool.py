@@ -8,7 +8,7 @@ import numpy as np
 
 from ..memory.arena import base_of
 from ..memory.flat_group import FlatGroup
-from ..tensor import Array, Tensor, leaf
+from ..tensor import Array, Tensor, Transient, leaf
 
 _ALIGNED: Final = 64  # bytes: a cache line, and a vector register
 
@@ -23,7 +23,7 @@ class Pool:
     def __init__(self) -> None:
         self.buffers: list[Array] = []
         self.gradients: dict[Any, Array] = {}
-        self._kept: dict[Any, KeptGradient] = {}
+        self._kept: dict[Any, Transient] = {}
 
     def gradient(self, tensor: Tensor, like: Array) -> Array:
         """Returns the array for the gradient of one tensor."""
@@ -40,41 +40,29 @@ class Pool:
             self.gradients[key] = group.new_gradient()
         return self.gradients[key]
 
-    def keep(self, array: Array) -> KeptGradient:
-        """Returns the gradient in `array`. Plans that write the same memory share it, so each notices if a user holds it."""
-        return self._kept.setdefault((array.ctypes.data, *layout(array)), KeptGradient(array))
+    def keep(self, array: Array) -> Transient:
+        """Returns the gradient in `array` as a tensor. Plans that write the same memory share it.
+
+        >>> import autograd_mini as ag
+        >>> w, kept = ag.Tensor(1.0, requires_grad=True), []
+        >>> @ag.jit
+        ... def step(x):
+        ...     w.grad = None
+        ...     (w * x).backward()
+        >>> for x in (1.0, 2.0, 3.0, 4.0):
+        ...     step(ag.Tensor(x))
+        ...     kept.append(w.grad)
+        >>> kept
+        [Tensor(1.0), Tensor(2.0), Tensor(3.0), Tensor(4.0)]
+        """
+        kept: Any = leaf(array)
+        kept.__class__ = Transient
+        return self._kept.setdefault((array.ctypes.data, *layout(array)), kept)
 
     @property
     def nbytes(self) -> int:
         """The bytes of all buffers and gradients together."""
         return sum({id(base): base.nbytes for base in map(base_of, (*self.buffers, *self.gradients.values()))}.values())
-
-
-class KeptGradient:
-    """A gradient that plans write into an array of the pool, as the tensor that users see in `.grad`.
-
-    >>> import autograd_mini as ag
-    >>> w, kept = ag.Tensor(1.0, requires_grad=True), []
-    >>> @ag.jit
-    ... def step(x):
-    ...     w.grad = None
-    ...     (w * x).backward()
-    >>> for x in (1.0, 2.0, 3.0, 4.0):
-    ...     step(ag.Tensor(x))
-    ...     kept.append(w.grad)
-    >>> kept
-    [Tensor(1.0), Tensor(2.0), Tensor(3.0), Tensor(4.0)]
-    """
-
-    __slots__ = ("array", "tensor")
-
-    def __init__(self, array: Array):
-        self.array, self.tensor = array, leaf(array)
-
-    def release(self) -> None:
-        """Gives the tensor a copy of its values before the array is written again, for users who still hold the tensor."""
-        self.tensor._data = self.array.copy()
-        self.tensor = leaf(self.array)
 
 
 def layout(array: Array) -> tuple[Any, ...]:

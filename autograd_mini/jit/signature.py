@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, Final
 
 import numpy as np
 
 from .. import dtypes
 from ..state import modes
-from ..tensor import Array, Number, Tensor, leaf, number
+from ..tensor import Array, Number, Tensor, leaf
 from ..trees import leaves, rebuild
 from .trace import Trace, Value
 
@@ -19,17 +19,22 @@ _BY_VALUE: Final = frozenset({bool, int, str, bytes, type(None)})
 class Arguments:
     """The arguments of one call.
 
-    operands    the tensors among them, in order
+    operands    the tensors among them, in order; also arrays, and numbers that are not in `by_value`
+    originals   the same operands as the caller passed them, with arrays as tensors
+    leaves      the number of each operand among all arguments, nested ones included
     signature   everything else that a plan relies on, as a key: shapes, dtypes, values of ints and strings, grad mode
     kept_alive  objects that the signature identifies by `id`, so a plan must keep them alive
     """
 
-    __slots__ = ("_leaves", "_tree", "kept_alive", "operands", "signature")
+    __slots__ = ("_by_value", "_leaves", "_tree", "kept_alive", "leaves", "operands", "originals", "signature")
 
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]):
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any], by_value: Set[int] = frozenset()):
         self._tree: Any = (args, kwargs)
         self._leaves: list[Any] = []
+        self._by_value = by_value
         self.operands: list[Tensor] = []
+        self.originals: list[Any] = []
+        self.leaves: list[int] = []
         self.kept_alive: list[Any] = []
         key: list[Any] = [modes().grad_enabled, dtypes.default_dtype()]
         for x in args:
@@ -42,12 +47,18 @@ class Arguments:
     def _add(self, x: Any, key: list[Any]) -> None:
         kind = type(x)
         if isinstance(x, Tensor) or kind is float or isinstance(x, (np.ndarray, np.floating)):
+            if self._by_value and len(self._leaves) in self._by_value and (number := as_number(x)) is not None:
+                key.append((kind, repr(number)))
+                self._leaves.append(x)
+                return
             t = x if isinstance(x, Tensor) else _to_tensor(x)
             if t._requires_grad and t._primitive is not None and modes().grad_enabled:
                 raise RuntimeError(f"jit: an argument, {t._describe()}, is part of a graph: jit the whole step, or detach it")
             a = t._data
             key.append((type(t), a.shape, a.strides, a.dtype, id(t) if t._requires_grad else None))
+            self.leaves.append(len(self._leaves))
             self.operands.append(t)
+            self.originals.append(x if type(t) is Number else t)
             self._leaves.append(t)
         elif isinstance(x, (list, tuple)):
             key.append((kind, len(x)))
@@ -65,14 +76,55 @@ class Arguments:
             self.kept_alive.append(x)
             self._leaves.append(x)
 
-    def rebuild(self, operands: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Returns positional and keyword arguments with other tensors in the same places."""
-        tensors = iter(operands)
-        return rebuild(self._tree, [next(tensors) if isinstance(x, Tensor) else x for x in self._leaves])
+    def rebuild(self, operands: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Returns positional and keyword arguments with other operands in the same places."""
+        values = list(self._leaves)
+        for i, operand in zip(self.leaves, operands, strict=True):
+            values[i] = operand
+        return rebuild(self._tree, values)
+
+    def numbers(self, needed: Set[int]) -> frozenset[int]:
+        """Returns which leaves are numbers among the operands: those in `needed`, or all if none of these is a number."""
+        numbers = {i for i, t in enumerate(self.operands) if type(t) is Number}
+        return frozenset(self.leaves[i] for i in numbers & needed or numbers)
 
     def tracing_operands(self) -> list[Tensor]:
         """Returns the operands, each with its own array object, so that none looks like a tensor that the function knows."""
         return [t if t._requires_grad else _with_own_array(t) for t in self.operands]
+
+
+def number(array: Array) -> Number:
+    """Returns a `Number` on the memory of a 0-d array."""
+    tensor: Any = leaf(array)
+    tensor.__class__ = Number
+    return tensor  # type: ignore[no-any-return]
+
+
+def as_number(x: Any) -> float | None:
+    """Returns a float, also one in a 0-d array, as a Python number, or None if `x` is none."""
+    return float(x) if not isinstance(x, Tensor) and not np.ndim(x) else None
+
+
+def describe_change(old: Sequence[Any], new: Sequence[Any]) -> str:
+    """Describes the first difference between two signatures.
+
+    >>> from autograd_mini.jit.signature import Arguments, describe_change
+    >>> describe_change(*[Arguments((1.0, k), {}).signature for k in (3, 4)])
+    'int 3, then int 4'
+    """
+    a, b = next(((a, b) for a, b in zip(old, new, strict=False) if a != b), (None, None))
+    return f"{_describe_entry(a)}, then {_describe_entry(b)}" if a and b else "other arguments"
+
+
+def _describe_entry(entry: Any) -> str:
+    if not isinstance(entry, tuple) or not isinstance(entry[0], type):
+        return repr(entry)
+    kind, *details = entry
+    if issubclass(kind, Tensor):
+        return f"a tensor of {details[2]} and shape {details[0]}"
+    if kind in _BY_VALUE or issubclass(kind, (float, np.generic)):
+        return f"{kind.__name__} {details[0]}"
+    return f"another {kind.__name__}"
 
 
 def _with_own_array(t: Tensor) -> Tensor:
@@ -110,8 +162,8 @@ class OutputSpec:
         self._structure = rebuild(result, [None] * len(self._sources))
         self._single = isinstance(result, Tensor) and len(self.values) == 1
 
-    def build(self, arrays: Sequence[Array], operands: Sequence[Tensor]) -> Any:
-        """Returns the result of a replay."""
+    def build(self, arrays: Sequence[Array], operands: Sequence[Any]) -> Any:
+        """Returns the result of a replay; `operands` are the arguments as the caller passed them."""
         if self._single:
             return leaf(arrays[0])
         return rebuild(
@@ -119,7 +171,11 @@ class OutputSpec:
             [leaf(arrays[x]) if source == "new" else operands[x] if source == "argument" else x for source, x in self._sources],
         )
 
-    def of_traced_run(self, result: Any, operands: Sequence[Tensor]) -> Any:
-        """Returns the result of the traced run itself, with the caller's own tensors in it."""
-        pairs = zip(leaves(result), self._sources, strict=True)
-        return rebuild(result, [operands[i] if source == "argument" else x for x, (source, i) in pairs])
+    def of_traced_run(self, result: Any, operands: Sequence[Any]) -> Any:
+        """Returns the result of the traced run itself, with the caller's own arguments in it, and copies of constants."""
+        values, built = iter(self.values), []
+        for x, (source, i) in zip(leaves(result), self._sources, strict=True):
+            if source == "new" and next(values).owner.source == "constant":  # the plan keeps the constant itself
+                x = leaf(x._data.copy())
+            built.append(operands[i] if source == "argument" else x)
+        return rebuild(result, built)

@@ -26,6 +26,7 @@ from ..primitive import Primitive, registry
 from ..state import Tracer, tick
 from ..tensor import Array, Tensor
 from .guards import Guards
+from .surroundings import Surroundings
 
 Source: TypeAlias = Literal["argument", "gradient", "captured", "constant", "call"]
 
@@ -69,13 +70,15 @@ class Trace(Tracer):
     calls          the recorded calls, in the order of the run
     initial_grads  the values of gradients that existed before the run and that the run reads
     guards         what the run read besides its arguments
+    needed         the numbers of the arguments whose values the run needed in Python
     """
 
-    def __init__(self, arguments: Sequence[Tensor]):
+    def __init__(self, arguments: Sequence[Tensor], surroundings: Surroundings):
         self.calls: list[Call] = []
+        self.needed: set[int] = set()
         self.arguments = [Value(x._data, "argument", tensor=x) for x in arguments]
         self.initial_grads: list[Value] = []
-        self.guards = Guards()
+        self.guards = Guards(surroundings)
         self._values = {id(v.array): v for v in self.arguments}
         self._memory = {id(base_of(v.array)) for v in self.arguments}  # the memory of arguments and of results
         self._visited: dict[tuple[int, str], Any] = {}  # keeps the objects alive, so that no id is used twice
@@ -120,6 +123,10 @@ class Trace(Tracer):
     def capture(self, tensor: Tensor) -> None:
         """Registers a new tensor on an array that existed before; each replay reads the array."""
         self._values.setdefault(id(tensor._data), Value(tensor._data, "captured", tensor=tensor))
+
+    def is_live(self, owner: Any) -> bool:
+        """Returns whether each replay reads or writes this object itself: an array, a dict, or an object with attributes."""
+        return (id(owner), "") in self._visited or id(owner) in self._values
 
     def value_of(self, tensor: Tensor) -> Value:
         """Returns the value that a tensor holds; its flags become guards if it is a leaf."""
@@ -174,8 +181,9 @@ class Trace(Tracer):
         """Raises TraceError for something that runs once, while tracing, and that replays would not repeat."""
         raise TraceError(f"jit: {action} runs only while tracing, and a replay would not repeat it: {instead}")
 
-    def reject_value(self, use: str) -> NoReturn:
+    def reject_value(self, use: str, tensor: Tensor) -> NoReturn:
         """Raises TraceError for a use of a tensor's value in Python, which does not run in a replay."""
+        self.needed |= {i for i, value in enumerate(self.arguments) if value.tensor is tensor}
         raise TraceError(
             f"jit: {use} needs a concrete value, which is not available while tracing. Return the tensor and read it outside, "
             "or choose with ag.where instead of `if`"
@@ -189,9 +197,10 @@ class Trace(Tracer):
         return [(tensor, None if grad is None else self.value_of(grad)) for tensor, grad in changed]
 
     def restore(self) -> None:
-        """Undoes what the run wrote: storage, state of optimizers, flags, gradients, random streams."""
+        """Undoes what the run wrote: storage, state of optimizers, flags, gradients, random streams, state in Python."""
         for undo in reversed(self._undo):
             undo()
+        self.guards.surroundings.restore()
 
     # -- values and visits -----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ So an optimizer can update many of them as one array.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any, Final
 
@@ -38,6 +39,15 @@ class _Chunk:
 
 
 _chunk = _Chunk()
+
+
+def _reset_after_fork() -> None:
+    """Creates a new lock in a forked child, because another thread may have held it at that moment."""
+    _chunk.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 def allocate(array: NDArray[Any]) -> NDArray[Any]:

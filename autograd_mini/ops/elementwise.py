@@ -296,7 +296,7 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     """
     if lo is None and hi is None:
         raise ValueError("clip: expected a lower or an upper bound, got lo=None and hi=None")
-    lo, hi = (b.item() if isinstance(b, np.generic) else b for b in (lo, hi))
+    lo, hi = (b.item() if isinstance(b, (np.generic, Number)) else b for b in (lo, hi))
     if all(b is None or isinstance(b, (int, float)) for b in (lo, hi)):
         return _clip_to_numbers(as_tensor(x), lo, hi)  # type: ignore[arg-type]
     dtype = common_dtype(x, *(b for b in (lo, hi) if b is not None))

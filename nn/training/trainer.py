@@ -89,8 +89,8 @@ class Trainer:
     `history` gets a row per epoch or per `every` batches: means over the training batches, means over the validation batches
     with the prefix `val_`, and what callbacks add. With a table, names are `NAME_loss` and so on, and the parameters of other
     updates are frozen during a step. A compiled step is recorded at its second batch and then replayed. A step that cannot be
-    compiled, because it needs concrete values or changes attributes of the model, runs in eager mode with a warning. Other
-    Python side effects, such as draws from `np.random`, are not replayed.
+    compiled, because it needs concrete values, changes Python state or draws from `np.random`, runs in eager mode with a
+    warning.
 
     Parameters
     ----------

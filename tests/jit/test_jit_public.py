@@ -43,7 +43,12 @@ CALLS: dict[str, Call] = {
     **{name: (lambda x, f=FUNCTIONS[name]: f(x > 0), (V,)) for name in ("invert", "logical_not")},
     **{name: (lambda x, f=FUNCTIONS[name]: f(x > 0, x < 1), (V,)) for name in ("bitwise_and", "bitwise_or", "bitwise_xor")},
     **{name: (lambda m, f=FUNCTIONS[name]: f(positive(m)), (M,)) for name in ("cholesky", "det", "inv", "slogdet")},
+    **{name: (lambda x, f=FUNCTIONS[name]: f((x > 0).astype("int64"), 2), (V,)) for name in ("left_shift", "right_shift")},
     "fliplr": (ag.fliplr, (M,)),
+    "elementwise_grad": (lambda x: ag.elementwise_grad(ag.sin)(x), (V,)),
+    "from_dlpack": (lambda x: x * ag.from_dlpack(PLACES), (V,)),
+    "matrix_transpose": (ag.matrix_transpose, (M,)),
+    "tensor": (lambda x: x * ag.tensor([1.0, 2.0, 3.0]), (V,)),
     "adaptive_avg_pool2d": (lambda x: ag.adaptive_avg_pool2d(x, 3), (IMAGE,)),
     "arange": (lambda x: x * ag.arange(3), (V,)),
     "array": (lambda x: ag.array([[x.sum(), 0.0], [0.5, x[0]]]), (V,)),
@@ -188,6 +193,7 @@ VALUE_DEPENDENT = {
 NOT_OPERATIONS = {  # settings, tools, and what must run outside a compiled step (tested in test_jit.py)
     "jit", "default_dtype", "set_default_dtype", "detect_anomaly", "fork_rng", "from_numpy", "generator", "get_rng_state", "set_rng_state",
     "manual_seed", "is_recording", "keep_memory", "primitive", "profile", "threads", "set_grad_enabled", "no_grad", "enable_grad",
+    "scipy_function",
     "nn.clip_grad_norm", "nn.clip_grad_value", "nn.data_dependent_init", "nn.evaluation", "nn.load", "nn.load_metadata", "nn.save",
     "nn.summary",
 }  # fmt: skip
