@@ -69,7 +69,10 @@ def backward(
     Tensor([2., 4., 6.])
     """
     if not output._requires_grad:
-        raise RuntimeError(f"backward: {output._describe()} requires no gradient; create leaves with requires_grad=True")
+        raise RuntimeError(
+            f"backward: nothing here requires a gradient, also not {output._describe()}; create the input with "
+            "requires_grad=True, and compute outside of ag.no_grad()"
+        )
     nodes = reachable([output])
     table = walk(nodes, [output], [gradient], create_graph=create_graph, observe=observe)
     owned_bases: set[int] = set()

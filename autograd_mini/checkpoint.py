@@ -27,6 +27,8 @@ def checkpoint(f: Callable[..., Tensor], *inputs: TensorLike) -> Tensor:
     >>> round(w.grad.item(), 4)
     1.1816
     """
+    if not callable(f):
+        raise TypeError(f"checkpoint: expected a function, got {f!r}")
     tensors = as_tensors(*inputs)
     if modes().tracer is not None:  # a plan frees intermediates as soon as possible anyway
         return f(*tensors)

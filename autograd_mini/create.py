@@ -9,10 +9,11 @@ from numpy.typing import DTypeLike
 
 from .apply import as_number, as_operands, cast, reject_gradient
 from .dtypes import default_dtype, supported
-from .ops.shape import broadcast_to, copy, reshape, stack
-from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, from_numpy, leaf
+from .ops.shape import broadcast_to, copy, ints, one_int, reshape, stack
+from .state import modes
+from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, leaf
 
-__all__ = ["arange", "array", "eye", "from_dlpack", "full", "full_like", "linspace", "ones", "tensor", "zeros"]
+__all__ = ["arange", "array", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace", "ones", "tensor", "zeros"]
 
 
 def _as_leaf(array: Array, requires_grad: bool = False) -> Tensor:
@@ -23,7 +24,7 @@ def _as_leaf(array: Array, requires_grad: bool = False) -> Tensor:
 
 
 def _dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
-    return default_dtype() if dtype is None else supported(np.dtype(dtype))
+    return default_dtype() if dtype is None else supported(dtype)
 
 
 def array(values: Any, dtype: DTypeLike | None = None) -> Tensor:
@@ -45,7 +46,7 @@ def array(values: Any, dtype: DTypeLike | None = None) -> Tensor:
     if len(shapes) > 1:
         raise ValueError(f"array: elements of different shapes, {' and '.join(map(str, sorted(shapes)))}")
     result = reshape(stack(operands), (*shape, *shapes.pop()))
-    return result if dtype is None else cast(result, supported(np.dtype(dtype)))
+    return result if dtype is None else cast(result, supported(dtype))
 
 
 def tensor(data: TensorLike, *, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
@@ -67,6 +68,30 @@ def _flatten(values: Any) -> tuple[Shape, list[Any]]:
     if len(shapes) > 1:
         raise ValueError(f"array: a ragged list, with parts of shapes {' and '.join(map(str, sorted(shapes)))}")
     return (len(parts), *(shapes.pop() if shapes else ())), [x for _, elements in parts for x in elements]
+
+
+def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """Returns a leaf that shares the memory of `array`, so a write to one of them changes the other.
+
+    A write between forward and backward pass makes the gradient wrong; `ag.detect_anomaly()` finds it.
+
+    >>> import numpy as np, autograd_mini as ag
+    >>> a = np.zeros(2)
+    >>> t = ag.from_numpy(a)
+    >>> a[0] = 5
+    >>> t
+    Tensor([5., 0.], dtype=float64)
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected an ndarray, got {type(array).__name__}")
+    if supported(array.dtype) != array.dtype:
+        raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; use Tensor(array), which converts it")
+    tensor = leaf(array, name)
+    if (tracer := modes().tracer) is not None:
+        tracer.capture(tensor)
+    if requires_grad:
+        tensor.requires_grad = True
+    return tensor
 
 
 def from_dlpack(array: Any) -> Tensor:
@@ -93,7 +118,7 @@ def zeros(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: 
     >>> ag.zeros(3)
     Tensor([0., 0., 0.])
     """
-    return _as_leaf(np.zeros(shape, _dtype(dtype)), requires_grad)
+    return _as_leaf(np.zeros(ints("zeros", (shape,)), _dtype(dtype)), requires_grad)
 
 
 def ones(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
@@ -103,7 +128,7 @@ def ones(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: b
     >>> ag.ones((1, 2)).shape
     (1, 2)
     """
-    return _as_leaf(np.ones(shape, _dtype(dtype)), requires_grad)
+    return _as_leaf(np.ones(ints("ones", (shape,)), _dtype(dtype)), requires_grad)
 
 
 def full(shape: int | Shape, value: TensorLike, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
@@ -124,7 +149,7 @@ def full(shape: int | Shape, value: TensorLike, dtype: DTypeLike | None = None, 
     """
     if isinstance(value, Tensor):  # recorded, so that it gets its gradient
         return copy(broadcast_to(cast(value, _dtype(dtype)), shape))
-    return _as_leaf(np.full(shape, value, _dtype(dtype)), requires_grad)
+    return _as_leaf(np.full(ints("full", (shape,)), value, _dtype(dtype)), requires_grad)
 
 
 def full_like(x: TensorLike, value: TensorLike) -> Tensor:
@@ -170,7 +195,7 @@ def linspace(start: float, stop: float, count: int = 50, dtype: DTypeLike | None
     """
     instead = "write start + (stop - start) * ag.linspace(0, 1, count)"
     first, last = (as_number(f"linspace: {name}", end, instead) for name, end in (("start", start), ("stop", stop)))
-    return _as_leaf(np.linspace(first, last, count, dtype=_dtype(dtype)))
+    return _as_leaf(np.linspace(first, last, one_int("linspace", "count", count), dtype=_dtype(dtype)))
 
 
 def eye(rows: int, columns: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
@@ -181,4 +206,8 @@ def eye(rows: int, columns: int | None = None, dtype: DTypeLike | None = None) -
     Tensor([[1., 0.],
             [0., 1.]], shape=(2, 2))
     """
-    return _as_leaf(np.eye(rows, columns, dtype=_dtype(dtype)))
+    return _as_leaf(
+        np.eye(
+            one_int("eye", "rows", rows), None if columns is None else one_int("eye", "columns", columns), dtype=_dtype(dtype)
+        )
+    )

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 __all__ = ["default_dtype", "set_default_dtype"]
 
@@ -41,15 +42,19 @@ def set_default_dtype(dtype: Any) -> None:
     >>> ag.set_default_dtype("float32")
     """
     global _default
-    dtype = np.dtype(dtype)
+    dtype = supported(dtype)
     if dtype not in FLOATS:
         raise TypeError(f"set_default_dtype: expected float16, float32 or float64, got {dtype}")
     _default = dtype
     common.cache_clear()
 
 
-def supported(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def supported(dtype: DTypeLike) -> np.dtype[Any]:
     """Returns `dtype` in native byte order. Raises TypeError if tensors do not support it."""
+    try:
+        dtype = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"expected a dtype such as 'float32' or np.int64, got {dtype!r}") from None
     if dtype.kind not in _KINDS or dtype.itemsize > 8:
         raise TypeError(f"tensors support bool, integer and float16/32/64 values, not {dtype}; convert the values first")
     return dtype.newbyteorder("=")

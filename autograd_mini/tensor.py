@@ -8,6 +8,7 @@ order. `signatures.py` lists the operators and methods, `methods.py` binds them,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from reprlib import repr as short
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -20,7 +21,7 @@ from .state import modes, tick, watched
 from .tools.missing_names import MissingNameError
 from .tools.plain_text import for_stdout
 
-__all__ = ["Tensor", "as_tensor", "from_numpy"]
+__all__ = ["Tensor", "as_tensor"]
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -136,7 +137,9 @@ class Tensor(Methods):
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
-        if value is not None and not (isinstance(value, Tensor) and value._data.shape == self._data.shape):
+        if value is not None and not (
+            isinstance(value, Tensor) and value._data.shape == self._data.shape and value._data.dtype == self._data.dtype
+        ):
             raise _not_a_gradient(self, value)
         if (tracer := modes().tracer) is not None:
             tracer.will_write_grad(self)
@@ -256,6 +259,8 @@ class Tensor(Methods):
         >>> remove()
         """
         self._check_requires_grad("register_hook")
+        if not callable(hook):
+            raise TypeError(f"register_hook: expected a function, got {hook!r}")
         # A new function, so that a hook which is registered twice can be removed once.
         watch, entry = self._get_watch(), lambda gradient: hook(gradient)
         watch.hooks = (*watch.hooks, entry)
@@ -422,9 +427,9 @@ def rebuild(kind: type[Tensor], array: Array, requires_grad: bool, name: str | N
 
 def _not_a_gradient(tensor: Tensor, value: Any) -> Exception:
     """The error for `tensor.grad = value`."""
-    expected = f"grad: expected None or a Tensor of shape {tensor._data.shape}"
+    expected = f"grad: expected None or a Tensor of shape {tensor._data.shape} and dtype {tensor._data.dtype}"
     if isinstance(value, Tensor):
-        return ValueError(f"{expected}, got shape {value._data.shape}")
+        return ValueError(f"{expected}, got shape {value._data.shape} and dtype {value._data.dtype}")
     return TypeError(f"{expected}, got {value!r} of type {type(value).__name__}; write ag.Tensor(...), or None to clear it")
 
 
@@ -434,7 +439,7 @@ def to_array(value: Any, dtype: DTypeLike | None = None) -> Array:
     Raises OverflowError if the dtype cannot represent a Python integer. An array of another dtype is cast as NumPy does it.
     """
     array, own = read_values(value)
-    converted = array.astype(dtypes.supported(own if dtype is None else np.dtype(dtype)), copy=False)
+    converted = array.astype(dtypes.supported(own if dtype is None else dtype), copy=False)
     integers = isinstance(value, _INTEGERS) and converted.dtype.kind in "iu" and array.dtype.kind in "iu"
     if integers and converted is not array and (converted != array).any():
         raise OverflowError(f"{converted.dtype} cannot represent {array[converted != array][0]}; use a larger dtype")
@@ -456,6 +461,8 @@ def read_values(value: Any) -> tuple[Array, np.dtype[Any]]:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"cannot make a tensor: {error}") from None
+    if array.dtype.kind in "OSU":
+        raise TypeError(f"Tensor: expected numbers, got {short(value)} of type {type(value).__name__}")
     has_dtype = isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__")
     return array, array.dtype if has_dtype or array.dtype.kind != "f" else dtypes.default_dtype()
 
@@ -463,30 +470,6 @@ def read_values(value: Any) -> tuple[Array, np.dtype[Any]]:
 def _contains_tensor(values: Any) -> bool:
     """Whether a nested list has a tensor anywhere."""
     return any(isinstance(v, Tensor) or (isinstance(v, (list, tuple)) and _contains_tensor(v)) for v in values)
-
-
-def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """Returns a leaf that shares the memory of `array`, so a write to one of them changes the other.
-
-    A write between forward and backward pass makes the gradient wrong; `ag.detect_anomaly()` finds it.
-
-    >>> import numpy as np, autograd_mini as ag
-    >>> a = np.zeros(2)
-    >>> t = ag.from_numpy(a)
-    >>> a[0] = 5
-    >>> t
-    Tensor([5., 0.], dtype=float64)
-    """
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"from_numpy: expected an ndarray, got {type(array).__name__}")
-    if dtypes.supported(array.dtype) != array.dtype:
-        raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; use Tensor(array), which converts it")
-    tensor = leaf(array, name)
-    if (tracer := modes().tracer) is not None:
-        tracer.capture(tensor)
-    if requires_grad:
-        tensor.requires_grad = True
-    return tensor
 
 
 def as_tensor(value: TensorLike) -> Tensor:

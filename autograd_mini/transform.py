@@ -47,8 +47,8 @@ def _variable(name: str, n: int, value: Any, dtype: np.dtype[Any]) -> Tensor | N
         ) from None
     if x.dtype.kind != "f":
         raise TypeError(
-            f"{name}: cannot differentiate with respect to argument {n}, {short(value)} of dtype {x.dtype}: only floating "
-            "values have gradients; write 3.0 for 3, convert an array with .astype(float), or select others with argnums"
+            f"{name}: cannot differentiate with respect to a tensor of {x.dtype}: argument {n} has {short(value)}, but only "
+            "floats have gradients; write 3.0 for 3, convert an array with .astype(float), or select others by argnums"
         )
     if x.requires_grad:
         return copy(x)
@@ -84,6 +84,8 @@ class _Pass:
             self.inputs = [x for variables in self.variables for x in variables if x is not None]
             with mode("variables", (*modes().variables, *self.inputs)):
                 result = function(*replaced, **kwargs)
+        self.output: Tree
+        self._aux: Tree
         self.output, self._aux = _split_aux(name, result) if has_aux else (result, None)
         self.outputs = [self._check_output(y) for y in leaves(self.output)]
         self.live = [y for y in self.outputs if y.requires_grad]
@@ -159,7 +161,7 @@ def _positions(name: str, argnums: Argnums, count: int) -> list[int]:
         raise TypeError(f"{name}: argnums must be an int or a sequence of ints, got {argnums!r}") from None
     for n in numbers:
         if not -count <= n < count:
-            raise ValueError(f"{name}: argnums {n} is out of range; the function was called with {count} positional arguments")
+            raise ValueError(f"{name}: argnums {n} is out of range; the function was called with {count} arguments by position")
     positions = [n % count for n in numbers]
     if not positions or len(set(positions)) != len(positions):
         raise ValueError(f"{name}: argnums must name at least one argument, and each of them once, got {argnums!r}")
@@ -267,6 +269,9 @@ def _one_or_all(argnums: Argnums, results: Sequence[Tree]) -> Tree:
 
 def _grad_of_tensors(outputs: Any, inputs: Any, seeds: Any, **options: Any) -> Any:
     one_output = isinstance(outputs, Tensor)
+    for name, values in (("outputs", outputs), ("inputs", inputs)):
+        if not hasattr(values, "__iter__"):
+            raise TypeError(f"grad: {name} must be a tensor or a list of tensors, got {values!r}")
     grads = gradients(
         [outputs] if one_output else list(outputs),
         [inputs] if isinstance(inputs, Tensor) else list(inputs),

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+import typing as _typing
 
 from ..tools.missing_names import MissingNameError as _MissingNameError
 from . import data, init, training
@@ -103,7 +103,7 @@ __all__ = [
     "wasserstein_loss",
 ]  # fmt: skip
 
-if not _TYPE_CHECKING:  # type checkers find missing names themselves
+if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves
 
     def __getattr__(name):
         raise _MissingNameError(__name__, name)

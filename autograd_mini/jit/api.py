@@ -77,6 +77,8 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
     >>> [round(step(ag.Tensor(2.0)).item(), 4) for _ in range(4)]
     [16.0, 0.64, 0.0256, 0.001]
     """
+    if function is not None and not callable(function):
+        raise TypeError(f"jit: expected a function, got {function!r}")
     return partial(Jitted, profile=profile, exact=exact) if function is None else Jitted(function, profile=profile, exact=exact)
 
 

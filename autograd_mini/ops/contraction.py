@@ -182,11 +182,12 @@ def _parse(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:
 
 
 @implements(np.einsum)
-def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
+def einsum(subscripts: Any, *operands: Any) -> Tensor:
     """Einstein summation: letters name axes; sums products over all letters that are not after "->".
 
-    The notation is that of `np.einsum`; without "->", letters that occur once remain, in alphabetical order. The
-    gradient of an operand is an einsum in which the upstream gradient replaces it. Raises ValueError if shapes do not match.
+    The notation is that of `np.einsum`: letters, or operands that alternate with lists of numbers, `einsum(a, [0, 1], [1])`.
+    Without "->", letters that occur once remain, in alphabetical order. The gradient of an operand is an einsum in which the
+    upstream gradient replaces it. Raises ValueError if shapes do not match.
 
     >>> import autograd_mini as ag
     >>> a = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -196,6 +197,8 @@ def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
     >>> ag.einsum("ii", a)
     Tensor(5.0)
     """
+    if not isinstance(subscripts, str):
+        subscripts, operands = _from_lists(subscripts, *operands)
     xs = list(as_operands(*operands)) if operands else []
     inputs, output = _parse(subscripts, [x._data.shape for x in xs])
     size: dict[str, int] = {}
@@ -211,6 +214,25 @@ def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
         names, x = terms[0]
         return transpose(x, [names.index(i) for i in output])
     return apply(_EINSUM, tuple(x for _, x in terms), {"subscripts": f"{','.join(names for names, _ in terms)}->{output}"})
+
+
+def _from_lists(*arguments: Any) -> tuple[str, tuple[Any, ...]]:
+    """Returns NumPy's other form, operands that alternate with lists of axis numbers, as letters and operands."""
+    operands, lists = arguments[::2], list(arguments[1::2])
+    output = []
+    if len(operands) > len(lists):
+        *operands, last = operands  # type: ignore[assignment]
+        output = [last]
+    try:
+        names = ["".join("..." if i is Ellipsis else string.ascii_letters[i] for i in axes) for axes in (*lists, *output)]
+    except (TypeError, IndexError):
+        names = []
+    if not names or not lists:
+        raise TypeError(
+            "einsum: expected a string such as 'ij,jk->ik' and operands, or operands that alternate with lists of axis numbers "
+            f"below {len(string.ascii_letters)}, got arguments of the types {', '.join(type(a).__name__ for a in arguments)}"
+        )
+    return ",".join(names[: len(lists)]) + ("->" + names[-1] if output else ""), tuple(operands)
 
 
 def _merge_repeated(names: str, x: Tensor, size: dict[str, int]) -> tuple[str, Tensor]:

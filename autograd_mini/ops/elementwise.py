@@ -112,7 +112,7 @@ def _power_operator(a: Tensor, b: TensorLike) -> Tensor:
     """`power` as the operator `**`, which leaves operands of foreign types to their own methods."""
     if isinstance(b, (int, float)) and b in _SHORT_POWERS and a._data.dtype.kind == "f":
         return _SHORT_POWERS[b](a)
-    return _power.operator(a, b)  # type: ignore[attr-defined,no-any-return]
+    return _power.operator(a, b)  # type: ignore[attr-defined]
 
 
 power.operator = _power_operator  # type: ignore[attr-defined]

@@ -69,7 +69,19 @@ def _count_indexed_axes(index: Template, arrays: tuple[Array, ...], ndim: int) -
 
 
 def _explain_index(x: Array, *arrays: Array, index: Template, **_: Any) -> str:
-    return f"index {_format_index(index, arrays)} does not fit shape {x.shape}"
+    return f"index {_format_index(index, arrays)} does not fit shape {x.shape}{_out_of_range(x, arrays, index)}"
+
+
+def _out_of_range(x: Array, arrays: tuple[Array, ...], index: Template) -> str:
+    """Names the first integer in an array of indices that its axis does not have."""
+    entries = [e for e in index if e is not None]
+    for axis, e in enumerate(entries[: entries.index(Ellipsis)] if Ellipsis in entries else entries[: x.ndim]):
+        if type(e) is Placeholder and arrays[e.position].dtype.kind in "iu":
+            length, wanted = x.shape[axis], arrays[e.position]
+            wrong = wanted[(wanted < -length) | (wanted >= length)]
+            if wrong.size:
+                return f": {wrong[0]} is out of range for axis {axis} of length {length}"
+    return ""
 
 
 def _format_index(index: Template, arrays: tuple[Array, ...]) -> str:

@@ -11,7 +11,7 @@ from ._make import implements
 from .elementwise import isnan, where
 from .index import gather, getitem
 from .reduce import canonical_axes, canonical_axis, join_axes, keepdims_shape, mean
-from .shape import ravel, reshape
+from .shape import one_int, ravel, reshape
 
 __all__ = [
     "argsort", "median", "sort", "topk",
@@ -71,6 +71,7 @@ def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[T
     """
     x = as_tensor(x)
     axis = canonical_axis("topk", axis, x._data.ndim)
+    k = one_int("topk", "k", k)
     if not 0 <= k <= x._data.shape[axis]:
         raise ValueError(f"topk: k must lie in [0, {x._data.shape[axis]}] for axis {axis} of shape {x._data.shape}, got {k}")
     indices = getitem(argsort(x, axis, descending=largest), (slice(None),) * axis + (slice(0, k),))

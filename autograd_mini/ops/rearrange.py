@@ -16,7 +16,7 @@ from ._make import implements
 from .elementwise import where
 from .index import INDEX_ADD, Placeholder, getitem, take
 from .reduce import canonical_axes, canonical_axis
-from .shape import broadcast_to, concatenate, expand_dims, ints, moveaxis, ravel, reshape, swapaxes
+from .shape import broadcast_to, check_not_empty, concatenate, expand_dims, ints, moveaxis, one_int, ravel, reshape, swapaxes
 
 __all__ = [
     "array_split", "diag", "diagonal", "flip", "fliplr", "flipud", "hstack", "pad", "repeat", "roll", "rot90", "split", "tile",
@@ -60,6 +60,7 @@ def roll(x: TensorLike, shift: int | tuple[int, ...], axis: Axis = None) -> Tens
     Tensor([3., 1., 2.])
     """
     x = as_tensor(x)
+    shift = ints("roll", (shift,)) if isinstance(shift, tuple) else one_int("roll", "shift", shift)
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), x._data.shape)
     axes = axis if isinstance(axis, tuple) else (axis,)
@@ -179,7 +180,9 @@ def repeat(x: TensorLike, repeats: int | Sequence[int] | Array, axis: int | None
         if len(repeats) != shape[i]:  # type: ignore[arg-type]
             raise ValueError(f"repeat: axis {i} needs {shape[i]} repeats, got {len(repeats)}")  # type: ignore[arg-type]
         return take(x, np.repeat(np.arange(shape[i]), repeats), i)
-    times = int(repeats)  # type: ignore[arg-type]
+    times = one_int("repeat", "repeats", repeats)
+    if times < 0:
+        raise ValueError(f"repeat: repeats must be at least 0, got {repeats}")
     copies = broadcast_to(expand_dims(x, i + 1), (*shape[: i + 1], times, *shape[i + 1 :]))
     return reshape(copies, (*shape[:i], shape[i] * times, *shape[i + 1 :]))
 
@@ -216,7 +219,7 @@ def tril(x: TensorLike, k: int = 0) -> Tensor:
     Tensor([[1., 0.],
             [3., 4.]], shape=(2, 2))
     """
-    return apply(_TRIL, (_check_matrix("tril", x),), {"k": int(k)})
+    return apply(_TRIL, (_check_matrix("tril", x),), {"k": one_int("tril", "k", k)})
 
 
 @implements(np.triu)
@@ -228,7 +231,7 @@ def triu(x: TensorLike, k: int = 0) -> Tensor:
     Tensor([[1., 2.],
             [0., 4.]], shape=(2, 2))
     """
-    return apply(_TRIU, (_check_matrix("triu", x),), {"k": int(k)})
+    return apply(_TRIU, (_check_matrix("triu", x),), {"k": one_int("triu", "k", k)})
 
 
 def _diagonal_indices(length: int, offset: int) -> tuple[Tensor, Tensor]:
@@ -253,6 +256,7 @@ def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
     >>> ag.diagonal([[1.0, 2.0], [3.0, 4.0]])
     Tensor([1., 4.])
     """
+    offset = one_int("diagonal", "offset", offset)
     x = moveaxis(_check_matrix("diagonal", x), (axis1, axis2), (-2, -1))
     rows, columns = x._data.shape[-2:]
     return getitem(x, (..., *_diagonal_indices(max(min(rows, columns, rows + offset, columns - offset), 0), offset)))
@@ -284,7 +288,7 @@ def diag(x: TensorLike, k: int = 0) -> Tensor:
     Tensor([[1., 0.],
             [0., 2.]], shape=(2, 2))
     """
-    x = as_tensor(x)
+    x, k = as_tensor(x), one_int("diag", "k", k)
     if x._data.ndim == 2:
         return diagonal(x, k)
     if x._data.ndim != 1:
@@ -301,13 +305,14 @@ def diag(x: TensorLike, k: int = 0) -> Tensor:
 def _split(name: str, x: Tensor, sections: int | Sequence[int], axis: int, even: bool) -> list[Tensor]:
     axis = canonical_axis(name, axis, x._data.ndim)
     n = x._data.shape[axis]
-    if isinstance(sections, int):
+    if not np.ndim(sections):
+        sections = one_int(name, "sections", sections)
         if sections < 1 or (even and n % sections):
             raise ValueError(f"{name}: cannot split {n} elements along axis {axis} into {sections} equal parts")
         size, remainder = divmod(n, sections)  # the first `remainder` parts have one more element
         bounds = [i * size + min(i, remainder) for i in range(sections + 1)]
     else:
-        bounds = [0, *sections, n]
+        bounds = [0, *ints(name, (sections,)), n]
     return [getitem(x, (slice(None),) * axis + (slice(i, j),)) for i, j in pairwise(bounds)]
 
 
@@ -341,7 +346,7 @@ def hstack(tensors: Sequence[TensorLike]) -> Tensor:
     >>> ag.hstack([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])])
     Tensor([1., 2., 3.])
     """
-    xs = [reshape(t, -1) if t._data.ndim == 0 else t for t in as_operands(*tensors)]
+    xs = [reshape(t, -1) if t._data.ndim == 0 else t for t in as_operands(*check_not_empty("hstack", tensors))]
     return concatenate(xs, 0 if xs[0]._data.ndim == 1 else 1)
 
 
@@ -354,7 +359,8 @@ def vstack(tensors: Sequence[TensorLike]) -> Tensor:
     Tensor([[1., 2.],
             [3., 4.]], shape=(2, 2))
     """
-    return concatenate([reshape(t, 1, -1) if t._data.ndim < 2 else t for t in as_operands(*tensors)])
+    xs = as_operands(*check_not_empty("vstack", tensors))
+    return concatenate([reshape(t, 1, -1) if t._data.ndim < 2 else t for t in xs])
 
 
 @implements(np.rot90)

@@ -12,7 +12,7 @@ from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .index import getitem
 from .reduce import canonical_axis, shift_by_one
-from .shape import ravel
+from .shape import one_int, ravel
 
 __all__ = [
     "cumprod", "cumsum", "diff",
@@ -99,7 +99,7 @@ def diff(x: TensorLike, n: int = 1, axis: int = -1) -> Tensor:
     """
     x = as_tensor(x)
     before = (slice(None),) * canonical_axis("diff", axis, x._data.ndim)
-    if n < 0:
+    if one_int("diff", "n", n) < 0:
         raise ValueError(f"diff: n must be at least 0, got {n}")
     for _ in range(n):
         x = getitem(x, (*before, slice(1, None))) - getitem(x, (*before, slice(None, -1)))

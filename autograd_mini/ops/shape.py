@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -61,12 +62,19 @@ _BROADCAST = Primitive(
 
 def ints(name: str, values: tuple[Any, ...]) -> tuple[int, ...]:
     """Returns the arguments of `f(2, 3)` or `f((2, 3))` as a tuple of ints."""
-    if len(values) == 1 and not hasattr(values[0], "__index__"):
-        values = tuple(values[0])
     try:
-        return tuple(v.__index__() for v in values)
-    except AttributeError:
-        raise TypeError(f"{name}: expected ints, got {values!r}") from None
+        lengths = tuple(values[0]) if len(values) == 1 and not hasattr(values[0], "__index__") else values
+        return tuple(v.__index__() for v in lengths)
+    except (AttributeError, TypeError):
+        raise TypeError(f"{name}: expected ints, got {', '.join(map(repr, values))}") from None
+
+
+def one_int(name: str, argument: str, value: Any) -> int:
+    """Returns an argument as an int. Raises TypeError for anything else, such as 1.0."""
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{name}: {argument} must be an int, got {value!r}") from None
 
 
 @implements(np.reshape)
@@ -242,14 +250,16 @@ _CONCATENATE = Primitive(
 
 
 @implements(np.concatenate)
-def concatenate(tensors: Any, axis: int = 0) -> Tensor:
-    """Joins tensors along an existing axis; their other lengths must agree.
+def concatenate(tensors: Any, axis: int | None = 0) -> Tensor:
+    """Joins tensors along an existing axis; their other lengths must agree. With `axis=None` it joins flattened tensors.
 
     >>> import autograd_mini as ag
     >>> ag.concatenate([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])])
     Tensor([1., 2., 3.])
     """
-    xs = as_operands(*_check_not_empty("concatenate", tensors))
+    xs = as_operands(*check_not_empty("concatenate", tensors))
+    if axis is None:
+        return concatenate([ravel(x) for x in xs])
     if not xs[0]._data.ndim:
         raise ValueError("concatenate: 0-d tensors have no axis to join along; use ag.stack")
     return apply(_CONCATENATE, xs, {"axis": canonical_axis("concatenate", axis, xs[0]._data.ndim)})
@@ -263,14 +273,16 @@ def stack(tensors: Any, axis: int = 0) -> Tensor:
     >>> ag.stack([ag.Tensor(1.0), ag.Tensor(2.0)])
     Tensor([1., 2.])
     """
-    xs = as_operands(*_check_not_empty("stack", tensors))
+    xs = as_operands(*check_not_empty("stack", tensors))
     if len({t._data.shape for t in xs}) > 1:
         raise ValueError(f"stack: shapes must agree: {', '.join(str(t._data.shape) for t in xs)}")
     return concatenate([expand_dims(t, axis) for t in xs], axis)
 
 
-def _check_not_empty(name: str, tensors: Any) -> list[Any]:
+def check_not_empty(name: str, tensors: Any) -> list[Any]:
     """Returns the tensors as a list; raises ValueError if there are none."""
+    if not hasattr(tensors, "__iter__"):
+        raise TypeError(f"{name}: expected a list of tensors, got {tensors!r}; write [a, b]")
     several = list(tensors)
     if not several:
         raise ValueError(f"{name}: expected at least one tensor, got none")
@@ -287,7 +299,7 @@ def astype(x: TensorLike, dtype: Any) -> Tensor:
     >>> ag.astype([1, 2], "float64")
     Tensor([1., 2.], dtype=float64)
     """
-    return _cast(as_tensor(x), supported(np.dtype(dtype)))
+    return _cast(as_tensor(x), supported(dtype))
 
 
 def _copy(x: Array, out: Array | None = None) -> Array:

@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ..tensor import Array, Shape, Tensor, from_numpy
+from ..create import from_numpy
+from ..tensor import Array, Shape, Tensor
 
 _STEPS = 48
 

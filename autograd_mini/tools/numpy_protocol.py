@@ -167,7 +167,7 @@ def _options(options: dict[str, Any]) -> str:
 def _with_options(function: Function, name: str, run: Function, extra: dict[str, Any]) -> Function:
     """Returns `run` with those of NumPy's options that operations of ours express; removes them from `extra`."""
     if "dtype" in extra:
-        run = _with_dtype(function, run, supported(np.dtype(extra.pop("dtype"))))
+        run = _with_dtype(function, run, supported(extra.pop("dtype")))
     if "initial" in extra and function in COMBINED_WITH:
         run = _with_initial(COMBINED_WITH[function], run, extra.pop("initial"))
     if "order" in extra and (function in ANY_ORDER or extra["order"] == "C"):
@@ -190,9 +190,9 @@ def _with_initial(combine: Function, run: Function, initial: Any) -> Function:
 
 def _column_major(run: Function, x: TensorLike, *lengths: Any) -> Tensor:
     """`reshape` or `ravel` that takes and places elements column by column: the same on transposed tensors."""
-    reverse = [ints("reshape", n)[::-1] if isinstance(n, (tuple, list)) else n for n in lengths]
+    reverse = [ints("reshape", (n,))[::-1] for n in lengths]
     y = run(transpose(x), *reverse)
-    return transpose(y) if lengths else y  # type: ignore[no-any-return]
+    return transpose(y) if lengths else y
 
 
 # -- functions of NumPy that run on plain arrays ------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from autograd_mini.tensor import Array, Tensor, from_numpy
+from autograd_mini.create import from_numpy
+from autograd_mini.tensor import Array, Tensor
 
 from .subsets import RowSource, TensorDataset
 

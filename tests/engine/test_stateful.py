@@ -103,7 +103,7 @@ class Engine(RuleBasedStateMachine):
     def backward(self, a: Node, times: int) -> None:
         x, p = a
         if not x.requires_grad:
-            with pytest.raises(RuntimeError, match="requires no gradient"):
+            with pytest.raises(RuntimeError, match="nothing here requires a gradient"):
                 x.backward()
             return
         for _ in range(times):

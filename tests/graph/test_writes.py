@@ -205,7 +205,7 @@ def test_aliases_are_forgotten_with_their_tensors() -> None:
 @pytest.mark.parametrize("value", [0.0, np.zeros(2), [0.0, 0.0]])
 def test_a_gradient_is_a_tensor_of_the_right_shape(value: Any) -> None:
     w = Tensor([1.0, 2.0], requires_grad=True)
-    with pytest.raises(TypeError, match=r"grad: expected None or a Tensor of shape \(2,\), got"):
+    with pytest.raises(TypeError, match=r"grad: expected None or a Tensor of shape \(2,\) and dtype float32, got"):
         w.grad = value
     with pytest.raises(ValueError, match=r"got shape \(3,\)"):
         w.grad = Tensor([1.0, 2.0, 3.0])

@@ -315,7 +315,7 @@ def int_pair(name: str, argument: str, value: Any, least: int) -> Pair:
 
     Raises ValueError for other values, and for ints below `least`.
     """
-    pair = (value, value) if hasattr(value, "__index__") else tuple(value)
+    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) != 2 or not all(hasattr(v, "__index__") for v in pair):
         raise ValueError(f"{name}: {argument} must be an int or a pair of ints, got {value!r}")
     if min(pair) < least:
