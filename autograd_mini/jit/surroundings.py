@@ -116,7 +116,7 @@ class Surroundings:
         self.unseen = ""
         self._streams: list[_Stream] = []
         self._seen: dict[int, Any] = {}
-        self._names: set[str] = {"forward", "__call__"}
+        self._names: set[str] = {"forward", "training_step"}
         self._owners: dict[int, tuple[Any, str]] = {}  # objects, classes and Python modules: only the attributes named in code
         self._constructed: set[int] = set()  # classes that code names, so it may create objects of them
         self._visited: set[tuple[int, str]] = set()
@@ -208,13 +208,13 @@ class Surroundings:
             return
         variables = function.__code__.co_freevars
         self._stack += [(x, label) for x, label in zip(contents, variables, strict=False)]
+        loaded, named = code.names(function.__code__)
+        self._names |= named  # also of the library, which calls methods of the user's classes
         if code.is_library(function):
             return
         if cells:
             self._add(function, name, variables, lambda: [cell.cell_contents for cell in cells], partial(_set_cells, cells))
         self._push(("", function.__defaults__), ("", function.__kwdefaults__), name=name)
-        loaded, named = code.names(function.__code__)
-        self._names |= named
         if vars(function):
             self._owners[id(function)] = function, name
         scope = function.__globals__

@@ -422,3 +422,42 @@ def test_a_forked_child_does_not_wait_for_a_lock() -> None:
         os.kill(child, 9)
         os.waitpid(child, 0)
     assert status == (child, 0)
+
+
+# -- training ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["namespace", "dict", "class", "global", "closure"])
+def test_a_trainer_notices_a_weight_that_is_annealed_outside_of_the_model(place: str) -> None:
+    """The losses and weights of a compiled run have the bits of an eager run, whatever holds the annealed number."""
+
+    def run(jit: bool) -> list[Any]:
+        ag.manual_seed(0)
+        set_scale(1.0)
+        Plain.shared = 1.0
+        options, settings, beta = argparse.Namespace(beta=1.0), {"beta": 1.0}, 1.0
+        read = {
+            "namespace": lambda: options.beta, "dict": lambda: settings["beta"], "class": lambda: Plain.shared,
+            "global": lambda: SCALE, "closure": lambda: beta,
+        }[place]  # fmt: skip
+
+        class Annealed(nn.Callback):
+            def after_step(self, trainer: nn.Trainer) -> None:
+                nonlocal beta
+                beta = options.beta = settings["beta"] = Plain.shared = 1.0 / (1 + trainer.iteration // 4)
+                set_scale(beta)
+
+        class Model(nn.Module):
+            def __init__(self) -> None:
+                self.layer = nn.Linear(2, 1)
+
+            def training_step(self, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
+                return {"loss": ag.square(self.layer(batch[0]) - 1).mean() + read() * ag.square(self.layer.weight).sum()}
+
+        model = Model()
+        trainer = nn.Trainer(model, nn.Adam(model.parameters(), lr=0.1), callbacks=[Annealed()], progress=False, jit=jit)
+        data = np.linspace(-1, 1, 24, dtype=np.float32).reshape(12, 2)
+        trainer.fit(nn.data.DataLoader(data, np.zeros(12, np.int64), batch_size=2), 3)
+        return [[row["loss"] for row in trainer.history], *[p.tolist() for p in model.parameters()]]
+
+    assert run(jit=True) == run(jit=False)
