@@ -13,6 +13,8 @@ from autograd_mini.models.metrics import Judge
 
 from .plots import pictures
 
+SAMPLES: Final = "samples"  # folder of images from fixed noise
+
 
 class FrechetLog(nn.Callback):
     """Logs `frechet`, the Fréchet distance between generated and test images; see `models.metrics.Judge`."""
@@ -38,7 +40,7 @@ class ErrorLog(nn.Callback):
 def sample_log(model: AdversarialModel, folder: Path) -> nn.FixedNoise:
     """Returns a callback that writes images from the same noise to `samples/`."""
     draw = lambda images, path: viz.plot_images(pictures(images, model.image_shape), path, columns=model.columns)
-    return nn.FixedNoise(model.decode, model.columns**2, model.latent_features, folder / "samples", draw)
+    return nn.FixedNoise(model.decode, model.columns**2, model.latent_features, folder / SAMPLES, draw)
 
 
 ROW_METRICS: Final[dict[str, Callable[[Any, nn.data.Dataset], nn.Callback]]] = {"frechet": FrechetLog, "errors": ErrorLog}

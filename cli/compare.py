@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from autograd_mini import nn, viz
+from autograd_mini.tools.atomic_files import read_text
 
 from .run import stored_recipe
 from .tables import Cell
@@ -20,13 +23,15 @@ DEFAULT_METRICS: Final = (
     "loss",
 )  # without --metric, the first of these that all runs have is compared
 
+_LINE_OF_TIMING: Final = re.compile(r"^\d+,(\d+\.?\d*)\r?$", re.MULTILINE)
+
 History = list[dict[str, float]]
 
 
 def history(folder: Path) -> History:
     """Returns the rows of a run's metrics.csv.
 
-    Raises FileNotFoundError if the file is missing and ValueError if it is damaged or empty.
+    Raises FileNotFoundError if the file is missing, and ValueError if it is damaged, empty or without epochs.
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.cli.compare import history
@@ -36,20 +41,53 @@ def history(folder: Path) -> History:
     [{'epoch': 1.0, 'loss': 0.5}, {'epoch': 2.0, 'loss': 0.25, 'lr': 0.1}]
     """
     path = folder / nn.training.trainer.METRICS
-    with path.open(newline="", encoding="utf-8") as file:
-        try:
-            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-        except (TypeError, ValueError, csv.Error) as error:
-            raise ValueError(f"{path}: cannot be read as metrics of a run: {error}") from None
+    try:
+        table = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        rows = [{name: float(value) for name, value in row.items() if value} for row in table]
+    except FileNotFoundError:
+        raise
+    except (TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{path}: cannot be read as metrics of a run: {error}") from None
     if not rows:
         raise ValueError(f"{path}: the run has not logged any metrics yet")
+    if not all("epoch" in row for row in rows):
+        raise ValueError(f"{path}: cannot be read as metrics of a run: expected an epoch in every row")
     return rows
 
 
+def histories(folders: Iterable[Path]) -> tuple[dict[Path, History], list[str]]:
+    """Returns the histories of the runs that can be read, by folder, and what is wrong with the others.
+
+    >>> import pathlib
+    >>> from autograd_mini.cli.compare import histories
+    >>> histories([pathlib.Path("nowhere")])
+    ({}, ['nowhere/config.json: no such file; this folder does not contain a run'])
+    """
+    found, faults = {}, []
+    for folder in folders:
+        try:
+            stored_recipe(folder)
+            found[folder] = history(folder)
+        except (OSError, ValueError) as error:
+            faults.append(str(error))
+    return found, faults
+
+
 def seconds(folder: Path) -> float:
-    """Returns a run's training time in seconds, read from its timing.csv."""
-    with (folder / nn.training.trainer.TIMING).open(newline="", encoding="utf-8") as file:
-        return sum(float(row["seconds"]) for row in csv.DictReader(file))
+    """Returns a run's training time in seconds, read from its timing.csv, without lines that were cut off.
+
+    >>> import pathlib, tempfile
+    >>> from autograd_mini.cli.compare import seconds
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "timing.csv").write_text("iteration,seconds\\n3,1.5\\n6,\\n9,0.5\\n1")
+    >>> seconds(folder)
+    2.0
+    """
+    try:
+        text = read_text(folder / nn.training.trainer.TIMING)
+    except (OSError, ValueError):  # the time is not worth an error
+        return 0.0
+    return sum(float(line[1]) for line in _LINE_OF_TIMING.finditer(text))
 
 
 def format_row(row: Mapping[str, float]) -> str:
@@ -95,5 +133,5 @@ def plot(runs: Mapping[Path, History], metric: str, path: Path) -> None:
     names = [folder.name for folder in runs]
     labels = names if len(set(names)) == len(names) else [str(folder) for folder in runs]
     unit = "epoch" if all(stored_recipe(folder).unit == "epoch" for folder in runs) else "iteration"
-    curves = ({row[unit]: row[metric] for row in rows if metric in row} for rows in runs.values())
+    curves = ({row[unit]: row[metric] for row in rows if metric in row and unit in row} for rows in runs.values())
     viz.plot_losses(dict(zip(labels, curves, strict=True)), path, xlabel=unit, ylabel=metric)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autograd_mini import nn
 from autograd_mini.models.model import Model
 from autograd_mini.models.recipes import Recipe
 
-from .run import stored_recipe
-
-WEIGHTS = "model.safetensors"
+from .run import WEIGHTS, averaged, callbacks_of_rows, early_stopping_of, stored_recipe
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class FinishedRun:
 
 
 def open_run(folder: Path) -> FinishedRun:
-    """Opens the run in a folder; for an interrupted run, loads the weights of its last checkpoint.
+    """Opens the run in a folder with the weights that its last checkpoint gives for use: the best ones if it stops early, else
+    averages if the model keeps them, else the last ones. Without a checkpoint it has the saved weights of the model.
 
     Raises FileNotFoundError if there is no run or no saved weights, and ValueError if its files are damaged.
 
@@ -33,20 +34,37 @@ def open_run(folder: Path) -> FinishedRun:
     >>> from autograd_mini.models.recipes import RECIPES
     >>> from autograd_mini.cli.run import Run
     >>> from autograd_mini.cli.finished_run import open_run
-    >>> run = Run(replace(RECIPES["mlp", "digits"], epochs=1), pathlib.Path(tempfile.mkdtemp()), progress=False)
-    >>> run.train()
+    >>> with Run(replace(RECIPES["mlp", "digits"], epochs=1), pathlib.Path(tempfile.mkdtemp()), progress=False) as run:
+    ...     run.train()
     >>> open_run(run.folder).recipe == run.recipe
     True
     """
     recipe = stored_recipe(folder)
     model = recipe.build()
-    if (folder / WEIGHTS).exists():
-        state = nn.load(folder / WEIGHTS)
+    checkpoint = folder / nn.training.trainer.CHECKPOINT
+    if not checkpoint.exists() and not (folder / WEIGHTS).exists():
+        raise FileNotFoundError(f"{folder}: the run has no checkpoint yet; autograd-mini resume {folder} trains it")
+    if checkpoint.exists():
+        state = nn.training.checkpoint.load_checkpoint(checkpoint)
     else:
-        state = nn.training.checkpoint.load_checkpoint(folder / nn.training.trainer.CHECKPOINT)["model"]
+        state = {"model": nn.load(folder / WEIGHTS), "callbacks": []}
     try:
-        model.load_state_dict(state)
-    except (KeyError, ValueError) as error:
+        _load_state(model, recipe, folder, state)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{folder}: the weights do not match the recipe: {error}") from error
     model.eval()
     return FinishedRun(folder, recipe, model)
+
+
+def _load_state(model: Model, recipe: Recipe, folder: Path, state: Mapping[str, Any]) -> None:
+    others = callbacks_of_rows(recipe, model, folder, None)
+    for callback, saved in zip(model.callbacks(others), state["callbacks"], strict=False):  # schedules follow
+        callback.load_state_dict(saved)
+    model.load_state_dict(state["model"])
+    stopping = early_stopping_of(others)
+    if stopping and stopping.best_weights:
+        model.load_state_dict(stopping.best_weights)
+    if state["callbacks"]:
+        with averaged(model, stopping):
+            weights = model.state_dict()
+        model.load_state_dict(weights)

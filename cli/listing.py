@@ -55,8 +55,10 @@ def _title(script: Path) -> str:
 def _run(folder: Path) -> dict[str, str | float]:
     try:
         recipe, last = stored_recipe(folder), history(folder)[-1]
-    except (OSError, ValueError):
-        return {"run": str(folder), "model": "unreadable, or no metrics logged yet"}
+    except FileNotFoundError:
+        return {"run": str(folder), "model": "no metrics logged yet"}
+    except (OSError, ValueError) as error:
+        return {"run": str(folder), "model": "unreadable", "last row": " ".join(str(error).split())}
     return {
         "run": str(folder),
         "model": recipe.model,

@@ -30,12 +30,20 @@ from .finished_run import open_run
 from .listing import listing
 from .options import choose, override
 from .plots import INTERPOLATION
-from .run import GRAPH_BATCH_SIZE, Run, fresh_folder, stored_recipe, training_graph
+from .run import (
+    EVALUATION,
+    GRAPH_BATCH_SIZE,
+    Run,
+    claim_folder,
+    claim_fresh_folder,
+    claim_run,
+    stored_recipe,
+    training_graph,
+)
 from .scripts import run_script, scripts
 from .tables import Rows, markdown
 
 USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes, by shell convention
-EVALUATION = "evaluation.json"
 # Newer releases of typer carry click inside, older ones depend on it: this is click's base of all usage errors in both.
 ClickException: Any = typer.BadParameter.__mro__[2]
 
@@ -73,6 +81,7 @@ Iterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches
 TotalEpochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs in total, with those before.")]
 TotalIterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches in total instead of epochs.")]
 Rate = Annotated[float | None, typer.Option(min=0, help="Learning rate.")]
+Patience = Annotated[int | None, typer.Option(min=1, help="With early stopping: stop after N logged rows without improvement.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Run in seconds instead of minutes, on a small data set.")]
 ResultFolder = Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/NAME")]
 Picture = Annotated[Path | None, typer.Option(help="Output file: .png, .svg or .pdf.", show_default="in the run's folder")]
@@ -122,9 +131,7 @@ def train(
     frechet: Annotated[
         bool | None, typer.Option(help="Log a GAN's Fréchet distance with the other metrics.", show_default=False)
     ] = None,
-    patience: Annotated[
-        int | None, typer.Option(min=1, help="With --early-stop: stop after N rows without improvement.")
-    ] = None,
+    patience: Patience = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Random seed; the same seed gives the same results. [default: 0]", show_default=False),
@@ -155,17 +162,24 @@ def train(
     with _usage_errors():
         recipe = override(choose(model, data, preset), flags, option, latent)
         name = "-".join(filter(None, (model, Path(recipe.data).name, preset)))
-        run = Run(recipe, out or fresh_folder(Path("runs") / name))
-    _train(run)
+        run = Run(recipe, claim_folder(out) if out else claim_fresh_folder(Path("runs") / name))
+    with run:
+        _train(run)
 
 
 @app.command()
-def resume(folder: Folder, epochs: TotalEpochs = None, iterations: TotalIterations = None, lr: Rate = None) -> None:
-    """Resumes an interrupted run, or trains it longer."""
-    with _usage_errors():
-        recipe = override(stored_recipe(folder), {"epochs": epochs, "iterations": iterations, "lr": lr})
-        run = Run(recipe, folder, resume=True)
-    _train(run)
+def resume(
+    folder: Folder, epochs: TotalEpochs = None, iterations: TotalIterations = None, lr: Rate = None, patience: Patience = None
+) -> None:
+    """Resumes an interrupted run, or trains it longer.
+
+    A run that stopped early trains on with a larger patience. A run without a checkpoint starts again.
+    """
+    flags = {"epochs": epochs, "iterations": iterations, "lr": lr, "patience": patience}
+    with claim_run(folder) as claim:
+        with _usage_errors():
+            run = Run(override(stored_recipe(folder), flags), claim, resume=True)
+        _train(run)
 
 
 def _train(run: Run) -> None:
@@ -177,7 +191,7 @@ def _train(run: Run) -> None:
         run.write()
         last = run.trainer.history[-1]
         if run.trainer.stopped:
-            print(f"stopped early: {run.trainer.stopped}; those weights are kept")
+            print(f"stopped early: {run.trainer.stopped}; those weights are kept; {run.how_to_train_on()}")
         print(f"epoch {last['epoch']}: {comparison.format_row(last)}; results in {run.folder}")
     if run.trainer.interrupted:
         raise typer.Exit(INTERRUPTED)
@@ -243,9 +257,13 @@ def compare(
     ] = None,
     out: Annotated[Path, typer.Option(help="Output file: .png, .svg or .pdf.")] = Path("comparison.png"),
 ) -> None:
-    """Compares runs: a table of their final metrics and a plot of their learning curves."""
+    """Compares runs: a table of their final metrics and a plot of their learning curves. Skips runs that cannot be read."""
     with _usage_errors():
-        runs = {folder: comparison.history(folder) for folder in folders}
+        runs, faults = comparison.histories(folders)
+        if not runs:
+            raise ValueError("; ".join(faults))
+        for fault in faults:
+            say(f"autograd-mini: skipped: {' '.join(fault.split())}")
         rows = comparison.table(runs)
         comparison.plot(runs, comparison.metric_of(list(runs.values()), metric), out)
     print(markdown(rows))

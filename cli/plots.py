@@ -19,6 +19,7 @@ from autograd_mini.models.model import Model
 from autograd_mini.tensor import Array, Shape, TensorLike, as_tensor
 
 SHOWN: Final = 10  # images per row
+BALANCE: Final = "balance.png"
 PAIRS: Final = 8  # rows of interpolation
 POINTS: Final = 1000  # images in the plot of latent space
 CURVES: Final = {
@@ -153,7 +154,7 @@ def plot_history(history: Sequence[Mapping[str, float]], unit: str, folder: Path
             viz.plot_losses(curves_with_data, folder / f"{file}.png", xlabel=unit, ylabel=file)
     real, fake = curve("d_real"), curve("d_fake")
     if real and all(0 <= value <= 1 for value in (*real.values(), *fake.values())):
-        viz.plot_gan(real, fake, folder / "balance.png", xlabel=unit)
+        viz.plot_gan(real, fake, folder / BALANCE, xlabel=unit)
 
 
 def principal_components(points: Array, count: int) -> Array:

@@ -4,17 +4,23 @@ Every model: config.json, metrics.csv, timing.csv, checkpoint.safetensors, model
 Classifiers: accuracy.png and confusion.png. Models with a latent space: reconstructions.png, latent.png, interpolation.png and,
 in two dimensions, plane.png. Generative models: samples.png. GANs: samples/ (images from fixed noise during training),
 frechet.png, balance.png with D(x) and D(G(z)), and diagnosis.txt.
+
+A folder belongs to one run at a time: `Run` claims it before anything else. The checkpoint is the truth about a run; what
+`Run.write` writes follows from it, and the first later checkpoint removes it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from contextlib import nullcontext
+import math
+import shlex
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, count
 from pathlib import Path
 from types import UnionType
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, Self, get_args, get_origin, get_type_hints
 
 import autograd_mini as ag
 from autograd_mini import nn, viz
@@ -24,12 +30,22 @@ from autograd_mini.models.model import Model
 from autograd_mini.models.recipes import OPTIMIZERS, RECIPES, Recipe
 from autograd_mini.nn.extras import say
 from autograd_mini.tensor import Array
+from autograd_mini.tools.atomic_files import read_text, remove_temporary_files
+from autograd_mini.tools.locks import FolderClaim, FolderInUseError
 
 from . import datasets
-from .callbacks import ROW_METRICS, ROW_PLOTS
-from .plots import plot_history, plots_of
+from .callbacks import ROW_METRICS, ROW_PLOTS, SAMPLES
+from .plots import BALANCE, CURVES, PLOTS, plot_history, plots_of
 
 CONFIG: Final = "config.json"
+WEIGHTS: Final = "model.safetensors"
+EVALUATION: Final = "evaluation.json"
+SUMMARY, DIAGNOSIS, GRAPH, GRAPH_SOURCE = "summary.txt", "diagnosis.txt", "graph.svg", "graph.dot"
+RESULTS: Final = (
+    WEIGHTS, EVALUATION, SUMMARY, DIAGNOSIS, GRAPH, GRAPH_SOURCE, BALANCE,
+    *(f"{name}.png" for name in CURVES), *(file for file, _ in PLOTS.values()),
+)  # fmt: skip
+"""What follows from a checkpoint."""
 GRAPH_BATCH_SIZE: Final = 4  # images in the batch for graph.svg
 TEST_BATCH_SIZE: Final = 1000
 
@@ -37,57 +53,98 @@ TEST_BATCH_SIZE: Final = 1000
 class Run:
     """A training run: the data, model and trainer of a recipe, and the folder for its results.
 
-    Creating a run writes config.json to the folder.
+    Creating a run claims the folder, until `close` or the end of a `with` block, and writes config.json to it. A run that is
+    resumed without a checkpoint, because it was killed or diverged before its first one, starts from its recipe.
 
     Parameters
     ----------
     recipe    model, data and hyperparameters
-    folder    folder for the results; it must not contain a run unless `resume` is set
+    folder    folder for the results, or the claim on it; it must not contain a run unless `resume` is set
     resume    whether training continues from the checkpoint in the folder
     progress  whether a progress bar is shown
 
     Raises
     ------
-    ValueError         if the recipe does not fit its data, the folder contains a run, or the checkpoint is of another model
-    FileNotFoundError  if there is no checkpoint to resume
-    OSError            if the folder cannot be written
+    ValueError        if the recipe does not fit its data, the folder contains a run, or the checkpoint is of another model
+    FolderInUseError  if another process or thread has claimed the folder
+    OSError           if the folder cannot be written
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES
     >>> from autograd_mini.cli.run import Run
-    >>> run = Run(RECIPES["vae", "digits"], pathlib.Path(tempfile.mkdtemp()))
-    >>> len(run.data.train), sorted(path.name for path in run.folder.iterdir())
-    (1442, ['config.json'])
+    >>> with Run(RECIPES["vae", "digits"], pathlib.Path(tempfile.mkdtemp())) as run:
+    ...     len(run.data.train)
+    1442
+    >>> sorted(path.name for path in run.folder.iterdir())
+    ['config.json']
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = True) -> None:
+    def __init__(self, recipe: Recipe, folder: Path | FolderClaim, *, resume: bool = False, progress: bool = True) -> None:
         nn.extras.extra("matplotlib", "plotting")  # fail before training, not after it
+        self.recipe = recipe
+        self._claim = folder if isinstance(folder, FolderClaim) else claim_folder(folder)
+        self.folder = self._claim.folder
+        try:
+            self._build(resume, progress)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the claim on the folder."""
+        self._claim.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _build(self, resume: bool, progress: bool) -> None:
+        recipe, folder = self.recipe, self.folder
         if not resume and contains_run(folder):
             raise ValueError(
                 f"{folder} already contains a run: resume it with autograd-mini resume {folder}, or choose another folder"
             )
-        self.recipe = recipe
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
         self.data = datasets.load(recipe)
         ag.manual_seed(recipe.seed)
         self.model = recipe.build()
         updates = self.model.updates(recipe.lr, OPTIMIZERS[recipe.optimizer])
         self.trainer = nn.Trainer(self.model, updates, folder, every=recipe.every, progress=progress)
         schedules = [nn.ExponentialLR(update.optimizer, recipe.lr_decay) for update in self.trainer.updates.values()]
-        self.trainer.callbacks = (*self.model.callbacks(self._row_callbacks()), *map(nn.Schedule, schedules))
-        if resume:
-            rates = [schedule.state_dict()["base_lrs"] for schedule in schedules]
-            self.trainer.load(folder / nn.training.trainer.CHECKPOINT)
-            trained = int(self.trainer.history[-1]["epoch"]) if self.trainer.history else 0
-            if recipe.epochs is not None and trained > recipe.epochs:
-                raise ValueError(f"{folder} is already trained for {trained} epochs, more than the requested {recipe.epochs}")
-            for schedule, rate in zip(schedules, rates, strict=True):  # the learning rate may have changed
-                schedule.load_state_dict({**schedule.state_dict(), "base_lrs": rate})
+        self.trainer.claim = self._claim
+        row_callbacks = callbacks_of_rows(recipe, self.model, folder, self.data)
+        self.stopping = early_stopping_of(row_callbacks)
+        self.trainer.callbacks = (*self.model.callbacks(row_callbacks), *map(nn.Schedule, schedules))
+        if resume and (folder / nn.training.trainer.CHECKPOINT).exists():
+            self._resume(schedules)
         if recipe.early_stop:
             self._check_metric(recipe.early_stop)
+        self._previous_config = read_text(folder / CONFIG) if resume else None
         self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
         nn.training.checkpoint.write_text(folder / CONFIG, self._config + "\n")
+
+    def _resume(self, schedules: Sequence[nn.ExponentialLR]) -> None:
+        """Loads the checkpoint; raises ValueError if the recipe does not train on from there."""
+        recipe, trainer = self.recipe, self.trainer
+        rates = [schedule.state_dict()["base_lrs"] for schedule in schedules]
+        trainer.load(self.folder / nn.training.trainer.CHECKPOINT)
+        trained = {"epochs": int(trainer.history[-1]["epoch"]) if trainer.history else 0, "iterations": trainer.iteration}
+        for unit, done in trained.items():
+            if (requested := getattr(recipe, unit)) is not None and done > requested:
+                raise ValueError(f"{self.folder} is already trained for {done} {unit}, more than the requested {requested}")
+        for callback in trainer.callbacks:  # a larger patience lifts an early stop
+            callback.before_fit(trainer)
+        if trainer.stopped and recipe != stored_recipe(self.folder):
+            raise ValueError(f"{self.folder} stopped early: {trainer.stopped}; {self.how_to_train_on()}")
+        for schedule, rate in zip(schedules, rates, strict=True):  # the learning rate may have changed
+            schedule.load_state_dict({**schedule.state_dict(), "base_lrs": rate})
+        trainer.outdated = [self.folder / name for name in RESULTS]
+
+    def how_to_train_on(self) -> str:
+        """Returns the advice for a run that stopped early."""
+        waited = len(self.trainer.history) - 1 - (self.stopping.best_row if self.stopping else 0)
+        return f"to train on: autograd-mini resume {shlex.quote(str(self.folder))} --patience N, with N above {waited}"
 
     def train(self) -> None:
         """Trains to the recipe's last epoch or batch, or until Ctrl-C; all models except GANs are validated on test images."""
@@ -98,38 +155,43 @@ class Run:
         source = rows if few is None else PartlyLabelled(rows, few, recipe.seed)
         batches = nn.data.DataLoader(source, batch_size=recipe.batch_size, shuffle=True, seed=recipe.seed)
         validation = nn.data.DataLoader(self.data.test, batch_size=TEST_BATCH_SIZE) if self.model.validates else None
-        self.trainer.fit(batches, recipe.epochs, validation, iterations=recipe.iterations)
+        remove_temporary_files(self.folder / SAMPLES)
+        logged = len(self.trainer.history)
+        try:
+            self.trainer.fit(batches, recipe.epochs, validation, iterations=recipe.iterations)
+        except nn.DivergedError:
+            if self._previous_config and len(self.trainer.history) == logged:  # the last checkpoint is of the previous recipe
+                nn.training.checkpoint.write_text(self.folder / CONFIG, self._previous_config)
+            raise
 
     def write(self) -> None:
         """Writes the model (with averaged weights if it keeps an average) and the plots; prints a GAN's diagnosis.
 
         Without a renderer, writes graph.dot instead of graph.svg and prints to stderr how to get the image.
         """
-        average = None if self.recipe.early_stop else self.model.average  # early stopping has restored averaged weights
-        with average.average_parameters() if average else nullcontext():
-            nn.save(self.folder / "model.safetensors", self.model, {"recipe": self._config})
+        if self.stopping and self.stopping.best_weights:  # of an interrupted run too
+            self.trainer.use_weights(self.stopping.best_weights)
+        with averaged(self.model, self.stopping):
+            nn.save(self.folder / WEIGHTS, self.model, {"recipe": self._config})
             for file, plot in plots_of(self.model).items():
                 plot(self.model, self.data, self.folder / file)
         images, labels = self.data.test[:GRAPH_BATCH_SIZE]
-        nn.training.checkpoint.write_text(self.folder / "summary.txt", self.model.summary(images[:1]) + "\n")
+        nn.training.checkpoint.write_text(self.folder / SUMMARY, self.model.summary(images[:1]) + "\n")
         plot_history(self.trainer.history, self.recipe.unit, self.folder)
         if diagnosis := diagnose(self.trainer.history, self._options()):
-            nn.training.checkpoint.write_text(self.folder / "diagnosis.txt", f"{diagnosis}\n")
+            nn.training.checkpoint.write_text(self.folder / DIAGNOSIS, f"{diagnosis}\n")
+        else:
+            (self.folder / DIAGNOSIS).unlink(missing_ok=True)
         picture = training_graph(self.model, images, labels)
         try:
-            picture.save(self.folder / "graph.svg")
+            picture.save(self.folder / GRAPH)
+            (self.folder / GRAPH_SOURCE).unlink(missing_ok=True)
         except (RuntimeError, TimeoutError) as error:
-            picture.save(self.folder / "graph.dot")
-            say(f"wrote {self.folder / 'graph.dot'} instead of graph.svg: {error}")
+            picture.save(self.folder / GRAPH_SOURCE)
+            (self.folder / GRAPH).unlink(missing_ok=True)
+            say(f"wrote {self.folder / GRAPH_SOURCE} instead of {GRAPH}: {error}")
         if diagnosis:
             print(diagnosis)
-
-    def _row_callbacks(self) -> list[nn.Callback]:
-        """Returns what each logged row needs: the model's plots and metrics, and early stopping."""
-        recipe, model = self.recipe, self.model
-        plots = [ROW_PLOTS[name](model, self.folder) for name in model.row_plots]
-        measures = [ROW_METRICS[name](model, self.data) for name in self._row_metrics()]
-        return [*plots, *measures, *([_early_stopping(recipe.early_stop, recipe.patience)] if recipe.early_stop else [])]
 
     def _options(self) -> dict[str, Any]:
         """Returns all options of a GAN and of its training: defaults of the model, then those of the recipe."""
@@ -137,17 +199,11 @@ class Run:
         defaults = dataclasses.asdict(config) if dataclasses.is_dataclass(config) and not isinstance(config, type) else {}
         return {**defaults, **self.recipe.options, "early_stop": self.recipe.early_stop}
 
-    def _row_metrics(self) -> list[str]:
-        """Returns the model's metrics for each row; the Fréchet distance needs a classifier for the data set."""
-        recipe = self.recipe
-        frechet = recipe.early_stop == "frechet" or (recipe.frechet and ("cnn", recipe.data) in RECIPES)
-        return [name for name in self.model.row_metrics if frechet or name != "frechet"]
-
     def _check_metric(self, metric: str) -> None:
         """Raises ValueError before training if the metric will not be logged; gets the names of losses from two images."""
         losses = list(self.trainer.evaluate(nn.data.DataLoader(*self.data.train[:2], batch_size=2)))
         validated = [f"val_{name}" for name in losses] if self.model.validates else []
-        names = ["epoch", "iteration", *losses, *validated, *self._row_metrics()]
+        names = ["epoch", "iteration", *losses, *validated, *_row_metrics(self.recipe, self.model)]
         if metric not in names:
             raise ValueError(f"early stopping: expected one of {', '.join(names)}, not {metric!r}")
 
@@ -163,18 +219,48 @@ def contains_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in (CONFIG, nn.training.trainer.CHECKPOINT))
 
 
-def fresh_folder(wanted: Path) -> Path:
-    """Returns `wanted`, or the first of `wanted-2`, `wanted-3`, … that does not contain a run.
+def claim_folder(folder: Path) -> FolderClaim:
+    """Creates a folder if it is missing and claims it. Raises FolderInUseError if another process or thread has claimed it.
 
     >>> import pathlib, tempfile
-    >>> from autograd_mini.cli.run import fresh_folder
-    >>> wanted = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = (wanted / "config.json").write_text("{}")
-    >>> fresh_folder(wanted).name == f"{wanted.name}-2"
+    >>> from autograd_mini.cli.run import claim_folder
+    >>> with claim_folder(pathlib.Path(tempfile.mkdtemp()) / "run") as claim:
+    ...     claim.folder.is_dir()
     True
     """
-    numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
-    return next(folder for folder in chain([wanted], numbered) if not contains_run(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    return FolderClaim(folder)
+
+
+def claim_fresh_folder(wanted: Path) -> FolderClaim:
+    """Claims `wanted`, or the first of `wanted-2`, `wanted-3`, … that is not claimed and does not contain a run.
+
+    >>> import pathlib, tempfile
+    >>> from autograd_mini.cli.run import claim_fresh_folder
+    >>> wanted = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (wanted / "config.json").write_text("{}")
+    >>> with claim_fresh_folder(wanted) as claim:
+    ...     claim.folder.name == f"{wanted.name}-2"
+    True
+    """
+    for folder in chain([wanted], (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))):
+        if contains_run(folder):
+            continue
+        try:
+            claim = claim_folder(folder)
+        except FolderInUseError:
+            continue
+        if not contains_run(folder):  # nobody else can start one here now
+            return claim
+        claim.release()
+    raise AssertionError("there is always another number")
+
+
+def claim_run(folder: Path) -> FolderClaim:
+    """Claims the folder of an existing run. Raises FileNotFoundError if there is none, and FolderInUseError if it is in use."""
+    if not (folder / CONFIG).exists():
+        raise FileNotFoundError(f"{folder / CONFIG}: no such file; this folder does not contain a run")
+    return FolderClaim(folder)
 
 
 def stored_recipe(folder: Path) -> Recipe:
@@ -191,22 +277,60 @@ def stored_recipe(folder: Path) -> Recipe:
     """
     path = folder / CONFIG
     try:
-        stored = json.loads(path.read_text(encoding="utf-8")).items()
-        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored}
+        stored = json.loads(read_text(path))
+        if not isinstance(stored, dict):
+            raise TypeError(f"expected an object with the fields of a recipe, got {stored!r:.50}")
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
         for key, hint in get_type_hints(Recipe).items():
             if key in fields and not _has_type(fields[key], hint):
-                raise TypeError(f"{key} is {fields[key]!r}")
+                raise TypeError(f"{key} is {fields[key]!r:.50}")
         return Recipe(**fields)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; this folder does not contain a run") from None
-    except (AttributeError, TypeError, ValueError) as error:
+    except RecursionError:
+        raise ValueError(f"{path}: invalid recipe: nested too deeply") from None
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path}: invalid recipe: {error}") from None
 
 
 def _has_type(value: Any, hint: Any) -> bool:
-    """Returns whether a value read from a file has the declared type of its field."""
-    kinds = [get_origin(part) or part for part in (get_args(hint) if isinstance(hint, UnionType) else [hint])]
-    return isinstance(value, (*kinds, int) if float in kinds else tuple(kinds))
+    """Returns whether a value read from a file has the declared type of its field; an int is a float too."""
+    if isinstance(hint, UnionType):
+        return any(_has_type(value, part) for part in get_args(hint))
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(_has_type(item, get_args(hint)[0]) for item in value)
+    if isinstance(value, bool) or hint is bool:
+        return isinstance(value, bool) and hint is bool
+    if hint is float:
+        return isinstance(value, (int, float)) and abs(value) < math.inf
+    return isinstance(value, get_origin(hint) or hint)
+
+
+def callbacks_of_rows(recipe: Recipe, model: Model, folder: Path, data: nn.data.Dataset | None) -> list[nn.Callback]:
+    """Returns what each logged row needs: the model's plots and metrics, and early stopping.
+
+    Without data, metrics have stand-ins: enough to read the state of a checkpoint.
+    """
+    plots = [ROW_PLOTS[name](model, folder) for name in model.row_plots]
+    measures = [ROW_METRICS[name](model, data) if data is not None else nn.Callback() for name in _row_metrics(recipe, model)]
+    return [*plots, *measures, *([_early_stopping(recipe.early_stop, recipe.patience)] if recipe.early_stop else [])]
+
+
+def early_stopping_of(callbacks: Sequence[nn.Callback]) -> nn.EarlyStopping | None:
+    """Returns early stopping, if it is among the callbacks."""
+    return next((callback for callback in callbacks if isinstance(callback, nn.EarlyStopping)), None)
+
+
+def averaged(model: Model, stopping: nn.EarlyStopping | None) -> AbstractContextManager[Any]:
+    """Inside the `with` block a model that averages its weights has the averages; the best weights are averages already."""
+    average = None if stopping and stopping.best_weights else model.average
+    return average.average_parameters() if average else nullcontext()
+
+
+def _row_metrics(recipe: Recipe, model: Model) -> list[str]:
+    """Returns the model's metrics for each row; the Fréchet distance needs a classifier for the data set."""
+    frechet = recipe.early_stop == "frechet" or (recipe.frechet and ("cnn", recipe.data) in RECIPES)
+    return [name for name in model.row_metrics if frechet or name != "frechet"]
 
 
 def training_graph(model: Model, images: Array, labels: Array) -> viz.Picture:

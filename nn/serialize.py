@@ -1,18 +1,42 @@
-"""Saves and loads arrays by name in the safetensors format, which PyTorch reads too. Pickle is never used."""
+"""Saves and loads arrays by name in the safetensors format, which PyTorch reads too. Pickle is never used.
+
+The metadata of a saved file contain the SHA-256 digest of the whole file, computed with zeros in place of the digest itself. So
+any damage is detected. Files of other programs have no digest; they are loaded without this check.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from autograd_mini.tensor import Array, Tensor
-from autograd_mini.tools.atomic_files import atomic_write
+from autograd_mini.tools.atomic_files import atomic_write, require_regular_file
 
 from .module import Module
+
+DIGEST: Final = "autograd_mini.sha256"  # key of the metadata
+_BEFORE_DIGEST: Final = f'"{DIGEST}":"'.encode()
+_ZEROS: Final = b"0" * 64
+_DTYPES: Final[dict[str, Any]] = {
+    "BOOL": np.bool_, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64, "U8": np.uint8, "U16": np.uint16,
+    "U32": np.uint32, "U64": np.uint64, "F16": np.float16, "F32": np.float32, "F64": np.float64, "C64": np.complex64,
+}  # fmt: skip
+_CODES: Final = {np.dtype(kind): code for code, kind in _DTYPES.items()}
+HEADER_LIMIT: Final = 100_000_000  # bytes; readers of the format refuse more
+
+
+class Contents(NamedTuple):
+    """The arrays of a file by name, and its metadata."""
+
+    arrays: dict[str, Array]
+    metadata: dict[str, str]
 
 
 def save(
@@ -30,19 +54,20 @@ def save(
     >>> sorted(nn.load(path)), nn.load_metadata(path)
     (['bias', 'weight'], {'epoch': '5'})
     """
-    from safetensors.numpy import save_file
-
     values = state.state_dict() if isinstance(state, Module) else state
     arrays = {name: _to_array(name, value) for name, value in values.items()}
     notes = {key: _check_string(key, value) for key, value in (metadata or {}).items()}
-    with atomic_write(path) as beside:
-        beside.touch()
-        mode = beside.stat().st_mode  # the mode of new files here; safetensors would restrict it to the owner
-        save_file(arrays, beside, notes or None)
-        with suppress(OSError):  # some network and USB disks refuse it, and need no mode
-            beside.chmod(mode)
-        with open(beside, "rb+") as file:
-            os.fsync(file.fileno())
+    order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))  # so that all data are aligned
+    header = _header({name: arrays[name] for name in order}, notes)
+    digest = hashlib.sha256(header)
+    for name in order:
+        digest.update(arrays[name].tobytes())
+    with atomic_write(path) as beside, open(beside, "r+b") as file:
+        file.write(header.replace(_BEFORE_DIGEST + _ZEROS, _BEFORE_DIGEST + digest.hexdigest().encode(), 1))
+        for name in order:
+            file.write(arrays[name].tobytes())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Array]:
@@ -56,8 +81,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, Array]:
     array([[1., 0.],
            [0., 1.]], dtype=float32)
     """
-    with _open(path) as file:
-        return {name: _read(path, file, name) for name in file.keys()}  # noqa: SIM118 (the file is not a dict)
+    return load_contents(path).arrays
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -70,26 +94,66 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     >>> nn.load_metadata(path)
     {'dataset': 'mnist'}
     """
-    with _open(path) as file:
-        return dict(file.metadata() or {})
+    return load_contents(path).metadata
 
 
-def _open(path: str | os.PathLike[str]) -> Any:
-    from safetensors import SafetensorError, safe_open
+def load_contents(path: str | os.PathLike[str]) -> Contents:
+    """Returns the arrays and the metadata of one version of a file, even if another process replaces it meanwhile.
 
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"{os.fspath(path)}: no such file")
+    >>> import os, tempfile, numpy as np
+    >>> from autograd_mini.nn.serialize import load_contents, save
+    >>> path = os.path.join(tempfile.mkdtemp(), "state.safetensors")
+    >>> save(path, {"w": np.zeros(2)}, {"epoch": "5"})
+    >>> load_contents(path)
+    Contents(arrays={'w': array([0., 0.])}, metadata={'epoch': '5'})
+    """
+    from safetensors import SafetensorError, deserialize
+
+    name = os.fspath(path)
+    require_regular_file(path)
     try:
-        return safe_open(path, framework="numpy")
-    except SafetensorError as error:
-        raise ValueError(f"{os.fspath(path)}: not a complete safetensors file: {error}") from None
+        content = Path(path).read_bytes()
+        tensors = deserialize(content)  # type: ignore[no-untyped-call]
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        notes: dict[str, str] = header.get("__metadata__") or {}
+    except MemoryError:
+        raise OSError(errno.ENOMEM, "not enough memory to load it", name) from None
+    except (SafetensorError, ValueError, RecursionError, AttributeError) as error:
+        raise ValueError(f"{name}: not a complete safetensors file: {error}") from None
+    if (digest := notes.pop(DIGEST, None)) is not None and (_BEFORE_DIGEST not in content or digest != _digest(content)):
+        raise ValueError(f"{name}: damaged: its content does not match its SHA-256 digest")
+    return Contents({key: _read(name, key, tensor) for key, tensor in tensors}, notes)
 
 
-def _read(path: str | os.PathLike[str], file: Any, name: str) -> Array:
-    try:
-        return np.array(file.get_tensor(name))
-    except (TypeError, AttributeError, KeyError) as error:  # bfloat16 and similar
-        raise ValueError(f"{os.fspath(path)}: {name} has a dtype that NumPy does not support: {error}") from None
+def _header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
+    """Returns what comes before the data: the length of a JSON text, and the text, which says where each array is."""
+    header: dict[str, Any] = {"__metadata__": {DIGEST: _ZEROS.decode(), **metadata}}
+    end = 0
+    for name, array in arrays.items():
+        start, end = end, end + array.nbytes
+        header[name] = {"dtype": _CODES[array.dtype.newbyteorder("=")], "shape": array.shape, "data_offsets": (start, end)}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    if len(text) > HEADER_LIMIT:
+        raise ValueError(
+            f"save: names and metadata of {len(text)} bytes exceed the format's {HEADER_LIMIT}; save them as arrays"
+        )
+    return len(text).to_bytes(8, "little") + text
+
+
+def _digest(content: bytes) -> str:
+    """Returns the SHA-256 digest of a file, computed with zeros in place of the digest."""
+    start = content.index(_BEFORE_DIGEST) + len(_BEFORE_DIGEST)
+    digest = hashlib.sha256(content[:start] + _ZEROS)
+    digest.update(memoryview(content)[start + len(_ZEROS) :])
+    return digest.hexdigest()
+
+
+def _read(path: str, name: str, tensor: Mapping[str, Any]) -> Array:
+    if tensor["dtype"] not in _DTYPES:  # bfloat16 and similar
+        raise ValueError(f"{path}: {name} has a dtype that NumPy does not support: {tensor['dtype']}")
+    dtype = np.dtype(_DTYPES[tensor["dtype"]])
+    return np.frombuffer(tensor["data"], dtype.newbyteorder("<")).reshape(tensor["shape"]).astype(dtype)
 
 
 def _to_array(name: str, value: Any) -> Array:
@@ -98,10 +162,14 @@ def _to_array(name: str, value: Any) -> Array:
         raise TypeError(
             f"save: {name}: expected a bool, integer or float16/32/64 array, got {getattr(array, 'dtype', type(array))}"
         )
-    return np.asarray(array, order="C")
+    if name == "__metadata__":
+        raise ValueError("save: the format does not allow an array named '__metadata__'; choose another name")
+    return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
 
 
 def _check_string(key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"save: metadata {key!r} must be a string, not {type(value).__name__}")
+    if key == DIGEST:
+        raise ValueError(f"save: metadata {key!r} is reserved for the digest of the file; choose another key")
     return value

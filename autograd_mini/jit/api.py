@@ -155,7 +155,7 @@ class Jitted:
                     return self._replay(plan, arguments)
             self._prepared += 1
             if self._prepared > MAX_PREPARED and 2 * self._replayed < self._prepared:
-                return self._fall_back(self._describe_changes(arguments, plans), arguments)
+                return self._fall_back(self._describe_changes(arguments, plans), arguments, stacklevel=3)
             self._last_signature = arguments.signature
             if plans is None:
                 self._by_signature[arguments.signature] = []
@@ -238,11 +238,11 @@ class Jitted:
 
     # -- running eagerly -------------------------------------------------------------------------------------------------
 
-    def _fall_back(self, reason: str, arguments: Arguments) -> Any:
+    def _fall_back(self, reason: str, arguments: Arguments, stacklevel: int = 4) -> Any:
         """Runs the function eagerly, now and from now on, and says why."""
         self.clear()
         self.eager_reason = reason
-        warnings.warn(f"jit: falling back to eager mode: {self.__name__} cannot be compiled: {reason}", stacklevel=4)
+        warnings.warn(f"jit: falling back to eager mode: {self.__name__} cannot be compiled: {reason}", stacklevel=stacklevel)
         return self._run_function(arguments, arguments.originals)
 
     def _describe_changes(self, arguments: Arguments, plans: Sequence[Plan] | None) -> str:

@@ -97,7 +97,7 @@ def number(array: Array) -> Number:
     """Returns a `Number` on the memory of a 0-d array."""
     tensor: Any = leaf(array)
     tensor.__class__ = Number
-    return tensor  # type: ignore[no-any-return]
+    return tensor
 
 
 def as_number(x: Any) -> float | None:

@@ -23,6 +23,10 @@ class WithAverage(nn.Callback):
     def __init__(self, average: nn.EMA | None, callbacks: Sequence[nn.Callback]) -> None:
         self.average, self.callbacks = average, callbacks
 
+    def before_fit(self, trainer: nn.Trainer) -> None:
+        for callback in self.callbacks:
+            callback.before_fit(trainer)
+
     def after_row(self, trainer: nn.Trainer, row: dict[str, float]) -> None:
         with self.average.average_parameters() if self.average else nullcontext():
             for callback in self.callbacks:

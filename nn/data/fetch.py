@@ -12,14 +12,15 @@ import http.client
 import os
 import shutil
 import tarfile
-import tempfile
 import urllib.request
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+from autograd_mini.tools.atomic_files import atomic_write, remove_temporary_files, require_regular_file
 
 from ..extras import progress_bar
 from .idx import DataError
@@ -34,6 +35,13 @@ class DownloadError(OSError):
 
 class WrongBytesError(OSError):
     """The content of a file does not match its digest."""
+
+
+# What reading a damaged tar file raises. A link to itself exceeds the recursion limit; false sizes exceed the memory.
+_DAMAGE: Final = (
+    ArithmeticError, EOFError, LookupError, MemoryError, RecursionError, ValueError, WrongBytesError, gzip.BadGzipFile,
+    tarfile.TarError, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,11 +76,14 @@ def fetch(source: Source, name: str) -> Path:
     """
     user_folder = os.environ.get("AUTOGRAD_MINI_DATA")
     if user_folder and (path := Path(user_folder) / source.folder / name).exists():
+        require_regular_file(path)
         return path
     path = cache_folder() / source.folder / name
     if path.exists():
+        require_regular_file(path)
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_temporary_files(path.parent)
     if source.archive and name != source.archive:
         _unpack(fetch(source, source.archive), f"{source.inside}/{name}", path, source.digests[name])
     else:
@@ -88,7 +99,7 @@ def _download(source: Source, name: str, path: Path) -> None:
             with _verified_file(path, source.digests[name]) as part:
                 _receive(url, part)
             return
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a header that is not a number
             faults.append(f"{url}: {error}")
     raise DownloadError(
         f"{name}: every mirror failed ({'; '.join(faults)}). "
@@ -104,25 +115,20 @@ def _unpack(archive: Path, member: str, path: Path, digest: str) -> None:
             if content is None:
                 raise WrongBytesError("not a file")
             shutil.copyfileobj(content, part, CHUNK)
-    except (KeyError, WrongBytesError, gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
+    except _DAMAGE as error:
         raise DataError(f"{archive}: damaged or another archive: {member}: {error}") from error
 
 
 @contextmanager
 def _verified_file(path: Path, digest: str) -> Iterator[IO[bytes]]:
     """Opens a temporary file for the block; then renames it to `path`, or raises WrongBytesError if its digest is wrong."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
-        try:
+    with atomic_write(path) as beside:
+        with beside.open("r+b") as part:
             yield part
             part.seek(0)
-            if (actual := hashlib.file_digest(part, "sha256").hexdigest()) != digest:
-                raise WrongBytesError(f"expected SHA-256 digest {digest}, got {actual}")
-            part.close()
-            os.replace(part.name, path)
-        except BaseException:
-            part.close()
-            os.unlink(part.name)
-            raise
+            actual = hashlib.file_digest(part, "sha256").hexdigest()
+        if actual != digest:
+            raise WrongBytesError(f"expected SHA-256 digest {digest}, got {actual}")
 
 
 def _receive(url: str, target: IO[bytes]) -> None:

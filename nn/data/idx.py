@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNSIGNED_BYTE = 8
+MAX_COMPRESSION = 1100  # gzip makes nothing smaller than to 1/1032
 
 
 class DataError(ValueError):
@@ -40,11 +41,15 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
                     f"{path}: expected the magic number 0000080{ndim} of an IDX file, got {magic.hex() or 'nothing'}"
                 )
             shape = tuple(int(n) for n in np.frombuffer(_read_exactly(file, 4 * ndim), ">u4"))
+            if math.prod(shape) > MAX_COMPRESSION * path.stat().st_size:
+                raise DataError(f"{path}: a file of {path.stat().st_size} bytes cannot hold the shape {shape} in its header")
             array = np.frombuffer(_read_exactly(file, math.prod(shape)), np.uint8).reshape(shape)
             if file.read(1):
                 raise DataError(f"{path}: has more bytes than the shape {shape} in its header")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: truncated or corrupt: {error}") from error
+    except MemoryError:
+        raise DataError(f"{path}: not enough memory for its {math.prod(shape)} bytes") from None
     return array
 
 

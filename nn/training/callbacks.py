@@ -14,6 +14,7 @@ import numpy as np
 
 import autograd_mini as ag
 from autograd_mini.tensor import Array, Tensor
+from autograd_mini.tools.atomic_files import remove_temporary_files
 
 from .trainer import Callback, Trainer
 
@@ -23,8 +24,10 @@ _SIGN: Final = {"min": 1.0, "max": -1.0}
 class EarlyStopping(Callback):
     """Stops early if a metric has not improved for some rows, and keeps the best weights.
 
-    The weights of the best row are restored at the end of training, also if it ends for another reason. Raises ValueError if
-    rows do not have the metric, or for another mode.
+    At the end of training, also if it ends for another reason, the model gets the weights of the best row, `best_weights`. They
+    are for use only: checkpoints hold the last weights, and a longer training continues from those. A run that has stopped
+    trains on if it is resumed with a larger patience, and ends as if it had had that patience from the start. Raises ValueError
+    if rows do not have the metric, or for another mode.
 
     Parameters
     ----------
@@ -50,24 +53,32 @@ class EarlyStopping(Callback):
         self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, min_delta, mode
         self.best = math.inf  # times the sign, so that less is better
         self.best_row = -1
-        self._weights: dict[str, Array] = {}
+        self.best_weights: dict[str, Array] = {}
+
+    def before_fit(self, trainer: Trainer) -> None:
+        waited = len(trainer.history) - 1 - self.best_row
+        if trainer.stopped == self._reason(waited) and waited < self.patience:
+            trainer.stopped = None
 
     def after_row(self, trainer: Trainer, row: dict[str, float]) -> None:
         value, number = _SIGN[self.mode] * _monitored_value(self, self.monitor, row), len(trainer.history)
         if value < self.best - self.min_delta:
-            self.best, self.best_row, self._weights = value, number, trainer.model.state_dict()
+            self.best, self.best_row, self.best_weights = value, number, trainer.model.state_dict()
         elif number - self.best_row >= self.patience:
-            trainer.stop(f"{self.monitor} was best {number - self.best_row} rows ago")
+            trainer.stop(self._reason(number - self.best_row))
 
     def after_fit(self, trainer: Trainer) -> None:
-        if self._weights:
-            trainer.model.load_state_dict(self._weights)
+        if self.best_weights:
+            trainer.use_weights(self.best_weights)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_row": self.best_row, "weights": self._weights}
+        return {"best": self.best, "best_row": self.best_row, "weights": self.best_weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.best, self.best_row, self._weights = state["best"], state["best_row"], dict(state["weights"])
+        self.best, self.best_row, self.best_weights = state["best"], state["best_row"], dict(state["weights"])
+
+    def _reason(self, rows: int) -> str:
+        return f"{self.monitor} was best {rows} rows ago"
 
 
 class Schedule(Callback):
@@ -179,6 +190,9 @@ class FixedNoise(Callback):
         with trainer.inference():
             images = self.generate(self.noise)
         self.write(images, self.folder / f"iteration-{trainer.iteration:06d}{self.suffix}")
+
+    def after_fit(self, trainer: Trainer) -> None:
+        remove_temporary_files(self.folder)
 
 
 def _monitored_value(callback: Callback, name: str, row: Mapping[str, float]) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from autograd_mini.tensor import Array
 from autograd_mini.tools.atomic_files import atomic_write
 
-from ..serialize import load, load_metadata, save
+from ..serialize import load_contents, save
 
 KEY: Final = "checkpoint"
 ARRAY: Final = "$array"
@@ -47,14 +47,16 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises FileNotFoundError if the file is missing and ValueError if it is damaged or not a checkpoint.
     """
-    structure = load_metadata(path).get(KEY)
-    if structure is None:
+    arrays, metadata = load_contents(path)
+    if metadata.keys() != {KEY}:
         raise ValueError(f"{os.fspath(path)}: not a checkpoint of a training run")
-    arrays = load(path)
     try:
-        return json.loads(structure, object_hook=lambda d: arrays[d[ARRAY]] if ARRAY in d else d)
-    except (KeyError, json.JSONDecodeError) as error:
+        state = json.loads(metadata[KEY], object_hook=lambda d: arrays[d[ARRAY]] if ARRAY in d else d)
+    except (KeyError, TypeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"{os.fspath(path)}: damaged checkpoint: missing or unreadable: {error}") from None
+    if not isinstance(state, dict):
+        raise ValueError(f"{os.fspath(path)}: damaged checkpoint: expected named parts, got {type(state).__name__}")
+    return state
 
 
 def write_text(path: Path, text: str) -> None:
@@ -90,21 +92,6 @@ def explain_write_errors(path: str | os.PathLike[str]) -> Iterator[None]:
             raise
         reason = getattr(error, "strerror", None) or error
         raise OSError(f"{os.fspath(path)}: cannot be written ({reason}); the previous file is unchanged") from error
-
-
-def remove_temporary_files(folder: Path) -> None:
-    """Removes the incomplete files of a process that was killed while it wrote.
-
-    >>> import pathlib, tempfile
-    >>> from autograd_mini.nn.training.checkpoint import remove_temporary_files
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = (folder / ".checkpoint.safetensors.0a1b2c3d.tmp").write_bytes(b"half")
-    >>> remove_temporary_files(folder)
-    >>> list(folder.iterdir())
-    []
-    """
-    for path in folder.glob(".*.????????.tmp"):
-        path.unlink(missing_ok=True)
 
 
 def _extract_arrays(value: Any, path: str, arrays: dict[str, Array]) -> Any:

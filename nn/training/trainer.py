@@ -14,17 +14,20 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 
 import autograd_mini as ag
 from autograd_mini.tensor import Array, Tensor
+from autograd_mini.tools.atomic_files import remove_temporary_files
+from autograd_mini.tools.locks import FolderClaim
 
 from ..data import DataLoader
 from ..extras import has_terminal, progress_bar, say
 from ..module import HasTrainingMode, evaluation
-from .checkpoint import explain_write_errors, load_checkpoint, remove_temporary_files, save_checkpoint, write_text
+from .checkpoint import explain_write_errors, load_checkpoint, save_checkpoint, write_text
 from .compile_update import compile_update
 from .history import pack_history, unpack_history
 from .interrupt import Interrupt
@@ -59,6 +62,9 @@ class Callback:
     ...     def after_row(self, trainer, row):
     ...         row["gap"] = row["val_loss"] - row["loss"]
     """
+
+    def before_fit(self, trainer: Trainer) -> None:
+        """Called when training starts or continues; may clear `trainer.stopped`."""
 
     def after_step(self, trainer: Trainer) -> None:
         """Called after each batch."""
@@ -134,17 +140,20 @@ class Trainer:
         self.progress = progress
         self.threads = threads
         self.history: list[Row] = []
-        self.iteration = 0  # batches so far
+        self.iteration = self._first_iteration = 0  # batches so far, and at the start of `fit`
         self.stopped: str | None = None  # why a callback ended training
         self.interrupted = False
         self._data_state: Mapping[str, Any] | None = None  # of the loader
         self._means = RunningMeans()
+        self.claim: FolderClaim | None = None  # on the folder, if it is held for longer than each call of `fit`
+        self.outdated: list[Path] = []  # results of an earlier stop, which the next later checkpoint removes
+        self._weights_in_use: dict[str, Array] | None = None  # what `use_weights` loaded, and what it replaced:
+        self._weights_in_training: dict[str, Array] = {}
         self.jit = jit
         self._steps: dict[str, Callable[[Any], Mapping[str, Tensor]]] = {}
         self._frozen = {name: _other_parameters(self.updates, name) for name in self.updates}
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
-            remove_temporary_files(self.folder)
 
     def fit(
         self,
@@ -157,7 +166,8 @@ class Trainer:
         """Trains and returns the history.
 
         Ctrl-C stops after the current step: the state is saved, a message says how to resume, and `interrupted` is True. A
-        second Ctrl-C raises KeyboardInterrupt. After an error, the last checkpoint is unchanged.
+        second Ctrl-C raises KeyboardInterrupt. After an error, the last checkpoint is unchanged. Meanwhile no other process can
+        train in the folder. A run that a callback has stopped stays stopped, and a message says so.
 
         Parameters
         ----------
@@ -168,9 +178,10 @@ class Trainer:
 
         Raises
         ------
-        DivergedError  if a loss or parameter is not finite
-        OSError        if the folder cannot be written
-        ValueError     if the loader has no batches, or another order than before
+        DivergedError     if a loss or parameter is not finite
+        FolderInUseError  if another process or thread trains in the folder
+        OSError           if the folder cannot be written
+        ValueError        if the loader has no batches, or another order than before
         """
         if (epochs is None) == (iterations is None):
             raise ValueError(f"Trainer.fit: expected either epochs or iterations, got {epochs} and {iterations}")
@@ -179,6 +190,22 @@ class Trainer:
         if self._data_state is not None:
             train.load_state_dict(self._data_state)
         target = iterations if iterations is not None else (epochs or 0) * len(train)
+        with self._claim_folder():
+            self._fit(train, target, validation)
+        if self.interrupted:
+            say(self._interrupt_message())
+        return self.history
+
+    def _fit(self, train: DataLoader, target: int, validation: DataLoader | None) -> None:
+        if self.folder:
+            remove_temporary_files(self.folder)
+        if self._weights_in_use is not None:
+            self.model.load_state_dict(self._training_weights())
+        self._weights_in_use, self._first_iteration = None, self.iteration
+        for callback in self.callbacks:
+            callback.before_fit(self)
+        if self.stopped and self.iteration < target:
+            say(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience trains on")
         self.model.train()
         self._steps = {
             name: compile_update(self.model, update) if self.jit else update.step for name, update in self.updates.items()
@@ -192,9 +219,6 @@ class Trainer:
                 for callback in self.callbacks:
                     callback.after_fit(self)
             self._write()
-        if self.interrupted:
-            say(self._interrupt_message())
-        return self.history
 
     def evaluate(self, loader: DataLoader) -> Row:
         """Returns the means of the named losses over a loader, in evaluation mode.
@@ -228,13 +252,33 @@ class Trainer:
         """Ends training after the current row; for callbacks."""
         self.stopped = reason
 
+    def use_weights(self, weights: Mapping[str, Array]) -> None:
+        """Loads weights into the model for use only, such as the best ones: the training state keeps the present ones.
+
+        `save` writes those, and `fit` continues from them, unless the model's weights have been changed meanwhile.
+
+        >>> from autograd_mini import models, nn
+        >>> model = models.MLP(sizes=(64, 10))
+        >>> trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=0.1))
+        >>> trainer.use_weights({name: 0 * array for name, array in model.state_dict().items()})
+        >>> bool((model.layers[0].weight == 0).all())
+        True
+        """
+        training = self._training_weights()
+        self.model.load_state_dict(weights)
+        self._weights_in_training, self._weights_in_use = training, self.model.state_dict()
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes model, optimizers, callbacks, history, random stream and position in the data to one safetensors file.
 
-        Raises OSError if the file cannot be written; the previous file is then unchanged.
+        The model's weights are those of training, also while `use_weights` has loaded others. Raises OSError if the file cannot
+        be written; the previous file is then unchanged.
         """
-        state = {
-            "model": self.model.state_dict(),
+        save_checkpoint(path, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "model": self._training_weights(),
             "optimizers": [update.optimizer.state_dict() for update in self.updates.values()],
             "callbacks": [callback.state_dict() for callback in self.callbacks],
             "history": pack_history(self.history),
@@ -244,27 +288,47 @@ class Trainer:
             "data": self._data_state,
             "means": self._means.sums,
         }
-        save_checkpoint(path, state)
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Loads what `save` wrote. Create model, optimizers, callbacks and data loader as for that run.
 
-        Raises FileNotFoundError if the file is missing and ValueError if it is damaged or of another model or optimizer.
+        Raises FileNotFoundError if the file is missing and ValueError if it is damaged or of another model or optimizer;
+        nothing is loaded then.
         """
         state = load_checkpoint(path)
         if missing := _PARTS - state.keys():
             raise ValueError(f"{os.fspath(path)}: incomplete checkpoint: missing {', '.join(sorted(missing))}")
-        for what, present in (("optimizers", self.updates), ("callbacks", self.callbacks)):
-            if len(state[what]) != len(present):
-                raise ValueError(f"{os.fspath(path)}: the run had {len(state[what])} {what}, this one has {len(present)}")
+        before = self._state()
+        try:
+            for what, present in (("optimizers", self.updates), ("callbacks", self.callbacks)):
+                if len(state[what]) != len(present):
+                    raise ValueError(f"{os.fspath(path)}: the run had {len(state[what])} {what}, this one has {len(present)}")
+            self._restore(state)
+        except ValueError:
+            self._restore(before)
+            raise
+        except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
+            self._restore(before)
+            problem = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{os.fspath(path)}: damaged, or a checkpoint of another kind of run: {problem}") from error
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Loads a state; raises an error of any kind if it is malformed."""
+        history, means = (
+            [dict(row) for row in unpack_history(state["history"])],
+            {name: (s, w) for name, (s, w) in state["means"].items()},
+        )
+        if not isinstance(state["iteration"], int) or not isinstance(state["stopped"], (str, NoneType)):
+            raise TypeError(f"iteration is {state['iteration']!r} and stopped is {state['stopped']!r}")
         self.model.load_state_dict(state["model"])
+        self._weights_in_use = None
         for update, saved in zip(self.updates.values(), state["optimizers"], strict=True):
             update.optimizer.load_state_dict(saved)
         for callback, saved in zip(self.callbacks, state["callbacks"], strict=True):
             callback.load_state_dict(saved)
         ag.set_rng_state(state["random"])
-        self.history, self.iteration, self.stopped = unpack_history(state["history"]), state["iteration"], state["stopped"]
-        self._data_state, self._means = state["data"], RunningMeans({name: (s, w) for name, (s, w) in state["means"].items()})
+        self.history, self.iteration, self.stopped = history, state["iteration"], state["stopped"]
+        self._data_state, self._means = state["data"], RunningMeans(means)
 
     # -- helpers --------------------------------------------------------------------------------------------------------------
 
@@ -341,14 +405,26 @@ class Trainer:
         """Writes the checkpoint first: the other files follow from it, and a resumed run writes them again."""
         if self.folder is None:
             return
+        if self.iteration > self._first_iteration:
+            while self.outdated:
+                self.outdated.pop().unlink(missing_ok=True)
         self.save(self.folder / CHECKPOINT)
         if self.history:
             write_text(self.folder / METRICS, _to_csv(self.history))
         if seconds is not None:
-            with explain_write_errors(self.folder / TIMING), open(self.folder / TIMING, "a", encoding="utf-8") as file:
-                if not file.tell():
-                    file.write("iteration,seconds\n")
-                file.write(f"{self.iteration},{seconds:.3f}\n")
+            with explain_write_errors(self.folder / TIMING):
+                _append(self.folder / TIMING, "iteration,seconds", f"{self.iteration},{seconds:.3f}")
+
+    def _training_weights(self) -> dict[str, Array]:
+        """Returns the weights that training continues from: the model's, unless `use_weights` has replaced them."""
+        weights: dict[str, Array] = self.model.state_dict()
+        used = self._weights_in_use
+        if used is not None and all(np.array_equal(weights[name], used[name], equal_nan=True) for name in weights):
+            return self._weights_in_training
+        return weights
+
+    def _claim_folder(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self.folder is None or self.claim else FolderClaim(self.folder)
 
     def _threads(self) -> AbstractContextManager[Any]:
         return nullcontext() if self.threads is None else ag.threads(self.threads)
@@ -379,6 +455,15 @@ def _other_parameters(updates: Mapping[str, Update], name: str) -> list[Tensor]:
     """Returns the parameters that other updates change and this one does not."""
     updated = {id(p) for p in updates[name].parameters()}
     return [p for update in updates.values() for p in update.parameters() if id(p) not in updated]
+
+
+def _append(path: Path, header: str, line: str) -> None:
+    """Appends a line to a text file, which gets a header if it is new; a last line that was cut off stays a line of its own."""
+    with open(path, "a+b") as file:
+        size = file.tell()
+        file.seek(max(0, size - 1))
+        start = f"{header}\n" if not size else "" if file.read() == b"\n" else "\n"
+        file.write(f"{start}{line}\n".encode())
 
 
 def _to_csv(history: list[Row]) -> str:

@@ -186,7 +186,11 @@ def test_weights_of_another_model_are_rejected(runs: Path, tmp_path: Path, capsy
         ({"classes": 3}, "classes is 3"),
         ({"options": [1]}, "options is (1,)"),
         ({"options": {"colour": 1}}, "unexpected keyword argument 'colour'"),
-        ({"sizes": ["many", 10]}, "mlp with options"),
+        ({"sizes": ["many", 10]}, "sizes is ('many', 10)"),
+        ({"sizes": [[64], 10]}, "sizes is ([64], 10)"),
+        ({"epochs": True}, "epochs is True"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"classes": [0, None]}, "classes is (0, None)"),
     ],
 )
 def test_an_invalid_recipe_is_reported(

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 RESULTS = ("metrics.csv", "checkpoint.safetensors")
 
 # Trains in forks of one process that has already imported everything. Each fork counts the calls and returns of Python and C
-# functions and kills itself at a given count, which can lie between any two steps, files or lines of a file. Every third fork
+# functions and kills itself at a given count, which can lie between any two steps, files or lines of a file. Every second fork
 # counts calls of os.replace instead, and kills itself before one of them. The last fork runs to the end.
 # Every second run is not compiled, and must end with the same bytes.
 PROGRAM = """
@@ -83,10 +83,10 @@ found = {"kills": 0, "with a checkpoint": 0, "while writing": 0}
 for seed in range(int(sys.argv[2])):
     folder, rng = place / str(seed), np.random.default_rng(seed)
     for kill in range(7):
-        if kill % 3 == 2:
-            ended, _ = fork(lambda: run_and_count(int(rng.integers(1, 8)), os.replace))
+        if kill % 2:
+            ended, _ = fork(lambda: run_and_count(int(rng.integers(1, 4)), os.replace))
         else:
-            ended, _ = fork(lambda: run_and_count(int(rng.integers(1, 3 * int(total) // 4))))
+            ended, _ = fork(lambda: run_and_count(int(rng.integers(1, int(total) // 2))))
         assert ended in (0, signal.SIGKILL), ended
         if ended:
             found["kills"] += 1

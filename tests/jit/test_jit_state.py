@@ -328,6 +328,25 @@ def test_what_is_kept_of_a_gradient_keeps_its_values(door: str) -> None:
         np.testing.assert_array_equal(np.asarray(a), b)
 
 
+def test_replays_write_a_gradient_into_the_same_memory_until_somebody_reads_it() -> None:
+    w = Tensor([1.0, 2.0], requires_grad=True)
+
+    @ag.jit
+    def step(x: Tensor) -> None:
+        w.grad = None
+        (w * x).sum().backward()
+
+    places = set()
+    for i in range(6):
+        step(Tensor([1.0 + i, 1.0]))
+        if i >= 2:
+            places.add(w._grad._data.ctypes.data)
+            assert w.grad is w.grad
+            assert w.grad.tolist() == [1.0 + i, 1.0]
+            assert w.grad.data.ctypes.data not in places
+    assert len(places) == 1
+
+
 def test_a_constant_result_belongs_to_the_caller() -> None:
     f = ag.jit(lambda x: (ag.zeros(3), ag.ones(2) * 2, x + 1))
     for _ in range(5):

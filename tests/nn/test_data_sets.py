@@ -177,6 +177,8 @@ def flip_bit(data: bytes) -> bytes:
         pytest.param(gzip.compress(idx(RANDOM)[:-1]), "159 of 160 bytes", id="array cut short"),
         pytest.param(gzip.compress(idx(RANDOM)[:10]), "6 of 12 bytes", id="header cut short"),
         pytest.param(gzip.compress(idx(RANDOM) + b"x"), "more bytes", id="too long"),
+        pytest.param(gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12), "cannot hold the shape", id="2**96 bytes promised"),
+        pytest.param(gzip.compress(b"\0\0\x08\x03\0\1" + b"\0\0\0\1" * 2 + b"\0\0"), "hold the shape", id="4 GB promised"),
     ],
 )
 def test_an_error_names_the_damaged_file_and_the_cause(tmp_path: Path, content: bytes, cause: str) -> None:
@@ -230,11 +232,22 @@ def tar(**members: bytes | str) -> bytes:
     return buffer.getvalue()
 
 
-ARCHIVE = tar(inside__a=CONTENT, inside__b=b"other", **{"..__outside": b"evil", "inside__link": "/etc/hostname"})
+ARCHIVE = tar(
+    inside__a=CONTENT,
+    inside__b=b"other",
+    **{
+        "..__outside": b"evil",
+        "inside__link": "/etc/hostname",
+        "inside__self": "self",
+        "inside__loop": "pool",
+        "inside__pool": "loop",
+    },
+)
 
 
 def archive_source(mirrors: tuple[str, ...] = (), archive: bytes = ARCHIVE) -> Source:
     digests = {"set.tar.gz": hashlib.sha256(archive).hexdigest(), "a": DIGEST, "b": DIGEST, "link": DIGEST, "missing": DIGEST}
+    digests |= {"self": DIGEST, "loop": DIGEST}
     return Source("set", mirrors, digests, archive="set.tar.gz", inside="inside")
 
 
@@ -255,7 +268,7 @@ class Mirrors(BaseHTTPRequestHandler):
             return
         whole = ARCHIVE if behaviour == "archive" else CONTENT
         self.send_response(200)
-        self.send_header("Content-Length", str(len(whole)))
+        self.send_header("Content-Length", "abc" if behaviour == "wordy" else str(len(whole)))
         self.end_headers()
         self.wfile.write({"forged": whole[::-1], "interrupted": whole[:100_000]}.get(behaviour, whole))
 
@@ -287,7 +300,7 @@ def test_a_file_is_downloaded_into_the_cache_once(server: Server) -> None:
     assert asked == ["good"], "the second call used the network again"
 
 
-@pytest.mark.parametrize("fault", ["broken", "forged", "interrupted"])
+@pytest.mark.parametrize("fault", ["broken", "forged", "interrupted", "wordy"])
 def test_the_next_mirror_is_tried_if_one_fails(server: Server, fault: str) -> None:
     source, asked = server
     assert fetch(source(fault, "good"), "file.gz").read_bytes() == CONTENT
@@ -314,10 +327,30 @@ def test_no_file_remains_after_an_interrupted_download(server: Server, monkeypat
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autograd_mini.nn.data.fetch.os.replace", interrupt)
+    monkeypatch.setattr("autograd_mini.tools.atomic_files.os.replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fetch(source("good"), "file.gz")
     assert list((cache_folder() / "set").iterdir()) == []
+
+
+def test_a_later_download_removes_what_a_killed_one_left(server: Server) -> None:
+    source, _ = server
+    (cache_folder() / "set").mkdir(parents=True)
+    (cache_folder() / "set" / ".file.gz.0a1b2c3d.tmp").write_bytes(b"half")
+    fetch(source("good"), "file.gz")
+    assert [path.name for path in (cache_folder() / "set").iterdir()] == ["file.gz"]
+
+
+def test_a_users_file_that_is_not_a_regular_file_is_reported(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading from a pipe would wait for ever."""
+    source, _ = server
+    (tmp_path / "own" / "set").mkdir(parents=True)
+    monkeypatch.setenv("AUTOGRAD_MINI_DATA", str(tmp_path / "own"))
+    os.mkfifo(tmp_path / "own" / "set" / "file.gz")
+    with pytest.raises(OSError, match=r"file\.gz: expected a regular file, not a pipe"):
+        fetch(source("good"), "file.gz")
 
 
 def test_the_users_own_file_has_priority_over_cache_and_network(
@@ -346,7 +379,14 @@ def test_a_file_is_extracted_from_a_downloaded_archive(server: Server) -> None:
 
 @pytest.mark.parametrize(
     ("name", "cause"),
-    [("b", f"expected SHA-256 digest {DIGEST}"), ("missing", "missing"), ("link", "link"), ("../outside", "outside")],
+    [
+        ("b", f"expected SHA-256 digest {DIGEST}"),
+        ("missing", "missing"),
+        ("link", "link"),
+        ("../outside", "outside"),
+        ("self", "self"),
+        ("loop", "loop"),
+    ],
 )
 def test_each_file_of_an_archive_is_checked(server: Server, name: str, cause: str) -> None:
     make, _ = server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -52,7 +53,12 @@ def test_the_file_has_the_layout_of_the_safetensors_format(tmp_path: Path) -> No
     raw = path.read_bytes()
     (length,) = struct.unpack("<Q", raw[:8])
     header = json.loads(raw[8 : 8 + length])
-    assert header == {"__metadata__": {"epoch": "3"}, "0.weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
+    assert length % 8 == 0
+    notes = header.pop("__metadata__")
+    assert header == {"0.weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
+    digest = notes.pop("autograd_mini.sha256")
+    assert notes == {"epoch": "3"}
+    assert digest == hashlib.sha256(raw.replace(digest.encode(), b"0" * 64)).hexdigest()
     assert raw[8 + length :] == struct.pack("<6f", 0, 2, 4, 1, 3, 5)
 
 
@@ -124,4 +130,81 @@ def test_an_error_names_a_value_that_cannot_be_saved_and_nothing_is_written(tmp_
         nn.save(tmp_path / "a", {"bad": value})
     with pytest.raises(TypeError, match="metadata 'epoch' must be a string, not int"):
         nn.save(tmp_path / "a", {}, {"epoch": 3})  # type: ignore[dict-item]
+    assert not os.listdir(tmp_path)
+
+
+STATE = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "steps": np.array(3), "mask": np.array([True, False])}
+
+
+def test_other_readers_of_the_format_read_the_same_arrays(tmp_path: Path) -> None:
+    """The oracle is the library of the format, which also checks the layout; big-endian arrays are converted."""
+    from safetensors import safe_open
+
+    nn.save(tmp_path / "a", {**STATE, "big": np.arange(3, dtype=">i4"), "empty": np.zeros((0, 2))}, {"b": "2", "a": "1"})
+    with safe_open(tmp_path / "a", framework="numpy") as file:
+        assert {key: file.metadata()[key] for key in "ab"} == {"b": "2", "a": "1"}
+        for name, array in {**STATE, "big": np.arange(3, dtype=np.int32), "empty": np.zeros((0, 2))}.items():
+            found = file.get_tensor(name)
+            assert (found.dtype, found.shape) == (array.dtype, array.shape)
+            np.testing.assert_array_equal(found, array)
+
+
+def test_every_flipped_bit_is_detected(tmp_path: Path) -> None:
+    """Only a file whose digest is no longer recognised as one is read, and then it holds what was saved."""
+    path = tmp_path / "a.safetensors"
+    nn.save(path, STATE, {"epoch": "3"})
+    whole = path.read_bytes()
+    unnoticed, messages = 0, []
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            arrays, notes = nn.load(path), nn.load_metadata(path)
+        except ValueError as error:
+            messages.append(str(error))
+        else:
+            unnoticed += 1
+            assert arrays.keys() == STATE.keys()
+            assert all(np.array_equal(arrays[name], STATE[name]) for name in STATE)
+            assert notes.pop("epoch") == "3"
+            assert len(notes) == 1, "the key of the digest is damaged, so it appears among the notes"
+    assert unnoticed <= 7 * len("autograd_mini.sha256")
+    assert all(str(path) in message for message in messages)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(st.data())
+def test_a_file_of_another_program_is_read_or_reported_by_name(tmp_path: Path, data: st.DataObject) -> None:
+    """It has no digest, so that damage of the data cannot be detected, but nothing else than ValueError is raised."""
+    from safetensors.numpy import save
+
+    content = bytearray(save(STATE, {"epoch": "3"}))
+    for _ in range(data.draw(st.integers(0, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(bytes(content))
+    message = ""
+    try:
+        nn.load(path), nn.load_metadata(path)
+    except ValueError as error:
+        message = str(error)
+    assert not message or str(path) in message
+
+
+def test_a_file_that_is_not_a_regular_file_is_reported(tmp_path: Path) -> None:
+    """Reading from a pipe would wait for ever."""
+    with pytest.raises(OSError, match="expected a regular file, not a folder"):
+        nn.load(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(OSError, match="pipe: expected a regular file, not a pipe"):
+            nn.load(tmp_path / "pipe")
+
+
+def test_reserved_names_are_reported(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="reserved for the digest"):
+        nn.save(tmp_path / "a", {}, {"autograd_mini.sha256": "0"})
+    with pytest.raises(ValueError, match="does not allow an array named '__metadata__'"):
+        nn.save(tmp_path / "a", {"__metadata__": np.zeros(1)})
     assert not os.listdir(tmp_path)
