@@ -18,7 +18,6 @@ from . import dtypes, leaving
 from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
 from .state import modes, tick, watched
-from .tools.missing_names import MissingNameError
 from .tools.plain_text import for_stdout
 
 __all__ = ["Tensor", "as_tensor"]
@@ -358,9 +357,6 @@ class Tensor(Methods):
         from .tools import array_api
 
         return array_api
-
-    def __getattr__(self, name: str) -> Any:
-        raise MissingNameError("Tensor", name, self)
 
     def __setitem__(self, index: object, value: object) -> None:
         raise TypeError("tensors are immutable; use ag.index_put(x, index, value) or ag.where(condition, value, x)")

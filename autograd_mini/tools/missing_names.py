@@ -14,39 +14,24 @@ INSTEAD: Final = {
     "cat": "ag.concatenate",
     "clamp": "ag.clip",
     "concat": "ag.concatenate",
-    "contiguous": "nothing: operations accept any layout",
-    "cpu": ON_CPU,
-    "cuda": ON_CPU,
     "device": ON_CPU,
     "device_put": ON_CPU,
-    "dim": "x.ndim",
-    "double": "x.astype('float64')",
     "expand": "ag.broadcast_to",
-    "fill_": "x.data[:] = value",
-    "float": "x.astype('float32')",
     "from_array": "ag.from_numpy",
     "functional": "ag for functions (ag.relu, ag.conv2d) and nn for losses (nn.mse_loss)",
-    "half": "x.astype('float16')",
     "inference_mode": "ag.no_grad",
     "is_tensor": "isinstance(x, ag.Tensor)",
     "load": "nn.load",
-    "long": "x.astype('int64')",
     "mm": "ag.matmul or @",
     "numel": "x.size",
     "permute": "ag.transpose",
     "random": "ag.randn, ag.rand, ag.randint, ag.permutation and ag.bernoulli",
-    "requires_grad_": "x.requires_grad = True",
     "save": "nn.save",
     "seed": "ag.manual_seed",
     "t": "x.T",
-    "to": f"x.astype(dtype) for a dtype, and {ON_CPU.replace(':', ' for a device:')}",
-    "type": "x.astype(dtype)",
     "unsqueeze": "ag.expand_dims",
     "view": "ag.reshape",
-    "view_as": "x.reshape(y.shape)",
     "vmap": "operations on a batch, which broadcast over leading axes",
-    "zero_": "x.data[:] = 0",
-    "zero_grad": "x.grad = None",
     "BCELoss": "nn.binary_cross_entropy",
     "BCEWithLogitsLoss": "nn.binary_cross_entropy_with_logits",
     "CrossEntropyLoss": "nn.cross_entropy",
@@ -63,17 +48,16 @@ INSTEAD: Final = {
 class MissingNameError(AttributeError):
     """An AttributeError that says what to write instead. It looks for that only when it is printed: `hasattr` stays fast."""
 
-    def __init__(self, owner: str, name: str, obj: object = None):
-        super().__init__(owner, name, name=name, obj=obj)
+    def __init__(self, owner: str, name: str):
+        super().__init__(owner, name, name=name)
 
     def __str__(self) -> str:
         return explain_missing(*self.args)
 
 
 def explain_missing(owner: str, name: str) -> str:
-    """Returns the message for a missing attribute of `owner`: "autograd_mini", "autograd_mini.nn" or "Tensor"."""
-    what = "'Tensor' object" if owner == "Tensor" else f"module {owner!r}"
-    message = f"{what} has no attribute {name!r}"
+    """Returns the message for a missing attribute of the module `owner`: "autograd_mini" or "autograd_mini.nn"."""
+    message = f"module {owner!r} has no attribute {name!r}"
     if name.startswith("_"):
         return message
     instead = INSTEAD.get(name) or " or ".join(_same_name(owner, name))
@@ -82,13 +66,11 @@ def explain_missing(owner: str, name: str) -> str:
 
 def _same_name(owner: str, name: str) -> list[str]:
     """Returns functions and layers whose names differ from `name` by capitals and underscores at most."""
-    places = {"ag": "autograd_mini"} if owner == "Tensor" else {"ag": "autograd_mini", "nn": "autograd_mini.nn"}
-    wanted = _plain(name)
     return [
-        f"{short}.{public}{'(x)' if owner == 'Tensor' else ''}"
-        for short, module in places.items()
+        f"{short}.{public}"
+        for short, module in (("ag", "autograd_mini"), ("nn", "autograd_mini.nn"))
         for public in dir(import_module(module))
-        if _plain(public) == wanted and not (module == owner and public == name)
+        if _plain(public) == _plain(name) and not (module == owner and public == name)
     ]
 
 

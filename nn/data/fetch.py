@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from autograd_mini.tools.atomic_files import atomic_write, remove_temporary_files, require_regular_file
 
@@ -136,7 +136,7 @@ def _receive(url: str, target: IO[bytes]) -> None:
     with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
         size = response.headers.get("Content-Length")
         total = int(size) if size else None
-        scale = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
+        scale: dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
         with progress_bar("a download's progress bar", desc=url.rpartition("/")[2], total=total, **scale) as bar:
             while chunk := response.read(CHUNK):
                 target.write(chunk)

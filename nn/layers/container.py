@@ -129,10 +129,10 @@ class Sequential(_List[Any]):
     def _enter(self, x: Any, opened: ExitStack) -> tuple[Sequential, Any, Iterator[Any], ExitStack]:
         """Returns the container, its input, its modules and what ends its call: its region of a profile."""
         region = opened.enter_context(ExitStack())
-        if modes().tracer is not None:
-            self.guard_attributes(modes().tracer)
-        if modes().profiler is not None:
-            region.enter_context(modes().profiler.module_call(self))
+        if (tracer := modes().tracer) is not None:
+            self.guard_attributes(tracer)
+        if (profiler := modes().profiler) is not None:
+            region.enter_context(profiler.module_call(self))
         return self, x, iter(self._items), region
 
 

@@ -14,6 +14,7 @@ from autograd_mini.tensor import Array, Shape, Tensor
 from . import canvas
 from .canvas import COLOURS, GAP, Curve, Path, Values
 from .learning import plot_manifold
+from .texts import literal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,7 +114,7 @@ def plot_surface(
     for i, (name, z) in enumerate(heights.items()):
         axes: Any = figure.add_subplot(1, len(heights), i + 1, projection="3d")
         axes.plot_surface(x, y, z.reshape(size, size), cmap="cividis", vmin=low, vmax=high, linewidth=0)
-        axes.set(title=canvas.literal(name), xlabel="$x_1$", ylabel="$x_2$", zlim=(low, high))
+        axes.set(title=literal(name), xlabel="$x_1$", ylabel="$x_2$", zlim=(low, high))
     return canvas.save_figure(figure, path)
 
 
@@ -146,7 +147,7 @@ def plot_confusion(
     count = max(int(truth.max()), int(guess.max())) + 1 if classes is None else len(classes)
     if max(truth.max(), guess.max()) >= count:
         raise ValueError(f"plot_confusion: got {count} class names for classes 0 to {max(truth.max(), guess.max())}")
-    names = [canvas.literal(str(name)) for name in (range(count) if classes is None else classes)]
+    names = [literal(str(name)) for name in (range(count) if classes is None else classes)]
     matrix = np.zeros((count, count), np.int64)
     np.add.at(matrix, (truth, guess), 1)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

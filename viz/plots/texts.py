@@ -45,7 +45,7 @@ def repair_texts(figure: Figure) -> None:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        if (string := text.get_text()) and (not string.isascii() or "$" in string or not string.isprintable()):  # type: ignore[attr-defined]
+        if (string := text.get_text()) and (not string.isascii() or "$" in string or not string.isprintable()):
             _repair(text, string)
 
 
