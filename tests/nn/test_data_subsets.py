@@ -64,7 +64,7 @@ def test_a_subset_of_a_subset_has_the_rows_of_the_data_set() -> None:
         (lambda s: data.stratified_split(s, [0.5, 0.5], [0, 1]), ValueError, r"shape \(4,\)"),
         (lambda s: data.stratified_split(s, [0.5, 0.4], [0, 1, 0, 1]), ValueError, "add up to 1"),
         (lambda s: data.TensorDataset(np.zeros(2), np.zeros(3)), ValueError, r"\[2, 3\]"),
-        (lambda s: data.TensorDataset(), ValueError, "one length"),
+        (lambda s: data.TensorDataset(), ValueError, "at least one axis, got none"),
     ],
 )
 def test_errors_name_the_wrong_lengths_indices_or_labels(call: object, error: type[Exception], message: str) -> None:
