@@ -334,7 +334,11 @@ def _row_metrics(recipe: Recipe, model: Model) -> list[str]:
 
 
 def training_graph(model: Model, images: Array, labels: Array) -> viz.Picture:
-    """Returns the picture of the graph of one training loss and its parts, as backpropagation traverses it."""
+    """Returns the picture of the graph of one training loss and its parts, as backpropagation traverses it.
+
+    Gradients that training has left are cleared, so that a run that is resumed after its last batch has the same picture.
+    """
+    model.zero_grad()
     losses = model.training_step((ag.as_tensor(images), ag.as_tensor(labels)))
     return viz.draw({name: loss for name, loss in losses.items() if loss.requires_grad}, params=model)
 

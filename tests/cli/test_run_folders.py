@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.__main__ import main
 from autograd_mini.cli import run as run_module
@@ -187,6 +188,14 @@ def test_a_checkpoint_gives_the_weights_that_a_finished_run_saves(
     assert same_weights(open_run(tmp_path).model.state_dict(), saved)
     (tmp_path / "checkpoint.safetensors").unlink()
     assert same_weights(open_run(tmp_path).model.state_dict(), saved)
+
+
+def test_the_graph_does_not_depend_on_gradients_that_training_left() -> None:
+    """A run that was killed while it wrote its results has none when it is resumed."""
+    model, images = TINY.build(), nn.data.digits().test[:4]
+    before = run_module.training_graph(model, *images).source
+    model.training_step(tuple(map(ag.as_tensor, images)))["loss"].backward()
+    assert run_module.training_graph(model, *images).source == before
 
 
 # -- no dead end -----------------------------------------------------------------------------------------------------------
