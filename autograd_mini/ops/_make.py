@@ -168,7 +168,7 @@ _OPERANDS: Final = (Tensor, np.ndarray, np.generic, int, float, list, tuple)
 
 
 def is_foreign(value: object) -> bool:
-    """Whether an operator should leave `value` to its own methods: it is no number, sequence or array."""
+    """Whether an operator should leave `value` to its own methods: it is not a number, a sequence or an array."""
     if isinstance(value, _OPERANDS):
         return False
     kind = type(value)
