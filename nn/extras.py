@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
 import sys
+import threading
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -46,10 +51,47 @@ def has_terminal() -> bool:
 
 
 def progress_bar(purpose: str, shown: bool = True, **options: Any) -> Any:
-    """Returns a progress bar of tqdm; it is silent unless `shown` and `has_terminal()`.
+    """Returns a progress bar of tqdm, or one that does nothing, without tqdm, unless `shown` and `has_terminal()`.
 
     >>> from autograd_mini.nn.extras import progress_bar
     >>> with progress_bar("counting", shown=False, total=2) as bar:
     ...     bar.update()
     """
-    return extra("tqdm.auto", purpose).tqdm(disable=not (shown and has_terminal()), **options)
+    if shown and has_terminal():
+        return _bar_class(extra("tqdm.auto", purpose).tqdm)(**options)
+    return _NoBar()
+
+
+class _NoBar(contextlib.AbstractContextManager["_NoBar"]):
+    """Has the methods of a progress bar that the library calls, and shows nothing."""
+
+    def update(self, n: float = 1) -> None:
+        """Does nothing."""
+
+    def set_postfix(self, values: Mapping[str, object], refresh: bool = True) -> None:
+        """Does nothing."""
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+@functools.cache
+def _bar_class(tqdm: Any) -> Any:
+    """Returns tqdm's class with a lock of its own and without its thread.
+
+    tqdm's lock is shared with forked processes: if one of them is killed while it holds the lock, all others wait for ever.
+    """
+
+    class Bar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(miniters=1, **options)  # the thread would adapt it
+
+    def renew_lock() -> None:
+        Bar._lock = threading.RLock()
+
+    renew_lock()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=renew_lock)
+    return Bar
