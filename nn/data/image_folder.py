@@ -15,16 +15,20 @@ from ..extras import extra
 from .idx import DataError
 
 SUFFIXES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
+MODES: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # number of channels -> Pillow's name; A is the opacity
 
 
 class ImageFolder:
     """The images in `root/CLASS/…`, with classes in alphabetical order; or those in `root`, as one class.
 
-    Images are read when a batch needs them: `dataset[rows]` returns images (N, 3, H, W), or (N, H, W) with `grey`, float32 in
-    [0, 1], and labels (N,), int64. With a `size` (H, W), each image is cropped at its centre to this aspect ratio and scaled;
-    without, all must have the same size. The orientation that the camera recorded is applied, and of 16 bits the upper 8 are
-    used. Needs Pillow. Raises FileNotFoundError if there are no images, and DataError if a file is damaged, has pixels that
-    are not integers, or has a different size.
+    Images are read when a batch needs them: `dataset[rows]` returns images (N, C, H, W) with 3 `channels` (colour), 2 (grey and
+    opacity) or 4 (colour and opacity), or (N, H, W) with 1 (grey, also by `grey=True`), float32 in [0, 1], and labels (N,),
+    int64. Grey is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
+
+    With a `size` (H, W), each image is cropped at its centre to this aspect ratio and scaled; without, all must have the same
+    size. The orientation that the camera recorded is applied, and of 16 bits the upper 8 are used. Needs Pillow. Raises
+    FileNotFoundError if there are no images, and DataError if a file is damaged, has pixels that are not integers, or has a
+    different size.
 
     >>> import pathlib, tempfile
     >>> from PIL import Image
@@ -39,10 +43,20 @@ class ImageFolder:
     ((2, 3, 16, 16), array([0, 1]), ('cats', 'dogs'))
     """
 
-    def __init__(self, root: str | os.PathLike[str], size: tuple[int, int] | None = None, grey: bool = False) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        size: tuple[int, int] | None = None,
+        grey: bool = False,
+        *,
+        channels: int | None = None,
+    ) -> None:
         self.root = Path(root)
         self.size = size
-        self.grey = grey
+        self.channels = (1 if grey else 3) if channels is None else channels
+        if self.channels not in MODES:
+            raise ValueError(f"ImageFolder: channels={channels!r}; expected one of: {', '.join(map(str, MODES))}")
+        self.grey = self.channels == 1
         folders = sorted(path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
         classes = folders or [self.root]
         self.classes = tuple(path.name for path in classes)
@@ -70,7 +84,7 @@ class ImageFolder:
         image, ops = extra("PIL.Image", "reading images"), extra("PIL.ImageOps", "reading images")
         try:
             with image.open(path) as file:
-                picture = _to_8_bits(ops.exif_transpose(file)).convert("L" if self.grey else "RGB")
+                picture = _to_8_bits(ops.exif_transpose(file)).convert(MODES[self.channels])
         except (OSError, SyntaxError, ValueError, image.DecompressionBombError) as error:
             raise DataError(f"{path}: cannot be read as an image: {error}") from error
         if self.size is not None:
@@ -79,7 +93,7 @@ class ImageFolder:
 
     def _no_images(self) -> Array:
         height, width = self.size or (0, 0)
-        return np.empty((0, height, width, *(() if self.grey else (3,))), np.float32)
+        return np.empty((0, height, width, *(() if self.grey else (self.channels,))), np.float32)
 
 
 def _to_8_bits(picture: Any) -> Any:
