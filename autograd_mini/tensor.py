@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import dtypes, leaving
 from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
-from .state import modes, tick, watched
+from .state import active_modes, modes, tick, watched
 from .tools.plain_text import for_stdout
 
 __all__ = ["Tensor", "as_tensor"]
@@ -118,7 +118,7 @@ class Tensor(Methods):
         new = value if isinstance(value, Tensor) else leaf(to_array(value, self._data.dtype))
         if new._data.shape != self._data.shape:
             raise ValueError(f"data: expected shape {self._data.shape}, got {new._data.shape}")
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.record_assignment(self, new)
         self._data[...] = new._data
         mark_modified(self)
@@ -129,7 +129,7 @@ class Tensor(Methods):
         grad = self._grad
         if type(grad) is Transient:
             self._grad = leaf(grad._data.copy())
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.will_read_grad(self)
         return self._grad
 
@@ -139,7 +139,7 @@ class Tensor(Methods):
             isinstance(value, Tensor) and value._data.shape == self._data.shape and value._data.dtype == self._data.dtype
         ):
             raise _not_a_gradient(self, value)
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.will_write_grad(self)
         self._grad = value
 
@@ -161,7 +161,7 @@ class Tensor(Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether `backward` computes a gradient for this tensor. Can be set on a leaf with a floating dtype."""
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.guard(self, "_requires_grad")
         return self._requires_grad
 
@@ -171,7 +171,7 @@ class Tensor(Methods):
             raise RuntimeError(f"requires_grad: only a leaf can change it, not {self._describe()}; use .detach() first")
         if wanted and self._data.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating tensors have gradients, got dtype {self._data.dtype}")
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.guard(self, "_requires_grad")
         self._requires_grad = bool(wanted)
         watched.flag_changed()
@@ -186,7 +186,7 @@ class Tensor(Methods):
         >>> (x * x).detach()
         Tensor(4.0)
         """
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.value_of(self)  # otherwise the new leaf would look like a constant
         detached = leaf(self._data, self.name)
         link(self, detached)
@@ -223,7 +223,7 @@ class Tensor(Methods):
 
     def _expose(self, use: str) -> Array:
         """Returns the array to Python code. `ag.jit` raises an error here while tracing, which names the `use`."""
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.reject_value(use, self)
         return self._data
 
