@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd_mini import nn
 from autograd_mini.models.recipes import IMAGE_SHAPES, MODELS, RECIPES, SMALLEST_SIDE, Recipe
-from autograd_mini.nn.data.resize import convert_images, shapes_of_files
+from autograd_mini.nn.data.pictures.resize import convert_images, shapes_of_files
 from autograd_mini.nn.extras import say
 from autograd_mini.tensor import Shape
 

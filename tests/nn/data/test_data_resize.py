@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from autograd_mini import nn
-from autograd_mini.nn.data.resize import convert_channels, convert_images, resize_images, shapes_of_files
+from autograd_mini.nn.data.pictures.resize import convert_channels, convert_images, resize_images, shapes_of_files
 
 RNG = np.random.default_rng(0)
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
@@ -51,7 +51,7 @@ def test_channels_are_converted_as_pillow_does(before: int, after: int) -> None:
 def test_images_are_converted_in_chunks_and_lose_the_axis_of_one_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     images = RNG.random((5, 3, 8, 8), np.float32)
     whole = convert_images(images, (1, 9, 17))
-    monkeypatch.setattr("autograd_mini.nn.data.resize._CHUNK", 200)
+    monkeypatch.setattr("autograd_mini.nn.data.pictures.resize._CHUNK", 200)
     np.testing.assert_allclose(convert_images(images, (1, 9, 17)), whole, rtol=1e-5)
     assert (whole.shape, whole.dtype) == ((5, 9, 17), np.float32)
     assert convert_images(images[:0], (4, 9, 17)).shape == (0, 4, 9, 17)
@@ -65,7 +65,7 @@ def test_a_folder_has_the_channels_that_are_requested(tmp_path: Path, channels: 
     grey = pytest.approx(0.299, abs=0.003)
     expected = {1: [grey], 2: [grey, 1.0], 3: [1.0, 0.0, 0.0], 4: [1.0, 0.0, 0.0, 1.0]}[channels]
     assert images.reshape(channels, -1)[:, 0].tolist() == expected
-    with pytest.raises(ValueError, match="channels=5; expected one of: 1, 2, 3, 4"):
+    with pytest.raises(ValueError, match="channels=5"):
         nn.data.ImageFolder(tmp_path, channels=5)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from autograd_mini.tensor import Array
 
-from ..extras import extra
+from ...extras import extra
 
 LUMINANCE: Final = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, as in ITU-R BT.601 and Pillow
 GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I", "F"})  # of Pillow, with the variants of "I" such as "I;16"
@@ -31,7 +31,7 @@ def convert_images(images: Array, shape: Sequence[int]) -> Array:
     colour and opacity; a new opacity is 1, and one that is dropped is ignored.
 
     >>> import numpy as np
-    >>> from autograd_mini.nn.data.resize import convert_images
+    >>> from autograd_mini.nn.data.pictures.resize import convert_images
     >>> convert_images(np.zeros((5, 28, 28), np.float32), (3, 30, 50)).shape
     (5, 3, 30, 50)
     """
@@ -49,7 +49,7 @@ def convert_channels(images: Array, channels: int) -> Array:
     """Returns images (N, C, H, W) with another number of channels, 1 to 4; see `convert_images`.
 
     >>> import numpy as np
-    >>> from autograd_mini.nn.data.resize import convert_channels
+    >>> from autograd_mini.nn.data.pictures.resize import convert_channels
     >>> convert_channels(np.full((1, 3, 1, 1), 0.5), 2).ravel().tolist()
     [0.5, 1.0]
     """
@@ -70,7 +70,7 @@ def resize_images(images: Array, size: Sequence[int]) -> Array:
     Scaling is linear interpolation, over as many pixels as the reduction needs (the triangle filter of Pillow's BILINEAR).
 
     >>> import numpy as np
-    >>> from autograd_mini.nn.data.resize import resize_images
+    >>> from autograd_mini.nn.data.pictures.resize import resize_images
     >>> resize_images(np.array([[0.0, 1.0, 2.0, 3.0]]), (1, 2))
     array([[1., 2.]])
     """
@@ -100,7 +100,7 @@ def shapes_of_files(paths: Sequence[Path]) -> Counter[tuple[int, int, int]]:
 
     >>> import pathlib, tempfile
     >>> from PIL import Image
-    >>> from autograd_mini.nn.data.resize import shapes_of_files
+    >>> from autograd_mini.nn.data.pictures.resize import shapes_of_files
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "1.png"
     >>> Image.new("RGB", (50, 30)).save(path)
     >>> shapes_of_files([path])
