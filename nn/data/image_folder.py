@@ -39,6 +39,8 @@ class ImageFolder:
     ((2, 3, 16, 16), array([0, 1]), ('cats', 'dogs'))
     """
 
+    by_rows = True
+
     def __init__(self, root: str | os.PathLike[str], size: tuple[int, int] | None = None, grey: bool = False) -> None:
         self.root = Path(root)
         self.size = size
