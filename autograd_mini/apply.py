@@ -360,7 +360,7 @@ def _no_item(*_: Any, **__: Any) -> Array:
     raise RuntimeError("item: only `apply` creates items")
 
 
-ITEM: Final = Primitive("item", _no_item, formula="yᵢ", derivative=("1",))
+ITEM: Final = Primitive("item", _no_item, selects_output=True, formula="yᵢ", derivative=("1",))
 
 
 def _cast(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:

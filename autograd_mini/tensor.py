@@ -389,7 +389,8 @@ def operation_name(tensor: Tensor) -> str:
     """Returns the name of the operation that computed `tensor`; for one of several outputs, that of the whole call."""
     primitive = tensor._primitive
     assert primitive is not None
-    return tensor._inputs[0]._primitive.name if primitive.name == "item" else primitive.name  # type: ignore[union-attr]
+    call = tensor._inputs[0]._primitive if primitive.selects_output else None
+    return (call or primitive).name
 
 
 def _set_leaf(tensor: Tensor, array: Array, name: str | None) -> None:
