@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import dtypes, leaving
 from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
-from .state import modes, tick, watched
+from .state import active_modes, modes, tick, watched
 from .tools.plain_text import for_stdout
 
 __all__ = ["Tensor", "as_tensor"]
@@ -119,7 +119,7 @@ class Tensor(Methods):
         new = value if isinstance(value, Tensor) else leaf(to_array(value, self._data.dtype))
         if new._data.shape != self._data.shape:
             raise ValueError(f"data: expected shape {self._data.shape}, got {new._data.shape}")
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.record_assignment(self, new)
         self._data[...] = new._data
         mark_modified(self)
@@ -130,7 +130,7 @@ class Tensor(Methods):
         grad = self._grad
         if type(grad) is Transient:
             self._grad = leaf(grad._data.copy())
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.will_read_grad(self)
         return self._grad
 
@@ -140,7 +140,7 @@ class Tensor(Methods):
             isinstance(value, Tensor) and value._data.shape == self._data.shape and value._data.dtype == self._data.dtype
         ):
             raise _not_a_gradient(self, value)
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.will_write_grad(self)
         self._grad = value
 
@@ -162,7 +162,7 @@ class Tensor(Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether `backward` computes a gradient for this tensor. Can be set on a leaf with a floating dtype."""
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.guard(self, "_requires_grad")
         return self._requires_grad
 
@@ -172,7 +172,7 @@ class Tensor(Methods):
             raise RuntimeError(f"requires_grad: only a leaf can change it, not {self._describe()}; use .detach() first")
         if wanted and self._data.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating tensors have gradients, got dtype {self._data.dtype}")
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.guard(self, "_requires_grad")
         self._requires_grad = bool(wanted)
         watched.flag_changed()
@@ -187,7 +187,7 @@ class Tensor(Methods):
         >>> (x * x).detach()
         Tensor(4.0)
         """
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.value_of(self)  # otherwise the new leaf would look like a constant
         detached = leaf(self._data, self.name)
         link(self, detached)
@@ -224,7 +224,7 @@ class Tensor(Methods):
 
     def _expose(self, use: str) -> Array:
         """Returns the array to Python code. `ag.jit` raises an error here while tracing, which names the `use`."""
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.reject_value(use, self)
         return self._data
 
