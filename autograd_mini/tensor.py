@@ -8,7 +8,6 @@ order. `signatures.py` lists the operators and methods, `methods.py` binds them,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from reprlib import repr as short
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -53,8 +52,8 @@ class Tensor(Methods):
 
     Parameters
     ----------
-    data : anything that NumPy converts to an array; it is copied. Python floats get the default dtype (float32), an ndarray
-        keeps its dtype
+    data : anything that NumPy converts to an array; it is copied. Python floats get the default dtype (float32), arrays and
+        NumPy scalars keep their dtype, also in lists
     dtype : the dtype to convert to
     requires_grad : True if `backward` is to store the gradient in `.grad`; TypeError unless the dtype is floating
     name : shown in pictures and messages
@@ -341,6 +340,17 @@ class Tensor(Methods):
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    @property
+    def _mask(self) -> Any:
+        """What `numpy.ma` reads beside `_data`: nothing is masked. Raises TypeError if its result would lose a gradient."""
+        if self._requires_grad:
+            raise TypeError(
+                f"a masked array cannot hold the gradient of {self._describe()}; use .filled(value) of the masked array, or "
+                "ag.where(mask, value, tensor)"
+            )
+        self._expose("an operation with a masked array")
+        return np.ma.nomask
+
     def __dlpack__(self, **options: Any) -> Any:
         """Exports the memory for `from_dlpack` of another library. Raises BufferError if a gradient would be lost."""
         if self._requires_grad:
@@ -379,7 +389,8 @@ def operation_name(tensor: Tensor) -> str:
     """Returns the name of the operation that computed `tensor`; for one of several outputs, that of the whole call."""
     primitive = tensor._primitive
     assert primitive is not None
-    return tensor._inputs[0]._primitive.name if primitive.name == "item" else primitive.name  # type: ignore[union-attr]
+    call = tensor._inputs[0]._primitive if primitive.selects_output else None
+    return (call or primitive).name
 
 
 def _set_leaf(tensor: Tensor, array: Array, name: str | None) -> None:
@@ -451,25 +462,18 @@ def read_values(value: Any) -> tuple[Array, np.dtype[Any]]:
     if isinstance(value, Tensor):
         leaving.check_constant(value, "Tensor")
         return value.data, value._data.dtype
-    if isinstance(value, (list, tuple)) and _contains_tensor(value):
+    if _contains_tensor(value):
         raise TypeError(
             "Tensor: cannot hold a list of tensors; ag.array(list) builds one array from them and keeps their gradients"
         )
-    if isinstance(value, np.ndarray) and np.any(getattr(value, "mask", False)):
-        raise TypeError("Tensor: a masked array would lose its mask; use .filled(value), or ag.where(mask, value, tensor)")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"cannot make a tensor: {error}") from None
-    if array.dtype.kind in "OSU":
-        raise TypeError(f"Tensor: expected numbers, got {short(value)} of type {type(value).__name__}")
-    has_dtype = isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__")
-    return array, array.dtype if has_dtype or array.dtype.kind != "f" else dtypes.default_dtype()
+    return dtypes.read_numbers(value)
 
 
 def _contains_tensor(values: Any) -> bool:
-    """Whether a nested list has a tensor anywhere."""
-    return any(isinstance(v, Tensor) or (isinstance(v, (list, tuple)) and _contains_tensor(v)) for v in values)
+    """Whether a nested list or an array of objects has a tensor anywhere."""
+    if isinstance(values, np.ndarray):
+        return values.dtype.kind == "O" and _contains_tensor(values.ravel().tolist())
+    return isinstance(values, (list, tuple)) and any(isinstance(v, Tensor) or _contains_tensor(v) for v in values)
 
 
 def as_tensor(value: TensorLike) -> Tensor:
