@@ -8,6 +8,7 @@ every contribution as it is computed, so pictures and steppers show what really 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -248,8 +249,10 @@ def sweep(
             kept[seq] = delta
         if node._primitive is ITEM:
             _accumulate_output(table, node._inputs[0], node._params["index"], delta if recording else _asarray(delta))
+        elif node._primitive is not None and node._primitive.accumulate and observe is None and modes().anomaly is None:
+            _timed(partial(_add_part, table, owned), node, nodes, xp, delta, recording)
         elif node._primitive is not None:
-            for i, raw in enumerate(_observed_vjp(node, nodes, xp, delta, recording)):
+            for i, raw in enumerate(_timed(run_vjp, node, nodes, xp, delta, recording)):
                 if raw is not None:
                     x = node._inputs[i]
                     contribution = unbroadcast(xp, raw, x)
@@ -314,6 +317,9 @@ def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], 
         if primitive is ITEM:
             _accumulate_output(table, inputs[0], node._params["index"], _asarray(g))
             continue
+        if primitive.accumulate:
+            _add_part(table, owned, node, nodes, xp, _asarray(g), False)
+            continue
         for x, raw in zip(inputs, run_vjp(node, nodes, xp, g, False), strict=False):
             if raw is not None:
                 d, s = unbroadcast(xp, raw, x), x._seq
@@ -321,14 +327,42 @@ def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], 
     return kept
 
 
-def _observed_vjp(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool) -> Sequence[Any]:
-    """Calls `run_vjp`, and measures it if a profiler is active."""
+def _timed(
+    compute: Callable[..., Sequence[Any]], node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool
+) -> Sequence[Any]:
+    """Calls `run_vjp` or a function with its arguments, and measures it if a profiler is active."""
     profiler = modes().profiler
     if profiler is None:
-        return run_vjp(node, nodes, xp, g, recording)
+        return compute(node, nodes, xp, g, recording)
     start = profiler.clock()
-    grads = run_vjp(node, nodes, xp, g, recording)
+    grads = compute(node, nodes, xp, g, recording)
     profiler.record_rule(node, g, grads, start)
+    return grads
+
+
+def _add_part(
+    table: dict[int, Any], owned: set[int], node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool
+) -> Sequence[Any]:
+    """Adds the contribution of an operation that reads a part of its first input, such as a slice, to the δ of that input.
+
+    The first part allocates an array for the whole, and the next ones write only their own elements. Returns the contributions
+    that are new arrays. Parameters as in `run_vjp`, `table` and `owned` as in `_add`.
+    """
+    primitive, (x, *rest) = node._primitive, node._inputs
+    assert primitive is not None
+    seq = x._seq
+    if seq not in nodes:
+        return ()
+    if seq not in table:
+        grads = run_vjp(node, nodes, xp, g, recording)
+        table[seq] = grads[0]
+    else:
+        operands = rest if recording else [operand._data for operand in rest]
+        place = {"out": table[seq]} if seq in owned else {}
+        table[seq] = getattr(xp, primitive.accumulate)(table[seq], g, *operands, **node._params, **place)
+        grads = () if place else (table[seq],)
+    if not recording:
+        owned.add(seq)
     return grads
 
 
