@@ -280,7 +280,7 @@ def widest_float(values: Iterable[Any]) -> np.dtype[Any]:
 
 def as_tensor_beside(value: TensorLike, dtype: np.dtype[Any]) -> Tensor:
     """Returns `value` as a tensor, with `dtype` if it consists of Python floats."""
-    if isinstance(value, (Tensor, np.ndarray, np.generic)) or kind_of(value) != "f":
+    if isinstance(value, (Tensor, np.ndarray, np.generic)) or read_values(value)[1] != dtypes.default_dtype():
         return as_tensor(value)
     return Tensor(value, dtype=dtype)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .apply import as_number, as_operands, cast, reject_gradient
-from .dtypes import default_dtype, supported
+from .dtypes import check_unmasked, default_dtype, supported
 from .ops.shape import broadcast_to, copy, ints, one_int, reshape, stack
 from .state import modes
 from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, leaf
@@ -84,6 +84,7 @@ def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = 
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected an ndarray, got {type(array).__name__}")
+    check_unmasked("from_numpy", array)
     if supported(array.dtype) != array.dtype:
         raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; use Tensor(array), which converts it")
     tensor = leaf(array, name)
