@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from .apply import ITEM, cast, item, recorded
-from .memory.arena import base_of
+from .memory.arena import take_ownership
 from .primitive import Primitive, arrays
 from .state import mode, modes
 from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
@@ -87,7 +87,7 @@ def backward(
         elif tracer is not None:
             tensor.grad = tracer.take_ownership(cast(g, tensor._data.dtype) if held is None else held + g)
         else:
-            g = take_ownership(g, tensor, owned_bases)
+            g = take_ownership(g, tensor._data.dtype, owned_bases)
             tensor._grad = leaf(g if held is None else _asarray(held._data + g))
     if free:
         for tensor in nodes.values():
@@ -141,7 +141,7 @@ def gradients(
                 f"grad: input {i}, {x._describe()}, is not used by the outputs; pass allow_unused=True to get None"
             )
         if g is not None:
-            g = cast(g, x._data.dtype) if recording else leaf(take_ownership(g, x, owned_bases))
+            g = cast(g, x._data.dtype) if recording else leaf(take_ownership(g, x._data.dtype, owned_bases))
         results.append(g)
     return results
 
@@ -349,8 +349,8 @@ def _add_part(
     The first part allocates an array for the whole, and the next ones write only their own elements. Returns the contributions
     that are new arrays. Parameters as in `run_vjp`, `table` and `owned` as in `_add`.
     """
-    primitive, (x, *rest) = node._primitive, node._inputs
-    assert primitive is not None
+    primitive: Any = node._primitive
+    x, *rest = node._inputs
     seq = x._seq
     if seq not in nodes:
         return ()
@@ -465,16 +465,6 @@ def seed(output: Tensor, gradient: TensorLike | None, recording: bool) -> Any:
     if recording:
         return cast(gradient, dtype)
     return np.array(to_array(gradient, dtype))
-
-
-def take_ownership(g: Any, like: Tensor, owned_bases: set[int]) -> Array:
-    """Returns `g` in the dtype of `like`, in memory that no other tensor shares; copies it if needed."""
-    g = _asarray(g, like._data.dtype)
-    base = g if g.base is None else base_of(g)
-    if id(base) in owned_bases or not base.flags.owndata or not g.flags.writeable or (g.base is not None and 0 in g.strides):
-        return np.array(g)
-    owned_bases.add(id(base))
-    return g
 
 
 def _run_hooks(node: Tensor, g: Any, recording: bool) -> Any:
