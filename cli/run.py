@@ -138,7 +138,9 @@ class Run:
         if trainer.stopped and recipe != stored_recipe(self.folder):
             raise ValueError(f"{self.folder} stopped early: {trainer.stopped}; {self.how_to_train_on()}")
         for schedule, rate in zip(schedules, rates, strict=True):  # the learning rate may have changed
-            schedule.load_state_dict({**schedule.state_dict(), "base_lrs": rate})
+            state = schedule.state_dict()
+            if state["base_lrs"] != rate:  # without "lrs", the present rates are computed from those at the start
+                schedule.load_state_dict({"steps": state["steps"], "base_lrs": rate})
         trainer.outdated = [self.folder / name for name in RESULTS]
 
     def how_to_train_on(self) -> str:
