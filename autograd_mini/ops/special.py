@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..tensor import Array
-from .neural.channels import in_float32
+from .neural.channels import in_float32, store
 
 _PIECE: Final = 1 << 14
 """Elements that stay in the nearest cache from pass to pass."""
@@ -81,6 +81,25 @@ def logsigmoid(x: Array, out: Array | None = None) -> Array:
 def silu(x: Array, out: Array | None = None) -> Array:
     """Returns x σ(x)."""
     return np.multiply(x, sigmoid(x), out=out)
+
+
+@in_float32
+def exp_share(a: Array, b: Array, base: float, out: Array | None = None) -> Array:
+    """Returns cᵃ / (cᵃ + cᵇ) for c = `base`, e or 2; ½ if both are inf, 0 if both are −inf.
+
+    The exponential magnifies the rounding error of a − b, so that is computed too (Knuth's two-sum).
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = a - b
+        kept = a - gap
+        error = (a - (gap + kept)) + (kept - b)
+        power = (np.exp2 if base == 2 else np.exp)(np.minimum(gap, 60))  # the share is 1 beyond
+        rest = 1 / (power + 1)
+        share = power * rest
+        share = share + share * rest * (np.where(np.isfinite(error), error, 0) * math.log(base))
+        if (equal := np.isnan(gap) & (a == b)).any():
+            share = np.where(equal, np.where(a > 0, share.dtype.type(0.5), share.dtype.type(0)), share)
+    return store(share, out)
 
 
 @in_pieces
