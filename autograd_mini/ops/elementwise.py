@@ -55,6 +55,9 @@ negative = unary(
 
 def _power_slope(y: Array, a: Array, b: Array) -> Array:
     """Returns b·aᵇ⁻¹ as b·y/a, which rounds less than the power does; 0⁰ has slope 0."""
+    if y.dtype.itemsize == 2:
+        a, b = a.astype(np.float32), b.astype(np.float32)
+        return _power_slope(np.power(a, b), a, b).astype(y.dtype)
     with np.errstate(all="ignore"):
         slope = np.asarray(b * y / a)
         fine = np.isfinite(slope) & (np.absolute(y) >= np.finfo(y.dtype).tiny)
