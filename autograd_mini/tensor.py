@@ -389,7 +389,8 @@ def operation_name(tensor: Tensor) -> str:
     """Returns the name of the operation that computed `tensor`; for one of several outputs, that of the whole call."""
     primitive = tensor._primitive
     assert primitive is not None
-    return tensor._inputs[0]._primitive.name if primitive.name == "item" else primitive.name  # type: ignore[union-attr]
+    call = tensor._inputs[0]._primitive if primitive.selects_output else None
+    return (call or primitive).name
 
 
 def _set_leaf(tensor: Tensor, array: Array, name: str | None) -> None:
@@ -412,10 +413,14 @@ def leaf(array: Array, name: str | None = None) -> Tensor:
     return tensor
 
 
-class Number(Tensor):
-    """A Python number inside a compiled step. Combined with a tensor, it takes the dtype of the tensor."""
+class Number:
+    """What stands for a number among the arguments of a function while `jit` traces it: see `jit/number.py`."""
 
     __slots__ = ()
+    sample: Any
+
+    def to(self, dtype: np.dtype[Any] | None = None) -> Tensor:
+        raise NotImplementedError
 
 
 class Transient(Tensor):
@@ -478,4 +483,6 @@ def as_tensor(value: TensorLike) -> Tensor:
     >>> ag.as_tensor([1, 2])
     Tensor([1, 2])
     """
-    return value if isinstance(value, Tensor) else Tensor(value)
+    if isinstance(value, Tensor):
+        return value
+    return value.to() if isinstance(value, Number) else Tensor(value)
