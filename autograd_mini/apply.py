@@ -280,7 +280,7 @@ def widest_float(values: Iterable[Any]) -> np.dtype[Any]:
 
 def as_tensor_beside(value: TensorLike, dtype: np.dtype[Any]) -> Tensor:
     """Returns `value` as a tensor, with `dtype` if it consists of Python floats."""
-    if isinstance(value, (Tensor, np.ndarray, np.generic)) or kind_of(value) != "f":
+    if isinstance(value, (Tensor, np.ndarray, np.generic)) or read_values(value)[1] != dtypes.default_dtype():
         return as_tensor(value)
     return Tensor(value, dtype=dtype)
 
@@ -360,7 +360,7 @@ def _no_item(*_: Any, **__: Any) -> Array:
     raise RuntimeError("item: only `apply` creates items")
 
 
-ITEM: Final = Primitive("item", _no_item, formula="yᵢ", derivative=("1",))
+ITEM: Final = Primitive("item", _no_item, selects_output=True, formula="yᵢ", derivative=("1",))
 
 
 def _cast(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:

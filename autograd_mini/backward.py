@@ -78,17 +78,18 @@ def backward(
     nodes = reachable([output])
     table = walk(nodes, [output], [gradient], create_graph=create_graph, observe=observe)
     owned_bases: set[int] = set()
+    tracer = modes().tracer
     for seq, g in table.items():
         tensor = nodes[seq]
         held = tensor.grad
         if create_graph:
             g = cast(g, tensor._data.dtype)
             tensor.grad = g if held is None else held + g
-        elif (tracer := modes().tracer) is not None:
+        elif tracer is not None:
             tensor.grad = tracer.take_ownership(cast(g, tensor._data.dtype) if held is None else held + g)
         else:
             g = take_ownership(g, tensor, owned_bases)
-            tensor.grad = leaf(g if held is None else _asarray(held._data + g))
+            tensor._grad = leaf(g if held is None else _asarray(held._data + g))
     if free or retain_graph is False:
         for tensor in nodes.values():
             if tensor._primitive is not None:

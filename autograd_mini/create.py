@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .apply import as_number, as_operands, cast, reject_gradient
-from .dtypes import default_dtype, supported
+from .dtypes import check_unmasked, default_dtype, supported
 from .ops.shape import broadcast_to, copy, ints, one_int, reshape, stack
 from .pytorch.devices import check_device
 from .state import modes
@@ -36,9 +36,7 @@ def _constant(
 ) -> Tensor:
     """Returns `make(lengths, dtype)` as a leaf, for `f(2, 3)`, `f((2, 3))`, and `f((2, 3), dtype)` as in NumPy."""
     check_device(name, device)
-    if (len(shape) == 2 and dtype is None and not hasattr(shape[1], "__index__")) or (
-        len(shape) == 2 and isinstance(shape[1], type)
-    ):
+    if len(shape) == 2 and (isinstance(shape[1], type) or not hasattr(shape[1], "__index__")):  # a type of NumPy has it too
         shape, dtype = shape[:1], shape[1]
     return _as_leaf(make(ints(name, shape), _dtype(dtype)), requires_grad)
 
@@ -101,6 +99,7 @@ def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = 
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected an ndarray, got {type(array).__name__}")
+    check_unmasked("from_numpy", array)
     if supported(array.dtype) != array.dtype:
         raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; use Tensor(array), which converts it")
     tensor = leaf(array, name)
@@ -233,9 +232,9 @@ def linspace(
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
     check_device("linspace", device)
-    stop, count = stop if end is None else end, count if steps is None else steps
+    name, stop, count = "stop" if end is None else "end", stop if end is None else end, count if steps is None else steps
     instead = "write start + (stop - start) * ag.linspace(0, 1, count)"
-    first, last = (as_number(f"linspace: {name}", end, instead) for name, end in (("start", start), ("stop", stop)))
+    first, last = (as_number(f"linspace: {key}", value, instead) for key, value in (("start", start), (name, stop)))
     return _as_leaf(np.linspace(first, last, one_int("linspace", "count", count), dtype=_dtype(dtype)), requires_grad)
 
 

@@ -28,7 +28,7 @@ __all__ = [
 add = binary(
     np.add, formula="a + b", derivative=("1", "1"),
     vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: g),
-    text="Sum", example=(1.5, 2, 3.5), symbol="+", scalar="{0} + {1}",
+    text="Sum", example=(1.5, 2, 3.5), symbol="+", role="sum", scalar="{0} + {1}",
 )  # fmt: skip
 subtract = binary(
     np.subtract, formula="a − b", derivative=("1", "−1"),
@@ -38,7 +38,7 @@ subtract = binary(
 multiply = binary(
     np.multiply, formula="a · b", derivative=("b", "a"),
     vjp=(lambda xp, g, y, a, b: g * b, lambda xp, g, y, a, b: g * a),
-    text="Product", example=(1.5, 2, 3.0), symbol="×", scalar="{0} * {1}",
+    text="Product", example=(1.5, 2, 3.0), symbol="×", role="product", scalar="{0} * {1}",
 )  # fmt: skip
 divide = binary(
     np.divide, formula="a / b", derivative=("1/b", "−a/b²"),

@@ -168,7 +168,7 @@ def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
     for e in entries:
         if isinstance(e, _BASIC):
             template.append(e)
-        elif isinstance(e, (int, np.integer)) and not isinstance(e, bool):
+        elif isinstance(e, (int, np.integer)) and not isinstance(e, (bool, np.timedelta64)):
             template.append(int(e))
         else:
             # An empty list selects nothing; NumPy would convert it to floats.

@@ -92,7 +92,7 @@ def _explain_matmul(a: Array, b: Array) -> str:
 _MATMUL = Primitive(
     "matmul", _matmul, formula="A B", derivative=("δ Bᵀ", "Aᵀ δ"),
     vjp=(_matmul_left_rule, _matmul_right_rule),
-    explain=_explain_matmul, symbol="@", ordered=True, affine=True,
+    explain=_explain_matmul, symbol="@", ordered=True, role="affine",
     products=(("{out} ← {g} @ {1T}", 1), ("{out} ← {0T} @ {g}", 0)), fast_arity=2,
     flops=lambda inputs, outputs, params: 2 * outputs[0].size * inputs[0].shape[-1], rowwise=(True, False),
     splits=lambda a, b: not is_single_dot(a, b), specialize=lambda a, b: np.ndarray.dot if is_single_dot(a, b) else None,
@@ -155,7 +155,7 @@ _LINEAR = Primitive(
         _linear_weight_rule,
         lambda xp, g, y, x, weight, bias: xp.sum(_as_matrix(xp, g), axis=(0,), keepdims=False),
     ),
-    explain=_explain_linear, affine=True,
+    explain=_explain_linear, role="affine",
     products=(("{out} ← {g} @ {1}", 1), ("{out} ← {gT} @ {0}", 0), ("{out} ← Σ {g}", None)),
     flops=lambda inputs, outputs, params: outputs[0].size * (2 * inputs[0].shape[-1] + len(inputs[2:])),
     rowwise=(True, False, False), splits=lambda x, weight, bias=None: _nanoseconds(x, weight) >= MIN_SPLIT_NS,

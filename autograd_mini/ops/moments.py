@@ -228,7 +228,12 @@ def norm(
     if dim is not None:
         axis = reduce.one_axis("norm", axis, dim)
     keepdims = keepdims or keepdim
-    x, ord = as_float(x), as_number("norm: ord", ord if p is None else p, "write ag.sum(ag.abs(x) ** ord) ** (1 / ord)")
+    x, ord = (
+        as_float(x),
+        as_number(
+            "norm: ord" if p is None else "norm: p", ord if p is None else p, "write ag.sum(ag.abs(x) ** ord) ** (1 / ord)"
+        ),
+    )
     if not ord > 0:
         raise ValueError(f"norm: ord must be greater than 0 or inf, got {ord}")
     if ord == np.inf:

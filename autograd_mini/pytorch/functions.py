@@ -46,24 +46,28 @@ inference_mode = no_grad
 # -- arithmetic ----------------------------------------------------------------------------------------------------------------
 
 
-def add_scaled(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
+def _scale(x: TensorLike, factor: TensorLike) -> TensorLike:
+    return x if isinstance(factor, int) and factor == 1 else e.multiply(x, factor)
+
+
+def add_scaled(input: TensorLike, other: TensorLike, *, alpha: TensorLike = 1) -> Tensor:
     """Returns input + alpha · other.
 
     >>> from autograd_mini import Tensor
     >>> Tensor([1.0]).add(Tensor([2.0]), alpha=10)
     Tensor([21.])
     """
-    return e.add(input, other if alpha == 1 else e.multiply(other, alpha))
+    return e.add(input, _scale(other, alpha))
 
 
-def sub(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
+def sub(input: TensorLike, other: TensorLike, *, alpha: TensorLike = 1) -> Tensor:
     """Returns input − alpha · other.
 
     >>> import autograd_mini as ag
     >>> ag.sub([5.0], [2.0], alpha=2)
     Tensor([1.])
     """
-    return e.subtract(input, other if alpha == 1 else e.multiply(other, alpha))
+    return e.subtract(input, _scale(other, alpha))
 
 
 def div(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
@@ -81,24 +85,24 @@ def div(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = Non
     return quotient if rounding_mode is None else e.trunc(quotient)
 
 
-def addcmul(input: TensorLike, a: TensorLike, b: TensorLike, *, value: float = 1) -> Tensor:
+def addcmul(input: TensorLike, a: TensorLike, b: TensorLike, *, value: TensorLike = 1) -> Tensor:
     """Returns input + value · a · b.
 
     >>> import autograd_mini as ag
     >>> ag.addcmul([1.0], [2.0], [3.0], value=10)
     Tensor([61.])
     """
-    return e.add(input, e.multiply(e.multiply(a, b), value))
+    return e.add(input, _scale(e.multiply(a, b), value))
 
 
-def addcdiv(input: TensorLike, a: TensorLike, b: TensorLike, *, value: float = 1) -> Tensor:
+def addcdiv(input: TensorLike, a: TensorLike, b: TensorLike, *, value: TensorLike = 1) -> Tensor:
     """Returns input + value · a / b.
 
     >>> import autograd_mini as ag
     >>> ag.addcdiv([1.0], [6.0], [3.0], value=10)
     Tensor([21.])
     """
-    return e.add(input, e.multiply(e.divide(a, b), value))
+    return e.add(input, _scale(e.divide(a, b), value))
 
 
 def lerp(input: TensorLike, end: TensorLike, weight: TensorLike) -> Tensor:

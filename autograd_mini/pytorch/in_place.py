@@ -1,4 +1,4 @@
-"""PyTorch's methods that write into a tensor: each computes a new value by an operation and copies it into the memory of a leaf.
+"""PyTorch's methods that write into a tensor: each computes a value by an operation and copies it into the memory of a leaf.
 
 They obey the rules of all writes: the result of a recorded operation is never changed, a leaf that requires a gradient only
 under `no_grad`, and a write is counted, so a backward pass through an earlier use of the memory raises an error.
@@ -36,8 +36,8 @@ def write(name: str, x: Tensor, compute: Callable[[], Tensor]) -> Tensor:
     value = compute()
     if value._requires_grad and modes().grad_enabled:
         raise RuntimeError(
-            f"{name}: the new value requires a gradient, which a write into a leaf would lose; write x = x.{name[:-1]}(...), or "
-            "use .detach() for the operand"
+            f"{name}: the new value requires a gradient, which a write into a leaf would lose; write "
+            f"x = x.{name[:-1]}(...), or use .detach() for the operand"
         )
     if value._data.shape != x._data.shape:
         raise ValueError(f"{name}: the result of shape {value.shape} does not fit into a tensor of shape {x.shape}")

@@ -1,8 +1,8 @@
 """Data sets, splits, minibatches and augmentation. Start reading at `datasets.py` and `loader.py`.
 
-`datasets.py` has the image data sets, `image_folder.py` loads your own images, `synthetic.py` generates points; `fetch.py`
-finds or downloads files, and `idx.py` and `cifar.py` read them; `subsets.py` splits data sets, `loader.py` makes minibatches,
-and `transforms.py` augments them.
+`datasets.py` has the image data sets, `image_folder.py` and `pictures/` load your own images, `synthetic.py` generates points;
+`fetch.py` finds or downloads files, and `idx.py` and `cifar.py` read them; `subsets.py` splits data sets, `loader.py` makes
+minibatches, and `transforms.py` augments them.
 """
 
 from __future__ import annotations

@@ -286,7 +286,8 @@ _CONV = Primitive(
         lambda xp, g, y, x, w, b=None, **params: xp.conv2d_weight(x, g, kernel_size=w.shape[2:], **params),
         _bias_rule,
     ),
-    affine=True, flops=lambda inputs, outputs, params: _count_flops(outputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
+    role="affine",
+    flops=lambda inputs, outputs, params: _count_flops(outputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
 )  # fmt: skip
 _CONV_TRANSPOSE = Primitive(
     "conv_transpose2d", _conv_transpose2d, formula="wᵀ ⋆ x + b", derivative=("w ⋆ δ", "δ ⋆ x", "Σ δ"),
@@ -295,7 +296,8 @@ _CONV_TRANSPOSE = Primitive(
         lambda xp, g, z, y, w, b=None, size=None, **params: xp.conv2d_weight(g, y, kernel_size=w.shape[2:], **params),
         _bias_rule,
     ),
-    affine=True, flops=lambda inputs, outputs, params: _count_flops(inputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
+    role="affine",
+    flops=lambda inputs, outputs, params: _count_flops(inputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
 )  # fmt: skip
 Primitive(
     "conv2d_weight", _conv2d_weight, formula="x ⋆ δ", derivative=("δᵀ ⋆ g", "g ⋆ x"),
