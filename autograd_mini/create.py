@@ -36,8 +36,9 @@ def _constant(
 ) -> Tensor:
     """Returns `make(lengths, dtype)` as a leaf, for `f(2, 3)`, `f((2, 3))`, and `f((2, 3), dtype)` as in NumPy."""
     check_device(name, device)
-    if len(shape) == 2 and (isinstance(shape[1], type) or not hasattr(shape[1], "__index__")):  # a type of NumPy has it too
-        shape, dtype = shape[:1], shape[1]
+    last = shape[-1] if len(shape) == 2 else 0
+    if isinstance(last, type) or not hasattr(last, "__index__"):  # a type of NumPy has the attribute too
+        shape, dtype = shape[:1], last
     return _as_leaf(make(ints(name, shape), _dtype(dtype)), requires_grad)
 
 

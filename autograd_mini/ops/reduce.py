@@ -289,9 +289,10 @@ def _extreme_along(name: str, index_of: Callable[..., Tensor], x: TensorLike, ax
     from .index import gather  # that module needs this one
 
     x = as_tensor(x)
-    axis = canonical_axis(name, axis, x._data.ndim)
     if not x._data.ndim:
+        canonical_axis(name, axis, 1)
         return ValuesAndIndices(x, index_of(x))
+    axis = canonical_axis(name, axis, x._data.ndim)
     indices = index_of(x, axis, True)
     pair = gather(x, axis, indices), indices
     shape = x._data.shape[:axis] + x._data.shape[axis + 1 :]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import as_float
+from ..apply import as_float, as_operands, cast, common_dtype
 from ..dtypes import default_dtype as get_default_dtype
 from ..ops import elementwise as e
 from ..ops.index import _index_along, getitem, index_put, take, take_along_axis
@@ -92,6 +92,7 @@ def addcmul(input: TensorLike, a: TensorLike, b: TensorLike, *, value: TensorLik
     >>> ag.addcmul([1.0], [2.0], [3.0], value=10)
     Tensor([61.])
     """
+    input, a, b = as_operands(input, a, b)
     return e.add(input, _scale(e.multiply(a, b), value))
 
 
@@ -102,6 +103,7 @@ def addcdiv(input: TensorLike, a: TensorLike, b: TensorLike, *, value: TensorLik
     >>> ag.addcdiv([1.0], [6.0], [3.0], value=10)
     Tensor([21.])
     """
+    input, a, b = as_operands(input, a, b)
     return e.add(input, _scale(e.divide(a, b), value))
 
 
@@ -112,6 +114,7 @@ def lerp(input: TensorLike, end: TensorLike, weight: TensorLike) -> Tensor:
     >>> ag.lerp([0.0], [10.0], 0.25)
     Tensor([2.5])
     """
+    input, end, weight = as_operands(input, end, weight)
     return e.add(input, e.multiply(weight, e.subtract(end, input)))
 
 
@@ -358,5 +361,5 @@ def scatter(input: TensorLike, dim: int, index: TensorLike, src: TensorLike) -> 
     Tensor([[1., 0., 0.],
             [0., 0., 1.]], shape=(2, 3))
     """
-    x, indices = as_tensor(input), as_tensor(index)
+    x, indices = cast(input, common_dtype(input, src)), as_tensor(index)
     return index_put(x, _index_along("scatter", x, dim, indices, indices._data.shape), src)
