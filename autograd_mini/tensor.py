@@ -412,10 +412,14 @@ def leaf(array: Array, name: str | None = None) -> Tensor:
     return tensor
 
 
-class Number(Tensor):
-    """A Python number inside a compiled step. Combined with a tensor, it takes the dtype of the tensor."""
+class Number:
+    """What stands for a number among the arguments of a function while `jit` traces it: see `jit/number.py`."""
 
     __slots__ = ()
+    sample: Any
+
+    def to(self, dtype: np.dtype[Any] | None = None) -> Tensor:
+        raise NotImplementedError
 
 
 class Transient(Tensor):
@@ -478,4 +482,6 @@ def as_tensor(value: TensorLike) -> Tensor:
     >>> ag.as_tensor([1, 2])
     Tensor([1, 2])
     """
-    return value if isinstance(value, Tensor) else Tensor(value)
+    if isinstance(value, Tensor):
+        return value
+    return value.to() if isinstance(value, Number) else Tensor(value)

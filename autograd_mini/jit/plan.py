@@ -22,8 +22,8 @@ from ..state import Modes, enter_modes, modes
 from ..tensor import Array, Tensor, Transient, leaf
 from ..tools.plain_text import for_stdout
 from . import report
-from .guards import Guards
 from .pool import Pool
+from .python_state.guards import Guards
 from .report import Entry, Row
 from .signature import OutputSpec
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..apply import apply, as_comparable, as_float, as_floats, as_operands, cast, common_dtype, kind_of
 from ..primitive import Primitive
-from ..tensor import Array, Number, Tensor, TensorLike, as_tensor
+from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import binary, explain_broadcast, implements, predicate, unary
 
 __all__ = [
@@ -296,14 +296,14 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     """
     if lo is None and hi is None:
         raise ValueError("clip: expected a lower or an upper bound, got lo=None and hi=None")
-    lo, hi = (b.item() if isinstance(b, (np.generic, Number)) else b for b in (lo, hi))
+    lo, hi = (b.item() if isinstance(b, np.generic) else b for b in (lo, hi))
     if all(b is None or isinstance(b, (int, float)) for b in (lo, hi)):
         return _clip_to_numbers(as_tensor(x), lo, hi)  # type: ignore[arg-type]
     dtype = common_dtype(x, *(b for b in (lo, hi) if b is not None))
     y = cast(x, dtype)
     lowest, highest = (np.array(bound, dtype) for bound in _dtype_range(dtype))
     for bound, select, limits in ((lo, maximum, lambda b: (b, highest)), (hi, minimum, lambda b: (lowest, b))):
-        if isinstance(bound, (int, float, Number)):
+        if isinstance(bound, (int, float)):
             y = apply(_CLIP_TO, as_operands(y, *limits(cast(bound, dtype))))
         elif bound is not None:
             y = select(y, cast(bound, dtype))

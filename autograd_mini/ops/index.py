@@ -45,10 +45,14 @@ def _getitem(x: Array, *arrays: Array, index: Template) -> Any:
     return x[_fill_template(index, arrays)]
 
 
-def _index_add(g: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
-    total = np.zeros(shape, g.dtype)
+def _index_add(g: Array, *arrays: Array, index: Template, shape: Shape, out: Array | None = None) -> Array:
+    if out is None:
+        total = np.zeros(shape, g.dtype)
+    else:
+        total = out
+        total.fill(0)
     position = _fill_template(index, arrays)
-    if all(a.dtype.kind == "b" for a in arrays):  # slices and masks select no element twice
+    if _selects_once(arrays):
         total[position] = g
         return total
     # `np.add.at` is fast along one axis only. So the last axes, which the index does not refer to, become ranges of flat
@@ -58,6 +62,23 @@ def _index_add(g: Array, *arrays: Array, index: Template, shape: Shape) -> Array
     starts = np.arange(math.prod(shape[:depth])).reshape(shape[:depth])[position] * block
     np.add.at(total.reshape(-1), (starts[..., None] + np.arange(block)).reshape(-1), g.reshape(-1))
     return total
+
+
+def _add_at(total: Array, g: Array, *arrays: Array, index: Template, out: Array | None = None) -> Array:
+    if out is None:
+        out = np.array(total)
+    elif out is not total:
+        np.copyto(out, total)
+    if _selects_once(arrays):
+        out[_fill_template(index, arrays)] += g
+    else:
+        out += _index_add(g, *arrays, index=index, shape=total.shape)
+    return out
+
+
+def _selects_once(arrays: Sequence[Array]) -> bool:
+    """Returns whether an index with these arrays selects no element twice: slices and masks do not."""
+    return all(a.dtype.kind == "b" for a in arrays)
 
 
 def _count_indexed_axes(index: Template, arrays: tuple[Array, ...], ndim: int) -> int:
@@ -100,12 +121,17 @@ def _has_mask(x: Array, *arrays: Array) -> bool:
 _GETITEM = Primitive(
     "getitem", _getitem, formula="x[index]", derivative=("1 for each time that an element is selected",),
     vjp=(lambda xp, g, y, x, *arrays, index: xp.index_add(g, *arrays, index=index, shape=x.shape),),
-    explain=_explain_index, view=True, uniform=False, value_dependent_shape=_has_mask,
+    explain=_explain_index, view=True, uniform=False, value_dependent_shape=_has_mask, accumulate="add_at",
 )  # fmt: skip
 INDEX_ADD: Final = Primitive(
     "index_add", _index_add, formula="zeros + x at index", derivative=("1",),
     vjp=(lambda xp, g, y, x, *arrays, index, shape: xp.getitem(g, *arrays, index=index),),
     uniform=False, value_dependent_shape=_has_mask,
+)  # fmt: skip
+_ADD_AT = Primitive(
+    "add_at", _add_at, formula="x with v added at index", derivative=("1", "1 at index"),
+    vjp=(lambda xp, g, y, x, v, *arrays, index: g, lambda xp, g, y, x, v, *arrays, index: xp.getitem(g, *arrays, index=index)),
+    uniform=slice(0, 2), in_place=True, flops=lambda inputs, outputs, params: int(inputs[1].size),
 )  # fmt: skip
 
 
@@ -220,7 +246,7 @@ def index_add(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
     if arrays and _is_mask(arrays):  # no place is selected twice, and no shape depends on what the mask selects
         return x + apply(_INDEX_PUT, (zeros_like(x), v, *arrays), {"index": template})
     v = v if v._data.shape == target else broadcast_to(v, target)
-    return x + apply(INDEX_ADD, (v, *arrays), {"index": template, "shape": x._data.shape})
+    return apply(_ADD_AT, (x, v, *arrays), {"index": template})
 
 
 def _prepare_write(

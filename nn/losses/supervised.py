@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from autograd_mini.apply import apply, as_float, as_floats, as_number, as_operan
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 
+from .ranges import require_range
 from .reduction import Reduction, as_pair, reduce_loss
 
 # -- regression ------------------------------------------------------------------------------------------------------------
@@ -166,7 +167,9 @@ def binary_cross_entropy(probabilities: TensorLike, targets: TensorLike, *, redu
     >>> nn.binary_cross_entropy([0.0, 0.5], [1.0, 1.0], reduction="none")
     Tensor([100.       ,   0.6931472])
     """
-    return reduce_loss(apply(_BCE, as_pair("binary_cross_entropy", probabilities, targets)), reduction)
+    pair = as_pair("binary_cross_entropy", probabilities, targets)
+    _require_probabilities("binary_cross_entropy", pair[1])
+    return reduce_loss(apply(_BCE, pair), reduction)
 
 
 def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
@@ -179,7 +182,17 @@ def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike, *,
     Tensor([   0., 1000.])
     """
     pair = as_pair("binary_cross_entropy_with_logits", logits, targets)
+    _require_probabilities("binary_cross_entropy_with_logits", pair[1])
     return reduce_loss(ag.binary_cross_entropy_with_logits(*pair), reduction)
+
+
+_ADVICE: Final = (
+    'scale them, such as images / 255, or use a loss of any numbers: mse_loss, an autoencoder\'s likelihood="gaussian"'
+)
+
+
+def _require_probabilities(loss: str, targets: Tensor) -> None:
+    require_range(targets, 0, 1, f"{loss} needs targets", _ADVICE)
 
 
 # -- many classes ----------------------------------------------------------------------------------------------------------

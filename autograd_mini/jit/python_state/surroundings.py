@@ -26,8 +26,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..primitive import Primitive
-from ..tensor import Tensor
+from ...primitive import Primitive
+from ...tensor import Tensor
 from . import code
 
 PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, range, slice)
@@ -108,12 +108,14 @@ class Surroundings:
     probes   compared before each replay
     modules  probes of the attributes of modules, compared only after an attribute of some module was set
     unseen   the name of something that cannot be remembered, or an empty string
+    types    whether code asks for `type(x)`, which tells a traced number from a number
     """
 
     def __init__(self, function: Callable[..., Any], arguments: Iterable[Any] = ()):
         self.probes: list[Probe] = []
         self.modules: list[Probe] = []
         self.unseen = ""
+        self.types = False
         self._streams: list[_Stream] = []
         self._reads: list[Callable[[], Any]] = []
         self._expected: list[Any] = []
@@ -252,6 +254,7 @@ class Surroundings:
         if vars(function):
             self._owners[id(function)] = function, name
         scope = function.__globals__
+        self.types |= "type" in loaded and "type" not in scope
         found = [n for n in loaded if n in scope]
         if unseen := sorted(_UNSEEN_BUILTINS.intersection(loaded).difference(scope)):
             self.unseen = f"calls {unseen[0]}()"

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..state import watched
-from ..tensor import Tensor
+from ...state import watched
+from ...tensor import Tensor
 from .surroundings import Surroundings, same_value
 
 GUARDED_TYPES: Final = (bool, int, float, str, type(None), np.generic)
