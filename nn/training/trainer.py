@@ -6,8 +6,6 @@ seconds per row; and `checkpoint.safetensors`, from which an interrupted run res
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import time
 import warnings
@@ -36,6 +34,7 @@ from .update import DivergedError, OptimizerLike, RunningMeans, Update, check_ow
 CHECKPOINT: Final = "checkpoint.safetensors"
 METRICS: Final = "metrics.csv"
 TIMING: Final = "timing.csv"
+QUOTE: Final = '"'
 _PARTS: Final = frozenset(
     {"model", "optimizers", "callbacks", "history", "iteration", "stopped", "random", "data", "means"}
 )  # of a checkpoint
@@ -146,7 +145,7 @@ class Trainer:
         self._data_state: Mapping[str, Any] | None = None  # of the loader
         self._means = RunningMeans()
         self.claim: FolderClaim | None = None  # on the folder, if it is held for longer than each call of `fit`
-        self.outdated: list[Path] = []  # results of an earlier stop, which the next later checkpoint removes
+        self.at_later_checkpoint: list[Callable[[], object]] = []  # called before the first one that is later than at the start
         self._weights_in_use: dict[str, Array] | None = None  # what `use_weights` loaded, and what it replaced:
         self._weights_in_training: dict[str, Array] = {}
         self.jit = jit
@@ -406,8 +405,8 @@ class Trainer:
         if self.folder is None:
             return
         if self.iteration > self._first_iteration:
-            while self.outdated:
-                self.outdated.pop().unlink(missing_ok=True)
+            while self.at_later_checkpoint:
+                self.at_later_checkpoint.pop()()
         self.save(self.folder / CHECKPOINT)
         if self.history:
             write_text(self.folder / METRICS, _to_csv(self.history))
@@ -468,9 +467,12 @@ def _append(path: Path, header: str, line: str) -> None:
 
 def _to_csv(history: list[Row]) -> str:
     """Returns the history as CSV; a name that only later rows have gets empty cells."""
-    text = io.StringIO()
-    names = dict.fromkeys(name for row in history for name in row)
-    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue()
+    names = list(dict.fromkeys(name for row in history for name in row))
+    rows = [names, *([row.get(name, "") for name in names] for row in history)]
+    return "".join(",".join(map(_to_cell, row)) + "\n" for row in rows)
+
+
+def _to_cell(value: Any) -> str:
+    """Returns a name or number as a cell, in quotes if it contains a sign of the format."""
+    text = str(value)
+    return f'"{text.replace(QUOTE, QUOTE * 2)}"' if any(sign in text for sign in ',"\r\n') else text
