@@ -60,6 +60,8 @@ class ImageFolder:
     ((2, 3, 16, 16), array([0, 1]), ('cats', 'dogs'))
     """
 
+    by_rows = True
+
     def __init__(
         self,
         root: str | os.PathLike[str],
