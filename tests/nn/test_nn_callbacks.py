@@ -175,7 +175,7 @@ def test_a_schedule_or_average_of_something_else_is_refused() -> None:
             trainer.fit(loader(), epochs=1)
         assert not trainer.iteration
     vae = models.VAE((64, 16, 2))
-    adam, later = nn.Adam(vae.parameters(), lr=0.5), nn.SGD(vae.parameters(), lr=0.5)
+    adam, later = nn.Adam(vae.parameters(), lr=1e-3), nn.SGD(vae.parameters(), lr=1e-3)
     for optimizer in (nn.SAM(adam), nn.SAM(nn.SwitchOptimizer(later, adam, at=100))):
         wrapped = nn.Trainer(vae, optimizer, callbacks=[nn.Schedule(nn.StepLR(adam, 1))], progress=False)
         assert len(wrapped.fit(loader(), epochs=1)) == 1
