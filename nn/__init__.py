@@ -92,6 +92,7 @@ from .optim.wrappers import SAM, SwitchOptimizer
 from .serialize import load, load_metadata, save
 from .summary import Summary, summary
 from .training.callbacks import Averaging, EarlyStopping, FixedNoise, LearningRateLog, Schedule
+from .training.tensorboard import TensorBoard
 from .training.trainer import Callback, Trainer
 from .training.update import DivergedError, Update
 
@@ -105,12 +106,12 @@ __all__ = [
     "Mish", "Module", "ModuleDict", "ModuleList", "MultiStepLR", "MultiplicativeLR", "NAdam", "OneCycleLR", "Optimizer",
     "Parameter", "PolynomialLR", "RMSprop", "ReLU", "ReLU6", "ReduceLROnPlateau", "Schedule", "Sequential", "SequentialLR",
     "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh",
-    "Trainer", "Unflatten", "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm", "WeightNorm", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
-    "evaluation", "feature_matching_loss", "gaussian_nll_loss", "generated_loss", "gradient_penalty", "hinge_loss", "init",
-    "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss", "nll_loss", "non_saturating_loss",
-    "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training", "unlabelled_loss",
-    "wasserstein_loss",
+    "TensorBoard", "Trainer", "Unflatten", "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm", "WeightNorm",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data",
+    "data_dependent_init", "evaluation", "feature_matching_loss", "gaussian_nll_loss", "generated_loss", "gradient_penalty",
+    "hinge_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss", "nll_loss",
+    "non_saturating_loss", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training",
+    "unlabelled_loss", "wasserstein_loss",
 ]  # fmt: skip
 
 if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves
