@@ -19,28 +19,37 @@ from .state import tick
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-Group = dict[int, "ref[Tensor]"]
+
+class _Member(ref["Tensor"]):
+    """A weak reference to a tensor of a group, and the tensor's id, which is still known when the tensor is gone."""
+
+    __slots__ = ("key",)
+    key: int
+
+
+Group = dict[int, _Member]
 
 _groups: Final[dict[int, Group]] = {}
-"""By the id of a tensor, the living tensors that share memory with it, itself included."""
+"""By the id of a tensor, the living tensors that share memory with it, itself included: at least two."""
 
 
 def link(a: Tensor, b: Tensor) -> None:
     """Notes that two tensors share memory."""
     group, other = _groups.get(id(a)), _groups.get(id(b))
-    if group is not None and group is other:
-        return
     if group is None:
         group, other = other, None
     if group is None:
         group = {}
-    for key, member in (other or {}).items():
-        group[key] = member
-        _groups[key] = group
+    if other is not None and other is not group:
+        group.update(other)
+        for key in other:
+            _groups[key] = group
     for tensor in (a, b):
-        if id(tensor) not in group:
-            group[id(tensor)] = ref(tensor, _forget(id(tensor)))
-            _groups[id(tensor)] = group
+        key = id(tensor)
+        if key not in group:
+            group[key] = member = _Member(tensor, _forget)
+            member.key = key
+            _groups[key] = group
 
 
 def link_view(out: Tensor, x: Tensor) -> None:
@@ -57,16 +66,18 @@ def sharing(tensor: Tensor) -> Iterator[Tensor]:
             yield other
 
 
-def mark_modified(tensor: Tensor) -> None:
-    """Reports a write into the memory of a leaf: a backward pass through an earlier use of that memory raises an error."""
-    tensor._seq = tick()
-    if id(tensor) in _groups:
-        for other in sharing(tensor):
-            if other._primitive is None:
-                other._seq = tick()
-            elif other._primitive is not MODIFIED:
-                other._params = {"name": other._primitive.name}
-                other._primitive = MODIFIED
+def mark_modified(*tensors: Tensor) -> None:
+    """Reports a write into the memory of leaves: a backward pass through an earlier use of that memory raises an error."""
+    for tensor in tensors:
+        tensor._seq = tick()
+    if _groups:
+        for tensor in tensors:
+            for other in sharing(tensor):
+                if other._primitive is None:
+                    other._seq = tick()
+                elif other._primitive is not MODIFIED:
+                    other._params = {"name": other._primitive.name}
+                    other._primitive = MODIFIED
 
 
 def _raise_modified(*_: Any, name: str = "", **__: Any) -> Any:
@@ -79,8 +90,10 @@ def _raise_modified(*_: Any, name: str = "", **__: Any) -> Any:
 MODIFIED: Final = Primitive("modified", _raise_modified, vjp=_raise_modified, formula="modified in place", derivative=("none",))
 
 
-def _forget(key: int, groups: dict[int, Group] = _groups) -> Any:
-    def forget(_: Any) -> None:
-        groups.pop(key, {}).pop(key, None)
-
-    return forget
+def _forget(member: Any, groups: dict[int, Group] = _groups) -> None:
+    """Removes a tensor that is gone from its group, and the group if only one tensor is left."""
+    group = groups.pop(member.key, None)
+    if group is not None:
+        group.pop(member.key, None)
+        if len(group) == 1:
+            groups.pop(next(iter(group)), None)

@@ -230,16 +230,15 @@ def common_dtype(*values: TensorLike) -> np.dtype[Any]:
 
     Each operand is then converted once: by way of float32, 0.1 beside a float64 tensor would become 0.10000000149.
     """
-    weak = all(type(v) is Number or not isinstance(v, Tensor) for v in values)  # then arguments of a compiled step decide
-    return dtypes.common(*[_dtype_and_rank(v, weak) for v in values])
+    return dtypes.common(*map(_dtype_and_rank, values))
 
 
-def _dtype_and_rank(value: TensorLike, weak: bool) -> tuple[np.dtype[Any], int]:
+def _dtype_and_rank(value: TensorLike) -> tuple[np.dtype[Any], int]:
     if isinstance(value, Tensor):
-        return value._data.dtype, 2 if value._data.ndim else 1 if weak or type(value) is not Number else 0
+        return value._data.dtype, 2 if value._data.ndim else 1
     if (dtype := _PYTHON_NUMBERS.get(type(value))) is not None:
         return dtype, 0
-    array, dtype = read_values(value)
+    array, dtype = read_values(value.sample if isinstance(value, Number) else value)
     return dtypes.supported(dtype), 2 if array.ndim else 0
 
 
@@ -280,20 +279,20 @@ def widest_float(values: Iterable[Any]) -> np.dtype[Any]:
 
 def as_tensor_beside(value: TensorLike, dtype: np.dtype[Any]) -> Tensor:
     """Returns `value` as a tensor, with `dtype` if it consists of Python floats."""
-    if isinstance(value, (Tensor, np.ndarray, np.generic)) or kind_of(value) != "f":
+    if isinstance(value, (Tensor, np.ndarray, np.generic)) or read_values(value)[1] != dtypes.default_dtype():
         return as_tensor(value)
-    return Tensor(value, dtype=dtype)
+    return cast(value, dtype)
 
 
 def kind_of(value: TensorLike) -> str:
     """Returns NumPy's letter for the kind of a value: "f" for floats, "i" and "u" for integers, "b" for bools."""
-    return (value._data.dtype if isinstance(value, Tensor) else _dtype_and_rank(value, True)[0]).kind
+    return (value._data.dtype if isinstance(value, Tensor) else _dtype_and_rank(value)[0]).kind
 
 
 def as_float(x: TensorLike) -> Tensor:
     """Converts `x` to a floating tensor: integers and bools get the default dtype."""
     if not isinstance(x, Tensor):
-        x = Tensor(x)
+        x = as_tensor(x)
     return x if x._data.dtype.kind == "f" else cast(x, dtypes.default_dtype())
 
 
@@ -303,7 +302,7 @@ def cast(x: TensorLike, dtype: np.dtype[Any]) -> Tensor:
         own = _PYTHON_NUMBERS.get(type(x))
         if own is not None and (dtype.kind == "f" or dtype is own):  # the shortest way, for numbers beside tensors
             return leaf(np.array(x, dtype))
-        return Tensor(x, dtype=dtype)
+        return x.to(dtype) if isinstance(x, Number) else Tensor(x, dtype=dtype)
     if x._data.dtype == dtype:
         return x
     return apply(CAST if dtype.kind == "f" else TRUNCATE, (x,), {"dtype": dtype})
@@ -360,7 +359,7 @@ def _no_item(*_: Any, **__: Any) -> Array:
     raise RuntimeError("item: only `apply` creates items")
 
 
-ITEM: Final = Primitive("item", _no_item, formula="yᵢ", derivative=("1",))
+ITEM: Final = Primitive("item", _no_item, selects_output=True, formula="yᵢ", derivative=("1",))
 
 
 def _cast(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:

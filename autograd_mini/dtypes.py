@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
+from array import array as TypedArray
+from collections.abc import Iterator
 from functools import lru_cache
+from reprlib import repr as short
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 __all__ = ["default_dtype", "set_default_dtype"]
 
@@ -73,3 +76,55 @@ def common(*operands: tuple[np.dtype[Any], int]) -> np.dtype[Any]:
         elif (kind, rank) == best:
             result = np.promote_types(result, dtype)
     return result
+
+
+def read_numbers(value: Any) -> tuple[NDArray[Any], np.dtype[Any]]:
+    """Returns numbers, lists and arrays as NumPy reads them, and the dtype that they have as a tensor.
+
+    Python floats have the default dtype, but are not rounded to it yet. A list with arrays or NumPy scalars has theirs.
+    """
+    check_unmasked("Tensor", value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"cannot make a tensor: {error}") from None
+    if array.dtype.kind in "OSU":
+        raise _not_numbers(array, value)
+    if array.dtype.kind != "f" or _has_dtype(value):
+        return array, array.dtype
+    found = list(_float_dtypes(value))
+    return array, np.result_type(*found) if found else _default
+
+
+def check_unmasked(use: str, value: Any) -> None:
+    """Raises TypeError for an array with masked elements, or a list that contains one."""
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    if any(isinstance(v, np.ndarray) and np.any(getattr(v, "mask", False)) for v in several):
+        raise TypeError(f"{use}: a masked array would lose its mask; use .filled(value), or ag.where(mask, value, tensor)")
+
+
+def _not_numbers(array: NDArray[Any], value: Any) -> Exception:
+    """The error for strings and other objects that are no numbers, and for integers that no dtype represents."""
+    found = f"got {short(value)} of type {type(value).__name__}"
+    if array.dtype.kind == "O" and array.size and all(isinstance(x, int) for x in array.flat) and not hasattr(value, "dtype"):
+        return OverflowError(f"Tensor: expected integers of at most 64 bits, {found}; use floats")
+    return TypeError(f"Tensor: expected numbers, {found}")
+
+
+_TYPED: Final = ("__array__", "__array_interface__", "__array_struct__")
+
+
+def _has_dtype(value: Any) -> bool:
+    """Whether `value` is an array, a NumPy scalar or other typed memory, in contrast to Python numbers."""
+    return isinstance(value, memoryview | TypedArray) or any(hasattr(value, name) for name in _TYPED)
+
+
+def _float_dtypes(values: Any) -> Iterator[np.dtype[Any]]:
+    """The floating dtypes of the arrays and NumPy scalars in a nested list; none if it consists of Python numbers."""
+    if not isinstance(values, (list, tuple)) or {*map(type, values)} <= {float, int}:
+        return
+    for v in values:
+        if isinstance(v, (list, tuple)):
+            yield from _float_dtypes(v)
+        elif isinstance(dtype := getattr(v, "dtype", None), np.dtype) and dtype.kind == "f":
+            yield dtype

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from types import SimpleNamespace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from .tools.plain_text import for_stdout
 
@@ -59,14 +59,17 @@ class Primitive:
     """A sign that pictures show instead of the name, such as "+"."""
     ordered: bool = False
     """Pictures draw its two operands in order, since exchanging them changes the result."""
-    affine: bool = False
-    """It multiplies a signal by a weight: in a lecture's notation it makes a layer's pre-activation u."""
+    role: Literal["", "affine", "product", "sum"] = ""
+    """In a lecture's notation, "affine" makes a layer's pre-activation u from a signal and its weight; "product" does so in
+    graphs without an affine operation; "sum" adds the bias."""
     products: Sequence[tuple[str, int | None]] = ()
     """For each input whose gradient is a product: how the shapes combine, and which operand is the other factor."""
 
     # -- for the engine
     outputs: int = 1
     """The number of arrays that the kernel returns."""
+    selects_output: bool = False
+    """The result is one of the arrays of a call with several outputs."""
     elementwise: bool = False
     """Each output element depends only on the input elements at its own place."""
     view: bool = False
@@ -75,6 +78,11 @@ class Primitive:
     """The result has the operand's elements in another shape, layout or dtype, and nothing else."""
     effect: bool = False
     """It writes or draws random numbers: never merged, dropped or moved."""
+    accumulate: str = ""
+    """For an operation that reads a part of its first input: the primitive `f(total, g, *other inputs, **params)` that adds the
+    gradient of that input to `total`, and so writes only this part."""
+    in_place: bool = False
+    """The kernel may write its result over its first operand, whose layout the result has: `out` may be that operand."""
     uniform: bool | slice = True
     """Which operands are promoted to one dtype: all, none (some are indices), or a slice of them."""
     constant: bool = False

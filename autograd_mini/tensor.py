@@ -8,7 +8,6 @@ order. `signatures.py` lists the operators and methods, `methods.py` binds them,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from reprlib import repr as short
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import dtypes, leaving
 from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
-from .state import modes, tick, watched
+from .state import active_modes, modes, tick, watched
 from .tools.plain_text import for_stdout
 
 __all__ = ["Tensor", "as_tensor"]
@@ -53,8 +52,8 @@ class Tensor(Methods):
 
     Parameters
     ----------
-    data : anything that NumPy converts to an array; it is copied. Python floats get the default dtype (float32), an ndarray
-        keeps its dtype
+    data : anything that NumPy converts to an array; it is copied. Python floats get the default dtype (float32), arrays and
+        NumPy scalars keep their dtype, also in lists
     dtype : the dtype to convert to
     requires_grad : True if `backward` is to store the gradient in `.grad`; TypeError unless the dtype is floating
     name : shown in pictures and messages
@@ -119,7 +118,7 @@ class Tensor(Methods):
         new = value if isinstance(value, Tensor) else leaf(to_array(value, self._data.dtype))
         if new._data.shape != self._data.shape:
             raise ValueError(f"data: expected shape {self._data.shape}, got {new._data.shape}")
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.record_assignment(self, new)
         self._data[...] = new._data
         mark_modified(self)
@@ -130,7 +129,7 @@ class Tensor(Methods):
         grad = self._grad
         if type(grad) is Transient:
             self._grad = leaf(grad._data.copy())
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.will_read_grad(self)
         return self._grad
 
@@ -140,14 +139,13 @@ class Tensor(Methods):
             isinstance(value, Tensor) and value._data.shape == self._data.shape and value._data.dtype == self._data.dtype
         ):
             raise _not_a_gradient(self, value)
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.will_write_grad(self)
         self._grad = value
 
     shape: property = property(lambda self: self._data.shape, doc="Length of each axis, as in NumPy.")
     dtype: property = property(lambda self: self._data.dtype, doc="NumPy dtype of the elements.")
     ndim: property = property(lambda self: self._data.ndim, doc="Number of axes.")
-    size: property = property(lambda self: self._data.size, doc="Number of elements.")
 
     @property
     def is_leaf(self) -> bool:
@@ -162,7 +160,7 @@ class Tensor(Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether `backward` computes a gradient for this tensor. Can be set on a leaf with a floating dtype."""
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.guard(self, "_requires_grad")
         return self._requires_grad
 
@@ -172,7 +170,7 @@ class Tensor(Methods):
             raise RuntimeError(f"requires_grad: only a leaf can change it, not {self._describe()}; use .detach() first")
         if wanted and self._data.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating tensors have gradients, got dtype {self._data.dtype}")
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.guard(self, "_requires_grad")
         self._requires_grad = bool(wanted)
         watched.flag_changed()
@@ -187,7 +185,7 @@ class Tensor(Methods):
         >>> (x * x).detach()
         Tensor(4.0)
         """
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.value_of(self)  # otherwise the new leaf would look like a constant
         detached = leaf(self._data, self.name)
         link(self, detached)
@@ -224,7 +222,7 @@ class Tensor(Methods):
 
     def _expose(self, use: str) -> Array:
         """Returns the array to Python code. `ag.jit` raises an error here while tracing, which names the `use`."""
-        if (tracer := modes().tracer) is not None:
+        if active_modes and (tracer := modes().tracer) is not None:
             tracer.reject_value(use, self)
         return self._data
 
@@ -341,6 +339,17 @@ class Tensor(Methods):
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    @property
+    def _mask(self) -> Any:
+        """What `numpy.ma` reads beside `_data`: nothing is masked. Raises TypeError if its result would lose a gradient."""
+        if self._requires_grad:
+            raise TypeError(
+                f"a masked array cannot hold the gradient of {self._describe()}; use .filled(value) of the masked array, or "
+                "ag.where(mask, value, tensor)"
+            )
+        self._expose("an operation with a masked array")
+        return np.ma.nomask
+
     def __dlpack__(self, **options: Any) -> Any:
         """Exports the memory for `from_dlpack` of another library. Raises BufferError if a gradient would be lost."""
         if self._requires_grad:
@@ -379,7 +388,8 @@ def operation_name(tensor: Tensor) -> str:
     """Returns the name of the operation that computed `tensor`; for one of several outputs, that of the whole call."""
     primitive = tensor._primitive
     assert primitive is not None
-    return tensor._inputs[0]._primitive.name if primitive.name == "item" else primitive.name  # type: ignore[union-attr]
+    call = tensor._inputs[0]._primitive if primitive.selects_output else None
+    return (call or primitive).name
 
 
 def _set_leaf(tensor: Tensor, array: Array, name: str | None) -> None:
@@ -402,10 +412,14 @@ def leaf(array: Array, name: str | None = None) -> Tensor:
     return tensor
 
 
-class Number(Tensor):
-    """A Python number inside a compiled step. Combined with a tensor, it takes the dtype of the tensor."""
+class Number:
+    """What stands for a number among the arguments of a function while `jit` traces it: see `jit/number.py`."""
 
     __slots__ = ()
+    sample: Any
+
+    def to(self, dtype: np.dtype[Any] | None = None) -> Tensor:
+        raise NotImplementedError
 
 
 class Transient(Tensor):
@@ -447,25 +461,18 @@ def read_values(value: Any) -> tuple[Array, np.dtype[Any]]:
     if isinstance(value, Tensor):
         leaving.check_constant(value, "Tensor")
         return value.data, value._data.dtype
-    if isinstance(value, (list, tuple)) and _contains_tensor(value):
+    if _contains_tensor(value):
         raise TypeError(
             "Tensor: cannot hold a list of tensors; ag.array(list) builds one array from them and keeps their gradients"
         )
-    if isinstance(value, np.ndarray) and np.any(getattr(value, "mask", False)):
-        raise TypeError("Tensor: a masked array would lose its mask; use .filled(value), or ag.where(mask, value, tensor)")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"cannot make a tensor: {error}") from None
-    if array.dtype.kind in "OSU":
-        raise TypeError(f"Tensor: expected numbers, got {short(value)} of type {type(value).__name__}")
-    has_dtype = isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__")
-    return array, array.dtype if has_dtype or array.dtype.kind != "f" else dtypes.default_dtype()
+    return dtypes.read_numbers(value)
 
 
 def _contains_tensor(values: Any) -> bool:
-    """Whether a nested list has a tensor anywhere."""
-    return any(isinstance(v, Tensor) or (isinstance(v, (list, tuple)) and _contains_tensor(v)) for v in values)
+    """Whether a nested list or an array of objects has a tensor anywhere."""
+    if isinstance(values, np.ndarray):
+        return values.dtype.kind == "O" and _contains_tensor(values.ravel().tolist())
+    return isinstance(values, (list, tuple)) and any(isinstance(v, Tensor) or _contains_tensor(v) for v in values)
 
 
 def as_tensor(value: TensorLike) -> Tensor:
@@ -475,4 +482,6 @@ def as_tensor(value: TensorLike) -> Tensor:
     >>> ag.as_tensor([1, 2])
     Tensor([1, 2])
     """
-    return value if isinstance(value, Tensor) else Tensor(value)
+    if isinstance(value, Tensor):
+        return value
+    return value.to() if isinstance(value, Number) else Tensor(value)

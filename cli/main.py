@@ -17,7 +17,7 @@ import typer
 
 import autograd_mini as ag
 from autograd_mini import nn, viz
-from autograd_mini.models.recipes import MODELS, PRESETS
+from autograd_mini.models.recipes import MODELS, PRESETS, Recipe
 from autograd_mini.nn.extras import say
 from autograd_mini.nn.layers.base import message_with_notes
 from autograd_mini.tools.plain_text import never_fail_to_print
@@ -26,9 +26,10 @@ from . import compare as comparison
 from . import datasets, sampling
 from .evaluate import evaluate as evaluate_model
 from .evaluate import nothing_to_measure
+from .export import Format
 from .finished_run import open_run
 from .listing import listing
-from .options import choose, override
+from .options import choose, override, parse_size
 from .plots import INTERPOLATION
 from .run import (
     EVALUATION,
@@ -76,6 +77,23 @@ Option = Annotated[
     ),
 ]
 Latent = Annotated[int | None, typer.Option(min=1, help="Number of latent dimensions, for models with a latent space.")]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HxW",
+        help="Crop images at the centre and scale them to height x width, such as 30x50, or 28 for 28x28; sides of 8 or more.",
+        show_default="that of the images",
+    ),
+]
+Channels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=4,
+        help="Convert images to 1 channel (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity).",
+        show_default="that of the images",
+    ),
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs.")]
 Iterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches instead of epochs.")]
 TotalEpochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs in total, with those before.")]
@@ -112,6 +130,8 @@ def train(
     data: DataName = "digits",
     preset: Preset = None,
     option: Option = [],  # noqa: B006
+    size: Size = None,
+    channels: Channels = None,
     classes: Annotated[str | None, typer.Option(help="Use only these classes, for example 0,1,2.")] = None,
     limit_per_class: Annotated[int | None, typer.Option(min=1, help="Use at most N training images of each class.")] = None,
     labelled_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled images per class (ssgan only).")] = None,
@@ -160,7 +180,7 @@ def train(
         "seed": seed,
     }
     with _usage_errors():
-        recipe = override(choose(model, data, preset), flags, option, latent)
+        recipe = override(_choose(model, data, preset, size, channels), flags, option, latent)
         name = "-".join(filter(None, (model, Path(recipe.data).name, preset)))
         run = Run(recipe, claim_folder(out) if out else claim_fresh_folder(Path("runs") / name))
     with run:
@@ -207,12 +227,25 @@ def sample(
     digit: Annotated[
         int | None, typer.Option(min=0, help="Generate only images of this class, for conditional models.")
     ] = None,
+    format: Annotated[
+        Format,
+        typer.Option(
+            help="One picture of all images; or a folder of single files (png) or one array (npz), of the model's size."
+        ),
+    ] = Format.grid,
     seed: Seed = 0,
-    out: Picture = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Output: a picture (.png, .svg, .pdf), a folder or a file .npz.", show_default="in the run's folder"),
+    ] = None,
 ) -> None:
     """Generates new images with a trained model."""
-    name = "samples.png" if digit is None else f"samples-{digit}.png"
-    _draw(folder, seed, out or folder / name, lambda run, path: sampling.draw_samples(run, n, path, digit))
+    name = "samples" if digit is None else f"samples-{digit}"
+    if format is Format.grid:
+        _draw(folder, seed, out or folder / f"{name}.png", lambda run, path: sampling.draw_samples(run, n, path, digit))
+    else:
+        default = folder / (f"{name}-png" if format is Format.png else f"{name}.npz")
+        _draw(folder, seed, out or default, lambda run, path: sampling.export_samples(run, n, path, format, digit))
 
 
 @app.command()
@@ -315,12 +348,14 @@ def draw(
     data: DataName = "digits",
     preset: Preset = None,
     option: Option = [],  # noqa: B006
+    size: Size = None,
+    channels: Channels = None,
     latent: Latent = None,
     out: Annotated[Path, typer.Option(help="Output file: .svg, .png, .pdf or .dot.")] = Path("graph.svg"),
 ) -> None:
     """Draws the computation graph of a model's training loss on a few random images."""
     with _usage_errors():
-        recipe = override(choose(model, data, preset), {}, option, latent)
+        recipe = override(_choose(model, data, preset, size, channels), {}, option, latent)
         images = np.random.default_rng(0).random((GRAPH_BATCH_SIZE, *datasets.image_shape(recipe)), np.float32)
         training_graph(recipe.build(), images, np.zeros(GRAPH_BATCH_SIZE, np.int64)).save(out)
     print(out)
@@ -367,6 +402,10 @@ def _usage_error(message: str) -> int:
     if message:
         say(f"autograd-mini: {' '.join(message.split())}")
     return USAGE_ERROR
+
+
+def _choose(model: str, data: str, preset: str | None, size: str | None, channels: int | None) -> Recipe:
+    return choose(model, data, preset, None if size is None else parse_size(size), channels)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from autograd_mini.tools.plain_text import display_width, escape_unprintable
 from autograd_mini.tools.text_table import pad_columns
@@ -29,8 +29,8 @@ def markdown(rows: Rows) -> str:
     | 3     |        | 2 s  |
     """
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    values: list[list[Any]] = [columns, *([row.get(c, "") for c in columns] for row in rows)]
-    lines = [[_format_cell(cell) for cell in line] for line in values]
+    table: list[list[Cell]] = [[*columns], *([row.get(column, "") for column in columns] for row in rows)]
+    lines = [[_format_cell(cell) for cell in line] for line in table]
     header, *body = ([f" {cell} " for cell in line] for line in pad_columns(lines, width=display_width))
     rule = ["-" * display_width(cell) for cell in header]
     return "\n".join(f"|{'|'.join(line)}|" for line in (header, rule, *body))

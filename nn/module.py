@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from autograd_mini.jit.guards import GUARDED_TYPES
+from autograd_mini.jit.python_state.guards import GUARDED_TYPES
 from autograd_mini.state import Tracer, modes, no_grad, watched
 from autograd_mini.tensor import Array, Tensor, TensorLike
 from autograd_mini.tools.plain_text import for_stdout

@@ -21,8 +21,8 @@ from ..trees import leaves
 from .compile import compile_trace
 from .plan import Plan
 from .pool import Pool
+from .python_state.surroundings import Surroundings
 from .signature import Arguments, OutputSpec, describe_change
-from .surroundings import Surroundings
 from .trace import Trace, TraceError
 
 MAX_PLANS: Final = 8  # of one function; the plans used last are kept
@@ -185,19 +185,22 @@ class Jitted:
             surroundings = Surroundings(self.function, arguments.kept_alive)
             if surroundings.unseen:
                 return self._fall_back(f"it {surroundings.unseen}", arguments)
-            trace = Trace(arguments.tracing_operands(), surroundings)
+            if surroundings.types and (numbers := arguments.numbers(frozenset())):
+                self._by_value |= numbers
+                continue
+            trace = Trace(arguments.tracing_tensors(), surroundings)
             try:
                 return self._trace_once(trace, arguments)
             except _PythonStateChangedError as error:
                 return self._fall_back(str(error), arguments)
-            except (TraceError, TypeError, ValueError):
+            except Exception:  # perhaps a number among the arguments was not like a number
                 numbers = arguments.numbers(trace.needed)
                 if not numbers:
                     raise
                 self._by_value |= numbers
 
     def _trace_once(self, trace: Trace, arguments: Arguments) -> Any:
-        operands = [value.tensor for value in trace.arguments if value.tensor is not None]
+        operands = arguments.tracing_operands([value.tensor for value in trace.arguments if value.tensor is not None])
         try:
             with mode("tracer", trace):
                 result = self._run_function(arguments, operands)

@@ -18,12 +18,12 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from ..apply import KERNEL_ERRORS, explain_error
-from ..state import enter_modes, modes
+from ..state import Modes, enter_modes, modes
 from ..tensor import Array, Tensor, Transient, leaf
 from ..tools.plain_text import for_stdout
 from . import report
-from .guards import Guards
 from .pool import Pool
+from .python_state.guards import Guards
 from .report import Entry, Row
 from .signature import OutputSpec
 
@@ -70,8 +70,7 @@ class Plan:
         for sinks, array in zip(self.inputs, arrays, strict=True):
             for target, i in sinks:
                 target[i] = array
-        self._quiet.run(enter_modes, modes())
-        self._quiet.run(self._run_steps)
+        self._quiet.run(self._run_steps, modes())
         for tensor, kept in self.kept_grads:
             tensor._grad = kept
         for tensor, i in self.fresh_grads:
@@ -80,9 +79,10 @@ class Plan:
             tensor._grad = None
         return [np.asarray(self.fresh[i]) if array is None else np.array(array) for i, array in enumerate(self.results)]
 
-    def _run_steps(self) -> None:
+    def _run_steps(self, caller: Modes) -> None:
+        enter_modes(caller)
         arguments: Sequence[Any] = ()
-        steps = self.steps if self.times is None and modes().profiler is None else self._timed_steps()
+        steps = self.steps if self.times is None and caller.profiler is None else self._timed_steps()
         try:
             for function, arguments, sinks in steps:
                 value = function(*arguments)

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from typing import Any, Final
 
 import numpy as np
 
 from .. import dtypes
 from ..state import modes
-from ..tensor import Array, Number, Tensor, leaf
+from ..tensor import Array, Tensor, leaf
 from ..trees import leaves, rebuild
+from .number import FLOATS, TracedNumber, as_kind
 from .trace import Trace, Value
 
 _BY_VALUE: Final = frozenset({bool, int, str, bytes, type(None)})
+_BY_TEXT: Final = (complex, range, np.generic, np.dtype)
+"""Types of values whose text says all: 0.0 and -0.0 differ, and nan equals nan."""
 
 
 class Arguments:
     """The arguments of one call.
 
-    operands    the tensors among them, in order; also arrays, and numbers that are not in `by_value`
+    operands    the tensors among them, in order; also arrays, and numbers that are not in `by_value`, as tensors
+    kinds       for each operand the type of the number that it was, or None
     originals   the same operands as the caller passed them, with arrays as tensors
     leaves      the number of each operand among all arguments, nested ones included
     signature   everything else that a plan relies on, as a key: shapes, dtypes, values of ints and strings, grad mode
     kept_alive  objects that the signature identifies by `id`, so a plan must keep them alive
     """
 
-    __slots__ = ("_by_value", "_leaves", "_tree", "kept_alive", "leaves", "operands", "originals", "signature")
+    __slots__ = ("_by_value", "_leaves", "_tree", "kept_alive", "kinds", "leaves", "operands", "originals", "signature")
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any], by_value: Set[int] = frozenset()):
         self._tree: Any = (args, kwargs)
         self._leaves: list[Any] = []
         self._by_value = by_value
         self.operands: list[Tensor] = []
+        self.kinds: list[type | None] = []
         self.originals: list[Any] = []
         self.leaves: list[int] = []
         self.kept_alive: list[Any] = []
@@ -46,19 +51,21 @@ class Arguments:
 
     def _add(self, x: Any, key: list[Any]) -> None:
         kind = type(x)
-        if isinstance(x, Tensor) or kind is float or isinstance(x, (np.ndarray, np.floating)):
-            if self._by_value and len(self._leaves) in self._by_value and (number := as_number(x)) is not None:
-                key.append((kind, repr(number)))
+        if isinstance(x, Tensor) or kind in FLOATS or isinstance(x, np.ndarray):
+            if self._by_value and len(self._leaves) in self._by_value:
+                key.append((kind, repr(np.asarray(x).item())))
                 self._leaves.append(x)
                 return
             t = x if isinstance(x, Tensor) else _to_tensor(x)
             if t._requires_grad and t._primitive is not None and modes().grad_enabled:
                 raise RuntimeError(f"jit: an argument, {t._describe()}, is part of a graph: jit the whole step, or detach it")
             a = t._data
-            key.append((type(t), a.shape, a.strides, a.dtype, id(t) if t._requires_grad else None))
+            number = kind if not a.ndim and not isinstance(x, Tensor) else None
+            key.append((number or type(t), a.shape, a.strides, a.dtype, id(t) if t._requires_grad else None))
             self.leaves.append(len(self._leaves))
             self.operands.append(t)
-            self.originals.append(x if type(t) is Number else t)
+            self.kinds.append(number)
+            self.originals.append(t if number is None else x)
             self._leaves.append(t)
         elif isinstance(x, (list, tuple)):
             key.append((kind, len(x)))
@@ -68,8 +75,11 @@ class Arguments:
             key.append((kind, *x))
             for y in x.values():
                 self._add(y, key)
-        elif kind in _BY_VALUE or isinstance(x, np.generic):
+        elif kind in _BY_VALUE:
             key.append((kind, x))
+            self._leaves.append(x)
+        elif isinstance(x, _BY_TEXT):
+            key.append((kind, repr(x)))
             self._leaves.append(x)
         else:
             key.append((kind, id(x)))
@@ -85,24 +95,16 @@ class Arguments:
 
     def numbers(self, needed: Set[int]) -> frozenset[int]:
         """Returns which leaves are numbers among the operands: those in `needed`, or all if none of these is a number."""
-        numbers = {i for i, t in enumerate(self.operands) if type(t) is Number}
+        numbers = {i for i, kind in enumerate(self.kinds) if kind}
         return frozenset(self.leaves[i] for i in numbers & needed or numbers)
 
-    def tracing_operands(self) -> list[Tensor]:
+    def tracing_tensors(self) -> list[Tensor]:
         """Returns the operands, each with its own array object, so that none looks like a tensor that the function knows."""
-        return [t if t._requires_grad else _with_own_array(t) for t in self.operands]
+        return [t if t._requires_grad else leaf(t._data.view(), t.name) for t in self.operands]
 
-
-def number(array: Array) -> Number:
-    """Returns a `Number` on the memory of a 0-d array."""
-    tensor: Any = leaf(array)
-    tensor.__class__ = Number
-    return tensor
-
-
-def as_number(x: Any) -> float | None:
-    """Returns a float, also one in a 0-d array, as a Python number, or None if `x` is none."""
-    return float(x) if not isinstance(x, Tensor) and not np.ndim(x) else None
+    def tracing_operands(self, tensors: Sequence[Tensor]) -> list[Tensor | TracedNumber]:
+        """Returns what a traced function gets for these tensors: numbers in the place of numbers."""
+        return [t if kind is None else TracedNumber(kind, t) for t, kind in zip(tensors, self.kinds, strict=True)]
 
 
 def describe_change(old: Sequence[Any], new: Sequence[Any]) -> str:
@@ -120,23 +122,17 @@ def _describe_entry(entry: Any) -> str:
     if not isinstance(entry, tuple) or not isinstance(entry[0], type):
         return repr(entry)
     kind, *details = entry
-    if issubclass(kind, Tensor):
+    if len(details) > 1 and not issubclass(kind, (float, np.generic)):
         return f"a tensor of {details[2]} and shape {details[0]}"
     if kind in _BY_VALUE or issubclass(kind, (float, np.generic)):
         return f"{kind.__name__} {details[0]}"
     return f"another {kind.__name__}"
 
 
-def _with_own_array(t: Tensor) -> Tensor:
-    view = t._data.view()
-    return number(view) if type(t) is Number else leaf(view, t.name)
-
-
 def _to_tensor(x: Any) -> Tensor:
-    """Returns an array as a tensor on the same memory, and a number as a tensor that does not decide the dtype of a result."""
+    """Returns an array as a tensor on the same memory, and a number as a tensor of its own dtype."""
     same_memory = isinstance(x, np.ndarray) and dtypes.supported(x.dtype) == x.dtype
-    array = x if same_memory else np.array(x, dtypes.supported(np.asarray(x).dtype))
-    return leaf(array) if array.ndim else number(array)
+    return leaf(x if same_memory else np.array(x, dtypes.supported(np.asarray(x).dtype)))
 
 
 class OutputSpec:
@@ -145,16 +141,17 @@ class OutputSpec:
     `values` are the traced values that the result needs; `result` was returned by the traced run, `operands` are its arguments.
     """
 
-    def __init__(self, result: Any, trace: Trace, operands: Sequence[Tensor]):
+    def __init__(self, result: Any, trace: Trace, operands: Sequence[Tensor | TracedNumber]):
         self.values: list[Value] = []
         self._sources: list[tuple[str, Any]] = []
         numbers = {id(t): i for i, t in enumerate(operands)}
         for x in leaves(result):
-            if not isinstance(x, Tensor):
-                self._sources.append(("same object", x))
-            elif id(x) in numbers:
+            if id(x) in numbers:
                 self._sources.append(("argument", numbers[id(x)]))
-            elif trace.value_of(x).tensor is x:
+            elif isinstance(x, TracedNumber):
+                self._sources.append(("number", (len(self.values), x.kind)))
+                self.values.append(trace.value_of(x.tensor))
+            elif not isinstance(x, Tensor) or trace.value_of(x).tensor is x:
                 self._sources.append(("same object", x))
             else:
                 self._sources.append(("new", len(self.values)))
@@ -168,7 +165,7 @@ class OutputSpec:
             return leaf(arrays[0])
         return rebuild(
             self._structure,
-            [leaf(arrays[x]) if source == "new" else operands[x] if source == "argument" else x for source, x in self._sources],
+            [_BUILD[source](x, arrays, operands) if source in _BUILD else x for source, x in self._sources],
         )
 
     def of_traced_run(self, result: Any, operands: Sequence[Any]) -> Any:
@@ -177,5 +174,16 @@ class OutputSpec:
         for x, (source, i) in zip(leaves(result), self._sources, strict=True):
             if source == "new" and next(values).owner.source == "constant":  # the plan keeps the constant itself
                 x = leaf(x._data.copy())
+            elif source == "number":
+                next(values)
+                x = as_kind(x.tensor._data, x.kind)
             built.append(operands[i] if source == "argument" else x)
         return rebuild(result, built)
+
+
+_BUILD: Final[dict[str, Callable[[Any, Sequence[Array], Sequence[Any]], Any]]] = {
+    "new": lambda i, arrays, operands: leaf(arrays[i]),
+    "number": lambda x, arrays, operands: as_kind(arrays[x[0]], x[1]),
+    "argument": lambda i, arrays, operands: operands[i],
+}
+"""How a replay builds a leaf of the result, by its source; any other leaf is the same object each time."""

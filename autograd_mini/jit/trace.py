@@ -25,8 +25,10 @@ from ..ops.random import generator
 from ..primitive import Primitive, registry
 from ..state import Tracer, tick
 from ..tensor import Array, Tensor
-from .guards import Guards
-from .surroundings import Surroundings
+from ..trees import leaves
+from .number import TracedNumber
+from .python_state.guards import Guards
+from .python_state.surroundings import Surroundings
 
 Source: TypeAlias = Literal["argument", "gradient", "captured", "constant", "call"]
 
@@ -97,6 +99,9 @@ class Trace(Tracer):
                 f"jit: the shape of the result of {primitive.name} depends on values, but a compiled step has fixed shapes; "
                 "ag.where(mask, x, 0) keeps the shape"
             )
+        for x in leaves(list(params.values())):
+            if isinstance(x, TracedNumber):
+                x.reject(f"{primitive.name}()")
         operands = tuple(self.value_of(x) for x in inputs)
         arrays = out._data if isinstance(out._data, tuple) else (out._data,)
         self.calls.append(Call(primitive, operands, params, tuple(self._add_result(a, operands) for a in arrays)))

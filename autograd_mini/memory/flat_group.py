@@ -107,8 +107,7 @@ class FlatGroup:
         self.rule.update(p, g, state, self.updates[0].group)
         if self._counts or len(state) != self._size:
             self._write_back()
-        for parameter in self.parameters:
-            mark_modified(parameter)
+        mark_modified(*self.parameters)
 
     def in_step(self) -> bool:
         """Returns whether all states are the same arrays as before, with equal step counts."""

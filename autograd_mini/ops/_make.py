@@ -170,7 +170,7 @@ _OPERANDS: Final = (Tensor, np.ndarray, np.generic, int, float, list, tuple)
 def is_foreign(value: object) -> bool:
     """Whether an operator should leave `value` to its own methods: it is not a number, a sequence or an array."""
     if isinstance(value, _OPERANDS):
-        return False
+        return isinstance(value, np.matrix)  # its * and ** are those of matrices
     kind = type(value)
     return not hasattr(kind, "__array__") or getattr(kind, "__array_ufunc__", False) is None
 

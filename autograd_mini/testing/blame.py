@@ -28,7 +28,7 @@ def find_wrong_operation(outputs: Sequence[Tensor], tolerance: Tolerance, order:
     nodes = reachable([y for y in outputs if y._requires_grad])
     for seq in sorted(nodes, reverse=True):
         node = nodes[seq]
-        if node._primitive is None or node._primitive.name == "item":
+        if node._primitive is None or node._primitive.selects_output:
             continue
         if node._primitive.name == "checkpoint":
             if found := _find_in_segment(node, tolerance, order):

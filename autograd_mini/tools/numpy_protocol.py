@@ -74,7 +74,7 @@ WRITING: Final = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
     """Runs a ufunc with a tensor among its operands, or one of its methods."""
     targets = options.get("out") or (inputs[:1] if method == "at" else ())
-    if targets and all(type(x) is np.ndarray for x in targets):  # as in `w.data -= 0.1 * w.grad`
+    if targets and all(isinstance(x, np.ndarray) for x in targets):  # as in `w.data -= 0.1 * w.grad`
         return getattr(ufunc, method)(*[_value(ufunc.__name__, x) for x in inputs], **options)
     if targets:
         raise TypeError(

@@ -107,7 +107,8 @@ def exercise(study: Study, points: int, steps: int, epochs: int, images: int, ks
     rising = all(a <= b for a, b in pairwise(bounds))
     return (
         f"On a model for which every term is known exactly, log p(x) − ELBO equals KL(q(z|x) ‖ p(z|x)) to {error:.0e} nats for "
-        f"every q that was tried, random or fitted. On MNIST the bounds {'rise' if rising else 'do not all rise'} with K: "
+        f"every q that was tried, random or fitted. "
+        f"On {study.data_name('MNIST')} the bounds {'rise' if rising else 'do not all rise'} with K: "
         f"{', '.join(f'{value:.2f} for K = {k}' for k, value in zip(ks, bounds, strict=True))}. So the ELBO is at least "
         f"{bounds[-1] - bounds[0]:.2f} nats below log p(x) there."
     )

@@ -15,6 +15,7 @@ import numpy as np
 
 import autograd_mini as ag
 from autograd_mini import nn
+from autograd_mini.nn.losses.ranges import require_range
 from autograd_mini.tensor import Array, Shape, Tensor, TensorLike
 
 from ..model import Config, Model, Names
@@ -90,6 +91,7 @@ class AdversarialModel(Model):
     row_plots: Names = ("samples",)
     row_metrics: Names = ("frechet",)
     configs: tuple[type[Config], ...] = (GANConfig,)
+    image_part = slice(1, 4)
     latent_index = 0
     validates = False  # the losses of two networks that compete do not measure progress
 
@@ -167,6 +169,7 @@ class AdversarialModel(Model):
         """Returns the images in the shape and value range of the generator's output, as a constant."""
         x = ag.as_tensor(images).detach()
         if len(self.image_shape) == 3:
+            require_range(x, 0, 1, "a GAN needs images", "scale them: images / 255, or (images + 1) / 2 if they are in [-1, 1]")
             x = ag.expand_dims(x, 1) if x.ndim == 3 else x
             x = x if x.shape[2:] == self.image_shape[1:] else ag.upsample(x, size=self.image_shape[1:], mode="bilinear")
         if x.shape[1:] != self.image_shape:

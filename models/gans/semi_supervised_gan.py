@@ -121,6 +121,8 @@ class PartlyLabelled:
     ((50, 8, 8), (50, 8, 8), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 1442)
     """
 
+    by_rows = True
+
     def __init__(self, split: nn.data.Split, per_class: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
         self.split = split

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,7 @@ class Split:
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
+    by_rows: ClassVar[bool] = True
 
     def __len__(self) -> int:
         return len(self.labels)

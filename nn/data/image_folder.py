@@ -1,30 +1,51 @@
-"""Your own images as a data set: one subfolder per class, or one flat folder."""
+"""Your own images as a data set: one subfolder per class, train and test folders, or one flat folder."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autograd_mini.tensor import Array
 
-from ..extras import extra
+from ..extras import say
 from .idx import DataError
-
-SUFFIXES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
+from .pictures.cache import cache_path, fingerprint, read_cache, write_cache
+from .pictures.decode import Decoder
+from .pictures.layout import Layout, find_pictures
+from .pictures.load import MANY, Pictures, decode_all
+from .subsets import Subset, stratified_split
 
 
 class ImageFolder:
-    """The images in `root/CLASS/…`, with classes in alphabetical order; or those in `root`, as one class.
+    """The images in `root/CLASS/…`, or in `root/train/CLASS/…` and `root/test/CLASS/…`; or those in `root`, as one class.
 
-    Images are read when a batch needs them: `dataset[rows]` returns images (N, 3, H, W), or (N, H, W) with `grey`, float32 in
-    [0, 1], and labels (N,), int64. With a `size` (H, W), each image is cropped at its centre to this aspect ratio and scaled;
-    without, all must have the same size. The orientation that the camera recorded is applied, and of 16 bits the upper 8 are
-    used. Needs Pillow. Raises FileNotFoundError if there are no images, and DataError if a file is damaged, has pixels that
-    are not integers, or has a different size.
+    Classes are in alphabetical order, with numbers in the order of their values; folders inside a class belong to it. What is
+    skipped (hidden files and folders, folders without images, folders of training runs) is printed in one line.
+
+    `dataset[rows]` returns images (N, C, H, W), or (N, H, W) with one channel, float32 in [0, 1], and labels (N,), int64.
+    Images are read when they are needed, or by `load`, all at once. The orientation that the camera recorded is applied;
+    animations give their first image; greys of 12 and 16 bits are scaled from their range. Reads all formats of Pillow.
+
+    Parameters
+    ----------
+    root          the folder
+    size          (H, W): each image is cropped at its centre to this aspect ratio and scaled; None: all must have one size
+    grey          whether images have one channel
+    channels      1 is grey, 2 grey with alpha, 3 colour, 4 colour with alpha; None: by `grey`
+    classes       the classes to use, in the order of their labels; None: all
+    background    the colour under transparent pixels: a name, or #rrggbb
+    skip_damaged  whether files that cannot be read are reported and left out; this decodes all images at once
+    quiet         whether the line on what is skipped is left out
+
+    Raises
+    ------
+    FileNotFoundError  if there is no such folder, or no image in it
+    ValueError         if it is the folder of a training run, a class or its test folder is missing, or an argument is wrong
+    DataError          if a file is damaged, its range of greys is unknown, or it has a different size
 
     >>> import pathlib, tempfile
     >>> from PIL import Image
@@ -39,58 +60,124 @@ class ImageFolder:
     ((2, 3, 16, 16), array([0, 1]), ('cats', 'dogs'))
     """
 
-    def __init__(self, root: str | os.PathLike[str], size: tuple[int, int] | None = None, grey: bool = False) -> None:
-        self.root = Path(root)
-        self.size = size
-        self.grey = grey
-        folders = sorted(path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
-        classes = folders or [self.root]
-        self.classes = tuple(path.name for path in classes)
-        files = [(path, label) for label, folder in enumerate(classes) for path in sorted(folder.rglob("*")) if _is_image(path)]
-        if not files:
-            raise FileNotFoundError(f"{self.root}: no images ({', '.join(sorted(SUFFIXES))})")
-        self.paths = tuple(path for path, _ in files)
-        self.labels: NDArray[np.int64] = np.array([label for _, label in files])
+    by_rows = True
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        size: tuple[int, int] | None = None,
+        grey: bool = False,
+        *,
+        channels: int | None = None,
+        classes: Sequence[str] | None = None,
+        background: str = "white",
+        skip_damaged: bool = False,
+        quiet: bool = False,
+    ) -> None:
+        self.decoder = Decoder(size, (1 if grey else 3) if channels is None else channels, background)
+        layout = find_pictures(root)
+        if layout.skipped and not quiet:
+            say(layout.skipped)
+        self.root = layout.root
+        self.has_classes = bool(layout.classes)
+        self.classes = layout.classes or (self.root.name,)
+        self.paths, self.labels, self.is_test = layout.paths, layout.labels, layout.is_test
+        if classes is not None:
+            self._select(layout, classes)
+        self._images: NDArray[np.uint8] | None = None
+        if skip_damaged:
+            self.load(skip_damaged=True)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, rows: Any) -> tuple[Array, ...]:
         indices = np.arange(len(self))[rows]
-        arrays = [self._read(self.paths[i]) for i in np.atleast_1d(indices)]
-        for i, array in zip(np.atleast_1d(indices), arrays, strict=True):
-            if array.shape != arrays[0].shape:
-                sizes = f"{array.shape[:2]}, while others have {arrays[0].shape[:2]}"
-                raise DataError(f"{self.paths[i]}: has the size {sizes}; pass a size to ImageFolder")
-        images = np.stack(arrays).astype(np.float32) / np.float32(255) if arrays else self._no_images()
-        images = images if self.grey else images.transpose(0, 3, 1, 2)
-        return np.ascontiguousarray(images.reshape(*indices.shape, *images.shape[1:])), self.labels[rows]
+        if self._images is not None:
+            images = self._images[indices]
+        else:
+            images = decode_all([self.paths[i] for i in indices.ravel()], self.decoder).images
+            images = images.reshape(*indices.shape, *images.shape[1:])
+        return np.divide(images, 255, dtype=np.float32), self.labels[rows]
 
-    def _read(self, path: Path) -> NDArray[np.uint8]:
-        image, ops = extra("PIL.Image", "reading images"), extra("PIL.ImageOps", "reading images")
-        try:
-            with image.open(path) as file:
-                picture = _to_8_bits(ops.exif_transpose(file)).convert("L" if self.grey else "RGB")
-        except (OSError, SyntaxError, ValueError, image.DecompressionBombError) as error:
-            raise DataError(f"{path}: cannot be read as an image: {error}") from error
-        if self.size is not None:
-            picture = ops.fit(picture, self.size[::-1], image.Resampling.BILINEAR)
-        return np.asarray(picture)
+    def load(self, skip_damaged: bool = False, progress: bool = True) -> ImageFolder:
+        """Decodes all images and keeps them in memory, one byte per value; returns this data set.
 
-    def _no_images(self) -> Array:
-        height, width = self.size or (0, 0)
-        return np.empty((0, height, width, *(() if self.grey else (3,))), np.float32)
+        Several threads decode; `progress` shows a bar, or without a terminal prints a line. The images of a folder with 100 or
+        more are written to the cache, `nn.data.fetch.cache_folder()`, and read from there while names, sizes and times of
+        all files stay the same. With `skip_damaged`, files that cannot be read are reported and left out; DataError is raised
+        without it, or if none is left.
 
+        >>> import pathlib, tempfile
+        >>> from PIL import Image
+        >>> from autograd_mini import nn
+        >>> root = pathlib.Path(tempfile.mkdtemp())
+        >>> Image.new("L", (8, 8)).save(root / "1.png")
+        >>> nn.data.ImageFolder(root, grey=True).load()[:][0].shape
+        (1, 8, 8)
+        """
+        if self._images is None:
+            self._keep(self._decode(skip_damaged, progress))
+        return self
 
-def _to_8_bits(picture: Any) -> Any:
-    """Keeps the upper 8 bits of 16-bit grey images; Pillow would clip values above 255. Raises ValueError for float pixels."""
-    if picture.mode == "F":
-        raise ValueError("its pixels are floats of unknown range; expected integers of 8 or 16 bits")
-    if not picture.mode.startswith("I"):
-        return picture
-    values = np.asarray(picture) >> 8
-    return extra("PIL.Image", "reading images").fromarray(np.clip(values, 0, 255).astype(np.uint8))
+    def split(self, test_share: float = 0.2, seed: int = 0) -> tuple[Subset, Subset]:
+        """Returns the images for training and for testing: those of the train and test folders, or else a share of each class.
 
+        >>> import pathlib, tempfile
+        >>> from PIL import Image
+        >>> from autograd_mini import nn
+        >>> root = pathlib.Path(tempfile.mkdtemp())
+        >>> for i in range(10):
+        ...     Image.new("L", (8, 8)).save(root / f"{i}.png")
+        >>> [len(part) for part in nn.data.ImageFolder(root).split()]
+        [8, 2]
+        """
+        if self.is_test is not None:
+            return Subset(self, np.flatnonzero(~self.is_test)), Subset(self, np.flatnonzero(self.is_test))
+        train, test = stratified_split(self, [1 - test_share, test_share], self.labels, seed)
+        return train, test
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+    def _select(self, layout: Layout, classes: Sequence[str]) -> None:
+        """Limits the data set to some classes, in their order."""
+        names = tuple(classes)
+        unknown = [name for name in names if name not in layout.classes]
+        if unknown or not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"{self.root}: classes={names}: expected different names out of {', '.join(layout.classes) or 'none'}"
+            )
+        new_label = np.full(len(layout.classes), -1)
+        new_label[[layout.classes.index(name) for name in names]] = np.arange(len(names))
+        labels = new_label[layout.labels]
+        rows = np.argsort(labels + len(names) * self._in_test(), kind="stable")
+        self.classes = names
+        self._take(rows[labels[rows] >= 0], labels)
+
+    def _take(self, rows: NDArray[np.intp], labels: NDArray[np.int64]) -> None:
+        self.paths, self.labels = tuple(self.paths[row] for row in rows), labels[rows]
+        self.is_test = None if self.is_test is None else self.is_test[rows]
+
+    def _in_test(self) -> NDArray[np.bool_]:
+        return np.zeros(len(self), bool) if self.is_test is None else self.is_test
+
+    def _decode(self, skip_damaged: bool, progress: bool) -> Pictures:
+        """Returns all images, from the cache if they are there."""
+        if len(self) < MANY:
+            return self._checked(decode_all(self.paths, self.decoder, skip_damaged=skip_damaged, progress=progress))
+        path, wanted = cache_path(self.root, self.decoder), fingerprint(self.root, self.paths, self.decoder)
+        pictures = read_cache(path, wanted)
+        if pictures is None or (pictures.damaged and not skip_damaged):
+            pictures = decode_all(self.paths, self.decoder, skip_damaged=skip_damaged, progress=progress)
+            write_cache(path, wanted, pictures)
+        return self._checked(pictures)
+
+    def _checked(self, pictures: Pictures) -> Pictures:
+        for error in pictures.damaged.values():
+            say(f"skipped: {error}")
+        if not len(pictures.images):
+            raise DataError(f"{self.root}: none of the {len(self)} images can be read")
+        return pictures
+
+    def _keep(self, pictures: Pictures) -> None:
+        self._images = pictures.images
+        if pictures.damaged:
+            self._take(np.setdiff1d(np.arange(len(self)), list(pictures.damaged)), self.labels)

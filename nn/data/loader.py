@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
+import warnings
+import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autograd_mini.create import from_numpy
 from autograd_mini.tensor import Array, Tensor
 
+from .examples import Collate, Rows, as_batch, as_fields, by_rows, check_dataset, collate, draws_globally, load_items
+from .prefetch import load_ahead
+from .sampler import IndexSource, epoch_order
 from .subsets import RowSource, TensorDataset
 
-BatchTransform: TypeAlias = Callable[[tuple[Array, ...], np.random.Generator], tuple[Array, ...]]
+BatchTransform: TypeAlias = Callable[[tuple[Array, ...], np.random.Generator], Any]
 
 
 class DataLoader:
     """Iterates over minibatches: tuples of Tensors with `batch_size` rows each. Each iteration is the next epoch.
 
+    A data set has a length and is read in one of two ways. `dataset[rows]` returns whole batches for a slice or an array of
+    indices; this is fast. Or `dataset[i]` returns one example, a tuple of numbers and arrays, as in PyTorch; a list of such
+    tuples is a data set too. Where data or a transform return one array, the batch is a tuple of one Tensor.
+
     Parameters
     ----------
-    data        a data set, or one or more arrays of equal length
-    batch_size  rows per batch, 1 or more
-    shuffle     whether each epoch has its own random order, drawn from `seed` and the number of the epoch
-    seed        seed of the orders and of the random streams of `transform`
-    drop_last   omit the last batch if it is smaller
-    transform   `transform(batch, rng)` returns the new batch of arrays; `rng` is a separate stream for each batch
+    data            a data set, a list of examples, or one or more arrays of equal length
+    batch_size      rows per batch, 1 or more
+    shuffle         whether each epoch has its own random order, drawn from `seed` and the number of the epoch
+    seed            seed of the orders and of the random streams of `transform`
+    drop_last       omit the last batch if it is smaller
+    transform       `transform(batch, rng)` returns the new batch of arrays; `rng` is a separate stream for each batch
+    sampler         row numbers of an epoch, instead of `shuffle`: a `Sampler`, or any iterable with a length
+    batch_sampler   lists of row numbers, one for each batch, instead of all other options of the order
+    collate_fn      makes a batch of a list of examples; None: `collate`, which stacks them
+    num_workers     threads that load batches ahead; the batches are the same for any number, and 0 loads them when needed
+    min_batch_size  a smaller last batch is merged into the one before. `Trainer` sets this to 2 for models with `BatchNorm1d`,
+                    which cannot train on a batch of one
 
     Raises
     ------
-    ValueError  if there are no arrays, lengths differ, or the batch size is below 1
-    TypeError   if `data` is a single list: it may mean rows or arrays
+    ValueError  if there are no arrays, lengths differ, a number is too small, or options exclude each other
+    TypeError   if `data` is a list of arrays, which may mean rows or arrays, or is not a data set
 
     Examples
     --------
@@ -42,34 +57,58 @@ class DataLoader:
     [[0, 1], [0, 1], [0]]
     >>> len(loader)
     3
+    >>> [[x.tolist(), y.tolist()] for x, y in nn.data.DataLoader([(1.0, 0), (2.0, 1), (3.0, 0)], batch_size=2)]
+    [[[1.0, 2.0], [0, 1]], [[3.0], [0]]]
     """
 
     def __init__(
         self,
-        *data: RowSource | NDArray[Any] | Tensor,
+        *data: RowSource | NDArray[Any] | Tensor | Any,
         batch_size: int = 1,
         shuffle: bool = False,
         seed: int = 0,
         drop_last: bool = False,
         transform: BatchTransform | None = None,
+        sampler: IndexSource | None = None,
+        batch_sampler: IndexSource | None = None,
+        collate_fn: Collate | None = None,
+        num_workers: int = 0,
+        min_batch_size: int = 1,
     ) -> None:
         is_dataset = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor))
         if is_dataset:
-            _check_dataset(data[0])
-        self.dataset: RowSource = data[0] if is_dataset else TensorDataset(*data)  # type: ignore[assignment,arg-type]
-        if batch_size < 1:
-            raise ValueError(f"DataLoader: expected batch_size to be at least 1, got {batch_size}")
+            check_dataset(data[0])
+        self.dataset: Any = data[0] if is_dataset else TensorDataset(*data)
+        for name, value, least in (
+            ("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("min_batch_size", min_batch_size, 1),
+        ):  # fmt: skip
+            if value < least:
+                raise ValueError(f"DataLoader: expected {name} to be at least {least}, got {value}")
+        if sampler is not None and shuffle:
+            raise ValueError("DataLoader: shuffle=True and a sampler exclude each other; use RandomSampler as the sampler")
+        if batch_sampler is not None and (shuffle or drop_last or sampler is not None or batch_size != 1):
+            raise ValueError("DataLoader: batch_sampler excludes batch_size, shuffle, sampler and drop_last")
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
         self.drop_last = drop_last
         self.transform = transform
+        self.sampler = sampler
+        self.batch_sampler = batch_sampler
+        self.collate_fn = collate_fn
+        self.num_workers = num_workers
+        self.min_batch_size = min_batch_size
         self._next = self._place = (0, 0)  # (epoch, batch): start of the next iteration; position after the last batch
+        self._order: int | None = None  # checksum of the order of the present epoch, if there is a sampler
+        self._expected_order: int | None = None  # checksum of the order of the epoch that is resumed
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        rows = len(self.dataset)
-        return (rows if self.drop_last else rows + self.batch_size - 1) // self.batch_size
+        if self.batch_sampler is not None:
+            return len(self.batch_sampler)
+        rows = len(self.dataset if self.sampler is None else self.sampler)
+        count = (rows if self.drop_last else rows + self.batch_size - 1) // self.batch_size
+        return count - self._merges_last(rows)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         (number, start), self._next = self._next, (self._next[0] + 1, 0)
@@ -84,13 +123,18 @@ class DataLoader:
         >>> [x.tolist() for x, in loader.epoch(7)][1:] == [x.tolist() for x, in loader.epoch(7, start=1)]
         True
         """
-        order = np.random.default_rng((self.seed, number)).permutation(len(self.dataset)) if self.shuffle else None
-        for i in range(start, len(self)):
-            rows = slice(i * self.batch_size, (i + 1) * self.batch_size)
-            batch = self.dataset[rows if order is None else order[rows]]
-            if self.transform is not None:
-                batch = self.transform(batch, np.random.default_rng((self.seed, number, i + 1)))
-            yield tuple(from_numpy(array) for array in batch)
+        batches, count = self._rows_of_batches(number), len(self)
+
+        def load(i: int) -> Any:
+            try:
+                return self._load(batches(i), np.random.default_rng((self.seed, number, i + 1)))
+            except Exception as error:
+                error.add_note(f"DataLoader: batch {i} of epoch {number}")
+                raise
+
+        workers = self.num_workers if self.num_workers and start < count and self._workers_are_safe else 0
+        for batch in load_ahead(load, range(start, count), workers) if workers else map(load, range(start, count)):
+            yield as_batch(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the position, epoch and next batch, and the settings that determine the order of the data.
@@ -107,28 +151,83 @@ class DataLoader:
         return {"epoch": epoch, "batch": batch, **self._settings()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues at the position of `state`. Raises ValueError if the length of the data or a setting differs."""
+        """Continues at the position of `state`. Raises ValueError if the length of the data or a setting differs.
+
+        With a sampler, the order of an epoch that is resumed is compared when its first batch is loaded.
+        """
         now = self._settings()
-        if changes := [f"{key} was {state.get(key)}, is {now[key]}" for key in now if now[key] != state.get(key)]:
+        old = {**{key: now[key] for key in ("batches", "order") if key in now}, **state}  # older states do not have them
+        changes = [f"{key} was {old.get(key)}, is {now[key]}" for key in now if key != "order" and now[key] != old.get(key)]
+        if changes:
             raise ValueError(f"DataLoader.load_state_dict: the order of the data would change: {'; '.join(changes)}")
         self._next = self._place = (int(state["epoch"]), int(state["batch"]))
+        self._expected_order = state.get("order") if state["batch"] else None
 
     def _settings(self) -> dict[str, Any]:
         settings = {key: getattr(self, key) for key in ("batch_size", "shuffle", "seed", "drop_last")}
-        return {"rows": len(self.dataset), **settings}
+        order = {} if self._order is None else {"order": self._order}
+        return {"rows": len(self.dataset), **settings, "batches": len(self), **order}
 
     def _batches(self, number: int, start: int) -> Iterator[tuple[Tensor, ...]]:
         for i, batch in enumerate(self.epoch(number, start), start + 1):
             self._place = (number + 1, 0) if i == len(self) else (number, i)
             yield batch
 
+    # -- the rows of a batch -----------------------------------------------------------------------------------------------
 
-def _check_dataset(data: Any) -> None:
-    kind = type(data).__name__
-    if isinstance(data, (list, tuple)):
-        raise TypeError(
-            f"DataLoader: expected a data set or arrays, got one {kind} of {len(data)} items; for arrays pass them one by one, "
-            "DataLoader(images, labels); for examples stack them first, DataLoader(np.stack(images), np.array(labels))"
-        )
-    if isinstance(data, (dict, str)) or not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
-        raise TypeError(f"DataLoader: expected a data set with a length and dataset[rows], or arrays, got {kind}")
+    def _rows_of_batches(self, number: int) -> Callable[[int], Rows]:
+        """Returns the rows of each batch of an epoch."""
+        if self.batch_sampler is not None:
+            lists = self._checked(epoch_order(self.batch_sampler, self.seed, number))
+            return lambda i: np.asarray(lists[i], np.int64)
+        order: NDArray[np.int64] | None = None
+        if self.sampler is not None:
+            order = np.asarray(self._checked(epoch_order(self.sampler, self.seed, number)), np.int64)
+        elif self.shuffle:
+            order = np.random.default_rng((self.seed, number)).permutation(len(self.dataset))
+        last, rows = len(self) - 1, len(self.dataset) if order is None else len(order)
+        end = rows if self._merges_last(rows) else len(self) * self.batch_size
+
+        def rows_of_batch(i: int) -> Rows:
+            part = slice(i * self.batch_size, end if i == last else (i + 1) * self.batch_size)
+            return part if order is None else order[part]
+
+        return rows_of_batch
+
+    def _merges_last(self, rows: int) -> bool:
+        return not self.drop_last and 0 < rows % self.batch_size < min(self.min_batch_size, self.batch_size, rows)
+
+    def _checked(self, order: list[Any]) -> list[Any]:
+        """Returns an order from a sampler. Raises ValueError if it is not that of the epoch that is resumed."""
+        self._order = zlib.crc32(repr([np.asarray(entry).tolist() for entry in order]).encode())
+        expected, self._expected_order = self._expected_order, None
+        if expected not in (None, self._order):
+            raise ValueError(
+                "DataLoader: the sampler has another order than before the interruption; draw it in a Sampler from the stream "
+                "that `indices(rng)` gets, or in a method set_epoch(number)"
+            )
+        return order
+
+    # -- loading -----------------------------------------------------------------------------------------------------------
+
+    def _load(self, rows: Rows, rng: np.random.Generator) -> Any:
+        if self.collate_fn is None and self._by_rows:
+            batch = self.dataset[rows]
+        else:
+            batch = (self.collate_fn or collate)(load_items(self.dataset, rows))
+        return batch if self.transform is None else self.transform(as_fields(batch), rng)
+
+    @cached_property
+    def _by_rows(self) -> bool:
+        return by_rows(self.dataset)
+
+    @cached_property
+    def _workers_are_safe(self) -> bool:
+        if not (self.collate_fn is None and self._by_rows) and draws_globally(self.dataset):
+            warnings.warn(
+                "DataLoader: the data set draws from the random stream of the process (np.random, random or ag), which threads "
+                "would share, so num_workers is ignored; draw in transform=(batch, rng), whose stream belongs to the batch",
+                stacklevel=4,
+            )
+            return False
+        return True

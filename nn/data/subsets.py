@@ -1,19 +1,22 @@
 """Data sets and their splits: `TensorDataset` of arrays, `Subset` of a data set, random and stratified splits.
 
 A data set has a length, and `dataset[rows]` returns a tuple of arrays for a slice or an array of indices: a whole minibatch in
-one call.
+one call. A data set that returns one example for a number, as in PyTorch, can be split in the same way.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autograd_mini.tensor import Array, Tensor
+
+from .examples import by_rows, load_items, load_rows
 
 Rows: TypeAlias = "slice | NDArray[np.integer[Any]]"
 
@@ -37,6 +40,8 @@ class TensorDataset:
     (array([2., 3.]), array([0, 1]))
     """
 
+    by_rows = True
+
     def __init__(self, *arrays: ArrayLike | Tensor) -> None:
         self.arrays = tuple(a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in arrays)
         if not self.arrays or any(array.ndim == 0 or array.dtype.kind not in "biuf" for array in self.arrays):
@@ -54,29 +59,61 @@ class TensorDataset:
 
 
 class Subset:
-    """The rows of `dataset` at `indices`, in this order. Raises IndexError if an index is out of range.
+    """The rows of `dataset` at `indices`, in this order; a boolean mask selects the rows where it is True.
+
+    Raises IndexError if an index is out of range or a mask has another length than the data set, and TypeError if `indices` are
+    not whole numbers.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
-    >>> nn.data.Subset(nn.data.TensorDataset(np.arange(10)), [7, 1])[:]
+    >>> numbers = nn.data.TensorDataset(np.arange(10))
+    >>> nn.data.Subset(numbers, [7, 1])[:]
     (array([7, 1]),)
+    >>> nn.data.Subset(numbers, np.arange(10) % 4 == 3)[:]
+    (array([3, 7]),)
     """
 
-    def __init__(self, dataset: RowSource, indices: Sequence[int] | NDArray[np.integer[Any]]) -> None:
+    def __init__(self, dataset: Any, indices: ArrayLike | Tensor) -> None:
         self.dataset = dataset
-        self.indices = np.asarray(indices, np.int64)
-        low, high = (self.indices.min(), self.indices.max()) if self.indices.size else (0, -1)
-        if not (low >= 0 and high < len(dataset)):
-            raise IndexError(f"Subset: expected indices in 0 … {len(dataset) - 1}, got {low} … {high}")
+        self.indices = _row_numbers(indices, len(dataset))
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, rows: Any) -> tuple[Array, ...]:
-        return self.dataset[self.indices[rows]]
+    def __getitem__(self, rows: Any) -> Any:
+        if isinstance(rows, (int, np.integer)):
+            return self.dataset[int(self.indices[rows])]
+        if self.by_rows:
+            return self.dataset[self.indices[rows]]
+        return load_rows(self.dataset, self.indices[rows])
+
+    def __getitems__(self, rows: Sequence[int]) -> list[Any]:
+        """Returns examples, for a loader with a `collate_fn`."""
+        return load_items(self.dataset, self.indices[list(rows)])
+
+    @cached_property
+    def by_rows(self) -> bool:
+        """Whether whole batches are read at once; see `nn.data.examples`."""
+        return by_rows(self.dataset)
 
 
-def random_split(dataset: RowSource, lengths: Sequence[float], seed: int = 0) -> list[Subset]:
+def _row_numbers(indices: Any, length: int) -> NDArray[np.int64]:
+    """Returns indices, or the positions where a mask is True, as numbers in [0, length)."""
+    array = np.asarray(indices.numpy() if isinstance(indices, Tensor) else indices)
+    if array.dtype == bool:
+        if array.shape != (length,):
+            raise IndexError(f"Subset: expected a mask with one entry for each of {length} rows, got shape {array.shape}")
+        return np.flatnonzero(array)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise TypeError(f"Subset: expected a list of row numbers or a mask, got {array.dtype} of shape {array.shape}")
+    numbers = array.astype(np.int64)
+    low, high = (numbers.min(), numbers.max()) if numbers.size else (0, -1)
+    if not (low >= 0 and high < length):
+        raise IndexError(f"Subset: expected indices in 0 … {length - 1}, got {low} … {high}")
+    return numbers
+
+
+def random_split(dataset: Any, lengths: Sequence[float], seed: int = 0) -> list[Subset]:
     """Returns disjoint random subsets. `lengths` are numbers of rows that add up to the data set, or shares that add up to 1.
 
     The rows that remain after rounding go to the first subsets, as in PyTorch. Raises ValueError for other sums.
@@ -91,7 +128,7 @@ def random_split(dataset: RowSource, lengths: Sequence[float], seed: int = 0) ->
     return [Subset(dataset, rows) for rows in np.split(order, np.cumsum(_sizes(len(dataset), lengths))[:-1])]
 
 
-def stratified_split(dataset: RowSource, lengths: Sequence[float], labels: ArrayLike, seed: int = 0) -> list[Subset]:
+def stratified_split(dataset: Any, lengths: Sequence[float], labels: ArrayLike, seed: int = 0) -> list[Subset]:
     """Returns disjoint random subsets that preserve the proportions of the classes. Rows stay in their order.
 
     Parameters

@@ -175,7 +175,7 @@ class Conv2d(Convolution, function=ag.conv2d, axes=2):
 
 
 class Conv3d(Convolution, function=ag.conv3d, axes=3):
-    """Convolution of volumes: (N, in, D, H, W) → (N, out, D′, H′, W′); D′ = ⌊(D + 2 padding − dilation (k − 1) − 1) / stride⌋ + 1.
+    """Convolution of volumes: (N, in, D, H, W) → (N, out, D′, H′, W′), with lengths as in `Conv2d`.
 
     See `ag.conv3d`. `weight` is (out, in / groups, kd, kh, kw), `bias` (out,) or None. Lengths are an int, or (d, h, w).
 
@@ -219,7 +219,8 @@ class Conv3d(Convolution, function=ag.conv3d, axes=3):
 
 
 class ConvTranspose1d(Convolution, function=ag.conv_transpose1d, axes=1, transposed=True):
-    """Transposed convolution: (N, in, L) → (N, out, L′), L′ = (L − 1) stride − 2 padding + dilation (k − 1) + 1 + output_padding.
+    """Transposed convolution: (N, in, L) → (N, out, L′), L′ = (L − 1) stride − 2 padding + dilation (k − 1) + 1
+    + output_padding.
 
     See `ag.conv_transpose1d`. `weight` is (in, out / groups, k), `bias` (out,) or None.
 
@@ -312,10 +313,9 @@ class ConvTranspose2d(Convolution, function=ag.conv_transpose2d, axes=2, transpo
 
 
 class ConvTranspose3d(Convolution, function=ag.conv_transpose3d, axes=3, transposed=True):
-    """Transposed convolution: (N, in, D, H, W) → (N, out, D′, H′, W′), D′ = (D − 1) stride − 2 padding + dilation (k − 1) + 1
-    + output_padding.
+    """Transposed convolution: (N, in, D, H, W) → (N, out, D′, H′, W′), with lengths as in `ConvTranspose2d`.
 
-    See `ag.conv_transpose3d`. `weight` is (in, out / groups, kd, kh, kw), `bias` (out,) or None. Lengths are an int, or (d, h, w).
+    See `ag.conv_transpose3d`. `weight` is (in, out / groups, kd, kh, kw), `bias` (out,) or None.
 
     Parameters
     ----------

@@ -102,7 +102,9 @@ class _ConstantPad(_Padding, mode="constant"):
 
 
 class ConstantPad1d(_ConstantPad, axes=1):
-    """Pads series (N, C, L) with the number `value`; `padding` is an int, or (left, right), a negative number removes elements.
+    """Pads series (N, C, L) with the number `value`.
+
+    `padding` is an int, or (left, right). A negative number removes elements.
 
     >>> from autograd_mini import nn
     >>> nn.ConstantPad1d((2, 1), 7.0)([[[1.0, 2.0, 3.0]]]).flatten().tolist()
@@ -111,7 +113,9 @@ class ConstantPad1d(_ConstantPad, axes=1):
 
 
 class ConstantPad2d(_ConstantPad, axes=2):
-    """Pads images (N, C, H, W) with the number `value`; `padding` is an int, or (left, right, top, bottom), a negative number removes elements.
+    """Pads images (N, C, H, W) with the number `value`.
+
+    `padding` is an int, or (left, right, top, bottom). A negative number removes elements.
 
     >>> from autograd_mini import nn
     >>> nn.ConstantPad2d((2, 1, 0, 0), 7.0)([[[[1.0, 2.0, 3.0]]]]).flatten().tolist()
@@ -120,7 +124,9 @@ class ConstantPad2d(_ConstantPad, axes=2):
 
 
 class ConstantPad3d(_ConstantPad, axes=3):
-    """Pads volumes (N, C, D, H, W) with the number `value`; `padding` is an int, or (left, right, top, bottom, front, back), a negative number removes elements.
+    """Pads volumes (N, C, D, H, W) with the number `value`.
+
+    `padding` is an int, or (left, right, top, bottom, front, back). A negative number removes elements.
 
     >>> from autograd_mini import nn
     >>> nn.ConstantPad3d((2, 1, 0, 0, 0, 0), 7.0)([[[[[1.0, 2.0, 3.0]]]]]).flatten().tolist()
@@ -129,7 +135,9 @@ class ConstantPad3d(_ConstantPad, axes=3):
 
 
 class ZeroPad1d(ConstantPad1d, axes=1):
-    """Pads series (N, C, L) with zeros; `padding` is an int, or (left, right), a negative number removes elements.
+    """Pads series (N, C, L) with zeros.
+
+    `padding` is an int, or (left, right). A negative number removes elements.
 
     >>> from autograd_mini import nn
     >>> nn.ZeroPad1d((2, 1))([[[1.0, 2.0, 3.0]]]).flatten().tolist()
@@ -144,7 +152,9 @@ class ZeroPad1d(ConstantPad1d, axes=1):
 
 
 class ZeroPad2d(ConstantPad2d, axes=2):
-    """Pads images (N, C, H, W) with zeros; `padding` is an int, or (left, right, top, bottom), a negative number removes elements.
+    """Pads images (N, C, H, W) with zeros.
+
+    `padding` is an int, or (left, right, top, bottom). A negative number removes elements.
 
     >>> from autograd_mini import nn
     >>> nn.ZeroPad2d((2, 1, 0, 0))([[[[1.0, 2.0, 3.0]]]]).flatten().tolist()
@@ -159,7 +169,9 @@ class ZeroPad2d(ConstantPad2d, axes=2):
 
 
 class ZeroPad3d(ConstantPad3d, axes=3):
-    """Pads volumes (N, C, D, H, W) with zeros; `padding` is an int, or (left, right, top, bottom, front, back), a negative number removes elements.
+    """Pads volumes (N, C, D, H, W) with zeros.
+
+    `padding` is an int, or (left, right, top, bottom, front, back). A negative number removes elements.
 
     >>> from autograd_mini import nn
     >>> nn.ZeroPad3d((2, 1, 0, 0, 0, 0))([[[[[1.0, 2.0, 3.0]]]]]).flatten().tolist()
@@ -177,7 +189,9 @@ class ZeroPad3d(ConstantPad3d, axes=3):
 
 
 class ReflectionPad1d(_Padding, mode="reflect", axes=1):
-    """Pads series (N, C, L) with their mirror image at each edge, without the edge itself; `padding` is an int, or (left, right), each below the length of its axis.
+    """Pads series (N, C, L) with their mirror image at each edge, without the edge itself.
+
+    `padding` is an int, or (left, right). Each is below the length of its axis.
 
     >>> from autograd_mini import nn
     >>> nn.ReflectionPad1d((2, 1))([[[1.0, 2.0, 3.0]]]).flatten().tolist()
@@ -186,7 +200,9 @@ class ReflectionPad1d(_Padding, mode="reflect", axes=1):
 
 
 class ReflectionPad2d(_Padding, mode="reflect", axes=2):
-    """Pads images (N, C, H, W) with their mirror image at each edge, without the edge itself; `padding` is an int, or (left, right, top, bottom), each below the length of its axis.
+    """Pads images (N, C, H, W) with their mirror image at each edge, without the edge itself.
+
+    `padding` is an int, or (left, right, top, bottom). Each is below the length of its axis.
 
     >>> from autograd_mini import nn
     >>> nn.ReflectionPad2d((2, 1, 0, 0))([[[[1.0, 2.0, 3.0]]]]).flatten().tolist()
@@ -195,7 +211,9 @@ class ReflectionPad2d(_Padding, mode="reflect", axes=2):
 
 
 class ReflectionPad3d(_Padding, mode="reflect", axes=3):
-    """Pads volumes (N, C, D, H, W) with their mirror image at each edge, without the edge itself; `padding` is an int, or (left, right, top, bottom, front, back), each below the length of its axis.
+    """Pads volumes (N, C, D, H, W) with their mirror image at each edge, without the edge itself.
+
+    `padding` is an int, or (left, right, top, bottom, front, back). Each is below the length of its axis.
 
     >>> from autograd_mini import nn
     >>> nn.ReflectionPad3d((2, 1, 0, 0, 0, 0))([[[[[1.0, 2.0, 3.0]]]]]).flatten().tolist()
@@ -204,7 +222,9 @@ class ReflectionPad3d(_Padding, mode="reflect", axes=3):
 
 
 class ReplicationPad1d(_Padding, mode="replicate", axes=1):
-    """Pads series (N, C, L) with copies of their edges; `padding` is an int, or (left, right).
+    """Pads series (N, C, L) with copies of their edges.
+
+    `padding` is an int, or (left, right).
 
     >>> from autograd_mini import nn
     >>> nn.ReplicationPad1d((2, 1))([[[1.0, 2.0, 3.0]]]).flatten().tolist()
@@ -213,7 +233,9 @@ class ReplicationPad1d(_Padding, mode="replicate", axes=1):
 
 
 class ReplicationPad2d(_Padding, mode="replicate", axes=2):
-    """Pads images (N, C, H, W) with copies of their edges; `padding` is an int, or (left, right, top, bottom).
+    """Pads images (N, C, H, W) with copies of their edges.
+
+    `padding` is an int, or (left, right, top, bottom).
 
     >>> from autograd_mini import nn
     >>> nn.ReplicationPad2d((2, 1, 0, 0))([[[[1.0, 2.0, 3.0]]]]).flatten().tolist()
@@ -222,7 +244,9 @@ class ReplicationPad2d(_Padding, mode="replicate", axes=2):
 
 
 class ReplicationPad3d(_Padding, mode="replicate", axes=3):
-    """Pads volumes (N, C, D, H, W) with copies of their edges; `padding` is an int, or (left, right, top, bottom, front, back).
+    """Pads volumes (N, C, D, H, W) with copies of their edges.
+
+    `padding` is an int, or (left, right, top, bottom, front, back).
 
     >>> from autograd_mini import nn
     >>> nn.ReplicationPad3d((2, 1, 0, 0, 0, 0))([[[[[1.0, 2.0, 3.0]]]]]).flatten().tolist()
@@ -231,7 +255,9 @@ class ReplicationPad3d(_Padding, mode="replicate", axes=3):
 
 
 class CircularPad1d(_Padding, mode="circular", axes=1):
-    """Pads series (N, C, L) with the elements at the other end; `padding` is an int, or (left, right), each at most the length of its axis.
+    """Pads series (N, C, L) with the elements at the other end.
+
+    `padding` is an int, or (left, right). Each is at most the length of its axis.
 
     >>> from autograd_mini import nn
     >>> nn.CircularPad1d((2, 1))([[[1.0, 2.0, 3.0]]]).flatten().tolist()
@@ -240,7 +266,9 @@ class CircularPad1d(_Padding, mode="circular", axes=1):
 
 
 class CircularPad2d(_Padding, mode="circular", axes=2):
-    """Pads images (N, C, H, W) with the elements at the other end; `padding` is an int, or (left, right, top, bottom), each at most the length of its axis.
+    """Pads images (N, C, H, W) with the elements at the other end.
+
+    `padding` is an int, or (left, right, top, bottom). Each is at most the length of its axis.
 
     >>> from autograd_mini import nn
     >>> nn.CircularPad2d((2, 1, 0, 0))([[[[1.0, 2.0, 3.0]]]]).flatten().tolist()
@@ -249,7 +277,9 @@ class CircularPad2d(_Padding, mode="circular", axes=2):
 
 
 class CircularPad3d(_Padding, mode="circular", axes=3):
-    """Pads volumes (N, C, D, H, W) with the elements at the other end; `padding` is an int, or (left, right, top, bottom, front, back), each at most the length of its axis.
+    """Pads volumes (N, C, D, H, W) with the elements at the other end.
+
+    `padding` is an int, or (left, right, top, bottom, front, back). Each is at most the length of its axis.
 
     >>> from autograd_mini import nn
     >>> nn.CircularPad3d((2, 1, 0, 0, 0, 0))([[[[[1.0, 2.0, 3.0]]]]]).flatten().tolist()

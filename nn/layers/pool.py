@@ -10,7 +10,7 @@ from autograd_mini.tensor import Tensor, TensorLike
 
 from .base import FunctionLayer
 
-# -- maxima ----------------------------------------------------------------------------------------------------------------------
+# -- maxima --------------------------------------------------------------------------------------------------------------------
 
 
 class MaxPool1d(FunctionLayer, function=ag.max_pool1d):
@@ -180,7 +180,8 @@ class MaxUnpool3d(_MaxUnpool, function=ag.max_unpool3d):
     """Puts the results of `MaxPool3d(…, return_indices=True)` back to their places among zeros. See `ag.max_unpool3d`.
 
     >>> from autograd_mini import nn
-    >>> nn.MaxUnpool3d((1, 2, 2))(*nn.MaxPool3d((1, 2, 2), return_indices=True)([[[[[1.0, 2.0], [4.0, 3.0]]]]])).flatten().tolist()
+    >>> pool = nn.MaxPool3d((1, 2, 2), return_indices=True)
+    >>> nn.MaxUnpool3d((1, 2, 2))(*pool([[[[[1.0, 2.0], [4.0, 3.0]]]]])).flatten().tolist()
     [0.0, 0.0, 4.0, 0.0]
     """
 
@@ -188,7 +189,7 @@ class MaxUnpool3d(_MaxUnpool, function=ag.max_unpool3d):
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
 
 
-# -- means -----------------------------------------------------------------------------------------------------------------------
+# -- means ---------------------------------------------------------------------------------------------------------------------
 
 
 class AvgPool1d(FunctionLayer, function=ag.avg_pool1d):

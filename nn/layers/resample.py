@@ -69,11 +69,13 @@ class UpsamplingBilinear2d(Upsample):
         super().__init__(size, scale_factor, "bilinear", True)
 
 
-# -- pixels ----------------------------------------------------------------------------------------------------------------------
+# -- pixels --------------------------------------------------------------------------------------------------------------------
 
 
 class PixelShuffle(FunctionLayer, function=ag.pixel_shuffle):
-    """Makes blocks of r × r pixels from groups of r² channels: (…, C · r², H, W) → (…, C, H · r, W · r). See `ag.pixel_shuffle`.
+    """Makes blocks of r × r pixels from groups of r² channels: (…, C · r², H, W) → (…, C, H · r, W · r).
+
+    See `ag.pixel_shuffle`.
 
     >>> import numpy as np
     >>> from autograd_mini import nn

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from autograd_mini.apply import apply, as_float, as_floats, as_number, as_operan
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 
+from .ranges import require_range
 from .reduction import Reduction, as_pair, reduce_loss
 
 # -- regression ------------------------------------------------------------------------------------------------------------
@@ -57,10 +58,11 @@ def smooth_l1_loss(predictions: TensorLike, targets: TensorLike, *, beta: float 
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: expected beta ≥ 0, got {beta=}")
     a, b = as_pair("smooth_l1_loss", predictions, targets)
-    error = ag.abs(a - b)
-    if beta:
-        error = ag.where(error < beta, ag.square(a - b) * (0.5 / beta), error - 0.5 * beta)
-    return reduce_loss(error, reduction)
+    error = a - b
+    if not beta:
+        return reduce_loss(ag.abs(error), reduction)
+    near = ag.clip(error, -beta, beta)
+    return reduce_loss(near * (error - near * 0.5) * (1 / beta), reduction)
 
 
 def _gaussian_nll(mean: Array, target: Array, var: Array, eps: float) -> Any:
@@ -166,7 +168,9 @@ def binary_cross_entropy(probabilities: TensorLike, targets: TensorLike, *, redu
     >>> nn.binary_cross_entropy([0.0, 0.5], [1.0, 1.0], reduction="none")
     Tensor([100.       ,   0.6931472])
     """
-    return reduce_loss(apply(_BCE, as_pair("binary_cross_entropy", probabilities, targets)), reduction)
+    pair = as_pair("binary_cross_entropy", probabilities, targets)
+    _require_probabilities("binary_cross_entropy", pair[1])
+    return reduce_loss(apply(_BCE, pair), reduction)
 
 
 def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
@@ -179,7 +183,17 @@ def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike, *,
     Tensor([   0., 1000.])
     """
     pair = as_pair("binary_cross_entropy_with_logits", logits, targets)
+    _require_probabilities("binary_cross_entropy_with_logits", pair[1])
     return reduce_loss(ag.binary_cross_entropy_with_logits(*pair), reduction)
+
+
+_ADVICE: Final = (
+    'scale them, such as images / 255, or use a loss of any numbers: mse_loss, an autoencoder\'s likelihood="gaussian"'
+)
+
+
+def _require_probabilities(loss: str, targets: Tensor) -> None:
+    require_range(targets, 0, 1, f"{loss} needs targets", _ADVICE)
 
 
 # -- many classes ----------------------------------------------------------------------------------------------------------

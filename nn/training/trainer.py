@@ -6,8 +6,6 @@ seconds per row; and `checkpoint.safetensors`, from which an interrupted run res
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import time
 import warnings
@@ -25,12 +23,16 @@ from autograd_mini.tools.atomic_files import remove_temporary_files
 from autograd_mini.tools.locks import FolderClaim
 
 from ..data import DataLoader
+from ..data.examples import batch_length
 from ..extras import has_terminal, progress_bar, say
-from ..module import HasTrainingMode, evaluation
+from ..layers.normalization import BatchNorm1d
+from ..losses.ranges import RangeCheck
+from ..module import HasTrainingMode, Module, evaluation
 from .checkpoint import explain_write_errors, load_checkpoint, save_checkpoint, write_text
 from .compile_update import compile_update
 from .history import pack_history, unpack_history
 from .interrupt import Interrupt
+from .tables import append_line, to_csv
 from .update import DivergedError, OptimizerLike, RunningMeans, Update, check_owner, find_bad_input, frozen_parameters
 
 CHECKPOINT: Final = "checkpoint.safetensors"
@@ -145,6 +147,7 @@ class Trainer:
         self.interrupted = False
         self._data_state: Mapping[str, Any] | None = None  # of the loader
         self._means = RunningMeans()
+        self._ranges: RangeCheck | None = None  # in the first epoch of `fit`
         self.claim: FolderClaim | None = None  # on the folder, if it is held for longer than each call of `fit`
         self.outdated: list[Path] = []  # results of an earlier stop, which the next later checkpoint removes
         self._weights_in_use: dict[str, Array] | None = None  # what `use_weights` loaded, and what it replaced:
@@ -167,7 +170,8 @@ class Trainer:
 
         Ctrl-C stops after the current step: the state is saved, a message says how to resume, and `interrupted` is True. A
         second Ctrl-C raises KeyboardInterrupt. After an error, the last checkpoint is unchanged. Meanwhile no other process can
-        train in the folder. A run that a callback has stopped stays stopped, and a message says so.
+        train in the folder. A run that a callback has stopped stays stopped, and a message says so. For a model with
+        `BatchNorm1d`, a last batch of one is merged into the one before, unless the loader has `drop_last`.
 
         Parameters
         ----------
@@ -181,10 +185,13 @@ class Trainer:
         DivergedError     if a loss or parameter is not finite
         FolderInUseError  if another process or thread trains in the folder
         OSError           if the folder cannot be written
-        ValueError        if the loader has no batches, or another order than before
+        ValueError        if the loader has no batches, or another order than before; or in the first epoch, if data are outside
+                          the range of a loss or a model: binary cross-entropy and GANs need [0, 1]
         """
         if (epochs is None) == (iterations is None):
             raise ValueError(f"Trainer.fit: expected either epochs or iterations, got {epochs} and {iterations}")
+        if train.batch_size > 1 and _needs_two_rows(self.model):
+            train.min_batch_size = max(2, train.min_batch_size)
         if not len(train):
             raise ValueError("Trainer.fit: the training loader has no batches")
         if self._data_state is not None:
@@ -212,8 +219,10 @@ class Trainer:
         }
         # DivergedError reports a loss that overflows once; NumPy would warn in each operation.
         with Interrupt() as interrupt, self._threads(), np.errstate(over="ignore", invalid="ignore"):
+            self._ranges = RangeCheck()
             while self.iteration < target and not (self.stopped or interrupt.requested):
                 self._epoch(train, validation, target, interrupt)
+                self._ranges = None
             self.interrupted = interrupt.requested
             if self.stopped or self.iteration >= target:
                 for callback in self.callbacks:
@@ -234,10 +243,11 @@ class Trainer:
         """
         means = RunningMeans()
         with self.inference(), np.errstate(over="ignore", invalid="ignore"):
-            for batch in loader.epoch(0):
+            for number, batch in enumerate(loader.epoch(0), 1):
                 for prefix, update in self.updates.items():
-                    losses = update.compute(batch)
-                    means.add(losses, len(batch[0]), prefix)
+                    with self._checked_ranges(batch, f"batch {number} of the evaluation"):
+                        losses = update.compute(batch)
+                    means.add(losses, batch_length(batch), prefix)
                     if not np.isfinite(losses["loss"].item()) and (fault := find_bad_input(batch)):
                         warnings.warn(f"Trainer.evaluate: {prefix}loss is not finite: {fault}", stacklevel=2)
         return means.means()
@@ -368,18 +378,22 @@ class Trainer:
                         losses = self._losses(prefix, batch)
                     except DivergedError as error:
                         raise self._divergence(f"{prefix or 'the '}{error} in epoch {epoch}", find_bad_input(batch)) from None
-                    self._means.add(losses, len(batch[0]), prefix)
+                    self._means.add(losses, batch_length(batch), prefix)
         self.iteration += 1
         for callback in self.callbacks:
             callback.after_step(self)
 
     def _losses(self, prefix: str, batch: Any) -> Mapping[str, Tensor]:
         try:
-            return self._steps[prefix](batch)
+            with self._checked_ranges(batch, f"batch {self.iteration + 1} of the run"):
+                return self._steps[prefix](batch)
         except ag.TraceError as error:  # raised before anything has changed
             warnings.warn(f"falling back to eager mode: this step cannot be compiled: {error}", stacklevel=2)
             self._steps[prefix] = self.updates[prefix].step
             return self._steps[prefix](batch)
+
+    def _checked_ranges(self, batch: Any, place: str) -> AbstractContextManager[None]:
+        return nullcontext() if self._ranges is None else self._ranges.batch(batch, place)
 
     def _row(self, epoch: int, validation: DataLoader | None) -> None:
         row: Row = {"epoch": epoch, "iteration": self.iteration, **self._means.means()}
@@ -410,10 +424,10 @@ class Trainer:
                 self.outdated.pop().unlink(missing_ok=True)
         self.save(self.folder / CHECKPOINT)
         if self.history:
-            write_text(self.folder / METRICS, _to_csv(self.history))
+            write_text(self.folder / METRICS, to_csv(self.history))
         if seconds is not None:
             with explain_write_errors(self.folder / TIMING):
-                _append(self.folder / TIMING, "iteration,seconds", f"{self.iteration},{seconds:.3f}")
+                append_line(self.folder / TIMING, "iteration,seconds", f"{self.iteration},{seconds:.3f}")
 
     def _training_weights(self) -> dict[str, Array]:
         """Returns the weights that training continues from: the model's, unless `use_weights` has replaced them."""
@@ -451,26 +465,11 @@ def _named_updates(model: Any, optimizer: OptimizerLike | Mapping[str, Update]) 
     return {"": Update(lambda batch: model.training_step(batch), optimizer)}
 
 
+def _needs_two_rows(model: Any) -> bool:
+    return isinstance(model, Module) and any(isinstance(part, BatchNorm1d) for part in model.modules())
+
+
 def _other_parameters(updates: Mapping[str, Update], name: str) -> list[Tensor]:
     """Returns the parameters that other updates change and this one does not."""
     updated = {id(p) for p in updates[name].parameters()}
     return [p for update in updates.values() for p in update.parameters() if id(p) not in updated]
-
-
-def _append(path: Path, header: str, line: str) -> None:
-    """Appends a line to a text file, which gets a header if it is new; a last line that was cut off stays a line of its own."""
-    with open(path, "a+b") as file:
-        size = file.tell()
-        file.seek(max(0, size - 1))
-        start = f"{header}\n" if not size else "" if file.read() == b"\n" else "\n"
-        file.write(f"{start}{line}\n".encode())
-
-
-def _to_csv(history: list[Row]) -> str:
-    """Returns the history as CSV; a name that only later rows have gets empty cells."""
-    text = io.StringIO()
-    names = dict.fromkeys(name for row in history for name in row)
-    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue()

@@ -13,6 +13,7 @@ import numpy as np
 from autograd_mini.apply import apply_effect
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor
+from autograd_mini.trees import leaves
 
 from ..optim.wrappers import SAM
 
@@ -118,7 +119,7 @@ class Update:
         return results[0]
 
 
-def find_bad_input(batch: Iterable[Tensor]) -> str:
+def find_bad_input(batch: Any) -> str:
     """Returns which value of a batch is nan or infinite, or an empty text.
 
     >>> import autograd_mini as ag
@@ -126,7 +127,7 @@ def find_bad_input(batch: Iterable[Tensor]) -> str:
     >>> find_bad_input([ag.zeros(3), ag.Tensor([[0.0, 1.0], [float("nan"), 0.0]])])
     'input 1 of the batch is nan at [1, 0]'
     """
-    for number, array in enumerate(tensor._data for tensor in batch):
+    for number, array in enumerate(leaf._data for leaf in leaves(batch) if isinstance(leaf, Tensor)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             place = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
             return f"input {number} of the batch is {array[tuple(place)]} at {place}"

@@ -57,6 +57,9 @@ WAYS: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "np.array": (lambda x: float(np.array(x)), REFUSED, REFUSED),
     "np.array of a list": (lambda x: float(np.array([x])[0]), REFUSED, REFUSED),
     "np.ma.array": (lambda x: float(np.ma.array(x)), REFUSED, REFUSED),
+    "np.ma.getdata": (lambda x: float(np.ma.getdata(x)), CONSTANT, CONSTANT),
+    "np.ma.add": (lambda x: float(np.ma.add(x, 0.0)), REFUSED, REFUSED),
+    "masked array +": (lambda x: float(np.ma.array(0.0) + x), REFUSED, REFUSED),
     "np.full": (lambda x: float(np.full(1, x)[0]), REFUSED, REFUSED),
     "numpy()": (lambda x: float(x.numpy()), REFUSED, REFUSED),
     "data": (lambda x: float(x.data), CONSTANT, CONSTANT),
@@ -90,7 +93,9 @@ def outcome(name: str, inside: bool) -> str:
             slope = leaf.grad.item()
     except (BufferError, RuntimeError, TypeError, ValueError) as error:  # NumPy raises one of its own from ours
         return (
-            REFUSED if any(hint in f"{error} {error.__cause__}" for hint in ("detach", "ag.array")) else f"no way out: {error}"
+            REFUSED
+            if any(hint in f"{error} {error.__cause__}" for hint in ("detach", "ag.array", "ag.where"))
+            else f"no way out: {error}"
         )
     return {4.0: CONNECTED, 2.0: CONSTANT}.get(slope, f"wrong: {slope}")
 

@@ -251,47 +251,6 @@ def test_the_number_of_plans_is_bounded(kind: str) -> None:
     assert not f._by_signature
 
 
-# -- float arguments -----------------------------------------------------------------------------------------------------------
-
-FLOATS: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "negative_slope": lambda x, s: ag.leaky_relu(x, s),
-    "alpha": lambda x, s: ag.elu(x, s),
-    "bounds": lambda x, s: ag.hardtanh(x, -s, s),
-    "upper bound": lambda x, s: ag.clip(x, None, s),
-    "lower bound": lambda x, s: ag.clip(x, s, None),
-    "p": lambda x, s: ag.dropout(x, s),
-    "beta": lambda x, s: nn.smooth_l1_loss(x, X * 0, beta=s),
-    "pad value": lambda x, s: ag.pad(x, 1, constant_values=s),
-    "fill": lambda x, s: ag.full((2,), s) * x,
-    "exponent": lambda x, s: ag.abs(x) ** s,
-    "ord": lambda x, s: ag.norm(x, 1 + s),
-    "float()": lambda x, s: x * float(s),
-    "branch": lambda x, s: x if s > 0.3 else -x,
-    "factor": lambda x, s: x * s,
-    "Python arithmetic": lambda x, s: x * (1 / (s + 1)),
-}
-
-
-@pytest.mark.parametrize("use", FLOATS)
-@pytest.mark.parametrize("number", [float, np.float64, np.float32, np.array])
-def test_a_float_argument_works_in_every_call(use: str, number: Callable[[float], Any]) -> None:
-    """Values and gradients are those of eager code, also at kinks: x has elements at the bounds 0.5 and -0.5."""
-    w, function = Tensor([0.5, -0.5], requires_grad=True), FLOATS[use]
-
-    def step(x: Tensor, s: Any) -> list[Tensor]:
-        w.grad = None
-        y = function(w * x, s)
-        y.sum().backward()
-        return [y.detach(), w.grad.copy()]
-
-    def run(compile: Compile) -> list[Any]:
-        ag.manual_seed(0)
-        f = compile(step)
-        return [[t.tolist() for t in f(Tensor([1.0, 1.0]), number(s))] for s in (0.5, 0.5, 0.25, 0.25, 0.5, 0.75)]
-
-    assert run(ag.jit) == run(lambda f: f)
-
-
 # -- memory --------------------------------------------------------------------------------------------------------------------
 
 DOORS: dict[str, Callable[[Tensor], Any]] = {

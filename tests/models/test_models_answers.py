@@ -77,8 +77,8 @@ def test_probabilities_as_labels_count_as_right_if_the_largest_one_is_predicted(
 @pytest.mark.parametrize(
     ("data", "error", "message"),
     [
-        ([[(X[0], 0), (X[1], 1)]], TypeError, "one list of 2 items; for arrays pass them one by one"),
-        ([[X, X]], TypeError, "one list of 2 items"),
+        ([[X, X]], TypeError, "one list of 2 items; for arrays pass them one by one"),
+        ([[]], TypeError, "one list of 0 items"),
         ([(X, Y)], TypeError, "one tuple of 2 items"),
         ([{"a": X}], TypeError, "got dict"),
         (["abc"], TypeError, "got str"),

@@ -14,7 +14,7 @@ sys.modules["tqdm"] = sys.modules["tqdm.auto"] = None
 import numpy as np
 from autograd_mini import models, nn
 net = models.MLP((4, 3, 2))
-batches = nn.data.DataLoader(nn.data.ArrayDataset(np.ones((8, 4), np.float32), np.arange(8) % 2), batch_size=4)
+batches = nn.data.DataLoader(nn.data.TensorDataset(np.ones((8, 4), np.float32), np.arange(8) % 2), batch_size=4)
 nn.Trainer(net, nn.SGD(net.parameters(), lr=0.1), progress={progress}).fit(batches, epochs=1)
 """
 

@@ -81,8 +81,8 @@ def find_layers(graph: Graph) -> list[Layer]:
     """Returns the layers in order, from layer 2 on. Raises UnclearLayers."""
     operands, consumers = graph.operands(), graph.consumers()
     parameters = _parameters(graph, operands)
-    affine = [i for i, node in enumerate(graph.nodes) if node.primitive and node.primitive.affine]
-    affine = affine or [i for i, node in enumerate(graph.nodes) if node.name == "multiply" and node.primitive]
+    affine = [i for i, node in enumerate(graph.nodes) if _role(node) == "affine"]
+    affine = affine or [i for i, node in enumerate(graph.nodes) if _role(node) == "product"]
     ordered: list[Layer] = []
     level = [1] * len(graph.nodes)
     layers = {layer.operation: layer for i in affine for layer in _match_layer(graph, i, operands, consumers, parameters)}
@@ -102,6 +102,10 @@ def find_layers(graph: Graph) -> list[Layer]:
     if len({layer.weight for layer in ordered}) < len(ordered):
         raise UnclearLayers("several layers share one weight")
     return ordered
+
+
+def _role(node: Node) -> str:
+    return node.primitive.role if node.primitive else ""
 
 
 def _parameters(graph: Graph, operands: list[list[int]]) -> dict[int, int]:
@@ -126,7 +130,7 @@ def _match_layer(
     bias = next((parameters[j] for j in operands[i][2:] if j in parameters), None)
     u = i + 1
     uses = consumers[u]
-    if bias is None and len(uses) == 1 and graph.nodes[uses[0]].name == "add":  # a matmul followed by the addition of a bias
+    if bias is None and len(uses) == 1 and _role(graph.nodes[uses[0]]) == "sum":  # a matmul followed by the addition of a bias
         bias = next((parameters[j] for j in operands[uses[0]] if j in parameters), None)
         u = uses[0] + 1 if bias is not None else u
     layer = Layer(0, i, signals[0], parameters[weights[0]], weights[0], bias, u)

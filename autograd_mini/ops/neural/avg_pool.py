@@ -124,7 +124,7 @@ def avg_pool3d(
 
     Parameters
     ----------
-    x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override : as in `avg_pool2d`, with (d, h, w) for (h, w)
+    x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override : as in `avg_pool2d`, with (d, h, w)
 
     Examples
     --------
@@ -135,7 +135,7 @@ def avg_pool3d(
     return _pool(3, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-# -- windows that cover the image evenly ------------------------------------------------------------------------------------------
+# -- windows that cover the image evenly ---------------------------------------------------------------------------------------
 
 
 def adaptive_avg_pool2d(x: TensorLike, output_size: AdaptiveSize) -> Tensor:

@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution of series, images and volumes: the public functions. `conv_kernels.py` computes them."""
+"""Convolution and transposed convolution of series, images and volumes. `conv_kernels.py` has the kernels."""
 
 from __future__ import annotations
 

@@ -288,7 +288,7 @@ def _family(axes: int) -> tuple[Primitive, Primitive]:
             lambda xp, g, y, x, w, b=None, **params: getattr(xp, conv_weight)(x, g, kernel_size=w.shape[2:], **params),
             _bias_rule,
         ),
-        affine=True,
+        role="affine",
         flops=lambda inputs, outputs, params: _count_flops(outputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
     )  # fmt: skip
     transposed = Primitive(
@@ -300,7 +300,7 @@ def _family(axes: int) -> tuple[Primitive, Primitive]:
             ),
             _bias_rule,
         ),
-        affine=True,
+        role="affine",
         flops=lambda inputs, outputs, params: _count_flops(inputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
     )  # fmt: skip
     Primitive(

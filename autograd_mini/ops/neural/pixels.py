@@ -134,8 +134,8 @@ def fold(
     out, (_, rows, count) = tuple(map(windows_out, size, *params.values())), columns._data.shape
     if min(out) < 1 or math.prod(out) != count or rows % math.prod(params["kernel_size"]):
         raise ValueError(
-            f"fold: expected an input of shape (N, C · {math.prod(params['kernel_size'])}, {math.prod(out)}) for the windows of "
-            f"images of size {size}, got {columns._data.shape} with {params}"
+            f"fold: expected an input of shape (N, C · {math.prod(params['kernel_size'])}, {math.prod(out)}) for the windows "
+            f"of images of size {size}, got {columns._data.shape} with {params}"
         )
     return without_batch(apply(_FOLD, (columns,), {"size": size, **params}), single)
 

@@ -32,7 +32,7 @@ __all__ = [
     "max_unpool1d", "max_unpool2d", "max_unpool3d",
 ]  # fmt: skip
 
-# -- what the functions for 1, 2 and 3 axes share ---------------------------------------------------------------------------------
+# -- what the functions for 1, 2 and 3 axes share ------------------------------------------------------------------------------
 
 
 def _pool(
@@ -115,7 +115,7 @@ def _unpool(
     return without_batch(reshape(index_put(canvas, place, reshape(image, n, c, -1)), n, c, *size), single)
 
 
-# -- windows of one size ---------------------------------------------------------------------------------------------------------
+# -- windows of one size -------------------------------------------------------------------------------------------------------
 
 
 def max_pool2d(
@@ -202,7 +202,7 @@ def max_pool3d(
     return _pool(3, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-# -- windows that cover the image evenly ------------------------------------------------------------------------------------------
+# -- windows that cover the image evenly ---------------------------------------------------------------------------------------
 
 
 def adaptive_max_pool2d(x: TensorLike, output_size: AdaptiveSize, return_indices: bool = False) -> Any:
@@ -239,7 +239,7 @@ def adaptive_max_pool3d(x: TensorLike, output_size: AdaptiveSize, return_indices
     return _adaptive_pool(3, x, output_size, return_indices)
 
 
-# -- the inverse ------------------------------------------------------------------------------------------------------------------
+# -- the inverse ---------------------------------------------------------------------------------------------------------------
 
 
 def max_unpool2d(

@@ -6,6 +6,7 @@ transposed matrices. A nan or inf spreads along its row and column, because the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -133,7 +134,8 @@ def _map_axes(x: Array, matrices: Sequence[Array], out: Array | None, first: int
             x = np.matmul(matrix, x, out=target)
         else:
             *lead, length = x.shape[: axis + 1]
-            x = np.matmul(matrix, x.reshape(*lead, length, -1)).reshape(*lead, len(matrix), *x.shape[axis + 1 :])
+            tail = x.shape[axis + 1 :]
+            x = np.matmul(matrix, x.reshape(*lead, length, math.prod(tail))).reshape(*lead, len(matrix), *tail)
     return x
 
 
@@ -238,9 +240,10 @@ def interpolate(
     x : images
     size : the new size, an int or one for each axis
     scale_factor : a number, or one for each axis; the new height is ⌊scale · H⌋
-    mode : "nearest": pixel ⌊i / scale⌋; "nearest-exact": pixel ⌊(i + ½) / scale⌋; "linear", "bilinear", "trilinear": between the
-        neighbours of the source; "bicubic": cubic with a = −0.75 (Keys 1981); "area": the windows of `adaptive_avg_pool2d`;
-        "asymmetric": linear with the source i / scale, so that for scale 2 the originals are at even positions
+    mode : "nearest": pixel ⌊i / scale⌋; "nearest-exact": pixel ⌊(i + ½) / scale⌋; "linear" (series), "bilinear" (images),
+        "trilinear" (volumes): between the neighbours of the source; "bicubic": cubic with a = −0.75 (Keys 1981); "area": the
+        windows of `adaptive_avg_pool2d`; "asymmetric": linear with the source i / scale, so that for scale 2 the originals are
+        at even positions
     align_corners : whether the corner pixels of input and output are at the same place
     recompute_scale_factor : compute the source from the sizes instead of `scale_factor`, which differ if ⌊scale · H⌋ rounds
     antialias : in modes "bilinear" and "bicubic" (a = −0.5), widen the kernel to the size of an output pixel, as Pillow does

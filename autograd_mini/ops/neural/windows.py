@@ -1,4 +1,4 @@
-"""What convolutions, pools and other functions of windows share: lengths along each axis, their checks, images without a batch."""
+"""What convolutions, pools and other functions of windows share: lengths along each axis, images without a batch, pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Padding: TypeAlias = tuple[tuple[int, int], ...]
 """Padding before and after each axis."""
 OneOrTwo: TypeAlias = int | tuple[int, int]
 OneOrThree: TypeAlias = int | tuple[int, int, int]
-AdaptiveSize: TypeAlias = int | None | tuple[int | None, ...]
+AdaptiveSize: TypeAlias = int | tuple[int | None, ...] | None
 """An output size; None is the length of the input."""
 
 SHAPES: Final = {1: "C, L", 2: "C, H, W", 3: "C, D, H, W"}

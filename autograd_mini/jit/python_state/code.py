@@ -20,7 +20,7 @@ _MADE_BY_PYTHON: Final = 1 << 9
 def names(code: CodeType) -> tuple[tuple[str, ...], frozenset[str]]:
     """Returns the globals that code loads or sets, and all names and strings that may be attributes, inner functions included.
 
-    >>> from autograd_mini.jit.code import names
+    >>> from autograd_mini.jit.python_state.code import names
     >>> loaded, named = names((lambda x: x.weight * scale).__code__)
     >>> loaded, sorted(named)
     (('scale',), ['scale', 'weight'])
@@ -55,7 +55,7 @@ def is_library(thing: Any) -> bool:
     """Returns whether a function, class or module belongs to this library, to Python, or to an installed package.
 
     >>> import math, autograd_mini as ag
-    >>> from autograd_mini.jit.code import is_library
+    >>> from autograd_mini.jit.python_state.code import is_library
     >>> [is_library(x) for x in (ag.exp, math, 3.0)]
     [True, True, False]
     """

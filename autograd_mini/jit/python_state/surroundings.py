@@ -26,8 +26,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..primitive import Primitive
-from ..tensor import Tensor
+from ...primitive import Primitive
+from ...tensor import Tensor
 from . import code
 
 PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, range, slice)
@@ -108,13 +108,18 @@ class Surroundings:
     probes   compared before each replay
     modules  probes of the attributes of modules, compared only after an attribute of some module was set
     unseen   the name of something that cannot be remembered, or an empty string
+    types    whether code asks for `type(x)`, which tells a traced number from a number
     """
 
     def __init__(self, function: Callable[..., Any], arguments: Iterable[Any] = ()):
         self.probes: list[Probe] = []
         self.modules: list[Probe] = []
         self.unseen = ""
+        self.types = False
         self._streams: list[_Stream] = []
+        self._reads: list[Callable[[], Any]] = []
+        self._expected: list[Any] = []
+        self._copies: list[Probe] = []
         self._seen: dict[int, Any] = {}
         self._names: set[str] = {"forward", "training_step"}
         self._owners: dict[int, tuple[Any, str]] = {}  # objects, classes and Python modules: only the attributes named in code
@@ -127,6 +132,37 @@ class Surroundings:
             self._add_stream(stream, "Python's random" if stream is random._inst else "np.random")
 
     # -- use -------------------------------------------------------------------------------------------------------------
+
+    def hold(self) -> bool:
+        """Returns whether all places, but those of modules, hold what they held, or equal plain values."""
+        now: list[Any] = []
+        try:
+            if not self._expected:
+                self._prepare()
+            for read in self._reads:
+                now += read()
+                now.append(MISSING)
+        except (AttributeError, ValueError):  # an attribute or a variable was deleted
+            return False
+        same = len(now) == len(self._expected) and all(map(is_, now, self._expected))
+        if same and not self._copies:
+            return True
+        if not all(probe.holds() for probe in (self._copies if same else self.probes)):
+            return False
+        if not same:
+            self._prepare()
+        return True
+
+    def _prepare(self) -> None:
+        """Puts what most probes expect into one list: many objects at once are compared faster than one by one.
+
+        The others read a copy of their places, which is another object each time. MISSING separates the probes.
+        """
+        read_twice = [(probe, [*probe.read()]) for probe in self.probes]
+        self._copies = [probe for probe, now in read_twice if not all(map(is_, now, probe.saved))]
+        stable = [probe for probe in self.probes if probe not in self._copies]
+        self._reads = [probe.read for probe in stable]
+        self._expected = [x for probe in stable for x in (*probe.saved, MISSING)]
 
     def modules_hold(self) -> bool:
         """Returns whether the attributes of all modules are unchanged."""
@@ -218,6 +254,7 @@ class Surroundings:
         if vars(function):
             self._owners[id(function)] = function, name
         scope = function.__globals__
+        self.types |= "type" in loaded and "type" not in scope
         found = [n for n in loaded if n in scope]
         if unseen := sorted(_UNSEEN_BUILTINS.intersection(loaded).difference(scope)):
             self.unseen = f"calls {unseen[0]}()"
@@ -283,6 +320,8 @@ class Surroundings:
     def _is_named(self, owner: Any, key: str) -> bool:
         """Whether code may read an attribute; library code may read all fields of a dataclass."""
         special = isinstance(owner, type) and key.startswith("__") and isinstance(vars(owner)[key], FunctionType)
+        if special and vars(owner)[key].__code__.co_filename == "<string>":  # generated, for a dataclass
+            return False
         if special:
             return key not in _NOT_IN_STEPS or (key == "__init__" and id(owner) in self._constructed)
         return key in self._names or (is_dataclass(owner) and not isinstance(owner, type))

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..state import watched
-from ..tensor import Tensor
+from ...state import watched
+from ...tensor import Tensor
 from .surroundings import Surroundings, same_value
 
 GUARDED_TYPES: Final = (bool, int, float, str, type(None), np.generic)
@@ -49,9 +49,8 @@ class Guards:
         for tensor, last_write in self.operands:
             if tensor._seq != last_write:
                 return False
-        for probe in self.surroundings.probes:
-            if not probe.holds():
-                return False
+        if not self.surroundings.hold():
+            return False
         if self._version != watched.version:
             if self._structure_version != watched.structure_version or not all(is_unchanged(*flag) for flag in self.flags):
                 return False
