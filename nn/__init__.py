@@ -72,7 +72,7 @@ from .layers.pool import (
     MaxUnpool3d,
 )
 from .layers.reparametrize import SpectralNorm, WeightNorm, data_dependent_init
-from .layers.resample import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
+from .layers.resample import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 from .losses.adversarial import (
     AdversarialLoss,
     feature_matching_loss,
@@ -134,7 +134,7 @@ __all__ = [
     "PixelUnshuffle", "RMSprop", "ReLU", "ReLU6", "ReduceLROnPlateau", "ReflectionPad1d", "ReflectionPad2d",
     "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "Schedule", "Sequential", "SiLU",
     "Sigmoid", "Softmax", "Softplus", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh", "Trainer",
-    "Unflatten", "Unfold", "Update", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "VirtualBatch",
+    "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch",
     "VirtualBatchNorm", "WeightNorm", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
     "evaluation", "feature_matching_loss", "gaussian_nll_loss", "generated_loss", "gradient_penalty", "hinge_loss", "init",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import autograd_mini as ag
-from autograd_mini.apply import as_float
+from autograd_mini.apply import as_float, as_number
 from autograd_mini.tensor import Tensor, TensorLike
 
 from .base import Layer
@@ -98,7 +98,7 @@ class _ConstantPad(_Padding, mode="constant"):
 
     def __init__(self, padding: int | Sequence[int], value: float):
         super().__init__(padding)
-        self.value = value
+        self.value = as_number(f"{type(self).__name__}: value", value, "use ag.pad(x, width, constant_values=value)")
 
 
 class ConstantPad1d(_ConstantPad, axes=1):

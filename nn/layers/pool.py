@@ -112,6 +112,8 @@ class MaxPool3d(FunctionLayer, function=ag.max_pool3d):
 class AdaptiveMaxPool1d(FunctionLayer, function=ag.adaptive_max_pool1d):
     """Maxima of `output_size` windows that cover the series: (N, C, L) → (N, C, output_size). See `ag.adaptive_max_pool1d`.
 
+    With `return_indices`, the result is a pair: the maxima and where they are.
+
     >>> from autograd_mini import nn
     >>> nn.AdaptiveMaxPool1d(1)([[[1.0, 2.0, 4.0, 3.0]]])
     Tensor([[[4.]]], shape=(1, 1, 1))
@@ -124,6 +126,8 @@ class AdaptiveMaxPool1d(FunctionLayer, function=ag.adaptive_max_pool1d):
 class AdaptiveMaxPool2d(FunctionLayer, function=ag.adaptive_max_pool2d):
     """Maxima of `output_size` windows that cover the image: (N, C, H, W) → (N, C, h, w). See `ag.adaptive_max_pool2d`.
 
+    With `return_indices`, the result is a pair: the maxima and where they are.
+
     >>> from autograd_mini import nn
     >>> nn.AdaptiveMaxPool2d(1)([[[[1.0, 2.0], [4.0, 3.0]]]])
     Tensor([[[[4.]]]], shape=(1, 1, 1, 1))
@@ -135,6 +139,8 @@ class AdaptiveMaxPool2d(FunctionLayer, function=ag.adaptive_max_pool2d):
 
 class AdaptiveMaxPool3d(FunctionLayer, function=ag.adaptive_max_pool3d):
     """Maxima of `output_size` windows that cover the volume: (N, C, D, H, W) → (N, C, d, h, w). See `ag.adaptive_max_pool3d`.
+
+    With `return_indices`, the result is a pair: the maxima and where they are.
 
     >>> from autograd_mini import nn
     >>> nn.AdaptiveMaxPool3d(1)([[[[[1.0, 2.0], [4.0, 3.0]]]]])
@@ -153,7 +159,9 @@ class _MaxUnpool(FunctionLayer):
 
 
 class MaxUnpool1d(_MaxUnpool, function=ag.max_unpool1d):
-    """Puts the results of `MaxPool1d(…, return_indices=True)` back to their places among zeros. See `ag.max_unpool1d`.
+    """Puts the results of `MaxPool1d(…, return_indices=True)` back to their places among zeros.
+
+    `kernel_size`, `stride` and `padding` are those of that layer. See `ag.max_unpool1d`.
 
     >>> from autograd_mini import nn
     >>> nn.MaxUnpool1d(2)(*nn.MaxPool1d(2, return_indices=True)([[[1.0, 2.0, 4.0, 3.0]]])).flatten().tolist()
@@ -165,7 +173,9 @@ class MaxUnpool1d(_MaxUnpool, function=ag.max_unpool1d):
 
 
 class MaxUnpool2d(_MaxUnpool, function=ag.max_unpool2d):
-    """Puts the results of `MaxPool2d(…, return_indices=True)` back to their places among zeros. See `ag.max_unpool2d`.
+    """Puts the results of `MaxPool2d(…, return_indices=True)` back to their places among zeros.
+
+    `kernel_size`, `stride` and `padding` are those of that layer. See `ag.max_unpool2d`.
 
     >>> from autograd_mini import nn
     >>> nn.MaxUnpool2d(2)(*nn.MaxPool2d(2, return_indices=True)([[[[1.0, 2.0], [4.0, 3.0]]]])).flatten().tolist()
@@ -177,7 +187,9 @@ class MaxUnpool2d(_MaxUnpool, function=ag.max_unpool2d):
 
 
 class MaxUnpool3d(_MaxUnpool, function=ag.max_unpool3d):
-    """Puts the results of `MaxPool3d(…, return_indices=True)` back to their places among zeros. See `ag.max_unpool3d`.
+    """Puts the results of `MaxPool3d(…, return_indices=True)` back to their places among zeros.
+
+    `kernel_size`, `stride` and `padding` are those of that layer. See `ag.max_unpool3d`.
 
     >>> from autograd_mini import nn
     >>> pool = nn.MaxPool3d((1, 2, 2), return_indices=True)

@@ -45,35 +45,11 @@ class Upsample(FunctionLayer, function=ag.upsample):
         return ", ".join(f"{name}={value!r}" for name, value in self.settings.items() if value is not None)
 
 
-class UpsamplingNearest2d(Upsample):
-    """`Upsample` of images in mode "nearest".
-
-    >>> from autograd_mini import nn
-    >>> nn.UpsamplingNearest2d(scale_factor=2)([[[[1.0, 3.0]]]]).tolist()
-    [[[[1.0, 1.0, 3.0, 3.0], [1.0, 1.0, 3.0, 3.0]]]]
-    """
-
-    def __init__(self, size: OneOrTwo | None = None, scale_factor: float | Sequence[float] | None = None):
-        super().__init__(size, scale_factor)
-
-
-class UpsamplingBilinear2d(Upsample):
-    """`Upsample` of images in mode "bilinear" with `align_corners`.
-
-    >>> from autograd_mini import nn
-    >>> nn.UpsamplingBilinear2d(size=(1, 3))([[[[1.0, 3.0]]]]).tolist()
-    [[[[1.0, 2.0, 3.0]]]]
-    """
-
-    def __init__(self, size: OneOrTwo | None = None, scale_factor: float | Sequence[float] | None = None):
-        super().__init__(size, scale_factor, "bilinear", True)
-
-
 # -- pixels --------------------------------------------------------------------------------------------------------------------
 
 
 class PixelShuffle(FunctionLayer, function=ag.pixel_shuffle):
-    """Makes blocks of r × r pixels from groups of r² channels: (…, C · r², H, W) → (…, C, H · r, W · r).
+    """Makes blocks of r × r pixels from groups of r² channels, r = `upscale_factor`: (…, C · r², H, W) → (…, C, H · r, W · r).
 
     See `ag.pixel_shuffle`.
 
@@ -88,7 +64,9 @@ class PixelShuffle(FunctionLayer, function=ag.pixel_shuffle):
 
 
 class PixelUnshuffle(FunctionLayer, function=ag.pixel_unshuffle):
-    """The inverse of `PixelShuffle`: (…, C, H · r, W · r) → (…, C · r², H, W). See `ag.pixel_unshuffle`.
+    """The inverse of `PixelShuffle`, r = `downscale_factor`: (…, C, H · r, W · r) → (…, C · r², H, W).
+
+    See `ag.pixel_unshuffle`.
 
     >>> import numpy as np
     >>> from autograd_mini import nn
