@@ -55,11 +55,11 @@ def fuse_loops(calls: Sequence[Call], outputs: Collection[Value], fresh: Collect
         loops.append(loop.params["loop"])
         fused += [*before, loop, *copies]
         todo = rest + todo[LOOKAHEAD:]
-    source = "\n".join(loop.text.source(f"loop{i}") for i, loop in enumerate(loops))
+    source = "\n".join(compiled.text.source(f"loop{i}") for i, compiled in enumerate(loops))
     if loops:
         functions = library.load(source)
-        for i, loop in enumerate(loops):
-            loop.connect(getattr(functions, f"loop{i}"))
+        for i, compiled in enumerate(loops):
+            compiled.connect(getattr(functions, f"loop{i}"))
     return fused, source
 
 

@@ -46,8 +46,8 @@ def _translate(node: ast.AST, kind: str, ending: str) -> str:
     match node:
         case ast.Name():
             return node.id
-        case ast.Constant(value=bool() | int() | float()):
-            return f"({kind}){node.value}"
+        case ast.Constant(value=int() | float() as number):
+            return f"({kind}){number!r}"
         case ast.UnaryOp(op=ast.USub()):
             return f"(-{c(node.operand)})"
         case ast.UnaryOp(op=ast.Not()):
