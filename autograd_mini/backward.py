@@ -40,6 +40,7 @@ def backward(
     *,
     create_graph: bool = False,
     free: bool = False,
+    retain_graph: bool | None = None,
     observe: Observer | None = None,
 ) -> None:
     """Adds the gradient of `output` to `.grad` of every leaf that requires one, and of tensors with `retain_grad`.
@@ -51,6 +52,7 @@ def backward(
     create_graph : record the backward pass, so that the gradients can be differentiated again. `.grad` then keeps the graph
         alive; `ag.grad` avoids that because it returns the gradients
     free : free the graph afterwards; a second pass through it raises RuntimeError
+    retain_graph : PyTorch's name of the opposite: False frees the graph. By default it is kept
     observe : called as `observe(node, i, g, raw, d)` for each contribution: the rule of `node` computed `raw` from its
         gradient `g`, and `d` is `raw` in the shape of input i
 
@@ -89,7 +91,7 @@ def backward(
         else:
             g = take_ownership(g, tensor._data.dtype, owned_bases)
             tensor._grad = leaf(g if held is None else _asarray(held._data + g))
-    if free:
+    if free or retain_graph is False:
         for tensor in nodes.values():
             if tensor._primitive is not None:
                 tensor._primitive, tensor._inputs, tensor._params = FREED, (), _EMPTY

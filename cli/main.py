@@ -26,6 +26,7 @@ from . import compare as comparison
 from . import datasets, sampling
 from .evaluate import evaluate as evaluate_model
 from .evaluate import nothing_to_measure
+from .export import Format
 from .finished_run import open_run
 from .listing import listing
 from .options import choose, override, parse_size
@@ -226,12 +227,25 @@ def sample(
     digit: Annotated[
         int | None, typer.Option(min=0, help="Generate only images of this class, for conditional models.")
     ] = None,
+    format: Annotated[
+        Format,
+        typer.Option(
+            help="One picture of all images; or a folder of single files (png) or one array (npz), of the model's size."
+        ),
+    ] = Format.grid,
     seed: Seed = 0,
-    out: Picture = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Output: a picture (.png, .svg, .pdf), a folder or a file .npz.", show_default="in the run's folder"),
+    ] = None,
 ) -> None:
     """Generates new images with a trained model."""
-    name = "samples.png" if digit is None else f"samples-{digit}.png"
-    _draw(folder, seed, out or folder / name, lambda run, path: sampling.draw_samples(run, n, path, digit))
+    name = "samples" if digit is None else f"samples-{digit}"
+    if format is Format.grid:
+        _draw(folder, seed, out or folder / f"{name}.png", lambda run, path: sampling.draw_samples(run, n, path, digit))
+    else:
+        default = folder / (f"{name}-png" if format is Format.png else f"{name}.npz")
+        _draw(folder, seed, out or default, lambda run, path: sampling.export_samples(run, n, path, format, digit))
 
 
 @app.command()

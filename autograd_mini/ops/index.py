@@ -18,7 +18,7 @@ from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .elementwise import zeros_like
-from .reduce import canonical_axis
+from .reduce import canonical_axis, one_axis
 from .shape import broadcast_to, ravel, reshape
 
 __all__ = [
@@ -267,7 +267,7 @@ def _prepare_write(
 
 
 @implements(np.take)
-def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
+def take(x: TensorLike, indices: TensorLike, axis: int | None = None, *, dim: int | None = None) -> Tensor:
     """Elements (or slices along `axis`) at integer `indices`; without `axis`, elements of the flattened tensor.
 
     >>> import autograd_mini as ag
@@ -276,20 +276,26 @@ def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
             [4., 4.]], shape=(2, 2))
     """
     x = as_tensor(x)
+    axis = axis if dim is None else one_axis("take", axis, dim)
     if axis is None:
         return getitem(ravel(x), as_tensor(indices))
     return getitem(x, (slice(None),) * canonical_axis("take", axis, x._data.ndim) + (as_tensor(indices),))
 
 
-def gather(x: TensorLike, axis: int, indices: TensorLike) -> Tensor:
+def gather(
+    x: TensorLike, axis: Any = None, indices: Any = None, *, dim: int | None = None, index: TensorLike | None = None
+) -> Tensor:
     """Selects along `axis`: result[i][j] = x[i][indices[i][j]] for axis 1. `indices` has x's number of axes, as in PyTorch.
+
+    `dim` and `index` are PyTorch's names of `axis` and `indices`.
 
     >>> import autograd_mini as ag
     >>> ag.gather([[1.0, 2.0], [3.0, 4.0]], 1, [[0], [1]])
     Tensor([[1.],
             [4.]], shape=(2, 1))
     """
-    x, indices = as_tensor(x), as_tensor(indices)
+    axis = axis if dim is None else one_axis("gather", axis, dim)
+    x, indices = as_tensor(x), as_tensor(indices if index is None else index)
     return getitem(x, _index_along("gather", x, axis, indices, indices._data.shape))
 
 
@@ -315,7 +321,7 @@ def scatter_add(x: TensorLike, axis: int, indices: TensorLike, values: TensorLik
 
 
 @implements(np.take_along_axis)
-def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -> Tensor:
+def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1, *, dim: int | None = None) -> Tensor:
     """Elements at `indices` along `axis` (None: of the flattened tensor); along other axes, `indices` and `x` broadcast.
 
     >>> import autograd_mini as ag
@@ -324,6 +330,7 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -
     Tensor([[3.],
             [5.]], shape=(2, 1))
     """
+    axis = axis if dim is None else one_axis("take_along_axis", axis, dim, -1)
     x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
     return getitem(x, _index_along("take_along_axis", x, along, as_tensor(indices), x._data.shape))
 
