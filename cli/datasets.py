@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from autograd_mini import nn
 from autograd_mini.models.recipes import IMAGE_SHAPES, MODELS, RECIPES, Recipe
 from autograd_mini.tensor import Shape
 
+from .classes import classes_to_load
+
 TEST_SHARE: Final = 0.2  # share of each class in an image folder that is used for testing
 FALLBACK_DATA: Final = ("cifar10", "mnist")  # an image folder uses the model's recipe for the first of these
 
@@ -19,9 +22,9 @@ FALLBACK_DATA: Final = ("cifar10", "mnist")  # an image folder uses the model's 
 def load(recipe: Recipe) -> nn.data.Dataset:
     """Loads the images of a recipe, limited to its classes and its number of images per class.
 
-    In an image folder, about a fifth of each class is used for testing, always the same images. All images are kept in memory.
-    Raises DataError or OSError if the data cannot be read, and ValueError if there are too few images or, for a classifier,
-    only one class.
+    Of a folder without a test folder, about a fifth of each class is used for testing, always the same images. All images are
+    kept in memory. Raises DataError or OSError if the data cannot be read, and ValueError if there are too few images, for a
+    classifier only one class, or other classes than those of the recipe.
 
     >>> from autograd_mini.cli import datasets
     >>> from autograd_mini.models import recipes
@@ -29,8 +32,9 @@ def load(recipe: Recipe) -> nn.data.Dataset:
     'digits'
     """
     known = recipe.data in nn.data.DATASETS
-    data = nn.data.DATASETS[recipe.data]() if known else _load_folder(Path(recipe.data), image_shape(recipe))
-    train, test = data.train.only(recipe.classes, recipe.limit_per_class), data.test.only(recipe.classes)
+    data = nn.data.DATASETS[recipe.data]() if known else _load_folder(recipe)
+    labels = [label for label in recipe.classes or () if isinstance(label, int)] or None  # names are selected already
+    train, test = data.train.only(labels, recipe.limit_per_class), data.test.only(labels)
     if MODELS[recipe.model].classifies and len(present := np.unique(train.labels)) < 2:
         raise ValueError(
             f"{recipe.model} needs at least two classes, but {recipe.data} has only one: {data.classes[present[0]]}"
@@ -38,13 +42,17 @@ def load(recipe: Recipe) -> nn.data.Dataset:
     return replace(data, train=train, test=test)
 
 
-def _load_folder(folder: Path, shape: Shape) -> nn.data.Dataset:
-    channels, height, width = shape
-    pictures = nn.data.ImageFolder(folder, (height, width), grey=channels == 1)
-    train, test = nn.data.stratified_split(pictures, [1 - TEST_SHARE, TEST_SHARE], pictures.labels)
+def _load_folder(recipe: Recipe) -> nn.data.Dataset:
+    channels, height, width = image_shape(recipe)
+    pictures = nn.data.ImageFolder(recipe.data, (height, width), channels=channels, background=recipe.background)
+    if (names := classes_to_load(recipe, pictures)) is not None:
+        pictures.select_classes(names)
+    train, test = pictures.load(skip_damaged=recipe.skip_damaged).split(TEST_SHARE)
     if not len(test):
-        raise ValueError(f"{folder}: {len(pictures)} images are too few to keep some for testing")
-    return nn.data.Dataset(str(folder), nn.data.Split(*train[:]), nn.data.Split(*test[:]), pictures.classes)
+        raise ValueError(f"{recipe.data}: {len(pictures)} images are too few to keep some for testing")
+    files = [pictures.paths[row].relative_to(pictures.root).as_posix() for row in train.indices]
+    digest = hashlib.sha256("\n".join(files).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return nn.data.Dataset(recipe.data, nn.data.Split(*train[:]), nn.data.Split(*test[:]), pictures.classes, digest)
 
 
 def image_shape(recipe: Recipe) -> Shape:
@@ -79,7 +87,9 @@ def recipe_for_folder(model: str, folder: Path) -> Recipe:
     (3072, 512, 2)
     """
     recipe = replace(RECIPES[model, _fallback_data(model)], data=str(folder.resolve()))
-    return recipe.with_classes(len(nn.data.ImageFolder(folder).classes))
+    pictures = nn.data.ImageFolder(folder, quiet=True)
+    names = pictures.classes if pictures.has_classes else ()
+    return replace(recipe, class_names=names).with_classes(len(pictures.classes))
 
 
 def _fallback_data(model: str) -> str:

@@ -8,21 +8,22 @@ from typing import Any
 from autograd_mini import viz
 
 from . import datasets
+from .classes import label_of
 from .finished_run import FinishedRun
 from .plots import INTERPOLATION, pictures, plots_of
 
 
-def draw_samples(run: FinishedRun, n: int, path: Path, label: int | None = None) -> None:
+def draw_samples(run: FinishedRun, n: int, path: Path, class_name: str | None = None) -> None:
     """Writes a grid of new images.
 
     Raises ValueError if the model cannot generate images, or cannot generate images of a requested class.
 
     Parameters
     ----------
-    run    a finished run
-    n      number of images
-    path   output file
-    label  class of all images; None: no class is requested
+    run         a finished run
+    n           number of images
+    path        output file
+    class_name  class of all images, a name or a label; None: no class is requested
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES
@@ -34,9 +35,9 @@ def draw_samples(run: FinishedRun, n: int, path: Path, label: int | None = None)
     model: Any = run.model
     if "samples" not in model.plots:
         raise ValueError(f"{run.recipe.model} cannot generate images")
-    if label is not None and not model.conditional:
+    if class_name is not None and not model.conditional:
         raise ValueError(f"{run.recipe.model} is not conditional: it cannot generate images of a requested class")
-    images = model.sample(n) if label is None else model.sample(n, label=label)
+    images = model.sample(n) if class_name is None else model.sample(n, label=label_of(run.recipe, class_name))
     shape = images.shape[1:] if images.ndim == 4 else datasets.image_shape(run.recipe)
     viz.plot_images(pictures(images, shape), path)
 

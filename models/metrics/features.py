@@ -110,14 +110,17 @@ def feature_classifier(data: str) -> FeatureClassifier:
 
 
 def cache_path(recipe: Recipe) -> Path:
-    """Returns the path of a recipe's classifier in the cache; different recipes have different files.
+    """Returns the path of a recipe's classifier in the cache; recipes with different fields have different files.
+
+    Fields with their default are left out, so that a new kind of field does not train all classifiers again.
 
     >>> from autograd_mini.models.metrics.features import cache_path
     >>> from autograd_mini.models.recipes import RECIPES
     >>> cache_path(RECIPES["cnn", "digits"]).name.startswith("digits-")
     True
     """
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(recipe), sort_keys=True).encode()).hexdigest()[:12]
+    chosen = {f.name: value for f in dataclasses.fields(recipe) if (value := getattr(recipe, f.name)) not in (f.default, {})}
+    digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
     return cache_folder() / "classifiers" / f"{recipe.data}-{digest}.safetensors"
 
 
