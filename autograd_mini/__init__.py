@@ -42,6 +42,11 @@ from .ops.reduce import *
 from .ops.scan import *
 from .ops.shape import *
 from .ops.transcendental import *
+from .pytorch.constructors import *
+from .pytorch.devices import *
+from .pytorch.dtype_names import *
+from .pytorch.dtype_names import SHADOWING as _SHADOWING
+from .pytorch.functions import *
 from .state import *
 from .tensor import *
 from .tools.anomaly import *
@@ -68,6 +73,8 @@ else:
     def __getattr__(name):
         if name in _LAZY:
             return _import_module(f"{__name__}.{name}")
+        if name in _SHADOWING:
+            return _SHADOWING[name]
         raise _MissingNameError(__name__, name)
 
 

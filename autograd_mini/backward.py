@@ -8,13 +8,14 @@ every contribution as it is computed, so pictures and steppers show what really 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
 
 from .apply import ITEM, cast, item, recorded
-from .memory.arena import base_of
+from .memory.arena import take_ownership
 from .primitive import Primitive, arrays
 from .state import mode, modes
 from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
@@ -39,6 +40,7 @@ def backward(
     *,
     create_graph: bool = False,
     free: bool = False,
+    retain_graph: bool | None = None,
     observe: Observer | None = None,
 ) -> None:
     """Adds the gradient of `output` to `.grad` of every leaf that requires one, and of tensors with `retain_grad`.
@@ -50,6 +52,7 @@ def backward(
     create_graph : record the backward pass, so that the gradients can be differentiated again. `.grad` then keeps the graph
         alive; `ag.grad` avoids that because it returns the gradients
     free : free the graph afterwards; a second pass through it raises RuntimeError
+    retain_graph : PyTorch's name of the opposite: False frees the graph. By default it is kept
     observe : called as `observe(node, i, g, raw, d)` for each contribution: the rule of `node` computed `raw` from its
         gradient `g`, and `d` is `raw` in the shape of input i
 
@@ -86,9 +89,9 @@ def backward(
         elif tracer is not None:
             tensor.grad = tracer.take_ownership(cast(g, tensor._data.dtype) if held is None else held + g)
         else:
-            g = take_ownership(g, tensor, owned_bases)
+            g = take_ownership(g, tensor._data.dtype, owned_bases)
             tensor._grad = leaf(g if held is None else _asarray(held._data + g))
-    if free:
+    if free or retain_graph is False:
         for tensor in nodes.values():
             if tensor._primitive is not None:
                 tensor._primitive, tensor._inputs, tensor._params = FREED, (), _EMPTY
@@ -140,7 +143,7 @@ def gradients(
                 f"grad: input {i}, {x._describe()}, is not used by the outputs; pass allow_unused=True to get None"
             )
         if g is not None:
-            g = cast(g, x._data.dtype) if recording else leaf(take_ownership(g, x, owned_bases))
+            g = cast(g, x._data.dtype) if recording else leaf(take_ownership(g, x._data.dtype, owned_bases))
         results.append(g)
     return results
 
@@ -249,8 +252,10 @@ def sweep(
             kept[seq] = delta
         if node._primitive is ITEM:
             _accumulate_output(table, node._inputs[0], node._params["index"], delta if recording else _asarray(delta))
+        elif node._primitive is not None and node._primitive.accumulate and observe is None and modes().anomaly is None:
+            _timed(partial(_add_part, table, owned), node, nodes, xp, delta, recording)
         elif node._primitive is not None:
-            for i, raw in enumerate(_observed_vjp(node, nodes, xp, delta, recording)):
+            for i, raw in enumerate(_timed(run_vjp, node, nodes, xp, delta, recording)):
                 if raw is not None:
                     x = node._inputs[i]
                     contribution = unbroadcast(xp, raw, x)
@@ -315,6 +320,9 @@ def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], 
         if primitive is ITEM:
             _accumulate_output(table, inputs[0], node._params["index"], _asarray(g))
             continue
+        if primitive.accumulate:
+            _add_part(table, owned, node, nodes, xp, _asarray(g), False)
+            continue
         for x, raw in zip(inputs, run_vjp(node, nodes, xp, g, False), strict=False):
             if raw is not None:
                 d, s = unbroadcast(xp, raw, x), x._seq
@@ -322,14 +330,42 @@ def fast_sweep(nodes: dict[int, Tensor], table: dict[int, Any], keep: set[int], 
     return kept
 
 
-def _observed_vjp(node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool) -> Sequence[Any]:
-    """Calls `run_vjp`, and measures it if a profiler is active."""
+def _timed(
+    compute: Callable[..., Sequence[Any]], node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool
+) -> Sequence[Any]:
+    """Calls `run_vjp` or a function with its arguments, and measures it if a profiler is active."""
     profiler = modes().profiler
     if profiler is None:
-        return run_vjp(node, nodes, xp, g, recording)
+        return compute(node, nodes, xp, g, recording)
     start = profiler.clock()
-    grads = run_vjp(node, nodes, xp, g, recording)
+    grads = compute(node, nodes, xp, g, recording)
     profiler.record_rule(node, g, grads, start)
+    return grads
+
+
+def _add_part(
+    table: dict[int, Any], owned: set[int], node: Tensor, nodes: dict[int, Tensor], xp: SimpleNamespace, g: Any, recording: bool
+) -> Sequence[Any]:
+    """Adds the contribution of an operation that reads a part of its first input, such as a slice, to the δ of that input.
+
+    The first part allocates an array for the whole, and the next ones write only their own elements. Returns the contributions
+    that are new arrays. Parameters as in `run_vjp`, `table` and `owned` as in `_add`.
+    """
+    primitive: Any = node._primitive
+    x, *rest = node._inputs
+    seq = x._seq
+    if seq not in nodes:
+        return ()
+    if seq not in table:
+        grads = run_vjp(node, nodes, xp, g, recording)
+        table[seq] = grads[0]
+    else:
+        operands = rest if recording else [operand._data for operand in rest]
+        place = {"out": table[seq]} if seq in owned else {}
+        table[seq] = getattr(xp, primitive.accumulate)(table[seq], g, *operands, **node._params, **place)
+        grads = () if place else (table[seq],)
+    if not recording:
+        owned.add(seq)
     return grads
 
 
@@ -431,16 +467,6 @@ def seed(output: Tensor, gradient: TensorLike | None, recording: bool) -> Any:
     if recording:
         return cast(gradient, dtype)
     return np.array(to_array(gradient, dtype))
-
-
-def take_ownership(g: Any, like: Tensor, owned_bases: set[int]) -> Array:
-    """Returns `g` in the dtype of `like`, in memory that no other tensor shares; copies it if needed."""
-    g = _asarray(g, like._data.dtype)
-    base = g if g.base is None else base_of(g)
-    if id(base) in owned_bases or not base.flags.owndata or not g.flags.writeable or (g.base is not None and 0 in g.strides):
-        return np.array(g)
-    owned_bases.add(id(base))
-    return g
 
 
 def _run_hooks(node: Tensor, g: Any, recording: bool) -> Any:

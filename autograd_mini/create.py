@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import DTypeLike
 from .apply import as_number, as_operands, cast, reject_gradient
 from .dtypes import check_unmasked, default_dtype, supported
 from .ops.shape import broadcast_to, copy, ints, one_int, reshape, stack
+from .pytorch.devices import check_device
 from .state import modes
-from .tensor import Array, Shape, Tensor, TensorLike, as_tensor, leaf
+from .tensor import Array, Shape, Tensor, TensorLike, leaf
 
-__all__ = ["arange", "array", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace", "ones", "tensor", "zeros"]
+__all__ = [
+    "arange", "array", "empty", "eye", "from_dlpack", "from_numpy", "full", "linspace", "ones", "tensor", "zeros",
+]  # fmt: skip
 
 
 def _as_leaf(array: Array, requires_grad: bool = False) -> Tensor:
@@ -25,6 +29,17 @@ def _as_leaf(array: Array, requires_grad: bool = False) -> Tensor:
 
 def _dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
     return default_dtype() if dtype is None else supported(dtype)
+
+
+def _constant(
+    name: str, make: Callable[..., Array], shape: tuple[Any, ...], dtype: DTypeLike | None, requires_grad: bool, device: Any
+) -> Tensor:
+    """Returns `make(lengths, dtype)` as a leaf, for `f(2, 3)`, `f((2, 3))`, and `f((2, 3), dtype)` as in NumPy."""
+    check_device(name, device)
+    last = shape[-1] if len(shape) == 2 else 0
+    if isinstance(last, type) or not hasattr(last, "__index__"):  # a type of NumPy has the attribute too
+        shape, dtype = shape[:1], last
+    return _as_leaf(make(ints(name, shape), _dtype(dtype)), requires_grad)
 
 
 def array(values: Any, dtype: DTypeLike | None = None) -> Tensor:
@@ -49,13 +64,14 @@ def array(values: Any, dtype: DTypeLike | None = None) -> Tensor:
     return result if dtype is None else cast(result, supported(dtype))
 
 
-def tensor(data: TensorLike, *, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
-    """Returns `Tensor(data, dtype=dtype, requires_grad=requires_grad)`, under PyTorch's name.
+def tensor(data: TensorLike, *, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Returns `Tensor(data, dtype=dtype, requires_grad=requires_grad)`, under PyTorch's name; `device` may be "cpu".
 
     >>> import autograd_mini as ag
     >>> ag.tensor([1.0, 2.0], requires_grad=True)
     Tensor([1., 2.], requires_grad=True)
     """
+    check_device("tensor", device)
     return Tensor(data, dtype=dtype, requires_grad=requires_grad)
 
 
@@ -112,27 +128,44 @@ def from_dlpack(array: Any) -> Tensor:
     return from_numpy(np.from_dlpack(array))
 
 
-def zeros(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
-    """Returns a tensor of zeros.
+def zeros(*shape: Any, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Returns a tensor of zeros, of `shape` (ints, or one tuple). A dtype may follow a tuple, as in NumPy.
 
     >>> import autograd_mini as ag
-    >>> ag.zeros(3)
-    Tensor([0., 0., 0.])
+    >>> ag.zeros(3), ag.zeros(2, 3).shape, ag.zeros((2, 3), "int64").dtype
+    (Tensor([0., 0., 0.]), (2, 3), dtype('int64'))
     """
-    return _as_leaf(np.zeros(ints("zeros", (shape,)), _dtype(dtype)), requires_grad)
+    return _constant("zeros", np.zeros, shape, dtype, requires_grad, device)
 
 
-def ones(shape: int | Shape, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
-    """Returns a tensor of ones.
+def ones(*shape: Any, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Returns a tensor of ones; arguments as in `zeros`.
 
     >>> import autograd_mini as ag
     >>> ag.ones((1, 2)).shape
     (1, 2)
     """
-    return _as_leaf(np.ones(ints("ones", (shape,)), _dtype(dtype)), requires_grad)
+    return _constant("ones", np.ones, shape, dtype, requires_grad, device)
 
 
-def full(shape: int | Shape, value: TensorLike, dtype: DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
+def empty(*shape: Any, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Returns a tensor to be filled; it starts with zeros. Arguments as in `zeros`.
+
+    >>> import autograd_mini as ag
+    >>> ag.empty(2, 3).uniform_(-1, 1).shape
+    (2, 3)
+    """
+    return _constant("empty", np.zeros, shape, dtype, requires_grad, device)
+
+
+def full(
+    shape: int | Shape,
+    value: TensorLike,
+    dtype: DTypeLike | None = None,
+    *,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Returns a tensor that repeats one value.
 
     Parameters
@@ -141,6 +174,7 @@ def full(shape: int | Shape, value: TensorLike, dtype: DTypeLike | None = None, 
     value : the value of all elements, a number or a tensor that broadcasts to `shape`
     dtype : its dtype; the default dtype if None
     requires_grad : whether `backward` computes its gradient
+    device : "cpu" or None
 
     Examples
     --------
@@ -148,38 +182,39 @@ def full(shape: int | Shape, value: TensorLike, dtype: DTypeLike | None = None, 
     >>> ag.full(2, 0.5)
     Tensor([0.5, 0.5])
     """
+    check_device("full", device)
     if isinstance(value, Tensor):  # recorded, so that it gets its gradient
         return copy(broadcast_to(cast(value, _dtype(dtype)), shape))
     return _as_leaf(np.full(ints("full", (shape,)), value, _dtype(dtype)), requires_grad)
 
 
-def full_like(x: TensorLike, value: TensorLike) -> Tensor:
-    """Returns a tensor that repeats one value, with the shape and dtype of `x`.
-
-    >>> import autograd_mini as ag
-    >>> ag.full_like([1.0, 2.0], 7)
-    Tensor([7., 7.])
-    """
-    like = as_tensor(x)._data
-    return full(like.shape, value, like.dtype)
-
-
-def arange(*bounds: float, dtype: DTypeLike | None = None) -> Tensor:
+def arange(*bounds: float, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """Returns evenly spaced values: `arange(stop)`, `arange(start, stop)` or `arange(start, stop, step)`; ints stay ints.
 
     >>> import autograd_mini as ag
     >>> ag.arange(3), ag.arange(0.0, 1.0, 0.5)
     (Tensor([0, 1, 2]), Tensor([0. , 0.5]))
     """
+    check_device("arange", device)
     if not 1 <= len(bounds) <= 3:
         raise TypeError(f"arange: expected 1 to 3 numbers (start, stop, step), got {len(bounds)}")
     for bound in bounds:
         reject_gradient("arange: a bound", bound, "write start + step * ag.arange(n)")
     values: Array = np.arange(*bounds)
-    return _as_leaf(values.astype(_dtype(dtype)) if values.dtype.kind == "f" or dtype is not None else values)
+    return _as_leaf(values.astype(_dtype(dtype)) if values.dtype.kind == "f" or dtype is not None else values, requires_grad)
 
 
-def linspace(start: float, stop: float, count: int = 50, dtype: DTypeLike | None = None) -> Tensor:
+def linspace(
+    start: float,
+    stop: Any = None,
+    count: int = 50,
+    dtype: DTypeLike | None = None,
+    *,
+    end: float | None = None,
+    steps: int | None = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Returns evenly spaced values.
 
     Parameters
@@ -187,6 +222,9 @@ def linspace(start: float, stop: float, count: int = 50, dtype: DTypeLike | None
     start, stop : the first and the last value
     count : how many values
     dtype : their dtype; the default dtype if None
+    end, steps : PyTorch's names of `stop` and `count`
+    requires_grad : whether `backward` computes its gradient
+    device : "cpu" or None
 
     Examples
     --------
@@ -194,12 +232,21 @@ def linspace(start: float, stop: float, count: int = 50, dtype: DTypeLike | None
     >>> ag.linspace(0, 1, 5)
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
+    check_device("linspace", device)
+    name, stop, count = "stop" if end is None else "end", stop if end is None else end, count if steps is None else steps
     instead = "write start + (stop - start) * ag.linspace(0, 1, count)"
-    first, last = (as_number(f"linspace: {name}", end, instead) for name, end in (("start", start), ("stop", stop)))
-    return _as_leaf(np.linspace(first, last, one_int("linspace", "count", count), dtype=_dtype(dtype)))
+    first, last = (as_number(f"linspace: {key}", value, instead) for key, value in (("start", start), (name, stop)))
+    return _as_leaf(np.linspace(first, last, one_int("linspace", "count", count), dtype=_dtype(dtype)), requires_grad)
 
 
-def eye(rows: int, columns: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
+def eye(
+    rows: int,
+    columns: int | None = None,
+    dtype: DTypeLike | None = None,
+    *,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Returns a matrix with ones on the diagonal and zeros elsewhere.
 
     >>> import autograd_mini as ag
@@ -207,8 +254,6 @@ def eye(rows: int, columns: int | None = None, dtype: DTypeLike | None = None) -
     Tensor([[1., 0.],
             [0., 1.]], shape=(2, 2))
     """
-    return _as_leaf(
-        np.eye(
-            one_int("eye", "rows", rows), None if columns is None else one_int("eye", "columns", columns), dtype=_dtype(dtype)
-        )
-    )
+    check_device("eye", device)
+    n, m = one_int("eye", "rows", rows), None if columns is None else one_int("eye", "columns", columns)
+    return _as_leaf(np.eye(n, m, dtype=_dtype(dtype)), requires_grad)

@@ -15,6 +15,8 @@ from .ops import elementwise as e
 from .ops import transcendental as t
 from .ops._make import is_foreign
 from .ops.neural import activation, softmax
+from .pytorch.methods import METHODS
+from .pytorch.signatures import Casts, PyTorchMethods
 from .signatures import Methods
 from .state import modes
 from .tensor import Tensor, TensorLike, as_tensor
@@ -110,9 +112,15 @@ _SPECIAL: dict[str, Any] = {
     "mT": property(linalg.matrix_transpose, doc="The tensor with its last two axes swapped: the transpose of each matrix."),
     "backward": backward,
 }
-_DECLARED = [name for name, value in vars(Methods).items() if isfunction(value) or isinstance(value, property)]
-TABLE: Final[dict[str, Any]] = {name: _SPECIAL[name] if name in _SPECIAL else _FUNCTIONS[name] for name in _DECLARED}
-"""By name, what `Tensor` gets: the function in `ops` of the same name, unless `_SPECIAL` has another one."""
+_DECLARED = [
+    name
+    for declarations in (Methods, PyTorchMethods, Casts)
+    for name, value in vars(declarations).items()
+    if isfunction(value) or isinstance(value, property)
+]
+_BY_NAME = {**_FUNCTIONS, **METHODS, **_SPECIAL}
+TABLE: Final[dict[str, Any]] = {name: _BY_NAME[name] for name in _DECLARED}
+"""By name, what `Tensor` gets: the function in `ops` of the same name, unless a table has another one."""
 
 
 def bind() -> None:

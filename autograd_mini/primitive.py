@@ -78,6 +78,11 @@ class Primitive:
     """The result has the operand's elements in another shape, layout or dtype, and nothing else."""
     effect: bool = False
     """It writes or draws random numbers: never merged, dropped or moved."""
+    accumulate: str = ""
+    """For an operation that reads a part of its first input: the primitive `f(total, g, *other inputs, **params)` that adds the
+    gradient of that input to `total`, and so writes only this part."""
+    in_place: bool = False
+    """The kernel may write its result over its first operand, whose layout the result has: `out` may be that operand."""
     uniform: bool | slice = True
     """Which operands are promoted to one dtype: all, none (some are indices), or a slice of them."""
     constant: bool = False

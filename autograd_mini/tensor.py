@@ -146,7 +146,6 @@ class Tensor(Methods):
     shape: property = property(lambda self: self._data.shape, doc="Length of each axis, as in NumPy.")
     dtype: property = property(lambda self: self._data.dtype, doc="NumPy dtype of the elements.")
     ndim: property = property(lambda self: self._data.ndim, doc="Number of axes.")
-    size: property = property(lambda self: self._data.size, doc="Number of elements.")
 
     @property
     def is_leaf(self) -> bool:

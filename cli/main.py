@@ -18,19 +18,20 @@ import typer
 
 import autograd_mini as ag
 from autograd_mini import nn, viz
-from autograd_mini.models.recipes import MODELS, PRESETS
+from autograd_mini.models.recipes import MODELS, PRESETS, Recipe
 from autograd_mini.nn.extras import say
 from autograd_mini.nn.layers.base import message_with_notes
 from autograd_mini.tools.plain_text import never_fail_to_print
 
 from . import compare as comparison
 from . import datasets, sampling
-from .classes import changed_files, with_classes
+from .classes import changed_files, label_of, with_classes
 from .evaluate import evaluate as evaluate_model
 from .evaluate import nothing_to_measure
-from .finished_run import open_run
+from .export import Format
+from .finished_run import FinishedRun, open_run
 from .listing import listing
-from .options import choose, override
+from .options import choose, override, parse_size
 from .plots import INTERPOLATION
 from .run import (
     EVALUATION,
@@ -79,6 +80,23 @@ Option = Annotated[
     ),
 ]
 Latent = Annotated[int | None, typer.Option(min=1, help="Number of latent dimensions, for models with a latent space.")]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HxW",
+        help="Crop images at the centre and scale them to height x width, such as 30x50, or 28 for 28x28; sides of 8 or more.",
+        show_default="that of the images",
+    ),
+]
+Channels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=4,
+        help="Convert images to 1 channel (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity).",
+        show_default="that of the images",
+    ),
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs.")]
 Iterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches instead of epochs.")]
 TotalEpochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs in total, with those before.")]
@@ -115,6 +133,8 @@ def train(
     data: DataName = "digits",
     preset: Preset = None,
     option: Option = [],  # noqa: B006
+    size: Size = None,
+    channels: Channels = None,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -181,7 +201,8 @@ def train(
         "seed": seed,
     }
     with _usage_errors():
-        recipe = override(with_classes(choose(model, data, preset), classes), flags, option, latent)
+        recipe = with_classes(_choose(model, data, preset, size, channels), classes)
+        recipe = override(recipe, flags, option, latent)
         name = "-".join(filter(None, (model, Path(recipe.data).name, preset)))
         run = Run(recipe, claim_folder(out) if out else claim_fresh_folder(Path("runs") / name))
     with run:
@@ -225,7 +246,7 @@ def _train(run: Run) -> None:
 def sample(
     folder: Folder,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")] = 64,
-    name: Annotated[
+    class_name: Annotated[
         str | None,
         typer.Option(
             "--class",
@@ -234,12 +255,29 @@ def sample(
             help="Generate only images of this class, for conditional models; a name or a label.",
         ),
     ] = None,
+    format: Annotated[
+        Format,
+        typer.Option(
+            help="One picture of all images; or a folder of single files (png) or one array (npz), of the model's size."
+        ),
+    ] = Format.grid,
     seed: Seed = 0,
-    out: Picture = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Output: a picture (.png, .svg, .pdf), a folder or a file .npz.", show_default="in the run's folder"),
+    ] = None,
 ) -> None:
     """Generates new images with a trained model."""
-    file = "samples.png" if name is None else f"samples-{re.sub(NOT_IN_FILES, '-', name)}.png"
-    _draw(folder, seed, out or folder / file, lambda run, path: sampling.draw_samples(run, n, path, name))
+
+    def label(run: FinishedRun) -> int | None:
+        return None if class_name is None else label_of(run.recipe, class_name)
+
+    name = "samples" if class_name is None else f"samples-{re.sub(NOT_IN_FILES, '-', class_name)}"
+    if format is Format.grid:
+        _draw(folder, seed, out or folder / f"{name}.png", lambda run, path: sampling.draw_samples(run, n, path, label(run)))
+    else:
+        default = folder / (f"{name}-png" if format is Format.png else f"{name}.npz")
+        _draw(folder, seed, out or default, lambda run, path: sampling.export_samples(run, n, path, format, label(run)))
 
 
 @app.command()
@@ -345,12 +383,14 @@ def draw(
     data: DataName = "digits",
     preset: Preset = None,
     option: Option = [],  # noqa: B006
+    size: Size = None,
+    channels: Channels = None,
     latent: Latent = None,
     out: Annotated[Path, typer.Option(help="Output file: .svg, .png, .pdf or .dot.")] = Path("graph.svg"),
 ) -> None:
     """Draws the computation graph of a model's training loss on a few random images."""
     with _usage_errors():
-        recipe = override(choose(model, data, preset), {}, option, latent)
+        recipe = override(_choose(model, data, preset, size, channels), {}, option, latent)
         images = np.random.default_rng(0).random((GRAPH_BATCH_SIZE, *datasets.image_shape(recipe)), np.float32)
         training_graph(recipe.build(), images, np.zeros(GRAPH_BATCH_SIZE, np.int64)).save(out)
     print(out)
@@ -397,6 +437,10 @@ def _usage_error(message: str) -> int:
     if message:
         say(f"autograd-mini: {' '.join(message.split())}")
     return USAGE_ERROR
+
+
+def _choose(model: str, data: str, preset: str | None, size: str | None, channels: int | None) -> Recipe:
+    return choose(model, data, preset, None if size is None else parse_size(size), channels)
 
 
 def _print(tables: Mapping[str, Rows]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autograd_mini import nn
-from autograd_mini.models.recipes import MODELS, PRESETS, RECIPES, Recipe
+from autograd_mini.models.recipes import IMAGE_SHAPES, MODELS, PRESETS, RECIPES, Recipe
 
 from .datasets import recipe_for_folder
 
@@ -38,10 +38,20 @@ REQUIREMENTS: Final[tuple[tuple[str, Callable[[Recipe], bool], str], ...]] = (
 Only fields set on the command line are checked; fields of a recipe or a preset are ignored if they do not apply."""
 
 
-def choose(model: str, data: str, preset: str | None = None) -> Recipe:
+def choose(
+    model: str, data: str, preset: str | None = None, size: tuple[int, int] | None = None, channels: int | None = None
+) -> Recipe:
     """Returns the recipe of a model on a data set or an image folder, with the changes of a preset.
 
-    Raises ValueError for unknown names.
+    Raises ValueError for unknown names and invalid sizes.
+
+    Parameters
+    ----------
+    model     a name in `MODELS`
+    data      the name of a data set, or the path of an image folder
+    preset    the name of a preset of the model
+    size      (H, W) to which images are cropped and scaled; replaces the option `side` of a preset; None: that of the data
+    channels  1 grey, 2 grey and opacity, 3 colour, 4 colour and opacity; None: those of the data
 
     >>> from autograd_mini.cli.options import choose
     >>> choose("cnn", "fashion-mnist", "keras-check").options
@@ -49,7 +59,23 @@ def choose(model: str, data: str, preset: str | None = None) -> Recipe:
     """
     if model not in MODELS:
         raise ValueError(f"unknown model {model!r}; available: {', '.join(MODELS)}")
-    return replace(_base_recipe(model, data), **_preset_fields(model, preset))
+    recipe = replace(_base_recipe(model, data, size, channels), **_preset_fields(model, preset))
+    if size and "side" in recipe.options:
+        recipe = replace(recipe, options={name: value for name, value in recipe.options.items() if name != "side"})
+    return recipe
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Parses HEIGHTxWIDTH, or one number for square images. Raises ValueError for anything else.
+
+    >>> from autograd_mini.cli.options import parse_size
+    >>> parse_size("30x50"), parse_size("28")
+    ((30, 50), (28, 28))
+    """
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
+        raise ValueError(f"--size {text}: expected HEIGHTxWIDTH in pixels, such as 30x50, or one number for square images")
+    return int(parts[0]), int(parts[-1])
 
 
 def override(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = (), latent: int | None = None) -> Recipe:
@@ -96,16 +122,17 @@ def data_name(data: str) -> str:
     return name if name in nn.data.DATASETS else data
 
 
-def _base_recipe(model: str, data: str) -> Recipe:
+def _base_recipe(model: str, data: str, size: tuple[int, int] | None, channels: int | None) -> Recipe:
     name = data_name(data)
     if (model, name) in RECIPES:
-        return RECIPES[model, name]
+        (present, *sides), recipe = IMAGE_SHAPES[name], RECIPES[model, name]
+        return recipe.with_image_shape((channels or present, *(size or sides))) if size or channels else recipe
     if name in nn.data.DATASETS:
         fitting = ", ".join(other for kind, other in RECIPES if kind == model)
         raise ValueError(f"no recipe for {model} on {name}; available for: {fitting}")
     if not Path(data).is_dir():
         raise ValueError(f"unknown data set {data!r}; available: {', '.join(nn.data.DATASETS)}, or the path of an image folder")
-    return recipe_for_folder(model, Path(data))
+    return recipe_for_folder(model, Path(data), size, channels)
 
 
 def _preset_fields(model: str, preset: str | None) -> dict[str, Any]:

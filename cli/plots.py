@@ -32,14 +32,16 @@ CURVES: Final = {
 
 
 def pictures(images: TensorLike, shape: Shape) -> Array:
-    """Reshapes N images of `shape`, (H, W) or (C, H, W), to the layout that plots expect: (N, H, W[, 3]).
+    """Reshapes N images of `shape`, (H, W) or (C, H, W), to the layout that plots expect, (N, H, W[, C]) in [0, 1].
+
+    Values outside are clipped: outputs of a Gaussian decoder may lie outside by a little.
 
     >>> import numpy as np
     >>> from autograd_mini.cli.plots import pictures
     >>> pictures(np.zeros((5, 3072)), (3, 32, 32)).shape, pictures(np.zeros((5, 64)), (1, 8, 8)).shape
     ((5, 32, 32, 3), (5, 8, 8))
     """
-    array = as_tensor(images).numpy()
+    array = np.clip(as_tensor(images).numpy(), 0, 1)
     array = array.reshape(len(array), *shape)
     if array.ndim == 3:
         return array

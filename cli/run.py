@@ -17,6 +17,7 @@ import math
 import shlex
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from types import UnionType
@@ -123,8 +124,14 @@ class Run:
         if recipe.early_stop:
             self._check_metric(recipe.early_stop)
         self._previous_config = read_text(folder / CONFIG) if resume else None
+        # A checkpoint belongs to the learning rate that made it: a new rate is written with the first checkpoint of its own.
+        rate = stored_recipe(folder).lr if self.trainer.at_later_checkpoint else recipe.lr
+        self._write_config(dataclasses.replace(recipe, lr=rate))
+        self.trainer.at_later_checkpoint.append(partial(self._write_config, recipe))
+
+    def _write_config(self, recipe: Recipe) -> None:
         self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
-        nn.training.checkpoint.write_text(folder / CONFIG, self._config + "\n")
+        nn.training.checkpoint.write_text(self.folder / CONFIG, self._config + "\n")
 
     def _resume(self, schedules: Sequence[nn.ExponentialLR]) -> None:
         """Loads the checkpoint; raises ValueError if the recipe does not train on from there."""
@@ -147,7 +154,7 @@ class Run:
             raise ValueError(f"{self.folder} stopped early: {trainer.stopped}; {self.how_to_train_on()}")
         for schedule, rate in zip(schedules, rates, strict=True):  # the learning rate may have changed
             schedule.load_state_dict({**schedule.state_dict(), "base_lrs": rate})
-        trainer.outdated = [self.folder / name for name in RESULTS]
+        trainer.at_later_checkpoint = [partial((self.folder / name).unlink, missing_ok=True) for name in RESULTS]
 
     def how_to_train_on(self) -> str:
         """Returns the advice for a run that stopped early."""

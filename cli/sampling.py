@@ -5,25 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autograd_mini import viz
+from autograd_mini.tensor import Shape, Tensor
 
 from . import datasets
-from .classes import label_of
+from .export import Format, write_array, write_files
 from .finished_run import FinishedRun
 from .plots import INTERPOLATION, pictures, plots_of
 
 
-def draw_samples(run: FinishedRun, n: int, path: Path, class_name: str | None = None) -> None:
+def draw_samples(run: FinishedRun, n: int, path: Path, label: int | None = None) -> None:
     """Writes a grid of new images.
 
     Raises ValueError if the model cannot generate images, or cannot generate images of a requested class.
 
     Parameters
     ----------
-    run         a finished run
-    n           number of images
-    path        output file
-    class_name  class of all images, a name or a label; None: no class is requested
+    run    a finished run
+    n      number of images
+    path   output file
+    label  class of all images; None: no class is requested
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.models.recipes import RECIPES
@@ -32,14 +35,61 @@ def draw_samples(run: FinishedRun, n: int, path: Path, class_name: str | None = 
     >>> recipe, folder = RECIPES["vae", "digits"], pathlib.Path(tempfile.mkdtemp())
     >>> draw_samples(FinishedRun(folder, recipe, recipe.build()), 9, folder / "samples.png")
     """
+    _check(run, label)
     model: Any = run.model
-    if "samples" not in model.plots:
+    images = model.sample(n) if label is None else model.sample(n, label=label)
+    viz.plot_images(pictures(images, sampled_shape(run)), path)
+
+
+def export_samples(run: FinishedRun, n: int, path: Path, kind: Format, label: int | None = None) -> None:
+    """Writes new images at the resolution of the model: single PNG files to a folder, or one array to an .npz file.
+
+    Conditional models give all classes in turn unless a class is requested; files or array then have labels. Parameters and
+    errors are those of `draw_samples`; `kind` is "png" or "npz".
+
+    >>> import pathlib, tempfile
+    >>> from autograd_mini.models.recipes import RECIPES
+    >>> from autograd_mini.cli.export import Format
+    >>> from autograd_mini.cli.sampling import export_samples
+    >>> from autograd_mini.cli.finished_run import FinishedRun
+    >>> recipe, folder = RECIPES["vae", "digits"], pathlib.Path(tempfile.mkdtemp())
+    >>> export_samples(FinishedRun(folder, recipe, recipe.build()), 3, folder / "images", Format.png)
+    >>> len(list((folder / "images").iterdir()))
+    3
+    """
+    _check(run, label)
+    model: Any = run.model
+    labels = None
+    if model.conditional:
+        labels = np.arange(n) % model.classes if label is None else np.full(n, label)
+
+    def draw(count: int, first: int) -> Tensor:
+        return model.sample(count) if labels is None else model.sample(count, label=labels[first : first + count])
+
+    write = write_files if kind is Format.png else write_array
+    write(draw, n, sampled_shape(run), path, labels)
+
+
+def sampled_shape(run: FinishedRun) -> Shape:
+    """Returns the shape (C, H, W) of the images that a model generates.
+
+    >>> import pathlib
+    >>> from autograd_mini.models.recipes import RECIPES
+    >>> from autograd_mini.cli.sampling import sampled_shape
+    >>> from autograd_mini.cli.finished_run import FinishedRun
+    >>> recipe = RECIPES["dcgan", "mnist"]
+    >>> sampled_shape(FinishedRun(pathlib.Path("run"), recipe, recipe.build()))
+    (1, 28, 28)
+    """
+    return getattr(run.model, "image_shape", None) or datasets.image_shape(run.recipe)
+
+
+def _check(run: FinishedRun, label: int | None) -> None:
+    """Raises ValueError if the model cannot generate images, or not of a requested class."""
+    if "samples" not in run.model.plots:
         raise ValueError(f"{run.recipe.model} cannot generate images")
-    if class_name is not None and not model.conditional:
+    if label is not None and not run.model.conditional:
         raise ValueError(f"{run.recipe.model} is not conditional: it cannot generate images of a requested class")
-    images = model.sample(n) if class_name is None else model.sample(n, label=label_of(run.recipe, class_name))
-    shape = images.shape[1:] if images.ndim == 4 else datasets.image_shape(run.recipe)
-    viz.plot_images(pictures(images, shape), path)
 
 
 def draw_interpolation(run: FinishedRun, path: Path) -> None:

@@ -54,6 +54,7 @@ class Model(nn.Module):
     row_plots: Names = ()  # plots for each logged row: names in `cli.callbacks.ROW_PLOTS`
     row_metrics: Names = ()  # metrics for each logged row, besides losses: names in `cli.callbacks.ROW_METRICS`
     configs: tuple[type[Config], ...] = ()  # the dataclasses whose fields the constructor accepts
+    image_part: slice = slice(0, 1)  # the entries of `sizes` that describe an image: (pixels,) or (C, H, W)
     latent_index: int | None = None  # position of the latent dimensions in `sizes`; None: no latent space
     classifies: bool = False  # whether it predicts classes; their number is then the last entry of `sizes`
     conditional: bool = False  # whether `sample` accepts a label; the number of classes is then an option

@@ -6,7 +6,7 @@ A recipe contains everything that a run depends on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -44,6 +44,23 @@ IMAGE_SHAPES: Final = {"digits": (1, 8, 8), "mnist": GREY, "fashion_mnist": GREY
 """The image shape (C, H, W) of each data set, known without loading the data."""
 
 
+SMALLEST_SIDE: Final = 8  # pixels; convolutional models need some room to halve their maps
+MOST_CHANNELS: Final = 4  # colour with transparency
+
+
+def check_image_shape(shape: Sequence[int]) -> None:
+    """Raises ValueError unless `shape` is (C, H, W) with 1 to 4 channels and sides of 8 pixels or more.
+
+    >>> from autograd_mini.models.recipes import check_image_shape
+    >>> check_image_shape((3, 30, 50))
+    """
+    if len(shape) != 3 or not 1 <= shape[0] <= MOST_CHANNELS or min(shape[1:]) < SMALLEST_SIDE:
+        raise ValueError(
+            f"image shape {tuple(shape)}: expected (channels, height, width) with 1 to {MOST_CHANNELS} channels "
+            f"and sides of at least {SMALLEST_SIDE} pixels"
+        )
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The complete configuration of a run: the model, the data, and how the model is trained.
@@ -70,6 +87,7 @@ class Recipe:
     frechet: bool = False  # compute a GAN's Fréchet distance for each logged row
     early_stop: str | None = None  # stop early on this metric and keep the best weights
     patience: int = 5  # logged rows without improvement before training stops early
+    image_shape: tuple[int, ...] | None = None  # (C, H, W) to which the images are converted; None: that of the data set
     class_names: tuple[str, ...] | None = None  # of a folder, by label; none if it is flat; None: not a folder
     background: str = "white"  # colour under the transparent pixels of images from a folder
     skip_damaged: bool = False  # leave out the files of a folder that cannot be read
@@ -85,8 +103,10 @@ class Recipe:
             raise ValueError(f"unknown model {self.model!r}; expected one of: {', '.join(MODELS)}")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"unknown optimizer {self.optimizer!r}; expected one of: {', '.join(OPTIMIZERS)}")
+        if self.image_shape is not None:
+            check_image_shape(self.image_shape)
         if self.sizes[:1] == (-1,):
-            pixels = math.prod(IMAGE_SHAPES.get(self.data, GREY))  # images from a folder are converted to grey for these models
+            pixels = math.prod(self.image_shape or IMAGE_SHAPES.get(self.data, GREY))
             object.__setattr__(self, "sizes", (pixels, *self.sizes[1:]))  # the dataclass is frozen
 
     @property
@@ -123,6 +143,20 @@ class Recipe:
         (3, None)
         """
         return self if epochs is None and iterations is None else replace(self, epochs=epochs, iterations=iterations)
+
+    def with_image_shape(self, image_shape: Sequence[int]) -> Recipe:
+        """Returns this recipe for images of another shape (C, H, W), to which the data is converted.
+
+        Raises ValueError if a side is shorter than 8 pixels, or if there are not 1 to 4 channels.
+
+        >>> from autograd_mini.models.recipes import RECIPES
+        >>> [RECIPES[model, "mnist"].with_image_shape((3, 30, 50)).sizes for model in ("vae", "dcgan")]
+        [(4500, 400, 20), (100, 3, 30, 50)]
+        """
+        shape, sizes, part = tuple(image_shape), list(self.sizes), MODELS[self.model].image_part
+        check_image_shape(shape)
+        sizes[part] = shape if part.stop - part.start == 3 else [math.prod(shape)]
+        return replace(self, sizes=tuple(sizes), image_shape=shape)
 
     def with_latent(self, latent: int) -> Recipe:
         """Returns this recipe with another number of latent dimensions. Raises ValueError if the model has no latent space.

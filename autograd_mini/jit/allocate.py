@@ -80,10 +80,11 @@ class Memory:
         return out.owner is out and out not in self._outputs and _fits_plain_memory(out.array)
 
     def _overwrite_operand(self, i: int, call: Call, out: Value) -> bool:
-        """Gives an elementwise result the memory of an operand that is not read afterwards, if there is one."""
-        if not call.primitive.elementwise or len(call.outs) > 1:
+        """Gives a result the memory of an operand that may be overwritten and is not read afterwards, if there is one."""
+        primitive = call.primitive
+        if len(call.outs) > 1:
             return False
-        for v in call.inputs:
+        for v in call.inputs if primitive.elementwise else call.inputs[: primitive.in_place]:
             free = v in self._raw and self._last_read[v] == i and (self._group is None or v in self._group)
             fits = free and layout(v.array) == layout(out.array)
             if fits and all(other is v or other.owner is not v for other in call.inputs):

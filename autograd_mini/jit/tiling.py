@@ -113,7 +113,7 @@ def _split_operands(call: Call, inside: set[Value]) -> list[bool] | None:
         return None
     if isinstance(primitive.rowwise, tuple):
         rows = list(primitive.rowwise[: len(call.inputs)])
-        if call.inputs[0].array.ndim != 2 or call.inputs[1].array.ndim != 2:
+        if call.inputs[0].array.ndim < 2 or call.inputs[1].array.ndim != 2:
             return None
     elif primitive.elementwise:
         rank = max(v.array.ndim for v in call.inputs)

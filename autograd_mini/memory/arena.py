@@ -106,3 +106,21 @@ def base_of(array: NDArray[Any]) -> NDArray[Any]:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+def take_ownership(array: Any, dtype: np.dtype[Any], owned_bases: set[int]) -> NDArray[Any]:
+    """Returns an array of `dtype` in memory that nothing else in `owned_bases`, a set of ids, shares; copies it if needed.
+
+    >>> import numpy as np
+    >>> from autograd_mini.memory.arena import take_ownership
+    >>> g, owned = np.ones(2), set()
+    >>> [take_ownership(g, g.dtype, owned) is g for _ in range(2)]
+    [True, False]
+    """
+    array = np.asarray(array, dtype)
+    base = array if array.base is None else base_of(array)
+    shared = id(base) in owned_bases or not base.flags.owndata or not array.flags.writeable
+    if shared or (array.base is not None and 0 in array.strides):
+        return np.array(array)
+    owned_bases.add(id(base))
+    return array

@@ -19,7 +19,7 @@ from .elementwise import multiply
 from .index import getitem
 from .linalg import matmul
 from .rearrange import diagonal
-from .reduce import canonical_axis
+from .reduce import canonical_axis, one_axis
 from .shape import expand_dims, ravel, reshape, stack, swapaxes, transpose
 
 __all__ = [
@@ -289,7 +289,7 @@ def kron(a: TensorLike, b: TensorLike) -> Tensor:
 
 
 @implements(np.cross)
-def cross(a: TensorLike, b: TensorLike, axis: int = -1) -> Tensor:
+def cross(a: TensorLike, b: TensorLike, axis: int = -1, *, dim: int | None = None) -> Tensor:
     """Vector product of 3-vectors along `axis`.
 
     >>> import autograd_mini as ag
@@ -297,6 +297,7 @@ def cross(a: TensorLike, b: TensorLike, axis: int = -1) -> Tensor:
     Tensor([0., 0., 1.])
     """
     a, b = as_operands(a, b)
+    axis = axis if dim is None else one_axis("cross", axis, dim, -1)
     for t in (a, b):
         if t.shape[canonical_axis("cross", axis, t.ndim)] != 3:
             raise ValueError(f"cross: expected 3 elements along axis {axis}, got shapes {a.shape} and {b.shape}")

@@ -53,20 +53,46 @@ negative = unary(
 )  # fmt: skip
 
 
-def _power_base_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
-    # 0⁰ is 1 and has slope 0 with respect to the base; a base of 1 at this point avoids 0 · 0⁻¹ = nan.
-    return g * b * xp.power(xp.where((a == 0) & (b == 0), xp.ones_like(a), a), b - 1)
+def _power_slope(y: Array, a: Array, b: Array) -> Array:
+    """Returns b·aᵇ⁻¹ as b·y/a, which rounds less than the power does; 0⁰ has slope 0."""
+    if y.dtype.itemsize == 2:
+        a, b = a.astype(np.float32), b.astype(np.float32)
+        return _power_slope(np.power(a, b), a, b).astype(y.dtype)
+    with np.errstate(all="ignore"):
+        slope = np.asarray(b * y / a)
+        fine = np.isfinite(slope) & (np.absolute(y) >= np.finfo(y.dtype).tiny)
+        if not fine.all():
+            base, exponent = (np.broadcast_to(x, slope.shape)[~fine] for x in (a, b))
+            slope[~fine] = exponent * np.power(np.where((base == 0) & (exponent == 0), base.dtype.type(1), base), exponent - 1)
+    return slope
+
+
+def _power_curvature(xp: Any, g: Any, y: Any, _: Any, a: Any, b: Any) -> Any:
+    base = xp.where((a == 0) & (b == 0), xp.ones_like(a), a)
+    return g * b * xp.power_slope(xp.power(base, b - 1), base, b - 1)
+
+
+def _power_mixed(xp: Any, g: Any, y: Any, _: Any, a: Any, b: Any) -> Any:
+    return g * xp.power(a, b - 1) * (b * xp.log(xp.where((a == 0) & (b > 1), xp.ones_like(a), a)) + 1)
+
+
+Primitive(
+    "power_slope", _power_slope, formula="b·aᵇ⁻¹, given y = aᵇ", derivative=("none", "b(b − 1)·aᵇ⁻²", "aᵇ⁻¹ (1 + b ln a)"),
+    vjp=(None, _power_curvature, _power_mixed),
+    elementwise=True,
+)  # fmt: skip
 
 
 def _power_exponent_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
     # At base 0, the slope with respect to the exponent is 0 for exponents ≥ 0 and −inf for negative ones.
     one = xp.ones_like(a)
+    y = xp.convention((a == 0) & (b == 0), y, y)
     return g * y * xp.log(xp.convention((a == 0) & (b >= 0) & (b <= 1), one, xp.where((a == 0) & (b > 1), one, a)))
 
 
 _power = binary(
     np.power, formula="aᵇ", derivative=("b·aᵇ⁻¹", "aᵇ·ln a"),
-    vjp=(_power_base_rule, _power_exponent_rule),
+    vjp=(lambda xp, g, y, a, b: g * xp.power_slope(y, a, b), _power_exponent_rule),
     text="Power", example=(2.0, 3.0, 8.0),
     kink="x⁰ has slope 0 everywhere; the slope of 0ʸ with respect to y is 0 for y ≥ 0 and −inf for y < 0", ordered=True,
 )  # fmt: skip
@@ -82,7 +108,7 @@ sqrt = unary(
 )  # fmt: skip
 cbrt = unary(
     np.cbrt, formula="∛x", derivative="1/(3 ∛x²)",
-    vjp=lambda xp, g, y, x: g / (y * y * 3),
+    vjp=lambda xp, g, y, x: g / y / (y * 3),  # y² may be subnormal
     text="Cube root", example=(-8.0, -2.0), kink="inf at 0",
 )  # fmt: skip
 reciprocal = unary(
@@ -194,8 +220,13 @@ sign = unary(
 )  # fmt: skip
 abs = unary(
     np.absolute, name="abs", formula="|x|", derivative="sgn x",
-    vjp=lambda xp, g, y, x: g * xp.sign(x),
-    text="Absolute value", example=(-2.0, 2.0), kink="0 at 0", integers=True, scalar="abs({0})",
+    vjp=lambda xp, g, y, x: g * xp.abs_slope(x),
+    text="Absolute value", example=(-2.0, 2.0), kink="0 at 0, second derivative nan", integers=True, scalar="abs({0})",
+)  # fmt: skip
+Primitive(
+    "abs_slope", np.sign, formula="sgn x", derivative=("0, nan at 0",),
+    vjp=(lambda xp, g, y, x: xp.where(x == 0, np.nan, xp.zeros_like(g)),),
+    kink="for rules: the slope of |x|, which has no derivative at 0", elementwise=True,
 )  # fmt: skip
 absolute = abs
 
@@ -213,8 +244,9 @@ def fabs(x: TensorLike) -> Tensor:
 
 copysign = binary(
     np.copysign, formula="|a| with the sign of b", derivative=("sgn a · sgn b", "0"),
-    vjp=(lambda xp, g, y, a, b: g * xp.sign(a) * xp.copysign(xp.ones_like(b), b), lambda xp, g, y, a, b: xp.zeros_like(b)),
-    text="Magnitude of a with the sign of b", example=(2.0, -3.0, -2.0), kink="0 at a = 0", float_only=True,
+    vjp=(lambda xp, g, y, a, b: g * xp.abs_slope(a) * xp.copysign(xp.ones_like(b), b), lambda xp, g, y, a, b: xp.zeros_like(b)),
+    text="Magnitude of a with the sign of b", example=(2.0, -3.0, -2.0), kink="0 at a = 0, second derivative nan",
+    float_only=True,
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .elementwise import zeros_like
-from .reduce import canonical_axis
+from .reduce import canonical_axis, one_axis
 from .shape import broadcast_to, ravel, reshape
 
 __all__ = [
@@ -45,10 +45,14 @@ def _getitem(x: Array, *arrays: Array, index: Template) -> Any:
     return x[_fill_template(index, arrays)]
 
 
-def _index_add(g: Array, *arrays: Array, index: Template, shape: Shape) -> Array:
-    total = np.zeros(shape, g.dtype)
+def _index_add(g: Array, *arrays: Array, index: Template, shape: Shape, out: Array | None = None) -> Array:
+    if out is None:
+        total = np.zeros(shape, g.dtype)
+    else:
+        total = out
+        total.fill(0)
     position = _fill_template(index, arrays)
-    if all(a.dtype.kind == "b" for a in arrays):  # slices and masks select no element twice
+    if _selects_once(arrays):
         total[position] = g
         return total
     # `np.add.at` is fast along one axis only. So the last axes, which the index does not refer to, become ranges of flat
@@ -58,6 +62,23 @@ def _index_add(g: Array, *arrays: Array, index: Template, shape: Shape) -> Array
     starts = np.arange(math.prod(shape[:depth])).reshape(shape[:depth])[position] * block
     np.add.at(total.reshape(-1), (starts[..., None] + np.arange(block)).reshape(-1), g.reshape(-1))
     return total
+
+
+def _add_at(total: Array, g: Array, *arrays: Array, index: Template, out: Array | None = None) -> Array:
+    if out is None:
+        out = np.array(total)
+    elif out is not total:
+        np.copyto(out, total)
+    if _selects_once(arrays):
+        out[_fill_template(index, arrays)] += g
+    else:
+        out += _index_add(g, *arrays, index=index, shape=total.shape)
+    return out
+
+
+def _selects_once(arrays: Sequence[Array]) -> bool:
+    """Returns whether an index with these arrays selects no element twice: slices and masks do not."""
+    return all(a.dtype.kind == "b" for a in arrays)
 
 
 def _count_indexed_axes(index: Template, arrays: tuple[Array, ...], ndim: int) -> int:
@@ -100,12 +121,17 @@ def _has_mask(x: Array, *arrays: Array) -> bool:
 _GETITEM = Primitive(
     "getitem", _getitem, formula="x[index]", derivative=("1 for each time that an element is selected",),
     vjp=(lambda xp, g, y, x, *arrays, index: xp.index_add(g, *arrays, index=index, shape=x.shape),),
-    explain=_explain_index, view=True, uniform=False, value_dependent_shape=_has_mask,
+    explain=_explain_index, view=True, uniform=False, value_dependent_shape=_has_mask, accumulate="add_at",
 )  # fmt: skip
 INDEX_ADD: Final = Primitive(
     "index_add", _index_add, formula="zeros + x at index", derivative=("1",),
     vjp=(lambda xp, g, y, x, *arrays, index, shape: xp.getitem(g, *arrays, index=index),),
     uniform=False, value_dependent_shape=_has_mask,
+)  # fmt: skip
+_ADD_AT = Primitive(
+    "add_at", _add_at, formula="x with v added at index", derivative=("1", "1 at index"),
+    vjp=(lambda xp, g, y, x, v, *arrays, index: g, lambda xp, g, y, x, v, *arrays, index: xp.getitem(g, *arrays, index=index)),
+    uniform=slice(0, 2), in_place=True, flops=lambda inputs, outputs, params: int(inputs[1].size),
 )  # fmt: skip
 
 
@@ -220,7 +246,7 @@ def index_add(x: TensorLike, index: Any, value: TensorLike) -> Tensor:
     if arrays and _is_mask(arrays):  # no place is selected twice, and no shape depends on what the mask selects
         return x + apply(_INDEX_PUT, (zeros_like(x), v, *arrays), {"index": template})
     v = v if v._data.shape == target else broadcast_to(v, target)
-    return x + apply(INDEX_ADD, (v, *arrays), {"index": template, "shape": x._data.shape})
+    return apply(_ADD_AT, (x, v, *arrays), {"index": template})
 
 
 def _prepare_write(
@@ -241,7 +267,7 @@ def _prepare_write(
 
 
 @implements(np.take)
-def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
+def take(x: TensorLike, indices: TensorLike, axis: int | None = None, *, dim: int | None = None) -> Tensor:
     """Elements (or slices along `axis`) at integer `indices`; without `axis`, elements of the flattened tensor.
 
     >>> import autograd_mini as ag
@@ -250,20 +276,26 @@ def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
             [4., 4.]], shape=(2, 2))
     """
     x = as_tensor(x)
+    axis = axis if dim is None else one_axis("take", axis, dim)
     if axis is None:
         return getitem(ravel(x), as_tensor(indices))
     return getitem(x, (slice(None),) * canonical_axis("take", axis, x._data.ndim) + (as_tensor(indices),))
 
 
-def gather(x: TensorLike, axis: int, indices: TensorLike) -> Tensor:
+def gather(
+    x: TensorLike, axis: Any = None, indices: Any = None, *, dim: int | None = None, index: TensorLike | None = None
+) -> Tensor:
     """Selects along `axis`: result[i][j] = x[i][indices[i][j]] for axis 1. `indices` has x's number of axes, as in PyTorch.
+
+    `dim` and `index` are PyTorch's names of `axis` and `indices`.
 
     >>> import autograd_mini as ag
     >>> ag.gather([[1.0, 2.0], [3.0, 4.0]], 1, [[0], [1]])
     Tensor([[1.],
             [4.]], shape=(2, 1))
     """
-    x, indices = as_tensor(x), as_tensor(indices)
+    axis = axis if dim is None else one_axis("gather", axis, dim)
+    x, indices = as_tensor(x), as_tensor(indices if index is None else index)
     return getitem(x, _index_along("gather", x, axis, indices, indices._data.shape))
 
 
@@ -289,7 +321,7 @@ def scatter_add(x: TensorLike, axis: int, indices: TensorLike, values: TensorLik
 
 
 @implements(np.take_along_axis)
-def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -> Tensor:
+def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1, *, dim: int | None = None) -> Tensor:
     """Elements at `indices` along `axis` (None: of the flattened tensor); along other axes, `indices` and `x` broadcast.
 
     >>> import autograd_mini as ag
@@ -298,6 +330,7 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -
     Tensor([[3.],
             [5.]], shape=(2, 1))
     """
+    axis = axis if dim is None else one_axis("take_along_axis", axis, dim, -1)
     x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
     return getitem(x, _index_along("take_along_axis", x, along, as_tensor(indices), x._data.shape))
 

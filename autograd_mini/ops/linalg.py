@@ -9,7 +9,7 @@ import numpy as np
 
 from ..apply import apply, as_operands
 from ..memory.threads import MIN_SPLIT_NS, split_work
-from ..primitive import Primitive
+from ..primitive import Primitive, arrays
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import implements, numpy_functions, two_operands
 from .shape import swapaxes
@@ -21,18 +21,21 @@ __all__ = [
 
 SPEED: Final = 100  # approximate floating-point operations per nanosecond on one thread
 _LARGE: Final = MIN_SPLIT_NS * SPEED // 2  # multiplications from which two threads are faster than one
+_LONG_ROWS: Final = 4  # features for each row from which transposing the rows and the result is faster than transposing weights
 SMALL: Final = 1 << 11  # a right operand with fewer elements is never split; this settles most products with one comparison
 
 
 def _matmul(a: Array, b: Array, out: Array | None = None) -> Any:
     if 0 < a.ndim <= 2 and 0 < b.ndim <= 2:  # the fixed cost of `dot` is less than half of matmul's
         return a.dot(b, out) if b.size < SMALL or a.size * b.shape[-1] < _LARGE else _dot(a, b, out)
+    if a.ndim > 2 and 0 < b.ndim <= 2:
+        return _flat_product(a, b, out)
     return np.matmul(a, b, out=out)
 
 
 def _dot(a: Array, b: Array, out: Array | None = None) -> Any:
     """Multiplies two matrices (or vectors); large products are computed in two halves of the rows."""
-    if b.size < SMALL or a.size * b.shape[-1] < _LARGE or a.ndim + b.ndim < 4:
+    if not _splits(a, b):
         return (
             a.dot(b, out) if a.flags.forc else np.matmul(a, b, out=out)
         )  # dot would copy an operand that is contiguous in neither order
@@ -41,11 +44,26 @@ def _dot(a: Array, b: Array, out: Array | None = None) -> Any:
     return product
 
 
+def _flat_product(a: Array, b: Array, out: Array | None) -> Array:
+    """Multiplies a stack of matrices by one matrix or vector: a single product of all rows, which BLAS computes fastest."""
+    product = np.empty((*a.shape[:-1], *b.shape[1:]), a.dtype) if out is None else out
+
+    def multiply(part: slice) -> None:
+        rows = _as_matrix(arrays, a[part])
+        np.matmul(rows, b, product[part].reshape(len(rows), *b.shape[1:]))
+
+    split_work(multiply, len(a), 2 * a.size * b.shape[1] / SPEED if _splits(a, b) else 0)
+    return product
+
+
+def _splits(a: Array, b: Array) -> bool:
+    """Returns whether the rows of `a` are divided: a large product of one or many matrices with one matrix."""
+    return b.ndim == 2 <= a.ndim and b.size >= SMALL and a.size * b.shape[1] >= _LARGE
+
+
 def is_single_dot(a: Array, b: Array) -> bool:
     """Returns whether a product is a single `a.dot(b)`: matrices or vectors that are not split."""
-    if not (0 < a.ndim <= 2 and 0 < b.ndim <= 2):
-        return False
-    return b.size < SMALL or a.size * b.shape[-1] < _LARGE
+    return 0 < a.ndim <= 2 and 0 < b.ndim <= 2 and not _splits(a, b)
 
 
 def swap_last_axes(xp: Any, x: Any) -> Any:
@@ -71,13 +89,10 @@ def _matmul_right_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
         return (
             g * a if b.ndim == 1 else xp.reshape(a, shape=(*a.shape, 1)) * xp.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
         )
-    if b.ndim == 1:
-        column = xp.matmul(swap_last_axes(xp, a), xp.reshape(g, shape=(*g.shape, 1)))
-        return xp.reshape(column, shape=column.shape[:-1])
-    if b.ndim == 2 and a.ndim > 2:
+    if b.ndim <= 2 < a.ndim:
         # One product over all rows replaces a stack of products that would be summed.
-        rows = math.prod(a.shape[:-1])
-        a, g = xp.reshape(a, shape=(rows, a.shape[-1])), xp.reshape(g, shape=(rows, g.shape[-1]))
+        g = xp.reshape(g, shape=(math.prod(a.shape[:-1]), *b.shape[1:]))
+        a = _as_matrix(xp, a)
     return xp.matmul(swap_last_axes(xp, a), g)
 
 
@@ -95,7 +110,7 @@ _MATMUL = Primitive(
     explain=_explain_matmul, symbol="@", ordered=True, role="affine",
     products=(("{out} ← {g} @ {1T}", 1), ("{out} ← {0T} @ {g}", 0)), fast_arity=2,
     flops=lambda inputs, outputs, params: 2 * outputs[0].size * inputs[0].shape[-1], rowwise=(True, False),
-    splits=lambda a, b: not is_single_dot(a, b), specialize=lambda a, b: np.ndarray.dot if is_single_dot(a, b) else None,
+    splits=_splits, specialize=lambda a, b: np.ndarray.dot if is_single_dot(a, b) else None,
 )  # fmt: skip
 
 
@@ -114,15 +129,20 @@ numpy_functions[np.matmul] = matmul
 
 
 def _linear(x: Array, weight: Array, bias: Array | None = None, out: Array | None = None) -> Array:
-    if x.ndim != 2:
+    if x.ndim == 1:
         y = x.dot(weight.T, out)
         return y if bias is None else np.add(y, bias, y)
-    y = np.empty((len(x), len(weight)), x.dtype) if out is None else out
-    shift = 0 if bias is None else bias
+    y = np.empty((*x.shape[:-1], len(weight)), x.dtype) if out is None else out
 
     def rows(part: slice) -> None:
-        # W hᵀ takes a fifth less time than h Wᵀ, where BLAS transposes the right operand; adding the bias transposes back.
-        np.add(weight.dot(x[part].T).T, shift, y[part])
+        h, u = (x[part], y[part]) if x.ndim == 2 else (_as_matrix(arrays, x[part]), _as_matrix(arrays, y[part]))
+        if h.shape[1] >= _LONG_ROWS * len(h):
+            # W hᵀ takes a fifth less time than h Wᵀ, where BLAS transposes W; adding the bias transposes the result back.
+            np.add(weight.dot(h.T).T, 0 if bias is None else bias, u)
+        else:
+            np.matmul(h, weight.T, u)
+            if bias is not None:
+                np.add(u, bias, u)
 
     split_work(rows, len(x), _nanoseconds(x, weight))
     return y

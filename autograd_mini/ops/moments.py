@@ -83,16 +83,38 @@ _STD = Primitive(
 _WITHOUT_DDOF = "divide ag.sum((x - ag.mean(x)) ** 2) yourself"
 
 
+def _ddof(name: str, ddof: int | None, dim: Any, correction: int | None, unbiased: bool | None) -> int:
+    """Returns n minus the divisor, from one of its three names. Without any of them, `dim` selects PyTorch's default."""
+    given = {k: v for k, v in (("ddof", ddof), ("correction", correction), ("unbiased", unbiased)) if v is not None}
+    if len(given) > 1:
+        raise TypeError(f"{name}: {' and '.join(f'{k}={v!r}' for k, v in given.items())} mean the same; give only one of them")
+    for key, value in given.items():
+        reject_gradient(f"{name}: {key}", value, _WITHOUT_DDOF)
+        return value
+    return 0 if dim is None else 1
+
+
 @implements(np.var)
-def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+def var(
+    x: TensorLike,
+    axis: Axis = None,
+    ddof: int | None = None,
+    keepdims: bool = False,
+    *,
+    dim: Axis = None,
+    correction: int | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+) -> Tensor:
     """Variance along `axis`; nan if n ≤ ddof.
 
     Parameters
     ----------
     x : the tensor
     axis : an int, a tuple, or None for all axes
-    ddof : the sum of squares is divided by n − ddof; 0 as in NumPy (PyTorch's default is 1)
+    ddof : the sum of squares is divided by n − ddof; 0 as in NumPy, but 1 as in PyTorch if `dim` is given
     keepdims : keep the reduced axes at length 1
+    dim, correction, unbiased, keepdim : PyTorch's names; `unbiased=True` means a correction of 1
 
     Examples
     --------
@@ -100,17 +122,27 @@ def var(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
     >>> ag.var([1.0, 2.0, 3.0, 4.0])
     Tensor(1.25)
     """
-    reject_gradient("var: ddof", ddof, _WITHOUT_DDOF)
-    return reduce_axes(_VAR, as_float(x), axis, keepdims, ddof=ddof)
+    ddof = _ddof("var", ddof, dim, correction, unbiased)
+    return reduce_axes(_VAR, as_float(x), axis, keepdims, dim, keepdim, ddof=ddof)
 
 
 @implements(np.std)
-def std(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+def std(
+    x: TensorLike,
+    axis: Axis = None,
+    ddof: int | None = None,
+    keepdims: bool = False,
+    *,
+    dim: Axis = None,
+    correction: int | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+) -> Tensor:
     """Standard deviation along `axis`; a constant has gradient 0, and second derivatives nan (those of `var` exist).
 
     Parameters
     ----------
-    x, axis, ddof, keepdims : as in `var`
+    x, axis, ddof, keepdims, dim, correction, unbiased, keepdim : as in `var`
 
     Examples
     --------
@@ -118,8 +150,8 @@ def std(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = False)
     >>> ag.std([2.0, 2.0, 6.0, 6.0])
     Tensor(2.0)
     """
-    reject_gradient("std: ddof", ddof, _WITHOUT_DDOF)
-    return reduce_axes(_STD, as_float(x), axis, keepdims, ddof=ddof)
+    ddof = _ddof("std", ddof, dim, correction, unbiased)
+    return reduce_axes(_STD, as_float(x), axis, keepdims, dim, keepdim, ddof=ddof)
 
 
 # -- norms -----------------------------------------------------------------------------------------------------------
@@ -147,9 +179,9 @@ def _norm_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
         return restore_axes(xp, g, x, axis) * ratio
     # sgn x is 0 for elements of 0, so their base may be 1. Their second derivative is 0 if p > 2 and does not exist otherwise.
     if ord > 2:
-        base = xp.where((ratio == 0) & (length > 0), 1.0, xp.abs(ratio))
+        base = xp.abs(xp.where((ratio == 0) & (length > 0), 1.0, ratio))
     else:
-        base = xp.convention(ratio == 0, 1.0, xp.abs(ratio))
+        base = xp.abs(xp.convention(ratio == 0, 1.0, ratio))
     return restore_axes(xp, g, x, axis) * xp.sign(x) * xp.power(base, ord - 1)
 
 
@@ -161,7 +193,16 @@ _NORM = Primitive(
 
 
 @implements(np.linalg.vector_norm)
-def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def norm(
+    x: TensorLike,
+    ord: float = 2,
+    axis: Axis = None,
+    keepdims: bool = False,
+    *,
+    p: float | None = None,
+    dim: Axis = None,
+    keepdim: bool = False,
+) -> Tensor:
     """Norm of the vector of all elements along `axis` (by default all axes): (Σ |x|ᵖ)^(1/p) for p = `ord`, largest |x| for inf.
 
     Several axes count as one long vector, so two axes give the Frobenius norm. The gradient is 0 at the zero vector, where
@@ -174,6 +215,7 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
     ord : the exponent p, or inf
     axis : an int, a tuple, or None for all axes
     keepdims : keep the reduced axes at length 1
+    p, dim, keepdim : PyTorch's names of `ord`, `axis` and `keepdims`
 
     Examples
     --------
@@ -183,11 +225,19 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
     >>> x.grad
     Tensor([0.6, 0.8])
     """
-    x, ord = as_float(x), as_number("norm: ord", ord, "write ag.sum(ag.abs(x) ** ord) ** (1 / ord)")
+    if dim is not None:
+        axis = reduce.one_axis("norm", axis, dim)
+    keepdims = keepdims or keepdim
+    x, ord = (
+        as_float(x),
+        as_number(
+            "norm: ord" if p is None else "norm: p", ord if p is None else p, "write ag.sum(ag.abs(x) ** ord) ** (1 / ord)"
+        ),
+    )
     if not ord > 0:
         raise ValueError(f"norm: ord must be greater than 0 or inf, got {ord}")
     if ord == np.inf:
-        return reduce.max(abs(x), axis, keepdims)
+        return reduce.amax(abs(x), axis, keepdims)
     if ord == 1:
         return reduce.sum(abs(x), axis, keepdims)
     return reduce_axes(_NORM, x, axis, keepdims, ord=ord)

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..apply import apply, as_float, as_number
-from ..dtypes import FLOATS, default_dtype
+from ..apply import apply, as_float, as_number, cast
+from ..dtypes import FLOATS, default_dtype, supported
 from ..primitive import Primitive
+from ..pytorch.devices import check_device
 from ..state import modes
 from ..tensor import Array, Shape, Tensor, TensorLike
 from .shape import ints
@@ -177,17 +178,29 @@ def _float_params(name: str, shape: tuple[Any, ...], dtype: Any, generator: Stre
     return {"shape": _check_lengths(name, shape), "dtype": dtype, "generator": generator}
 
 
-def randn(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Tensor:
+def _draw(primitive: Primitive, params: dict[str, Any], requires_grad: bool, device: Any) -> Tensor:
+    check_device(primitive.name, device)
+    draws: Tensor = apply(primitive, (), params)
+    if requires_grad:
+        draws.requires_grad = True
+    return draws
+
+
+def randn(
+    *shape: Any, dtype: Any = None, generator: Stream | None = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """Draws independent numbers from N(0, 1), of `shape` (ints, or one tuple), in the default dtype or in `dtype`.
 
     >>> import autograd_mini as ag
     >>> ag.randn(2, 3).shape
     (2, 3)
     """
-    return apply(_RANDN, (), _float_params("randn", shape, dtype, generator))
+    return _draw(_RANDN, _float_params("randn", shape, dtype, generator), requires_grad, device)
 
 
-def rand(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Tensor:
+def rand(
+    *shape: Any, dtype: Any = None, generator: Stream | None = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """Draws independent uniform numbers from [0, 1), of `shape` (ints, or one tuple), in the default dtype or in `dtype`.
 
     >>> import autograd_mini as ag
@@ -195,7 +208,7 @@ def rand(*shape: Any, dtype: Any = None, generator: Stream | None = None) -> Ten
     >>> bool(((x >= 0) & (x < 1)).all())
     True
     """
-    return apply(_RAND, (), _float_params("rand", shape, dtype, generator))
+    return _draw(_RAND, _float_params("rand", shape, dtype, generator), requires_grad, device)
 
 
 def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Stream | None = None) -> Tensor:
@@ -212,25 +225,43 @@ def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Str
     return apply(_BERNOULLI, (p,), {"shape": lengths, "generator": generator})
 
 
-def randint(low: int, high: int, shape: int | Shape = (), *, generator: Stream | None = None) -> Tensor:
+def randint(
+    low: int,
+    high: Any = None,
+    shape: Any = None,
+    *,
+    size: int | Shape | None = None,
+    dtype: Any = None,
+    generator: Stream | None = None,
+    device: Any = None,
+) -> Tensor:
     """Draws independent uniform int64 numbers from low … high − 1.
 
     Parameters
     ----------
-    low, high : the range, without `high`; ValueError if it is empty
+    low, high : the range, without `high`; ValueError if it is empty. `randint(high, shape)` starts from 0
     shape : an int or a tuple; by default a 0-d tensor
+    size : PyTorch's name of `shape`
+    dtype : the dtype to convert the numbers to
     generator : the stream to draw from instead of the process's
+    device : "cpu" or None
 
     Examples
     --------
     >>> import autograd_mini as ag
-    >>> ag.randint(3, 4, 2)
-    Tensor([3, 3])
+    >>> ag.randint(3, 4, 2), ag.randint(10, (2, 3)).shape
+    (Tensor([3, 3]), (2, 3))
     """
+    check_device("randint", device)
+    if shape is None and isinstance(high, (tuple, list)):
+        high, shape = None, high
+    low, high = (0, low) if high is None else (low, high)
+    shape = () if shape is None and size is None else size if shape is None else shape
     if low >= high:
         raise ValueError(f"randint: expected low < high, got {low} and {high}")
     lengths = _check_lengths("randint", (shape,) if isinstance(shape, int) else tuple(shape))
-    return apply(_RANDINT, (), {"low": low, "high": high, "shape": lengths, "generator": generator})
+    draws: Tensor = apply(_RANDINT, (), {"low": low, "high": high, "shape": lengths, "generator": generator})
+    return draws if dtype is None else cast(draws, supported(dtype))
 
 
 def permutation(n: int, *, generator: Stream | None = None) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from . import reduce
 from ._make import implements
 from .elementwise import where
 from .index import INDEX_ADD, Placeholder, getitem, take
-from .reduce import canonical_axes, canonical_axis
+from .reduce import canonical_axes, canonical_axis, one_axis
 from .shape import broadcast_to, check_not_empty, concatenate, expand_dims, ints, moveaxis, one_int, ravel, reshape, swapaxes
 
 __all__ = [
@@ -40,7 +40,7 @@ _ROLL = Primitive(
 
 
 @implements(np.flip)
-def flip(x: TensorLike, axis: Axis = None) -> Tensor:
+def flip(x: TensorLike, axis: Axis = None, *, dims: Any = None) -> Tensor:
     """Reverses `x` along `axis` (an int, a tuple, or None for all).
 
     >>> import autograd_mini as ag
@@ -48,11 +48,12 @@ def flip(x: TensorLike, axis: Axis = None) -> Tensor:
     Tensor([3., 2., 1.])
     """
     x = as_tensor(x)
+    axis = axis if dims is None else one_axis("flip", axis, dims)
     return apply(_FLIP, (x,), {"axis": canonical_axes("flip", axis, x._data.ndim)})
 
 
 @implements(np.roll)
-def roll(x: TensorLike, shift: int | tuple[int, ...], axis: Axis = None) -> Tensor:
+def roll(x: TensorLike, shift: int | tuple[int, ...], axis: Axis = None, *, dims: Axis = None) -> Tensor:
     """Shifts `x` cyclically by `shift` positions along `axis`; without `axis`, as if flattened.
 
     >>> import autograd_mini as ag
@@ -60,6 +61,7 @@ def roll(x: TensorLike, shift: int | tuple[int, ...], axis: Axis = None) -> Tens
     Tensor([3., 1., 2.])
     """
     x = as_tensor(x)
+    axis = axis if dims is None else one_axis("roll", axis, dims)
     shift = ints("roll", (shift,)) if isinstance(shift, tuple) else one_int("roll", "shift", shift)
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), x._data.shape)
@@ -317,14 +319,31 @@ def _split(name: str, x: Tensor, sections: int | Sequence[int], axis: int, even:
 
 
 @implements(np.split)
-def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0, *, dim: int | None = None) -> list[Tensor]:
     """Splits `x` along `axis`, into a number of equal parts (ValueError if this is not possible) or at a list of indices.
+
+    With PyTorch's name `dim`, `sections` is the length of each part but the last, or a list of lengths, as in PyTorch.
 
     >>> import autograd_mini as ag
     >>> ag.split([1.0, 2.0, 3.0], [1])
     [Tensor([1.]), Tensor([2., 3.])]
     """
+    if dim is not None:
+        return _split_lengths(as_tensor(x), sections, one_axis("split", axis, dim, 0))
     return _split("split", as_tensor(x), sections, axis, even=True)
+
+
+def _split_lengths(x: Tensor, lengths: int | Sequence[int], axis: int) -> list[Tensor]:
+    n = x._data.shape[canonical_axis("split", axis, x._data.ndim)]
+    if not np.ndim(lengths):
+        size = one_int("split", "sections", lengths)
+        if size < 1:
+            raise ValueError(f"split: with dim={axis}, sections is the length of a part and must be at least 1, got {size}")
+        return _split("split", x, range(size, n, size), axis, even=False)
+    sizes = ints("split", (lengths,))
+    if sum(sizes) != n or min(sizes, default=0) < 0:
+        raise ValueError(f"split: with dim={axis}, expected lengths with the sum {n}, got {list(sizes)}")
+    return _split("split", x, list(accumulate(sizes))[:-1], axis, even=False)
 
 
 @implements(np.array_split)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from ..apply import apply, as_float
+from ..apply import apply, as_float, recorded
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
@@ -40,6 +40,13 @@ def canonical_axis(name: str, axis: Any, ndim: int) -> int:
     if not -ndim <= index < ndim:
         raise IndexError(f"{name}: axis {index} is out of range for a tensor with {ndim} axes")
     return int(index) % ndim
+
+
+def one_axis(name: str, axis: Any, dim: Any, default: Any = None) -> Any:
+    """Returns the axis to use if `dim`, PyTorch's name for `axis`, was given. Raises TypeError if both were."""
+    if axis is not default:
+        raise TypeError(f"{name}: axis={axis!r} and dim={dim!r} mean the same; give only one of them")
+    return tuple(dim) if isinstance(dim, list) else dim
 
 
 def keepdims_shape(shape: Shape, axis: tuple[int, ...]) -> Shape:
@@ -104,14 +111,18 @@ _MEAN = Primitive(
 )  # fmt: skip
 
 
-def reduce_axes(primitive: Primitive, x: Tensor, axis: Any, keepdims: bool, **params: Any) -> Tensor:
-    """Applies a primitive that reduces axes, with `axis` in canonical form."""
+def reduce_axes(
+    primitive: Primitive, x: Tensor, axis: Any, keepdims: bool, dim: Any = None, keepdim: bool = False, **params: Any
+) -> Tensor:
+    """Applies a primitive that reduces axes, with `axis` in canonical form; `dim` and `keepdim` are PyTorch's names."""
+    if dim is not None:
+        axis = one_axis(primitive.name, axis, dim)
     axes = canonical_axes(primitive.name, axis, x._data.ndim)
-    return apply(primitive, (x,), {"axis": axes, "keepdims": bool(keepdims), **params})
+    return apply(primitive, (x,), {"axis": axes, "keepdims": bool(keepdims or keepdim), **params})
 
 
 @implements(np.sum)
-def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
     """Sum of the elements along `axis` (an int, a tuple, or None for all); `keepdims` keeps the reduced axes at length 1.
 
     Local derivative: 1.
@@ -120,11 +131,11 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     Tensor([4., 6.])
     """
-    return reduce_axes(_SUM, as_tensor(x), axis, keepdims)
+    return reduce_axes(_SUM, as_tensor(x), axis, keepdims, dim, keepdim)
 
 
 @implements(np.mean)
-def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
     """Arithmetic mean along `axis`; the mean of integers has the default dtype, the mean of no elements is nan.
 
     Local derivative: 1/n.
@@ -133,7 +144,7 @@ def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> ag.mean([[1.0, 2.0], [3.0, 4.0]])
     Tensor(2.5)
     """
-    return reduce_axes(_MEAN, as_float(x), axis, keepdims)
+    return reduce_axes(_MEAN, as_float(x), axis, keepdims, dim, keepdim)
 
 
 # -- products --------------------------------------------------------------------------------------------------------
@@ -163,7 +174,7 @@ _PROD = Primitive(
 
 
 @implements(np.prod)
-def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
     """Product of the elements along `axis`. Local derivative: the product of the others, exact if elements are 0.
 
     >>> import autograd_mini as ag
@@ -172,7 +183,7 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> x.grad
     Tensor([0., 6., 0.])
     """
-    return reduce_axes(_PROD, as_tensor(x), axis, keepdims)
+    return reduce_axes(_PROD, as_tensor(x), axis, keepdims, dim, keepdim)
 
 
 # -- extrema: a tie shares the gradient evenly -----------------------------------------------------------------------
@@ -208,35 +219,88 @@ _MAX = _extremum("max", np.maximum, "max x")
 _MIN = _extremum("min", np.minimum, "min x")
 
 
+@overload
+def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
+@overload
+def max(x: TensorLike, *, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
 @implements(np.max, np.amax)
-def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def max(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+) -> Tensor | ValuesAndIndices:
     """Largest element along `axis`; ties share the gradient evenly. Raises ValueError for an empty axis.
+
+    With PyTorch's name `dim`, returns (values, indices) as PyTorch does, and only the first of equal elements has a gradient.
 
     >>> import autograd_mini as ag
     >>> x = ag.Tensor([1.0, 3.0, 3.0], requires_grad=True)
     >>> ag.max(x).backward()
     >>> x.grad
     Tensor([0. , 0.5, 0.5])
+    >>> ag.max(ag.Tensor([[1.0, 3.0], [4.0, 2.0]]), dim=1)
+    ValuesAndIndices(values=Tensor([3., 4.]), indices=Tensor([1, 0]))
     """
-    return reduce_axes(_MAX, as_tensor(x), axis, keepdims)
+    if dim is None:
+        return reduce_axes(_MAX, as_tensor(x), axis, keepdims, keepdim=keepdim)
+    return _extreme_along("max", argmax, x, one_axis("max", axis, dim), keepdims or keepdim)
 
 
+@overload
+def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
+@overload
+def min(x: TensorLike, *, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
 @implements(np.min, np.amin)
-def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def min(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+) -> Tensor | ValuesAndIndices:
     """Smallest element along `axis`; ties share the gradient evenly. Raises ValueError for an empty axis.
+
+    With PyTorch's name `dim`, returns (values, indices), as `ag.max` does.
 
     >>> import autograd_mini as ag
     >>> ag.min([[1.0, 2.0], [3.0, 0.0]], axis=1)
     Tensor([1., 0.])
     """
-    return reduce_axes(_MIN, as_tensor(x), axis, keepdims)
+    if dim is None:
+        return reduce_axes(_MIN, as_tensor(x), axis, keepdims, keepdim=keepdim)
+    return _extreme_along("min", argmin, x, one_axis("min", axis, dim), keepdims or keepdim)
 
 
-amax, amin = max, min
+def amax(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+    """Largest element along `axis`, an int or a tuple; ties share the gradient evenly, also with PyTorch's name `dim`.
+
+    >>> import autograd_mini as ag
+    >>> ag.amax([[1.0, 3.0], [4.0, 2.0]], dim=1)
+    Tensor([3., 4.])
+    """
+    return reduce_axes(_MAX, as_tensor(x), axis, keepdims, dim, keepdim)
+
+
+def amin(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+    """Smallest element along `axis`, an int or a tuple; ties share the gradient evenly, also with PyTorch's name `dim`.
+
+    >>> import autograd_mini as ag
+    >>> ag.amin([[1.0, 3.0], [4.0, 2.0]], dim=1)
+    Tensor([1., 2.])
+    """
+    return reduce_axes(_MIN, as_tensor(x), axis, keepdims, dim, keepdim)
+
+
+def _extreme_along(name: str, index_of: Callable[..., Tensor], x: TensorLike, axis: int, keepdims: bool) -> ValuesAndIndices:
+    from .index import gather  # that module needs this one
+
+    x = as_tensor(x)
+    if not x._data.ndim:
+        canonical_axis(name, axis, 1)
+        return ValuesAndIndices(x, index_of(x))
+    axis = canonical_axis(name, axis, x._data.ndim)
+    indices = index_of(x, axis, True)
+    pair = gather(x, axis, indices), indices
+    shape = x._data.shape[:axis] + x._data.shape[axis + 1 :]
+    return ValuesAndIndices(*pair) if keepdims else ValuesAndIndices(*(recorded.reshape(y, shape=shape) for y in pair))
 
 
 @implements(np.ptp)
-def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
     """Peak to peak, max − min, along `axis`.
 
     >>> import autograd_mini as ag
@@ -244,10 +308,17 @@ def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     Tensor(5.0)
     """
     x = as_tensor(x)
-    return max(x, axis, keepdims) - min(x, axis, keepdims)
+    return amax(x, axis, keepdims, dim=dim, keepdim=keepdim) - amin(x, axis, keepdims, dim=dim, keepdim=keepdim)
 
 
 # -- without a gradient ----------------------------------------------------------------------------------------------
+
+
+class ValuesAndIndices(NamedTuple):
+    """Elements that were selected along an axis, and their indices there, as PyTorch returns them."""
+
+    values: Tensor
+    indices: Tensor
 
 
 def _index_primitive(name: str, function: Callable[..., Any], formula: str) -> Primitive:
@@ -264,32 +335,38 @@ _ARGMAX = _index_primitive("argmax", np.argmax, "the index of max x")
 _ARGMIN = _index_primitive("argmin", np.argmin, "the index of min x")
 
 
-def _apply_index(primitive: Primitive, x: TensorLike, axis: int | None, keepdims: bool) -> Tensor:
+def _apply_index(primitive: Primitive, x: TensorLike, axis: int | None, keepdims: bool, dim: int | None) -> Tensor:
     x = as_tensor(x)
+    if dim is not None:
+        axis = one_axis(primitive.name, axis, dim)
     along = None if axis is None else canonical_axis(primitive.name, axis, x._data.ndim)
     return apply(primitive, (x,), {"axis": along, "keepdims": keepdims})
 
 
 @implements(np.argmax)
-def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
+def argmax(
+    x: TensorLike, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+) -> Tensor:
     """Index of the first largest element along `axis`, or in the flattened tensor. No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.argmax([[1.0, 5.0], [7.0, 2.0]], axis=1)
     Tensor([1, 0])
     """
-    return _apply_index(_ARGMAX, x, axis, keepdims)
+    return _apply_index(_ARGMAX, x, axis, keepdims or keepdim, dim)
 
 
 @implements(np.argmin)
-def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
+def argmin(
+    x: TensorLike, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+) -> Tensor:
     """Index of the first smallest element along `axis`, or in the flattened tensor. No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.argmin([3.0, 1.0, 2.0])
     Tensor(1)
     """
-    return _apply_index(_ARGMIN, x, axis, keepdims)
+    return _apply_index(_ARGMIN, x, axis, keepdims or keepdim, dim)
 
 
 _ANY = Primitive("any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims), formula="∨ x", constant=True)
@@ -297,25 +374,25 @@ _ALL = Primitive("all", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=
 
 
 @implements(np.any)
-def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def any(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
     """Tests whether any element along `axis` is true (not 0). No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.any([0.0, 2.0])
     Tensor(True)
     """
-    return reduce_axes(_ANY, as_tensor(x), axis, keepdims)
+    return reduce_axes(_ANY, as_tensor(x), axis, keepdims, dim, keepdim)
 
 
 @implements(np.all)
-def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def all(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
     """Tests whether every element along `axis` is true (not 0). No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.all([0.0, 2.0])
     Tensor(False)
     """
-    return reduce_axes(_ALL, as_tensor(x), axis, keepdims)
+    return reduce_axes(_ALL, as_tensor(x), axis, keepdims, dim, keepdim)
 
 
 _COUNT = Primitive(
@@ -325,11 +402,13 @@ _COUNT = Primitive(
 
 
 @implements(np.count_nonzero)
-def count_nonzero(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def count_nonzero(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False
+) -> Tensor:
     """Number of elements along `axis` that are not 0. No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.count_nonzero([0.0, 2.0, -1.0])
     Tensor(2)
     """
-    return reduce_axes(_COUNT, as_tensor(x), axis, keepdims)
+    return reduce_axes(_COUNT, as_tensor(x), axis, keepdims, dim, keepdim)

@@ -11,7 +11,7 @@ from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ._make import implements
 from .index import getitem
-from .reduce import canonical_axis, shift_by_one
+from .reduce import canonical_axis, one_axis, shift_by_one
 from .shape import one_int, ravel
 
 __all__ = [
@@ -68,29 +68,29 @@ def _scan(primitive: Primitive, x: TensorLike, axis: int | None) -> Tensor:
 
 
 @implements(np.cumsum)
-def cumsum(x: TensorLike, axis: int | None = None) -> Tensor:
+def cumsum(x: TensorLike, axis: int | None = None, *, dim: int | None = None) -> Tensor:
     """Running sum along `axis`, or of the flattened tensor.
 
     >>> import autograd_mini as ag
     >>> ag.cumsum([1.0, 2.0, 3.0])
     Tensor([1., 3., 6.])
     """
-    return _scan(_CUMSUM, x, axis)
+    return _scan(_CUMSUM, x, axis if dim is None else one_axis("cumsum", axis, dim))
 
 
 @implements(np.cumprod)
-def cumprod(x: TensorLike, axis: int | None = None) -> Tensor:
+def cumprod(x: TensorLike, axis: int | None = None, *, dim: int | None = None) -> Tensor:
     """Running product along `axis`, or of the flattened tensor; its gradient is exact if elements are 0.
 
     >>> import autograd_mini as ag
     >>> ag.cumprod([1.0, 2.0, 3.0])
     Tensor([1., 2., 6.])
     """
-    return _scan(_CUMPROD, x, axis)
+    return _scan(_CUMPROD, x, axis if dim is None else one_axis("cumprod", axis, dim))
 
 
 @implements(np.diff)
-def diff(x: TensorLike, n: int = 1, axis: int = -1) -> Tensor:
+def diff(x: TensorLike, n: int = 1, axis: int = -1, *, dim: int | None = None) -> Tensor:
     """Differences of adjacent elements along `axis`, computed `n` times.
 
     >>> import autograd_mini as ag
@@ -98,6 +98,7 @@ def diff(x: TensorLike, n: int = 1, axis: int = -1) -> Tensor:
     Tensor([3., 5.])
     """
     x = as_tensor(x)
+    axis = axis if dim is None else one_axis("diff", axis, dim, -1)
     before = (slice(None),) * canonical_axis("diff", axis, x._data.ndim)
     if one_int("diff", "n", n) < 0:
         raise ValueError(f"diff: n must be at least 0, got {n}")

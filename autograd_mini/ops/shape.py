@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from operator import index
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..dtypes import supported
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ._make import implements
-from .reduce import canonical_axes, canonical_axis
+from .reduce import canonical_axes, canonical_axis, one_axis
 
 __all__ = [
     "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "concatenate", "copy", "expand_dims", "flatten",
@@ -100,15 +101,28 @@ def reshape(x: TensorLike, *shape: Any) -> Tensor:
 
 @implements(np.transpose)
 def transpose(x: TensorLike, *axes: Any) -> Tensor:
-    """Reorders the axes; without `axes`, reverses them.
+    """Reorders the axes; without `axes`, reverses them. Two ints swap these axes of a tensor that does not have two axes.
+
+    For a matrix, `transpose(0, 1)` is NumPy's permutation, which changes nothing; a warning says so, because in PyTorch it
+    swaps the axes.
 
     >>> import autograd_mini as ag
     >>> ag.transpose(ag.Tensor([[1.0, 2.0]]))
     Tensor([[1.],
             [2.]], shape=(2, 1))
+    >>> ag.transpose(ag.zeros((2, 3, 4)), 1, 2).shape
+    (2, 4, 3)
     """
     x = as_tensor(x)
     ndim = x._data.ndim
+    if len(axes) == 2:
+        if ndim != 2:
+            return swapaxes(x, *axes)
+        if axes == (0, 1):
+            warnings.warn(
+                "transpose(0, 1) is NumPy's permutation here and leaves a matrix unchanged; write x.T to swap the axes",
+                stacklevel=2,
+            )
     if not axes or axes == (None,):
         order = tuple(reversed(range(ndim)))
     else:
@@ -183,8 +197,10 @@ def expand_dims(x: TensorLike, axis: int | tuple[int, ...]) -> Tensor:
 
 
 @implements(np.squeeze)
-def squeeze(x: TensorLike, axis: Axis = None) -> Tensor:
+def squeeze(x: TensorLike, axis: Axis = None, *, dim: Axis = None) -> Tensor:
     """Removes axes of length 1: all of them, or the given ones (ValueError if one is longer).
+
+    With PyTorch's name `dim`, axes that are longer remain, as in PyTorch.
 
     >>> import autograd_mini as ag
     >>> ag.squeeze(ag.Tensor([[1.0, 2.0]])).shape
@@ -192,6 +208,9 @@ def squeeze(x: TensorLike, axis: Axis = None) -> Tensor:
     """
     x = as_tensor(x)
     shape = x._data.shape
+    if dim is not None:
+        given = canonical_axes("squeeze", one_axis("squeeze", axis, dim), len(shape))
+        axis = tuple(i for i in given if shape[i] == 1)
     axes = tuple(i for i, n in enumerate(shape) if n == 1) if axis is None else canonical_axes("squeeze", axis, len(shape))
     if any(shape[i] != 1 for i in axes):
         raise ValueError(f"squeeze: only axes of length 1 can be removed, got axis {axis} of shape {shape}")
@@ -250,7 +269,7 @@ _CONCATENATE = Primitive(
 
 
 @implements(np.concatenate)
-def concatenate(tensors: Any, axis: int | None = 0) -> Tensor:
+def concatenate(tensors: Any, axis: int | None = 0, *, dim: int | None = None) -> Tensor:
     """Joins tensors along an existing axis; their other lengths must agree. With `axis=None` it joins flattened tensors.
 
     >>> import autograd_mini as ag
@@ -258,6 +277,7 @@ def concatenate(tensors: Any, axis: int | None = 0) -> Tensor:
     Tensor([1., 2., 3.])
     """
     xs = as_operands(*check_not_empty("concatenate", tensors))
+    axis = axis if dim is None else one_axis("concatenate", axis, dim, 0)
     if axis is None:
         return concatenate([ravel(x) for x in xs])
     if not xs[0]._data.ndim:
@@ -266,7 +286,7 @@ def concatenate(tensors: Any, axis: int | None = 0) -> Tensor:
 
 
 @implements(np.stack)
-def stack(tensors: Any, axis: int = 0) -> Tensor:
+def stack(tensors: Any, axis: int = 0, *, dim: int | None = None) -> Tensor:
     """Joins tensors of one shape along a new axis.
 
     >>> import autograd_mini as ag
@@ -274,6 +294,7 @@ def stack(tensors: Any, axis: int = 0) -> Tensor:
     Tensor([1., 2.])
     """
     xs = as_operands(*check_not_empty("stack", tensors))
+    axis = axis if dim is None else one_axis("stack", axis, dim, 0)
     if len({t._data.shape for t in xs}) > 1:
         raise ValueError(f"stack: shapes must agree: {', '.join(str(t._data.shape) for t in xs)}")
     return concatenate([expand_dims(t, axis) for t in xs], axis)

@@ -24,8 +24,8 @@ SHOWN, PAIRS, STEPS = 64, 6, 8
 
 
 def pictures(images: Array) -> Array:
-    """Returns images (N, 3072) or (N, 3, 32, 32) as (N, 32, 32, 3)."""
-    return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    """Returns images (N, 3072) or (N, 3, 32, 32) as (N, 32, 32, 3) in [0, 1]; means of Gaussian pixels may lie outside."""
+    return np.clip(images, 0, 1).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
 def pixelwise_nll(train: Array, test: Array) -> float:

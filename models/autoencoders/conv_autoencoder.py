@@ -17,14 +17,12 @@ CHANNELS = (16, 32)
 
 
 class ConvAutoencoder(Autoencoder):
-    """A convolutional autoencoder of images (N, C, H, W), (N, H, W) or (N, D) with values in [0, 1].
-
-    Raises ValueError if height or width cannot be halved.
+    """A convolutional autoencoder of images (N, C, H, W), (N, H, W) or (N, D) of any size, with values in [0, 1].
 
     Parameters
     ----------
     sizes       (C, H, W, bottleneck)
-    channels    channels of the convolutions of the encoder; each halves height and width
+    channels    channels of the convolutions of the encoder; each halves height and width, rounded up
     activation  a name in `ACTIVATIONS`, or a class
     likelihood  likelihood of the pixels: a name in `LIKELIHOODS`, or a Likelihood
 
@@ -34,6 +32,8 @@ class ConvAutoencoder(Autoencoder):
     >>> ae.encode(np.zeros((5, 3, 32, 32))).shape, ae.reconstruct(np.zeros((5, 3, 32, 32))).shape
     ((5, 64), (5, 3, 32, 32))
     """
+
+    image_part = slice(0, 3)
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """Convolutional encoders and decoders: each encoder layer halves height and width, each decoder layer doubles them.
 
+Half of an odd side is rounded up, and the decoder restores it exactly, so images can have any size.
+
 Inputs and outputs are flat, (N, D), so an encoder or decoder can replace a fully connected stack.
 """
 
@@ -8,31 +10,41 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
 
 from autograd_mini import nn
 
+from ..halving import half, window
 from ..stack import Activation, activation_of
 
-WINDOW: Final = (4, 2, 1)  # kernel, stride, padding: halves every even length, and doubles it when transposed
+
+def map_shapes(image_shape: Sequence[int], channels: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Returns the shapes (C, H, W) of the image and of the maps after each halving, one per entry of `channels`.
+
+    Raises ValueError if `channels` is empty, or if `image_shape` is not (C, H, W).
+
+    >>> from autograd_mini.models.autoencoders.conv_coder import map_shapes
+    >>> map_shapes((3, 30, 50), (16, 32))
+    [(3, 30, 50), (16, 15, 25), (32, 8, 13)]
+    """
+    if not channels:
+        raise ValueError("channels: expected at least one entry, got none")
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise ValueError(f"expected images (channels, height, width), each 1 or more, got {tuple(image_shape)}")
+    first, height, width = image_shape
+    maps = [(first, height, width)]
+    for count in channels:
+        maps.append((count, *half(maps[-1])))
+    return maps
 
 
 def reduced_shape(image_shape: Sequence[int], channels: Sequence[int]) -> tuple[int, int, int]:
-    """Returns the shape (C, H, W) after one halving per entry of `channels`.
-
-    Raises ValueError if height or width cannot be halved that often, or if `channels` is empty.
+    """Returns the shape (C, H, W) after one halving per entry of `channels`, the last of `map_shapes`.
 
     >>> from autograd_mini.models.autoencoders.conv_coder import reduced_shape
     >>> reduced_shape((1, 28, 28), (16, 32))
     (32, 7, 7)
     """
-    _, height, width = image_shape
-    factor = 2 ** len(channels)
-    if not channels:
-        raise ValueError("channels: expected at least one entry, got none")
-    if height % factor or width % factor:
-        raise ValueError(f"images {height}×{width} cannot be halved {len(channels)} times; expected multiples of {factor}")
-    return channels[-1], height // factor, width // factor
+    return map_shapes(image_shape, channels)[-1]
 
 
 def conv_encoder(image_shape: Sequence[int], channels: Sequence[int], activation: Activation = "relu") -> nn.Sequential:
@@ -45,10 +57,9 @@ def conv_encoder(image_shape: Sequence[int], channels: Sequence[int], activation
     >>> conv_encoder((1, 28, 28), (16, 32))(np.zeros((5, 784), np.float32)).shape
     (5, 1568)
     """
-    reduced_shape(image_shape, channels)
     layers: list[nn.Module] = [nn.Unflatten(1, tuple(image_shape))]
-    for inner, outer in pairwise([image_shape[0], *channels]):
-        layers += [nn.Conv2d(inner, outer, *WINDOW), activation_of(activation)()]
+    for larger, smaller in pairwise(map_shapes(image_shape, channels)):
+        layers += [nn.Conv2d(larger[0], smaller[0], *window(larger)), activation_of(activation)()]
     return nn.Sequential(*layers, nn.Flatten())
 
 
@@ -69,8 +80,8 @@ def conv_decoder(
     >>> conv_decoder(8, (1, 28, 28), (16, 32))(np.zeros((5, 8), np.float32)).shape
     (5, 784)
     """
-    smallest = reduced_shape(image_shape, channels)
-    layers: list[nn.Module] = [nn.Linear(latent, math.prod(smallest)), nn.Unflatten(1, smallest)]
-    for inner, outer in pairwise([*channels[::-1], image_shape[0]]):
-        layers += [activation_of(activation)(), nn.ConvTranspose2d(inner, outer, *WINDOW)]
+    maps = map_shapes(image_shape, channels)[::-1]
+    layers: list[nn.Module] = [nn.Linear(latent, math.prod(maps[0])), nn.Unflatten(1, maps[0])]
+    for smaller, larger in pairwise(maps):
+        layers += [activation_of(activation)(), nn.ConvTranspose2d(smaller[0], larger[0], *window(larger))]
     return nn.Sequential(*layers, nn.Flatten())

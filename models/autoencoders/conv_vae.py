@@ -17,10 +17,10 @@ CHANNELS = (16, 32)
 
 
 class ConvVAE(Variational):
-    """A convolutional VAE of images (N, C, H, W), (N, H, W) or (N, D) with values in [0, 1].
+    """A convolutional VAE of images (N, C, H, W), (N, H, W) or (N, D) of any size, with values in [0, 1].
 
-    `sizes` is (C, H, W, latent). Each entry of `channels` adds a convolution that halves height and width. `options` are the
-    fields of `VAEConfig`. Raises ValueError if the images cannot be halved.
+    `sizes` is (C, H, W, latent). Each entry of `channels` adds a convolution that halves height and width, rounded up.
+    `options` are the fields of `VAEConfig`.
 
     >>> import numpy as np
     >>> from autograd_mini import models
@@ -28,6 +28,8 @@ class ConvVAE(Variational):
     >>> vae.reconstruct(np.zeros((5, 3, 32, 32))).shape, vae.sample(2).shape
     ((5, 3, 32, 32), (2, 3072))
     """
+
+    image_part = slice(0, 3)
 
     def __init__(
         self,

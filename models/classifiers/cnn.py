@@ -69,6 +69,8 @@ class CNN(Classifier):
     (5, 10)
     """
 
+    image_part = slice(0, 3)
+
     def __init__(self, sizes: Sequence[int] = SIZES, variant: str = "stride", centred: bool = False) -> None:
         if variant not in VARIANTS:
             raise ValueError(f"CNN: unknown variant {variant!r}; expected one of: {', '.join(VARIANTS)}")

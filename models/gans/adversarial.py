@@ -91,6 +91,7 @@ class AdversarialModel(Model):
     row_plots: Names = ("samples",)
     row_metrics: Names = ("frechet",)
     configs: tuple[type[Config], ...] = (GANConfig,)
+    image_part = slice(1, 4)
     latent_index = 0
     validates = False  # the losses of two networks that compete do not measure progress
 

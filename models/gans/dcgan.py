@@ -12,7 +12,7 @@ SIZES = (100, 3, 64, 64)  # latent dimensions; channels, height and width of the
 
 
 class DCGAN(GAN):
-    """A convolutional GAN, for grey or colour images of any even size: z → 512×4² → 256×8² → … → 3×64².
+    """A convolutional GAN, for grey or colour images of any size and shape: z → 512×4² → 256×8² → … → 3×64².
 
     The options are those of `GAN`, with other defaults for the architecture.
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from autograd_mini import nn
 from autograd_mini.tensor import Shape
 
+from ..halving import half, window
 from .networks import NORMS, OUTPUTS, SLOPE, Discriminator, GANArchitecture, discriminating_head
 
 
@@ -25,7 +26,7 @@ class Growth(NamedTuple):
 GROWTH: Final = {
     "transposed": Growth(
         lambda z, shape: [nn.Unflatten(1, (z, 1, 1)), nn.ConvTranspose2d(z, shape[0], (shape[1], shape[2]), bias=False)],
-        lambda before, after: [nn.ConvTranspose2d(before, after[0], window(after), 2, 1, bias=False)],
+        lambda before, after: [nn.ConvTranspose2d(before, after[0], *window(after), bias=False)],
     ),
     "bilinear": Growth(
         lambda z, shape: [nn.Linear(z, shape[0] * shape[1] * shape[2]), nn.Unflatten(1, shape)],
@@ -49,23 +50,11 @@ def pyramid(image_shape: Shape, width: int, smallest: int = 7) -> list[Shape]:
     maps: list[Shape] = [tuple(image_shape)]
     sides = tuple(image_shape[1:])
     while len(sides) == 2 and min(sides) > max(smallest, 1):
-        sides = tuple((side + 1) // 2 for side in sides)
+        sides = half(sides)
         maps.append((width << (len(maps) - 1), *sides))
     if len(maps) == 1:
         raise ValueError(f"expected images (C, H, W) with sides above {smallest}, got {tuple(image_shape)}")
     return maps[::-1]
-
-
-def window(after: Shape) -> tuple[int, int]:
-    """Returns the kernel size that halves a map (C, H, W) with stride 2 and padding 1, or doubles its half.
-
-    It is 4 along even sides and 3 along odd ones.
-
-    >>> from autograd_mini.models.gans.pyramid import window
-    >>> window((64, 14, 14)), window((128, 7, 7))
-    ((4, 4), (3, 3))
-    """
-    return 4 - after[1] % 2, 4 - after[2] % 2
 
 
 def generator(inputs: int, image_shape: Shape, architecture: GANArchitecture) -> nn.Sequential:
@@ -107,7 +96,7 @@ def discriminator(image_shape: Shape, architecture: GANArchitecture) -> Discrimi
     maps = pyramid(image_shape, a.width, a.smallest)
     layers: list[nn.Module] = [nn.GaussianNoise(a.noise)] if a.noise > 0 else []
     for i, (larger, (after, *_)) in enumerate(pairwise(maps[::-1])):
-        layers += [nn.Conv2d(larger[0], after, window(larger), 2, 1, bias=not a.d_norm)]
+        layers += [nn.Conv2d(larger[0], after, *window(larger), bias=not a.d_norm)]
         layers += [*NORMS["batch" if a.d_norm and i else "none"](2, after), nn.LeakyReLU(SLOPE)]
         if a.dropout > 0:
             layers.append(nn.Dropout(a.dropout))

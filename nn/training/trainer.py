@@ -150,7 +150,7 @@ class Trainer:
         self._ranges: RangeCheck | None = None  # in the first epoch of `fit`
         self.claim: FolderClaim | None = None  # on the folder, if it is held for longer than each call of `fit`
         self.notes: dict[str, Any] = {}  # simple values that checkpoints contain, such as the names of classes
-        self.outdated: list[Path] = []  # results of an earlier stop, which the next later checkpoint removes
+        self.at_later_checkpoint: list[Callable[[], object]] = []  # called before the first one that is later than at the start
         self._weights_in_use: dict[str, Array] | None = None  # what `use_weights` loaded, and what it replaced:
         self._weights_in_training: dict[str, Array] = {}
         self.jit = jit
@@ -423,8 +423,8 @@ class Trainer:
         if self.folder is None:
             return
         if self.iteration > self._first_iteration:
-            while self.outdated:
-                self.outdated.pop().unlink(missing_ok=True)
+            while self.at_later_checkpoint:
+                self.at_later_checkpoint.pop()()
         self.save(self.folder / CHECKPOINT)
         if self.history:
             write_text(self.folder / METRICS, to_csv(self.history))

@@ -319,9 +319,9 @@ def test_a_classifier_learns_the_classes_of_a_folder(pictures: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("model", "flags", "shape"),
-    [("dcgan", ["--preset", "dcgan-64"], (3, 64, 64)), ("cgan", [], (3, 32, 32)), ("ae", [], (1, 28, 28))],
+    [("dcgan", ["--preset", "dcgan-64"], (3, 64, 64)), ("cgan", [], (3, 20, 30)), ("ae", [], (3, 20, 30))],
 )
-def test_images_are_resized_to_the_image_size_of_the_model(
+def test_images_keep_their_size_unless_the_model_has_one(
     pictures: Path, model: str, flags: list[str], shape: tuple[int, ...]
 ) -> None:
     preset = flags[-1] if flags else None

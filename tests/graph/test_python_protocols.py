@@ -167,8 +167,8 @@ def test_matplotlib_draws_tensors() -> None:
 
 
 MISSING: dict[str, tuple[Callable[[], Any], str]] = {
-    "ag.cat": (lambda: ag.cat, "use ag.concatenate"),
-    "ag.unsqueeze": (lambda: ag.unsqueeze, "use ag.expand_dims"),
+    "ag.asarray": (lambda: ag.asarray, "use ag.as_tensor"),
+    "ag.vmap": (lambda: ag.vmap, "use operations on a batch"),
     "ag.mse_loss": (lambda: ag.mse_loss, "use nn.mse_loss"),
     "ag.Linear": (lambda: ag.Linear, "use ag.linear or nn.Linear"),
     "nn.relu": (lambda: nn.relu, "use ag.relu or nn.ReLU"),

@@ -46,6 +46,14 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
     "layer_norm": (lambda x, w, b: ag.layer_norm(x, 3, w, b), (V, W, V)),
     "leaky_relu": (ag.leaky_relu, ([-0.1, 0.7], [0.3])),
     "linear": (ag.linear, (M, N, V[:2])),
+    "addcdiv": (ag.addcdiv, (V, W, [0.6, 0.4, 0.2])),
+    "addcmul": (ag.addcmul, (V, W, [0.6, 0.4, 0.2])),
+    "clamp": (ag.clamp, (V, [0.2, 0.2, 0.2], [0.6, 0.6, 0.6])),
+    "div": (ag.div, (V, W)),
+    "lerp": (ag.lerp, (V, W, [0.6, 0.4, 0.2])),
+    "masked_fill": (lambda x, v: ag.masked_fill(x, [True, False, True], v), (V, W)),
+    "scatter": (lambda x, v: ag.scatter(x, 0, [0, 2], v), (V, W[:2])),
+    "sub": (ag.sub, (V, W)),
     "nan_to_num": (ag.nan_to_num, ([0.1, float("nan")], [0.3, 0.3])),
     "nll_loss": (lambda x, q, w: nn.nll_loss(x, q, weight=w), (M, Q, W[:2])),
     "scatter_add": (lambda x, v: ag.scatter_add(x, 0, [0, 0], v), (V, W[:2])),
@@ -59,7 +67,7 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
     **{name: (getattr(nn, name).discriminator, (M, N)) for name in (
         "minimax_loss", "non_saturating_loss", "hinge_loss", "wasserstein_loss",
     )},
-    **{name: (getattr(ag, name), (M, N)) for name in ("matmul", "dot", "tensordot", "kron", "inner", "outer", "vdot")},
+    **{name: (getattr(ag, name), (M, N)) for name in ("matmul", "mm", "bmm", "mv", "dot", "tensordot", "kron", "inner", "outer", "vdot")},
     "cross": (ag.cross, (V, W)),
     "binary_cross_entropy": (nn.binary_cross_entropy, (Q, N)),
     "binary_cross_entropy_with_logits": (nn.binary_cross_entropy_with_logits, (M, N)),
@@ -67,7 +75,7 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
 }  # fmt: skip
 OTHERS = {  # functions of several operands of which one at most is a float, or whose results are random
     "take", "gather", "take_along_axis", "getitem", "embedding", "gradient_penalty", "softmax_cross_entropy", "dropout", "bernoulli",
-    "pad", "full_like", "bitwise_and", "bitwise_or", "bitwise_xor",
+    "pad", "full_like", "index_select", "masked_select", "take_along_dim", "normal", "bitwise_and", "bitwise_or", "bitwise_xor",
 }  # fmt: skip
 LED = {"cross_entropy", "nll_loss"}  # weights and targets follow the dtype of the logits, so that float64 does not spread
 NUMPY: dict[str, Function] = {

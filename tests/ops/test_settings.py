@@ -64,7 +64,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "leaky_relu": lambda negative_slope: ag.leaky_relu(X, negative_slope),
     "linspace": lambda **ends: ag.linspace(**{"start": 0.1, "stop": 2.0, **ends}, dtype=np.float64),
     "nan_to_num": lambda nan: ag.nan_to_num(np.array([1.0, np.nan]), nan),
-    "norm": lambda ord: ag.norm(X, ord),
+    "norm": lambda **exponent: ag.norm(X, **exponent),
     "pad": lambda constant_values: ag.pad(X, 1, constant_values=constant_values),
     "upsample": lambda scale_factor: ag.upsample(IMAGE, scale_factor),
     "var": lambda ddof: ag.var(X, ddof=ddof),

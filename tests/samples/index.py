@@ -84,7 +84,17 @@ def _index_add(draw: Any) -> Call:
     return Call(lambda t: apply(INDEX_ADD, (t, *arrays), params), (v,), f"index_add {index!r} {shape}")
 
 
+@st.composite
+def _add_at(draw: Any) -> Call:
+    x = draw(SHAPES.flatmap(values))
+    index = draw(indices(x.shape))
+    template, arrays = parse(index)
+    v = draw(values(x[index].shape))
+    return Call(lambda t, u: recorded.add_at(t, u, *arrays, index=template), (x, v), f"add_at {index!r}")
+
+
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
+    "add_at": _add_at(),
     "getitem": _getitem(),
     "index_add": _index_add(),
     "index_put": _index_put(),

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from autograd_mini import Tensor, viz
 
@@ -76,10 +77,68 @@ def test_scatter_groups_points_by_class():
 
 def test_images_keep_their_order_and_values():
     images = np.stack([np.full((2, 2), v) for v in (0.0, 0.25, 0.5, 2.0, -1.0)])
-    shown = viz.plot_images(images, columns=3).axes[0].images[0].get_array()
+    with pytest.warns(UserWarning, match="got values from -1 to 2 in float64, which are clipped"):
+        shown = viz.plot_images(images, columns=3).axes[0].images[0].get_array()
     assert shown.shape == (2 * 4, 3 * 4)
     centres = shown[1::4, 1::4]
     assert centres.tolist() == [[0, 0.25, 0.5], [1, 0, 1]], "clipped to [0, 1]; unused places are white"
+
+
+@pytest.mark.parametrize("white", [np.uint8(255), np.uint16(65535), np.int64(1), np.float32(1), np.True_])
+def test_white_depends_on_the_dtype(white):
+    """255 is white in uint8, and not everything above 1."""
+    images = np.zeros((2, 2, 2), white.dtype)
+    images[1] = white
+    shown = viz.plot_images(images).axes[0].images[0].get_array()
+    assert shown[1, 1::4].tolist() == [0, 1]
+    half = viz.plot_images(np.full((1, 2, 2), 127, np.uint8)).axes[0].images[0].get_array()
+    assert half[1, 1] == pytest.approx(127 / 255)
+
+
+def test_opacity_lays_images_over_white():
+    """Two channels are grey and opacity, four are colour and opacity; one channel is grey."""
+    shown = lambda images: viz.plot_images(images).axes[0].images[0].get_array()[1, 1].tolist()
+    assert shown(np.full((1, 2, 2, 1), 0.25)) == 0.25
+    assert shown(np.array([0.5, 0.25]) * np.ones((1, 2, 2, 2))) == 0.875
+    assert shown(np.array([1.0, 0.5, 0.0, 0.5]) * np.ones((1, 2, 2, 4))) == [1.0, 0.75, 0.5]
+    assert shown(np.array([255, 0, 0, 0], np.uint8) * np.ones((1, 2, 2, 4), np.uint8)) == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0.0, 255.0], r"got values from 0 to 255 in float64, .*; for images from 0 to 255 pass images / 255, or uint8"),
+        ([-1.0, 1.0], r"got values from -1 to 1 in .*; for images from −1 to 1 pass \(images \+ 1\) / 2"),
+        ([0.5, np.nan], r"1 values are nan, which are black"),
+        ([np.nan, np.nan], r"2 values are nan"),
+        ([0.0, np.inf], r"got values from 0 to inf"),
+    ],
+)
+def test_values_outside_the_range_are_named_and_clipped(values, message):
+    with pytest.warns(UserWarning, match=message):
+        shown = viz.plot_images(np.reshape(values, (1, 1, 2))).axes[0].images[0].get_array()
+    assert shown[1, 1:3].tolist() == np.clip(np.nan_to_num(values), 0, 1).tolist()
+    viz.plot_images(np.array([[[-1e-7, 1 + 1e-7]]]))  # rounding errors are clipped without a warning
+
+
+@pytest.mark.parametrize(("height", "width"), [(30, 50), (9, 17), (127, 8)])
+@pytest.mark.parametrize("title", ["", "samples"])
+def test_a_pixel_of_a_grid_is_a_square_of_the_file(tmp_path, height, width, title):
+    """Every pixel has the same number of rows and columns, whatever the shape of the images; a title lies above them."""
+    images = np.random.default_rng(0).integers(0, 2, (3, height, width)).astype(np.uint8) * 255
+    figure = viz.plot_images(images, tmp_path / "grid.png", columns=2, title=title)
+    sheet = figure.axes[0].images[0].get_array()
+    saved = np.asarray(Image.open(tmp_path / "grid.png").convert("L")) / 255
+    scale = saved.shape[1] // sheet.shape[1]
+    below = saved[-scale * sheet.shape[0] :]
+    np.testing.assert_array_equal(below, sheet.repeat(scale, 0).repeat(scale, 1))
+    assert (len(saved) > len(below)) == bool(title)
+
+
+@pytest.mark.parametrize("shape", [(30, 50), (50, 30)])
+def test_images_over_a_square_plane_keep_square_pixels(shape):
+    axes = viz.plot_manifold(np.zeros((5, 5, *shape)), extent=(-2, 2, -2, 2)).axes[0]
+    assert axes.get_aspect() == pytest.approx(shape[0] / shape[1])
 
 
 def test_reconstructions_are_below_their_originals():
@@ -109,7 +168,7 @@ def test_a_manifold_has_its_first_row_on_top_and_no_gaps():
         (lambda: viz.plot_histograms({"a": [1.0, np.nan]}), "'a' is empty or not finite"),
         (lambda: viz.plot_scatter(np.zeros((3, 3)), np.zeros(3)), r"\(3, 3\) and \(3,\)"),
         (lambda: viz.plot_scatter(np.zeros((3, 2)), np.zeros(4)), r"\(3, 2\) and \(4,\)"),
-        (lambda: viz.plot_images(np.zeros((3, 3, 8, 8))), r"\(3, 3, 8, 8\)"),
+        (lambda: viz.plot_images(np.zeros((3, 3, 8, 8))), r"\(3, 3, 8, 8\); for images \(N, C, H, W\) pass"),
         (lambda: viz.plot_images(np.zeros((0, 8, 8))), r"\(0, 8, 8\)"),
         (lambda: viz.plot_reconstructions(np.zeros((3, 64)), np.zeros((2, 64)), image_shape=(8, 8)), r"\(2, 64\)"),
         (lambda: viz.plot_manifold(np.zeros((9, 8, 8))), r"\(9, 8, 8\)"),

@@ -32,7 +32,7 @@ def save_animation(
 
     Parameters
     ----------
-    frames : batches (N, H, W) or (N, H, W, 3) with values in [0, 1], all of one shape
+    frames : batches (N, H, W) or (N, H, W, C) with values in [0, 1], as in `plot_images`, all of one shape
     path : the file to write; its suffix is the format
     columns : images in a row of a frame; nearly square by default
     milliseconds : duration of each frame; the last one is shown four times as long

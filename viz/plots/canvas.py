@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -34,6 +35,10 @@ FORMATS: Final = ("png", "svg", "pdf")
 DOTS_PER_INCH: Final = 150
 GAP: Final = 2  # pixels of white between images
 LEGEND_ROWS: Final = 20
+TOLERANCE: Final = 1e-3  # values outside [0, 1] by less come from rounding
+LIKELY_BYTES: Final = 16  # a larger value suggests that white is 255
+TITLE_HEIGHT: Final = 0.4  # inches above an image
+LONGEST_SIDE: Final = 1200  # screen pixels of an image whose pixels are enlarged
 
 
 def as_array(values: Values) -> Array:
@@ -42,10 +47,46 @@ def as_array(values: Values) -> Array:
 
 
 def check_images(caller: str, images: Array) -> Array:
-    """Returns images (N, H, W) or (N, H, W, 3) clipped to [0, 1]. Raises ValueError for other shapes."""
-    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] != 3) or not images.size:
-        raise ValueError(f"{caller}: expected images (N, H, W) or (N, H, W, 3), got {images.shape}")
-    return np.clip(images, 0, 1)
+    """Returns images (N, H, W) or (N, H, W, C) as floats (N, H, W) or (N, H, W, 3) in [0, 1].
+
+    C is 1 (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity); images with opacity are laid over white. White is
+    255 in uint8, the largest number in other unsigned integers, and 1 otherwise. Raises ValueError for other shapes, and warns
+    about values outside the range, which are clipped.
+    """
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] > 4) or not images.size:
+        hint = "; for images (N, C, H, W) pass images.transpose(0, 2, 3, 1)" if images.ndim == 4 else ""
+        raise ValueError(f"{caller}: expected images (N, H, W) or (N, H, W, C) with 1 to 4 channels, got {images.shape}{hint}")
+    shades = _to_unit_range(caller, images)
+    if shades.ndim == 3:
+        return shades
+    if shades.shape[-1] % 2 == 0:
+        shades = 1 - (1 - shades[..., :-1]) * shades[..., -1:]
+    return shades[..., 0] if shades.shape[-1] == 1 else shades
+
+
+def _to_unit_range(caller: str, images: Array) -> Array:
+    if images.dtype.kind == "u":
+        return images / np.float32(np.iinfo(images.dtype).max)
+    shades = images if images.dtype.kind == "f" else images.astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        low, high = float(np.nanmin(shades, initial=math.inf)), float(np.nanmax(shades, initial=-math.inf))
+    undefined = int(np.isnan(shades).sum())
+    if undefined or low < -TOLERANCE or high > 1 + TOLERANCE:
+        _warn_about_range(caller, images.dtype, low, high, undefined)
+        shades = np.nan_to_num(shades, posinf=1, neginf=0)
+    return np.clip(shades, 0, 1)
+
+
+def _warn_about_range(caller: str, dtype: np.dtype[Any], low: float, high: float, undefined: int) -> None:
+    found = f"values from {low:.4g} to {high:.4g}" if low <= high else "values"
+    parts = [f"{caller}: expected values from 0 (black) to 1 (white), got {found} in {dtype}, which are clipped"]
+    if undefined:
+        parts.append(f"{undefined} values are nan, which are black")
+    if high > LIKELY_BYTES:
+        parts.append("for images from 0 to 255 pass images / 255, or uint8")
+    elif low < 0:
+        parts.append("for images from −1 to 1 pass (images + 1) / 2")
+    warnings.warn("; ".join(parts), stacklevel=4)
 
 
 def arrange_grid(images: Array, columns: int | None = None) -> Array:
@@ -117,12 +158,32 @@ def use_integer_ticks(axes: Axes) -> None:
 
 
 def image_figure(image: Array, title: str, **options: Any) -> tuple[Figure, Axes]:
-    """Returns a figure that shows one image without interpolation."""
+    """Returns a figure with axes that shows one image with square pixels, without interpolation."""
     height, width = image.shape[:2]
     longest = 8 / max(height, width)
     figure, axes = new_figure(title, (max(width * longest, 2) + 0.5, max(height * longest, 1) + 0.5))
     axes.grid(False)
-    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", **options)
+    left, right, bottom, top = options.get("extent", (0, width, height, 0))
+    aspect = abs((right - left) / width) / abs((top - bottom) / height)
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect=aspect, **options)
+    return figure, axes
+
+
+def sheet_figure(image: Array, title: str) -> tuple[Figure, Axes]:
+    """Returns a figure of one image without axes: each pixel of the image is a square of equally many pixels of a saved PNG.
+
+    The title, if there is one, is above the image.
+    """
+    from matplotlib.figure import Figure
+
+    height, width = image.shape[:2]
+    scale = max(1, round(LONGEST_SIDE / max(height, width))) / DOTS_PER_INCH
+    inches, above = height * scale, TITLE_HEIGHT if title else 0.0
+    figure = Figure(figsize=(width * scale, inches + above), dpi=DOTS_PER_INCH)
+    axes = figure.add_axes((0.0, 0.0, 1.0, inches / (inches + above)))
+    axes.set_title(title)
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    axes.set_axis_off()
     return figure, axes
 
 

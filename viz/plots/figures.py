@@ -53,7 +53,7 @@ def plot_latent_plane(
     ----------
     decode : maps points (N, 2) to N images in [0, 1], in any shape that starts with N; it runs under `no_grad`
     path : the file to write, if any
-    image_shape : (H, W) or (H, W, 3)
+    image_shape : (H, W) or (H, W, C) with 1 to 4 channels
     size : the grid has size × size points
     extent : (left, right, bottom, top) of the plane
     options : further arguments of `plot_manifold`
@@ -202,8 +202,7 @@ def plot_feature_maps(maps: Values, path: Path = None, *, columns: int | None = 
 
 
 def _image_figure(grid: Array, title: str, path: Path) -> Figure:
-    figure, axes = canvas.image_figure(canvas.tile(grid, GAP), title)
-    axes.set_axis_off()
+    figure, _ = canvas.sheet_figure(canvas.tile(grid, GAP), title)
     return canvas.save_figure(figure, path)
 
 

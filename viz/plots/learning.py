@@ -142,17 +142,18 @@ def plot_scatter(
 
 
 def plot_images(images: Values, path: Path = None, *, columns: int | None = None, title: str = "") -> Figure:
-    """Plots images (N, H, W) or (N, H, W, 3) in a grid with `columns` images in a row, nearly square by default.
+    """Plots images (N, H, W) or (N, H, W, C) in a grid with `columns` images in a row, nearly square by default.
 
-    Values outside [0, 1] are clipped. Raises ValueError for other shapes.
+    C is 1 (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity, laid over white). White is 255 in uint8 and 1 in
+    floats; other values outside [0, 1] are clipped with a warning. In a PNG each pixel of an image is a square of equally many
+    pixels. Raises ValueError for other shapes.
 
     >>> import numpy as np
     >>> from autograd_mini import viz
     >>> figure = viz.plot_images(np.zeros((6, 8, 8)), columns=3)
     """
     stack = canvas.check_images("plot_images", canvas.as_array(images))
-    figure, axes = canvas.image_figure(canvas.tile(canvas.arrange_grid(stack, columns), GAP), title)
-    axes.set_axis_off()
+    figure, _ = canvas.sheet_figure(canvas.tile(canvas.arrange_grid(stack, columns), GAP), title)
     return canvas.save_figure(figure, path)
 
 
@@ -167,7 +168,7 @@ def plot_reconstructions(
     ----------
     originals, reconstructions : N images with values in [0, 1], in any shape that starts with N
     path : the file to write, if any
-    image_shape : (H, W) or (H, W, 3)
+    image_shape : (H, W) or (H, W, C) with 1 to 4 channels, as in `plot_images`
     title : title of the figure
 
     Examples
@@ -207,7 +208,7 @@ def plot_manifold(
 
     Parameters
     ----------
-    images : (R, C, H, W) or (R, C, H, W, 3) in [0, 1], first row on top
+    images : R rows and C columns of images, (R, C, H, W) or (R, C, H, W, channels) in [0, 1], first row on top
     path : the file to write, if any
     extent : (left, right, bottom, top) of the plane in latent units
     gap : white pixels between images
@@ -221,9 +222,9 @@ def plot_manifold(
     """
     grid = canvas.as_array(images)
     if grid.ndim < 4:
-        raise ValueError(f"plot_manifold: expected images (R, C, H, W) or (R, C, H, W, 3), got {grid.shape}")
+        raise ValueError(f"plot_manifold: expected images (R, C, H, W) or (R, C, H, W, channels), got {grid.shape}")
     rows, columns = grid.shape[:2]
     flat = canvas.check_images("plot_manifold", grid.reshape(rows * columns, *grid.shape[2:]))
-    figure, axes = canvas.image_figure(canvas.tile(flat.reshape(grid.shape), gap), title, extent=extent)
+    figure, axes = canvas.image_figure(canvas.tile(flat.reshape(rows, columns, *flat.shape[1:]), gap), title, extent=extent)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return canvas.save_figure(figure, path)

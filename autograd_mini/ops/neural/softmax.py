@@ -11,7 +11,7 @@ import numpy as np
 from ...apply import apply, as_float
 from ...primitive import Primitive
 from ...tensor import Array, Axis, Tensor, TensorLike
-from ..reduce import canonical_axes, reduce_axes, restore_axes
+from ..reduce import canonical_axes, one_axis, reduce_axes, restore_axes
 
 __all__ = [
     "log_softmax", "logsumexp", "softmax",
@@ -110,17 +110,17 @@ _LOG_SOFTMAX = Primitive(
 )  # fmt: skip
 
 
-def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
     """ln Σ eˣ along `axis`, finite for x = ±1000. Local derivative: softmax(x), or 0 if every x is −inf.
 
     >>> import autograd_mini as ag
     >>> round(ag.logsumexp([1000.0, 1000.0]).item(), 3)
     1000.693
     """
-    return reduce_axes(_LOGSUMEXP, as_float(x), axis, keepdims)
+    return reduce_axes(_LOGSUMEXP, as_float(x), axis, keepdims, dim, keepdim)
 
 
-def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
+def softmax(x: TensorLike, axis: Axis = -1, *, dim: Axis = None) -> Tensor:
     """eˣ / Σ eˣ along `axis` (the last by default). Local derivative: yᵢ (δᵢⱼ − yⱼ).
 
     >>> import autograd_mini as ag
@@ -128,10 +128,11 @@ def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     Tensor([0.5, 0.5])
     """
     x = as_float(x)
+    axis = axis if dim is None else one_axis("softmax", axis, dim, -1)
     return apply(_SOFTMAX, (x,), {"axis": canonical_axes("softmax", axis, x._data.ndim)})
 
 
-def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
+def log_softmax(x: TensorLike, axis: Axis = -1, *, dim: Axis = None) -> Tensor:
     """x − ln Σ eˣ along `axis`, finite for x = ±1000. Local derivative: δᵢⱼ − softmax(x)ⱼ.
 
     >>> import autograd_mini as ag
@@ -139,4 +140,5 @@ def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     Tensor([    0., -1000.])
     """
     x = as_float(x)
+    axis = axis if dim is None else one_axis("log_softmax", axis, dim, -1)
     return apply(_LOG_SOFTMAX, (x,), {"axis": canonical_axes("log_softmax", axis, x._data.ndim)})
