@@ -83,7 +83,8 @@ def recipe_for_folder(model: str, folder: Path, size: Sequence[int] | None = Non
     """Returns the recipe of a model for an image folder, based on its CIFAR-10 recipe or, if it has none, on its MNIST recipe.
 
     Images keep their size if all have the same one, with sides of 8 to 128 pixels, and grey images stay grey. Otherwise they
-    are cropped and scaled to the image size of the recipe. Raises FileNotFoundError if the folder has no images.
+    are cropped and scaled to the image size of the recipe. A GAN does not log its Fréchet distance unless this is requested.
+    Raises FileNotFoundError if the folder has no images.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def recipe_for_folder(model: str, folder: Path, size: Sequence[int] | None = Non
     >>> recipe_for_folder("mlp", root).sizes  # 3 · 30 · 40 pixels
     (3600, 512, 2)
     """
-    recipe = replace(RECIPES[model, _fallback_data(model)], data=str(folder.resolve()))
+    recipe = replace(RECIPES[model, _fallback_data(model)], data=str(folder.resolve()), frechet=False)
     pictures = nn.data.ImageFolder(folder, quiet=True)
     present, *others = sorted(shapes_of_files(pictures.paths)) or [image_shape(recipe)]
     channels = channels or max(shape[0] for shape in (present, *others))

@@ -22,11 +22,6 @@ REQUIREMENTS: Final[tuple[tuple[str, Callable[[Recipe], bool], str], ...]] = (
     ),
     (
         "frechet",
-        lambda recipe: ("cnn", recipe.data) in RECIPES,
-        f"--frechet requires data with a classifier: {', '.join(data for model, data in RECIPES if model == 'cnn')}",
-    ),
-    (
-        "frechet",
         lambda recipe: recipe.frechet or recipe.early_stop != "frechet",
         "--early-stop frechet needs the Fréchet distance: remove --no-frechet",
     ),

@@ -345,12 +345,10 @@ def test_a_folder_without_enough_images_is_reported(tmp_path: Path, capsys: pyte
 
 
 def test_options_that_an_image_folder_does_not_support_are_reported(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A classifier with one class, and a distance that needs a classifier for the data."""
+    """A classifier with one class."""
     out = ["--out", str(pictures.parent / "run")]
     assert main(["train", "mlp", "--data", str(pictures / "dark"), *out]) == 2
     assert "has only one: dark" in capsys.readouterr().err
-    assert main(["train", "dcgan", "--data", str(pictures), "--frechet", *out]) == 2
-    assert "--frechet requires data with a classifier: digits, mnist" in capsys.readouterr().err
 
 
 def test_resume_rejects_fewer_epochs_than_trained(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
