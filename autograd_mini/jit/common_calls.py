@@ -25,7 +25,10 @@ def share_common_calls(calls: Sequence[Call], outputs: Iterable[Value]) -> list[
         if call.primitive.effect or not call.outs:
             known = {key: earlier for key, earlier in known.items() if not _reads_outside(earlier)}
             kept.append(call)
-        elif (earlier := known.setdefault(key, call) if (key := _key(call)) is not None else call) is call or any(out in leaving or out.owner in leaving for out in call.outs):
+            continue
+        key = _key(call)
+        earlier = call if key is None else known.setdefault(key, call)
+        if earlier is call or any(out in leaving or out.owner in leaving for out in call.outs):
             kept.append(call)
         else:
             same.update(zip(call.outs, earlier.outs, strict=True))
