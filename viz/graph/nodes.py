@@ -114,7 +114,7 @@ def build_graph(outputs: Outputs, params: Names = None) -> Graph:
     roots = named_outputs(outputs)
     owned = {id(t): name for name, t in named_parameters(params)}
     names = {id(t): name for name, t in roots if name} | owned
-    tensors = _reachable(t for _, t in roots)
+    tensors = _in_model_order(_reachable(t for _, t in roots), owned)
     changed = {id(x) for t in tensors for x in t._inputs if x._seq > t._seq}
     ends = {id(t) for _, t in roots}
     nodes: list[Node] = []
@@ -174,6 +174,20 @@ def _reachable(roots: Iterable[Tensor]) -> list[Tensor]:
                 reached[id(x)] = x
                 stack.append(x)
     return sorted(reached.values(), key=lambda t: t._seq)
+
+
+def _in_model_order(tensors: list[Tensor], owned: Mapping[int, str]) -> list[Tensor]:
+    """Returns the tensors with the parameters before the first operation in the order of the model.
+
+    Their creation numbers say which was written last, which depends on how the last training step ran.
+    """
+    first = next((i for i, t in enumerate(tensors) if t._primitive is not None), len(tensors))
+    places = [i for i, t in enumerate(tensors[:first]) if id(t) in owned]
+    rank = {key: i for i, key in enumerate(owned)}
+    ordered = list(tensors)
+    for place, t in zip(places, sorted((tensors[i] for i in places), key=lambda t: rank[id(t)]), strict=True):
+        ordered[place] = t
+    return ordered
 
 
 def named_outputs(outputs: Outputs) -> list[tuple[str, Tensor]]:
