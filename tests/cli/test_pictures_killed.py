@@ -18,7 +18,7 @@ from autograd_mini.models.recipes import MODELS
 
 ROOT = Path(__file__).parent.parent.parent
 NOT_COMPARED = {"timing.csv"}  # the seconds differ
-QUICK = ("cnn", "conv-ae", "cgan")
+QUICK = ("conv-ae", "cgan")
 FLAGS = ["--epochs", "2", "--batch-size", "4", "--every", "2"]
 OPTIONS = {"dcgan": ["width=4"], "cgan": ["width=4"], "wgan-gp": ["width=4"], "gan": ["width=16"]}
 
