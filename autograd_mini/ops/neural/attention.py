@@ -12,7 +12,6 @@ from ...tensor import Tensor, TensorLike, as_tensor
 from ..elementwise import where
 from ..linalg import matmul, matrix_transpose
 from ..random import dropout
-
 from .softmax import softmax
 
 __all__ = ["scaled_dot_product_attention"]

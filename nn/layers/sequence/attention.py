@@ -176,24 +176,26 @@ class MultiheadAttention(Module):
         if causal:
             mask = Tensor(~np.tri(length, given, dtype=bool))
         parts = []
-        if mask is not None:
-            if mask.shape not in ((length, given), (n * heads, length, given)):
-                raise ValueError(
-                    f"MultiheadAttention: expected attn_mask of shape {(length, given)} or {(n * heads, length, given)}, "
-                    f"got {mask.shape}"
-                )
-            parts.append(ag.reshape(mask, (n, heads, length, given) if mask.ndim == 3 else (1, 1, length, given)))
-        if padding is not None:
-            if padding.shape != (n, given):
-                raise ValueError(f"MultiheadAttention: expected key_padding_mask of shape {(n, given)}, got {padding.shape}")
-            parts.append(ag.reshape(padding, (n, 1, 1, given)))
-        if not parts:
-            return None
-        for name, part in zip(("attn_mask", "key_padding_mask")[-len(parts) :], parts, strict=True):
+        for name, part, shapes in (
+            (
+                "attn_mask",
+                mask,
+                {(length, given): (1, 1, length, given), (n * heads, length, given): (n, heads, length, given)},
+            ),
+            ("key_padding_mask", padding, {(n, given): (n, 1, 1, given)}),
+        ):
+            if part is None:
+                continue
+            if part.shape not in shapes:
+                expected = " or ".join(map(str, shapes))
+                raise ValueError(f"MultiheadAttention: expected {name} of shape {expected}, got {part.shape}")
             if part.dtype.kind not in "bf":
                 raise TypeError(f"MultiheadAttention: {name} must hold bools or floats, got {part.dtype}")
+            parts.append(ag.reshape(part, shapes[part.shape]))
+        if not parts:
+            return None
         if keys > given:
-            parts = [ag.pad(part, ((0, 0),) * 3 + ((0, keys - given),)) for part in parts]
+            parts = [ag.pad(part, ((0, 0),) * 3 + ((0, keys - given),), constant_values=False) for part in parts]
         return _join_masks(parts)
 
     def _check_inputs(self, q: Tensor, k: Tensor, v: Tensor) -> None:

@@ -102,9 +102,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         self.norm_first = norm_first
         self._set_activation(activation)
 
-    def forward(
-        self, src: Tensor, src_mask: Mask = None, src_key_padding_mask: Mask = None, is_causal: bool = False
-    ) -> Tensor:
+    def forward(self, src: Tensor, src_mask: Mask = None, src_key_padding_mask: Mask = None, is_causal: bool = False) -> Tensor:
         def attend(x: Tensor) -> Tensor:
             return self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)[0]
 
