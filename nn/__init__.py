@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as _typing
 
 from ..tools.missing_names import MissingNameError as _MissingNameError
-from . import data, init, training
+from . import data, functional, init, training, utils
 from .layers.activation import (
     ELU,
     GELU,
@@ -30,7 +30,7 @@ from .layers.activation import (
     Softsign,
     Tanh,
 )
-from .layers.container import Identity, Lambda, ModuleDict, ModuleList, Sequential
+from .layers.container import Identity, Lambda, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .layers.conv import Conv1d, Conv2d, ConvTranspose2d
 from .layers.embedding import Embedding
 from .layers.linear import Flatten, Linear, Unflatten
@@ -48,12 +48,31 @@ from .losses.adversarial import (
     non_saturating_loss,
     wasserstein_loss,
 )
+from .losses.binary import binary_cross_entropy, binary_cross_entropy_with_logits
+from .losses.modules import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
+    CrossEntropyLoss,
+    GaussianNLLLoss,
+    HingeEmbeddingLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MarginRankingLoss,
+    MSELoss,
+    MultiLabelSoftMarginLoss,
+    NLLLoss,
+    PoissonNLLLoss,
+    SmoothL1Loss,
+    SoftMarginLoss,
+    TripletMarginLoss,
+)
 from .losses.semi_supervised import generated_loss, real_logit, semi_supervised_loss, unlabelled_loss
 from .losses.supervised import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
     cross_entropy,
     gaussian_nll_loss,
+    huber_loss,
     kl_div,
     kl_normal,
     l1_loss,
@@ -88,19 +107,22 @@ from .training.update import DivergedError, Update
 
 __all__ = [
     "ELU", "EMA", "FTRL", "GELU", "SAM", "SELU", "SGD", "Activation", "Adadelta", "Adagrad", "Adam", "AdamW",
-    "AdaptiveAvgPool2d", "AdversarialLoss", "Averaging", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer", "Callback",
-    "Conv1d", "Conv2d", "ConvTranspose2d", "CosineAnnealingLR", "DivergedError", "Dropout", "Dropout2d", "EarlyStopping",
-    "Embedding", "ExponentialLR", "FixedNoise", "Flatten", "GaussianNoise", "Hardtanh", "HistoricalAverage", "Identity",
-    "LRScheduler", "Lambda", "LayerNorm", "LeakyReLU", "LearningRateLog", "Linear", "LinearWarmup", "LogSigmoid", "LogSoftmax",
-    "MaxPool2d", "MinibatchDiscrimination", "Mish", "Module", "ModuleDict", "ModuleList", "MultiStepLR", "NAdam", "OneCycleLR",
-    "Optimizer", "Parameter", "RMSprop", "ReLU", "ReLU6", "ReduceLROnPlateau", "Schedule", "Sequential", "SiLU", "Sigmoid",
-    "Softmax", "Softplus", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh", "Trainer", "Unflatten",
+    "AdaptiveAvgPool2d", "AdversarialLoss", "Averaging", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d",
+    "BatchNorm2d", "Buffer", "Callback", "Conv1d", "Conv2d", "ConvTranspose2d", "CosineAnnealingLR", "CosineEmbeddingLoss",
+    "CrossEntropyLoss", "DivergedError", "Dropout", "Dropout2d", "EarlyStopping", "Embedding", "ExponentialLR", "FixedNoise",
+    "Flatten", "GaussianNLLLoss", "GaussianNoise", "Hardtanh", "HingeEmbeddingLoss", "HistoricalAverage", "HuberLoss",
+    "Identity", "KLDivLoss", "L1Loss", "LRScheduler", "Lambda", "LayerNorm", "LeakyReLU", "LearningRateLog", "Linear",
+    "LinearWarmup", "LogSigmoid", "LogSoftmax", "MSELoss", "MarginRankingLoss", "MaxPool2d", "MinibatchDiscrimination", "Mish",
+    "Module", "ModuleDict", "ModuleList", "MultiLabelSoftMarginLoss", "MultiStepLR", "NAdam", "NLLLoss", "OneCycleLR",
+    "Optimizer", "Parameter", "ParameterDict", "ParameterList", "PoissonNLLLoss", "RMSprop", "ReLU", "ReLU6",
+    "ReduceLROnPlateau", "Schedule", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softplus",
+    "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh", "Trainer", "TripletMarginLoss", "Unflatten",
     "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm", "WeightNorm", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
-    "evaluation", "feature_matching_loss", "gaussian_nll_loss", "generated_loss", "gradient_penalty", "hinge_loss", "init",
-    "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss", "nll_loss", "non_saturating_loss",
-    "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training", "unlabelled_loss",
-    "wasserstein_loss",
+    "evaluation", "feature_matching_loss", "functional", "gaussian_nll_loss", "generated_loss", "gradient_penalty",
+    "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss",
+    "nll_loss", "non_saturating_loss", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training",
+    "unlabelled_loss", "utils", "wasserstein_loss",
 ]  # fmt: skip
 
 if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves
