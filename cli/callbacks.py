@@ -10,6 +10,7 @@ from autograd_mini import nn, viz
 from autograd_mini.models.classifiers.base import Classifier
 from autograd_mini.models.gans.adversarial import AdversarialModel
 from autograd_mini.models.metrics import Judge
+from autograd_mini.models.metrics.batches import images_per_batch
 
 from .plots import pictures
 
@@ -30,7 +31,7 @@ class ErrorLog(nn.Callback):
     """Logs `errors`, the number of misclassified test images."""
 
     def __init__(self, model: Classifier, data: nn.data.Dataset) -> None:
-        self.model, self.batches = model, nn.data.DataLoader(data.test, batch_size=1000)
+        self.model, self.batches = model, nn.data.DataLoader(data.test, batch_size=images_per_batch(data.image_shape))
 
     def after_row(self, trainer: nn.Trainer, row: dict[str, float]) -> None:
         wrong = [self.model.predict(images).numpy() != labels.numpy() for images, labels in self.batches.epoch(0)]

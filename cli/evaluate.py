@@ -18,8 +18,9 @@ from autograd_mini.models.autoencoders.variational import Variational
 from autograd_mini.models.classifiers.base import Classifier
 from autograd_mini.models.gans.adversarial import AdversarialModel
 from autograd_mini.models.gans.conditional_gan import ConditionalGAN
+from autograd_mini.models.metrics.batches import images_per_batch
 from autograd_mini.models.model import Model
-from autograd_mini.models.recipes import RECIPES
+from autograd_mini.nn.extras import say
 from autograd_mini.tensor import Tensor
 
 from .tables import Rows
@@ -47,7 +48,7 @@ def classification(model: Classifier, data: nn.data.Dataset, k: int) -> Tables:
 def reconstruction(model: LatentModel, data: nn.data.Dataset, k: int) -> Tables:
     """Returns the reconstruction error on test images and the accuracy of nearest neighbours in latent space."""
     errors, points = [], []
-    for images, _ in nn.data.DataLoader(data.test, batch_size=BATCH_SIZE):
+    for images, _ in nn.data.DataLoader(data.test, batch_size=images_per_batch(data.image_shape)):
         errors.append(np.square((model.reconstruct(images) - images).numpy()).reshape(len(images), -1).mean(axis=1))
         with ag.no_grad():
             points.append(model.latent(images).numpy())
@@ -80,25 +81,29 @@ def likelihood(model: Variational, data: nn.data.Dataset, k: int) -> Tables:
 
 
 def generation(model: Variational | AdversarialModel, data: nn.data.Dataset, k: int) -> Tables:
-    """Scores generated and real images with the data set's classifier; returns no tables if it has no classifier."""
-    if ("cnn", data.name) not in RECIPES:
+    """Compares generated and real images in the features of a classifier, or of a network with random weights."""
+    if len(data.test) < 2:
+        say(f"the Fréchet distance needs two or more test images, {data.name} has {len(data.test)}")
         return {}
     report = metrics.Judge(data).report(lambda n: _images(model.sample(n), data))
-    return {
-        f"{report.images} generated images": [
-            {"": "generated", "score": report.score, "Fréchet distance": report.frechet},
-            {"": "real", "score": report.real_score, "Fréchet distance": report.real_frechet},
-        ],
-        "generated images of each class, %": [dict(zip(data.classes, report.coverage, strict=True))],
-    }
+    scores = {"generated": report.score, "real": report.real_score}
+    distances = {"generated": report.frechet, "real": report.real_frechet}
+    known = {"score": scores, "Fréchet distance": distances} if report.coverage else {"Fréchet distance": distances}
+    rows = [{"": kind, **{name: values[kind] for name, values in known.items()}} for kind in distances]
+    tables: Tables = {f"{report.images} generated images, in the features of {report.features}": rows}
+    if report.coverage:
+        tables["generated images of each class, %"] = [dict(zip(data.classes, report.coverage, strict=True))]
+    return tables
 
 
 def label_accuracy(model: ConditionalGAN, data: nn.data.Dataset, k: int) -> Tables:
-    """Returns how often the data set's classifier assigns generated images to the requested class, for each class."""
-    if ("cnn", data.name) not in RECIPES:
+    """Returns how often a classifier of the data assigns generated images to the requested class, for each class."""
+    classifier = metrics.features_for(data)
+    if not classifier.classifies:
         return {}
-    classes = range(model.classes)
-    predicted = metrics.feature_classifier(data.name).from_batches(model.sample(BATCH_SIZE, label=c) for c in classes).labels
+    classes, count = range(model.classes), images_per_batch(data.image_shape)
+    sizes = [min(count, BATCH_SIZE - i) for i in range(0, BATCH_SIZE, count)]
+    predicted = classifier.from_batches(model.sample(size, label=c) for c in classes for size in sizes).labels
     shares = metrics.accuracy_per_class(predicted, np.repeat(classes, BATCH_SIZE), model.classes).tolist()
     return {
         "share of images that have the requested class": [
@@ -140,16 +145,13 @@ def nothing_to_measure(model: Model, data: str) -> str:
 
     >>> from autograd_mini.cli.evaluate import nothing_to_measure
     >>> from autograd_mini.models.recipes import RECIPES
-    >>> nothing_to_measure(RECIPES["gan", "digits"].build(), "holidays")[:47]
-    'GAN is evaluated by its generated images, which'
+    >>> nothing_to_measure(RECIPES["gan", "digits"].build(), "holidays")
+    'GAN is evaluated by generated images, which are compared with two or more test images; holidays has fewer'
     """
+    name = type(model).__name__
     if not model.evaluations:
-        return f"{type(model).__name__} has no evaluations"
-    judged = ", ".join(name for kind, name in RECIPES if kind == "cnn")
-    return (
-        f"{type(model).__name__} is evaluated by its generated images, which a classifier of the data set scores; "
-        f"there is one for {judged}, but none for {data}"
-    )
+        return f"{name} has no evaluations"
+    return f"{name} is evaluated by generated images, which are compared with two or more test images; {data} has fewer"
 
 
 def _images(sample: Tensor, data: nn.data.Dataset) -> Tensor:

@@ -22,14 +22,11 @@ REQUIREMENTS: Final[tuple[tuple[str, Callable[[Recipe], bool], str], ...]] = (
     ),
     (
         "frechet",
-        lambda recipe: ("cnn", recipe.data) in RECIPES,
-        f"--frechet requires data with a classifier: {', '.join(data for model, data in RECIPES if model == 'cnn')}",
-    ),
-    (
-        "frechet",
         lambda recipe: recipe.frechet or recipe.early_stop != "frechet",
         "--early-stop frechet needs the Fréchet distance: remove --no-frechet",
     ),
+    ("background", lambda recipe: recipe.data not in nn.data.DATASETS, "--background is only for folders of images"),
+    ("skip_damaged", lambda recipe: recipe.data not in nn.data.DATASETS, "--skip-damaged is only for folders of images"),
 )
 """A field, whether a recipe meets its requirement, and the error message if not.
 

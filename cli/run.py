@@ -17,17 +17,21 @@ import math
 import shlex
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Self, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 import autograd_mini as ag
 from autograd_mini import nn, viz
 from autograd_mini.models.gans.diagnosis import diagnose
 from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled
+from autograd_mini.models.metrics.batches import images_per_batch
 from autograd_mini.models.model import Model
-from autograd_mini.models.recipes import OPTIMIZERS, RECIPES, Recipe
+from autograd_mini.models.recipes import IMAGE_SHAPES, OPTIMIZERS, Recipe
 from autograd_mini.nn.extras import say
 from autograd_mini.tensor import Array
 from autograd_mini.tools.atomic_files import read_text, remove_temporary_files
@@ -35,6 +39,7 @@ from autograd_mini.tools.locks import FolderClaim, FolderInUseError
 
 from . import datasets
 from .callbacks import ROW_METRICS, ROW_PLOTS, SAMPLES
+from .classes import changed_files, check_notes, notes_of
 from .plots import BALANCE, CURVES, PLOTS, plot_history, plots_of
 
 CONFIG: Final = "config.json"
@@ -47,7 +52,6 @@ RESULTS: Final = (
 )  # fmt: skip
 """What follows from a checkpoint."""
 GRAPH_BATCH_SIZE: Final = 4  # images in the batch for graph.svg
-TEST_BATCH_SIZE: Final = 1000
 
 
 class Run:
@@ -113,6 +117,7 @@ class Run:
         self.trainer = nn.Trainer(self.model, updates, folder, every=recipe.every, progress=progress)
         schedules = [nn.ExponentialLR(update.optimizer, recipe.lr_decay) for update in self.trainer.updates.values()]
         self.trainer.claim = self._claim
+        self.trainer.notes = notes_of(recipe, self.data)
         row_callbacks = callbacks_of_rows(recipe, self.model, folder, self.data)
         self.stopping = early_stopping_of(row_callbacks)
         self.trainer.callbacks = (*self.model.callbacks(row_callbacks), *map(nn.Schedule, schedules))
@@ -121,14 +126,26 @@ class Run:
         if recipe.early_stop:
             self._check_metric(recipe.early_stop)
         self._previous_config = read_text(folder / CONFIG) if resume else None
+        # A checkpoint belongs to the learning rate that made it: a new rate is written with the first checkpoint of its own.
+        rate = stored_recipe(folder).lr if self.trainer.at_later_checkpoint else recipe.lr
+        self._write_config(dataclasses.replace(recipe, lr=rate))
+        self.trainer.at_later_checkpoint.append(partial(self._write_config, recipe))
+
+    def _write_config(self, recipe: Recipe) -> None:
         self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
-        nn.training.checkpoint.write_text(folder / CONFIG, self._config + "\n")
+        nn.training.checkpoint.write_text(self.folder / CONFIG, self._config + "\n")
 
     def _resume(self, schedules: Sequence[nn.ExponentialLR]) -> None:
         """Loads the checkpoint; raises ValueError if the recipe does not train on from there."""
         recipe, trainer = self.recipe, self.trainer
         rates = [schedule.state_dict()["base_lrs"] for schedule in schedules]
-        trainer.load(self.folder / nn.training.trainer.CHECKPOINT)
+        checkpoint = self.folder / nn.training.trainer.CHECKPOINT
+        trainer.load(checkpoint)
+        check_notes(recipe, trainer.notes, checkpoint)
+        if changed_files(trainer.notes, self.data):
+            raise ValueError(
+                f"{recipe.data}: files for training were added, removed or renamed; restore them or train a new run"
+            )
         trained = {"epochs": int(trainer.history[-1]["epoch"]) if trainer.history else 0, "iterations": trainer.iteration}
         for unit, done in trained.items():
             if (requested := getattr(recipe, unit)) is not None and done > requested:
@@ -138,8 +155,10 @@ class Run:
         if trainer.stopped and recipe != stored_recipe(self.folder):
             raise ValueError(f"{self.folder} stopped early: {trainer.stopped}; {self.how_to_train_on()}")
         for schedule, rate in zip(schedules, rates, strict=True):  # the learning rate may have changed
-            schedule.load_state_dict({**schedule.state_dict(), "base_lrs": rate})
-        trainer.outdated = [self.folder / name for name in RESULTS]
+            state = schedule.state_dict()
+            if state["base_lrs"] != rate:  # without "lrs", the present rates are computed from those at the start
+                schedule.load_state_dict({"steps": state["steps"], "base_lrs": rate})
+        trainer.at_later_checkpoint = [partial((self.folder / name).unlink, missing_ok=True) for name in RESULTS]
 
     def how_to_train_on(self) -> str:
         """Returns the advice for a run that stopped early."""
@@ -154,7 +173,11 @@ class Run:
         few = recipe.labelled_per_class
         source = rows if few is None else PartlyLabelled(rows, few, recipe.seed)
         batches = nn.data.DataLoader(source, batch_size=recipe.batch_size, shuffle=True, seed=recipe.seed)
-        validation = nn.data.DataLoader(self.data.test, batch_size=TEST_BATCH_SIZE) if self.model.validates else None
+        validation = (
+            nn.data.DataLoader(self.data.test, batch_size=images_per_batch(self.data.image_shape))
+            if self.model.validates
+            else None
+        )
         remove_temporary_files(self.folder / SAMPLES)
         logged = len(self.trainer.history)
         try:
@@ -175,7 +198,7 @@ class Run:
             nn.save(self.folder / WEIGHTS, self.model, {"recipe": self._config})
             for file, plot in plots_of(self.model).items():
                 plot(self.model, self.data, self.folder / file)
-        images, labels = self.data.test[:GRAPH_BATCH_SIZE]
+        images, labels = self.data.test[np.arange(GRAPH_BATCH_SIZE) % len(self.data.test)]  # batch norm needs two or more
         nn.training.checkpoint.write_text(self.folder / SUMMARY, self.model.summary(images[:1]) + "\n")
         plot_history(self.trainer.history, self.recipe.unit, self.folder)
         if diagnosis := diagnose(self.trainer.history, self._options()):
@@ -328,8 +351,11 @@ def averaged(model: Model, stopping: nn.EarlyStopping | None) -> AbstractContext
 
 
 def _row_metrics(recipe: Recipe, model: Model) -> list[str]:
-    """Returns the model's metrics for each row; the Fréchet distance needs a classifier for the data set."""
-    frechet = recipe.early_stop == "frechet" or (recipe.frechet and ("cnn", recipe.data) in RECIPES)
+    """Returns the model's metrics for each row.
+
+    Recipes of a folder that have no image shape are of a version that logged no Fréchet distance for folders.
+    """
+    frechet = recipe.early_stop == "frechet" or (recipe.frechet and bool(recipe.data in IMAGE_SHAPES or recipe.image_shape))
     return [name for name in model.row_metrics if frechet or name != "frechet"]
 
 

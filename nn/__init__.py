@@ -31,14 +31,49 @@ from .layers.activation import (
     Tanh,
 )
 from .layers.container import Identity, Lambda, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
-from .layers.conv import Conv1d, Conv2d, ConvTranspose2d
+from .layers.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .layers.embedding import Embedding
 from .layers.linear import Flatten, Linear, Unflatten
 from .layers.minibatch_discrimination import MinibatchDiscrimination
 from .layers.noise import Dropout, Dropout2d, GaussianNoise
-from .layers.normalization import BatchNorm1d, BatchNorm2d, LayerNorm, VirtualBatch, VirtualBatchNorm
-from .layers.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
+from .layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm, VirtualBatch, VirtualBatchNorm
+from .layers.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
+from .layers.pool import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+)
+from .layers.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .layers.reparametrize import SpectralNorm, WeightNorm, data_dependent_init
+from .layers.resample import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 from .losses.adversarial import (
     AdversarialLoss,
     feature_matching_loss,
@@ -87,13 +122,22 @@ from .optim.averaging import EMA, HistoricalAverage
 from .optim.clip_grad import clip_grad_norm, clip_grad_value
 from .optim.ftrl import FTRL
 from .optim.lr_scheduler import (
+    ChainedScheduler,
+    ConstantLR,
     CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
     ExponentialLR,
+    LambdaLR,
+    LinearLR,
     LinearWarmup,
     LRScheduler,
+    MultiplicativeLR,
     MultiStepLR,
     OneCycleLR,
+    PolynomialLR,
     ReduceLROnPlateau,
+    SequentialLR,
     StepLR,
 )
 from .optim.optimizer import Optimizer
@@ -106,23 +150,29 @@ from .training.trainer import Callback, Trainer
 from .training.update import DivergedError, Update
 
 __all__ = [
-    "ELU", "EMA", "FTRL", "GELU", "SAM", "SELU", "SGD", "Activation", "Adadelta", "Adagrad", "Adam", "AdamW",
-    "AdaptiveAvgPool2d", "AdversarialLoss", "Averaging", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d",
-    "BatchNorm2d", "Buffer", "Callback", "Conv1d", "Conv2d", "ConvTranspose2d", "CosineAnnealingLR", "CosineEmbeddingLoss",
-    "CrossEntropyLoss", "DivergedError", "Dropout", "Dropout2d", "EarlyStopping", "Embedding", "ExponentialLR", "FixedNoise",
-    "Flatten", "GaussianNLLLoss", "GaussianNoise", "Hardtanh", "HingeEmbeddingLoss", "HistoricalAverage", "HuberLoss",
-    "Identity", "KLDivLoss", "L1Loss", "LRScheduler", "Lambda", "LayerNorm", "LeakyReLU", "LearningRateLog", "Linear",
-    "LinearWarmup", "LogSigmoid", "LogSoftmax", "MSELoss", "MarginRankingLoss", "MaxPool2d", "MinibatchDiscrimination", "Mish",
-    "Module", "ModuleDict", "ModuleList", "MultiLabelSoftMarginLoss", "MultiStepLR", "NAdam", "NLLLoss", "OneCycleLR",
-    "Optimizer", "Parameter", "ParameterDict", "ParameterList", "PoissonNLLLoss", "RMSprop", "ReLU", "ReLU6",
-    "ReduceLROnPlateau", "Schedule", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softplus",
-    "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh", "Trainer", "TripletMarginLoss", "Unflatten",
-    "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm", "WeightNorm", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
-    "evaluation", "feature_matching_loss", "functional", "gaussian_nll_loss", "generated_loss", "gradient_penalty",
-    "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss",
-    "nll_loss", "non_saturating_loss", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training",
-    "unlabelled_loss", "utils", "wasserstein_loss",
+    "ELU", "EMA", "FTRL", "GELU", "GRU", "LSTM", "RNN", "SAM", "SELU", "SGD", "Activation", "Adadelta", "Adagrad", "Adam",
+    "AdamW", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d", "AdversarialLoss", "Averaging", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BCELoss", "BCEWithLogitsLoss",
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Buffer", "Callback", "ChainedScheduler", "CircularPad1d", "CircularPad2d",
+    "CircularPad3d", "ConstantLR", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d", "Conv1d", "Conv2d", "Conv3d",
+    "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
+    "CosineEmbeddingLoss", "CrossEntropyLoss", "CyclicLR", "DivergedError", "Dropout", "Dropout2d", "EarlyStopping",
+    "Embedding", "ExponentialLR", "FixedNoise", "Flatten", "Fold", "GRUCell", "GaussianNLLLoss", "GaussianNoise", "Hardtanh",
+    "HingeEmbeddingLoss", "HistoricalAverage", "HuberLoss", "Identity", "KLDivLoss", "L1Loss", "LRScheduler", "LSTMCell",
+    "Lambda", "LambdaLR", "LayerNorm", "LeakyReLU", "LearningRateLog", "Linear", "LinearLR", "LinearWarmup", "LogSigmoid",
+    "LogSoftmax", "MSELoss", "MarginRankingLoss", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d",
+    "MaxUnpool3d", "MinibatchDiscrimination", "Mish", "Module", "ModuleDict", "ModuleList", "MultiLabelSoftMarginLoss",
+    "MultiStepLR", "MultiplicativeLR", "NAdam", "NLLLoss", "OneCycleLR", "Optimizer", "Parameter", "ParameterDict",
+    "ParameterList", "PixelShuffle", "PixelUnshuffle", "PoissonNLLLoss", "PolynomialLR", "RMSprop", "RNNCell", "ReLU", "ReLU6",
+    "ReduceLROnPlateau", "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d",
+    "ReplicationPad3d", "Schedule", "Sequential", "SequentialLR", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss",
+    "Softmax", "Softplus", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh", "Trainer",
+    "TripletMarginLoss", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm", "WeightNorm",
+    "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy", "binary_cross_entropy_with_logits", "clip_grad_norm",
+    "clip_grad_value", "cross_entropy", "data", "data_dependent_init", "evaluation", "feature_matching_loss", "functional",
+    "gaussian_nll_loss", "generated_loss", "gradient_penalty", "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal",
+    "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss", "nll_loss", "non_saturating_loss", "real_logit", "save",
+    "semi_supervised_loss", "smooth_l1_loss", "summary", "training", "unlabelled_loss", "utils", "wasserstein_loss",
 ]  # fmt: skip
 
 if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves

@@ -53,20 +53,46 @@ negative = unary(
 )  # fmt: skip
 
 
-def _power_base_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
-    # 0⁰ is 1 and has slope 0 with respect to the base; a base of 1 at this point avoids 0 · 0⁻¹ = nan.
-    return g * b * xp.power(xp.where((a == 0) & (b == 0), xp.ones_like(a), a), b - 1)
+def _power_slope(y: Array, a: Array, b: Array) -> Array:
+    """Returns b·aᵇ⁻¹ as b·y/a, which rounds less than the power does; 0⁰ has slope 0."""
+    if y.dtype.itemsize == 2:
+        a, b = a.astype(np.float32), b.astype(np.float32)
+        return _power_slope(np.power(a, b), a, b).astype(y.dtype)
+    with np.errstate(all="ignore"):
+        slope = np.asarray(b * y / a)
+        fine = np.isfinite(slope) & (np.absolute(y) >= np.finfo(y.dtype).tiny)
+        if not fine.all():
+            base, exponent = (np.broadcast_to(x, slope.shape)[~fine] for x in (a, b))
+            slope[~fine] = exponent * np.power(np.where((base == 0) & (exponent == 0), base.dtype.type(1), base), exponent - 1)
+    return slope
+
+
+def _power_curvature(xp: Any, g: Any, y: Any, _: Any, a: Any, b: Any) -> Any:
+    base = xp.where((a == 0) & (b == 0), xp.ones_like(a), a)
+    return g * b * xp.power_slope(xp.power(base, b - 1), base, b - 1)
+
+
+def _power_mixed(xp: Any, g: Any, y: Any, _: Any, a: Any, b: Any) -> Any:
+    return g * xp.power(a, b - 1) * (b * xp.log(xp.where((a == 0) & (b > 1), xp.ones_like(a), a)) + 1)
+
+
+Primitive(
+    "power_slope", _power_slope, formula="b·aᵇ⁻¹, given y = aᵇ", derivative=("none", "b(b − 1)·aᵇ⁻²", "aᵇ⁻¹ (1 + b ln a)"),
+    vjp=(None, _power_curvature, _power_mixed),
+    elementwise=True,
+)  # fmt: skip
 
 
 def _power_exponent_rule(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
     # At base 0, the slope with respect to the exponent is 0 for exponents ≥ 0 and −inf for negative ones.
     one = xp.ones_like(a)
+    y = xp.convention((a == 0) & (b == 0), y, y)
     return g * y * xp.log(xp.convention((a == 0) & (b >= 0) & (b <= 1), one, xp.where((a == 0) & (b > 1), one, a)))
 
 
 _power = binary(
     np.power, formula="aᵇ", derivative=("b·aᵇ⁻¹", "aᵇ·ln a"),
-    vjp=(_power_base_rule, _power_exponent_rule),
+    vjp=(lambda xp, g, y, a, b: g * xp.power_slope(y, a, b), _power_exponent_rule),
     text="Power", example=(2.0, 3.0, 8.0),
     kink="x⁰ has slope 0 everywhere; the slope of 0ʸ with respect to y is 0 for y ≥ 0 and −inf for y < 0", ordered=True,
 )  # fmt: skip
@@ -82,13 +108,13 @@ sqrt = unary(
 )  # fmt: skip
 cbrt = unary(
     np.cbrt, formula="∛x", derivative="1/(3 ∛x²)",
-    vjp=lambda xp, g, y, x: g / (y * y * 3),
+    vjp=lambda xp, g, y, x: g / y / (y * 3),  # y² may be subnormal
     text="Cube root", example=(-8.0, -2.0), kink="inf at 0",
 )  # fmt: skip
 reciprocal = unary(
     np.reciprocal, formula="1/x", derivative="−1/x²",
     vjp=lambda xp, g, y, x: -g * (y * y),
-    text="Reciprocal", example=(4.0, 0.25), kink="−inf at 0",
+    text="Reciprocal", example=(4.0, 0.25), kink="−inf at 0", scalar="1.0 / {0}",
 )  # fmt: skip
 _SHORT_POWERS = {2: square, 0.5: sqrt, -1: reciprocal}
 
@@ -191,11 +217,17 @@ def round(x: TensorLike, decimals: int = 0) -> Tensor:
 sign = unary(
     np.sign, formula="sgn x", derivative="0",
     text="Sign (−1, 0 or 1)", example=(-2.0, -1.0), integers=True,
+    scalar="1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else 0.0 if {0} == 0.0 else {0}",
 )  # fmt: skip
 abs = unary(
     np.absolute, name="abs", formula="|x|", derivative="sgn x",
-    vjp=lambda xp, g, y, x: g * xp.sign(x),
-    text="Absolute value", example=(-2.0, 2.0), kink="0 at 0", integers=True, scalar="abs({0})",
+    vjp=lambda xp, g, y, x: g * xp.abs_slope(x),
+    text="Absolute value", example=(-2.0, 2.0), kink="0 at 0, second derivative nan", integers=True, scalar="abs({0})",
+)  # fmt: skip
+Primitive(
+    "abs_slope", np.sign, formula="sgn x", derivative=("0, nan at 0",),
+    vjp=(lambda xp, g, y, x: xp.where(x == 0, np.nan, xp.zeros_like(g)),),
+    kink="for rules: the slope of |x|, which has no derivative at 0", elementwise=True,
 )  # fmt: skip
 absolute = abs
 
@@ -213,8 +245,9 @@ def fabs(x: TensorLike) -> Tensor:
 
 copysign = binary(
     np.copysign, formula="|a| with the sign of b", derivative=("sgn a · sgn b", "0"),
-    vjp=(lambda xp, g, y, a, b: g * xp.sign(a) * xp.copysign(xp.ones_like(b), b), lambda xp, g, y, a, b: xp.zeros_like(b)),
-    text="Magnitude of a with the sign of b", example=(2.0, -3.0, -2.0), kink="0 at a = 0", float_only=True,
+    vjp=(lambda xp, g, y, a, b: g * xp.abs_slope(a) * xp.copysign(xp.ones_like(b), b), lambda xp, g, y, a, b: xp.zeros_like(b)),
+    text="Magnitude of a with the sign of b", example=(2.0, -3.0, -2.0), kink="0 at a = 0, second derivative nan",
+    float_only=True,
 )  # fmt: skip
 
 
@@ -229,12 +262,12 @@ _TIE = "½ to each at a tie"
 maximum = binary(
     np.maximum, formula="max(a, b)", derivative=("[a > b]", "[b > a]"),
     vjp=(lambda xp, g, y, a, b: g * xp.max_share(a, b), lambda xp, g, y, a, b: g * xp.max_share(b, a)),
-    text="Larger of two", example=(1.0, 2.0, 2.0), kink=_TIE,
+    text="Larger of two", example=(1.0, 2.0, 2.0), kink=_TIE, scalar="{0} if {0} != {0} or {0} > {1} else {1}",
 )  # fmt: skip
 minimum = binary(
     np.minimum, formula="min(a, b)", derivative=("[a < b]", "[b < a]"),
     vjp=(lambda xp, g, y, a, b: g * xp.max_share(b, a), lambda xp, g, y, a, b: g * xp.max_share(a, b)),
-    text="Smaller of two", example=(1.0, 2.0, 1.0), kink=_TIE,
+    text="Smaller of two", example=(1.0, 2.0, 1.0), kink=_TIE, scalar="{0} if {0} != {0} or {0} < {1} else {1}",
 )  # fmt: skip
 
 
@@ -322,8 +355,8 @@ def _clip_to_numbers(x: Tensor, lo: float | None, hi: float | None) -> Tensor:
 
 # -- selection ---------------------------------------------------------------------------------------------------------
 
-_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, constant=True, flops=0)
-_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, constant=True, flops=0)
+_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, scalar="0.0", constant=True, flops=0)
+_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, scalar="1.0", constant=True, flops=0)
 
 
 @implements(np.zeros_like)
@@ -355,7 +388,7 @@ _WHERE = Primitive(
         lambda xp, g, y, c, a, b: xp.where(c, g, xp.zeros_like(g)),
         lambda xp, g, y, c, a, b: xp.where(c, xp.zeros_like(g), g),
     ),
-    explain=explain_broadcast, elementwise=True, uniform=slice(1, None),
+    explain=explain_broadcast, elementwise=True, uniform=slice(1, None), scalar="{1} if {0} else {2}",
 )  # fmt: skip
 
 
@@ -380,21 +413,39 @@ Primitive(
     "convention", np.where, formula="a if c, else b", derivative=("none", "none", "1, nan if c"),
     vjp=(None, None, lambda xp, g, y, c, a, b: g * xp.where(c, np.nan, xp.ones_like(g))),
     kink="for rules: a slope that is a convention, and that has no derivative itself",
-    explain=explain_broadcast, elementwise=True, uniform=slice(1, None),
+    explain=explain_broadcast, elementwise=True, uniform=slice(1, None), scalar="{1} if {0} else {2}",
 )  # fmt: skip
 
 # -- comparison and logic -----------------------------------------------------------------------------------------------------
 
-equal = predicate(np.equal, formula="a = b", text="Equality", example=(1.0, 2.0, False), promote=as_comparable)
-not_equal = predicate(np.not_equal, formula="a ≠ b", text="Inequality", example=(1.0, 2.0, True), promote=as_comparable)
-less = predicate(np.less, formula="a < b", text="Less than", example=(1.0, 2.0, True), promote=as_comparable)
-less_equal = predicate(np.less_equal, formula="a ≤ b", text="At most", example=(1.0, 2.0, True), promote=as_comparable)
-greater = predicate(np.greater, formula="a > b", text="Greater than", example=(1.0, 2.0, False), promote=as_comparable)
-greater_equal = predicate(np.greater_equal, formula="a ≥ b", text="At least", example=(1.0, 2.0, False), promote=as_comparable)
-logical_and = predicate(np.logical_and, formula="a ∧ b", text="Both true", example=(True, False, False))
-logical_or = predicate(np.logical_or, formula="a ∨ b", text="Either true", example=(True, False, True))
+equal = predicate(
+    np.equal, formula="a = b", text="Equality", example=(1.0, 2.0, False), promote=as_comparable, scalar="{0} == {1}"
+)  # fmt: skip
+not_equal = predicate(
+    np.not_equal, formula="a ≠ b", text="Inequality", example=(1.0, 2.0, True), promote=as_comparable, scalar="{0} != {1}"
+)  # fmt: skip
+less = predicate(
+    np.less, formula="a < b", text="Less than", example=(1.0, 2.0, True), promote=as_comparable, scalar="{0} < {1}"
+)  # fmt: skip
+less_equal = predicate(
+    np.less_equal, formula="a ≤ b", text="At most", example=(1.0, 2.0, True), promote=as_comparable, scalar="{0} <= {1}"
+)  # fmt: skip
+greater = predicate(
+    np.greater, formula="a > b", text="Greater than", example=(1.0, 2.0, False), promote=as_comparable, scalar="{0} > {1}"
+)  # fmt: skip
+greater_equal = predicate(
+    np.greater_equal, formula="a ≥ b", text="At least", example=(1.0, 2.0, False), promote=as_comparable, scalar="{0} >= {1}"
+)  # fmt: skip
+logical_and = predicate(
+    np.logical_and, formula="a ∧ b", text="Both true", example=(True, False, False), scalar="{0} and {1}"
+)  # fmt: skip
+logical_or = predicate(
+    np.logical_or, formula="a ∨ b", text="Either true", example=(True, False, True), scalar="{0} or {1}"
+)  # fmt: skip
 logical_xor = predicate(np.logical_xor, formula="a ⊻ b", text="One true, not both", example=(True, True, False))
-logical_not = predicate(np.logical_not, formula="¬a", text="Not true", example=(True, False), arity=1)
+logical_not = predicate(
+    np.logical_not, formula="¬a", text="Not true", example=(True, False), arity=1, scalar="not {0}"
+)  # fmt: skip
 bitwise_and = predicate(np.bitwise_and, formula="a & b", text="And, bit by bit", example=(6, 3, 2))
 bitwise_or = predicate(np.bitwise_or, formula="a | b", text="Or, bit by bit", example=(6, 3, 7))
 bitwise_xor = predicate(np.bitwise_xor, formula="a ^ b", text="Exclusive or, bit by bit", example=(6, 3, 5))

@@ -179,9 +179,9 @@ def _norm_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
         return restore_axes(xp, g, x, axis) * ratio
     # sgn x is 0 for elements of 0, so their base may be 1. Their second derivative is 0 if p > 2 and does not exist otherwise.
     if ord > 2:
-        base = xp.where((ratio == 0) & (length > 0), 1.0, xp.abs(ratio))
+        base = xp.abs(xp.where((ratio == 0) & (length > 0), 1.0, ratio))
     else:
-        base = xp.convention(ratio == 0, 1.0, xp.abs(ratio))
+        base = xp.abs(xp.convention(ratio == 0, 1.0, ratio))
     return restore_axes(xp, g, x, axis) * xp.sign(x) * xp.power(base, ord - 1)
 
 

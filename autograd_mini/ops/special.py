@@ -21,18 +21,20 @@ _PIECE: Final = 1 << 14
 
 
 def in_pieces(kernel: Callable[..., Any]) -> Callable[..., Array]:
-    """Turns a kernel of many passes into one that treats large arrays piece by piece, and returns the dtype of its operand."""
+    """Turns a kernel of many passes into one that treats large arrays piece by piece, and returns the dtype of its operands."""
 
     @wraps(kernel)
-    def run(x: Array, out: Array | None = None, **params: Any) -> Array:
-        y = np.empty_like(x) if out is None else out
-        if x.size <= _PIECE or not x.flags.forc or x.strides != y.strides:
-            y[...] = kernel(x, **params)
+    def run(x: Array, *others: Array, out: Array | None = None, **params: Any) -> Array:
+        y = np.empty(np.broadcast_shapes(x.shape, *[a.shape for a in others]), x.dtype) if others else np.empty_like(x)
+        y = y if out is None else out
+        alike = all(a.shape == y.shape and a.strides == y.strides for a in (x, *others))
+        if y.size <= _PIECE or not x.flags.forc or not alike:
+            y[...] = kernel(x, *others, **params)
             return y
-        source, target = x.reshape(-1, order="A"), y.reshape(-1, order="A")
-        for start in range(0, x.size, _PIECE):
+        sources, target = [a.reshape(-1, order="A") for a in (x, *others)], y.reshape(-1, order="A")
+        for start in range(0, y.size, _PIECE):
             piece = slice(start, start + _PIECE)
-            target[piece] = kernel(source[piece], **params)
+            target[piece] = kernel(*[a[piece] for a in sources], **params)
         return y
 
     return run
@@ -81,6 +83,27 @@ def logsigmoid(x: Array, out: Array | None = None) -> Array:
 def silu(x: Array, out: Array | None = None) -> Array:
     """Returns x σ(x)."""
     return np.multiply(x, sigmoid(x), out=out)
+
+
+@in_pieces
+def exp_share(a: Array, b: Array, base: float) -> Array:
+    """Returns cᵃ / (cᵃ + cᵇ) for c = `base`, e or 2; ½ if both are inf, 0 if both are −inf.
+
+    The exponential magnifies the rounding error of a − b. Narrow dtypes are computed in float64; for a float64 the error is
+    computed too (Knuth's two-sum).
+    """
+    with np.errstate(invalid="ignore"):
+        gap = np.subtract(a, b, dtype=np.float64)
+        power = (np.exp2 if base == 2 else np.exp)(np.minimum(gap, 60))  # the share is 1 beyond
+        total = power + 1
+        share: Array = power / total
+        if a.dtype.itemsize == 8:
+            kept = a - gap
+            share += share / total * ((a - (gap + kept)) + (kept - b)) * math.log(base)
+        if not (ready := np.isfinite(share)).all():  # an operand is inf or nan
+            exact = np.where(a == b, (a > 0) * 0.5, np.where(np.isnan(gap), gap, gap > 0))
+            share = np.where(ready, share, exact)
+    return share
 
 
 @in_pieces

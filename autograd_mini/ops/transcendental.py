@@ -38,7 +38,7 @@ exp2 = unary(
 expm1 = unary(
     np.expm1, formula="eˣ − 1", derivative="eˣ",
     vjp=lambda xp, g, y, x: g * xp.exp(x),
-    text="Exponential minus 1, exact near 0", example=(1.0, 1.7183),
+    text="Exponential minus 1, exact near 0", example=(1.0, 1.7183), scalar="expm1({0})",
 )  # fmt: skip
 log = unary(
     np.log, formula="ln x", derivative="1/x",
@@ -62,22 +62,32 @@ log1p = unary(
 )  # fmt: skip
 
 
-def _exp_share(xp: Any, a: Any, b: Any, log_base: float) -> Any:
-    """Returns cᵃ / (cᵃ + cᵇ) for the base c with ln c = `log_base`: ½ if both are inf, 0 if both are −inf."""
-    same = (a == b) & xp.isinf(a)
-    gap = xp.where(same, 0.0, (a - b) * log_base)
-    return xp.where(same & (a < 0), 0.0, xp.sigmoid(gap))
+Primitive(
+    "exp_share", special.exp_share, formula="cᵃ / (cᵃ + cᵇ)", derivative=("ln c · y (1 − y)", "−ln c · y (1 − y)"),
+    vjp=(
+        lambda xp, g, y, a, b, base: g * y * xp.exp_share(b, a, base=base) * math.log(base),
+        lambda xp, g, y, a, b, base: -g * y * xp.exp_share(b, a, base=base) * math.log(base),
+    ),
+    kink="½ if both are inf, 0 if both are −inf", elementwise=True,
+)  # fmt: skip
+
+
+def _share_rules(base: float) -> tuple[Any, Any]:
+    return (
+        lambda xp, g, y, a, b: g * xp.exp_share(a, b, base=base),
+        lambda xp, g, y, a, b: g * xp.exp_share(b, a, base=base),
+    )
 
 
 logaddexp = binary(
     np.logaddexp, formula="ln(eᵃ + eᵇ)", derivative=("σ(a − b)", "σ(b − a)"),
-    vjp=(lambda xp, g, y, a, b: g * _exp_share(xp, a, b, 1.0), lambda xp, g, y, a, b: g * _exp_share(xp, b, a, 1.0)),
+    vjp=_share_rules(math.e),
     text="Logarithm of a sum of exponentials", example=(1000.0, 1000.0, 1000.6932), kink="0 for both if both are −inf",
     float_only=True,
 )  # fmt: skip
 logaddexp2 = binary(
     np.logaddexp2, formula="log₂(2ᵃ + 2ᵇ)", derivative=("σ((a − b) ln 2)", "σ((b − a) ln 2)"),
-    vjp=(lambda xp, g, y, a, b: g * _exp_share(xp, a, b, _LN2), lambda xp, g, y, a, b: g * _exp_share(xp, b, a, _LN2)),
+    vjp=_share_rules(2.0),
     text="Logarithm to base 2 of a sum of powers of two", example=(5.0, 5.0, 6.0), kink="0 for both if both are −inf",
     float_only=True,
 )  # fmt: skip

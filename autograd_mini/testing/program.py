@@ -1,7 +1,8 @@
 """`programs()`: a hypothesis strategy for random computation graphs with sharing, fan-out, views and reductions.
 
 A program is text: a failing test prints exactly the code that ran. A step with a value outside of a moderate range is
-discarded, so every program is finite and well scaled.
+discarded, so every program is finite and well scaled; so is a step with a second derivative that is nan by convention, such as
+that of a norm at the zero vector.
 """
 
 from __future__ import annotations
@@ -168,7 +169,14 @@ def _value(line: str, values: list[Value]) -> Array | None:
             result = eval(line, {"ag": ag, **operands})  # safe: the text is built from the table above
         except (ValueError, IndexError, np.linalg.LinAlgError):
             return None
-        slopes = gradients([result], list(operands.values()), [np.ones(result.shape)], allow_unused=True)
-    computed = [result.data, *[g.data for g in slopes if g is not None]]
+        computed = [result.data, *_derivatives(result, list(operands.values()))]
     moderate = result.size <= 64 and all(np.isfinite(a).all() and (np.abs(a) < _LIMIT).all() for a in computed)
     return result.data if moderate else None
+
+
+def _derivatives(result: Tensor, operands: list[Tensor]) -> list[Array]:
+    """Returns the gradients of the sum of `result`, and those of the sum of these gradients."""
+    first = gradients([result], operands, [np.ones(result.shape)], create_graph=True, allow_unused=True)
+    slopes = [g for g in first if g is not None and g.requires_grad]
+    second = gradients(slopes, operands, [np.ones(g.shape) for g in slopes], allow_unused=True) if slopes else []
+    return [g.data for g in (*first, *second) if g is not None]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # the lock shows that somebody still writes to it
             try_lock(descriptor)
         yield temporary
-        if os.name == "nt":  # an open file cannot be renamed there
+        if sys.platform == "win32":  # an open file cannot be renamed there
             os.close(descriptor)
             descriptor = -1
         os.replace(temporary, target)
@@ -118,9 +119,9 @@ def _remove_abandoned(path: str) -> None:
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     try:
         abandoned = try_lock(descriptor)
-        if abandoned and os.name != "nt":
+        if abandoned and sys.platform != "win32":
             os.unlink(path)
     finally:
         os.close(descriptor)
-    if abandoned and os.name == "nt":
+    if abandoned and sys.platform == "win32":
         os.unlink(path)

@@ -137,6 +137,7 @@ def _open_lock(folder: Path) -> int:
             raise type(error)(error.errno, f"cannot be written ({error.strerror})", os.fspath(folder)) from None
         try:
             if not try_lock(descriptor):
+                os.lseek(descriptor, 0, os.SEEK_SET)
                 holder = os.read(descriptor, 200).decode(errors="replace") or "another process"
                 os.close(descriptor)
                 raise FolderInUseError(f"{folder} is in use by {holder}")

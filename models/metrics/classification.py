@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from autograd_mini import nn
 from autograd_mini.tensor import Tensor
 
-IMAGES_PER_BATCH: Final = 1000
+from .batches import images_per_batch
 
 
 class HasPredict(Protocol):
@@ -20,13 +20,13 @@ class HasPredict(Protocol):
 
 
 def predictions(model: HasPredict, split: nn.data.Split) -> NDArray[np.int64]:
-    """Returns the most likely class of each image, (N,). Images are processed in batches of 1000.
+    """Returns the most likely class of each image, (N,). Images are processed in batches.
 
     >>> from autograd_mini import models, nn
     >>> models.metrics.predictions(models.MLP(sizes=(64, 10)), nn.data.digits().test).shape
     (355,)
     """
-    batches = nn.data.DataLoader(split, batch_size=IMAGES_PER_BATCH)
+    batches = nn.data.DataLoader(split, batch_size=images_per_batch(split.images.shape[1:]))
     return np.concatenate([model.predict(images).numpy() for images, _ in batches])
 
 

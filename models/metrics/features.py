@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,10 +22,10 @@ from autograd_mini.tensor import Array, Tensor, TensorLike
 
 from ..classifiers.cnn import CNN
 from ..recipes import IMAGE_SHAPES, RECIPES, Recipe
+from .batches import images_per_batch
 
 ACCURACY: Final = {"digits": 0.966, "mnist": 0.987}
 """Test accuracy of the classifiers, for the data sets on which it was measured."""
-IMAGES_PER_BATCH: Final = 1000
 
 
 class Features(NamedTuple):
@@ -44,7 +43,8 @@ class Features(NamedTuple):
 class FeatureClassifier:
     """Computes the features of images (N, H, W) or (N, C, H, W) with values in [0, 1], by a trained `CNN`.
 
-    Images of another size are resized.
+    Images of another size are resized. `description` says what the features are; `classifies` is False if the network does not
+    know any classes.
 
     >>> import numpy as np
     >>> from autograd_mini import models
@@ -55,13 +55,17 @@ class FeatureClassifier:
     ((5, 128), (5, 10), (5,))
     """
 
-    def __init__(self, network: CNN, image_shape: Sequence[int]) -> None:
+    def __init__(
+        self, network: CNN, image_shape: Sequence[int], description: str = "a CNN", *, classifies: bool = True
+    ) -> None:
         self.network, self.sides = network.eval(), (image_shape[-2], image_shape[-1])
+        self.description, self.classifies = description, classifies
 
     def __call__(self, images: TensorLike) -> Features:
         """Returns the features of all images."""
         x = ag.as_tensor(images)
-        return self.from_batches(x[i : i + IMAGES_PER_BATCH] for i in range(0, len(x), IMAGES_PER_BATCH))
+        count = images_per_batch(x.shape[1:])
+        return self.from_batches(x[i : i + count] for i in range(0, len(x), count))
 
     def from_batches(self, batches: Iterable[Tensor]) -> Features:
         """Returns the features of images that arrive in batches; only one batch is in memory at a time."""
@@ -81,8 +85,7 @@ def feature_classifier(data: str) -> FeatureClassifier:
     """Returns the classifier of a data set, from the cache or, on first use, newly trained.
 
     The state of the random generator does not change. A damaged file in the cache is replaced; a cache that cannot be written
-    or read is not used. Raises ValueError if the data
-    set has no CNN recipe.
+    or read is not used. Raises ValueError if the data set has no CNN recipe.
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.models.metrics import feature_classifier
@@ -94,42 +97,61 @@ def feature_classifier(data: str) -> FeatureClassifier:
     if ("cnn", data) not in RECIPES:
         raise ValueError(f"no classifier for data set {data!r}; expected one of: {', '.join(IMAGE_SHAPES)}")
     recipe = RECIPES["cnn", data]
-    path = cache_path(recipe)
     with ag.fork_rng(recipe.seed):
         network: CNN = recipe.build()
+        load_or_train(cache_path(recipe), network, lambda: _train(network, recipe))
+    return FeatureClassifier(network, IMAGE_SHAPES[data], f"the classifier of {data}")
+
+
+def load_or_train(path: Path, network: CNN, train: Callable[[], object]) -> None:
+    """Loads the weights of a network from a file of the cache or, if there is no valid one, trains it and writes the file.
+
+    Without a cache that can be written, a process trains it only once.
+
+    >>> import pathlib, tempfile
+    >>> from autograd_mini import models
+    >>> from autograd_mini.models.metrics.features import load_or_train
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "classifiers" / "letters.safetensors"
+    >>> for _ in range(2):
+    ...     load_or_train(path, models.CNN((1, 8, 8, 3)), lambda: print("training"))
+    training
+    """
+    try:
+        network.load_state_dict(_without_cache[path] if path in _without_cache else nn.load(path))
+    except (OSError, ValueError):
+        train()
         try:
-            network.load_state_dict(nn.load(path))
-        except (OSError, ValueError):
-            network.load_state_dict(_trained_state(data))
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                nn.save(path, network, {"recipe": json.dumps(dataclasses.asdict(recipe))})
-            except OSError as error:
-                say(f"{path}: the classifier cannot be cached ({error.strerror or error}); the next process trains it again")
-    return FeatureClassifier(network, IMAGE_SHAPES[data])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nn.save(path, network)
+        except OSError as error:
+            say(f"{path}: the classifier cannot be cached ({error.strerror or error}); the next process trains it again")
+            _without_cache[path] = network.state_dict()
+
+
+_without_cache: dict[Path, dict[str, Array]] = {}
 
 
 def cache_path(recipe: Recipe) -> Path:
     """Returns the path of a recipe's classifier in the cache; different recipes have different files.
+
+    Fields with their default do not count, so that new fields of recipes do not change the path.
 
     >>> from autograd_mini.models.metrics.features import cache_path
     >>> from autograd_mini.models.recipes import RECIPES
     >>> cache_path(RECIPES["cnn", "digits"]).name.startswith("digits-")
     True
     """
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(recipe), sort_keys=True).encode()).hexdigest()[:12]
+    fields = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
+    set_fields = {field.name: fields[field.name] for field in dataclasses.fields(recipe) if fields[field.name] != field.default}
+    digest = hashlib.sha256(json.dumps(set_fields, sort_keys=True).encode()).hexdigest()[:12]
     return cache_folder() / "classifiers" / f"{recipe.data}-{digest}.safetensors"
 
 
-@cache
-def _trained_state(data: str) -> dict[str, Array]:
-    """Trains the classifier of a data set, at most once per process, and returns its weights."""
-    recipe = RECIPES["cnn", data]
-    network: CNN = recipe.build()
+def _train(network: CNN, recipe: Recipe) -> None:
+    """Trains the classifier of a data set by its recipe."""
     say(f"training the {recipe.data} classifier that the image metrics use (only once; it is cached)")
     optimizer = nn.Adam(network.parameters(), lr=recipe.lr)
     schedule = nn.Schedule(nn.ExponentialLR(optimizer, recipe.lr_decay))
     split = nn.data.DATASETS[recipe.data]().train
     batches = nn.data.DataLoader(split, batch_size=recipe.batch_size, shuffle=True, seed=recipe.seed)
     nn.Trainer(network, optimizer, callbacks=[schedule]).fit(batches, recipe.epochs)
-    return network.state_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -13,7 +14,9 @@ from autograd_mini import nn
 from autograd_mini.tensor import Array, Tensor
 from autograd_mini.tools.plain_text import for_stdout
 
-from .features import IMAGES_PER_BATCH, FeatureClassifier, Features, feature_classifier
+from .batches import images_per_batch
+from .features import FeatureClassifier, Features
+from .own_features import features_for
 
 MAX_IMAGES: Final = 10_000  # images compared; fewer if the test set is smaller
 
@@ -106,7 +109,10 @@ def accuracy_per_class(labels: ArrayLike, requested: ArrayLike, classes: int) ->
 
 @dataclass(frozen=True)
 class GenerativeReport:
-    """Metrics of generated images next to the same metrics of real ones; `str` formats them as text."""
+    """Metrics of generated images next to the same metrics of real ones; `str` formats them as text.
+
+    If the features are of a network that knows no classes, the scores are nan, and there are no shares of classes.
+    """
 
     images: int  # number of generated images
     score: float  # Inception-style score of the generated images
@@ -114,12 +120,15 @@ class GenerativeReport:
     frechet: float  # Fréchet distance from the generated to the test images
     real_frechet: float  # Fréchet distance from training to test images
     coverage: tuple[float, ...]  # share of each class among the generated images, in %
+    features: str = "a CNN"  # the network whose penultimate activations are the features
 
     def __str__(self) -> str:
+        distance = f"Fréchet distance {self.frechet:.1f} (real against real {self.real_frechet:.2f})"
+        if not self.coverage:
+            return for_stdout(f"{distance} in the features of {self.features}")
         shares = " ".join(f"{share:.1f}" for share in self.coverage)
         return for_stdout(
-            f"score {self.score:.2f} (real images {self.real_score:.2f}), "
-            f"Fréchet distance {self.frechet:.1f} (real against real {self.real_frechet:.2f}), "
+            f"score {self.score:.2f} (real images {self.real_score:.2f}), {distance}, "
             f"least frequent class {min(self.coverage):.1f} % ({shares})"
         )
 
@@ -127,8 +136,9 @@ class GenerativeReport:
 class Judge:
     """Compares generated images with the test images of a data set, whose features are computed once.
 
-    Fréchet distances use unscaled penultimate ReLU features. As many images are generated as there are test images, at most
-    10,000. The "real" distance compares training images with test images.
+    Fréchet distances use unscaled penultimate ReLU features of the network of `features_for(data)`. As many images are
+    generated as there are test images, at most 10,000. The "real" distance compares training images with test images. Raises
+    ValueError for fewer than two test images.
 
     >>> from autograd_mini import models, nn
     >>> from autograd_mini.models.metrics import Judge
@@ -139,7 +149,9 @@ class Judge:
     """
 
     def __init__(self, data: nn.data.Dataset, classifier: FeatureClassifier | None = None) -> None:
-        self.classifier = classifier or feature_classifier(data.name)
+        if len(data.test) < 2:
+            raise ValueError(f"{data.name}: the Fréchet distance needs two or more test images, got {len(data.test)}")
+        self.classifier = classifier or features_for(data)
         self.data = data
         self.images = min(MAX_IMAGES, len(data.test))
         self.real = self.classifier(data.test.images)
@@ -147,7 +159,8 @@ class Judge:
 
     def features(self, sample: Callable[[int], Tensor]) -> Features:
         """Returns the features of `self.images` images, generated in batches by `sample(n)`."""
-        sizes = [min(IMAGES_PER_BATCH, self.images - i) for i in range(0, self.images, IMAGES_PER_BATCH)]
+        count = images_per_batch(self.data.image_shape)
+        sizes = [min(count, self.images - i) for i in range(0, self.images, count)]
         return self.classifier.from_batches(sample(n) for n in sizes)
 
     def frechet(self, features: Features) -> float:
@@ -157,14 +170,11 @@ class Judge:
     def report(self, sample: Callable[[int], Tensor]) -> GenerativeReport:
         """Returns all metrics of the images that `sample(n)` generates, and the same metrics of real images."""
         generated, train = self.features(sample), self.classifier(self.data.train.images[: self.images])
-        return GenerativeReport(
-            self.images,
-            inception_score(generated.probabilities),
-            inception_score(self.real.probabilities),
-            self.frechet(generated),
-            self.frechet(train),
-            tuple((100 * class_coverage(generated.labels, len(self.data.classes))).tolist()),
-        )
+        classifies = self.classifier.classifies
+        score, real_score = (inception_score(f.probabilities) if classifies else math.nan for f in (generated, self.real))
+        shares = (100 * class_coverage(generated.labels, len(self.data.classes))).tolist() if classifies else ()
+        distances = self.frechet(generated), self.frechet(train)
+        return GenerativeReport(self.images, score, real_score, *distances, tuple(shares), self.classifier.description)
 
 
 # -- of points -------------------------------------------------------------------------------------------------------------

@@ -57,10 +57,11 @@ def smooth_l1_loss(predictions: TensorLike, targets: TensorLike, *, beta: float 
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: expected beta ≥ 0, got {beta=}")
     a, b = as_pair("smooth_l1_loss", predictions, targets)
-    error = ag.abs(a - b)
-    if beta:
-        error = ag.where(error < beta, ag.square(a - b) * (0.5 / beta), error - 0.5 * beta)
-    return reduce_loss(error, reduction)
+    error = a - b
+    if not beta:
+        return reduce_loss(ag.abs(error), reduction)
+    near = ag.clip(error, -beta, beta)
+    return reduce_loss(near * (error - near * 0.5) * (1 / beta), reduction)
 
 
 def huber_loss(

@@ -114,6 +114,11 @@ class SwitchOptimizer:
         """The groups of the active optimizer."""
         return self.active.param_groups
 
+    @property
+    def all_param_groups(self) -> list[ParamGroup]:
+        """The groups of both optimizers, whose rates a schedule sets together."""
+        return self.first.param_groups + self.second.param_groups
+
     def step(self) -> None:
         """Does a step of the active optimizer."""
         for group in self.param_groups:

@@ -6,7 +6,7 @@ They are called in order: `LearningRateLog` logs the rate that was used if it co
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -101,6 +101,16 @@ class Schedule(Callback):
             raise ValueError(f"Schedule: per must be 'row' or, without a monitor, 'iteration', got {per!r}")
         self.scheduler, self.per, self.monitor = scheduler, per, monitor
 
+    def before_fit(self, trainer: Trainer) -> None:
+        optimizer = getattr(self.scheduler, "optimizer", None)
+        used = [part for update in trainer.updates.values() for part in _optimizers_in(update.optimizer)]
+        groups = {id(group) for part in used for group in part.param_groups}
+        if optimizer is not None and not any(id(group) in groups for group in optimizer.param_groups):
+            raise ValueError(
+                f"Schedule: {type(self.scheduler).__name__} changes the rates of an optimizer ({type(optimizer).__name__}) "
+                "that this trainer does not use; build the schedule from the trainer's optimizer"
+            )
+
     def after_step(self, trainer: Trainer) -> None:
         if self.per == "iteration":
             self.scheduler.step()
@@ -125,6 +135,15 @@ class Averaging(Callback):
 
     def __init__(self, means: Any) -> None:
         self.means = means
+
+    def before_fit(self, trainer: Trainer) -> None:
+        averaged = getattr(self.means, "parameters", ())
+        own = {id(p) for p in trainer.model.parameters()} if hasattr(trainer.model, "parameters") else set()
+        if averaged and own and not any(id(p) in own for p in averaged):
+            raise ValueError(
+                f"Averaging: {type(self.means).__name__} averages {len(averaged)} parameters, none of which belongs to the "
+                f"trainer's {type(trainer.model).__name__}; build it from that model, such as EMA(model.parameters())"
+            )
 
     def after_step(self, trainer: Trainer) -> None:
         self.means.update()
@@ -193,6 +212,15 @@ class FixedNoise(Callback):
 
     def after_fit(self, trainer: Trainer) -> None:
         remove_temporary_files(self.folder)
+
+
+def _optimizers_in(optimizer: Any) -> Iterator[Any]:
+    """Yields an optimizer and those that it wraps."""
+    yield optimizer
+    for value in vars(optimizer).values():
+        for part in value if isinstance(value, (list, tuple)) else [value]:
+            if hasattr(part, "param_groups"):
+                yield from _optimizers_in(part)
 
 
 def _monitored_value(callback: Callback, name: str, row: Mapping[str, float]) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,9 +31,12 @@ def to_csv(history: Sequence[Mapping[str, float]]) -> str:
     >>> to_csv([{"epoch": 1}, {"epoch": 2, "lr": 0.1}]).splitlines()
     ['epoch,lr', '1,', '2,0.1']
     """
-    text = io.StringIO()
-    names = dict.fromkeys(name for row in history for name in row)
-    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue()
+    names = list(dict.fromkeys(name for row in history for name in row))
+    rows = [names, *([row.get(name, "") for name in names] for row in history)]
+    return "".join(",".join(map(_to_cell, row)) + "\n" for row in rows)
+
+
+def _to_cell(value: float | str) -> str:
+    """Returns a name or number as a cell, in quotes if it contains a sign of the format."""
+    text = str(value)
+    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text

@@ -228,6 +228,18 @@ def test_a_learning_rate_that_diverges_is_forgotten(tmp_path: Path) -> None:
         assert (folder / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
 
+def test_a_learning_rate_is_kept_with_its_first_checkpoint(tmp_path: Path) -> None:
+    """A run that is killed before that resumes with the rate of its checkpoint, and to the length that was requested."""
+    folder = tmp_path / "run"
+    assert main([*TRAIN, "--epochs", "2", "--out", str(folder)]) == 0
+    recipe = stored_recipe(folder)
+    Run(replace(recipe, lr=1e30, epochs=4), folder, resume=True, progress=False).close()  # killed before its first batch
+    assert stored_recipe(folder) == replace(recipe, epochs=4)
+    with Run(replace(recipe, lr=1e-4, epochs=3), folder, resume=True, progress=False) as run:
+        run.train()
+    assert stored_recipe(folder) == replace(recipe, lr=1e-4, epochs=3)
+
+
 def test_fewer_batches_than_trained_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAIN, "--iterations", "4", "--out", str(tmp_path)]) == 0
     config = (tmp_path / "config.json").read_bytes()

@@ -90,6 +90,19 @@ def test_the_table_on_disk_is_the_history(tmp_path: Path) -> None:
     assert len((tmp_path / "new" / "folder" / "timing.csv").read_text().splitlines()) == 4
 
 
+def test_any_name_of_a_loss_is_one_cell_of_the_table(tmp_path: Path) -> None:
+    """Readers end a line at a carriage return, too, unless it is quoted."""
+    names = ["a\rb", "c\r\nd", "e\nf", "g,h", 'i"j', "é", " k ", "=1+1"]
+    model = nn.Linear(2, 1)
+    losses = lambda batch: {"loss": (loss := ag.mean(ag.square(model(batch[0])))), **dict.fromkeys(names, loss)}
+    trainer = nn.Trainer(model, {"x": nn.Update(losses, nn.SGD(model.parameters(), lr=0.1))}, tmp_path, progress=False)
+    trainer.fit(nn.data.DataLoader(np.ones((4, 2), np.float32), np.ones(4, np.int64)), epochs=2)
+    with open(tmp_path / "metrics.csv", newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["epoch", "iteration", "x_loss", *(f"x_{name}" for name in names)]
+    assert [[float(cell) for cell in row] for row in rows] == [list(row.values()) for row in trainer.history]
+
+
 def test_means_weigh_each_image_equally() -> None:
     """70 images in batches of 16 leave 6; an average over batches would weigh those almost three times as much."""
     trainer = new_trainer()

@@ -161,6 +161,26 @@ def test_a_plateau_lowers_the_rate_and_the_log_shows_the_rates_used() -> None:
     assert [row["lr"] for row in trainer.fit(loader(), epochs=4)] == [0.01, 0.01, 0.01, 0.005]
 
 
+def test_a_schedule_or_average_of_something_else_is_refused() -> None:
+    """It would change nothing of this training, silently; an optimizer that another one wraps, or uses later, is one of it."""
+    other, trainer = nn.Linear(2, 1), new_trainer()
+    optimizer = nn.SGD(other.parameters(), lr=0.1)
+    for callback, message in (
+        (nn.Schedule(nn.ExponentialLR(optimizer, 0.5)), r"ExponentialLR changes the rates of an optimizer \(SGD\) that this"),
+        (nn.Schedule(nn.ReduceLROnPlateau(optimizer), monitor="loss"), "ReduceLROnPlateau changes the rates"),
+        (nn.Averaging(nn.EMA(other.parameters())), "EMA averages 2 parameters, none of which belongs to the trainer's VAE"),
+    ):
+        trainer.callbacks = (callback,)
+        with pytest.raises(ValueError, match=message):
+            trainer.fit(loader(), epochs=1)
+        assert not trainer.iteration
+    vae = models.VAE((64, 16, 2))
+    adam, later = nn.Adam(vae.parameters(), lr=1e-3), nn.SGD(vae.parameters(), lr=1e-3)
+    for optimizer in (nn.SAM(adam), nn.SAM(nn.SwitchOptimizer(later, adam, at=100))):
+        wrapped = nn.Trainer(vae, optimizer, callbacks=[nn.Schedule(nn.StepLR(adam, 1))], progress=False)
+        assert len(wrapped.fit(loader(), epochs=1)) == 1
+
+
 def test_an_unknown_monitor_raises_with_its_name() -> None:
     trainer = new_trainer()
     trainer.callbacks = (nn.EarlyStopping("val_accuracy"),)

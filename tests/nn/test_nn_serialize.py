@@ -150,27 +150,18 @@ def test_other_readers_of_the_format_read_the_same_arrays(tmp_path: Path) -> Non
 
 
 def test_every_flipped_bit_is_detected(tmp_path: Path) -> None:
-    """Only a file whose digest is no longer recognised as one is read, and then it holds what was saved."""
+    """Also in the key of the digest; a file of another program, which has none, is read without the check."""
     path = tmp_path / "a.safetensors"
-    nn.save(path, STATE, {"epoch": "3"})
+    nn.save(path, {name: STATE[name] for name in sorted(STATE)[:2]}, {"epoch": "3"})
     whole = path.read_bytes()
-    unnoticed, messages = 0, []
     for bit in range(8 * len(whole)):
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
-        try:
-            arrays, notes = nn.load(path), nn.load_metadata(path)
-        except ValueError as error:
-            messages.append(str(error))
-        else:
-            unnoticed += 1
-            assert arrays.keys() == STATE.keys()
-            assert all(np.array_equal(arrays[name], STATE[name]) for name in STATE)
-            assert notes.pop("epoch") == "3"
-            assert len(notes) == 1, "the key of the digest is damaged, so it appears among the notes"
-    assert unnoticed <= 7 * len("autograd_mini.sha256")
-    assert all(str(path) in message for message in messages)
+        with pytest.raises(ValueError, match=r"not a complete safetensors file|damaged: its content does not match"):
+            nn.load(path)
+    path.write_bytes(whole.replace(b"autograd_mini.sha256", b"modelspec.sha256hash"))
+    assert nn.load_metadata(path).keys() == {"modelspec.sha256hash", "epoch"}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)

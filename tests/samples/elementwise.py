@@ -58,6 +58,19 @@ def _convention(draw: Any) -> Call:
 
 
 @st.composite
+def _exp_share(draw: Any) -> Call:
+    base, pair = draw(st.sampled_from([2.0, np.e])), draw(binary(ag.logaddexp, (-3, 3), (-3, 3)))
+    return Call(lambda a, b: recorded.exp_share(a, b, base=base), pair.operands, f"exp_share, base {base}")
+
+
+@st.composite
+def _power_slope(draw: Any) -> Call:
+    """With the power as a constant, since the rules differentiate the slope as a function of base and exponent alone."""
+    pair = draw(binary(ag.power, ABOVE, (-2, 2)))
+    return Call(lambda a, b: recorded.power_slope(ag.power(a, b).detach(), a, b), pair.operands, "power_slope")
+
+
+@st.composite
 def _cast(draw: Any) -> Call:
     return Call(lambda x: recorded.cast(x, dtype=np.dtype(np.float64)), (draw(SHAPES.flatmap(values)),), "cast to float64")
 
@@ -81,7 +94,10 @@ def _clip_to(draw: Any) -> Call:
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     **{name: unary(getattr(ag, name), *domain) for name, domain in _UNARY.items()},
     **{name: binary(getattr(ag, name), *domains) for name, domains in _BINARY.items()},
+    "abs_slope": unary(recorded.abs_slope),
     "cast": _cast(),
+    "exp_share": _exp_share(),
+    "power_slope": _power_slope(),
     "convention": _convention(),
     "clip": _with_settings(ag.clip, {"lo": st.sampled_from([None, -1.03, 0.07]), "hi": st.sampled_from([0.07, 2.03])}),
     "clip_to": _clip_to(),

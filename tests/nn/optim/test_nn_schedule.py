@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import schedule_cases as cases
 
+import autograd_mini as ag
 from autograd_mini import Tensor, nn
+
+GOLDEN = json.loads((Path(__file__).parent / "schedules.json").read_text())  # recorded by record_schedules.py
 
 
 def optimizer(**options: Any) -> nn.SGD:
@@ -176,4 +183,162 @@ def test_a_schedule_over_two_optimizers_resumes_in_either_order_of_loading(split
 )
 def test_invalid_arguments_raise_errors_that_name_them(make: Callable[[Any], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
+        make(optimizer())
+
+
+# -- as in PyTorch -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_each_schedule_and_each_pair_has_the_rates_of_pytorch(name: str) -> None:
+    """Two schedules on one optimizer multiply, unless one of them sets the rate from a formula."""
+    groups = [{"params": [Tensor([1.0])]}, {"params": [Tensor([1.0])], "lr": 0.2}]
+    found = cases.rates(nn, nn.SGD(groups, lr=0.5, momentum=0.9), cases.CASES[name])
+    start = cases.first_step(name)
+    sampled = [[found[t][i] for i in (0, 2, 1)] for t in cases.SAMPLED]
+    np.testing.assert_allclose(sampled[start:], GOLDEN[name][start:], rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", cases.SINGLE)
+@pytest.mark.parametrize("done", [3, 13])
+def test_schedules_resume_with_the_same_bits_whatever_is_loaded_first(name: str, done: int) -> None:
+    def create() -> tuple[Any, list[Any]]:
+        o = optimizer()
+        return o, [cases.SINGLE[name](nn, o), nn.ExponentialLR(o, 0.9)]
+
+    def advance(o: Any, schedules: list[Any], steps: range) -> list[Any]:
+        seen = []
+        for t in steps:
+            for schedule in schedules:
+                schedule.step(*([cases.metric(t)] if isinstance(schedule, nn.ReduceLROnPlateau) else []))
+            seen.append([(group["lr"], group["momentum"]) for group in o.param_groups])
+        return seen
+
+    expected = advance(*create(), range(40))
+    stopped = create()
+    advance(*stopped, range(done))
+    states = json.loads(json.dumps([part.state_dict() for part in stopped[1]]))
+    for optimizer_first in (True, False):
+        o, schedules = create()
+        if optimizer_first:
+            o.load_state_dict(stopped[0].state_dict())
+            schedules = [cases.SINGLE[name](nn, o), nn.ExponentialLR(o, 0.9)]
+        for schedule, state in zip(schedules, states, strict=True):
+            schedule.load_state_dict(state)
+        if not optimizer_first:
+            o.load_state_dict(stopped[0].state_dict())
+        assert advance(o, schedules, range(done, 40)) == expected[done:]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_state_of_an_older_version_gives_the_rates_of_the_schedule_alone(name: str) -> None:
+    o = optimizer()
+    CASES[name][0](o).load_state_dict({"steps": 4, "base_lrs": [1.0, 0.2]})
+    expected = CASES[name][1][4]
+    assert [group["lr"] for group in o.param_groups] == pytest.approx([expected, 0.2 * expected], abs=1e-12)
+
+
+def test_a_rate_set_by_hand_and_a_reduction_on_a_plateau_stay() -> None:
+    o = optimizer()
+    step, plateau = nn.StepLR(o, 2), nn.ReduceLROnPlateau(o, factor=0.5, patience=0)
+    seen = []
+    for t in range(4):
+        plateau.step(1.0)
+        step.step()
+        seen.append(o.param_groups[0]["lr"])
+        if t == 1:
+            o.param_groups[0]["lr"] = 3.0
+    assert seen == pytest.approx([1.0, 0.05, 1.5, 0.075])
+
+
+def test_a_second_phase_starts_from_the_present_rate() -> None:
+    o = optimizer()
+    rates(nn.ExponentialLR(o, 0.5), 2)
+    seen = rates(nn.CosineAnnealingLR(o, 4), 4)
+    assert [first for first, _ in seen] == pytest.approx([0.25 * x for x in CASES["cosine"][1][:5]], abs=1e-12)
+
+
+def test_own_schedules_of_all_three_forms_work_and_pytorch_s_form_too() -> None:
+    class ByFormula(nn.LRScheduler):
+        def lr(self, t: int, base: float) -> float:
+            return base / (t + 1)
+
+    class ByFactor(nn.LRScheduler):
+        def next_lr(self, t: int, rate: float, base: float, group: int = 0) -> float:
+            return rate * t / (t + 1) if t else rate
+
+    class AsInPyTorch(nn.LRScheduler):
+        def get_lr(self) -> list[float]:
+            return [base / (self.last_epoch + 1) for base in self.base_lrs]
+
+    for kind in (ByFormula, ByFactor, AsInPyTorch):
+        assert rates(kind(optimizer()), 3) == pytest.approx(np.array([[1, 0.2]] * 4) / np.arange(1, 5)[:, None])
+    with pytest.raises(TypeError, match="must define next_lr, lr or get_lr"):
+        type("Nothing", (nn.LRScheduler,), {})(optimizer())
+
+
+def test_last_epoch_continues_a_schedule_and_needs_the_rates_at_the_start() -> None:
+    o = optimizer()
+    rates(nn.ExponentialLR(o, 0.5), 3)
+    assert nn.ExponentialLR(o, 0.5, last_epoch=3).get_last_lr() == pytest.approx([1 / 16, 0.2 / 16])
+    with pytest.raises(KeyError, match="group 0 of the optimizer has no initial_lr"):
+        nn.ExponentialLR(optimizer(), 0.5, last_epoch=3)
+
+
+def test_warm_restarts_take_fractions_of_epochs() -> None:
+    schedule = nn.CosineAnnealingWarmRestarts(optimizer(), 2, 2)
+    for epoch in (0.5, 2.0, 3.0, 6.25):
+        schedule.step(epoch)
+        length, part = (2, epoch) if epoch < 2 else (4, epoch - 2) if epoch < 6 else (8, epoch - 6)
+        assert schedule.get_last_lr()[0] == pytest.approx((1 + math.cos(math.pi * part / length)) / 2)
+
+
+@pytest.mark.parametrize("name", ["sequence", "chain", "cosine", "cyclic"])
+def test_a_compiled_step_steps_schedules_too(name: str) -> None:
+    """The schedule is an effect of the plan: eager and compiled steps have the same rates and parameters."""
+
+    def train(compiled: bool) -> list[Any]:
+        w = Tensor([1.0], requires_grad=True)
+        o = nn.SGD([w], lr=0.1, momentum=0.9)
+        schedule = nn.CyclicLR(o, 0.01, 0.3, 4) if name == "cyclic" else cases.SINGLE[name](nn, o)
+
+        def step(x: Tensor) -> Tensor:
+            o.zero_grad()
+            loss = ((w * x) ** 2).sum()
+            loss.backward()
+            o.step()
+            schedule.step()
+            return loss.detach()
+
+        run = ag.jit(step) if compiled else step
+        return [(run(Tensor([0.5])).item(), *schedule.get_last_lr(), o.param_groups[0]["momentum"]) for _ in range(14)]
+
+    assert train(True) == train(False)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda o: nn.LambdaLR(o, [lambda t: 1.0]), ValueError, "lr_lambda: expected one value for each of 2 groups, got 1"),
+        (lambda o: nn.SequentialLR(o, [], []), ValueError, "at least one schedule"),
+        (lambda o: nn.SequentialLR(o, [nn.StepLR(o, 1)], [3]), ValueError, "expected 0 increasing milestones"),
+        (lambda o: nn.SequentialLR(o, [nn.StepLR(o, 1)] * 3, [5, 3]), ValueError, r"2 increasing milestones.*\[5, 3\]"),
+        (
+            lambda o: nn.ChainedScheduler([nn.StepLR(o, 1), nn.StepLR(optimizer(), 1)]),
+            ValueError,
+            "1, StepLR, belongs to another",
+        ),
+        (lambda o: nn.ChainedScheduler([nn.ReduceLROnPlateau(o)], o), TypeError, "0 is a ReduceLROnPlateau"),
+        (lambda o: nn.CyclicLR(o, 0.1, 1.0, mode="square"), ValueError, "triangular2, exp_range, got 'square'"),
+        (lambda o: nn.CyclicLR(nn.SGD([Tensor([1.0])]), 0.1, 1.0), ValueError, "CyclicLR: the optimizer has no momentum"),
+        (lambda o: nn.OneCycleLR(o, 0.1, epochs=3), ValueError, "steps_per_epoch=None"),
+        (lambda o: nn.LinearLR(o, 0.0), ValueError, "start_factor must lie in"),
+        (lambda o: nn.ConstantLR(o, 2.0), ValueError, "factor must lie in"),
+        (lambda o: nn.PolynomialLR(o, 0), ValueError, "total_iters must be at least 1"),
+        (lambda o: nn.CosineAnnealingWarmRestarts(o, 0), ValueError, "T_0 must be at least 1"),
+        (lambda o: nn.ReduceLROnPlateau(o, min_lr=[0.1]), ValueError, "min_lr: expected one value for each of 2"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(make: Callable[[Any], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         make(optimizer())
