@@ -35,6 +35,7 @@ from .ops.neural.losses import *
 from .ops.neural.normalize import *
 from .ops.neural.pixels import *
 from .ops.neural.pool import *
+from .ops.neural.recurrent import *
 from .ops.neural.resample import *
 from .ops.neural.softmax import *
 from .ops.order import *

@@ -18,7 +18,7 @@ ARITY = {
     name: len(parameters) for name, f in FUNCTIONS.items()
     if (parameters := inspect.signature(f).parameters.values()) and all(str(p.annotation) == "TensorLike" for p in parameters)
 }  # fmt: skip
-V, M, SERIES, IMAGE, VOLUME = (3,), (3, 3), (2, 1, 5), (2, 1, 4, 4), (2, 1, 2, 4, 3)
+V, M, SERIES, IMAGE, VOLUME, SEQUENCE = (3,), (3, 3), (2, 1, 5), (2, 1, 4, 4), (2, 1, 2, 4, 3), (4, 2, 3)
 PLACES = np.array([2, 0, 2])
 LABELS = np.array([2, 0, 1])
 MASK = np.array([True, False, True])
@@ -28,6 +28,11 @@ Call = tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]  # a function of t
 def positive(m: Tensor) -> Tensor:
     """A positive definite matrix."""
     return m @ m.T + ag.eye(3, dtype=m.dtype)
+
+
+def first_output(layer: nn.Module) -> nn.Module:
+    """The layer without its last state."""
+    return nn.Sequential(layer, nn.Lambda(lambda results: results[0]))
 
 
 CALLS: dict[str, Call] = {
@@ -84,6 +89,8 @@ CALLS: dict[str, Call] = {
     "gelu": (lambda x: ag.gelu(x) + ag.gelu(x, approximate="tanh"), (V,)),
     "getitem": (lambda x: ag.getitem(x, (slice(0, 2), PLACES)), (M,)),
     "grad": (lambda x: ag.grad(lambda t: (t * t * t).sum())(x), (V,)),
+    "gru": (ag.gru, (SEQUENCE, (2, 2), (6, 3), (6, 2), (6,), (6,))),
+    "gru_cell": (ag.gru_cell, (M, (3, 2), (6, 3), (6, 2), (6,), (6,))),
     "hardtanh": (lambda x, lo: ag.hardtanh(x, lo, 0.5), (V, ())),
     "hessian": (lambda x: ag.hessian(lambda t: (t * t * t).sum())(x), (V,)),
     "hstack": (lambda a, b: ag.hstack([a, b]), (M, M)),
@@ -97,6 +104,8 @@ CALLS: dict[str, Call] = {
     "leaky_relu": (ag.leaky_relu, (M, V)),
     "linear": (ag.linear, (M, M, V)),
     "linspace": (lambda x: x * ag.linspace(0, 1, 3), (V,)),
+    "lstm": (lambda x, h, c, *w: ag.lstm(x, (h, c), *w)[0], (SEQUENCE, (2, 2), (2, 2), (8, 3), (8, 2), (8,), (8,))),
+    "lstm_cell": (lambda x, h, c, *w: ag.lstm_cell(x, (h, c), *w), (M, (3, 2), (3, 2), (8, 3), (8, 2), (8,), (8,))),
     "max_pool2d": (lambda x: ag.max_pool2d(x, 2), (IMAGE,)),
     "max_pool1d": (lambda x: ag.max_pool1d(x, 3, 2, 1, return_indices=True), (SERIES,)),
     "max_pool3d": (lambda x: ag.max_pool3d(x, 2, ceil_mode=True), (VOLUME,)),
@@ -129,6 +138,8 @@ CALLS: dict[str, Call] = {
     "randn": (lambda x: x * ag.randn(3), (V,)),
     "repeat": (lambda x: ag.repeat(x, [1, 0, 2]), (V,)),
     "reshape": (lambda x: ag.reshape(x, -1), (M,)),
+    "rnn": (ag.rnn, (SEQUENCE, (2, 2), (2, 3), (2, 2), (2,), (2,))),
+    "rnn_cell": (ag.rnn_cell, (M, (3, 2), (2, 3), (2, 2), (2,), (2,))),
     "roll": (lambda x: ag.roll(x, 1), (V,)),
     "rot90": (ag.rot90, (M,)),
     "round": (lambda x: ag.round(x, 1), (V,)),
@@ -221,10 +232,14 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "ELU": (lambda: nn.ELU(nn.Parameter(0.7)), M),
     "Embedding": (lambda: nn.Sequential(nn.Lambda(lambda x: (x > 0).astype("int64")), nn.Embedding(2, 3)), M),
     "Flatten": (nn.Flatten, IMAGE),
+    "GRU": (lambda: first_output(nn.GRU(3, 2, 2, dropout=0.5)), SEQUENCE),
+    "GRUCell": (lambda: nn.GRUCell(3, 2), M),
     "GaussianNoise": (lambda: nn.GaussianNoise(nn.Parameter(0.3)), M),
     "Hardtanh": (lambda: nn.Hardtanh(max_val=nn.Parameter(0.5)), M),
     "Identity": (lambda: nn.Sequential(nn.Identity(), nn.Tanh()), M),
     "Lambda": (lambda: nn.Lambda(ag.sin), M),
+    "LSTM": (lambda: first_output(nn.LSTM(3, 2, bidirectional=True, batch_first=True)), SEQUENCE),
+    "LSTMCell": (lambda: first_output(nn.LSTMCell(3, 2)), M),
     "LayerNorm": (lambda: nn.LayerNorm(3), M),
     "LeakyReLU": (lambda: nn.LeakyReLU(nn.Parameter(0.2)), M),
     "Linear": (lambda: nn.Linear(3, 2), M),
@@ -232,6 +247,8 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "MinibatchDiscrimination": (lambda: nn.MinibatchDiscrimination(3, 2), M),
     "ModuleDict": (lambda: nn.ModuleDict({"a": nn.Linear(3, 2)})["a"], M),
     "ModuleList": (lambda: nn.ModuleList([nn.Linear(3, 2)])[0], M),
+    "RNN": (lambda: first_output(nn.RNN(3, 2, nonlinearity="relu")), SEQUENCE),
+    "RNNCell": (lambda: nn.RNNCell(3, 2), M),
     "Sequential": (lambda: nn.Sequential(nn.Linear(3, 2), nn.ReLU()), M),
     "SpectralNorm": (lambda: nn.SpectralNorm(nn.Linear(3, 2)), M),
     "Unflatten": (lambda: nn.Unflatten(1, (3, 1)), M),
