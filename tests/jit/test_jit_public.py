@@ -30,9 +30,15 @@ def positive(m: Tensor) -> Tensor:
     return m @ m.T + ag.eye(3, dtype=m.dtype)
 
 
-def first_output(layer: nn.Module) -> nn.Module:
-    """The layer without its last state."""
-    return nn.Sequential(layer, nn.Lambda(lambda results: results[0]))
+class FirstOutput(nn.Module):
+    """Calls a layer with its input, `copies` times, and returns the first of the results."""
+
+    def __init__(self, layer: nn.Module, copies: int = 1):
+        self.layer, self.copies = layer, copies
+
+    def forward(self, x: Tensor) -> Tensor:
+        results = self.layer(*[x] * self.copies)
+        return results[0] if isinstance(results, tuple) else results
 
 
 CALLS: dict[str, Call] = {
@@ -143,6 +149,7 @@ CALLS: dict[str, Call] = {
     "roll": (lambda x: ag.roll(x, 1), (V,)),
     "rot90": (ag.rot90, (M,)),
     "round": (lambda x: ag.round(x, 1), (V,)),
+    "scaled_dot_product_attention": (lambda q, k, v: ag.scaled_dot_product_attention(q, k, v, is_causal=True), (SEQUENCE,) * 3),
     "scatter_add": (lambda x, v: ag.scatter_add(x, 0, PLACES, v), (V, V)),
     "softmax_cross_entropy": (lambda z: ag.softmax_cross_entropy(z, LABELS), (M,)),
     "solve": (lambda a, b: ag.solve(positive(a), b), (M, V)),
@@ -268,14 +275,14 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "ELU": (lambda: nn.ELU(nn.Parameter(0.7)), M),
     "Embedding": (lambda: nn.Sequential(nn.Lambda(lambda x: (x > 0).astype("int64")), nn.Embedding(2, 3)), M),
     "Flatten": (nn.Flatten, IMAGE),
-    "GRU": (lambda: first_output(nn.GRU(3, 2, 2, dropout=0.5)), SEQUENCE),
+    "GRU": (lambda: FirstOutput(nn.GRU(3, 2, 2, dropout=0.5)), SEQUENCE),
     "GRUCell": (lambda: nn.GRUCell(3, 2), M),
     "GaussianNoise": (lambda: nn.GaussianNoise(nn.Parameter(0.3)), M),
     "Hardtanh": (lambda: nn.Hardtanh(max_val=nn.Parameter(0.5)), M),
     "Identity": (lambda: nn.Sequential(nn.Identity(), nn.Tanh()), M),
     "Lambda": (lambda: nn.Lambda(ag.sin), M),
-    "LSTM": (lambda: first_output(nn.LSTM(3, 2, bidirectional=True, batch_first=True)), SEQUENCE),
-    "LSTMCell": (lambda: first_output(nn.LSTMCell(3, 2)), M),
+    "LSTM": (lambda: FirstOutput(nn.LSTM(3, 2, bidirectional=True, batch_first=True)), SEQUENCE),
+    "LSTMCell": (lambda: FirstOutput(nn.LSTMCell(3, 2)), M),
     "LayerNorm": (lambda: nn.LayerNorm(3), M),
     "LeakyReLU": (lambda: nn.LeakyReLU(nn.Parameter(0.2)), M),
     "Linear": (lambda: nn.Linear(3, 2), M),
@@ -283,10 +290,22 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "MinibatchDiscrimination": (lambda: nn.MinibatchDiscrimination(3, 2), M),
     "ModuleDict": (lambda: nn.ModuleDict({"a": nn.Linear(3, 2)})["a"], M),
     "ModuleList": (lambda: nn.ModuleList([nn.Linear(3, 2)])[0], M),
-    "RNN": (lambda: first_output(nn.RNN(3, 2, nonlinearity="relu")), SEQUENCE),
+    "MultiheadAttention": (lambda: FirstOutput(nn.MultiheadAttention(6, 2, 0.3), 3), (4, 2, 6)),
+    "RNN": (lambda: FirstOutput(nn.RNN(3, 2, nonlinearity="relu")), SEQUENCE),
     "RNNCell": (lambda: nn.RNNCell(3, 2), M),
     "Sequential": (lambda: nn.Sequential(nn.Linear(3, 2), nn.ReLU()), M),
     "SpectralNorm": (lambda: nn.SpectralNorm(nn.Linear(3, 2)), M),
+    "Transformer": (lambda: FirstOutput(nn.Transformer(6, 2, 1, 1, 5), 2), (4, 2, 6)),
+    "TransformerDecoder": (
+        lambda: FirstOutput(nn.TransformerDecoder(nn.TransformerDecoderLayer(6, 2, 5), 2), 2),
+        (4, 2, 6),
+    ),
+    "TransformerDecoderLayer": (lambda: FirstOutput(nn.TransformerDecoderLayer(6, 2, 5, norm_first=True), 2), (4, 2, 6)),
+    "TransformerEncoder": (
+        lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 5), 2, nn.LayerNorm(6)),
+        (4, 2, 6),
+    ),
+    "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(6, 2, 5, activation="gelu"), (4, 2, 6)),
     "Unflatten": (lambda: nn.Unflatten(1, (3, 1)), M),
     "Upsample": (lambda: nn.Upsample(scale_factor=2), IMAGE),
     "VirtualBatch": (lambda: nn.VirtualBatch(nn.Linear(3, 2), np.ones((2, 3), np.float32)), M),
