@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..apply import apply, as_float, as_operands, cast, common_dtype
-from ..dtypes import default_dtype
+from ..dtypes import default_dtype, supported
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
+from ..tools.arguments import one_int
 from ._make import implements
 from .elementwise import zeros_like
 from .reduce import canonical_axis, one_axis
@@ -388,7 +389,8 @@ def one_hot(indices: TensorLike, classes: int, dtype: Any = None) -> Tensor:
     indices = as_tensor(indices)
     if indices._data.dtype.kind not in "iu":
         raise TypeError(f"one_hot: indices must be integers, got {indices._data.dtype}")
-    return apply(_ONE_HOT, (indices,), {"classes": int(classes), "dtype": np.dtype(dtype or default_dtype())})
+    width, kind = one_int("one_hot", "classes", classes, least=0), default_dtype() if dtype is None else supported(dtype)
+    return apply(_ONE_HOT, (indices,), {"classes": width, "dtype": kind})
 
 
 def _one_hot(i: Array, classes: int, dtype: np.dtype[Any]) -> Array:

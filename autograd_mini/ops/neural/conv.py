@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from itertools import product
+from operator import index
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -20,6 +21,7 @@ from ...apply import apply, as_float, as_operands
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
+from ...tools.arguments import one_int
 from ..shape import reshape
 from .channels import as_row, channels_last, in_float32
 
@@ -318,18 +320,23 @@ def int_pair(name: str, argument: str, value: Any, least: int) -> Pair:
     Raises ValueError for other values, and for ints below `least`.
     """
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or not all(hasattr(v, "__index__") for v in pair):
-        raise ValueError(f"{name}: {argument} must be an int or a pair of ints, got {value!r}")
-    if min(pair) < least:
+    try:
+        height, width = map(index, pair)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {argument} must be an int or a pair of ints, got {value!r}") from None
+    if min(height, width) < least:
         raise ValueError(f"{name}: {argument} must be at least {least}, got {value!r}")
-    return int(pair[0]), int(pair[1])
+    if max(height, width) >> 31:
+        raise ValueError(f"{name}: {argument} must be below 2³¹, got {value!r}")
+    return height, width
 
 
 def _padding(name: str, padding: Any, kernel: Any, stride: Pair, dilation: Pair) -> Padding:
     """Converts `padding` to ((top, bottom), (left, right)); as in PyTorch, "same" puts the larger part of an odd total last."""
-    if padding == "valid":
+    named = padding if isinstance(padding, str) else ""
+    if named == "valid":
         return (0, 0), (0, 0)
-    if padding == "same":
+    if named == "same":
         if stride != (1, 1):
             raise ValueError(f'{name}: padding "same" needs stride 1, got {stride}')
         total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
@@ -391,6 +398,7 @@ def conv2d(
     Tensor([[[[-1., -1.],
               [-1., -1.]]]], shape=(1, 1, 2, 2))
     """
+    groups = one_int("conv2d", "groups", groups)
     operands = _operands("conv2d", x, weight, bias, 4)
     return _convolve("conv2d", operands, stride, padding, dilation, groups)
 
@@ -430,6 +438,7 @@ def conv1d(
     >>> ag.conv1d([[[1.0, 2.0, 4.0]]], [[[-1.0, 1.0]]])
     Tensor([[[1., 2.]]], shape=(1, 1, 2))
     """
+    groups = one_int("conv1d", "groups", groups)
     series, filters, *rest = _operands("conv1d", x, weight, bias, 3)
     (n, c, length), (o, depth, k) = series._data.shape, filters._data.shape
     image, kernel = reshape(series, n, c, 1, length), reshape(filters, o, depth, 1, k)
@@ -466,6 +475,7 @@ def conv_transpose2d(
     >>> ag.conv_transpose2d([[[[1.0, 2.0]]]], [[[[1.0, 10.0]]]], stride=(1, 2))
     Tensor([[[[ 1., 10.,  2., 20.]]]], shape=(1, 1, 1, 4))
     """
+    groups = one_int("conv_transpose2d", "groups", groups)
     name = "conv_transpose2d"
     operands = _operands(name, x, weight, bias, 4)
     maps, shape = (t._data.shape for t in operands[:2])

@@ -11,6 +11,7 @@ from ...apply import apply, as_float
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
+from ...tools.arguments import flag
 from .channels import store
 from .conv import Padding, Pair, int_pair, windows_out
 from .resample import RESAMPLE
@@ -177,7 +178,7 @@ def _window_geometry(
 ) -> tuple[Pair, Padding, Pair]:
     """Returns stride, padding and output size; with `ceil_mode`, the padding includes the end of the last window."""
     steps = kernel if stride is None else int_pair(name, "stride", stride, 1)
-    before = int_pair(name, "padding", padding, 0)
+    before, ceil_mode = int_pair(name, "padding", padding, 0), flag(name, "ceil_mode", ceil_mode)
     pads, out = [], []
     for n, k, s, p, d in zip(shape[2:], kernel, steps, before, dilation, strict=True):
         reach = d * (k - 1) + 1
@@ -260,7 +261,7 @@ def avg_pool2d(
     pads = int_pair(name, "padding", padding, 0)
     steps, _, out = _window_geometry(name, image._data.shape, kernel, stride, pads, (1, 1), ceil_mode)
     rows, columns = (
-        ("average", *axis, bool(count_include_pad))
+        ("average", *axis, flag(name, "count_include_pad", count_include_pad))
         for axis in zip(image._data.shape[2:], out, kernel, steps, pads, strict=True)
     )
     return apply(RESAMPLE, (image,), {"rows": rows, "columns": columns, "transposed": False})

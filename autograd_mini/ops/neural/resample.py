@@ -6,6 +6,7 @@ transposed matrices. A nan or inf spreads along its row and column, because the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -15,6 +16,7 @@ import numpy as np
 from ...apply import apply, as_float, as_number
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
+from ...tools.arguments import flag
 from .channels import channels_last, in_float32
 from .conv import Pair, int_pair
 
@@ -99,7 +101,7 @@ _KINDS: Final = {(kind, False): kind for kind in ("nearest", "bilinear", "asymme
 def _scale_pair(scale: Any) -> tuple[float, ...]:
     values = tuple(scale) if isinstance(scale, (tuple, list)) else (scale, scale)
     pair = tuple(as_number("upsample: scale_factor", v, "sizes have no gradient; use scale_factor.detach()") for v in values)
-    if len(pair) != 2 or not min(pair) > 0:
+    if len(pair) != 2 or not 0 < min(pair) <= max(pair) < math.inf:
         raise ValueError(f"upsample: scale_factor must be a positive number or a pair of them, got {scale!r}")
     return pair
 
@@ -138,7 +140,8 @@ def upsample(
         raise ValueError(f"upsample: expected an input of shape (N, C, H, W) with pixels, got {shape}")
     if (scale_factor is None) == (size is None):
         raise ValueError(f"upsample: expected either scale_factor or size, got scale_factor={scale_factor} and size={size}")
-    if (mode, align_corners) not in _KINDS:
+    align_corners = flag("upsample", "align_corners", align_corners)
+    if not isinstance(mode, str) or (mode, align_corners) not in _KINDS:
         raise ValueError(
             f"upsample: no mode {mode!r} with align_corners={align_corners}; expected nearest, bilinear or asymmetric"
         )
