@@ -29,10 +29,13 @@ from .ops.inverse import *
 from .ops.linalg import *
 from .ops.moments import *
 from .ops.neural.activation import *
+from .ops.neural.avg_pool import *
 from .ops.neural.conv import *
 from .ops.neural.losses import *
 from .ops.neural.normalize import *
+from .ops.neural.pixels import *
 from .ops.neural.pool import *
+from .ops.neural.recurrent import *
 from .ops.neural.resample import *
 from .ops.neural.softmax import *
 from .ops.order import *

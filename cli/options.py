@@ -25,6 +25,8 @@ REQUIREMENTS: Final[tuple[tuple[str, Callable[[Recipe], bool], str], ...]] = (
         lambda recipe: recipe.frechet or recipe.early_stop != "frechet",
         "--early-stop frechet needs the Fréchet distance: remove --no-frechet",
     ),
+    ("background", lambda recipe: recipe.data not in nn.data.DATASETS, "--background is only for folders of images"),
+    ("skip_damaged", lambda recipe: recipe.data not in nn.data.DATASETS, "--skip-damaged is only for folders of images"),
 )
 """A field, whether a recipe meets its requirement, and the error message if not.
 

@@ -39,6 +39,7 @@ from autograd_mini.tools.locks import FolderClaim, FolderInUseError
 
 from . import datasets
 from .callbacks import ROW_METRICS, ROW_PLOTS, SAMPLES
+from .classes import changed_files, check_notes, notes_of
 from .plots import BALANCE, CURVES, PLOTS, plot_history, plots_of
 
 CONFIG: Final = "config.json"
@@ -116,6 +117,7 @@ class Run:
         self.trainer = nn.Trainer(self.model, updates, folder, every=recipe.every, progress=progress)
         schedules = [nn.ExponentialLR(update.optimizer, recipe.lr_decay) for update in self.trainer.updates.values()]
         self.trainer.claim = self._claim
+        self.trainer.notes = notes_of(recipe, self.data)
         row_callbacks = callbacks_of_rows(recipe, self.model, folder, self.data)
         self.stopping = early_stopping_of(row_callbacks)
         self.trainer.callbacks = (*self.model.callbacks(row_callbacks), *map(nn.Schedule, schedules))
@@ -137,7 +139,13 @@ class Run:
         """Loads the checkpoint; raises ValueError if the recipe does not train on from there."""
         recipe, trainer = self.recipe, self.trainer
         rates = [schedule.state_dict()["base_lrs"] for schedule in schedules]
-        trainer.load(self.folder / nn.training.trainer.CHECKPOINT)
+        checkpoint = self.folder / nn.training.trainer.CHECKPOINT
+        trainer.load(checkpoint)
+        check_notes(recipe, trainer.notes, checkpoint)
+        if changed_files(trainer.notes, self.data):
+            raise ValueError(
+                f"{recipe.data}: files for training were added, removed or renamed; restore them or train a new run"
+            )
         trained = {"epochs": int(trainer.history[-1]["epoch"]) if trainer.history else 0, "iterations": trainer.iteration}
         for unit, done in trained.items():
             if (requested := getattr(recipe, unit)) is not None and done > requested:

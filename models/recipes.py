@@ -81,13 +81,16 @@ class Recipe:
     optimizer: str = "adam"  # a name in OPTIMIZERS; GANs ignore it and use Adam
     lr_decay: float = 1.0  # factor of the learning rate after each logged row
     seed: int = 0  # seed of the initial weights, the random draws and the order of the data
-    classes: tuple[int, ...] | None = None  # train on these classes only; None: all
+    classes: tuple[int | str, ...] | None = None  # train on these classes only, labels or names of a folder; None: all
     limit_per_class: int | None = None  # keep at most this many images per class; None: all
     labelled_per_class: int | None = None  # images per class that keep their labels; semi-supervised models only
     frechet: bool = False  # compute a GAN's Fréchet distance for each logged row
     early_stop: str | None = None  # stop early on this metric and keep the best weights
     patience: int = 5  # logged rows without improvement before training stops early
     image_shape: tuple[int, ...] | None = None  # (C, H, W) to which the images are converted; None: that of the data set
+    class_names: tuple[str, ...] | None = None  # of a folder, by label; none if it is flat; None: not a folder
+    background: str = "white"  # colour under the transparent pixels of images from a folder
+    skip_damaged: bool = False  # leave out the files of a folder that cannot be read
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.iterations is None):

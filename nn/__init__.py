@@ -31,14 +31,49 @@ from .layers.activation import (
     Tanh,
 )
 from .layers.container import Identity, Lambda, ModuleDict, ModuleList, Sequential
-from .layers.conv import Conv1d, Conv2d, ConvTranspose2d
+from .layers.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .layers.embedding import Embedding
 from .layers.linear import Flatten, Linear, Unflatten
 from .layers.minibatch_discrimination import MinibatchDiscrimination
 from .layers.noise import Dropout, Dropout2d, GaussianNoise
-from .layers.normalization import BatchNorm1d, BatchNorm2d, LayerNorm, VirtualBatch, VirtualBatchNorm
-from .layers.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
+from .layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm, VirtualBatch, VirtualBatchNorm
+from .layers.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
+from .layers.pool import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+)
+from .layers.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .layers.reparametrize import SpectralNorm, WeightNorm, data_dependent_init
+from .layers.resample import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 from .losses.adversarial import (
     AdversarialLoss,
     feature_matching_loss,
@@ -96,21 +131,26 @@ from .training.trainer import Callback, Trainer
 from .training.update import DivergedError, Update
 
 __all__ = [
-    "ELU", "EMA", "FTRL", "GELU", "SAM", "SELU", "SGD", "Activation", "Adadelta", "Adagrad", "Adam", "AdamW",
-    "AdaptiveAvgPool2d", "AdversarialLoss", "Averaging", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer", "Callback",
-    "ChainedScheduler", "ConstantLR", "Conv1d", "Conv2d", "ConvTranspose2d", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
-    "CyclicLR", "DivergedError", "Dropout", "Dropout2d", "EarlyStopping", "Embedding", "ExponentialLR", "FixedNoise", "Flatten",
-    "GaussianNoise", "Hardtanh", "HistoricalAverage", "Identity", "LRScheduler", "Lambda", "LambdaLR", "LayerNorm", "LeakyReLU",
-    "LearningRateLog", "Linear", "LinearLR", "LinearWarmup", "LogSigmoid", "LogSoftmax", "MaxPool2d", "MinibatchDiscrimination",
-    "Mish", "Module", "ModuleDict", "ModuleList", "MultiStepLR", "MultiplicativeLR", "NAdam", "OneCycleLR", "Optimizer",
-    "Parameter", "PolynomialLR", "RMSprop", "ReLU", "ReLU6", "ReduceLROnPlateau", "Schedule", "Sequential", "SequentialLR",
+    "ELU", "EMA", "FTRL", "GELU", "GRU", "LSTM", "RNN", "SAM", "SELU", "SGD", "Activation", "Adadelta", "Adagrad", "Adam",
+    "AdamW", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d", "AdversarialLoss", "Averaging", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BatchNorm1d", "BatchNorm2d",
+    "BatchNorm3d", "Buffer", "Callback", "ChainedScheduler", "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantLR",
+    "ConstantPad1d", "ConstantPad2d", "ConstantPad3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
+    "ConvTranspose3d", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "DivergedError", "Dropout", "Dropout2d",
+    "EarlyStopping", "Embedding", "ExponentialLR", "FixedNoise", "Flatten", "Fold", "GRUCell", "GaussianNoise", "Hardtanh",
+    "HistoricalAverage", "Identity", "LRScheduler", "LSTMCell", "Lambda", "LambdaLR", "LayerNorm", "LeakyReLU",
+    "LearningRateLog", "Linear", "LinearLR", "LinearWarmup", "LogSigmoid", "LogSoftmax", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "MinibatchDiscrimination", "Mish", "Module", "ModuleDict", "ModuleList",
+    "MultiStepLR", "MultiplicativeLR", "NAdam", "OneCycleLR", "Optimizer", "Parameter", "PixelShuffle", "PixelUnshuffle",
+    "PolynomialLR", "RMSprop", "RNNCell", "ReLU", "ReLU6", "ReduceLROnPlateau", "ReflectionPad1d", "ReflectionPad2d",
+    "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "Schedule", "Sequential", "SequentialLR",
     "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh",
-    "Trainer", "Unflatten", "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm", "WeightNorm", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
-    "evaluation", "feature_matching_loss", "gaussian_nll_loss", "generated_loss", "gradient_penalty", "hinge_loss", "init",
-    "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss", "nll_loss", "non_saturating_loss",
-    "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training", "unlabelled_loss",
-    "wasserstein_loss",
+    "Trainer", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm", "WeightNorm", "ZeroPad1d",
+    "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy", "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value",
+    "cross_entropy", "data", "data_dependent_init", "evaluation", "feature_matching_loss", "gaussian_nll_loss",
+    "generated_loss", "gradient_penalty", "hinge_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata",
+    "minimax_loss", "mse_loss", "nll_loss", "non_saturating_loss", "real_logit", "save", "semi_supervised_loss",
+    "smooth_l1_loss", "summary", "training", "unlabelled_loss", "wasserstein_loss",
 ]  # fmt: skip
 
 if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves

@@ -183,10 +183,13 @@ def predicate(
     example: Sequence[Any],
     arity: int = 2,
     promote: Callable[..., tuple[Tensor, ...]] = as_operands,
+    scalar: str = "",
 ) -> Callable[..., Tensor]:
     """One row for a function without a gradient, as in `unary`; `promote` converts its `arity` operands to tensors."""
     name = _name(kernel)
-    primitive = Primitive(name, kernel, formula=formula, elementwise=True, constant=True, explain=explain_broadcast)
+    primitive = Primitive(
+        name, kernel, formula=formula, elementwise=True, constant=True, explain=explain_broadcast, scalar=scalar
+    )
 
     def function(*operands: TensorLike) -> Tensor:
         if len(operands) != arity:

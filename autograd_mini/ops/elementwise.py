@@ -115,7 +115,7 @@ cbrt = unary(
 reciprocal = unary(
     np.reciprocal, formula="1/x", derivative="−1/x²",
     vjp=lambda xp, g, y, x: -g * (y * y),
-    text="Reciprocal", example=(4.0, 0.25), kink="−inf at 0",
+    text="Reciprocal", example=(4.0, 0.25), kink="−inf at 0", scalar="1.0 / {0}",
 )  # fmt: skip
 _SHORT_POWERS = {2: square, 0.5: sqrt, -1: reciprocal}
 
@@ -218,6 +218,7 @@ def round(x: TensorLike, decimals: int = 0) -> Tensor:
 sign = unary(
     np.sign, formula="sgn x", derivative="0",
     text="Sign (−1, 0 or 1)", example=(-2.0, -1.0), integers=True,
+    scalar="1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else 0.0 if {0} == 0.0 else {0}",
 )  # fmt: skip
 abs = unary(
     np.absolute, name="abs", formula="|x|", derivative="sgn x",
@@ -262,12 +263,12 @@ _TIE = "½ to each at a tie"
 maximum = binary(
     np.maximum, formula="max(a, b)", derivative=("[a > b]", "[b > a]"),
     vjp=(lambda xp, g, y, a, b: g * xp.max_share(a, b), lambda xp, g, y, a, b: g * xp.max_share(b, a)),
-    text="Larger of two", example=(1.0, 2.0, 2.0), kink=_TIE,
+    text="Larger of two", example=(1.0, 2.0, 2.0), kink=_TIE, scalar="{0} if {0} != {0} or {0} > {1} else {1}",
 )  # fmt: skip
 minimum = binary(
     np.minimum, formula="min(a, b)", derivative=("[a < b]", "[b < a]"),
     vjp=(lambda xp, g, y, a, b: g * xp.max_share(b, a), lambda xp, g, y, a, b: g * xp.max_share(a, b)),
-    text="Smaller of two", example=(1.0, 2.0, 1.0), kink=_TIE,
+    text="Smaller of two", example=(1.0, 2.0, 1.0), kink=_TIE, scalar="{0} if {0} != {0} or {0} < {1} else {1}",
 )  # fmt: skip
 
 
@@ -355,8 +356,8 @@ def _clip_to_numbers(x: Tensor, lo: float | None, hi: float | None) -> Tensor:
 
 # -- selection ---------------------------------------------------------------------------------------------------------
 
-_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, constant=True, flops=0)
-_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, constant=True, flops=0)
+_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, scalar="0.0", constant=True, flops=0)
+_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, scalar="1.0", constant=True, flops=0)
 
 
 @implements(np.zeros_like)
@@ -388,7 +389,7 @@ _WHERE = Primitive(
         lambda xp, g, y, c, a, b: xp.where(c, g, xp.zeros_like(g)),
         lambda xp, g, y, c, a, b: xp.where(c, xp.zeros_like(g), g),
     ),
-    explain=explain_broadcast, elementwise=True, uniform=slice(1, None),
+    explain=explain_broadcast, elementwise=True, uniform=slice(1, None), scalar="{1} if {0} else {2}",
 )  # fmt: skip
 
 
@@ -413,21 +414,39 @@ Primitive(
     "convention", np.where, formula="a if c, else b", derivative=("none", "none", "1, nan if c"),
     vjp=(None, None, lambda xp, g, y, c, a, b: g * xp.where(c, np.nan, xp.ones_like(g))),
     kink="for rules: a slope that is a convention, and that has no derivative itself",
-    explain=explain_broadcast, elementwise=True, uniform=slice(1, None),
+    explain=explain_broadcast, elementwise=True, uniform=slice(1, None), scalar="{1} if {0} else {2}",
 )  # fmt: skip
 
 # -- comparison and logic -----------------------------------------------------------------------------------------------------
 
-equal = predicate(np.equal, formula="a = b", text="Equality", example=(1.0, 2.0, False), promote=as_comparable)
-not_equal = predicate(np.not_equal, formula="a ≠ b", text="Inequality", example=(1.0, 2.0, True), promote=as_comparable)
-less = predicate(np.less, formula="a < b", text="Less than", example=(1.0, 2.0, True), promote=as_comparable)
-less_equal = predicate(np.less_equal, formula="a ≤ b", text="At most", example=(1.0, 2.0, True), promote=as_comparable)
-greater = predicate(np.greater, formula="a > b", text="Greater than", example=(1.0, 2.0, False), promote=as_comparable)
-greater_equal = predicate(np.greater_equal, formula="a ≥ b", text="At least", example=(1.0, 2.0, False), promote=as_comparable)
-logical_and = predicate(np.logical_and, formula="a ∧ b", text="Both true", example=(True, False, False))
-logical_or = predicate(np.logical_or, formula="a ∨ b", text="Either true", example=(True, False, True))
+equal = predicate(
+    np.equal, formula="a = b", text="Equality", example=(1.0, 2.0, False), promote=as_comparable, scalar="{0} == {1}"
+)  # fmt: skip
+not_equal = predicate(
+    np.not_equal, formula="a ≠ b", text="Inequality", example=(1.0, 2.0, True), promote=as_comparable, scalar="{0} != {1}"
+)  # fmt: skip
+less = predicate(
+    np.less, formula="a < b", text="Less than", example=(1.0, 2.0, True), promote=as_comparable, scalar="{0} < {1}"
+)  # fmt: skip
+less_equal = predicate(
+    np.less_equal, formula="a ≤ b", text="At most", example=(1.0, 2.0, True), promote=as_comparable, scalar="{0} <= {1}"
+)  # fmt: skip
+greater = predicate(
+    np.greater, formula="a > b", text="Greater than", example=(1.0, 2.0, False), promote=as_comparable, scalar="{0} > {1}"
+)  # fmt: skip
+greater_equal = predicate(
+    np.greater_equal, formula="a ≥ b", text="At least", example=(1.0, 2.0, False), promote=as_comparable, scalar="{0} >= {1}"
+)  # fmt: skip
+logical_and = predicate(
+    np.logical_and, formula="a ∧ b", text="Both true", example=(True, False, False), scalar="{0} and {1}"
+)  # fmt: skip
+logical_or = predicate(
+    np.logical_or, formula="a ∨ b", text="Either true", example=(True, False, True), scalar="{0} or {1}"
+)  # fmt: skip
 logical_xor = predicate(np.logical_xor, formula="a ⊻ b", text="One true, not both", example=(True, True, False))
-logical_not = predicate(np.logical_not, formula="¬a", text="Not true", example=(True, False), arity=1)
+logical_not = predicate(
+    np.logical_not, formula="¬a", text="Not true", example=(True, False), arity=1, scalar="not {0}"
+)  # fmt: skip
 bitwise_and = predicate(np.bitwise_and, formula="a & b", text="And, bit by bit", example=(6, 3, 2))
 bitwise_or = predicate(np.bitwise_or, formula="a | b", text="Or, bit by bit", example=(6, 3, 7))
 bitwise_xor = predicate(np.bitwise_xor, formula="a ^ b", text="Exclusive or, bit by bit", example=(6, 3, 5))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
@@ -97,6 +98,51 @@ _PAD = Primitive(
 _PAD_MODES = ("edge", "reflect", "symmetric", "wrap")
 
 
+@lru_cache(maxsize=256)
+def _border_copies(length: int, before: int, after: int, mode: str) -> tuple[tuple[int, int], ...]:
+    """Returns the pairs (position in the padding, position of the element that is copied to it), in the padded axis."""
+    sources = before + np.pad(np.arange(length), (before, after), mode)  # type: ignore[call-overload]
+    border = (*range(before), *range(before + length, before + length + after))
+    return tuple((i, int(sources[i])) for i in border)
+
+
+def _copies(shape: Sequence[int], pad_width: Pairs, mode: str) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """Yields the indices of each slice of the padding and of its source, in an order in which sources are complete."""
+    for axis, (length, pair) in enumerate(zip(shape, pad_width, strict=True)):
+        for place, source in _border_copies(length, *pair, mode):
+            lead = (slice(None),) * axis
+            yield (*lead, place), (*lead, source)
+
+
+def _pad_with_copies(x: Array, pad_width: Pairs, mode: str, out: Array | None = None) -> Array:
+    shape = tuple(before + n + after for n, (before, after) in zip(x.shape, pad_width, strict=True))
+    y = np.empty_like(x, shape=shape) if out is None else out
+    y[_inner_slices(x, pad_width)] = x
+    for place, source in _copies(x.shape, pad_width, mode):
+        y[place] = y[source]
+    return y
+
+
+def _sum_copies(g: Array, pad_width: Pairs, mode: str) -> Array:
+    total = g.copy("K")
+    shape = tuple(n - sum(pair) for n, pair in zip(g.shape, pad_width, strict=True))
+    for place, source in reversed([*_copies(shape, pad_width, mode)]):
+        total[source] += total[place]
+    return total[tuple(slice(before, before + n) for n, (before, _) in zip(shape, pad_width, strict=True))]
+
+
+_PAD_WITH_COPIES = Primitive(
+    "pad_with_copies", _pad_with_copies, formula="x with copies of its elements as padding", derivative=("1",),
+    vjp=(lambda xp, g, y, x, **params: xp.sum_copies(g, **params),),
+    flops=0,
+)  # fmt: skip
+Primitive(
+    "sum_copies", _sum_copies, formula="x without padding, plus the padding at the elements it was copied from",
+    derivative=("1",),
+    vjp=(lambda xp, g, y, x, **params: xp.pad_with_copies(g, **params),),
+)  # fmt: skip
+
+
 @implements(np.pad)
 def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: TensorLike = 0) -> Tensor:
     """Pads `x` at both ends of its axes.
@@ -130,10 +176,9 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
         return _pad_with(x, pairs, constant_values)
     if mode not in _PAD_MODES:
         raise ValueError(f'pad: mode must be "constant", {", ".join(map(repr, _PAD_MODES))}, got {mode!r}')
-    for axis, pair in enumerate(pairs):
-        if pair != (0, 0):
-            x = take(x, np.pad(np.arange(x._data.shape[axis]), pair, mode), axis)  # type: ignore[call-overload]
-    return x
+    if any(not n and pair != (0, 0) for n, pair in zip(x._data.shape, pairs, strict=True)):
+        raise ValueError(f"pad: mode {mode!r} has nothing to copy along an axis of length 0, got shape {x._data.shape}")
+    return apply(_PAD_WITH_COPIES, (x,), {"pad_width": pairs, "mode": mode})
 
 
 def _pad_with(x: Tensor, pairs: Pairs, value: TensorLike) -> Tensor:

@@ -104,12 +104,12 @@ def _mean_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
 _SUM = Primitive(
     "sum", sum_kernel, formula="Σ x", derivative=("1",),
     vjp=(_sum_rule,),
-    rowwise=True, scalar="{0}",
+    rowwise=True, scalar="{0}", reduction="sum",
 )  # fmt: skip
 _MEAN = Primitive(
     "mean", mean_kernel, formula="Σ x / n", derivative=("1/n",),
     vjp=(_mean_rule,),
-    kink="nan without elements", scalar="{0}",
+    kink="nan without elements", scalar="{0}", reduction="mean",
 )  # fmt: skip
 
 

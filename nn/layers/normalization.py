@@ -130,6 +130,20 @@ class BatchNorm2d(_BatchNorm):
     shapes: ClassVar = {4: "(N, C, H, W)"}
 
 
+class BatchNorm3d(_BatchNorm):
+    """`BatchNorm1d` for volumes (N, C, D, H, W): μ and σ² are computed over the batch and all voxels of a channel.
+
+    `num_features`, `eps`, `momentum`, `affine`, `track_running_stats` and `dtype` are those of `BatchNorm1d`.
+
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> nn.BatchNorm3d(3)(np.ones((2, 3, 2, 4, 4), np.float32)).shape
+    (2, 3, 2, 4, 4)
+    """
+
+    shapes: ClassVar = {5: "(N, C, D, H, W)"}
+
+
 # -- over the features -----------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from autograd_mini.aliases import mark_modified
 from autograd_mini.apply import apply_effect
+from autograd_mini.jit.c.updates import run_update, use_loops
 from autograd_mini.memory.arena import allocate_like
 from autograd_mini.memory.flat_group import ParamGroup, ParamUpdate
 from autograd_mini.memory.threads import split_work
@@ -276,6 +277,8 @@ class Optimizer(ABC):
     def run_in_blocks(self, kernel: Callable[..., None], *arrays: Array) -> None:
         """Runs a kernel on arrays of one shape, in blocks of rows; it also gets three scratch arrays of a block's shape."""
         whole = arrays[0]
+        if use_loops.get() and run_update(kernel, arrays, scratch=3):
+            return
         if whole.size <= _BLOCK:
             kernel(*arrays, *self._scratch(whole, 0))
             return

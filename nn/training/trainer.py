@@ -149,6 +149,7 @@ class Trainer:
         self._means = RunningMeans()
         self._ranges: RangeCheck | None = None  # in the first epoch of `fit`
         self.claim: FolderClaim | None = None  # on the folder, if it is held for longer than each call of `fit`
+        self.notes: dict[str, Any] = {}  # simple values that checkpoints contain, such as the names of classes
         self.at_later_checkpoint: list[Callable[[], object]] = []  # called before the first one that is later than at the start
         self._weights_in_use: dict[str, Array] | None = None  # what `use_weights` loaded, and what it replaced:
         self._weights_in_training: dict[str, Array] = {}
@@ -297,6 +298,7 @@ class Trainer:
             "random": ag.get_rng_state(),
             "data": self._data_state,
             "means": self._means.sums,
+            **({"notes": self.notes} if self.notes else {}),
         }
 
     def load(self, path: str | os.PathLike[str]) -> None:
@@ -338,6 +340,7 @@ class Trainer:
             callback.load_state_dict(saved)
         ag.set_rng_state(state["random"])
         self.history, self.iteration, self.stopped = history, state["iteration"], state["stopped"]
+        self.notes = dict(state.get("notes", {}))
         self._data_state, self._means = state["data"], RunningMeans(means)
 
     # -- helpers --------------------------------------------------------------------------------------------------------------

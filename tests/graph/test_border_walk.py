@@ -18,6 +18,7 @@ import autograd_mini as ag
 
 V, M, P, BITS, INTS = [1.0, 2.0, 3.0], [[1.0, 2.0], [3.0, 4.0]], [[2.0, 0.5], [0.5, 1.0]], [True, False], [1, 2]
 IMAGE, KERNEL, TENSOR = np.ones((1, 2, 4, 4)), np.ones((2, 2, 2, 2)), ag.Tensor(V)
+SERIES, VOLUME, ROWS, STATE = np.ones((1, 1, 4)), np.ones((1, 1, 2, 2, 2)), np.ones((3, 1, 2)), np.ones((1, 2))
 ONE = (
     "abs absolute acos all amax amin any arccos arccosh arcsin arcsinh arctan arctanh argmax argmin argsort argwhere array as_tensor "
     "asin atan atleast_1d atleast_2d atleast_3d cbrt ceil copy cos cosh count_nonzero cumprod cumsum deg2rad diag diagonal diff "
@@ -57,6 +58,15 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "linspace": (0, 1, 3), "manual_seed": (0,), "masked_fill": (V, [True, False, True], 0.0),
     "masked_select": (V, [True, False, True]), "max_pool2d": (IMAGE, 2), "moveaxis": (M, 0, 1), "movedim": (M, 0, 1),
     "multinomial": ([0.5, 0.5], 1), "mv": (M, [1.0, 2.0]), "narrow": (V, 0, 0, 2), "normal": (0.0, 1.0, 2),
+    "adaptive_avg_pool1d": (SERIES, 2), "adaptive_avg_pool3d": (VOLUME, 2), "adaptive_max_pool1d": (SERIES, 2),
+    "adaptive_max_pool2d": (IMAGE, 2), "adaptive_max_pool3d": (VOLUME, 2), "avg_pool1d": (SERIES, 2), "avg_pool3d": (VOLUME, 2),
+    "conv3d": (VOLUME, VOLUME), "conv_transpose1d": (SERIES, SERIES), "conv_transpose3d": (VOLUME, VOLUME),
+    "fold": (np.ones((1, 4, 9)), 4, 2), "gru": (ROWS, STATE, np.ones((6, 2)), np.ones((6, 2))),
+    "gru_cell": (STATE, STATE, np.ones((6, 2)), np.ones((6, 2))), "interpolate": (IMAGE, 2),
+    "lstm": (ROWS, (STATE, STATE), np.ones((8, 2)), np.ones((8, 2))), "max_pool1d": (SERIES, 2), "max_pool3d": (VOLUME, 2),
+    "lstm_cell": (STATE, (STATE, STATE), np.ones((8, 2)), np.ones((8, 2))), "max_unpool1d": ([[1.0, 2.0]], [[0, 2]], 2),
+    "max_unpool2d": ([[[1.0]]], [[[0]]], 2), "max_unpool3d": ([[[[1.0]]]], [[[[0]]]], 2), "pixel_shuffle": (np.ones((1, 4, 2, 2)), 2),
+    "pixel_unshuffle": (IMAGE, 2), "rnn": (ROWS, STATE, M, M), "rnn_cell": (STATE, STATE, M, M), "unfold": (IMAGE, 2),
     "one_hot": (INTS, 3), "ones": (2,), "pad": (V, 1), "permutation": (3,), "permute": (M, 1, 0), "rand": (2,),
     "randint": (0, 3, (2,)), "randn": (2,), "randperm": (3,), "repeat": (V, 2), "repeat_interleave": (V, 2),
     "reshape": (V, 3, 1), "right_shift": (INTS, INTS), "roll": (V, 1), "scatter": ([[0.0, 0.0]], 1, [[0, 1]], [[1.0, 1.0]]),

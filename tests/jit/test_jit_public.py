@@ -18,7 +18,7 @@ ARITY = {
     name: len(parameters) for name, f in FUNCTIONS.items()
     if (parameters := inspect.signature(f).parameters.values()) and all(str(p.annotation) == "TensorLike" for p in parameters)
 }  # fmt: skip
-V, M, IMAGE = (3,), (3, 3), (2, 1, 4, 4)
+V, M, SERIES, IMAGE, VOLUME, SEQUENCE = (3,), (3, 3), (2, 1, 5), (2, 1, 4, 4), (2, 1, 2, 4, 3), (4, 2, 3)
 PLACES = np.array([2, 0, 2])
 LABELS = np.array([2, 0, 1])
 MASK = np.array([True, False, True])
@@ -28,6 +28,11 @@ Call = tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]  # a function of t
 def positive(m: Tensor) -> Tensor:
     """A positive definite matrix."""
     return m @ m.T + ag.eye(3, dtype=m.dtype)
+
+
+def first_output(layer: nn.Module) -> nn.Module:
+    """The layer without its last state."""
+    return nn.Sequential(layer, nn.Lambda(lambda results: results[0]))
 
 
 CALLS: dict[str, Call] = {
@@ -62,7 +67,10 @@ CALLS: dict[str, Call] = {
     "checkpoint": (lambda x, y: ag.checkpoint(lambda z: ag.sin(z * y) * x, x), (V, V)),
     "clip": (lambda x, lo: ag.clip(x, lo, 0.5), (V, V)),
     "concatenate": (lambda a, b: ag.concatenate([a, b]), (V, V)),
-    "conv1d": (ag.conv1d, ((2, 1, 5), (2, 1, 3), (2,))),
+    "conv1d": (ag.conv1d, (SERIES, (2, 1, 3), (2,))),
+    "conv3d": (ag.conv3d, (VOLUME, (2, 1, 1, 3, 2), (2,))),
+    "conv_transpose1d": (ag.conv_transpose1d, (SERIES, (1, 2, 3), (2,))),
+    "conv_transpose3d": (ag.conv_transpose3d, (VOLUME, (1, 2, 1, 3, 2), (2,))),
     "conv2d": (ag.conv2d, (IMAGE, (2, 1, 3, 3), (2,))),
     "conv_transpose2d": (ag.conv_transpose2d, (IMAGE, (1, 2, 3, 3), (2,))),
     "cross": (ag.cross, (V, V)),
@@ -81,6 +89,8 @@ CALLS: dict[str, Call] = {
     "gelu": (lambda x: ag.gelu(x) + ag.gelu(x, approximate="tanh"), (V,)),
     "getitem": (lambda x: ag.getitem(x, (slice(0, 2), PLACES)), (M,)),
     "grad": (lambda x: ag.grad(lambda t: (t * t * t).sum())(x), (V,)),
+    "gru": (ag.gru, (SEQUENCE, (2, 2), (6, 3), (6, 2), (6,), (6,))),
+    "gru_cell": (ag.gru_cell, (M, (3, 2), (6, 3), (6, 2), (6,), (6,))),
     "hardtanh": (lambda x, lo: ag.hardtanh(x, lo, 0.5), (V, ())),
     "hessian": (lambda x: ag.hessian(lambda t: (t * t * t).sum())(x), (V,)),
     "hstack": (lambda a, b: ag.hstack([a, b]), (M, M)),
@@ -94,7 +104,29 @@ CALLS: dict[str, Call] = {
     "leaky_relu": (ag.leaky_relu, (M, V)),
     "linear": (ag.linear, (M, M, V)),
     "linspace": (lambda x: x * ag.linspace(0, 1, 3), (V,)),
+    "lstm": (lambda x, h, c, *w: ag.lstm(x, (h, c), *w)[0], (SEQUENCE, (2, 2), (2, 2), (8, 3), (8, 2), (8,), (8,))),
+    "lstm_cell": (lambda x, h, c, *w: ag.lstm_cell(x, (h, c), *w), (M, (3, 2), (3, 2), (8, 3), (8, 2), (8,), (8,))),
     "max_pool2d": (lambda x: ag.max_pool2d(x, 2), (IMAGE,)),
+    "max_pool1d": (lambda x: ag.max_pool1d(x, 3, 2, 1, return_indices=True), (SERIES,)),
+    "max_pool3d": (lambda x: ag.max_pool3d(x, 2, ceil_mode=True), (VOLUME,)),
+    "adaptive_max_pool1d": (lambda x: ag.adaptive_max_pool1d(x, 3, return_indices=True), (SERIES,)),
+    "adaptive_max_pool2d": (lambda x: ag.adaptive_max_pool2d(x, 3), (IMAGE,)),
+    "adaptive_max_pool3d": (lambda x: ag.adaptive_max_pool3d(x, (1, 2, 3)), (VOLUME,)),
+    "max_unpool1d": (lambda x: ag.max_unpool1d(*ag.max_pool1d(x, 2, return_indices=True), 2), (SERIES,)),
+    "max_unpool2d": (lambda x: ag.max_unpool2d(*ag.max_pool2d(x, 2, return_indices=True), 2), (IMAGE,)),
+    "max_unpool3d": (
+        lambda x: ag.max_unpool3d(*ag.max_pool3d(x, 2, return_indices=True), 2, output_size=VOLUME), (VOLUME,),
+    ),
+    "adaptive_avg_pool1d": (lambda x: ag.adaptive_avg_pool1d(x, 3), (SERIES,)),
+    "adaptive_avg_pool3d": (lambda x: ag.adaptive_avg_pool3d(x, (1, 2, 2)), (VOLUME,)),
+    "avg_pool1d": (lambda x: ag.avg_pool1d(x, 2), (SERIES,)),
+    "avg_pool3d": (lambda x: ag.avg_pool3d(x, 2, padding=1, divisor_override=3), (VOLUME,)),
+    "fold": (lambda x: ag.fold(ag.unfold(x, 3, padding=1), 4, 3, padding=1), (IMAGE,)),
+    "unfold": (lambda x: ag.unfold(x, 2, stride=2), (IMAGE,)),
+    "interpolate": (lambda x: ag.interpolate(x, (3, 7), mode="bicubic", antialias=True), (IMAGE,)),
+    "pixel_shuffle": (lambda x: ag.pixel_shuffle(ag.reshape(x, 2, 4, 2, 2), 2), (IMAGE,)),
+    "pixel_unshuffle": (lambda x: ag.pixel_unshuffle(x, 2), (IMAGE,)),
+    "pad by copies": (lambda x: ag.pad(x, ((0, 0), (0, 0), (3, 1), (1, 2)), mode="reflect"), (IMAGE,)),
     "moveaxis": (lambda x: ag.moveaxis(x, 0, 1), (M,)),
     "nan_to_num": (ag.nan_to_num, (V, ())),
     "one_hot": (lambda x: x * ag.one_hot(PLACES, 3), (M,)),
@@ -106,6 +138,8 @@ CALLS: dict[str, Call] = {
     "randn": (lambda x: x * ag.randn(3), (V,)),
     "repeat": (lambda x: ag.repeat(x, [1, 0, 2]), (V,)),
     "reshape": (lambda x: ag.reshape(x, -1), (M,)),
+    "rnn": (ag.rnn, (SEQUENCE, (2, 2), (2, 3), (2, 2), (2,), (2,))),
+    "rnn_cell": (ag.rnn_cell, (M, (3, 2), (2, 3), (2, 2), (2,), (2,))),
     "roll": (lambda x: ag.roll(x, 1), (V,)),
     "rot90": (ag.rot90, (M,)),
     "round": (lambda x: ag.round(x, 1), (V,)),
@@ -148,9 +182,47 @@ CALLS: dict[str, Call] = {
     "index_put at a mask and places": (lambda x, v: ag.index_put(x, (MASK, PLACES[:2]), v), (M, ())),
     "index_add at a mask": (lambda x, v: ag.index_add(x, x > 0, v), (M, ())),
 }  # fmt: skip
+POOLS = ("AdaptiveAvgPool", "AdaptiveMaxPool", "AvgPool", "MaxPool")
+
+
+class UnpoolNet(nn.Module):
+    """Max pooling and its inverse."""
+
+    def __init__(self, axes: int):
+        self.pool = getattr(nn, f"MaxPool{axes}d")(2, return_indices=True)
+        self.unpool = getattr(nn, f"MaxUnpool{axes}d")(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.unpool(*self.pool(x), output_size=x.shape)
+
+
 LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "AdaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d(2), IMAGE),
     "AvgPool2d": (lambda: nn.AvgPool2d(2), IMAGE),
+    **{f"{name}1d": (lambda f=getattr(nn, f"{name}1d"): f(2), SERIES) for name in POOLS},
+    **{f"{name}3d": (lambda f=getattr(nn, f"{name}3d"): f(2), VOLUME) for name in POOLS},
+    **{
+        f"{name}{axes}d": (lambda f=getattr(nn, f"{name}{axes}d"): f(1), shape)
+        for name in ("CircularPad", "ReflectionPad", "ReplicationPad", "ZeroPad")
+        for axes, shape in ((1, SERIES), (2, IMAGE), (3, VOLUME))
+    },
+    **{
+        f"ConstantPad{axes}d": (lambda f=getattr(nn, f"ConstantPad{axes}d"): f(1, 0.5), shape)
+        for axes, shape in ((1, SERIES), (2, IMAGE), (3, VOLUME))
+    },
+    **{
+        f"MaxUnpool{axes}d": (lambda axes=axes: UnpoolNet(axes), shape)
+        for axes, shape in ((1, SERIES), (2, IMAGE), (3, VOLUME))
+    },
+    "AdaptiveMaxPool2d": (lambda: nn.AdaptiveMaxPool2d((None, 3)), IMAGE),
+    "BatchNorm3d": (lambda: nn.BatchNorm3d(1), VOLUME),
+    "Conv3d": (lambda: nn.Conv3d(1, 2, 2, padding=1, padding_mode="circular"), VOLUME),
+    "ConvTranspose1d": (lambda: nn.ConvTranspose1d(1, 2, 3, dilation=2, output_padding=1), SERIES),
+    "ConvTranspose3d": (lambda: nn.ConvTranspose3d(1, 2, 2, stride=2), VOLUME),
+    "Fold": (lambda: nn.Sequential(nn.Unfold(2), nn.Fold(4, 2)), IMAGE),
+    "PixelShuffle": (lambda: nn.Sequential(nn.PixelUnshuffle(2), nn.Tanh(), nn.PixelShuffle(2)), IMAGE),
+    "PixelUnshuffle": (lambda: nn.PixelUnshuffle(2), IMAGE),
+    "Unfold": (lambda: nn.Unfold(2), IMAGE),
     "BatchNorm1d": (lambda: nn.BatchNorm1d(3), M),
     "BatchNorm2d": (lambda: nn.BatchNorm2d(1), IMAGE),
     "Conv1d": (lambda: nn.Conv1d(1, 2, 3), (2, 1, 5)),
@@ -160,10 +232,14 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "ELU": (lambda: nn.ELU(nn.Parameter(0.7)), M),
     "Embedding": (lambda: nn.Sequential(nn.Lambda(lambda x: (x > 0).astype("int64")), nn.Embedding(2, 3)), M),
     "Flatten": (nn.Flatten, IMAGE),
+    "GRU": (lambda: first_output(nn.GRU(3, 2, 2, dropout=0.5)), SEQUENCE),
+    "GRUCell": (lambda: nn.GRUCell(3, 2), M),
     "GaussianNoise": (lambda: nn.GaussianNoise(nn.Parameter(0.3)), M),
     "Hardtanh": (lambda: nn.Hardtanh(max_val=nn.Parameter(0.5)), M),
     "Identity": (lambda: nn.Sequential(nn.Identity(), nn.Tanh()), M),
     "Lambda": (lambda: nn.Lambda(ag.sin), M),
+    "LSTM": (lambda: first_output(nn.LSTM(3, 2, bidirectional=True, batch_first=True)), SEQUENCE),
+    "LSTMCell": (lambda: first_output(nn.LSTMCell(3, 2)), M),
     "LayerNorm": (lambda: nn.LayerNorm(3), M),
     "LeakyReLU": (lambda: nn.LeakyReLU(nn.Parameter(0.2)), M),
     "Linear": (lambda: nn.Linear(3, 2), M),
@@ -171,6 +247,8 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "MinibatchDiscrimination": (lambda: nn.MinibatchDiscrimination(3, 2), M),
     "ModuleDict": (lambda: nn.ModuleDict({"a": nn.Linear(3, 2)})["a"], M),
     "ModuleList": (lambda: nn.ModuleList([nn.Linear(3, 2)])[0], M),
+    "RNN": (lambda: first_output(nn.RNN(3, 2, nonlinearity="relu")), SEQUENCE),
+    "RNNCell": (lambda: nn.RNNCell(3, 2), M),
     "Sequential": (lambda: nn.Sequential(nn.Linear(3, 2), nn.ReLU()), M),
     "SpectralNorm": (lambda: nn.SpectralNorm(nn.Linear(3, 2)), M),
     "Unflatten": (lambda: nn.Unflatten(1, (3, 1)), M),

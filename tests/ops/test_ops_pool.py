@@ -216,7 +216,7 @@ def test_pools_and_gradients_keep_the_memory_layout(data: Any) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: ag.max_pool2d(x[0], 2), r"shape \(N, C, H, W\), got \(2, 3, 3\)"),
+        (lambda x: ag.max_pool2d(x[0, 0], 2), r"shape \(N, C, H, W\) or \(C, H, W\), got \(3, 3\)"),
         (lambda x: ag.max_pool2d(x, 4), r"kernel \(4, 4\) with dilation \(1, 1\) does not fit into input \(1, 2, 3, 3\)"),
         (lambda x: ag.max_pool2d(x, 2, padding=2), r"padding must be at most half of the kernel \(2, 2\), got \(2, 2\)"),
         (lambda x: ag.avg_pool2d(x, 0), r"kernel_size must be at least 1"),

@@ -39,12 +39,13 @@ logsigmoid = unary(
     special.logsigmoid, formula="ln σ(x)", derivative="σ(−x)",
     vjp=lambda xp, g, y, x: g * xp.sigmoid(-x),
     text="Logarithm of the sigmoid", example=(0.5, -0.4741), nanoseconds=1.5,
+    scalar="-max(-{0}, 0.0) - log1p(exp(-abs({0})))",
 )  # fmt: skip
 softsign = unary(
     lambda x, out=None: np.divide(x, np.absolute(x) + 1, out=out), name="softsign", formula="x/(1 + |x|)",
     derivative="1/(1 + |x|)²",
     vjp=_softsign_rule,
-    text="Softsign", example=(-3.0, -0.75),
+    text="Softsign", example=(-3.0, -0.75), scalar="{0} / (abs({0}) + 1.0)",
 )  # fmt: skip
 
 
@@ -138,7 +139,7 @@ def _leaky_relu_block(x: Array, negative_slope: float, out: Array | None) -> Arr
 _LEAKY_RELU = Primitive(
     "leaky_relu", _leaky_relu, formula="x for x > 0, else slope · x", derivative=("1 for x > 0, else the slope",),
     vjp=(lambda xp, g, y, x, negative_slope: xp.gate(g, y if negative_slope >= 0 else x, negative_slope=negative_slope),),
-    kink="the slope at 0", elementwise=True,
+    kink="the slope at 0", elementwise=True, scalar="{0} if {0} > 0.0 else {negative_slope} * {0}",
 )  # fmt: skip
 
 
@@ -232,12 +233,13 @@ def _mish_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 softplus = unary(
     special.softplus, formula="ln(1 + eˣ)", derivative="σ(x)",
     vjp=lambda xp, g, y, x: g * xp.sigmoid(x),
-    text="Smooth ReLU", example=(0.5, 0.9741), nanoseconds=1.5,
+    text="Smooth ReLU", example=(0.5, 0.9741), nanoseconds=1.5, scalar="max({0}, 0.0) + log1p(exp(-abs({0})))",
 )  # fmt: skip
 silu = unary(
     special.silu, formula="x σ(x)", derivative="σ(x) (1 + x σ(−x))",
     vjp=_silu_rule,
     text="Sigmoid linear unit, also called swish", example=(1.0, 0.7311), nanoseconds=1.0,
+    scalar="{0} / (1.0 + exp(-{0}))",
 )  # fmt: skip
 mish = unary(
     special.mish, formula="x tanh(softplus(x))", derivative="t + x (1 − t²) σ(x), t = tanh(softplus(x))",

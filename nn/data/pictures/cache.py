@@ -32,17 +32,17 @@ _DAMAGE: Final = (ArithmeticError, EOFError, LookupError, MemoryError, OSError, 
                   ValueError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
-def cache_path(root: Path, decoder: Decoder) -> Path:
-    """Returns the file for the pictures of a folder as one decoder returns them.
+def cache_path(root: Path, classes: Sequence[str], decoder: Decoder) -> Path:
+    """Returns the file for the pictures of some classes of a folder as one decoder returns them.
 
     >>> from pathlib import Path
     >>> from autograd_mini.nn.data.pictures.cache import cache_path
     >>> from autograd_mini.nn.data.pictures.decode import Decoder
-    >>> paths = {cache_path(Path("/pets"), Decoder((side, 8))).name for side in (8, 9, 8)}
+    >>> paths = {cache_path(Path("/pets"), ["cats"], Decoder((side, 8))).name for side in (8, 9, 8)}
     >>> len(paths), {Path(path).suffix for path in paths}
     (2, {'.npz'})
     """
-    return cache_folder() / "pictures" / f"{_digest([str(root), *astuple(decoder)])[:32]}.npz"
+    return cache_folder() / "pictures" / f"{_digest([str(root), *classes, *astuple(decoder)])[:32]}.npz"
 
 
 def fingerprint(root: Path, paths: Sequence[Path], decoder: Decoder) -> str:
