@@ -53,13 +53,13 @@ def load(recipe: Recipe) -> nn.data.Dataset:
 def _load_folder(recipe: Recipe, shape: Shape) -> nn.data.Dataset:
     channels, height, width = shape
     pictures = nn.data.ImageFolder(recipe.data, (height, width), channels=channels, background=recipe.background)
-    if (names := classes_to_load(recipe, pictures)) is not None:
-        pictures.select_classes(names)
+    if (classes := classes_to_load(recipe, pictures)) is not None:
+        pictures.select_classes(classes)
     train, test = pictures.load(skip_damaged=recipe.skip_damaged).split(TEST_SHARE)
     if not len(test):
         raise ValueError(f"{recipe.data}: {len(pictures)} images are too few to keep some for testing")
-    files = [pictures.paths[row].relative_to(pictures.root).as_posix() for row in train.indices]
-    digest = hashlib.sha256("\n".join(files).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    names = pictures.names
+    digest = hashlib.sha256("\n".join(names[row] for row in train.indices).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return nn.data.Dataset(recipe.data, nn.data.Split(*train[:]), nn.data.Split(*test[:]), pictures.classes, digest)
 
 

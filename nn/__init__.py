@@ -127,6 +127,7 @@ from .optim.wrappers import SAM, SwitchOptimizer
 from .serialize import load, load_metadata, save
 from .summary import Summary, summary
 from .training.callbacks import Averaging, EarlyStopping, FixedNoise, LearningRateLog, Schedule
+from .training.tensorboard import TensorBoard
 from .training.trainer import Callback, Trainer
 from .training.update import DivergedError, Update
 
@@ -145,12 +146,12 @@ __all__ = [
     "PolynomialLR", "RMSprop", "RNNCell", "ReLU", "ReLU6", "ReduceLROnPlateau", "ReflectionPad1d", "ReflectionPad2d",
     "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "Schedule", "Sequential", "SequentialLR",
     "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh",
-    "Trainer", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm", "WeightNorm", "ZeroPad1d",
-    "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy", "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value",
-    "cross_entropy", "data", "data_dependent_init", "evaluation", "feature_matching_loss", "gaussian_nll_loss",
-    "generated_loss", "gradient_penalty", "hinge_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata",
-    "minimax_loss", "mse_loss", "nll_loss", "non_saturating_loss", "real_logit", "save", "semi_supervised_loss",
-    "smooth_l1_loss", "summary", "training", "unlabelled_loss", "wasserstein_loss",
+    "TensorBoard", "Trainer", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm", "WeightNorm",
+    "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy", "binary_cross_entropy_with_logits", "clip_grad_norm",
+    "clip_grad_value", "cross_entropy", "data", "data_dependent_init", "evaluation", "feature_matching_loss",
+    "gaussian_nll_loss", "generated_loss", "gradient_penalty", "hinge_loss", "init", "kl_div", "kl_normal", "l1_loss", "load",
+    "load_metadata", "minimax_loss", "mse_loss", "nll_loss", "non_saturating_loss", "real_logit", "save",
+    "semi_supervised_loss", "smooth_l1_loss", "summary", "training", "unlabelled_loss", "wasserstein_loss",
 ]  # fmt: skip
 
 if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves

@@ -1,4 +1,4 @@
-"""Constructors that take shape, dtype and device as PyTorch's do, such as `zeros_like`, `normal` and `randperm`."""
+"""Constructors that take shape, dtype and device as PyTorch does: `zeros_like`, `randn_like`, `normal` and `randperm`."""
 
 from __future__ import annotations
 

@@ -100,6 +100,12 @@ class ImageFolder:
             images = images.reshape(*indices.shape, *images.shape[1:])
         return np.divide(images, 255, dtype=np.float32), self.labels[rows]
 
+    @property
+    def names(self) -> list[str]:
+        """The paths of the files below the folder, with slashes."""
+        start = len(os.path.join(self.root, ""))
+        return [str(path)[start:].replace(os.sep, "/") for path in self.paths]
+
     def load(self, skip_damaged: bool = False, progress: bool = True) -> ImageFolder:
         """Decodes all images and keeps them in memory, one byte per value; returns this data set.
 
@@ -175,7 +181,7 @@ class ImageFolder:
         """Returns all images, from the cache if they are there."""
         if len(self) < MANY:
             return self._checked(decode_all(self.paths, self.decoder, skip_damaged=skip_damaged, progress=progress))
-        path, wanted = cache_path(self.root, self.classes, self.decoder), fingerprint(self.root, self.paths, self.decoder)
+        path, wanted = cache_path(self.root, self.classes, self.decoder), fingerprint(self.paths, self.names, self.decoder)
         pictures = read_cache(path, wanted)
         if pictures is None or (pictures.damaged and not skip_damaged):
             pictures = decode_all(self.paths, self.decoder, skip_damaged=skip_damaged, progress=progress)

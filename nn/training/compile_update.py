@@ -13,13 +13,13 @@ from ..module import Module
 from .update import Update
 
 
-def compile_update(model: Any, update: Update) -> Callable[[Any], Mapping[str, Tensor]]:
-    """Returns a compiled `update.step`; raises TraceError in the step that is recorded if it cannot be compiled."""
+def compile_update(model: Any, update: Update) -> Callable[..., list[Mapping[str, Tensor]]]:
+    """Returns a compiled `update.step_by_sum`; raises TraceError in the step that is recorded if it cannot be compiled."""
 
-    def step(batch: Any) -> Mapping[str, Tensor]:
+    def step(*batches: Any) -> list[Mapping[str, Tensor]]:
         if (tracer := modes().tracer) is not None and isinstance(model, Module):
             for part in model.modules():
                 part.guard_attributes(tracer)
-        return {name: value.detach() for name, value in update.step(batch).items()}
+        return [{name: value.detach() for name, value in losses.items()} for losses in update.step_by_sum(*batches)]
 
     return ag.jit(step, exact=True)

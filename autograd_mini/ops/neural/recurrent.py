@@ -259,8 +259,8 @@ def _run(u: Tensor, state: tuple[Tensor, ...], step: Step, reverse: bool) -> tup
 
 def _check(name: str, x: TensorLike, state: Sequence[TensorLike], w_ih: TensorLike, gates: int) -> tuple[Tensor, ...]:
     """Returns x and the parts of the state as tensors. Raises ValueError if their shapes do not fit the weight."""
-    if not isinstance(state, (tuple, list)):
-        raise TypeError(f"{name}: state must be a tuple of tensors, got {state!r}")
+    if not isinstance(state, (tuple, list)) or (name.startswith("lstm") and len(state) != 2):
+        raise TypeError(f"{name}: state must be a pair of tensors (h, c), got {state!r}")
     x, *parts = as_floats(x, *state)
     shape = as_tensor(w_ih)._data.shape
     if len(shape) != 2:

@@ -45,13 +45,13 @@ def cache_path(root: Path, classes: Sequence[str], decoder: Decoder) -> Path:
     return cache_folder() / "pictures" / f"{_digest([str(root), *classes, *astuple(decoder)])[:32]}.npz"
 
 
-def fingerprint(root: Path, paths: Sequence[Path], decoder: Decoder) -> str:
+def fingerprint(paths: Sequence[Path], names: Sequence[str], decoder: Decoder) -> str:
     """Returns a digest of the names, sizes and times of all files, and of what decodes them.
 
     Raises OSError if a file is missing.
     """
-    start = len(os.path.join(root, ""))
-    files = [(path[start:], status.st_size, status.st_mtime_ns) for path in map(str, paths) for status in [os.stat(path)]]
+    stats = map(os.stat, paths)
+    files = [(name, status.st_size, status.st_mtime_ns) for name, status in zip(names, stats, strict=True)]
     return _digest([FORMAT, extra("PIL", "reading images").__version__, *astuple(decoder), files])
 
 

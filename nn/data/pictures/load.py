@@ -54,7 +54,7 @@ def decode_all(paths: Sequence[Path], decoder: Decoder, *, skip_damaged: bool = 
             for row, picture in zip(rows, decoded, strict=True):
                 if isinstance(picture, DataError):
                     if not skip_damaged:
-                        raise picture
+                        raise DataError(f"{picture}; --skip-damaged, or skip_damaged=True, leaves such files out")
                     damaged[row] = str(picture)
                     continue
                 planes = picture if decoder.channels == 1 else picture.transpose(2, 0, 1)
