@@ -67,7 +67,7 @@ def ints(name: str, values: tuple[Any, ...]) -> tuple[int, ...]:
         numbers = tuple(v.__index__() for v in lengths)
     except (AttributeError, TypeError):
         raise TypeError(f"{name}: expected ints, got {', '.join(map(repr, values))}") from None
-    if numbers and max(numbers) >> 63:
+    if numbers and max(numbers) >= 1 << 63:
         raise ValueError(f"{name}: expected ints of at most 64 bits, got {', '.join(map(repr, values))}")
     return numbers
 
