@@ -13,6 +13,7 @@ from ..apply import cast as _cast
 from ..dtypes import supported
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
+from ..tools.arguments import one_int as one_int
 from ._make import implements
 from .reduce import canonical_axes, canonical_axis, one_axis
 
