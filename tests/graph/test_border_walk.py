@@ -18,6 +18,7 @@ import autograd_mini as ag
 
 V, M, P, BITS, INTS = [1.0, 2.0, 3.0], [[1.0, 2.0], [3.0, 4.0]], [[2.0, 0.5], [0.5, 1.0]], [True, False], [1, 2]
 IMAGE, KERNEL, TENSOR = np.ones((1, 2, 4, 4)), np.ones((2, 2, 2, 2)), ag.Tensor(V)
+VALUES = np.ones((1, 2, 2))
 SERIES, VOLUME, ROWS, STATE = np.ones((1, 1, 4)), np.ones((1, 1, 2, 2, 2)), np.ones((3, 1, 2)), np.ones((1, 2))
 ONE = (
     "abs absolute acos all amax amin any arccos arccosh arcsin arcsinh arctan arctanh argmax argmin argsort argwhere array as_tensor "
@@ -70,6 +71,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "one_hot": (INTS, 3), "ones": (2,), "pad": (V, 1), "permutation": (3,), "permute": (M, 1, 0), "rand": (2,),
     "randint": (0, 3, (2,)), "randn": (2,), "randperm": (3,), "repeat": (V, 2), "repeat_interleave": (V, 2),
     "reshape": (V, 3, 1), "right_shift": (INTS, INTS), "roll": (V, 1), "scatter": ([[0.0, 0.0]], 1, [[0, 1]], [[1.0, 1.0]]),
+    "scaled_dot_product_attention": (VALUES, VALUES, VALUES),
     "scatter_add": ([[0.0, 0.0]], 1, [[0, 1]], [[1.0, 1.0]]), "scipy_function": (squares, V), "slogdet": (P,),
     "softmax_cross_entropy": (M, [0, 1]), "solve": (P, [1.0, 2.0]), "split": (V, 3), "stack": ([V, V],),
     "swapaxes": (M, 0, 1), "swapdims": (M, 0, 1), "take": (V, [0]), "take_along_axis": (M, [[0], [1]], 1),
