@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -353,3 +357,27 @@ def test_entries_of_a_sampler_that_are_no_rows_raise(options: dict[str, Any], er
 def test_a_sampler_without_a_length_is_refused() -> None:
     with pytest.raises(TypeError, match="sampler must be a Sampler, or iterable with a length, got generator"):
         data.DataLoader(X, sampler=(i for i in range(3)))  # type: ignore[arg-type]
+
+
+STUCK = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from autograd_mini import nn
+class Stuck:
+    def __len__(self):
+        return 10
+    def __getitem__(self, i):
+        time.sleep(0 if i < 3 else 1000)
+        return float(i)
+for (batch,) in nn.data.DataLoader(Stuck(), num_workers=2):
+    print(batch.item(), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal of POSIX")
+def test_ctrl_c_ends_a_program_whose_workers_are_stuck() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert [program.stdout.readline().strip() for _ in range(3)] == ["0.0", "1.0", "2.0"]
+        program.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in program.communicate(timeout=60)[1]
