@@ -9,6 +9,7 @@ import numpy as np
 from ...apply import apply, as_floats, as_number, cast
 from ...primitive import registry
 from ...tensor import Tensor, TensorLike, as_tensor
+from ...tools.arguments import flag
 from ..elementwise import where
 from ..linalg import matmul, matrix_transpose
 from ..random import dropout
@@ -57,7 +58,7 @@ def attention_weights(
     name = "scaled_dot_product_attention"
     factor = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else as_number(f"{name}: scale", scale, "scale the query")
     scores = matmul(q * factor, matrix_transpose(k))
-    if is_causal:
+    if flag(name, "is_causal", is_causal):
         if attn_mask is not None:
             raise ValueError(f"{name}: expected attn_mask=None with is_causal=True; use one of them, or put both into the mask")
         attn_mask = np.tri(q.shape[-2], k.shape[-2], dtype=bool)
