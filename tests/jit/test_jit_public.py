@@ -42,7 +42,7 @@ class FirstOutput(nn.Module):
 
 
 CALLS: dict[str, Call] = {
-    **{name: (FUNCTIONS[name], (V,) * arity) for name, arity in ARITY.items() if arity < 3},
+    **{name: (FUNCTIONS[name], (V,) * arity) for name, arity in ARITY.items() if arity < 3 and name != "masked_select"},
     **{name: (FUNCTIONS[name], (V, V)) for name in (
         "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor",
     )},
@@ -192,6 +192,42 @@ CALLS: dict[str, Call] = {
     "nn.gradient_penalty": (lambda a, b, w: nn.gradient_penalty(lambda x: ag.sin(x @ w), a, b), (M, M, V)),
     "nn.semi_supervised_loss": (lambda a, b, c: nn.semi_supervised_loss(a, LABELS, b, c), (M, M, M)),
     # -- indexing by masks of which no shape depends
+    # PyTorch's names and forms
+    "addcdiv": (lambda x, y, z: ag.addcdiv(x, y, z, value=0.5), (V, V, V)),
+    "addcmul": (lambda x, y, z: ag.addcmul(x, y, z, value=0.5), (V, V, V)),
+    "cat": (lambda x, y: ag.cat([x, y], dim=0), (V, V)),
+    "chunk": (lambda x: ag.chunk(x, 2), (V,)),
+    "clamp": (lambda x: ag.clamp(x, min=-0.5, max=0.5), (V,)),
+    "concat": (lambda x, y: ag.concat([x, y]), (V, V)),
+    "div": (lambda x, y: ag.div(x, y), (V, V)),
+    "empty": (lambda x: x + 0 * ag.ones_like(ag.empty(3)), (V,)),
+    "empty_like": (lambda x: x + ag.zeros_like(ag.empty_like(x)), (V,)),
+    "expand": (lambda x: ag.expand(x, (2, 3)), (V,)),
+    "get_default_dtype": (lambda x: x.astype(ag.get_default_dtype()), (V,)),
+    "index_select": (lambda x: ag.index_select(x, 0, PLACES), (V,)),
+    "is_floating_point": (lambda x: x * ag.is_floating_point(x), (V,)),
+    "is_tensor": (lambda x: x * ag.is_tensor(x), (V,)),
+    "lerp": (lambda x, y: ag.lerp(x, y, 0.3), (V, V)),
+    "masked_fill": (lambda x: ag.masked_fill(x, MASK, 0.5), (V,)),
+    "movedim": (lambda m: ag.movedim(m, 0, 1), (M,)),
+    "narrow": (lambda x: ag.narrow(x, 0, 1, 2), (V,)),
+    "normal": (lambda x: x * ag.normal(0.0, 1.0, (3,)), (V,)),
+    "numel": (lambda x: x * ag.numel(x), (V,)),
+    "ones_like": (lambda x: x * ag.ones_like(x), (V,)),
+    "permute": (lambda m: ag.permute(m, (1, 0)), (M,)),
+    "rand_like": (lambda x: x * ag.rand_like(x), (V,)),
+    "randn_like": (lambda x: x * ag.randn_like(x), (V,)),
+    "randperm": (lambda x: x[ag.randperm(3)], (V,)),
+    "repeat_interleave": (lambda x: ag.repeat_interleave(x, 2), (V,)),
+    "scatter": (lambda x, y: ag.scatter(x, 0, LABELS, y), (V, V)),
+    "sub": (lambda x, y: ag.sub(x, y, alpha=2), (V, V)),
+    "swapdims": (lambda m: ag.swapdims(m, 0, 1), (M,)),
+    "take_along_dim": (lambda x: ag.take_along_dim(x, PLACES, 0), (V,)),
+    "unbind": (lambda m: ag.unbind(m, 0), (M,)),
+    "unflatten": (lambda m: ag.unflatten(m, 1, (3, 1)), (M,)),
+    "unsqueeze": (lambda x: ag.unsqueeze(x, 0), (V,)),
+    "view": (lambda m: ag.view(m, (9,)), (M,)),
+    "zeros_like": (lambda x: x + ag.zeros_like(x), (V,)),
     "index_put at a mask": (lambda x, v: ag.index_put(x, x > 0, v), (M, ())),
     "index_put of values at a mask": (lambda x, v: ag.index_put(x, MASK, v), (V, (2,))),
     "index_put at a mask and places": (lambda x, v: ag.index_put(x, (MASK, PLACES[:2]), v), (M, ())),
@@ -302,13 +338,14 @@ LAYERS |= {name: (getattr(nn, name), M) for name in PLAIN}
 VALUE_DEPENDENT = {
     "argwhere": lambda x: ag.argwhere(x > 0),
     "nonzero": lambda x: ag.nonzero(x > 0),
+    "masked_select": lambda x: ag.masked_select(x, x > 0),
     "getitem at a mask": lambda x: x[x > 0],
     "index_add of values at a mask": lambda x: ag.index_add(x, (x > 0, None), x[x > 0][:, None]),
 }
 NOT_OPERATIONS = {  # settings, tools, and what must run outside a compiled step (tested in test_jit.py)
     "jit", "default_dtype", "set_default_dtype", "detect_anomaly", "fork_rng", "from_numpy", "generator", "get_rng_state", "set_rng_state",
     "manual_seed", "is_recording", "keep_memory", "primitive", "profile", "threads", "set_grad_enabled", "no_grad", "enable_grad",
-    "scipy_function",
+    "scipy_function", "multinomial",
     "nn.clip_grad_norm", "nn.clip_grad_value", "nn.data_dependent_init", "nn.evaluation", "nn.load", "nn.load_metadata", "nn.save",
     "nn.summary",
 }  # fmt: skip
