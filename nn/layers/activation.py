@@ -7,7 +7,7 @@ from typing import Literal
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
-from autograd_mini.apply import as_float
+from autograd_mini.apply import as_float, as_number
 from autograd_mini.tensor import Tensor, TensorLike
 
 from ..init import constant_
@@ -278,7 +278,7 @@ class Threshold(Activation, function=ag.threshold):
     Tensor([-7.,  2.])
     """
 
-    def __init__(self, threshold: float, value: float, inplace: bool = False):
+    def __init__(self, threshold: float, value: float | Tensor, inplace: bool = False):
         self.threshold, self.value = threshold, value
 
 
@@ -326,8 +326,8 @@ class PReLU(Layer):
     """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: DTypeLike | None = None):
-        self.num_parameters, self.init = num_parameters, init
-        self.weight = constant_(Parameter(empty((num_parameters,), dtype)), init)
+        self.num_parameters, self.init = num_parameters, as_number("PReLU: init", init, "use init.detach()")
+        self.weight = constant_(Parameter(empty((num_parameters,), dtype)), self.init)
 
     def forward(self, x: TensorLike) -> Tensor:
         return ag.prelu(x, self.weight)

@@ -398,12 +398,12 @@ def tanhshrink(x: TensorLike) -> Tensor:
     return x - tanh(x)
 
 
-def threshold(x: TensorLike, threshold: float, value: float) -> Tensor:
+def threshold(x: TensorLike, threshold: float, value: TensorLike) -> Tensor:
     """x where it is above `threshold`, else `value`. Slope 0 at the threshold.
 
     >>> import autograd_mini as ag
     >>> ag.threshold([-1.0, 2.0], 0.5, -7.0)
     Tensor([-7.,  2.])
     """
-    x = as_float(x)
-    return where(x > threshold, x, value)
+    x, bound = as_float(x), as_number("threshold: threshold", threshold, "use threshold.detach()")
+    return where(x > bound, x, value)

@@ -287,6 +287,7 @@ def group_norm(
     if len(shape) < 2 or groups < 1 or shape[1] % groups:
         raise ValueError(f"group_norm: expected an input (N, C, …) with C divisible by {num_groups=}, got shape {shape}")
     size = math.prod(shape[1:]) // groups
+    eps = as_number("group_norm: eps", eps, "write it with ag.mean and ag.var")
     y = reshape(layer_norm(reshape(image, shape[0], groups, size), size, eps=eps), shape)
     for t in (gamma, beta):
         if t is not None and t.shape != shape[1:2]:
@@ -306,6 +307,7 @@ def instance_norm(x: TensorLike, weight: TensorLike | None = None, bias: TensorL
     image = as_floats_or_none(x)[0]
     if image.ndim < 3:
         raise ValueError(f"instance_norm: expected an input of shape (N, C, L) or with more axes, got {image.shape}")
+    eps = as_number("instance_norm: eps", eps, "write it with ag.mean and ag.var")
     return group_norm(image, image.shape[1], weight, bias, eps)
 
 
