@@ -71,9 +71,17 @@ from .layers.pool import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
-from .layers.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .layers.reparametrize import SpectralNorm, WeightNorm, data_dependent_init
 from .layers.resample import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
+from .layers.sequence.attention import MultiheadAttention
+from .layers.sequence.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from .layers.sequence.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from .losses.adversarial import (
     AdversarialLoss,
     feature_matching_loss,
@@ -164,18 +172,19 @@ __all__ = [
     "Lambda", "LambdaLR", "LayerNorm", "LeakyReLU", "LearningRateLog", "Linear", "LinearLR", "LinearWarmup", "LogSigmoid",
     "LogSoftmax", "MSELoss", "MarginRankingLoss", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d",
     "MaxUnpool3d", "MinibatchDiscrimination", "Mish", "Module", "ModuleDict", "ModuleList", "MultiLabelSoftMarginLoss",
-    "MultiStepLR", "MultiplicativeLR", "NAdam", "NLLLoss", "OneCycleLR", "Optimizer", "Parameter", "ParameterDict",
-    "ParameterList", "PixelShuffle", "PixelUnshuffle", "PoissonNLLLoss", "PolynomialLR", "RMSprop", "RNNCell", "ReLU", "ReLU6",
-    "ReduceLROnPlateau", "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d",
-    "ReplicationPad3d", "Schedule", "Sequential", "SequentialLR", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss",
-    "Softmax", "Softplus", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh", "TensorBoard",
-    "Trainer", "TripletMarginLoss", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm",
-    "WeightNorm", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy", "binary_cross_entropy_with_logits",
-    "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init", "evaluation", "feature_matching_loss",
-    "functional", "gaussian_nll_loss", "generated_loss", "gradient_penalty", "hinge_loss", "huber_loss", "init", "kl_div",
-    "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss", "nll_loss", "non_saturating_loss", "optim",
-    "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training", "unlabelled_loss", "utils",
-    "wasserstein_loss",
+    "MultiStepLR", "MultiheadAttention", "MultiplicativeLR", "NAdam", "NLLLoss", "OneCycleLR", "Optimizer", "Parameter",
+    "ParameterDict", "ParameterList", "PixelShuffle", "PixelUnshuffle", "PoissonNLLLoss", "PolynomialLR", "RMSprop", "RNNCell",
+    "ReLU", "ReLU6", "ReduceLROnPlateau", "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d",
+    "ReplicationPad2d", "ReplicationPad3d", "Schedule", "Sequential", "SequentialLR", "SiLU", "Sigmoid", "SmoothL1Loss",
+    "SoftMarginLoss", "Softmax", "Softplus", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh",
+    "TensorBoard", "Trainer", "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
+    "TransformerEncoderLayer", "TripletMarginLoss", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch",
+    "VirtualBatchNorm", "WeightNorm", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
+    "evaluation", "feature_matching_loss", "functional", "gaussian_nll_loss", "generated_loss", "gradient_penalty",
+    "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss",
+    "nll_loss", "non_saturating_loss", "optim", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary",
+    "training", "unlabelled_loss", "utils", "wasserstein_loss",
 ]  # fmt: skip
 
 if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves
