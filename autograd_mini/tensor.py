@@ -18,6 +18,7 @@ from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
 from .state import active_modes, modes, tick, watched
 from .tools.plain_text import for_stdout
+from .tools.removable_handle import RemovableHandle
 
 __all__ = ["Tensor", "as_tensor"]
 
@@ -242,10 +243,10 @@ class Tensor(Methods):
         self._get_watch().retain = True
         return self
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Calls `hook(gradient)` when this tensor's gradient is complete; a tensor that it returns replaces the gradient.
 
-        Returns a function that removes the hook.
+        Returns a handle: `handle()` or `handle.remove()` removes the hook.
 
         >>> from autograd_mini import Tensor
         >>> x = Tensor(3.0, requires_grad=True)
@@ -267,7 +268,7 @@ class Tensor(Methods):
             watch.hooks = tuple(other for other in watch.hooks if other is not entry)
             watched.flag_changed()
 
-        return remove
+        return RemovableHandle(remove)
 
     def _get_watch(self) -> Watch:
         if self._watch is None:

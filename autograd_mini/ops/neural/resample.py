@@ -179,7 +179,7 @@ def _axis_maps(
     mode: str, align_corners: bool, antialias: bool, lengths: Lengths, out: Lengths, ratios: tuple[float, ...]
 ) -> tuple[AxisMap, ...]:
     if antialias:
-        aligned = [(n - 1) / max(m - 1, 1) for n, m in zip(lengths, out, strict=True)]
+        aligned = [(n - 1) / (m - 1) if m > 1 else 0.0 for n, m in zip(lengths, out, strict=True)]
         scales = aligned if align_corners else ratios
         return tuple(("smooth", n, m, mode == "bicubic", r) for n, m, r in zip(lengths, out, scales, strict=True))
     kind, *source = _MODES[mode, align_corners]

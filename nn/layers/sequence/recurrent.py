@@ -16,9 +16,9 @@ from autograd_mini.apply import as_number
 from autograd_mini.ops.shape import one_int
 from autograd_mini.tensor import Shape, Tensor, TensorLike, as_tensor
 
-from .. import init
-from ..module import Parameter
-from .base import Layer, empty
+from ... import init
+from ...module import Parameter
+from ..base import Layer, empty
 
 Nonlinearity: TypeAlias = Literal["tanh", "relu"]
 State: TypeAlias = "TensorLike | tuple[TensorLike, ...]"
