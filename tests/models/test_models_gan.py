@@ -353,8 +353,8 @@ def test_a_semi_supervised_gan_has_two_classes_or_more() -> None:
     """D(x) = Z / (Z + 1) with Z = Σ exp lᵢ for two logits too; these are not (generated, real)."""
     gan = models.SemiSupervisedGAN((*SMALL, 2)).eval()
     images = gan.preprocess(ag.rand(3, *SMALL[1:]))
-    z = np.exp(gan.discriminator.outputs(images).numpy()).sum(axis=1)
-    np.testing.assert_allclose(ag.sigmoid(gan.discriminator(images)).numpy(), z / (z + 1), rtol=1e-5)
+    z = np.exp(gan.discriminator.outputs(images).detach().numpy()).sum(axis=1)
+    np.testing.assert_allclose(ag.sigmoid(gan.discriminator(images)).detach().numpy(), z / (z + 1), rtol=1e-5)
     with pytest.raises(ValueError, match="2 or more classes"):
         models.SemiSupervisedGAN((*SMALL, 1))
 
