@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as _typing
 
 from ..tools.missing_names import MissingNameError as _MissingNameError
-from . import data, functional, init, training, utils
+from . import data, functional, init, optim, training, utils
 from .layers.activation import (
     ELU,
     GELU,
@@ -129,6 +129,7 @@ from .optim.adam import Adam, AdamW, NAdam
 from .optim.averaging import EMA, HistoricalAverage
 from .optim.clip_grad import clip_grad_norm, clip_grad_value
 from .optim.ftrl import FTRL
+from .optim.lbfgs import LBFGS
 from .optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
@@ -159,8 +160,8 @@ from .training.trainer import Callback, Trainer
 from .training.update import DivergedError, Update
 
 __all__ = [
-    "ELU", "EMA", "FTRL", "GELU", "GRU", "LSTM", "RNN", "SAM", "SELU", "SGD", "Activation", "Adadelta", "Adagrad", "Adam",
-    "AdamW", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
+    "ELU", "EMA", "FTRL", "GELU", "GRU", "LBFGS", "LSTM", "RNN", "SAM", "SELU", "SGD", "Activation", "Adadelta", "Adagrad",
+    "Adam", "AdamW", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d", "AdversarialLoss", "Averaging", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BCELoss", "BCEWithLogitsLoss",
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Buffer", "Callback", "ChainedScheduler", "CircularPad1d", "CircularPad2d",
     "CircularPad3d", "ConstantLR", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d", "Conv1d", "Conv2d", "Conv3d",
@@ -182,8 +183,8 @@ __all__ = [
     "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
     "evaluation", "feature_matching_loss", "functional", "gaussian_nll_loss", "generated_loss", "gradient_penalty",
     "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss",
-    "nll_loss", "non_saturating_loss", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training",
-    "unlabelled_loss", "utils", "wasserstein_loss",
+    "nll_loss", "non_saturating_loss", "optim", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary",
+    "training", "unlabelled_loss", "utils", "wasserstein_loss",
 ]  # fmt: skip
 
 if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves
