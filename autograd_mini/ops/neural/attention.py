@@ -10,7 +10,6 @@ import numpy as np
 from ...apply import apply, as_floats, as_number, cast
 from ...primitive import registry
 from ...tensor import Tensor, TensorLike, as_tensor
-from ...tools.arguments import flag
 from ..elementwise import where
 from ..linalg import matmul, matrix_transpose
 from ..random import dropout
@@ -65,7 +64,7 @@ def attention_weights(
     if not isinstance(is_causal, (bool, np.bool_)):
         raise TypeError(f"{_NAME}: is_causal must be True or False, got {is_causal!r}")
     scores = matmul(q * factor, matrix_transpose(k))
-    if flag(name, "is_causal", is_causal):
+    if is_causal:
         if attn_mask is not None:
             raise ValueError(f"{_NAME}: expected attn_mask=None with is_causal=True; use one of them")
         attn_mask = np.tri(q.shape[-2], k.shape[-2], dtype=bool)
