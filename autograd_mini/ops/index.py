@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..apply import apply, as_float, as_operands, cast, common_dtype
-from ..dtypes import default_dtype
+from ..dtypes import default_dtype, supported
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
+from ..tools.arguments import one_int
 from ._make import implements
 from .elementwise import equal, where, zeros_like
 from .reduce import canonical_axis, one_axis
@@ -388,7 +389,8 @@ def one_hot(indices: TensorLike, classes: int, dtype: Any = None) -> Tensor:
     indices = as_tensor(indices)
     if indices._data.dtype.kind not in "iu":
         raise TypeError(f"one_hot: indices must be integers, got {indices._data.dtype}")
-    return apply(_ONE_HOT, (indices,), {"classes": int(classes), "dtype": np.dtype(dtype or default_dtype())})
+    width, kind = one_int("one_hot", "classes", classes, least=0), default_dtype() if dtype is None else supported(dtype)
+    return apply(_ONE_HOT, (indices,), {"classes": width, "dtype": kind})
 
 
 def _one_hot(i: Array, classes: int, dtype: np.dtype[Any]) -> Array:
@@ -455,8 +457,9 @@ def embedding(weight: TensorLike, indices: TensorLike, padding_idx: int | None =
     if padding_idx is None:
         return rows
     entries = len(weight._data)
-    if not hasattr(padding_idx, "__index__") or not -entries <= padding_idx < entries:
+    padding_idx = one_int("embedding", "padding_idx", padding_idx)
+    if not -entries <= padding_idx < entries:
         raise ValueError(f"embedding: padding_idx must be an int in [-{entries}, {entries}), got {padding_idx!r}")
-    is_padding = equal(indices, int(padding_idx) % entries)
+    is_padding = equal(indices, padding_idx % entries)
     column = (*indices._data.shape, *(1,) * (weight._data.ndim - 1))
     return where(reshape(is_padding, column), rows.detach(), rows)

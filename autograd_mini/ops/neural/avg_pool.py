@@ -7,6 +7,7 @@ from typing import Any
 
 from ...apply import apply
 from ...tensor import Tensor, TensorLike
+from ...tools.arguments import flag
 from .resample import RESAMPLE, AxisMap
 from .windows import (
     AdaptiveSize,
@@ -59,7 +60,8 @@ def _pool(
     kernel, pads = int_lengths(name, "kernel_size", kernel_size, 1, axes), int_lengths(name, "padding", padding, 0, axes)
     steps = None if stride is None else int_lengths(name, "stride", stride, 1, axes)
     divisor = None if divisor_override is None else int_lengths(name, "divisor_override", divisor_override, 1, 1)[0]
-    maps = _average_maps(name, image._data.shape, kernel, steps, pads, bool(ceil_mode), bool(count_include_pad), divisor)
+    ceil, include = flag(name, "ceil_mode", ceil_mode), flag(name, "count_include_pad", count_include_pad)
+    maps = _average_maps(name, image._data.shape, kernel, steps, pads, ceil, include, divisor)
     return without_batch(apply(RESAMPLE, (image,), {"maps": maps, "transposed": False}), single)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...apply import apply
 from ...tensor import Array, Tensor, TensorLike, as_tensor
+from ...tools.arguments import flag
 from ..index import getitem, index_put, take_along_axis
 from ..reduce import argmax
 from ..shape import reshape
@@ -60,7 +61,7 @@ def _pool_windows(
     params = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     largest, index = apply(MAX_POOLS[axes], (image,), params)
     largest = without_batch(largest, single)
-    if not return_indices:
+    if not flag(MAX_POOLS[axes].name, "return_indices", return_indices):
         return largest
     return largest, without_batch(apply(POSITIONS, (index,), {"size": image._data.shape[2:], **params}), single)
 

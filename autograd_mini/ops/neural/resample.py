@@ -16,6 +16,7 @@ import numpy as np
 from ...apply import apply, as_float, as_number
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
+from ...tools.arguments import flag
 from .channels import channels_first, channels_last, channels_last_view, in_float32
 from .windows import Lengths, int_lengths
 
@@ -167,7 +168,7 @@ _MODES: Final = {
 def _factors(name: str, scale: Any, axes: int) -> tuple[float, ...]:
     values = tuple(scale) if isinstance(scale, (tuple, list)) else (scale,) * axes
     factors = tuple(as_number(f"{name}: scale_factor", v, "sizes have no gradient; use scale_factor.detach()") for v in values)
-    if len(factors) != axes or not min(factors) > 0:
+    if len(factors) != axes or not 0 < min(factors) <= max(factors) < 2**31:
         several = "a pair" if axes == 2 else f"a tuple of {axes}"
         raise ValueError(f"{name}: scale_factor must be a positive number or {several} of them, got {scale!r}")
     return factors
@@ -210,9 +211,12 @@ def _axis_maps(
 
 
 def _resize(
-    name: str, x: TensorLike, size: Any, scale_factor: Any, mode: str, align_corners: Any, recompute: Any, antialias: Any
+    name: str, x: TensorLike, size: Any, scale_factor: Any, mode: Any, align_corners: Any, recompute: Any, antialias: Any
 ) -> Tensor:
-    image = as_float(x)
+    """Resizes `x`; `align_corners` and `recompute` may be None, PyTorch's default for False."""
+    image, is_smooth = as_float(x), flag(name, "antialias", antialias)
+    is_aligned = align_corners is not None and flag(name, "align_corners", align_corners)
+    is_recomputed = recompute is not None and flag(name, "recompute_scale_factor", recompute)
     shape = image._data.shape
     axes = len(shape) - 2
     if axes not in (1, 2, 3) or 0 in shape[2:]:
@@ -228,7 +232,9 @@ def _resize(
         out = tuple(int(n * f) for n, f in zip(shape[2:], factors, strict=True))
         if 0 in out:
             raise ValueError(f"{name}: scale_factor {scale_factor} makes input {shape} empty")
-    maps = _axis_maps(name, shape, out, () if recompute else factors, mode, bool(align_corners), bool(antialias))
+    if not isinstance(mode, str):
+        raise ValueError(f"{name}: mode must be a string, got {mode!r}")
+    maps = _axis_maps(name, shape, out, () if is_recomputed else factors, mode, is_aligned, is_smooth)
     return apply(RESAMPLE, (image,), {"maps": maps, "transposed": False})
 
 
