@@ -29,6 +29,7 @@ from .ops.inverse import *
 from .ops.linalg import *
 from .ops.moments import *
 from .ops.neural.activation import *
+from .ops.neural.attention import *
 from .ops.neural.avg_pool import *
 from .ops.neural.conv import *
 from .ops.neural.losses import *

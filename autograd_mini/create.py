@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .apply import as_number, as_operands, cast, reject_gradient
+from .apply import as_number, as_operands, cast
 from .dtypes import check_unmasked, default_dtype, supported
-from .ops.shape import broadcast_to, copy, ints, one_int, reshape, stack
+from .ops.shape import broadcast_to, copy, lengths_of, reshape, stack
 from .pytorch.devices import check_device
 from .state import modes
-from .tensor import Array, Shape, Tensor, TensorLike, leaf
+from .tensor import Array, Shape, Tensor, TensorLike, leaf, to_array
+from .tools.arguments import one_int
 
 __all__ = [
     "arange", "array", "empty", "eye", "from_dlpack", "from_numpy", "full", "linspace", "ones", "tensor", "zeros",
@@ -22,8 +23,8 @@ __all__ = [
 
 def _as_leaf(array: Array, requires_grad: bool = False) -> Tensor:
     tensor = leaf(array)
-    if requires_grad:
-        tensor.requires_grad = True
+    if requires_grad is not False:
+        tensor.requires_grad = requires_grad
     return tensor
 
 
@@ -39,7 +40,7 @@ def _constant(
     last = shape[-1] if len(shape) == 2 else 0
     if isinstance(last, type) or not hasattr(last, "__index__"):  # a type of NumPy has the attribute too
         shape, dtype = shape[:1], last
-    return _as_leaf(make(ints(name, shape), _dtype(dtype)), requires_grad)
+    return _as_leaf(make(lengths_of(name, shape), _dtype(dtype)), requires_grad)
 
 
 def array(values: Any, dtype: DTypeLike | None = None) -> Tensor:
@@ -106,8 +107,8 @@ def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = 
     tensor = leaf(array, name)
     if (tracer := modes().tracer) is not None:
         tracer.capture(tensor)
-    if requires_grad:
-        tensor.requires_grad = True
+    if requires_grad is not False:
+        tensor.requires_grad = requires_grad
     return tensor
 
 
@@ -183,9 +184,14 @@ def full(
     Tensor([0.5, 0.5])
     """
     check_device("full", device)
+    lengths = lengths_of("full", (shape,))
     if isinstance(value, Tensor):  # recorded, so that it gets its gradient
-        return copy(broadcast_to(cast(value, _dtype(dtype)), shape))
-    return _as_leaf(np.full(ints("full", (shape,)), value, _dtype(dtype)), requires_grad)
+        return copy(broadcast_to(cast(value, _dtype(dtype)), lengths))
+    fill = to_array(value, _dtype(dtype))
+    try:
+        return _as_leaf(np.array(np.broadcast_to(fill, lengths)), requires_grad)
+    except ValueError:
+        raise ValueError(f"full: a value of shape {fill.shape} does not broadcast to shape {lengths}") from None
 
 
 def arange(*bounds: float, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None) -> Tensor:
@@ -199,8 +205,11 @@ def arange(*bounds: float, dtype: DTypeLike | None = None, requires_grad: bool =
     if not 1 <= len(bounds) <= 3:
         raise TypeError(f"arange: expected 1 to 3 numbers (start, stop, step), got {len(bounds)}")
     for bound in bounds:
-        reject_gradient("arange: a bound", bound, "write start + step * ag.arange(n)")
-    values: Array = np.arange(*bounds)
+        as_number("arange: a bound", bound, "write start + step * ag.arange(n)")
+    try:
+        values: Array = np.arange(*[bound.item() if isinstance(bound, Tensor) else bound for bound in bounds])
+    except (ValueError, OverflowError, ZeroDivisionError) as error:
+        raise ValueError(f"arange: no such range: {', '.join(map(repr, bounds))} ({error})") from None
     return _as_leaf(values.astype(_dtype(dtype)) if values.dtype.kind == "f" or dtype is not None else values, requires_grad)
 
 
@@ -236,7 +245,7 @@ def linspace(
     name, stop, count = "stop" if end is None else "end", stop if end is None else end, count if steps is None else steps
     instead = "write start + (stop - start) * ag.linspace(0, 1, count)"
     first, last = (as_number(f"linspace: {key}", value, instead) for key, value in (("start", start), (name, stop)))
-    return _as_leaf(np.linspace(first, last, one_int("linspace", "count", count), dtype=_dtype(dtype)), requires_grad)
+    return _as_leaf(np.linspace(first, last, one_int("linspace", "count", count, least=0), dtype=_dtype(dtype)), requires_grad)
 
 
 def eye(
@@ -255,5 +264,5 @@ def eye(
             [0., 1.]], shape=(2, 2))
     """
     check_device("eye", device)
-    n, m = one_int("eye", "rows", rows), None if columns is None else one_int("eye", "columns", columns)
+    n, m = one_int("eye", "rows", rows, 0), None if columns is None else one_int("eye", "columns", columns, 0)
     return _as_leaf(np.eye(n, m, dtype=_dtype(dtype)), requires_grad)

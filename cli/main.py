@@ -45,6 +45,18 @@ from .run import (
 )
 from .scripts import run_script, scripts
 from .tables import Rows, markdown
+from .training_options import (
+    Accumulate,
+    ClipGradNorm,
+    ClipGradValue,
+    FreeBits,
+    KeepBest,
+    KeepEvery,
+    KLWarmup,
+    Layers,
+    OptimizerName,
+    TensorBoardFlag,
+)
 
 NOT_IN_FILES = r"[^\w.+-]+"  # characters of class names that file names do without
 USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes, by shell convention
@@ -161,6 +173,16 @@ def train(
     latent: Latent = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Number of images in a batch.")] = None,
     lr: Rate = None,
+    layers: Layers = None,
+    optimizer: OptimizerName = None,
+    accumulate: Accumulate = None,
+    clip_grad_norm: ClipGradNorm = None,
+    clip_grad_value: ClipGradValue = None,
+    kl_warmup: KLWarmup = None,
+    free_bits: FreeBits = None,
+    keep_best: KeepBest = None,
+    keep_every: KeepEvery = None,
+    tensorboard: TensorBoardFlag = False,
     early_stop: Annotated[
         str | None,
         typer.Option(
@@ -195,6 +217,15 @@ def train(
         "every": every,
         "batch_size": batch_size,
         "lr": lr,
+        "optimizer": optimizer,
+        "accumulate": accumulate,
+        "clip_grad_norm": clip_grad_norm,
+        "clip_grad_value": clip_grad_value,
+        "kl_warmup": kl_warmup,
+        "free_bits": free_bits,
+        "keep_best": keep_best,
+        "keep_every": keep_every,
+        "tensorboard": tensorboard or None,
         "early_stop": early_stop,
         "frechet": frechet,
         "patience": patience,
@@ -202,7 +233,7 @@ def train(
     }
     with _usage_errors():
         recipe = with_classes(_choose(model, data, preset, size, channels), classes)
-        recipe = override(recipe, flags, option, latent)
+        recipe = override(recipe, flags, option, latent, layers)
         name = "-".join(filter(None, (model, Path(recipe.data).name, preset)))
         run = Run(recipe, claim_folder(out) if out else claim_fresh_folder(Path("runs") / name))
     with run:
@@ -386,11 +417,12 @@ def draw(
     size: Size = None,
     channels: Channels = None,
     latent: Latent = None,
+    layers: Layers = None,
     out: Annotated[Path, typer.Option(help="Output file: .svg, .png, .pdf or .dot.")] = Path("graph.svg"),
 ) -> None:
     """Draws the computation graph of a model's training loss on a few random images."""
     with _usage_errors():
-        recipe = override(_choose(model, data, preset, size, channels), {}, option, latent)
+        recipe = override(_choose(model, data, preset, size, channels), {}, option, latent, layers)
         images = np.random.default_rng(0).random((GRAPH_BATCH_SIZE, *datasets.image_shape(recipe)), np.float32)
         training_graph(recipe.build(), images, np.zeros(GRAPH_BATCH_SIZE, np.int64)).save(out)
     print(out)

@@ -108,19 +108,35 @@ def check_backend(backend: Backend, exact: bool = False) -> Backend:
     return backend
 
 
+def available_backend(backend: Backend) -> Backend:
+    """Returns the backend that "auto" stands for on this computer. Raises ValueError and RuntimeError as `jit` does."""
+    check_backend(backend)
+    return backend if backend != "auto" else "numpy" if compiler() is None else "c"
+
+
 class Jitted:
     """A function compiled by `jit`.
 
     plans         its plans; the one used last is at the end
     eager_reason  why it runs eagerly, or an empty string
+    warm_up       whether the first call runs eagerly, and the second one is the traced run; otherwise traced runs are undone,
+                  and all results come from replays: then they do not depend on how often the process has called the function
     """
 
     __name__: str
 
-    def __init__(self, function: Callable[..., Any], *, profile: bool = False, exact: bool = False, backend: Backend = "numpy"):
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        profile: bool = False,
+        exact: bool = False,
+        backend: Backend = "numpy",
+        warm_up: bool = True,
+    ):
         self.__name__ = type(function).__name__  # for callable objects, which have no name of their own
         update_wrapper(self, function)  # first, because it copies attributes of the function that may have the names below
-        self.function, self.profile, self.exact, self.backend = function, profile, exact, backend
+        self.function, self.profile, self.exact, self.backend, self.warm_up = function, profile, exact, backend, warm_up
         self._lock = threading.RLock()
         self.clear()
         _functions.add(self)
@@ -183,7 +199,7 @@ class Jitted:
             if self._prepared > MAX_PREPARED and 2 * self._replayed < self._prepared:
                 return self._fall_back(self._describe_changes(arguments, plans), arguments, stacklevel=3)
             self._last_signature = arguments.signature
-            if plans is None:
+            if plans is None and self.warm_up:
                 self._by_signature[arguments.signature] = []
                 with mode("compiling", True):
                     return self._run_function(arguments, arguments.originals)
@@ -238,9 +254,19 @@ class Jitted:
         except BaseException:
             trace.restore()
             raise
+        if not self.warm_up:
+            return self._replay_at_once(trace, plan, arguments)
         self._mark_assigned(plan, arguments)
         self._add_plan(plan, arguments)
         return output.of_traced_run(result, arguments.originals)
+
+    def _replay_at_once(self, trace: Trace, plan: Plan, arguments: Arguments) -> Any:
+        """Undoes the traced run and replays it. The first plan is not kept: its run may have created states of optimizers."""
+        trace.restore()
+        if self._prepared > 1:
+            self._add_plan(plan, arguments)
+        self._mark_assigned(plan, arguments)
+        return plan.output.build(plan.run([t._data for t in arguments.operands]), arguments.originals)
 
     def _compile(self, trace: Trace, output: OutputSpec, arguments: Arguments) -> Plan:
         """Returns a plan, with loops in C if the backend says so; "auto" does without them if the compiler fails."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from .allocate import Memory
 from .c.loops import fuse_loops
+from .common_calls import share_common_calls
 from .emit import Emitter
 from .plan import TIMED_REPLAYS, Plan, replay_context
 from .pool import Pool
@@ -49,6 +50,7 @@ def compile_trace(
     pool_grads = [] if trace.initial_grads else grad_values
 
     calls = fold_constants(trace.calls)
+    calls = share_common_calls(calls, outputs)
     calls = drop_dead_code(calls, outputs)
     if not exact:
         calls = fuse_scalars(calls, outputs)

@@ -13,6 +13,7 @@ import numpy as np
 from ..apply import apply, as_operands
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike
+from ..tools.arguments import one_int
 from . import reduce
 from ._make import implements
 from .elementwise import multiply
@@ -40,8 +41,11 @@ def tensordot(a: TensorLike, b: TensorLike, axes: AxisPairs = 2) -> Tensor:
     Tensor([[11.]], shape=(1, 1))
     """
     a, b = as_operands(a, b)
-    if isinstance(axes, int):
-        axes = (tuple(range(-axes, 0)), tuple(range(axes)))
+    if hasattr(axes, "__index__"):
+        n = one_int("tensordot", "axes", axes, least=0)
+        axes = (tuple(range(-n, 0)), tuple(range(n)))
+    elif not isinstance(axes, (tuple, list)) or len(axes) != 2:
+        raise TypeError(f"tensordot: axes must be an int or a pair (axes of a, axes of b), got {axes!r}")
     (out_a, sum_a), (out_b, sum_b) = (_split_axes(t, pair) for t, pair in zip((a, b), axes, strict=True))
     shapes = a._data.shape, b._data.shape
     if [shapes[0][i] for i in sum_a] != [shapes[1][i] for i in sum_b]:

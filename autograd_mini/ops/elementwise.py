@@ -12,6 +12,7 @@ import numpy as np
 from ..apply import apply, as_comparable, as_float, as_floats, as_operands, cast, common_dtype, kind_of
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
+from ..tools.arguments import one_int
 from ._make import binary, explain_broadcast, implements, predicate, unary
 
 __all__ = [
@@ -209,7 +210,7 @@ def round(x: TensorLike, decimals: int = 0) -> Tensor:
     >>> ag.round([0.126, 1.5], 2)
     Tensor([0.13, 1.5 ])
     """
-    return apply(_ROUND, (as_tensor(x),), {"decimals": int(decimals)})
+    return apply(_ROUND, (as_tensor(x),), {"decimals": one_int("round", "decimals", decimals)})
 
 
 # -- kinks ---------------------------------------------------------------------------------------------------------------------

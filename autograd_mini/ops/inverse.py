@@ -103,6 +103,8 @@ def solve(a: TensorLike, b: TensorLike) -> Tensor:
     Tensor([1. , 0.5])
     """
     a, b = as_floats(a, b)
+    if b._data.ndim == 0:
+        raise ValueError(f"solve: b must be a vector (n,) or matrices (…, n, k), got a 0-d tensor: {b!r}")
     if b._data.ndim == 1:
         return squeeze(apply(_SOLVE, (a, expand_dims(b, 1))), -1)
     return apply(_SOLVE, (a, b))

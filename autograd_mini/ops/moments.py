@@ -227,7 +227,7 @@ def norm(
     """
     if dim is not None:
         axis = reduce.one_axis("norm", axis, dim)
-    keepdims = keepdims or keepdim
+    keepdims = reduce.either_flag("norm", keepdims, keepdim)
     x, ord = (
         as_float(x),
         as_number(

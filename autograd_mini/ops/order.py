@@ -9,11 +9,12 @@ import numpy as np
 from ..apply import apply, as_float, recorded
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
+from ..tools.arguments import flag, one_int
 from ._make import implements
 from .elementwise import isnan, where
 from .index import gather, getitem
-from .reduce import ValuesAndIndices, canonical_axes, canonical_axis, join_axes, keepdims_shape, mean, one_axis
-from .shape import one_int, ravel, reshape
+from .reduce import ValuesAndIndices, canonical_axes, canonical_axis, either_flag, join_axes, keepdims_shape, mean, one_axis
+from .shape import ravel, reshape
 
 __all__ = [
     "argsort", "median", "sort", "topk",
@@ -42,7 +43,8 @@ def argsort(
     """
     axis = axis if dim is None else one_axis("argsort", axis, dim, -1)
     x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
-    return apply(_ARGSORT, (x,), {"axis": canonical_axis("argsort", along, x._data.ndim), "descending": bool(descending)})
+    down = flag("argsort", "descending", descending)
+    return apply(_ARGSORT, (x,), {"axis": canonical_axis("argsort", along, x._data.ndim), "descending": down})
 
 
 @overload
@@ -96,7 +98,7 @@ def topk(
     k = one_int("topk", "k", k)
     if not 0 <= k <= x._data.shape[axis]:
         raise ValueError(f"topk: k must lie in [0, {x._data.shape[axis]}] for axis {axis} of shape {x._data.shape}, got {k}")
-    indices = getitem(argsort(x, axis, descending=largest), (slice(None),) * axis + (slice(0, k),))
+    indices = getitem(argsort(x, axis, descending=flag("topk", "largest", largest)), (slice(None),) * axis + (slice(0, k),))
     return ValuesAndIndices(gather(x, axis, indices), indices)
 
 
@@ -118,8 +120,8 @@ def median(
     Tensor(3.5)
     """
     if dim is not None:
-        return _lower_median(as_tensor(x), one_axis("median", axis, dim), keepdims or keepdim)
-    x = as_float(x)
+        return _lower_median(as_tensor(x), one_axis("median", axis, dim), either_flag("median", keepdims, keepdim))
+    x, keepdims = as_float(x), either_flag("median", keepdims, keepdim)
     axes = canonical_axes("median", axis, x._data.ndim)
     line = join_axes(recorded, x, axes)
     n = line._data.shape[-1]

@@ -12,12 +12,13 @@ import numpy as np
 from ..apply import apply, as_operands, cast, common_dtype
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
+from ..tools.arguments import one_int
 from . import reduce
 from ._make import implements
 from .elementwise import where
 from .index import INDEX_ADD, Placeholder, getitem, take
 from .reduce import canonical_axes, canonical_axis, one_axis
-from .shape import broadcast_to, check_not_empty, concatenate, expand_dims, ints, moveaxis, one_int, ravel, reshape, swapaxes
+from .shape import broadcast_to, check_not_empty, concatenate, expand_dims, ints, moveaxis, ravel, reshape, swapaxes
 
 __all__ = [
     "array_split", "diag", "diagonal", "flip", "fliplr", "flipud", "hstack", "pad", "repeat", "roll", "rot90", "split", "tile",
@@ -161,6 +162,8 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     >>> ag.pad([1.0, 2.0, 3.0], 1, mode="reflect")
     Tensor([2., 1., 2., 3., 2.])
     """
+    if not isinstance(mode, str):
+        raise TypeError(f"pad: mode must be a string such as 'constant', got {mode!r}")
     x = as_tensor(x) if mode != "constant" else cast(x, common_dtype(x, constant_values))
     try:
         array = np.broadcast_to(pad_width if np.size(pad_width) else 0, (x._data.ndim, 2))
@@ -442,7 +445,7 @@ def rot90(x: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     first, second = (canonical_axis("rot90", axis, x.ndim) for axis in axes)
     if first == second:
         raise ValueError(f"rot90: axes must be distinct, got {axes}")
-    for _ in range(k % 4):
+    for _ in range(one_int("rot90", "k", k) % 4):
         x = flip(swapaxes(x, first, second), axis=first)
     return x
 

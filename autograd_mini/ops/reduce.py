@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from operator import index as _index
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from ..apply import apply, as_float, recorded
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
+from ..tools.arguments import flag
 from ._make import implements
 
 __all__ = [
@@ -34,12 +36,12 @@ def canonical_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
 def canonical_axis(name: str, axis: Any, ndim: int) -> int:
     """Returns an axis in [0, ndim); negative axes count from the end."""
     try:
-        index = axis.__index__()
-    except AttributeError:
+        index = int(_index(axis))
+    except TypeError:
         raise TypeError(f"{name}: axis must be an int, a tuple of ints or None, got {axis!r}") from None
     if not -ndim <= index < ndim:
         raise IndexError(f"{name}: axis {index} is out of range for a tensor with {ndim} axes")
-    return int(index) % ndim
+    return index % ndim
 
 
 def one_axis(name: str, axis: Any, dim: Any, default: Any = None) -> Any:
@@ -118,7 +120,14 @@ def reduce_axes(
     if dim is not None:
         axis = one_axis(primitive.name, axis, dim)
     axes = canonical_axes(primitive.name, axis, x._data.ndim)
-    return apply(primitive, (x,), {"axis": axes, "keepdims": bool(keepdims or keepdim), **params})
+    if keepdims is not False or keepdim is not False:
+        keepdims = either_flag(primitive.name, keepdims, keepdim)
+    return apply(primitive, (x,), {"axis": axes, "keepdims": keepdims, **params})
+
+
+def either_flag(name: str, keepdims: Any, keepdim: Any) -> bool:
+    """Returns whether NumPy's `keepdims` or PyTorch's `keepdim` is set. Raises TypeError if one of them is no bool."""
+    return flag(name, "keepdims", keepdims) | flag(name, "keepdim", keepdim)
 
 
 @implements(np.sum)
@@ -241,7 +250,7 @@ def max(
     """
     if dim is None:
         return reduce_axes(_MAX, as_tensor(x), axis, keepdims, keepdim=keepdim)
-    return _extreme_along("max", argmax, x, one_axis("max", axis, dim), keepdims or keepdim)
+    return _extreme_along("max", argmax, x, one_axis("max", axis, dim), either_flag("max", keepdims, keepdim))
 
 
 @overload
@@ -262,7 +271,7 @@ def min(
     """
     if dim is None:
         return reduce_axes(_MIN, as_tensor(x), axis, keepdims, keepdim=keepdim)
-    return _extreme_along("min", argmin, x, one_axis("min", axis, dim), keepdims or keepdim)
+    return _extreme_along("min", argmin, x, one_axis("min", axis, dim), either_flag("min", keepdims, keepdim))
 
 
 def amax(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
@@ -353,7 +362,7 @@ def argmax(
     >>> ag.argmax([[1.0, 5.0], [7.0, 2.0]], axis=1)
     Tensor([1, 0])
     """
-    return _apply_index(_ARGMAX, x, axis, keepdims or keepdim, dim)
+    return _apply_index(_ARGMAX, x, axis, either_flag("argmax", keepdims, keepdim), dim)
 
 
 @implements(np.argmin)
@@ -366,7 +375,7 @@ def argmin(
     >>> ag.argmin([3.0, 1.0, 2.0])
     Tensor(1)
     """
-    return _apply_index(_ARGMIN, x, axis, keepdims or keepdim, dim)
+    return _apply_index(_ARGMIN, x, axis, either_flag("argmin", keepdims, keepdim), dim)
 
 
 _ANY = Primitive("any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims), formula="∨ x", constant=True)

@@ -9,10 +9,11 @@ import numpy as np
 from ..apply import apply
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
+from ..tools.arguments import one_int
 from ._make import implements
 from .index import getitem
 from .reduce import canonical_axis, one_axis, shift_by_one
-from .shape import one_int, ravel
+from .shape import ravel
 
 __all__ = [
     "cumprod", "cumsum", "diff",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..apply import cast as _cast
 from ..dtypes import supported
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
+from ..tools.arguments import one_int as one_int
 from ._make import implements
 from .reduce import canonical_axes, canonical_axis, one_axis
 
@@ -65,17 +65,20 @@ def ints(name: str, values: tuple[Any, ...]) -> tuple[int, ...]:
     """Returns the arguments of `f(2, 3)` or `f((2, 3))` as a tuple of ints."""
     try:
         lengths = tuple(values[0]) if len(values) == 1 and not hasattr(values[0], "__index__") else values
-        return tuple(v.__index__() for v in lengths)
+        numbers = tuple(v.__index__() for v in lengths)
     except (AttributeError, TypeError):
         raise TypeError(f"{name}: expected ints, got {', '.join(map(repr, values))}") from None
+    if numbers and max(numbers) >= 1 << 63:
+        raise ValueError(f"{name}: expected ints of at most 64 bits, got {', '.join(map(repr, values))}")
+    return numbers
 
 
-def one_int(name: str, argument: str, value: Any) -> int:
-    """Returns an argument as an int. Raises TypeError for anything else, such as 1.0."""
-    try:
-        return index(value)
-    except TypeError:
-        raise TypeError(f"{name}: {argument} must be an int, got {value!r}") from None
+def lengths_of(name: str, values: tuple[Any, ...]) -> Shape:
+    """Returns a shape, as `ints` does. Raises ValueError if a length is negative."""
+    lengths = ints(name, values)
+    if any(n < 0 for n in lengths):
+        raise ValueError(f"{name}: lengths must be ≥ 0, got {lengths}")
+    return lengths
 
 
 @implements(np.reshape)
@@ -115,6 +118,8 @@ def transpose(x: TensorLike, *axes: Any) -> Tensor:
     """
     x = as_tensor(x)
     ndim = x._data.ndim
+    if len(axes) == 1 and isinstance(axes[0], np.ndarray):
+        axes = (axes[0].tolist(),)
     if len(axes) == 2:
         if ndim != 2:
             return swapaxes(x, *axes)
@@ -123,7 +128,7 @@ def transpose(x: TensorLike, *axes: Any) -> Tensor:
                 "transpose(0, 1) is NumPy's permutation here and leaves a matrix unchanged; write x.T to swap the axes",
                 stacklevel=2,
             )
-    if not axes or axes == (None,):
+    if not axes or (len(axes) == 1 and axes[0] is None):
         order = tuple(reversed(range(ndim)))
     else:
         order = tuple(canonical_axis("transpose", a, ndim) for a in ints("transpose", axes))

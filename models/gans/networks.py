@@ -120,6 +120,7 @@ class GANArchitecture(Config):
     side: int | None = None  # side length of the generated images; None: that of the data
     width: int = 256  # channels at half the image size, or units of the dense form
     smallest: int = 7  # sides are halved while they are above this; not used by the dense form
+    layers: list[int] | tuple[int, ...] = ()  # units or channels of G's hidden layers, in place of `width` and `smallest`
     init: str = "dcgan"  # initial weights of networks with batch norm: "dcgan", or "layers" for the defaults of the layers
     norm: str = "batch"  # normalisation in G: "batch", "virtual" or "none"
     output: str = "tanh"  # last activation of G: "tanh", "sigmoid" or "linear"
@@ -133,3 +134,5 @@ class GANArchitecture(Config):
         super().__post_init__()
         if self.width < 1 or self.outputs not in (1, 2):
             raise ValueError(f"expected width ≥ 1 and 1 or 2 outputs, got width={self.width} and outputs={self.outputs}")
+        if not all(isinstance(count, int) and count >= 1 for count in self.layers):
+            raise ValueError(f"layers: expected numbers of units or channels, each 1 or more, got {self.layers!r}")

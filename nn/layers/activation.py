@@ -11,7 +11,7 @@ from .base import FunctionLayer
 
 
 class Activation(FunctionLayer):
-    """Base of the activations.
+    """Base of the activations. `inplace` is accepted as in PyTorch; the output is a new tensor anyway.
 
     >>> from autograd_mini import nn
     >>> nn.LeakyReLU(0.2)
@@ -27,6 +27,9 @@ class ReLU(Activation, function=ag.relu):
     Tensor([0., 3.])
     """
 
+    def __init__(self, inplace: bool = False):
+        pass
+
 
 class LeakyReLU(Activation, function=ag.leaky_relu):
     """x for x > 0, otherwise `negative_slope` · x. The slope is learnable if it is an `nn.Parameter`.
@@ -36,7 +39,7 @@ class LeakyReLU(Activation, function=ag.leaky_relu):
     Tensor([-0.2,  3. ])
     """
 
-    def __init__(self, negative_slope: float | Tensor = 0.01):
+    def __init__(self, negative_slope: float | Tensor = 0.01, inplace: bool = False):
         self.negative_slope = negative_slope
 
 
@@ -75,6 +78,9 @@ class ReLU6(Activation, function=ag.relu6):
     Tensor([0., 6.])
     """
 
+    def __init__(self, inplace: bool = False):
+        pass
+
 
 class Hardtanh(Activation, function=ag.hardtanh):
     """x limited to the range from `min_val` to `max_val`. A bound is learnable if it is an `nn.Parameter`.
@@ -84,7 +90,7 @@ class Hardtanh(Activation, function=ag.hardtanh):
     Tensor([-1. ,  0.5])
     """
 
-    def __init__(self, min_val: float | Tensor = -1.0, max_val: float | Tensor = 1.0):
+    def __init__(self, min_val: float | Tensor = -1.0, max_val: float | Tensor = 1.0, inplace: bool = False):
         self.min_val, self.max_val = min_val, max_val
 
 
@@ -96,7 +102,7 @@ class ELU(Activation, function=ag.elu):
     Tensor([-0.63212055,  2.        ])
     """
 
-    def __init__(self, alpha: float | Tensor = 1.0):
+    def __init__(self, alpha: float | Tensor = 1.0, inplace: bool = False):
         self.alpha = alpha
 
 
@@ -107,6 +113,9 @@ class SELU(Activation, function=ag.selu):
     >>> nn.SELU()([2.0])
     Tensor([2.101402])
     """
+
+    def __init__(self, inplace: bool = False):
+        pass
 
 
 class GELU(Activation, function=ag.gelu):
@@ -129,6 +138,9 @@ class SiLU(Activation, function=ag.silu):
     Tensor([0.7310586])
     """
 
+    def __init__(self, inplace: bool = False):
+        pass
+
 
 class Mish(Activation, function=ag.mish):
     """x tanh(softplus(x)).
@@ -137,6 +149,9 @@ class Mish(Activation, function=ag.mish):
     >>> nn.Mish()([1.0])
     Tensor([0.8650984])
     """
+
+    def __init__(self, inplace: bool = False):
+        pass
 
 
 class Softsign(Activation, function=ag.softsign):

@@ -24,6 +24,7 @@ from autograd_mini.primitive import Primitive
 from autograd_mini.state import modes, watched
 from autograd_mini.tensor import Array, Tensor
 
+from ..parameter import clear_gradients
 from .eager_step import StepCache
 
 Params: TypeAlias = "Iterable[Tensor] | Iterable[ParamGroup]"
@@ -144,8 +145,8 @@ class Optimizer(ABC):
         self.update(p, g, state, group)
         mark_modified(parameter)
 
-    def zero_grad(self) -> None:
-        """Sets the gradients to None; without it, `backward` adds to them.
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Sets the gradients to None, or to 0 unless `set_to_none`; without it, `backward` adds to them.
 
         >>> from autograd_mini import Tensor, nn
         >>> a = Tensor(1.0, requires_grad=True)
@@ -154,8 +155,7 @@ class Optimizer(ABC):
         >>> a.grad is None
         True
         """
-        for parameter in self._parameters():
-            parameter.grad = None
+        clear_gradients(self._parameters(), set_to_none)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Adds parameters; hyperparameters in `group` override the defaults. Raises the same errors as the constructor.

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 
 import autograd_mini as ag
+from autograd_mini.jit.api import Backend, available_backend
 from autograd_mini.tensor import Array, Tensor
 from autograd_mini.tools.atomic_files import remove_temporary_files
 from autograd_mini.tools.locks import FolderClaim
@@ -85,6 +86,7 @@ class Trainer:
     every      batches per row; None: one row per epoch
     progress   whether a progress bar is shown
     jit        whether each update is compiled
+    backend    of compiled updates: "numpy", "c" or "auto", see `ag.jit`; a run is resumed with the backend that it began with
     accumulate       batches per step: their gradients together are those of one batch as large as all of them. Rows and ends of
                      epochs fall at steps; the rest of an epoch makes a smaller step
     clip_grad_norm   largest joint norm of the gradients of a step; larger ones are scaled down
@@ -117,6 +119,7 @@ class Trainer:
         every: int | None = None,
         progress: bool = True,
         jit: bool = True,
+        backend: Backend = "numpy",
         threads: int | None = 2,
         accumulate: int = 1,
         clip_grad_norm: float | None = None,
@@ -150,7 +153,7 @@ class Trainer:
         self.at_later_checkpoint: list[Callable[[], object]] = []  # called before the first one that is later than at the start
         self._weights_in_use: dict[str, Array] | None = None  # what `use_weights` loaded, and what it replaced:
         self._weights_in_training: dict[str, Array] = {}
-        self.jit = jit
+        self.jit, self.backend = jit, available_backend(backend)
         self._steps: dict[str, Callable[..., list[Mapping[str, Tensor]]]] = {}
         self._frozen = {name: other_parameters(self.updates, name) for name in self.updates}
         if self.folder:
@@ -218,7 +221,7 @@ class Trainer:
             say(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience trains on")
         self.model.train()
         self._steps = {
-            name: compile_update(self.model, update) if self.jit else update.step_by_sum
+            name: compile_update(self.model, update, self.backend) if self.jit else update.step_by_sum
             for name, update in self.updates.items()
         }
         # DivergedError reports a loss that overflows once; NumPy would warn in each operation.

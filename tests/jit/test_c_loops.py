@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 import autograd_mini as ag
-from autograd_mini import nn
+from autograd_mini import models, nn
 from autograd_mini.apply import recorded
 from autograd_mini.jit.c import library, loops, updates
 from autograd_mini.primitive import registry
@@ -261,3 +261,26 @@ def test_a_compiler_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
     c(ag.ones(300))
     with pytest.raises(RuntimeError, match="no space left"):
         c(ag.ones(300))
+
+
+# -- training ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["c", "auto"])
+def test_a_resumed_training_gives_the_bits_of_an_undisturbed_one(tmp_path: Path, backend: Any) -> None:
+    """Also its first steps are loops in C, though a function that `jit` compiles runs eagerly first."""
+    digits = nn.data.digits().train.only(limit_per_class=12)
+
+    def train(folder: str, *targets: int) -> list[np.ndarray]:
+        for number, iterations in enumerate(targets):
+            ag.manual_seed(0)
+            vae = models.VAE((64, 16, 2))
+            trainer = nn.Trainer(vae, nn.Adam(vae.parameters(), lr=0.01), tmp_path / folder, progress=False, backend=backend)
+            if number:
+                trainer.load(tmp_path / folder / "checkpoint.safetensors")
+            trainer.fit(nn.data.DataLoader(digits, batch_size=25, shuffle=True, seed=1), iterations=iterations)
+        assert all("loop" in kernels(step) for step in trainer._steps.values())
+        return list(vae.state_dict().values())
+
+    for a, b in zip(train("undisturbed", 17), train("resumed", 3, 4, 11, 17), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -30,13 +30,19 @@ def positive(m: Tensor) -> Tensor:
     return m @ m.T + ag.eye(3, dtype=m.dtype)
 
 
-def first_output(layer: nn.Module) -> nn.Module:
-    """The layer without its last state."""
-    return nn.Sequential(layer, nn.Lambda(lambda results: results[0]))
+class FirstOutput(nn.Module):
+    """Calls a layer with its input, `copies` times, and returns the first of the results."""
+
+    def __init__(self, layer: nn.Module, copies: int = 1):
+        self.layer, self.copies = layer, copies
+
+    def forward(self, x: Tensor) -> Tensor:
+        results = self.layer(*[x] * self.copies)
+        return results[0] if isinstance(results, tuple) else results
 
 
 CALLS: dict[str, Call] = {
-    **{name: (FUNCTIONS[name], (V,) * arity) for name, arity in ARITY.items() if arity < 3},
+    **{name: (FUNCTIONS[name], (V,) * arity) for name, arity in ARITY.items() if arity < 3 and name != "masked_select"},
     **{name: (FUNCTIONS[name], (V, V)) for name in (
         "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor",
     )},
@@ -143,6 +149,7 @@ CALLS: dict[str, Call] = {
     "roll": (lambda x: ag.roll(x, 1), (V,)),
     "rot90": (ag.rot90, (M,)),
     "round": (lambda x: ag.round(x, 1), (V,)),
+    "scaled_dot_product_attention": (lambda q, k, v: ag.scaled_dot_product_attention(q, k, v, is_causal=True), (SEQUENCE,) * 3),
     "scatter_add": (lambda x, v: ag.scatter_add(x, 0, PLACES, v), (V, V)),
     "softmax_cross_entropy": (lambda z: ag.softmax_cross_entropy(z, LABELS), (M,)),
     "solve": (lambda a, b: ag.solve(positive(a), b), (M, V)),
@@ -177,6 +184,42 @@ CALLS: dict[str, Call] = {
     "nn.gradient_penalty": (lambda a, b, w: nn.gradient_penalty(lambda x: ag.sin(x @ w), a, b), (M, M, V)),
     "nn.semi_supervised_loss": (lambda a, b, c: nn.semi_supervised_loss(a, LABELS, b, c), (M, M, M)),
     # -- indexing by masks of which no shape depends
+    # PyTorch's names and forms
+    "addcdiv": (lambda x, y, z: ag.addcdiv(x, y, z, value=0.5), (V, V, V)),
+    "addcmul": (lambda x, y, z: ag.addcmul(x, y, z, value=0.5), (V, V, V)),
+    "cat": (lambda x, y: ag.cat([x, y], dim=0), (V, V)),
+    "chunk": (lambda x: ag.chunk(x, 2), (V,)),
+    "clamp": (lambda x: ag.clamp(x, min=-0.5, max=0.5), (V,)),
+    "concat": (lambda x, y: ag.concat([x, y]), (V, V)),
+    "div": (lambda x, y: ag.div(x, y), (V, V)),
+    "empty": (lambda x: x + 0 * ag.ones_like(ag.empty(3)), (V,)),
+    "empty_like": (lambda x: x + ag.zeros_like(ag.empty_like(x)), (V,)),
+    "expand": (lambda x: ag.expand(x, (2, 3)), (V,)),
+    "get_default_dtype": (lambda x: x.astype(ag.get_default_dtype()), (V,)),
+    "index_select": (lambda x: ag.index_select(x, 0, PLACES), (V,)),
+    "is_floating_point": (lambda x: x * ag.is_floating_point(x), (V,)),
+    "is_tensor": (lambda x: x * ag.is_tensor(x), (V,)),
+    "lerp": (lambda x, y: ag.lerp(x, y, 0.3), (V, V)),
+    "masked_fill": (lambda x: ag.masked_fill(x, MASK, 0.5), (V,)),
+    "movedim": (lambda m: ag.movedim(m, 0, 1), (M,)),
+    "narrow": (lambda x: ag.narrow(x, 0, 1, 2), (V,)),
+    "normal": (lambda x: x * ag.normal(0.0, 1.0, (3,)), (V,)),
+    "numel": (lambda x: x * ag.numel(x), (V,)),
+    "ones_like": (lambda x: x * ag.ones_like(x), (V,)),
+    "permute": (lambda m: ag.permute(m, (1, 0)), (M,)),
+    "rand_like": (lambda x: x * ag.rand_like(x), (V,)),
+    "randn_like": (lambda x: x * ag.randn_like(x), (V,)),
+    "randperm": (lambda x: x[ag.randperm(3)], (V,)),
+    "repeat_interleave": (lambda x: ag.repeat_interleave(x, 2), (V,)),
+    "scatter": (lambda x, y: ag.scatter(x, 0, LABELS, y), (V, V)),
+    "sub": (lambda x, y: ag.sub(x, y, alpha=2), (V, V)),
+    "swapdims": (lambda m: ag.swapdims(m, 0, 1), (M,)),
+    "take_along_dim": (lambda x: ag.take_along_dim(x, PLACES, 0), (V,)),
+    "unbind": (lambda m: ag.unbind(m, 0), (M,)),
+    "unflatten": (lambda m: ag.unflatten(m, 1, (3, 1)), (M,)),
+    "unsqueeze": (lambda x: ag.unsqueeze(x, 0), (V,)),
+    "view": (lambda m: ag.view(m, (9,)), (M,)),
+    "zeros_like": (lambda x: x + ag.zeros_like(x), (V,)),
     "index_put at a mask": (lambda x, v: ag.index_put(x, x > 0, v), (M, ())),
     "index_put of values at a mask": (lambda x, v: ag.index_put(x, MASK, v), (V, (2,))),
     "index_put at a mask and places": (lambda x, v: ag.index_put(x, (MASK, PLACES[:2]), v), (M, ())),
@@ -232,14 +275,14 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "ELU": (lambda: nn.ELU(nn.Parameter(0.7)), M),
     "Embedding": (lambda: nn.Sequential(nn.Lambda(lambda x: (x > 0).astype("int64")), nn.Embedding(2, 3)), M),
     "Flatten": (nn.Flatten, IMAGE),
-    "GRU": (lambda: first_output(nn.GRU(3, 2, 2, dropout=0.5)), SEQUENCE),
+    "GRU": (lambda: FirstOutput(nn.GRU(3, 2, 2, dropout=0.5)), SEQUENCE),
     "GRUCell": (lambda: nn.GRUCell(3, 2), M),
     "GaussianNoise": (lambda: nn.GaussianNoise(nn.Parameter(0.3)), M),
     "Hardtanh": (lambda: nn.Hardtanh(max_val=nn.Parameter(0.5)), M),
     "Identity": (lambda: nn.Sequential(nn.Identity(), nn.Tanh()), M),
     "Lambda": (lambda: nn.Lambda(ag.sin), M),
-    "LSTM": (lambda: first_output(nn.LSTM(3, 2, bidirectional=True, batch_first=True)), SEQUENCE),
-    "LSTMCell": (lambda: first_output(nn.LSTMCell(3, 2)), M),
+    "LSTM": (lambda: FirstOutput(nn.LSTM(3, 2, bidirectional=True, batch_first=True)), SEQUENCE),
+    "LSTMCell": (lambda: FirstOutput(nn.LSTMCell(3, 2)), M),
     "LayerNorm": (lambda: nn.LayerNorm(3), M),
     "LeakyReLU": (lambda: nn.LeakyReLU(nn.Parameter(0.2)), M),
     "Linear": (lambda: nn.Linear(3, 2), M),
@@ -247,10 +290,22 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "MinibatchDiscrimination": (lambda: nn.MinibatchDiscrimination(3, 2), M),
     "ModuleDict": (lambda: nn.ModuleDict({"a": nn.Linear(3, 2)})["a"], M),
     "ModuleList": (lambda: nn.ModuleList([nn.Linear(3, 2)])[0], M),
-    "RNN": (lambda: first_output(nn.RNN(3, 2, nonlinearity="relu")), SEQUENCE),
+    "MultiheadAttention": (lambda: FirstOutput(nn.MultiheadAttention(6, 2, 0.3), 3), (4, 2, 6)),
+    "RNN": (lambda: FirstOutput(nn.RNN(3, 2, nonlinearity="relu")), SEQUENCE),
     "RNNCell": (lambda: nn.RNNCell(3, 2), M),
     "Sequential": (lambda: nn.Sequential(nn.Linear(3, 2), nn.ReLU()), M),
     "SpectralNorm": (lambda: nn.SpectralNorm(nn.Linear(3, 2)), M),
+    "Transformer": (lambda: FirstOutput(nn.Transformer(6, 2, 1, 1, 5), 2), (4, 2, 6)),
+    "TransformerDecoder": (
+        lambda: FirstOutput(nn.TransformerDecoder(nn.TransformerDecoderLayer(6, 2, 5), 2), 2),
+        (4, 2, 6),
+    ),
+    "TransformerDecoderLayer": (lambda: FirstOutput(nn.TransformerDecoderLayer(6, 2, 5, norm_first=True), 2), (4, 2, 6)),
+    "TransformerEncoder": (
+        lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 5), 2, nn.LayerNorm(6)),
+        (4, 2, 6),
+    ),
+    "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(6, 2, 5, activation="gelu"), (4, 2, 6)),
     "Unflatten": (lambda: nn.Unflatten(1, (3, 1)), M),
     "Upsample": (lambda: nn.Upsample(scale_factor=2), IMAGE),
     "VirtualBatch": (lambda: nn.VirtualBatch(nn.Linear(3, 2), np.ones((2, 3), np.float32)), M),
@@ -265,13 +320,14 @@ LAYERS |= {name: (getattr(nn, name), M) for name in PLAIN}
 VALUE_DEPENDENT = {
     "argwhere": lambda x: ag.argwhere(x > 0),
     "nonzero": lambda x: ag.nonzero(x > 0),
+    "masked_select": lambda x: ag.masked_select(x, x > 0),
     "getitem at a mask": lambda x: x[x > 0],
     "index_add of values at a mask": lambda x: ag.index_add(x, (x > 0, None), x[x > 0][:, None]),
 }
 NOT_OPERATIONS = {  # settings, tools, and what must run outside a compiled step (tested in test_jit.py)
     "jit", "default_dtype", "set_default_dtype", "detect_anomaly", "fork_rng", "from_numpy", "generator", "get_rng_state", "set_rng_state",
     "manual_seed", "is_recording", "keep_memory", "primitive", "profile", "threads", "set_grad_enabled", "no_grad", "enable_grad",
-    "scipy_function",
+    "scipy_function", "multinomial",
     "nn.clip_grad_norm", "nn.clip_grad_value", "nn.data_dependent_init", "nn.evaluation", "nn.load", "nn.load_metadata", "nn.save",
     "nn.summary",
 }  # fmt: skip

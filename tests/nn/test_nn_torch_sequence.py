@@ -36,6 +36,8 @@ def flatten(results: Any) -> list[Any]:
 def check(ours: nn.Module, theirs: Any, *arrays: Any, pack: Any = lambda *x: x, atol: float = 1e-5) -> None:
     """Compares all outputs, and the gradients of floating inputs and of parameters; `pack` arranges the inputs as arguments."""
     exchange(ours, theirs)
+    ours.zero_grad()
+    theirs.zero_grad()
     a = [ag.Tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
     b = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
     mine, other = (flatten(f(*pack(*x))) for f, x in ((ours, a), (theirs, b)))
@@ -85,3 +87,72 @@ def test_recurrent_cells(kind: str) -> None:
         pair = [getattr(module, f"{kind}Cell")(3, 4, bias=bias) for module in (nn, torch.nn)]
         check(*pair, draw(*batch, 3), *states, pack=pack)
         check(*pair, draw(*batch, 3))
+
+
+class _WithOptions(nn.Module):
+    """Our layer, called with further keyword arguments."""
+
+    def __init__(self, layer: nn.Module, **options: Any):
+        self.layer, self.options = layer, options
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.layer(*inputs, **{k: ag.Tensor(v) if isinstance(v, np.ndarray) else v for k, v in self.options.items()})
+
+
+class _TheirsWithOptions(torch.nn.Module):
+    """PyTorch's layer, called with further keyword arguments."""
+
+    def __init__(self, layer: Any, **options: Any):
+        super().__init__()
+        self.layer, self.options = layer, options
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.layer(*inputs, **{k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in self.options.items()})
+
+
+@pytest.mark.filterwarnings("ignore:Support for mismatched")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"bias": False}, {"batch_first": True}, {"kdim": 5, "vdim": 3}, {"add_bias_kv": True, "add_zero_attn": True}],
+    ids=str,
+)
+def test_multihead_attention(options: dict[str, Any]) -> None:
+    length, keys, n, heads = 4, 6, 3, 2
+    shapes = [(length, n, 8), (keys, n, options.get("kdim", 8)), (keys, n, options.get("vdim", 8))]
+    inputs = [draw(*((s[1], s[0], s[2]) if options.get("batch_first") else s)) for s in shapes]
+    masks = [None, ~np.tri(length, keys, dtype=bool), draw(length, keys), draw(n * heads, length, keys)]
+    paddings = [None, np.arange(keys) >= np.array([6, 4, 5])[:, None], draw(n, keys)]
+    for attn_mask, key_padding_mask in product(masks, paddings):
+        for more in ({}, {"average_attn_weights": False}, {"need_weights": False}):
+            given = {"attn_mask": attn_mask, "key_padding_mask": key_padding_mask, **more}
+            check(
+                _WithOptions(nn.MultiheadAttention(8, heads, **options), **given),
+                _TheirsWithOptions(torch.nn.MultiheadAttention(8, heads, **options), **given),
+                *inputs,
+            )
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_transformers(batch_first: bool, norm_first: bool, activation: str) -> None:
+    options = {"batch_first": batch_first, "norm_first": norm_first, "activation": activation, "dropout": 0.0}
+    x, memory = (draw(*((3, length, 8) if batch_first else (length, 3, 8))) for length in (4, 5))
+    encoders, decoders, models = (
+        [getattr(module, name)(8, 2, *counts, 16, **options) for module in (nn, torch.nn)]
+        for name, counts in (("TransformerEncoderLayer", ()), ("TransformerDecoderLayer", ()), ("Transformer", (2, 1)))
+    )
+    check(*encoders, x)
+    check(*decoders, x, memory)
+    check(*models, memory, x)
+    mask = np.triu(np.full((4, 4), -np.inf, np.float32), 1)
+    padding = np.arange(4) >= np.array([4, 3, 2])[:, None]
+    masks = {"src_mask": mask, "src_key_padding_mask": np.where(padding, -np.inf, 0).astype(np.float32)}
+    check(_WithOptions(encoders[0], **masks), _TheirsWithOptions(encoders[1], **masks), x)
+    stacks = [
+        module.TransformerEncoder(layer, 2, module.LayerNorm(8)) for module, layer in zip((nn, torch.nn), encoders, strict=True)
+    ]
+    check(*stacks, x)
+    mine, theirs = (module.Transformer.generate_square_subsequent_mask(4) for module in (nn, torch.nn))
+    np.testing.assert_array_equal(mine.data, theirs.numpy())

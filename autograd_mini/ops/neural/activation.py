@@ -284,6 +284,6 @@ def gelu(x: TensorLike, approximate: str = "none") -> Tensor:
     >>> ag.round(ag.gelu([-1.0, 1.0]), 4)
     Tensor([-0.1587,  0.8413])
     """
-    if approximate not in _GELU_FORMS:
+    if not isinstance(approximate, str) or approximate not in _GELU_FORMS:
         raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
     return apply(_GELU_FORMS[approximate], (as_float(x),))

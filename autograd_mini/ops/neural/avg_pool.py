@@ -6,6 +6,7 @@ from typing import Any
 
 from ...apply import apply
 from ...tensor import Tensor, TensorLike
+from ...tools.arguments import flag
 from .resample import RESAMPLE
 from .windows import (
     AdaptiveSize,
@@ -41,7 +42,7 @@ def _pool(
     if divisor_override is not None:
         divisors = [int_lengths(name, "divisor_override", divisor_override, 1, 1)[0], *(1,) * (axes - 1)]
     maps = tuple(
-        ("average", *axis, bool(count_include_pad), divisor)
+        ("average", *axis, flag(name, "count_include_pad", count_include_pad), divisor)
         for *axis, divisor in zip(image._data.shape[2:], out, kernel, steps, pads, divisors, strict=True)
     )
     return without_batch(apply(RESAMPLE, (image,), {"maps": maps, "transposed": False}), single)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...apply import apply, as_float, as_operands
 from ...tensor import Tensor, TensorLike
+from ...tools.arguments import one_int
 from ..shape import reshape
 from .conv_kernels import FAMILIES
 from .windows import SHAPES, OneOrThree, OneOrTwo, int_lengths, padding_pairs, windows_out
@@ -60,6 +61,7 @@ def _convolve(
     name = f"conv{axes}d"
     operands = _operands(name, axes, x, weight, bias)
     image, shape = (t._data.shape for t in operands[:2])
+    groups = one_int(name, "groups", groups)
     _check_channels(name, operands, groups, shape[1] * groups, shape[0])
     steps, dilations = int_lengths(name, "stride", stride, 1, axes), int_lengths(name, "dilation", dilation, 1, axes)
     pads = padding_pairs(name, padding, shape[2:], steps, dilations)
@@ -85,6 +87,7 @@ def _convolve_transposed(
     name = f"conv_transpose{axes}d"
     operands = _operands(name, axes, x, weight, bias)
     maps, shape = (t._data.shape for t in operands[:2])
+    groups = one_int(name, "groups", groups)
     _check_channels(name, operands, groups, shape[0], shape[1] * groups)
     steps, dilations = int_lengths(name, "stride", stride, 1, axes), int_lengths(name, "dilation", dilation, 1, axes)
     extra = int_lengths(name, "output_padding", output_padding, 0, axes)

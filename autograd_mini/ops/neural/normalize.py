@@ -18,7 +18,7 @@ from ...primitive import Primitive
 from ...tensor import Array, Shape, Tensor, TensorLike
 from ..elementwise import sqrt
 from ..reduce import mean as _mean
-from ..shape import reshape
+from ..shape import ints, reshape
 from .channels import as_row, column_dots, column_sums, from_rows, in_float32, per_channel, regroup, store, sum_halves, to_rows
 
 __all__ = [
@@ -209,7 +209,7 @@ def batch_norm_inference(
     [[0.0], [1.0]]
     """
     image, centre, variance, gamma, beta = _channel_operands("batch_norm_inference", x, mean, var, weight, bias)
-    scale = gamma / sqrt(variance + eps)
+    scale = gamma / sqrt(variance + as_number("batch_norm_inference: eps", eps, "add it to var"))
     column = (image._data.shape[1],) + (1,) * (image._data.ndim - 2)
     return image * reshape(scale, column) + reshape(beta - centre * scale, column)
 
@@ -239,7 +239,7 @@ def layer_norm(
     [[-1.0, 1.0]]
     """
     rows, *affine = as_floats_or_none(x, weight, bias)
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = ints("layer_norm", (normalized_shape,))
     lead = rows._data.ndim - len(shape)
     if not shape or rows._data.shape[max(lead, 0) :] != shape:
         raise ValueError(f"layer_norm: the last axes of input {rows._data.shape} are not {shape}")
@@ -248,7 +248,10 @@ def layer_norm(
             raise ValueError(f"layer_norm: weight and bias must have shape {shape}, got {t._data.shape}")
     axes = tuple(range(lead, rows._data.ndim))
     centred = rows - _mean(rows, axes, keepdims=True)
-    y = centred / sqrt(_mean(centred * centred, axes, keepdims=True) + eps)
+    y = centred / sqrt(
+        _mean(centred * centred, axes, keepdims=True)
+        + as_number("layer_norm: eps", eps, "write the normalisation with ag.mean")
+    )
     gamma, beta = affine
     y = y if gamma is None else y * gamma
     return y if beta is None else y + beta

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...apply import apply
 from ...tensor import Array, Tensor, TensorLike, as_tensor
+from ...tools.arguments import flag
 from ..index import getitem, index_put, take_along_axis
 from ..reduce import argmax
 from ..shape import reshape
@@ -60,7 +61,7 @@ def _pool_windows(
     params = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     largest, index = apply(MAX_POOLS[axes], (image,), params)
     largest = without_batch(largest, single)
-    if not return_indices:
+    if not flag(MAX_POOLS[axes].name, "return_indices", return_indices):
         return largest
     return largest, without_batch(apply(POSITIONS, (index,), {"size": image._data.shape[2:], **params}), single)
 
@@ -74,7 +75,7 @@ def _adaptive_pool(axes: int, x: TensorLike, output_size: Any, return_indices: b
         kernel = tuple(n // m for n, m in zip(lengths, out, strict=True))
         return _pool_windows(axes, image, single, kernel, kernel, ((0, 0),) * axes, (1,) * axes, return_indices)
     windows = _adaptive_windows(lengths, out)
-    pixels = reshape(image, *image._data.shape[:2], -1)
+    pixels = reshape(image, *image._data.shape[:2], math.prod(lengths))
     best = argmax(getitem(pixels.detach(), (slice(None), slice(None), windows)), -1)
     positions = getitem(windows, (np.arange(len(windows)), best))
     shape = (*image._data.shape[:2], *out)
@@ -109,10 +110,11 @@ def _unpool(
     pads = int_lengths(name, "padding", padding, 0, axes)
     n, c, *lengths = image._data.shape
     smallest = tuple((m - 1) * s - 2 * p + k for m, s, p, k in zip(lengths, steps, pads, kernel, strict=True))
-    size = int_lengths(name, "output_size", smallest if output_size is None else tuple(output_size)[-axes:], 1, axes)
+    wanted = output_size[-axes:] if isinstance(output_size, (tuple, list)) else output_size
+    size = int_lengths(name, "output_size", smallest if wanted is None else wanted, 1, axes)
     canvas = Tensor(np.zeros((n, c, math.prod(size)), image._data.dtype))
-    place = (np.arange(n)[:, None, None], np.arange(c)[:, None], reshape(positions, n, c, -1))
-    return without_batch(reshape(index_put(canvas, place, reshape(image, n, c, -1)), n, c, *size), single)
+    place = (np.arange(n)[:, None, None], np.arange(c)[:, None], reshape(positions, n, c, math.prod(lengths)))
+    return without_batch(reshape(index_put(canvas, place, reshape(image, n, c, math.prod(lengths))), n, c, *size), single)
 
 
 # -- windows of one size -------------------------------------------------------------------------------------------------------
@@ -248,7 +250,7 @@ def max_unpool2d(
     kernel_size: OneOrTwo,
     stride: OneOrTwo | None = None,
     padding: OneOrTwo = 0,
-    output_size: Sequence[int] | None = None,
+    output_size: int | Sequence[int] | None = None,
 ) -> Tensor:
     """Puts each element of x back to its place in images of zeros: the inverse of `max_pool2d` with `return_indices`.
 
@@ -276,7 +278,7 @@ def max_unpool1d(
     kernel_size: int | tuple[int],
     stride: int | tuple[int] | None = None,
     padding: int | tuple[int] = 0,
-    output_size: Sequence[int] | None = None,
+    output_size: int | Sequence[int] | None = None,
 ) -> Tensor:
     """Puts each element of x back to its place in zeros (N, C, L): the inverse of `max_pool1d` with `return_indices`.
 
@@ -300,7 +302,7 @@ def max_unpool3d(
     kernel_size: OneOrThree,
     stride: OneOrThree | None = None,
     padding: OneOrThree = 0,
-    output_size: Sequence[int] | None = None,
+    output_size: int | Sequence[int] | None = None,
 ) -> Tensor:
     """Puts each element of x back to its place in zeros (N, C, D, H, W): the inverse of `max_pool3d` with `return_indices`.
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from ...apply import apply, as_floats, as_operands
 from ...primitive import Primitive
-from ...tensor import Array, Tensor, TensorLike
+from ...tensor import Array, Tensor, TensorLike, as_tensor
+from ...tools.arguments import flag
 from ..elementwise import add
 from ..index import getitem
 from ..linalg import linear
@@ -250,7 +251,7 @@ def _sum_present(a: TensorLike | None, b: TensorLike | None) -> TensorLike | Non
 def _run(u: Tensor, state: tuple[Tensor, ...], step: Step, reverse: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Calls `step` on each element of `u` along its first axis; returns all h and the last state."""
     outputs = []
-    for t in reversed(range(len(u))) if reverse else range(len(u)):
+    for t in reversed(range(len(u))) if flag("recurrent layer", "reverse", reverse) else range(len(u)):
         state = step(getitem(u, t), state)
         outputs.append(state[0])
     return stack(outputs[::-1] if reverse else outputs), state
@@ -258,8 +259,13 @@ def _run(u: Tensor, state: tuple[Tensor, ...], step: Step, reverse: bool) -> tup
 
 def _check(name: str, x: TensorLike, state: Sequence[TensorLike], w_ih: TensorLike, gates: int) -> tuple[Tensor, ...]:
     """Returns x and the parts of the state as tensors. Raises ValueError if their shapes do not fit the weight."""
+    if not isinstance(state, (tuple, list)) or (name.startswith("lstm") and len(state) != 2):
+        raise TypeError(f"{name}: state must be a pair of tensors (h, c), got {state!r}")
     x, *parts = as_floats(x, *state)
-    rows, width = np.shape(w_ih._data if isinstance(w_ih, Tensor) else w_ih)
+    shape = as_tensor(w_ih)._data.shape
+    if len(shape) != 2:
+        raise ValueError(f"{name}: w_ih must be a matrix, got shape {shape}")
+    rows, width = shape
     if not x.ndim or x.shape[-1] != width:
         raise ValueError(f"{name}: expected an input of shape (…, {width}), like w_ih ({rows}, {width}), got {x.shape}")
     hidden = parts[-1]
@@ -280,7 +286,7 @@ _NONLINEARITIES: Final = {"tanh": tanh, "relu": relu}
 
 
 def _nonlinearity(name: str, nonlinearity: str) -> Callable[[TensorLike], Tensor]:
-    if nonlinearity not in _NONLINEARITIES:
+    if not isinstance(nonlinearity, str) or nonlinearity not in _NONLINEARITIES:
         raise ValueError(f'{name}: nonlinearity must be "tanh" or "relu", got {nonlinearity!r}')
     return _NONLINEARITIES[nonlinearity]
 

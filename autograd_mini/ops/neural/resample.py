@@ -16,6 +16,7 @@ import numpy as np
 from ...apply import apply, as_float, as_number
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
+from ...tools.arguments import flag
 from .channels import channels_first, channels_last, channels_last_view, in_float32
 from .windows import Lengths, int_lengths
 
@@ -168,7 +169,7 @@ _MODES: Final = {
 def _factors(name: str, scale: Any, axes: int) -> tuple[float, ...]:
     values = tuple(scale) if isinstance(scale, (tuple, list)) else (scale,) * axes
     factors = tuple(as_number(f"{name}: scale_factor", v, "sizes have no gradient; use scale_factor.detach()") for v in values)
-    if len(factors) != axes or not min(factors) > 0:
+    if len(factors) != axes or not 0 < min(factors) <= max(factors) < 2**31:
         several = "a pair" if axes == 2 else f"a tuple of {axes}"
         raise ValueError(f"{name}: scale_factor must be a positive number or {several} of them, got {scale!r}")
     return factors
@@ -179,7 +180,7 @@ def _axis_maps(
     mode: str, align_corners: bool, antialias: bool, lengths: Lengths, out: Lengths, ratios: tuple[float, ...]
 ) -> tuple[AxisMap, ...]:
     if antialias:
-        aligned = [(n - 1) / max(m - 1, 1) for n, m in zip(lengths, out, strict=True)]
+        aligned = [(n - 1) / (m - 1) if m > 1 else 0.0 for n, m in zip(lengths, out, strict=True)]
         scales = aligned if align_corners else ratios
         return tuple(("smooth", n, m, mode == "bicubic", r) for n, m, r in zip(lengths, out, scales, strict=True))
     kind, *source = _MODES[mode, align_corners]
@@ -200,7 +201,7 @@ def _resize(
         )
     if (scale_factor is None) == (size is None):
         raise ValueError(f"{name}: expected either scale_factor or size, got scale_factor={scale_factor} and size={size}")
-    if (mode, align_corners) not in _MODES:
+    if not isinstance(mode, str) or (mode, align_corners) not in _MODES:
         known = ", ".join(key for key, _ in _MODES if (key, align_corners) in _MODES)
         raise ValueError(f"{name}: no mode {mode!r} with align_corners={align_corners}; expected one of {known}")
     if axes not in _AXES.get(mode, (axes,)):
@@ -219,6 +220,15 @@ def _resize(
         ratios = [n / m if recompute else 1 / f for n, m, f in zip(shape[2:], out, factors, strict=True)]
     maps = _axis_maps(mode, align_corners, antialias, shape[2:], out, tuple(ratios))
     return apply(RESAMPLE, (image,), {"maps": maps, "transposed": False})
+
+
+def _flags(name: str, align_corners: Any, recompute: Any, antialias: Any) -> tuple[bool, bool, bool]:
+    """Returns the flags as bools; None, PyTorch's default of the first two, is False. Raises TypeError for other values."""
+    return (
+        flag(name, "align_corners", False if align_corners is None else align_corners),
+        flag(name, "recompute_scale_factor", False if recompute is None else recompute),
+        flag(name, "antialias", antialias),
+    )
 
 
 def interpolate(
@@ -256,9 +266,8 @@ def interpolate(
     >>> ag.interpolate([[[1.0, 3.0]]], scale_factor=2)
     Tensor([[[1., 1., 3., 3.]]], shape=(1, 1, 4))
     """
-    return _resize(
-        "interpolate", x, size, scale_factor, mode, bool(align_corners), bool(recompute_scale_factor), bool(antialias)
-    )
+    flags = _flags("interpolate", align_corners, recompute_scale_factor, antialias)
+    return _resize("interpolate", x, size, scale_factor, mode, *flags)
 
 
 def upsample(
@@ -282,4 +291,5 @@ def upsample(
     >>> ag.upsample([[[[1.0, 3.0]]]], (1, 2), mode="asymmetric")
     Tensor([[[[1., 2., 3., 3.]]]], shape=(1, 1, 1, 4))
     """
-    return _resize("upsample", x, size, scale_factor, mode, bool(align_corners), bool(recompute_scale_factor), False)
+    flags = _flags("upsample", align_corners, recompute_scale_factor, False)
+    return _resize("upsample", x, size, scale_factor, mode, *flags)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from operator import index
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from ...apply import as_float
 from ...tensor import Array, Tensor, TensorLike
+from ...tools.arguments import flag
 from ..shape import reshape
 
 Lengths: TypeAlias = tuple[int, ...]
@@ -26,6 +28,9 @@ SHAPES: Final = {1: "C, L", 2: "C, H, W", 3: "C, D, H, W"}
 _ONE_OR_MORE: Final = {1: "an int", 2: "an int or a pair of ints", 3: "an int or a tuple of 3 ints"}
 
 
+_MOST: Final = 1 << 31
+
+
 def windows_out(length: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int) -> int:
     """Returns the number of windows that fit along an axis; none fits if it is below 1."""
     return (length + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
@@ -36,21 +41,28 @@ def int_lengths(name: str, argument: str, value: Any, least: int, axes: int) -> 
 
     Raises ValueError for other values, and for ints below `least`.
     """
-    if type(value) is int and value >= least:  # the common case
+    if type(value) is int and least <= value < _MOST:  # the common case
         return (value,) * axes
     lengths = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
-    if len(lengths) != axes or not all(hasattr(v, "__index__") for v in lengths):
+    try:
+        numbers = tuple(map(index, lengths))
+    except TypeError:
+        numbers = ()
+    if len(numbers) != axes:
         raise ValueError(f"{name}: {argument} must be {_ONE_OR_MORE[axes]}, got {value!r}")
-    if min(lengths) < least:
+    if min(numbers) < least:
         raise ValueError(f"{name}: {argument} must be at least {least}, got {value!r}")
-    return tuple(map(int, lengths))
+    if max(numbers) >= _MOST:
+        raise ValueError(f"{name}: {argument} must be below 2³¹, got {value!r}")
+    return numbers
 
 
 def padding_pairs(name: str, padding: Any, kernel: Lengths, stride: Lengths, dilation: Lengths) -> Padding:
     """Converts `padding` to (before, after) for each axis; as in PyTorch, "same" puts the larger part of an odd total last."""
-    if padding == "valid":
+    named = padding if isinstance(padding, str) else ""
+    if named == "valid":
         return ((0, 0),) * len(kernel)
-    if padding == "same":
+    if named == "same":
         if max(stride) > 1:
             raise ValueError(f'{name}: padding "same" needs stride 1, got {stride}')
         total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
@@ -64,7 +76,7 @@ def window_geometry(
     name: str, shape: tuple[int, ...], kernel: Lengths, stride: Any, padding: Any, dilation: Lengths, ceil_mode: bool
 ) -> tuple[Lengths, Padding, Lengths]:
     """Returns stride, padding and output size; with `ceil_mode`, the padding includes the end of the last window."""
-    axes = len(kernel)
+    axes, ceil_mode = len(kernel), flag(name, "ceil_mode", ceil_mode)
     steps = kernel if stride is None else int_lengths(name, "stride", stride, 1, axes)
     before = int_lengths(name, "padding", padding, 0, axes)
     pads, out = [], []

@@ -13,12 +13,12 @@ from numpy.typing import DTypeLike
 
 import autograd_mini as ag
 from autograd_mini.apply import as_number
-from autograd_mini.ops.shape import one_int
 from autograd_mini.tensor import Shape, Tensor, TensorLike, as_tensor
+from autograd_mini.tools.arguments import one_int
 
-from .. import init
-from ..module import Parameter
-from .base import Layer, empty
+from ... import init
+from ...module import Parameter
+from ..base import Layer, empty
 
 Nonlinearity: TypeAlias = Literal["tanh", "relu"]
 State: TypeAlias = "TensorLike | tuple[TensorLike, ...]"
