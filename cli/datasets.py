@@ -18,6 +18,7 @@ from autograd_mini.tensor import Shape
 
 from .classes import classes_to_load
 
+ORDER_SEED: Final = 0  # of the order of a folder's images
 TEST_SHARE: Final = 0.2  # share of each class in an image folder that is used for testing
 FALLBACK_DATA: Final = ("cifar10", "mnist")  # an image folder uses the model's recipe for the first of these
 LARGEST_SIDE: Final = 128  # pixels; larger images are scaled to the image size of the model's recipe unless a size is requested
@@ -60,7 +61,12 @@ def _load_folder(recipe: Recipe, shape: Shape) -> nn.data.Dataset:
         raise ValueError(f"{recipe.data}: {len(pictures)} images are too few to keep some for testing")
     names = pictures.names
     digest = hashlib.sha256("\n".join(names[row] for row in train.indices).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return nn.data.Dataset(recipe.data, nn.data.Split(*train[:]), nn.data.Split(*test[:]), pictures.classes, digest)
+    return nn.data.Dataset(recipe.data, _mixed(train), _mixed(test), pictures.classes, digest)
+
+
+def _mixed(part: nn.data.Subset) -> nn.data.Split:
+    """Returns images and labels in a fixed random order, so that the first few of a folder are not all of one class."""
+    return nn.data.Split(*part[np.random.default_rng(ORDER_SEED).permutation(len(part))])
 
 
 def image_shape(recipe: Recipe) -> Shape:

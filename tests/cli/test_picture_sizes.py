@@ -78,6 +78,16 @@ def test_size_and_channels_of_the_command_line(
     assert main(["interpolate", str(tmp_path / "run")]) == 0
 
 
+def test_the_first_images_of_a_folder_are_of_all_classes(pictures: Path) -> None:
+    """Plots, metrics and initial weights use the first images; files are sorted by class, the data set is not."""
+    data = datasets.load(choose("mlp", str(pictures)))
+    assert set(data.train.labels[:8]) == set(data.test.labels) == {0, 1, 2}
+    assert np.any(np.diff(data.train.labels) < 0)
+    colours = data.train.images.mean(axis=(2, 3)).argmax(axis=1)
+    np.testing.assert_array_equal(colours, data.train.labels)  # images and labels keep together
+    np.testing.assert_array_equal(datasets.load(choose("mlp", str(pictures))).train.images, data.train.images)
+
+
 def test_built_in_data_is_converted_too() -> None:
     assert datasets.load(choose("cnn", "digits", size=(16, 12), channels=3)).image_shape == (3, 16, 12)
     assert datasets.load(choose("vae", "digits", size=(16, 12))).image_shape == (16, 12)
