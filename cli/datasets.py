@@ -18,6 +18,7 @@ from autograd_mini.tensor import Shape
 
 from .classes import classes_to_load
 
+ORDER_SEED: Final = 0  # of the order of a folder's images
 TEST_SHARE: Final = 0.2  # share of each class in an image folder that is used for testing
 FALLBACK_DATA: Final = ("cifar10", "mnist")  # an image folder uses the model's recipe for the first of these
 LARGEST_SIDE: Final = 128  # pixels; larger images are scaled to the image size of the model's recipe unless a size is requested
@@ -60,7 +61,12 @@ def _load_folder(recipe: Recipe, shape: Shape) -> nn.data.Dataset:
         raise ValueError(f"{recipe.data}: {len(pictures)} images are too few to keep some for testing")
     names = pictures.names
     digest = hashlib.sha256("\n".join(names[row] for row in train.indices).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return nn.data.Dataset(recipe.data, nn.data.Split(*train[:]), nn.data.Split(*test[:]), pictures.classes, digest)
+    return nn.data.Dataset(recipe.data, _mixed(train), _mixed(test), pictures.classes, digest)
+
+
+def _mixed(part: nn.data.Subset) -> nn.data.Split:
+    """Returns images and labels in a fixed random order, so that the first few of a folder are not all of one class."""
+    return nn.data.Split(*part[np.random.default_rng(ORDER_SEED).permutation(len(part))])
 
 
 def image_shape(recipe: Recipe) -> Shape:
@@ -105,9 +111,9 @@ def recipe_for_folder(model: str, folder: Path, size: Sequence[int] | None = Non
     """
     recipe = replace(RECIPES[model, _fallback_data(model)], data=str(folder.resolve()), frechet=False)
     pictures = nn.data.ImageFolder(folder, quiet=True)
-    present, *others = sorted(shapes_of_files(pictures.paths)) or [image_shape(recipe)]
-    channels = channels or max(shape[0] for shape in (present, *others))
-    size = size or _size_of_images({shape[1:] for shape in (present, *others)}, image_shape(recipe)[1:])
+    shapes: set[Shape] = {*shapes_of_files(pictures.paths)} or {image_shape(recipe)}
+    channels = channels or max(shape[0] for shape in shapes)
+    size = size or _size_of_images({shape[1:] for shape in shapes}, image_shape(recipe)[1:])
     recipe = replace(recipe, class_names=pictures.classes if pictures.has_classes else ())
     return recipe.with_classes(len(pictures.classes)).with_image_shape((channels, *size))
 

@@ -10,25 +10,36 @@ from __future__ import annotations
 import typing as _typing
 
 from ..tools.missing_names import MissingNameError as _MissingNameError
-from . import data, functional, init, training, utils
+from . import data, functional, init, optim, training, utils
 from .layers.activation import (
+    CELU,
     ELU,
     GELU,
+    GLU,
     SELU,
     Activation,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
     Hardtanh,
     LeakyReLU,
     LogSigmoid,
     LogSoftmax,
     Mish,
+    PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
+    Softmax2d,
+    Softmin,
     Softplus,
+    Softshrink,
     Softsign,
     Tanh,
+    Tanhshrink,
+    Threshold,
 )
 from .layers.container import Identity, Lambda, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .layers.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -36,7 +47,19 @@ from .layers.embedding import Embedding
 from .layers.linear import Flatten, Linear, Unflatten
 from .layers.minibatch_discrimination import MinibatchDiscrimination
 from .layers.noise import Dropout, Dropout2d, GaussianNoise
-from .layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm, VirtualBatch, VirtualBatchNorm
+from .layers.normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    RMSNorm,
+    VirtualBatch,
+    VirtualBatchNorm,
+)
 from .layers.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -129,6 +152,7 @@ from .optim.adam import Adam, AdamW, NAdam
 from .optim.averaging import EMA, HistoricalAverage
 from .optim.clip_grad import clip_grad_norm, clip_grad_value
 from .optim.ftrl import FTRL
+from .optim.lbfgs import LBFGS
 from .optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
@@ -160,31 +184,33 @@ from .training.trainer import Trainer
 from .training.update import DivergedError, Update
 
 __all__ = [
-    "ELU", "EMA", "FTRL", "GELU", "GRU", "LSTM", "RNN", "SAM", "SELU", "SGD", "Activation", "Adadelta", "Adagrad", "Adam",
-    "AdamW", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
-    "AdaptiveMaxPool3d", "AdversarialLoss", "Averaging", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BCELoss", "BCEWithLogitsLoss",
-    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Buffer", "Callback", "ChainedScheduler", "CircularPad1d", "CircularPad2d",
-    "CircularPad3d", "ConstantLR", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d", "Conv1d", "Conv2d", "Conv3d",
-    "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
-    "CosineEmbeddingLoss", "CrossEntropyLoss", "CyclicLR", "DivergedError", "Dropout", "Dropout2d", "EarlyStopping",
-    "Embedding", "ExponentialLR", "FixedNoise", "Flatten", "Fold", "GRUCell", "GaussianNLLLoss", "GaussianNoise", "Hardtanh",
-    "HingeEmbeddingLoss", "HistoricalAverage", "HuberLoss", "Identity", "KLDivLoss", "L1Loss", "LRScheduler", "LSTMCell",
-    "Lambda", "LambdaLR", "LayerNorm", "LeakyReLU", "LearningRateLog", "Linear", "LinearLR", "LinearWarmup", "LogSigmoid",
-    "LogSoftmax", "MSELoss", "MarginRankingLoss", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d",
-    "MaxUnpool3d", "MinibatchDiscrimination", "Mish", "Module", "ModuleDict", "ModuleList", "MultiLabelSoftMarginLoss",
-    "MultiStepLR", "MultiheadAttention", "MultiplicativeLR", "NAdam", "NLLLoss", "OneCycleLR", "Optimizer", "Parameter",
-    "ParameterDict", "ParameterList", "PixelShuffle", "PixelUnshuffle", "PoissonNLLLoss", "PolynomialLR", "RMSprop", "RNNCell",
-    "ReLU", "ReLU6", "ReduceLROnPlateau", "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d",
-    "ReplicationPad2d", "ReplicationPad3d", "Schedule", "Sequential", "SequentialLR", "SiLU", "Sigmoid", "SmoothL1Loss",
-    "SoftMarginLoss", "Softmax", "Softplus", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh",
-    "TensorBoard", "Trainer", "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
+    "CELU", "ELU", "EMA", "FTRL", "GELU", "GLU", "GRU", "LBFGS", "LSTM", "RNN", "SAM", "SELU", "SGD", "Activation", "Adadelta",
+    "Adagrad", "Adam", "AdamW", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AdversarialLoss", "Averaging", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BCELoss",
+    "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Buffer", "Callback", "ChainedScheduler",
+    "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantLR", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d",
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts", "CosineEmbeddingLoss", "CrossEntropyLoss", "CyclicLR", "DivergedError", "Dropout",
+    "Dropout2d", "EarlyStopping", "Embedding", "ExponentialLR", "FixedNoise", "Flatten", "Fold", "GRUCell", "GaussianNLLLoss",
+    "GaussianNoise", "GroupNorm", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "HingeEmbeddingLoss",
+    "HistoricalAverage", "HuberLoss", "Identity", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "KLDivLoss", "L1Loss",
+    "LRScheduler", "LSTMCell", "Lambda", "LambdaLR", "LayerNorm", "LeakyReLU", "LearningRateLog", "Linear", "LinearLR",
+    "LinearWarmup", "LogSigmoid", "LogSoftmax", "MSELoss", "MarginRankingLoss", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "MinibatchDiscrimination", "Mish", "Module", "ModuleDict", "ModuleList",
+    "MultiLabelSoftMarginLoss", "MultiStepLR", "MultiheadAttention", "MultiplicativeLR", "NAdam", "NLLLoss", "OneCycleLR",
+    "Optimizer", "PReLU", "Parameter", "ParameterDict", "ParameterList", "PixelShuffle", "PixelUnshuffle", "PoissonNLLLoss",
+    "PolynomialLR", "RMSNorm", "RMSprop", "RNNCell", "ReLU", "ReLU6", "ReduceLROnPlateau", "ReflectionPad1d",
+    "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "Schedule", "Sequential",
+    "SequentialLR", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d", "Softmin", "Softplus",
+    "Softshrink", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh", "Tanhshrink", "TensorBoard",
+    "Threshold", "Trainer", "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
     "TransformerEncoderLayer", "TripletMarginLoss", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch",
     "VirtualBatchNorm", "WeightNorm", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
     "evaluation", "feature_matching_loss", "functional", "gaussian_nll_loss", "generated_loss", "gradient_penalty",
     "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss",
-    "nll_loss", "non_saturating_loss", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training",
-    "unlabelled_loss", "utils", "wasserstein_loss",
+    "nll_loss", "non_saturating_loss", "optim", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary",
+    "training", "unlabelled_loss", "utils", "wasserstein_loss",
 ]  # fmt: skip
 
 if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves

@@ -70,8 +70,7 @@ def leaky_relu(input: TensorLike, negative_slope: float = 0.01, inplace: bool = 
 
 def prelu(input: TensorLike, weight: TensorLike) -> Tensor:
     """Returns `leaky_relu` with a learnable slope: one number, or one for each channel, axis 1."""
-    x, slope = as_float(input), as_tensor(weight)
-    return ag.leaky_relu(x, slope if slope.size == 1 or x.ndim < 2 else slope.reshape(-1, *(1,) * (x.ndim - 2)))
+    return ag.prelu(input, weight)
 
 
 def elu(input: TensorLike, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -81,7 +80,7 @@ def elu(input: TensorLike, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 def celu(input: TensorLike, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Returns x for x > 0, otherwise α (e^(x/α) − 1)."""
-    return ag.elu(as_float(input) / alpha) * alpha
+    return ag.celu(input, alpha)
 
 
 def hardtanh(input: TensorLike, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -91,13 +90,12 @@ def hardtanh(input: TensorLike, min_val: float = -1.0, max_val: float = 1.0, inp
 
 def hardsigmoid(input: TensorLike, inplace: bool = False) -> Tensor:
     """Returns min(max(x + 3, 0), 6) / 6."""
-    return ag.relu6(as_float(input) + 3) / 6
+    return ag.hardsigmoid(input)
 
 
 def hardswish(input: TensorLike, inplace: bool = False) -> Tensor:
     """Returns x · hardsigmoid(x) (Howard et al. 2019)."""
-    x = as_float(input)
-    return x * hardsigmoid(x)
+    return ag.hardswish(input)
 
 
 def softplus(input: TensorLike, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -107,11 +105,7 @@ def softplus(input: TensorLike, beta: float = 1.0, threshold: float = 20.0) -> T
 
 def glu(input: TensorLike, dim: int = -1) -> Tensor:
     """Returns a · σ(b), where a and b are the halves of the input along `dim` (Dauphin et al. 2017)."""
-    x = as_float(input)
-    if x.shape[dim] % 2:
-        raise ValueError(f"glu: axis {dim} must have an even length, got shape {x.shape}")
-    a, b = ag.chunk(x, 2, dim)
-    return a * ag.sigmoid(b)
+    return ag.glu(input, dim)
 
 
 def _need_dim(name: str, dim: int | None) -> int:

@@ -18,7 +18,7 @@ from autograd_mini.tensor import Array, Tensor, TensorLike
 
 from ..classifiers.base import Classifier
 from .adversarial import AdversarialModel, Batch, GANConfig
-from .networks import OUTPUTS, Discriminator
+from .networks import OUTPUTS, ClassifyingDiscriminator
 
 SIZES = (100, 1, 28, 28, 10)  # latent dimensions; channels, height and width of the images; classes
 CLASSIFIER: Final = (1000, 500, 250, 250, 250)  # hidden units of the classifier
@@ -58,8 +58,8 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
         layers: Sequence[int] = CLASSIFIER,
         **options: Any,
     ) -> None:
-        if len(sizes) != 5 or min(sizes) < 1 or sizes[-1] < 3:
-            raise ValueError(f"expected sizes (latent, channels, height, width, 3 or more classes), got {tuple(sizes)}")
+        if len(sizes) != 5 or min(sizes) < 1 or sizes[-1] < 2:
+            raise ValueError(f"expected sizes (latent, channels, height, width, 2 or more classes), got {tuple(sizes)}")
         latent, *image, classes = sizes
         self.unsupervised_weight = unsupervised_weight
         g: list[nn.Module] = [nn.Lambda(uniform)]
@@ -69,7 +69,7 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
         d: list[nn.Module] = [nn.Flatten(), nn.GaussianNoise(INPUT_NOISE)]
         for before, after in pairwise((math.prod(image), *layers)):
             d += [nn.WeightNorm(nn.Linear(before, after)), nn.ReLU(), nn.GaussianNoise(HIDDEN_NOISE)]
-        classifier = Discriminator(nn.Sequential(*d), nn.WeightNorm(nn.Linear(layers[-1], classes)))
+        classifier = ClassifyingDiscriminator(nn.Sequential(*d), nn.WeightNorm(nn.Linear(layers[-1], classes)))
         super().__init__(nn.Sequential(*g), classifier, latent, tuple(image), OUTPUTS["sigmoid"].black_level, **options)
 
     def ema_target(self) -> nn.Module:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-import autograd_mini as ag
-from autograd_mini.tensor import Tensor
+from numpy.typing import DTypeLike
 
-from .base import FunctionLayer
+import autograd_mini as ag
+from autograd_mini.apply import as_float, as_number
+from autograd_mini.tensor import Tensor, TensorLike
+
+from ..init import constant_
+from ..module import Parameter
+from .base import FunctionLayer, Layer, empty
 
 
 class Activation(FunctionLayer):
@@ -194,3 +199,138 @@ class LogSoftmax(Activation, function=lambda x, dim: ag.log_softmax(x, dim)):
 
     def __init__(self, dim: int = -1):
         self.dim = dim
+
+
+class CELU(Activation, function=ag.celu):
+    """x for x > 0, otherwise `alpha` (e^(x/alpha) − 1): an `ELU` whose slope at 0 is 1. For `inplace`, see `Activation`.
+
+    >>> from autograd_mini import nn
+    >>> nn.CELU(2.0)([-2.0, 2.0])
+    Tensor([-1.2642411,  2.       ])
+    """
+
+    def __init__(self, alpha: float | Tensor = 1.0, inplace: bool = False):
+        self.alpha = alpha
+
+
+class Hardsigmoid(Activation, function=ag.hardsigmoid):
+    """min(max(x + 3, 0), 6) / 6. For `inplace`, see `Activation`.
+
+    >>> from autograd_mini import nn
+    >>> nn.Hardsigmoid()([-4.0, 0.0, 4.0])
+    Tensor([0. , 0.5, 1. ])
+    """
+
+    def __init__(self, inplace: bool = False):
+        pass
+
+
+class Hardswish(Activation, function=ag.hardswish):
+    """x · hardsigmoid(x). For `inplace`, see `Activation`.
+
+    >>> from autograd_mini import nn
+    >>> nn.Hardswish()([1.0])
+    Tensor([0.6666667])
+    """
+
+    def __init__(self, inplace: bool = False):
+        pass
+
+
+class Hardshrink(Activation, function=ag.hardshrink):
+    """x where |x| > `lambd`, else 0.
+
+    >>> from autograd_mini import nn
+    >>> nn.Hardshrink()([-2.0, 0.25])
+    Tensor([-2.,  0.])
+    """
+
+    def __init__(self, lambd: float = 0.5):
+        self.lambd = lambd
+
+
+class Softshrink(Activation, function=ag.softshrink):
+    """x moved towards 0 by `lambd`, and 0 where |x| ≤ `lambd`.
+
+    >>> from autograd_mini import nn
+    >>> nn.Softshrink()([-2.0, 0.25])
+    Tensor([-1.5,  0. ])
+    """
+
+    def __init__(self, lambd: float = 0.5):
+        self.lambd = lambd
+
+
+class Tanhshrink(Activation, function=ag.tanhshrink):
+    """x − tanh x.
+
+    >>> from autograd_mini import nn
+    >>> nn.Tanhshrink()([0.0])
+    Tensor([0.])
+    """
+
+
+class Threshold(Activation, function=ag.threshold):
+    """x where it is above `threshold`, else `value`. For `inplace`, see `Activation`.
+
+    >>> from autograd_mini import nn
+    >>> nn.Threshold(0.5, -7.0)([-1.0, 2.0])
+    Tensor([-7.,  2.])
+    """
+
+    def __init__(self, threshold: float, value: float | Tensor, inplace: bool = False):
+        self.threshold, self.value = threshold, value
+
+
+class GLU(Activation, function=ag.glu):
+    """a · σ(b), where a and b are the halves of the input along `dim`.
+
+    >>> from autograd_mini import nn
+    >>> nn.GLU()([1.0, 2.0, 0.0, 0.0])
+    Tensor([0.5, 1. ])
+    """
+
+    def __init__(self, dim: int = -1):
+        self.dim = dim
+
+
+class Softmin(Activation, function=lambda x, dim: ag.softmax(-as_float(x), dim)):
+    """The softmax of −x along the axis `dim`.
+
+    >>> from autograd_mini import nn
+    >>> nn.Softmin()([0.0, 0.0])
+    Tensor([0.5, 0.5])
+    """
+
+    def __init__(self, dim: int = -1):
+        self.dim = dim
+
+
+class Softmax2d(Activation, function=lambda x: ag.softmax(x, -3)):
+    """The softmax over the channels of each pixel, (N, C, H, W) or (C, H, W).
+
+    >>> from autograd_mini import nn
+    >>> nn.Softmax2d()([[[0.0]], [[0.0]]]).tolist()
+    [[[0.5]], [[0.5]]]
+    """
+
+
+class PReLU(Layer):
+    """`LeakyReLU` with learnable slopes, the parameter `weight`: one for all channels, or `num_parameters`, one for each.
+
+    They start from `init`, in `dtype`.
+
+    >>> from autograd_mini import nn
+    >>> nn.PReLU()([-2.0, 3.0])
+    Tensor([-0.5,  3. ])
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: DTypeLike | None = None):
+        self.num_parameters, self.init = num_parameters, as_number("PReLU: init", init, "use init.detach()")
+        self.weight = constant_(Parameter(empty((num_parameters,), dtype)), self.init)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ag.prelu(x, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"

@@ -95,6 +95,14 @@ CALLS: dict[str, Call] = {
     "gelu": (lambda x: ag.gelu(x) + ag.gelu(x, approximate="tanh"), (V,)),
     "getitem": (lambda x: ag.getitem(x, (slice(0, 2), PLACES)), (M,)),
     "grad": (lambda x: ag.grad(lambda t: (t * t * t).sum())(x), (V,)),
+    "glu": (ag.glu, ((3, 4),)),
+    "group_norm": (lambda x, w, b: ag.group_norm(x, 2, w, b), ((2, 4, 3), (4,), (4,))),
+    "hardshrink": (ag.hardshrink, (V,)),
+    "instance_norm": (ag.instance_norm, ((2, 3, 5), V, V)),
+    "prelu": (ag.prelu, (M, V)),
+    "rms_norm": (lambda x, w: ag.rms_norm(x, 3, w), (M, V)),
+    "softshrink": (ag.softshrink, (V,)),
+    "threshold": (lambda x: ag.threshold(x, 0.4, -1.0), (V,)),
     "gru": (ag.gru, (SEQUENCE, (2, 2), (6, 3), (6, 2), (6,), (6,))),
     "gru_cell": (ag.gru_cell, (M, (3, 2), (6, 3), (6, 2), (6,), (6,))),
     "hardtanh": (lambda x, lo: ag.hardtanh(x, lo, 0.5), (V, ())),
@@ -275,6 +283,16 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "ELU": (lambda: nn.ELU(nn.Parameter(0.7)), M),
     "Embedding": (lambda: nn.Sequential(nn.Lambda(lambda x: (x > 0).astype("int64")), nn.Embedding(2, 3)), M),
     "Flatten": (nn.Flatten, IMAGE),
+    "CELU": (lambda: nn.CELU(nn.Parameter(0.7)), M),
+    "GLU": (nn.GLU, (3, 4)),
+    "GroupNorm": (lambda: nn.GroupNorm(1, 3), M),
+    "InstanceNorm1d": (lambda: nn.InstanceNorm1d(1, affine=True), SERIES),
+    "InstanceNorm2d": (lambda: nn.InstanceNorm2d(1, affine=True, track_running_stats=True), IMAGE),
+    "InstanceNorm3d": (lambda: nn.InstanceNorm3d(1), VOLUME),
+    "PReLU": (lambda: nn.PReLU(3), M),
+    "RMSNorm": (lambda: nn.RMSNorm(3), M),
+    "Softmax2d": (nn.Softmax2d, IMAGE),
+    "Threshold": (lambda: nn.Threshold(0.2, -1.0), M),
     "GRU": (lambda: FirstOutput(nn.GRU(3, 2, 2, dropout=0.5)), SEQUENCE),
     "GRUCell": (lambda: nn.GRUCell(3, 2), M),
     "GaussianNoise": (lambda: nn.GaussianNoise(nn.Parameter(0.3)), M),
@@ -314,7 +332,7 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
 }
 PLAIN = {  # layers without arguments
     "GELU", "SELU", "Dropout", "LogSigmoid", "LogSoftmax", "Mish", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softplus",
-    "Softsign", "Tanh",
+    "Softsign", "Tanh", "Hardshrink", "Hardsigmoid", "Hardswish", "Softmin", "Softshrink", "Tanhshrink",
 }  # fmt: skip
 LAYERS |= {name: (getattr(nn, name), M) for name in PLAIN}
 VALUE_DEPENDENT = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from ..random import dropout
 from .softmax import softmax
 
 __all__ = ["scaled_dot_product_attention"]
+
+_NAME: Final = "scaled_dot_product_attention"
 
 
 def scaled_dot_product_attention(
@@ -47,19 +50,23 @@ def scaled_dot_product_attention(
     """
     q, k, v = as_floats(query, key, value)
     _check_shapes(q, k, v)
-    return matmul(dropout(attention_weights(q, k, attn_mask, is_causal, scale), dropout_p), v)
+    p = as_number(f"{_NAME}: dropout_p", dropout_p, "a draw has no gradient with respect to its probability; use .detach()")
+    if not 0 <= p <= 1:
+        raise ValueError(f"{_NAME}: expected dropout_p in [0, 1], got {dropout_p=}")
+    return matmul(dropout(attention_weights(q, k, attn_mask, is_causal, scale), p), v)
 
 
 def attention_weights(
     q: Tensor, k: Tensor, attn_mask: TensorLike | None = None, is_causal: bool = False, scale: float | None = None
 ) -> Tensor:
     """Returns softmax(Q Kᵀ · scale + mask), of shape (…, L, S); arguments as in `scaled_dot_product_attention`."""
-    name = "scaled_dot_product_attention"
-    factor = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else as_number(f"{name}: scale", scale, "scale the query")
+    factor = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else as_number(f"{_NAME}: scale", scale, "scale the query")
+    if not isinstance(is_causal, (bool, np.bool_)):
+        raise TypeError(f"{_NAME}: is_causal must be True or False, got {is_causal!r}")
     scores = matmul(q * factor, matrix_transpose(k))
     if is_causal:
         if attn_mask is not None:
-            raise ValueError(f"{name}: expected attn_mask=None with is_causal=True; use one of them, or put both into the mask")
+            raise ValueError(f"{_NAME}: expected attn_mask=None with is_causal=True; use one of them")
         attn_mask = np.tri(q.shape[-2], k.shape[-2], dtype=bool)
     if attn_mask is None:
         return softmax(scores)
@@ -74,8 +81,7 @@ def mask_scores(scores: Tensor, mask: Tensor) -> Tensor:
         fits = False
     if not fits or mask.dtype.kind not in "bf":
         raise ValueError(
-            f"scaled_dot_product_attention: expected a mask of bools or floats that broadcasts to {scores.shape}, "
-            f"got {mask.dtype} {mask.shape}"
+            f"{_NAME}: expected a mask of bools or floats that broadcasts to {scores.shape}, got {mask.dtype} {mask.shape}"
         )
     if mask.dtype.kind == "b":
         return where(mask, scores, -np.inf)
@@ -85,6 +91,6 @@ def mask_scores(scores: Tensor, mask: Tensor) -> Tensor:
 def _check_shapes(q: Tensor, k: Tensor, v: Tensor) -> None:
     if min(q.ndim, k.ndim, v.ndim) < 2 or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
         raise ValueError(
-            "scaled_dot_product_attention: expected a query (…, L, E), a key (…, S, E) and a value (…, S, V), "
+            f"{_NAME}: expected a query (…, L, E), a key (…, S, E) and a value (…, S, V), "
             f"got {q.shape}, {k.shape} and {v.shape}"
         )

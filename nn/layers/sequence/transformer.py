@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
+from autograd_mini.apply import as_number
 from autograd_mini.dtypes import default_dtype
 from autograd_mini.tensor import Tensor, TensorLike
 
@@ -25,6 +26,14 @@ Activation: TypeAlias = "str | Callable[[Tensor], Tensor]"
 Mask: TypeAlias = "TensorLike | None"
 
 _ACTIVATIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {"relu": ag.relu, "gelu": ag.gelu}
+
+
+def _as_numbers(kind: str, dropout: Any, layer_norm_eps: Any) -> tuple[float, float]:
+    """Returns both settings as floats, and raises errors that name the layer with these settings."""
+    return (
+        as_number(f"{kind}: dropout", dropout, "use dropout.detach()"),
+        as_number(f"{kind}: layer_norm_eps", layer_norm_eps, "use layer_norm_eps.detach()"),
+    )
 
 
 class _TransformerLayer(Module):
@@ -93,6 +102,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         *,
         dtype: DTypeLike | None = None,
     ):
+        dropout, layer_norm_eps = _as_numbers("TransformerEncoderLayer", dropout, layer_norm_eps)
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype)
         self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype)
         self.dropout = Dropout(dropout)
@@ -144,6 +154,7 @@ class TransformerDecoderLayer(_TransformerLayer):
         *,
         dtype: DTypeLike | None = None,
     ):
+        dropout, layer_norm_eps = _as_numbers("TransformerDecoderLayer", dropout, layer_norm_eps)
         self.self_attn, self.multihead_attn = (
             MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype) for _ in range(2)
         )
@@ -178,7 +189,7 @@ class TransformerDecoderLayer(_TransformerLayer):
         return self._add(x, self._feed_forward, self.norm3, self.dropout3)
 
 
-def _copies(kind: str, layer: Module, num_layers: int) -> ModuleList:
+def _copies(kind: str, layer: Module, num_layers: int) -> ModuleList[Any]:
     """Returns copies of a layer, which start from the same values. Raises ValueError without any."""
     if num_layers < 1:
         raise ValueError(f"{kind}: expected num_layers ≥ 1, got num_layers={num_layers}")
@@ -285,6 +296,7 @@ class Transformer(Module):
         *,
         dtype: DTypeLike | None = None,
     ):
+        dropout, layer_norm_eps = _as_numbers("Transformer", dropout, layer_norm_eps)
         self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
         settings: Any = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
 

@@ -156,3 +156,25 @@ def test_transformers(batch_first: bool, norm_first: bool, activation: str) -> N
     check(*stacks, x)
     mine, theirs = (module.Transformer.generate_square_subsequent_mask(4) for module in (nn, torch.nn))
     np.testing.assert_array_equal(mine.data, theirs.numpy())
+
+
+# name -> (arguments, shape of the input)
+SMALL: dict[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
+    "CELU": ((0.7,), (9,)), "ELU": ((0.7,), (9,)), "SELU": ((), (9,)), "Softsign": ((), (9,)), "Hardsigmoid": ((), (9,)),
+    "Hardswish": ((), (9,)), "LogSigmoid": ((), (9,)), "Softmin": ((-1,), (3, 4)), "Softmax2d": ((), (2, 3, 4, 4)),
+    "Threshold": ((0.3, -2.0), (9,)), "Tanhshrink": ((), (9,)), "Softshrink": ((), (9,)), "Hardshrink": ((), (9,)),
+    "GLU": ((1,), (3, 4, 2)), "PReLU": ((4, 0.1), (3, 4, 2)), "GroupNorm": ((2, 4), (3, 4, 5)), "RMSNorm": (((4, 5),), (3, 4, 5)),
+    "InstanceNorm1d": ((4, 1e-5, 0.1, True, True), (3, 4, 5)), "InstanceNorm2d": ((4,), (3, 4, 5, 2)),
+    "InstanceNorm3d": ((4, 1e-3, 0.2, True), (3, 4, 5, 2, 2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_layers(name: str) -> None:
+    """In training, then in evaluation with the statistics of training."""
+    arguments, shape = SMALL[name]
+    ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments)
+    check(ours, theirs, 3 * draw(*shape))
+    for key, value in theirs.state_dict().items():
+        np.testing.assert_allclose(ours.state_dict()[key], value.numpy(), rtol=1e-4, atol=1e-6)
+    check(ours.eval(), theirs.eval(), 3 * draw(*shape))
