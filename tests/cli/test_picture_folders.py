@@ -19,7 +19,7 @@ from autograd_mini.__main__ import main
 from autograd_mini.cli import datasets
 from autograd_mini.cli.classes import class_names, label_of, with_classes
 from autograd_mini.cli.options import choose
-from autograd_mini.cli.run import stored_recipe
+from autograd_mini.cli.run import Run, stored_recipe
 from autograd_mini.models.recipes import RECIPES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,6 +36,12 @@ def make_pictures(root: Path, names: tuple[str, ...] = tuple(CLASSES), count: in
             noise = rng.integers(-40, 40, (30, 50, 3))
             Image.fromarray(np.clip(colour + noise, 0, 255).astype(np.uint8)).save(root / name / f"{i}.png")
     return root
+
+
+@pytest.fixture(autouse=True)
+def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plots of a run take most of its time, and follow from the checkpoint."""
+    monkeypatch.setattr(Run, "write", lambda run: None)
 
 
 @pytest.fixture
@@ -170,6 +176,13 @@ def test_a_conditional_model_samples_a_class_by_its_name(
     capsys.readouterr()
     assert main(["sample", str(run), "--class", "a/b"]) == 2
     assert "--class a/b: no such class; available: cats, cows, dogs" in capsys.readouterr().err
+
+
+def test_names_of_classes_may_be_any_bytes(tmp_path: Path) -> None:
+    """A file system may have names that are no text; results with them are written and read all the same."""
+    names = [os.fsdecode(b"d\xff"), "\n x", "犬"]
+    nn.training.checkpoint.write_text(tmp_path / "names.json", json.dumps(names, ensure_ascii=False))
+    assert json.loads((tmp_path / "names.json").read_text(encoding="utf-8")) == names
 
 
 def test_runs_of_older_versions_have_no_names_and_sorted_numbers_as_text(tmp_path: Path) -> None:
