@@ -27,12 +27,18 @@ from .ops.elementwise import *
 from .ops.index import *
 from .ops.inverse import *
 from .ops.linalg import *
+from .ops.matrices.decompositions import *
+from .ops.matrices.functions import *
 from .ops.moments import *
 from .ops.neural.activation import *
+from .ops.neural.attention import *
+from .ops.neural.avg_pool import *
 from .ops.neural.conv import *
 from .ops.neural.losses import *
 from .ops.neural.normalize import *
+from .ops.neural.pixels import *
 from .ops.neural.pool import *
+from .ops.neural.recurrent import *
 from .ops.neural.resample import *
 from .ops.neural.softmax import *
 from .ops.order import *
@@ -56,7 +62,7 @@ from .tools.scipy_function import *
 from .transform import *
 
 __version__ = "0.1.0"
-_LAZY = ("nn", "models", "viz", "cli", "testing")
+_LAZY = ("nn", "optim", "models", "viz", "cli", "testing")
 
 # In a checkout the layers above are next to the engine's folder; in an installed package they are inside it.
 if not _path.isdir(_path.join(__path__[0], "nn")):
@@ -66,13 +72,18 @@ if _typing.TYPE_CHECKING:
     from . import cli as cli
     from . import models as models
     from . import nn as nn
+    from . import optim as optim
     from . import testing as testing
     from . import viz as viz
+    from .nn.serialize_tree import load as load
+    from .nn.serialize_tree import save as save
 else:
 
     def __getattr__(name):
         if name in _LAZY:
             return _import_module(f"{__name__}.{name}")
+        if name in ("save", "load"):
+            return getattr(_import_module(f"{__name__}.nn.serialize_tree"), name)
         if name in _SHADOWING:
             return _SHADOWING[name]
         raise _MissingNameError(__name__, name)

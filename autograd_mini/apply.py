@@ -301,7 +301,10 @@ def cast(x: TensorLike, dtype: np.dtype[Any]) -> Tensor:
     if not isinstance(x, Tensor):
         own = _PYTHON_NUMBERS.get(type(x))
         if own is not None and (dtype.kind == "f" or dtype is own):  # the shortest way, for numbers beside tensors
-            return leaf(np.array(x, dtype))
+            try:
+                return leaf(np.array(x, dtype))
+            except OverflowError:
+                raise OverflowError(f"{dtype} cannot represent {x}") from None
         return x.to(dtype) if isinstance(x, Number) else Tensor(x, dtype=dtype)
     if x._data.dtype == dtype:
         return x
@@ -326,9 +329,11 @@ def as_number(name: str, value: Any, instead: str) -> float:
         return value
     reject_gradient(name, value, instead)
     try:
-        return float(value)
+        if not isinstance(value, (str, bytes, bytearray)):  # float("1.5") is a number
+            return float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
+        pass
+    raise TypeError(f"{name} must be a number, got {value!r}")
 
 
 def reject_gradient(name: str, value: Any, instead: str) -> None:

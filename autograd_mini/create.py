@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .apply import as_number, as_operands, cast, reject_gradient
+from .apply import as_number, as_operands, cast
 from .dtypes import check_unmasked, default_dtype, supported
-from .ops.shape import broadcast_to, copy, ints, one_int, reshape, stack
+from .ops.shape import broadcast_to, copy, lengths_of, reshape, stack
 from .pytorch.devices import check_device
 from .state import modes
-from .tensor import Array, Shape, Tensor, TensorLike, leaf
+from .tensor import Array, Shape, Tensor, TensorLike, leaf, to_array
+from .tools.arguments import flag, one_int, text
 
 __all__ = [
     "arange", "array", "empty", "eye", "from_dlpack", "from_numpy", "full", "linspace", "ones", "tensor", "zeros",
@@ -22,8 +23,8 @@ __all__ = [
 
 def _as_leaf(array: Array, requires_grad: bool = False) -> Tensor:
     tensor = leaf(array)
-    if requires_grad:
-        tensor.requires_grad = True
+    if requires_grad is not False:
+        tensor.requires_grad = requires_grad
     return tensor
 
 
@@ -36,10 +37,10 @@ def _constant(
 ) -> Tensor:
     """Returns `make(lengths, dtype)` as a leaf, for `f(2, 3)`, `f((2, 3))`, and `f((2, 3), dtype)` as in NumPy."""
     check_device(name, device)
-    last = shape[-1] if len(shape) == 2 else 0
+    last: Any = shape[-1] if len(shape) == 2 else 0
     if isinstance(last, type) or not hasattr(last, "__index__"):  # a type of NumPy has the attribute too
         shape, dtype = shape[:1], last
-    return _as_leaf(make(ints(name, shape), _dtype(dtype)), requires_grad)
+    return _as_leaf(make(lengths_of(name, shape), _dtype(dtype)), requires_grad)
 
 
 def array(values: Any, dtype: DTypeLike | None = None) -> Tensor:
@@ -103,11 +104,11 @@ def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = 
     check_unmasked("from_numpy", array)
     if supported(array.dtype) != array.dtype:
         raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; use Tensor(array), which converts it")
-    tensor = leaf(array, name)
+    tensor = leaf(array, name if name is None else text("from_numpy", "name", name))
     if (tracer := modes().tracer) is not None:
         tracer.capture(tensor)
-    if requires_grad:
-        tensor.requires_grad = True
+    if requires_grad is not False:
+        tensor.requires_grad = requires_grad
     return tensor
 
 
@@ -160,9 +161,10 @@ def empty(*shape: Any, dtype: DTypeLike | None = None, requires_grad: bool = Fal
 
 def full(
     shape: int | Shape,
-    value: TensorLike,
+    value: TensorLike | None = None,
     dtype: DTypeLike | None = None,
     *,
+    fill_value: TensorLike | None = None,
     requires_grad: bool = False,
     device: Any = None,
 ) -> Tensor:
@@ -173,6 +175,7 @@ def full(
     shape : its shape
     value : the value of all elements, a number or a tensor that broadcasts to `shape`
     dtype : its dtype; the default dtype if None
+    fill_value : NumPy's and PyTorch's name of `value`
     requires_grad : whether `backward` computes its gradient
     device : "cpu" or None
 
@@ -183,9 +186,17 @@ def full(
     Tensor([0.5, 0.5])
     """
     check_device("full", device)
+    value = fill_value if value is None else value
+    if value is None:
+        raise TypeError("full: expected a value, got None")
+    lengths = lengths_of("full", (shape,))
     if isinstance(value, Tensor):  # recorded, so that it gets its gradient
-        return copy(broadcast_to(cast(value, _dtype(dtype)), shape))
-    return _as_leaf(np.full(ints("full", (shape,)), value, _dtype(dtype)), requires_grad)
+        return copy(broadcast_to(cast(value, _dtype(dtype)), lengths))
+    fill = to_array(value, _dtype(dtype))
+    try:
+        return _as_leaf(np.array(np.broadcast_to(fill, lengths)), requires_grad)
+    except ValueError:
+        raise ValueError(f"full: a value of shape {fill.shape} does not broadcast to shape {lengths}") from None
 
 
 def arange(*bounds: float, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None) -> Tensor:
@@ -199,8 +210,11 @@ def arange(*bounds: float, dtype: DTypeLike | None = None, requires_grad: bool =
     if not 1 <= len(bounds) <= 3:
         raise TypeError(f"arange: expected 1 to 3 numbers (start, stop, step), got {len(bounds)}")
     for bound in bounds:
-        reject_gradient("arange: a bound", bound, "write start + step * ag.arange(n)")
-    values: Array = np.arange(*bounds)
+        as_number("arange: a bound", bound, "write start + step * ag.arange(n)")
+    try:
+        values: Array = np.arange(*[bound.item() if isinstance(bound, Tensor) else bound for bound in bounds])
+    except (ValueError, OverflowError, ZeroDivisionError) as error:
+        raise ValueError(f"arange: no such range: {', '.join(map(repr, bounds))} ({error})") from None
     return _as_leaf(values.astype(_dtype(dtype)) if values.dtype.kind == "f" or dtype is not None else values, requires_grad)
 
 
@@ -212,6 +226,8 @@ def linspace(
     *,
     end: float | None = None,
     steps: int | None = None,
+    num: int | None = None,
+    endpoint: bool = True,
     requires_grad: bool = False,
     device: Any = None,
 ) -> Tensor:
@@ -223,6 +239,8 @@ def linspace(
     count : how many values
     dtype : their dtype; the default dtype if None
     end, steps : PyTorch's names of `stop` and `count`
+    num : NumPy's name of `count`
+    endpoint : False to leave out `stop`
     requires_grad : whether `backward` computes its gradient
     device : "cpu" or None
 
@@ -234,9 +252,11 @@ def linspace(
     """
     check_device("linspace", device)
     name, stop, count = "stop" if end is None else "end", stop if end is None else end, count if steps is None else steps
+    count = count if num is None else num
     instead = "write start + (stop - start) * ag.linspace(0, 1, count)"
     first, last = (as_number(f"linspace: {key}", value, instead) for key, value in (("start", start), (name, stop)))
-    return _as_leaf(np.linspace(first, last, one_int("linspace", "count", count), dtype=_dtype(dtype)), requires_grad)
+    n, closed = one_int("linspace", "count", count, least=0), flag("linspace", "endpoint", endpoint)
+    return _as_leaf(np.linspace(first, last, n, closed, dtype=_dtype(dtype)), requires_grad)
 
 
 def eye(
@@ -244,10 +264,11 @@ def eye(
     columns: int | None = None,
     dtype: DTypeLike | None = None,
     *,
+    k: int = 0,
     requires_grad: bool = False,
     device: Any = None,
 ) -> Tensor:
-    """Returns a matrix with ones on the diagonal and zeros elsewhere.
+    """Returns a matrix with ones on the diagonal, or on the one that is `k` places above it, and zeros elsewhere.
 
     >>> import autograd_mini as ag
     >>> ag.eye(2)
@@ -255,5 +276,5 @@ def eye(
             [0., 1.]], shape=(2, 2))
     """
     check_device("eye", device)
-    n, m = one_int("eye", "rows", rows), None if columns is None else one_int("eye", "columns", columns)
-    return _as_leaf(np.eye(n, m, dtype=_dtype(dtype)), requires_grad)
+    n, m = one_int("eye", "rows", rows, 0), None if columns is None else one_int("eye", "columns", columns, 0)
+    return _as_leaf(np.eye(n, m, one_int("eye", "k", k), dtype=_dtype(dtype)), requires_grad)

@@ -60,7 +60,7 @@ def supported(dtype: DTypeLike) -> np.dtype[Any]:
         raise TypeError(f"expected a dtype such as 'float32' or np.int64, got {dtype!r}") from None
     if dtype.kind not in _KINDS or dtype.itemsize > 8:
         raise TypeError(f"tensors support bool, integer and float16/32/64 values, not {dtype}; convert the values first")
-    return dtype.newbyteorder("=")
+    return np.dtype(dtype.type)  # the one object of this dtype, which operations recognise by identity
 
 
 @lru_cache(maxsize=512)

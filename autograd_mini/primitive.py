@@ -102,7 +102,9 @@ class Primitive:
     specialize: Callable[..., Any] | None = None
     """`specialize(*arrays)`: a faster function for operands of these shapes, called as f(*arrays, out), or None."""
     scalar: str = ""
-    """Its form in generated Python code on floats, where {0} is the first operand; functions of `math` may be called."""
+    """Its form in generated code on floats, where {0} is the first operand: a Python expression, with functions of `math`."""
+    reduction: Literal["", "sum", "mean"] = ""
+    """It adds the elements along its parameter `axis`, or takes their mean; a C loop can do that while it computes them."""
     value_dependent_shape: bool | Callable[..., bool] = False
     """The result's shape depends on values, so a replay cannot repeat it: always, or if this is true of the arrays."""
 

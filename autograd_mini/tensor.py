@@ -17,7 +17,9 @@ from . import dtypes, leaving
 from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
 from .state import active_modes, modes, tick, watched
+from .tools.arguments import flag, text
 from .tools.plain_text import for_stdout
+from .tools.removable_handle import RemovableHandle
 
 __all__ = ["Tensor", "as_tensor"]
 
@@ -89,9 +91,9 @@ class Tensor(Methods):
     def __init__(
         self, data: TensorLike, *, dtype: DTypeLike | None = None, requires_grad: bool = False, name: str | None = None
     ):
-        _set_leaf(self, np.array(to_array(data, dtype), order="K"), name)
-        if requires_grad:
-            self.requires_grad = True
+        _set_leaf(self, np.array(to_array(data, dtype), order="K"), name if name is None else text("Tensor", "name", name))
+        if requires_grad is not False:
+            self.requires_grad = requires_grad
             if self._data.flags.c_contiguous:
                 self._data = allocate(self._data)
 
@@ -166,13 +168,14 @@ class Tensor(Methods):
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
+        wanted = flag("requires_grad", "the value", wanted)
         if self._primitive is not None:
             raise RuntimeError(f"requires_grad: only a leaf can change it, not {self._describe()}; use .detach() first")
         if wanted and self._data.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating tensors have gradients, got dtype {self._data.dtype}")
         if active_modes and (tracer := modes().tracer) is not None:
             tracer.guard(self, "_requires_grad")
-        self._requires_grad = bool(wanted)
+        self._requires_grad = wanted
         watched.flag_changed()
 
     # -- leaving the graph -------------------------------------------------------------------------------------------------
@@ -242,10 +245,10 @@ class Tensor(Methods):
         self._get_watch().retain = True
         return self
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Calls `hook(gradient)` when this tensor's gradient is complete; a tensor that it returns replaces the gradient.
 
-        Returns a function that removes the hook.
+        Returns a handle: `handle()` or `handle.remove()` removes the hook.
 
         >>> from autograd_mini import Tensor
         >>> x = Tensor(3.0, requires_grad=True)
@@ -267,7 +270,7 @@ class Tensor(Methods):
             watch.hooks = tuple(other for other in watch.hooks if other is not entry)
             watched.flag_changed()
 
-        return remove
+        return RemovableHandle(remove)
 
     def _get_watch(self) -> Watch:
         if self._watch is None:

@@ -19,6 +19,7 @@ from .backward import gradients, reachable
 from .ops.shape import copy, reshape, stack
 from .state import enable_grad, mode, modes, tick
 from .tensor import Tensor, leaf
+from .tools.arguments import flag
 from .trees import Tree, check_primals, flatten_like, leaves, numbers_to_tensors, rebuild
 
 __all__ = ["elementwise_grad", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -70,6 +71,7 @@ class _Pass:
         has_aux: bool = False,
     ):
         self.name = name
+        has_aux = flag(name, "has_aux", has_aux)
         self.argnums = _positions(name, argnums, len(args))
         with enable_grad():
             self.start = tick()
@@ -408,7 +410,7 @@ def jacobian(f: Function, *, argnums: Argnums = 0, has_aux: bool = False, mode: 
             [0., 4.]], shape=(2, 2))
     """
     _check_function("jacobian", f)
-    if mode not in (None, "reverse", "forward"):
+    if not (mode is None or isinstance(mode, str)) or mode not in (None, "reverse", "forward"):
         raise ValueError(f"jacobian: mode must be 'reverse', 'forward' or None, got {mode!r}")
 
     @wraps(f)

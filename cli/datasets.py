@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,9 @@ from autograd_mini.nn.data.pictures.resize import convert_images, shapes_of_file
 from autograd_mini.nn.extras import say
 from autograd_mini.tensor import Shape
 
+from .classes import classes_to_load
+
+ORDER_SEED: Final = 0  # of the order of a folder's images
 TEST_SHARE: Final = 0.2  # share of each class in an image folder that is used for testing
 FALLBACK_DATA: Final = ("cifar10", "mnist")  # an image folder uses the model's recipe for the first of these
 LARGEST_SIDE: Final = 128  # pixels; larger images are scaled to the image size of the model's recipe unless a size is requested
@@ -23,9 +27,9 @@ LARGEST_SIDE: Final = 128  # pixels; larger images are scaled to the image size 
 def load(recipe: Recipe) -> nn.data.Dataset:
     """Loads the images of a recipe, limited to its classes and its number of images per class.
 
-    In an image folder, about a fifth of each class is used for testing, always the same images. All images are kept in memory.
-    Raises DataError or OSError if the data cannot be read, and ValueError if there are too few images or, for a classifier,
-    only one class.
+    Of a folder without a test folder, about a fifth of each class is used for testing, always the same images. All images are
+    kept in memory. Raises DataError or OSError if the data cannot be read, and ValueError if there are too few images, for a
+    classifier only one class, or other classes than those of the recipe.
 
     >>> from autograd_mini.cli import datasets
     >>> from autograd_mini.models import recipes
@@ -34,11 +38,12 @@ def load(recipe: Recipe) -> nn.data.Dataset:
     """
     known = recipe.data in nn.data.DATASETS
     shape = image_shape(recipe)
-    data = nn.data.DATASETS[recipe.data]() if known else _load_folder(Path(recipe.data), shape)
+    data = nn.data.DATASETS[recipe.data]() if known else _load_folder(recipe, shape)
     if known and shape != IMAGE_SHAPES[recipe.data]:
         train, test = (nn.data.Split(convert_images(part.images, shape), part.labels) for part in (data.train, data.test))
         data = replace(data, train=train, test=test)
-    train, test = data.train.only(recipe.classes, recipe.limit_per_class), data.test.only(recipe.classes)
+    labels = [label for label in recipe.classes or () if isinstance(label, int)] or None  # names are selected already
+    train, test = data.train.only(labels, recipe.limit_per_class), data.test.only(labels)
     if MODELS[recipe.model].classifies and len(present := np.unique(train.labels)) < 2:
         raise ValueError(
             f"{recipe.model} needs at least two classes, but {recipe.data} has only one: {data.classes[present[0]]}"
@@ -46,13 +51,22 @@ def load(recipe: Recipe) -> nn.data.Dataset:
     return replace(data, train=train, test=test)
 
 
-def _load_folder(folder: Path, shape: Shape) -> nn.data.Dataset:
+def _load_folder(recipe: Recipe, shape: Shape) -> nn.data.Dataset:
     channels, height, width = shape
-    pictures = nn.data.ImageFolder(folder, (height, width), channels=channels)
-    train, test = nn.data.stratified_split(pictures, [1 - TEST_SHARE, TEST_SHARE], pictures.labels)
+    pictures = nn.data.ImageFolder(recipe.data, (height, width), channels=channels, background=recipe.background)
+    if (classes := classes_to_load(recipe, pictures)) is not None:
+        pictures.select_classes(classes)
+    train, test = pictures.load(skip_damaged=recipe.skip_damaged).split(TEST_SHARE)
     if not len(test):
-        raise ValueError(f"{folder}: {len(pictures)} images are too few to keep some for testing")
-    return nn.data.Dataset(str(folder), nn.data.Split(*train[:]), nn.data.Split(*test[:]), pictures.classes)
+        raise ValueError(f"{recipe.data}: {len(pictures)} images are too few to keep some for testing")
+    names = pictures.names
+    digest = hashlib.sha256("\n".join(names[row] for row in train.indices).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return nn.data.Dataset(recipe.data, _mixed(train), _mixed(test), pictures.classes, digest)
+
+
+def _mixed(part: nn.data.Subset) -> nn.data.Split:
+    """Returns images and labels in a fixed random order, so that the first few of a folder are not all of one class."""
+    return nn.data.Split(*part[np.random.default_rng(ORDER_SEED).permutation(len(part))])
 
 
 def image_shape(recipe: Recipe) -> Shape:
@@ -96,10 +110,11 @@ def recipe_for_folder(model: str, folder: Path, size: Sequence[int] | None = Non
     (3600, 512, 2)
     """
     recipe = replace(RECIPES[model, _fallback_data(model)], data=str(folder.resolve()), frechet=False)
-    pictures = nn.data.ImageFolder(folder)
-    present, *others = sorted(shapes_of_files(pictures.paths)) or [image_shape(recipe)]
-    channels = channels or max(shape[0] for shape in (present, *others))
-    size = size or _size_of_images({shape[1:] for shape in (present, *others)}, image_shape(recipe)[1:])
+    pictures = nn.data.ImageFolder(folder, quiet=True)
+    shapes: set[Shape] = {*shapes_of_files(pictures.paths)} or {image_shape(recipe)}
+    channels = channels or max(shape[0] for shape in shapes)
+    size = size or _size_of_images({shape[1:] for shape in shapes}, image_shape(recipe)[1:])
+    recipe = replace(recipe, class_names=pictures.classes if pictures.has_classes else ())
     return recipe.with_classes(len(pictures.classes)).with_image_shape((channels, *size))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from autograd_mini import nn
 from autograd_mini.models.model import Model
 from autograd_mini.models.recipes import Recipe
 
+from .classes import check_notes
 from .run import WEIGHTS, averaged, callbacks_of_rows, early_stopping_of, stored_recipe
 
 
@@ -21,6 +22,7 @@ class FinishedRun:
     folder: Path
     recipe: Recipe
     model: Model
+    notes: Mapping[str, Any] = field(default_factory=dict)  # what the checkpoint says about the data
 
 
 def open_run(folder: Path) -> FinishedRun:
@@ -52,8 +54,10 @@ def open_run(folder: Path) -> FinishedRun:
         _load_state(model, recipe, folder, state)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{folder}: the weights do not match the recipe: {error}") from error
+    notes = state.get("notes", {})
+    check_notes(recipe, notes, checkpoint)
     model.eval()
-    return FinishedRun(folder, recipe, model)
+    return FinishedRun(folder, recipe, model, notes)
 
 
 def _load_state(model: Model, recipe: Recipe, folder: Path, state: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ Errors that the user can fix (an option, a folder, a missing package) print one 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,10 +25,11 @@ from autograd_mini.tools.plain_text import never_fail_to_print
 
 from . import compare as comparison
 from . import datasets, sampling
+from .classes import changed_files, label_of, with_classes
 from .evaluate import evaluate as evaluate_model
 from .evaluate import nothing_to_measure
 from .export import Format
-from .finished_run import open_run
+from .finished_run import FinishedRun, open_run
 from .listing import listing
 from .options import choose, override, parse_size
 from .plots import INTERPOLATION
@@ -43,7 +45,20 @@ from .run import (
 )
 from .scripts import run_script, scripts
 from .tables import Rows, markdown
+from .training_options import (
+    Accumulate,
+    ClipGradNorm,
+    ClipGradValue,
+    FreeBits,
+    KeepBest,
+    KeepEvery,
+    KLWarmup,
+    Layers,
+    OptimizerName,
+    TensorBoardFlag,
+)
 
+NOT_IN_FILES = r"[^\w.+-]+"  # characters of class names that file names do without
 USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes, by shell convention
 # Newer releases of typer carry click inside, older ones depend on it: this is click's base of all usage errors in both.
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -132,7 +147,24 @@ def train(
     option: Option = [],  # noqa: B006
     size: Size = None,
     channels: Channels = None,
-    classes: Annotated[str | None, typer.Option(help="Use only these classes, for example 0,1,2.")] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,…",
+            help="Use only these classes, for example 0,1,2 or cats,dogs; labels of a folder follow this order.",
+        ),
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLOUR",
+            help="Colour under the transparent pixels of a folder's images, such as black or #ff8800. [default: white]",
+            show_default=False,
+        ),
+    ] = None,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Report the files of a folder that cannot be read, and train without them.")
+    ] = False,
     limit_per_class: Annotated[int | None, typer.Option(min=1, help="Use at most N training images of each class.")] = None,
     labelled_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled images per class (ssgan only).")] = None,
     epochs: Epochs = None,
@@ -141,6 +173,16 @@ def train(
     latent: Latent = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Number of images in a batch.")] = None,
     lr: Rate = None,
+    layers: Layers = None,
+    optimizer: OptimizerName = None,
+    accumulate: Accumulate = None,
+    clip_grad_norm: ClipGradNorm = None,
+    clip_grad_value: ClipGradValue = None,
+    kl_warmup: KLWarmup = None,
+    free_bits: FreeBits = None,
+    keep_best: KeepBest = None,
+    keep_every: KeepEvery = None,
+    tensorboard: TensorBoardFlag = False,
     early_stop: Annotated[
         str | None,
         typer.Option(
@@ -166,7 +208,8 @@ def train(
     overwritten.
     """
     flags = {
-        "classes": None if classes is None else _numbers(classes),
+        "background": background,
+        "skip_damaged": skip_damaged or None,
         "limit_per_class": limit_per_class,
         "labelled_per_class": labelled_per_class,
         "epochs": epochs,
@@ -174,13 +217,23 @@ def train(
         "every": every,
         "batch_size": batch_size,
         "lr": lr,
+        "optimizer": optimizer,
+        "accumulate": accumulate,
+        "clip_grad_norm": clip_grad_norm,
+        "clip_grad_value": clip_grad_value,
+        "kl_warmup": kl_warmup,
+        "free_bits": free_bits,
+        "keep_best": keep_best,
+        "keep_every": keep_every,
+        "tensorboard": tensorboard or None,
         "early_stop": early_stop,
         "frechet": frechet,
         "patience": patience,
         "seed": seed,
     }
     with _usage_errors():
-        recipe = override(_choose(model, data, preset, size, channels), flags, option, latent)
+        recipe = with_classes(_choose(model, data, preset, size, channels), classes)
+        recipe = override(recipe, flags, option, latent, layers)
         name = "-".join(filter(None, (model, Path(recipe.data).name, preset)))
         run = Run(recipe, claim_folder(out) if out else claim_fresh_folder(Path("runs") / name))
     with run:
@@ -224,8 +277,14 @@ def _train(run: Run) -> None:
 def sample(
     folder: Folder,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")] = 64,
-    digit: Annotated[
-        int | None, typer.Option(min=0, help="Generate only images of this class, for conditional models.")
+    class_name: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            "--digit",
+            metavar="NAME",
+            help="Generate only images of this class, for conditional models; a name or a label.",
+        ),
     ] = None,
     format: Annotated[
         Format,
@@ -240,12 +299,16 @@ def sample(
     ] = None,
 ) -> None:
     """Generates new images with a trained model."""
-    name = "samples" if digit is None else f"samples-{digit}"
+
+    def label(run: FinishedRun) -> int | None:
+        return None if class_name is None else label_of(run.recipe, class_name)
+
+    name = "samples" if class_name is None else f"samples-{re.sub(NOT_IN_FILES, '-', class_name)}"
     if format is Format.grid:
-        _draw(folder, seed, out or folder / f"{name}.png", lambda run, path: sampling.draw_samples(run, n, path, digit))
+        _draw(folder, seed, out or folder / f"{name}.png", lambda run, path: sampling.draw_samples(run, n, path, label(run)))
     else:
         default = folder / (f"{name}-png" if format is Format.png else f"{name}.npz")
-        _draw(folder, seed, out or default, lambda run, path: sampling.export_samples(run, n, path, format, digit))
+        _draw(folder, seed, out or default, lambda run, path: sampling.export_samples(run, n, path, format, label(run)))
 
 
 @app.command()
@@ -273,7 +336,10 @@ def evaluate(
     """Evaluates a trained model on the test images and writes evaluation.json to its folder."""
     with _usage_errors():
         run = open_run(folder)
-        tables = evaluate_model(run.model, datasets.load(run.recipe), k, seed)
+        data = datasets.load(run.recipe)
+        if changed_files(run.notes, data):
+            say(f"{run.recipe.data}: files were added, removed or renamed since training; test images may have been trained on")
+        tables = evaluate_model(run.model, data, k, seed)
     results = json.dumps({"k": k, "seed": seed, **tables}, indent=1, ensure_ascii=False)
     nn.training.checkpoint.write_text(folder / EVALUATION, results + "\n")
     if tables:
@@ -351,11 +417,12 @@ def draw(
     size: Size = None,
     channels: Channels = None,
     latent: Latent = None,
+    layers: Layers = None,
     out: Annotated[Path, typer.Option(help="Output file: .svg, .png, .pdf or .dot.")] = Path("graph.svg"),
 ) -> None:
     """Draws the computation graph of a model's training loss on a few random images."""
     with _usage_errors():
-        recipe = override(_choose(model, data, preset, size, channels), {}, option, latent)
+        recipe = override(_choose(model, data, preset, size, channels), {}, option, latent, layers)
         images = np.random.default_rng(0).random((GRAPH_BATCH_SIZE, *datasets.image_shape(recipe)), np.float32)
         training_graph(recipe.build(), images, np.zeros(GRAPH_BATCH_SIZE, np.int64)).save(out)
     print(out)
@@ -406,13 +473,6 @@ def _usage_error(message: str) -> int:
 
 def _choose(model: str, data: str, preset: str | None, size: str | None, channels: int | None) -> Recipe:
     return choose(model, data, preset, None if size is None else parse_size(size), channels)
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(number) for number in text.split(","))
-    except ValueError:
-        raise typer.BadParameter(f"--classes: expected numbers such as 0,1,2, got {text!r}") from None
 
 
 def _print(tables: Mapping[str, Rows]) -> None:

@@ -12,6 +12,7 @@ from autograd_mini import nn
 from autograd_mini.models.recipes import IMAGE_SHAPES, MODELS, PRESETS, RECIPES, Recipe
 
 from .datasets import recipe_for_folder
+from .training_options import VAE_OPTIONS, parse_layers
 
 REQUIREMENTS: Final[tuple[tuple[str, Callable[[Recipe], bool], str], ...]] = (
     ("patience", lambda recipe: recipe.early_stop is not None, "--patience requires --early-stop METRIC"),
@@ -25,6 +26,8 @@ REQUIREMENTS: Final[tuple[tuple[str, Callable[[Recipe], bool], str], ...]] = (
         lambda recipe: recipe.frechet or recipe.early_stop != "frechet",
         "--early-stop frechet needs the Fréchet distance: remove --no-frechet",
     ),
+    ("background", lambda recipe: recipe.data not in nn.data.DATASETS, "--background is only for folders of images"),
+    ("skip_damaged", lambda recipe: recipe.data not in nn.data.DATASETS, "--skip-damaged is only for folders of images"),
 )
 """A field, whether a recipe meets its requirement, and the error message if not.
 
@@ -71,7 +74,13 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[-1])
 
 
-def override(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = (), latent: int | None = None) -> Recipe:
+def override(
+    recipe: Recipe,
+    flags: Mapping[str, Any],
+    options: Iterable[str] = (),
+    latent: int | None = None,
+    layers: str | None = None,
+) -> Recipe:
     """Returns the recipe with some fields and options replaced.
 
     Raises ValueError if a value is invalid or has no effect on this recipe.
@@ -82,19 +91,27 @@ def override(recipe: Recipe, flags: Mapping[str, Any], options: Iterable[str] = 
     flags    new values of its fields; None keeps a field
     options  options of the model, each NAME=VALUE
     latent   number of latent dimensions; None keeps it
+    layers   numbers of units or channels of the hidden layers, such as "256,64"; None keeps them
 
     >>> from autograd_mini.cli.options import choose, override
     >>> override(choose("vae", "mnist"), {"epochs": 3, "lr": None}, ["beta=4"], latent=2).options
     {'beta': 4}
     """
     fields = {name: value for name, value in flags.items() if value is not None}
+    model_options = {name: fields.pop(name) for name in VAE_OPTIONS if name in fields}
+    if model_options and not set(VAE_OPTIONS) <= set(MODELS[recipe.model].option_names()):
+        raise ValueError("--kl-warmup and --free-bits are only for VAEs")
     recipe = recipe.with_length(fields.pop("epochs", None), fields.pop("iterations", None))
     recipe = replace(recipe, **fields) if latent is None else replace(recipe, **fields).with_latent(latent)
     for name, fits, message in REQUIREMENTS:
         if name in fields and not fits(recipe):
             raise ValueError(message)
-    requested = dict(map(_parse_option, options))
+    if layers is not None:
+        recipe = recipe.with_layers(parse_layers(layers))
+    requested: dict[str, Any] = model_options | dict(map(_parse_option, options))
     if not requested:
+        if layers is not None:
+            recipe.build()
         return recipe
     known = MODELS[recipe.model].option_names()
     if unknown := requested.keys() - set(known):

@@ -39,6 +39,7 @@ from autograd_mini.tools.locks import FolderClaim, FolderInUseError
 
 from . import datasets
 from .callbacks import ROW_METRICS, ROW_PLOTS, SAMPLES
+from .classes import changed_files, check_notes, notes_of
 from .plots import BALANCE, CURVES, PLOTS, plot_history, plots_of
 
 CONFIG: Final = "config.json"
@@ -50,6 +51,9 @@ RESULTS: Final = (
     *(f"{name}.png" for name in CURVES), *(file for file, _ in PLOTS.values()),
 )  # fmt: skip
 """What follows from a checkpoint."""
+EVENTS: Final = "events"  # folder of the files for TensorBoard
+TRAINER_SETTINGS: Final = ("every", "accumulate", "clip_grad_norm", "clip_grad_value", "keep_best", "keep_every")
+"""Fields of a recipe that are arguments of the trainer."""
 GRAPH_BATCH_SIZE: Final = 4  # images in the batch for graph.svg
 
 
@@ -113,16 +117,20 @@ class Run:
         ag.manual_seed(recipe.seed)
         self.model = recipe.build()
         updates = self.model.updates(recipe.lr, OPTIMIZERS[recipe.optimizer])
-        self.trainer = nn.Trainer(self.model, updates, folder, every=recipe.every, progress=progress)
+        settings = {name: getattr(recipe, name) for name in TRAINER_SETTINGS}
+        self.trainer = nn.Trainer(self.model, updates, folder, progress=progress, **settings)
         schedules = [nn.ExponentialLR(update.optimizer, recipe.lr_decay) for update in self.trainer.updates.values()]
         self.trainer.claim = self._claim
+        self.trainer.notes = notes_of(recipe, self.data)
         row_callbacks = callbacks_of_rows(recipe, self.model, folder, self.data)
         self.stopping = early_stopping_of(row_callbacks)
-        self.trainer.callbacks = (*self.model.callbacks(row_callbacks), *map(nn.Schedule, schedules))
+        curves = [nn.TensorBoard(folder / EVENTS)] if recipe.tensorboard else []
+        self.trainer.callbacks = (*self.model.callbacks(row_callbacks), *map(nn.Schedule, schedules), *curves)
         if resume and (folder / nn.training.trainer.CHECKPOINT).exists():
             self._resume(schedules)
-        if recipe.early_stop:
-            self._check_metric(recipe.early_stop)
+        for purpose, metric in (("early stopping", recipe.early_stop), ("keep_best", recipe.keep_best)):
+            if metric:
+                self._check_metric(purpose, metric)
         self._previous_config = read_text(folder / CONFIG) if resume else None
         # A checkpoint belongs to the learning rate that made it: a new rate is written with the first checkpoint of its own.
         rate = stored_recipe(folder).lr if self.trainer.at_later_checkpoint else recipe.lr
@@ -137,7 +145,13 @@ class Run:
         """Loads the checkpoint; raises ValueError if the recipe does not train on from there."""
         recipe, trainer = self.recipe, self.trainer
         rates = [schedule.state_dict()["base_lrs"] for schedule in schedules]
-        trainer.load(self.folder / nn.training.trainer.CHECKPOINT)
+        checkpoint = self.folder / nn.training.trainer.CHECKPOINT
+        trainer.load(checkpoint)
+        check_notes(recipe, trainer.notes, checkpoint)
+        if changed_files(trainer.notes, self.data):
+            raise ValueError(
+                f"{recipe.data}: files for training were added, removed or renamed; restore them or train a new run"
+            )
         trained = {"epochs": int(trainer.history[-1]["epoch"]) if trainer.history else 0, "iterations": trainer.iteration}
         for unit, done in trained.items():
             if (requested := getattr(recipe, unit)) is not None and done > requested:
@@ -214,13 +228,13 @@ class Run:
         defaults = dataclasses.asdict(config) if dataclasses.is_dataclass(config) and not isinstance(config, type) else {}
         return {**defaults, **self.recipe.options, "early_stop": self.recipe.early_stop}
 
-    def _check_metric(self, metric: str) -> None:
+    def _check_metric(self, purpose: str, metric: str) -> None:
         """Raises ValueError before training if the metric will not be logged; gets the names of losses from two images."""
         losses = list(self.trainer.evaluate(nn.data.DataLoader(*self.data.train[:2], batch_size=2)))
         validated = [f"val_{name}" for name in losses] if self.model.validates else []
         names = ["epoch", "iteration", *losses, *validated, *_row_metrics(self.recipe, self.model)]
         if metric not in names:
-            raise ValueError(f"early stopping: expected one of {', '.join(names)}, not {metric!r}")
+            raise ValueError(f"{purpose}: expected one of {', '.join(names)}, not {metric!r}")
 
 
 def contains_run(folder: Path) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from inspect import Parameter, signature
 from numbers import Integral, Real
-from typing import Any, ClassVar, Final, TypeAlias, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from autograd_mini import nn
 from autograd_mini.tensor import Array, Tensor, TensorLike
@@ -30,7 +30,7 @@ class Config:
         hints = get_type_hints(type(self))
         for option in fields(self):
             value, kinds = getattr(self, option.name), get_args(hints[option.name]) or (hints[option.name],)
-            if not isinstance(value, tuple(NUMBERS.get(kind, kind) for kind in kinds)):
+            if not isinstance(value, tuple(NUMBERS.get(kind, get_origin(kind) or kind) for kind in kinds)):
                 raise ValueError(f"{option.name}: expected a value such as {option.default!r}, got {value!r}")
         for name, known in self.names.items():
             if (value := getattr(self, name)) not in known:
@@ -58,6 +58,7 @@ class Model(nn.Module):
     latent_index: int | None = None  # position of the latent dimensions in `sizes`; None: no latent space
     classifies: bool = False  # whether it predicts classes; their number is then the last entry of `sizes`
     conditional: bool = False  # whether `sample` accepts a label; the number of classes is then an option
+    layers_option: str | None = None  # option with the sizes of hidden layers; None: `sizes` without its ends
     validates: bool = True  # whether its losses on test images are logged
 
     columns: int = 8  # images per row in a grid of samples
@@ -69,7 +70,7 @@ class Model(nn.Module):
 
         >>> from autograd_mini import models
         >>> models.VAE.option_names()
-        ['activation', 'likelihood', 'beta', 'importance_samples', 'binarize']
+        ['activation', 'likelihood', 'beta', 'importance_samples', 'kl_warmup', 'free_bits', 'binarize']
         """
         named = [p.name for p in signature(cls).parameters.values() if p.default is not Parameter.empty]
         return [*(name for name in named if name != "sizes"), *(option.name for kind in cls.configs for option in fields(kind))]

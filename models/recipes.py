@@ -37,7 +37,18 @@ MODELS: Final[dict[str, type[Model]]] = {
     "wgan-gp": WGANGP,
 }
 
-OPTIMIZERS: Final[dict[str, Callable[..., nn.Optimizer]]] = {"adam": nn.Adam, "momentum": partial(nn.SGD, momentum=0.9)}
+OPTIMIZERS: Final[dict[str, Callable[..., nn.Optimizer]]] = {
+    "adam": nn.Adam,
+    "adamw": nn.AdamW,
+    "nadam": nn.NAdam,
+    "sgd": nn.SGD,
+    "momentum": partial(nn.SGD, momentum=0.9),
+    "nesterov": partial(nn.SGD, momentum=0.9, nesterov=True),
+    "rmsprop": nn.RMSprop,
+    "adagrad": nn.Adagrad,
+    "adadelta": nn.Adadelta,
+    "ftrl": nn.FTRL,
+}
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 IMAGE_SHAPES: Final = {"digits": (1, 8, 8), "mnist": GREY, "fashion_mnist": GREY, "cifar10": COLOUR}
@@ -78,16 +89,25 @@ class Recipe:
     iterations: int | None = None  # train for this many batches; or set `epochs`
     every: int | None = None  # log metrics and save a checkpoint every N batches; None: after each epoch
     options: dict[str, Any] = field(default_factory=dict)  # keyword arguments of the model's constructor
-    optimizer: str = "adam"  # a name in OPTIMIZERS; GANs ignore it and use Adam
+    optimizer: str = "adam"  # a name in OPTIMIZERS
     lr_decay: float = 1.0  # factor of the learning rate after each logged row
     seed: int = 0  # seed of the initial weights, the random draws and the order of the data
-    classes: tuple[int, ...] | None = None  # train on these classes only; None: all
+    classes: tuple[int | str, ...] | None = None  # train on these classes only, labels or names of a folder; None: all
     limit_per_class: int | None = None  # keep at most this many images per class; None: all
     labelled_per_class: int | None = None  # images per class that keep their labels; semi-supervised models only
     frechet: bool = False  # compute a GAN's Fréchet distance for each logged row
     early_stop: str | None = None  # stop early on this metric and keep the best weights
     patience: int = 5  # logged rows without improvement before training stops early
+    accumulate: int = 1  # batches per step
+    clip_grad_norm: float | None = None  # largest joint norm of the gradients of a step; None: no limit
+    clip_grad_value: float | None = None  # largest size of each element of a gradient; None: no limit
+    keep_best: str | None = None  # also keep the checkpoint of the best row by this metric
+    keep_every: int | None = None  # also keep the checkpoint of every n-th row
+    tensorboard: bool = False  # write event files for TensorBoard
     image_shape: tuple[int, ...] | None = None  # (C, H, W) to which the images are converted; None: that of the data set
+    class_names: tuple[str, ...] | None = None  # of a folder, by label; none if it is flat; None: not a folder
+    background: str = "white"  # colour under the transparent pixels of images from a folder
+    skip_damaged: bool = False  # leave out the files of a folder that cannot be read
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.iterations is None):
@@ -154,6 +174,18 @@ class Recipe:
         check_image_shape(shape)
         sizes[part] = shape if part.stop - part.start == 3 else [math.prod(shape)]
         return replace(self, sizes=tuple(sizes), image_shape=shape)
+
+    def with_layers(self, layers: Sequence[int]) -> Recipe:
+        """Returns this recipe with other hidden layers: units of dense layers, or channels of convolutions.
+
+        >>> from autograd_mini.models.recipes import RECIPES
+        >>> RECIPES["vae", "mnist"].with_layers([300, 100]).sizes, RECIPES["cnn", "mnist"].with_layers([8, 16]).options
+        ((784, 300, 100, 20), {'channels': [8, 16]})
+        """
+        option = MODELS[self.model].layers_option
+        if option is not None:
+            return replace(self, options={**self.options, option: list(layers)})
+        return replace(self, sizes=(self.sizes[0], *layers, self.sizes[-1]))
 
     def with_latent(self, latent: int) -> Recipe:
         """Returns this recipe with another number of latent dimensions. Raises ValueError if the model has no latent space.

@@ -10,35 +10,101 @@ from __future__ import annotations
 import typing as _typing
 
 from ..tools.missing_names import MissingNameError as _MissingNameError
-from . import data, init, training
+from . import data, functional, init, optim, training, utils
 from .layers.activation import (
+    CELU,
     ELU,
     GELU,
+    GLU,
     SELU,
     Activation,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
     Hardtanh,
     LeakyReLU,
     LogSigmoid,
     LogSoftmax,
     Mish,
+    PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
+    Softmax2d,
+    Softmin,
     Softplus,
+    Softshrink,
     Softsign,
     Tanh,
+    Tanhshrink,
+    Threshold,
 )
-from .layers.container import Identity, Lambda, ModuleDict, ModuleList, Sequential
-from .layers.conv import Conv1d, Conv2d, ConvTranspose2d
+from .layers.container import Identity, Lambda, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .layers.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .layers.embedding import Embedding
 from .layers.linear import Flatten, Linear, Unflatten
 from .layers.minibatch_discrimination import MinibatchDiscrimination
 from .layers.noise import Dropout, Dropout2d, GaussianNoise
-from .layers.normalization import BatchNorm1d, BatchNorm2d, LayerNorm, VirtualBatch, VirtualBatchNorm
-from .layers.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
+from .layers.normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    RMSNorm,
+    VirtualBatch,
+    VirtualBatchNorm,
+)
+from .layers.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
+from .layers.pool import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+)
 from .layers.reparametrize import SpectralNorm, WeightNorm, data_dependent_init
+from .layers.resample import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
+from .layers.sequence.attention import MultiheadAttention
+from .layers.sequence.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from .layers.sequence.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from .losses.adversarial import (
     AdversarialLoss,
     feature_matching_loss,
@@ -48,12 +114,31 @@ from .losses.adversarial import (
     non_saturating_loss,
     wasserstein_loss,
 )
+from .losses.binary import binary_cross_entropy, binary_cross_entropy_with_logits
+from .losses.modules import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
+    CrossEntropyLoss,
+    GaussianNLLLoss,
+    HingeEmbeddingLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MarginRankingLoss,
+    MSELoss,
+    MultiLabelSoftMarginLoss,
+    NLLLoss,
+    PoissonNLLLoss,
+    SmoothL1Loss,
+    SoftMarginLoss,
+    TripletMarginLoss,
+)
 from .losses.semi_supervised import generated_loss, real_logit, semi_supervised_loss, unlabelled_loss
 from .losses.supervised import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
     cross_entropy,
     gaussian_nll_loss,
+    huber_loss,
     kl_div,
     kl_normal,
     l1_loss,
@@ -67,6 +152,7 @@ from .optim.adam import Adam, AdamW, NAdam
 from .optim.averaging import EMA, HistoricalAverage
 from .optim.clip_grad import clip_grad_norm, clip_grad_value
 from .optim.ftrl import FTRL
+from .optim.lbfgs import LBFGS
 from .optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
@@ -91,26 +177,40 @@ from .optim.sgd import SGD
 from .optim.wrappers import SAM, SwitchOptimizer
 from .serialize import load, load_metadata, save
 from .summary import Summary, summary
+from .training.callback import Callback
 from .training.callbacks import Averaging, EarlyStopping, FixedNoise, LearningRateLog, Schedule
-from .training.trainer import Callback, Trainer
+from .training.tensorboard import TensorBoard
+from .training.trainer import Trainer
 from .training.update import DivergedError, Update
 
 __all__ = [
-    "ELU", "EMA", "FTRL", "GELU", "SAM", "SELU", "SGD", "Activation", "Adadelta", "Adagrad", "Adam", "AdamW",
-    "AdaptiveAvgPool2d", "AdversarialLoss", "Averaging", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer", "Callback",
-    "ChainedScheduler", "ConstantLR", "Conv1d", "Conv2d", "ConvTranspose2d", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
-    "CyclicLR", "DivergedError", "Dropout", "Dropout2d", "EarlyStopping", "Embedding", "ExponentialLR", "FixedNoise", "Flatten",
-    "GaussianNoise", "Hardtanh", "HistoricalAverage", "Identity", "LRScheduler", "Lambda", "LambdaLR", "LayerNorm", "LeakyReLU",
-    "LearningRateLog", "Linear", "LinearLR", "LinearWarmup", "LogSigmoid", "LogSoftmax", "MaxPool2d", "MinibatchDiscrimination",
-    "Mish", "Module", "ModuleDict", "ModuleList", "MultiStepLR", "MultiplicativeLR", "NAdam", "OneCycleLR", "Optimizer",
-    "Parameter", "PolynomialLR", "RMSprop", "ReLU", "ReLU6", "ReduceLROnPlateau", "Schedule", "Sequential", "SequentialLR",
-    "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh",
-    "Trainer", "Unflatten", "Update", "Upsample", "VirtualBatch", "VirtualBatchNorm", "WeightNorm", "binary_cross_entropy",
+    "CELU", "ELU", "EMA", "FTRL", "GELU", "GLU", "GRU", "LBFGS", "LSTM", "RNN", "SAM", "SELU", "SGD", "Activation", "Adadelta",
+    "Adagrad", "Adam", "AdamW", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AdversarialLoss", "Averaging", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BCELoss",
+    "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Buffer", "Callback", "ChainedScheduler",
+    "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantLR", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d",
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts", "CosineEmbeddingLoss", "CrossEntropyLoss", "CyclicLR", "DivergedError", "Dropout",
+    "Dropout2d", "EarlyStopping", "Embedding", "ExponentialLR", "FixedNoise", "Flatten", "Fold", "GRUCell", "GaussianNLLLoss",
+    "GaussianNoise", "GroupNorm", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "HingeEmbeddingLoss",
+    "HistoricalAverage", "HuberLoss", "Identity", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "KLDivLoss", "L1Loss",
+    "LRScheduler", "LSTMCell", "Lambda", "LambdaLR", "LayerNorm", "LeakyReLU", "LearningRateLog", "Linear", "LinearLR",
+    "LinearWarmup", "LogSigmoid", "LogSoftmax", "MSELoss", "MarginRankingLoss", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "MinibatchDiscrimination", "Mish", "Module", "ModuleDict", "ModuleList",
+    "MultiLabelSoftMarginLoss", "MultiStepLR", "MultiheadAttention", "MultiplicativeLR", "NAdam", "NLLLoss", "OneCycleLR",
+    "Optimizer", "PReLU", "Parameter", "ParameterDict", "ParameterList", "PixelShuffle", "PixelUnshuffle", "PoissonNLLLoss",
+    "PolynomialLR", "RMSNorm", "RMSprop", "RNNCell", "ReLU", "ReLU6", "ReduceLROnPlateau", "ReflectionPad1d",
+    "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "Schedule", "Sequential",
+    "SequentialLR", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d", "Softmin", "Softplus",
+    "Softshrink", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh", "Tanhshrink", "TensorBoard",
+    "Threshold", "Trainer", "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
+    "TransformerEncoderLayer", "TripletMarginLoss", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch",
+    "VirtualBatchNorm", "WeightNorm", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
-    "evaluation", "feature_matching_loss", "gaussian_nll_loss", "generated_loss", "gradient_penalty", "hinge_loss", "init",
-    "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss", "nll_loss", "non_saturating_loss",
-    "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary", "training", "unlabelled_loss",
-    "wasserstein_loss",
+    "evaluation", "feature_matching_loss", "functional", "gaussian_nll_loss", "generated_loss", "gradient_penalty",
+    "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss",
+    "nll_loss", "non_saturating_loss", "optim", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary",
+    "training", "unlabelled_loss", "utils", "wasserstein_loss",
 ]  # fmt: skip
 
 if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves

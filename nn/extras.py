@@ -12,8 +12,10 @@ from importlib import import_module
 from typing import Any
 
 
-def extra(module: str, purpose: str) -> Any:
+def extra(module: str, purpose: str, group: str = "train") -> Any:
     """Imports `module`. Raises ModuleNotFoundError with its `purpose` and the install command if it is not installed.
+
+    `group` is the group of optional packages to which it belongs.
 
     >>> from autograd_mini.nn.extras import extra
     >>> extra("json", "reading JSON").dumps([1])
@@ -26,7 +28,7 @@ def extra(module: str, purpose: str) -> Any:
         if error.name is None or error.name.partition(".")[0] != package:
             raise
         raise ModuleNotFoundError(
-            f'{purpose} needs {package}, which is not installed: pip install "autograd-mini[train]"', name=package
+            f'{purpose} needs {package}, which is not installed: pip install "autograd-mini[{group}]"', name=package
         ) from None
 
 

@@ -50,11 +50,24 @@ def fans(tensor: Tensor) -> tuple[int, int]:
     >>> nn.init.fans(Tensor([[0.0, 0.0, 0.0]]))
     (3, 1)
     """
-    shape = tensor._data.shape
+    shape = array_of(tensor).shape
     if len(shape) < 2:
         raise ValueError(f"fans: expected a weight (out, in, …), got shape {shape}")
     window = math.prod(shape[2:])
     return shape[1] * window, shape[0] * window
+
+
+def array_of(tensor: Tensor) -> Array:
+    """Returns the array to fill: a program from PyTorch may pass `weight.data`, which is one already."""
+    return tensor if isinstance(tensor, np.ndarray) else tensor._data
+
+
+def _assign(tensor: T, values: Array) -> T:
+    if isinstance(tensor, np.ndarray):
+        tensor[...] = values
+    else:
+        tensor.data = values
+    return tensor
 
 
 # -- simple ----------------------------------------------------------------------------------------------------------------
@@ -67,8 +80,7 @@ def constant_(tensor: T, value: float) -> T:
     >>> nn.init.constant_(Tensor([1.0, 2.0]), 0.5)
     Tensor([0.5, 0.5])
     """
-    tensor.data = np.broadcast_to(np.asarray(value, tensor._data.dtype), tensor._data.shape)
-    return tensor
+    return _assign(tensor, np.broadcast_to(np.asarray(value, array_of(tensor).dtype), array_of(tensor).shape))
 
 
 def zeros_(tensor: T) -> T:
@@ -91,13 +103,14 @@ def ones_(tensor: T) -> T:
     return constant_(tensor, 1)
 
 
-def uniform_(tensor: T, low: float = 0.0, high: float = 1.0) -> T:
-    """Draws from U(low, high).
+def uniform_(tensor: T, low: float = 0.0, high: float = 1.0, *, a: float | None = None, b: float | None = None) -> T:
+    """Draws from U(low, high); `a` and `b` are PyTorch's names.
 
     >>> from autograd_mini import Tensor, nn
     >>> bool((abs(nn.init.uniform_(Tensor([0.0] * 100), -0.1, 0.1)) <= 0.1).all())
     True
     """
+    low, high = low if a is None else a, high if b is None else b
     return _fill_with_draws(tensor, generator().random, high - low, low)
 
 
@@ -112,12 +125,65 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
 
 
 def _fill_with_draws(tensor: T, draw: Callable[..., Array], scale: float, shift: float) -> T:
-    dtype = tensor._data.dtype
-    values = np.asarray(draw(tensor._data.shape, np.float32 if dtype.itemsize == 2 else dtype))  # NumPy cannot draw float16
+    dtype = array_of(tensor).dtype
+    values = np.asarray(draw(array_of(tensor).shape, np.float32 if dtype.itemsize == 2 else dtype))  # NumPy cannot draw float16
     values *= scale
     values += shift
-    tensor.data = values
-    return tensor
+    return _assign(tensor, values)
+
+
+def trunc_normal_(tensor: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> T:
+    """Draws from N(mean, std²), again and again where a value lies outside [a, b].
+
+    Parameters
+    ----------
+    tensor     the leaf to fill
+    mean, std  of the normal distribution
+    a, b       smallest and largest value
+
+    Examples
+    --------
+    >>> from autograd_mini import Tensor, nn
+    >>> bool((abs(nn.init.trunc_normal_(Tensor([0.0] * 100), std=2.0)) <= 2).all())
+    True
+    """
+    if not a < b or mean + 8 * std < a or mean - 8 * std > b:
+        raise ValueError(f"trunc_normal_: expected a < b near the mean, got {mean=}, {std=}, {a=}, {b=}")
+    array = array_of(tensor)
+    values = generator().standard_normal(array.shape) * std + mean
+    while (outside := (values < a) | (values > b)).any():
+        values[outside] = generator().standard_normal(int(outside.sum())) * std + mean
+    return _assign(tensor, values.astype(array.dtype))
+
+
+def eye_(tensor: T) -> T:
+    """Fills a matrix with the identity.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> nn.init.eye_(Tensor([[3.0, 3.0]])).tolist()
+    [[1.0, 0.0]]
+    """
+    array = array_of(tensor)
+    if array.ndim != 2:
+        raise ValueError(f"eye_: expected a matrix, got shape {array.shape}")
+    return _assign(tensor, np.eye(*array.shape, dtype=array.dtype))
+
+
+def orthogonal_(tensor: T, gain: float = 1.0) -> T:
+    """Fills with orthonormal rows or columns, times `gain`, of the weight as a matrix (Saxe et al. 2014).
+
+    >>> from autograd_mini import Tensor, nn
+    >>> w = nn.init.orthogonal_(Tensor([[0.0] * 3] * 2))
+    >>> (w @ w.T).round(3).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    array = array_of(tensor)
+    if array.ndim < 2:
+        raise ValueError(f"orthogonal_: expected a weight (out, in, …), got shape {array.shape}")
+    rows, columns = array.shape[0], array.size // max(array.shape[0], 1)
+    q, r = np.linalg.qr(generator().standard_normal((max(rows, columns), min(rows, columns))))
+    q = q * np.sign(np.diag(r))  # uniform over all orthogonal matrices (Mezzadri 2007)
+    return _assign(tensor, ((q.T if rows < columns else q) * gain).reshape(array.shape).astype(array.dtype))
 
 
 # -- scaled by the fan -----------------------------------------------------------------------------------------------------

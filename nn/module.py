@@ -9,56 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from autograd_mini.jit.python_state.guards import GUARDED_TYPES
 from autograd_mini.state import Tracer, modes, no_grad, watched
-from autograd_mini.tensor import Array, Tensor, TensorLike
+from autograd_mini.tensor import Array, Tensor
 from autograd_mini.tools.plain_text import for_stdout
+from autograd_mini.tools.removable_handle import RemovableHandle
+
+from .parameter import Buffer as Buffer
+from .parameter import Parameter as Parameter
+from .parameter import clear_gradients
+from .parameter import parameter_list as parameter_list
+from .registration import Registration
 
 Leaf = TypeVar("Leaf", bound=Tensor)
 
-_GUARDED: Final = frozenset({"_forward_hooks", "_items"})  # further guards of a compiled step: replaced when they change
+_GUARDED: Final = frozenset(
+    {"_forward_hooks", "_forward_pre_hooks", "_items"}
+)  # further guards of a compiled step: replaced when they change
 
 
-class Parameter(Tensor):
-    """A tensor that a module trains: it requires a gradient, and an optimizer updates it.
+class IncompatibleKeys(NamedTuple):
+    """The keys of a state that did not fit to a module."""
 
-    `data` is copied. Raises TypeError if its dtype is not floating point.
-
-    >>> from autograd_mini import nn
-    >>> nn.Parameter([1.0, 2.0])
-    Tensor([1., 2.], requires_grad=True)
-    """
-
-    __slots__ = ()
-
-    def __init__(
-        self, data: TensorLike, *, dtype: DTypeLike | None = None, requires_grad: bool = True, name: str | None = None
-    ):
-        super().__init__(data, dtype=dtype, requires_grad=requires_grad, name=name)
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
-class Buffer(Tensor):
-    """A tensor in a module's state that is not trained, such as running statistics. Assign to `.data` to change it.
-
-    >>> from autograd_mini import nn
-    >>> running_mean = nn.Buffer([0.0, 0.0])
-    >>> running_mean.data = [1.0, 2.0]
-    >>> running_mean
-    Tensor([1., 2.])
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: TensorLike, *, dtype: DTypeLike | None = None, name: str | None = None):
-        super().__init__(data, dtype=dtype, name=name)
-
-
-class Module:
+class Module(Registration):
     """Base of layers and networks: assign parameters, buffers and modules to attributes, and define `forward`.
 
     Calling the module calls `forward`. `super().__init__()` is not needed. A plain `Tensor` is a constant, not part of the
@@ -81,11 +62,14 @@ class Module:
     forward: Callable[..., Any]
     _training: bool = True
     _forward_hooks: tuple[Callable[[Any, tuple[Any, ...], Any], Any], ...] = ()
+    _forward_pre_hooks: tuple[Callable[[Any, tuple[Any, ...]], Any], ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls `forward`, then the forward hooks, and returns the output."""
         if (tracer := modes().tracer) is not None:
             self.guard_attributes(tracer)
+        if self._forward_pre_hooks:
+            args = self.run_pre_hooks(args)
         now = modes()
         if now.all_default or now.profiler is None:
             output = self.forward(*args, **kwargs)
@@ -128,10 +112,36 @@ class Module:
                 watched.flag_changed()
             super().__setattr__(name, value)
 
-    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> Callable[[], None]:
+    def run_pre_hooks(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Returns the inputs after the hooks that `register_forward_pre_hook` registered."""
+        for hook in self._forward_pre_hooks:
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        return args
+
+    def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], Any]) -> RemovableHandle:
+        """Calls `hook(module, inputs)` before each forward pass; a result that is not None replaces the inputs.
+
+        >>> from autograd_mini import nn
+        >>> layer = nn.ReLU()
+        >>> handle = layer.register_forward_pre_hook(lambda module, inputs: [x + 1 for x in inputs[0]])
+        >>> layer([0.0, 1.0])
+        Tensor([1., 2.])
+        >>> handle.remove()
+        """
+        entry = lambda module, inputs: hook(module, inputs)
+        self._forward_pre_hooks = (*self._forward_pre_hooks, entry)
+
+        def remove() -> None:
+            self._forward_pre_hooks = tuple(other for other in self._forward_pre_hooks if other is not entry)
+
+        return RemovableHandle(remove)
+
+    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> RemovableHandle:
         """Calls `hook(module, inputs, output)` after each forward pass; a result that is not None replaces the output.
 
-        Returns a function that removes the hook.
+        Returns a handle: `handle()` or `handle.remove()` removes the hook.
 
         >>> from autograd_mini import nn
         >>> net, seen = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), []
@@ -148,7 +158,7 @@ class Module:
         def remove() -> None:
             self._forward_hooks = tuple(other for other in self._forward_hooks if other is not entry)
 
-        return remove
+        return RemovableHandle(remove)
 
     # -- contents ---------------------------------------------------------------------------------------------------------
 
@@ -197,41 +207,47 @@ class Module:
     def _named(self, kind: type[Leaf], unique: bool = True) -> Iterator[tuple[str, Leaf]]:
         return ((path, value) for path, value in self._walk(unique) if isinstance(value, kind))
 
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
         """Yields each parameter once with its path, in order of assignment; a shared one has its first path.
+
+        The paths start with `prefix`. Without `recurse`, parameters of the modules inside are left out.
 
         >>> from autograd_mini import nn
         >>> [(name, p.shape) for name, p in nn.Linear(2, 3).named_parameters()]
         [('weight', (3, 2)), ('bias', (3,))]
         """
-        return self._named(Parameter)
+        return self._prefixed(Parameter, prefix, recurse)
 
-    def parameters(self) -> Iterator[Parameter]:
-        """Yields each parameter once, in order of assignment.
+    def _prefixed(self, kind: type[Leaf], prefix: str, recurse: bool) -> Iterator[tuple[str, Leaf]]:
+        found = self._named(kind) if recurse else ((path, t) for path, t in self._direct() if isinstance(t, kind))
+        return ((f"{prefix}.{path}", t) for path, t in found) if prefix else iter(found)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """Yields each parameter once, in order of assignment; without `recurse`, not those of the modules inside.
 
         >>> from autograd_mini import nn
         >>> sum(p.size for p in nn.Linear(2, 3).parameters())
         9
         """
-        return (p for _, p in self.named_parameters())
+        return (p for _, p in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Buffer]]:
         """Yields each buffer once with its path.
 
         >>> from autograd_mini import nn
         >>> list(nn.Linear(2, 3).named_buffers())
         []
         """
-        return self._named(Buffer)
+        return self._prefixed(Buffer, prefix, recurse)
 
-    def buffers(self) -> Iterator[Buffer]:
+    def buffers(self, recurse: bool = True) -> Iterator[Buffer]:
         """Yields each buffer once, in order of assignment.
 
         >>> from autograd_mini import nn
         >>> list(nn.Linear(2, 3).buffers())
         []
         """
-        return (b for _, b in self.named_buffers())
+        return (b for _, b in self.named_buffers(recurse=recurse))
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Yields this module, with an empty path, and each module inside once with its path.
@@ -318,8 +334,17 @@ class Module:
             parameter.requires_grad = value
         return self
 
-    def zero_grad(self) -> None:
-        """Deletes the gradients of its parameters: `grad` becomes None.
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Turns the gradients of its parameters on or off; returns the module.
+
+        >>> from autograd_mini import nn
+        >>> nn.Linear(2, 3).requires_grad_(False).weight.requires_grad
+        False
+        """
+        return self._set_requires_grad(requires_grad)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Deletes the gradients of its parameters: `grad` becomes None, or 0 unless `set_to_none`.
 
         >>> from autograd_mini import nn
         >>> layer = nn.Linear(2, 1)
@@ -328,8 +353,7 @@ class Module:
         >>> layer.weight.grad is None
         True
         """
-        for parameter in self.parameters():
-            parameter.grad = None
+        clear_gradients(self.parameters(), set_to_none)
 
     def apply(self, function: Callable[[Module], object]) -> Self:
         """Calls `function` with this module and with each module inside, once each; returns the module.
@@ -355,8 +379,8 @@ class Module:
         """
         return {path: tensor.data.copy() for path, tensor in self._state()}
 
-    def load_state_dict(self, state: Mapping[str, Array | Tensor], strict: bool = True) -> None:
-        """Copies `state` into the storage of the parameters and buffers.
+    def load_state_dict(self, state: Mapping[str, Array | Tensor], strict: bool = True) -> IncompatibleKeys:
+        """Copies `state` into the storage of the parameters and buffers; returns the keys that are missing or unexpected.
 
         Keys are paths as in `state_dict`; one path of a shared tensor is enough. Raises ValueError, and loads nothing, if a
         shape or kind of dtype differs, or if keys are missing or unexpected; `strict=False` ignores such keys.
@@ -364,6 +388,7 @@ class Module:
         >>> from autograd_mini import nn
         >>> a, b = nn.Linear(2, 3), nn.Linear(2, 3)
         >>> b.load_state_dict(a.state_dict())
+        IncompatibleKeys(missing_keys=[], unexpected_keys=[])
         >>> bool((a.weight == b.weight).all())
         True
         """
@@ -371,14 +396,17 @@ class Module:
         arrays = {key: np.asarray(value._data if isinstance(value, Tensor) else value) for key, value in state.items()}
         pairs = [(key, tensors[key], array) for key, array in arrays.items() if key in tensors]
         faults = [f"{key}: expected {t.dtype} {t.shape}, got {a.dtype} {a.shape}" for key, t, a in pairs if not _fits(a, t)]
+        loaded = {id(tensor) for _, tensor, _ in pairs}
+        keys = IncompatibleKeys(
+            [key for key, tensor in tensors.items() if id(tensor) not in loaded], [key for key in arrays if key not in tensors]
+        )
         if strict:
-            loaded = {id(tensor) for _, tensor, _ in pairs}
-            faults += [f"missing {key}" for key, tensor in tensors.items() if id(tensor) not in loaded]
-            faults += [f"unexpected {key}" for key in arrays if key not in tensors]
+            faults += [f"missing {key}" for key in keys.missing_keys] + [f"unexpected {key}" for key in keys.unexpected_keys]
         if faults:
             raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(faults)}")
         for _, tensor, array in pairs:
             tensor.data = array
+        return keys
 
     def _state(self) -> Iterator[tuple[str, Tensor]]:
         return ((path, t) for path, t in self._named(Tensor, unique=False))
@@ -450,23 +478,6 @@ def evaluation(model: HasTrainingMode) -> Iterator[None]:
 def keyed_items(container: Sequence[Any] | Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:
     """Returns the items of a container with their keys or indices."""
     return container.items() if isinstance(container, Mapping) else enumerate(container)
-
-
-def parameter_list(owner: str, parameters: Iterable[Tensor]) -> list[Tensor]:
-    """Returns the parameters as a list. Raises TypeError for a single tensor, and for items that are not tensors.
-
-    >>> from autograd_mini import nn
-    >>> nn.EMA(nn.Linear(2, 3).weight)
-    Traceback (most recent call last):
-    TypeError: EMA: parameters must be an iterable of tensors, not one Parameter
-    """
-    if isinstance(parameters, Tensor):
-        raise TypeError(f"{owner}: parameters must be an iterable of tensors, not one {type(parameters).__name__}")
-    tensors = list(parameters)
-    for p in tensors:
-        if not isinstance(p, Tensor):
-            raise TypeError(f"{owner}: a parameter must be a Tensor, not {type(p).__name__}")
-    return tensors
 
 
 def _fits(array: Array, tensor: Tensor) -> bool:

@@ -128,4 +128,6 @@ def _direct_parameters(module: Module) -> list[Tensor]:
 
 
 def _shape(output: Any) -> Any:
-    return output.shape if isinstance(output, Tensor) else tuple(map(_shape, output))
+    if isinstance(output, (tuple, list)):
+        return tuple(map(_shape, output))
+    return output.shape if isinstance(output, Tensor) else None

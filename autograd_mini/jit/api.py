@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
 from types import MethodType
-from typing import Any, Final, overload
+from typing import Any, Final, Literal, TypeAlias, get_args, overload
 from weakref import WeakSet
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..aliases import mark_modified
 from ..state import mode, modes
 from ..tensor import Tensor
 from ..trees import leaves
+from .c.library import CompilerError, compiler
 from .compile import compile_trace
 from .plan import Plan
 from .pool import Pool
@@ -25,6 +26,7 @@ from .python_state.surroundings import Surroundings
 from .signature import Arguments, OutputSpec, describe_change
 from .trace import Trace, TraceError
 
+Backend: TypeAlias = Literal["numpy", "c", "auto"]
 MAX_PLANS: Final = 8  # of one function; the plans used last are kept
 MAX_PREPARED: Final = 64  # first calls and traces; after these, a function that replayed fewer than half as often runs eagerly
 _RETURNED_TYPES: Final = (bool, int, float, str, type(None), np.generic)
@@ -32,10 +34,14 @@ _functions: Final[WeakSet[Jitted]] = WeakSet()
 
 
 @overload
-def jit(function: Callable[..., Any], *, profile: bool = False, exact: bool = False) -> Jitted: ...
+def jit(function: Callable[..., Any], *, profile: bool = False, exact: bool = False, backend: Backend = "numpy") -> Jitted: ...
 @overload
-def jit(*, profile: bool = False, exact: bool = False) -> Callable[[Callable[..., Any]], Jitted]: ...
-def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, exact: bool = False) -> Any:
+def jit(
+    *, profile: bool = False, exact: bool = False, backend: Backend = "numpy"
+) -> Callable[[Callable[..., Any]], Jitted]: ...
+def jit(
+    function: Callable[..., Any] | None = None, *, profile: bool = False, exact: bool = False, backend: Backend = "numpy"
+) -> Any:
     """Compiles a function of tensors: its first call runs it, the second traces it, and all later calls replay the trace.
 
     It is meant for a whole training step: forward and backward pass, update, random draws and running statistics are all
@@ -55,9 +61,17 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
     profile : measure the time of each step, which `print(step.plan)` then shows
     exact : give the same bits as eager code. Otherwise long sequences of operations on single numbers are computed by Python in
         double precision, and matrix products may be split in two.
+    backend : "numpy"; "c" turns runs of elementwise operations into loops that a C compiler translates once (`step.plan.source`
+        shows them), which takes a fraction of a second and needs `cc`, `gcc`, `clang` or the one in `$CC`; "auto" does so if
+        there is a compiler. Loops of arithmetic give NumPy's bits; sums and functions such as exp differ by rounding, so
+        `exact` wins over "auto", and cannot be combined with "c".
 
     Raises
     ------
+    ValueError
+        if `backend` is none of these, or "c" together with `exact`
+    RuntimeError
+        if `backend` is "c" and there is no working compiler
     TraceError
         while tracing, if the function needs a tensor's value in Python, as `.item()` and `if tensor` do; nothing is changed
     RuntimeError
@@ -79,7 +93,25 @@ def jit(function: Callable[..., Any] | None = None, *, profile: bool = False, ex
     """
     if function is not None and not callable(function):
         raise TypeError(f"jit: expected a function, got {function!r}")
-    return partial(Jitted, profile=profile, exact=exact) if function is None else Jitted(function, profile=profile, exact=exact)
+    options: dict[str, Any] = {"profile": profile, "exact": exact, "backend": check_backend(backend, exact)}
+    return partial(Jitted, **options) if function is None else Jitted(function, **options)
+
+
+def check_backend(backend: Backend, exact: bool = False) -> Backend:
+    """Returns a backend that can be used. Raises ValueError and RuntimeError as `jit` does."""
+    if backend not in get_args(Backend):
+        raise ValueError(f'jit: backend must be "numpy", "c" or "auto", got {backend!r}')
+    if backend == "c" and exact:
+        raise ValueError('jit: backend="c" rounds in another way than eager code; leave out exact=True, or use backend="numpy"')
+    if backend == "c" and compiler() is None:
+        raise CompilerError('jit: backend="c" needs a C compiler, such as gcc or clang; backend="auto" works without one')
+    return backend
+
+
+def available_backend(backend: Backend) -> Backend:
+    """Returns the backend that "auto" stands for on this computer. Raises ValueError and RuntimeError as `jit` does."""
+    check_backend(backend)
+    return backend if backend != "auto" else "numpy" if compiler() is None else "c"
 
 
 class Jitted:
@@ -87,14 +119,24 @@ class Jitted:
 
     plans         its plans; the one used last is at the end
     eager_reason  why it runs eagerly, or an empty string
+    warm_up       whether the first call runs eagerly, and the second one is the traced run; otherwise traced runs are undone,
+                  and all results come from replays: then they do not depend on how often the process has called the function
     """
 
     __name__: str
 
-    def __init__(self, function: Callable[..., Any], *, profile: bool = False, exact: bool = False):
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        profile: bool = False,
+        exact: bool = False,
+        backend: Backend = "numpy",
+        warm_up: bool = True,
+    ):
         self.__name__ = type(function).__name__  # for callable objects, which have no name of their own
         update_wrapper(self, function)  # first, because it copies attributes of the function that may have the names below
-        self.function, self.profile, self.exact = function, profile, exact
+        self.function, self.profile, self.exact, self.backend, self.warm_up = function, profile, exact, backend, warm_up
         self._lock = threading.RLock()
         self.clear()
         _functions.add(self)
@@ -137,7 +179,7 @@ class Jitted:
         module, name = getattr(self, "__module__", ""), getattr(self, "__qualname__", "")
         if getattr(sys.modules.get(module), name, None) is self:
             return name
-        return partial(jit, profile=self.profile, exact=self.exact), (self.function,)
+        return partial(jit, profile=self.profile, exact=self.exact, backend=self.backend), (self.function,)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         now = modes()
@@ -157,7 +199,7 @@ class Jitted:
             if self._prepared > MAX_PREPARED and 2 * self._replayed < self._prepared:
                 return self._fall_back(self._describe_changes(arguments, plans), arguments, stacklevel=3)
             self._last_signature = arguments.signature
-            if plans is None:
+            if plans is None and self.warm_up:
                 self._by_signature[arguments.signature] = []
                 with mode("compiling", True):
                     return self._run_function(arguments, arguments.originals)
@@ -208,13 +250,35 @@ class Jitted:
                 if changed := trace.guards.changed_guards():
                     raise _PythonStateChangedError(f"it changes {', '.join(changed)} in Python, and a replay would not")
                 output = OutputSpec(result, trace, operands)
-                plan = compile_trace(trace, output, arguments, self._pool, exact=self.exact, profile=self.profile)
+                plan = self._compile(trace, output, arguments)
         except BaseException:
             trace.restore()
             raise
+        if not self.warm_up:
+            return self._replay_at_once(trace, plan, arguments)
         self._mark_assigned(plan, arguments)
         self._add_plan(plan, arguments)
         return output.of_traced_run(result, arguments.originals)
+
+    def _replay_at_once(self, trace: Trace, plan: Plan, arguments: Arguments) -> Any:
+        """Undoes the traced run and replays it. The first plan is not kept: its run may have created states of optimizers."""
+        trace.restore()
+        if self._prepared > 1:
+            self._add_plan(plan, arguments)
+        self._mark_assigned(plan, arguments)
+        return plan.output.build(plan.run([t._data for t in arguments.operands]), arguments.originals)
+
+    def _compile(self, trace: Trace, output: OutputSpec, arguments: Arguments) -> Plan:
+        """Returns a plan, with loops in C if the backend says so; "auto" does without them if the compiler fails."""
+        compile_with = partial(compile_trace, trace, output, arguments, self._pool, exact=self.exact, profile=self.profile)
+        try:
+            return compile_with(loops=self.backend != "numpy" and not self.exact and compiler() is not None)
+        except CompilerError as error:
+            if self.backend == "c":
+                raise
+            warnings.warn(f"jit: {self.__name__} uses NumPy only: {error}", stacklevel=6)
+            self.backend = "numpy"
+            return compile_with()
 
     def _add_plan(self, plan: Plan, arguments: Arguments) -> None:
         """Adds a plan and forgets the one that was used least recently; also forgets old signatures without a plan."""

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .allocate import Memory
+from .c.loops import fuse_loops
+from .common_calls import share_common_calls
 from .emit import Emitter
-from .plan import TIMED_REPLAYS, Plan
+from .plan import TIMED_REPLAYS, Plan, replay_context
 from .pool import Pool
 from .scalar_fusion import fuse_scalars
 from .signature import Arguments, OutputSpec
@@ -19,7 +21,14 @@ from .update_fusion import fuse_updates, gradient_slots
 
 
 def compile_trace(
-    trace: Trace, output: OutputSpec, arguments: Arguments, pool: Pool, *, exact: bool = False, profile: bool = False
+    trace: Trace,
+    output: OutputSpec,
+    arguments: Arguments,
+    pool: Pool,
+    *,
+    exact: bool = False,
+    profile: bool = False,
+    loops: bool = False,
 ) -> Plan:
     """Returns the plan that replays a traced run.
 
@@ -31,6 +40,7 @@ def compile_trace(
     pool : memory that the plan shares with other plans of the function
     exact : give the bits of eager code: no scalar fusion, and matrix products are split only where eager code splits them
     profile : measure the time of each step
+    loops : replace runs of elementwise calls by loops in C
     """
     trace.guards.seal()
     grads = trace.final_grads()
@@ -40,9 +50,14 @@ def compile_trace(
     pool_grads = [] if trace.initial_grads else grad_values
 
     calls = fold_constants(trace.calls)
+    calls = share_common_calls(calls, outputs)
     calls = drop_dead_code(calls, outputs)
     if not exact:
         calls = fuse_scalars(calls, outputs)
+    kept = {value.owner for _, value in pool_grads}
+    source = ""
+    if loops:
+        calls, source = fuse_loops(calls, outputs, [value for value in outputs if value.owner not in kept])
     fused = fuse_updates(calls, {value: tensor for tensor, value in pool_grads}, pool)
     blocks = block_rows(calls, exact)
     memory = Memory([calls_of(block) for block in blocks], outputs, pool_grads, gradient_slots(fused), pool)
@@ -65,6 +80,8 @@ def compile_trace(
         kept_grads=[(tensor, pool.keep(a)) for i, (tensor, _) in numbered_grads if (a := arrays[i]) is not None],
         fresh_grads=[(tensor, i) for i, (tensor, _) in numbered_grads if arrays[i] is None],
         cleared_grads=[tensor for tensor, value in grads if value is None],
+        context=replay_context(loops),
+        source=source,
         times=[deque(maxlen=TIMED_REPLAYS) for _ in code.steps] if profile else None,
     )
     free_arrays(trace.calls)

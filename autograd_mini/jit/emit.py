@@ -96,7 +96,8 @@ class Emitter:
         elif outs and not results:
             function = partial(_call_and_distribute, function, [self.sinks_of(out) for out in outs])
         labels = tuple(self._memory.labels.get(v, "new" if v.owner is v else "view") for v in outs)
-        self._add(function, arguments, sinks, Row(call, labels))
+        loop = call.params.get("loop")
+        self._add(function, arguments, sinks, Row(call, labels, loop=loop.calls if loop else ()))
 
     def _emit_fused(self, update: FusedUpdate) -> None:
         """Adds one step for several updates."""

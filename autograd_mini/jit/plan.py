@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -22,6 +22,7 @@ from ..state import Modes, enter_modes, modes
 from ..tensor import Array, Tensor, Transient, leaf
 from ..tools.plain_text import for_stdout
 from . import report
+from .c.updates import use_loops
 from .pool import Pool
 from .python_state.guards import Guards
 from .report import Entry, Row
@@ -33,10 +34,14 @@ Step: TypeAlias = "tuple[Callable[..., Any], Sequence[Any], Sinks | None]"
 TIMED_REPLAYS: Final = 1000  # the latest ones, whose times are kept
 
 
-def _quiet_context() -> Context:
-    """Returns a context in which NumPy does not warn; entering it takes a tenth of the time of `np.errstate`."""
+def replay_context(loops: bool) -> Context:
+    """Returns a context in which NumPy does not warn, and updates are loops in C if `loops` is true.
+
+    Entering it takes a tenth of the time of `np.errstate`.
+    """
     context = copy_context()
     context.run(np.seterr, all="ignore")
+    context.run(use_loops.set, loops)
     return context
 
 
@@ -58,8 +63,9 @@ class Plan:
     kept_grads: list[tuple[Tensor, Transient]]  # gradients in the pool
     fresh_grads: list[tuple[Tensor, int]]  # gradients that are new in each run, with their number in `fresh`
     cleared_grads: list[Tensor]  # tensors whose `.grad` is None after a run
+    context: Context  # that of replays
+    source: str  # the C text of its loops
     times: list[deque[int]] | None = None  # nanoseconds of each step in the latest replays, if they are measured
-    _quiet: Context = field(default_factory=_quiet_context)
 
     # -- replay ----------------------------------------------------------------------------------------------------------
 
@@ -70,7 +76,7 @@ class Plan:
         for sinks, array in zip(self.inputs, arrays, strict=True):
             for target, i in sinks:
                 target[i] = array
-        self._quiet.run(self._run_steps, modes())
+        self.context.run(self._run_steps, modes())
         for tensor, kept in self.kept_grads:
             tensor._grad = kept
         for tensor, i in self.fresh_grads:

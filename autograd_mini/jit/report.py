@@ -22,12 +22,14 @@ class Row(NamedTuple):
     labels  where each result lies
     fused   the other updates of a flat group
     block   the other calls of a row block, whose rows two threads share
+    loop    the calls that a C loop replaces
     """
 
     call: Call
     labels: tuple[str, ...] = ()
     fused: tuple[Call, ...] = ()
     block: tuple[Call, ...] = ()
+    loop: tuple[Call, ...] = ()
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -36,7 +38,9 @@ class Row(NamedTuple):
 
     @property
     def parts(self) -> tuple[Row, ...]:
-        """The calls of a row block as separate rows."""
+        """The calls of a row block or of a loop as separate rows."""
+        if self.loop:
+            return tuple(Row(call, ("register",) * len(call.outs)) for call in self.loop)
         labels = iter(self.labels)
         return tuple(Row(call, tuple(islice(labels, len(call.outs)))) for call in self.calls) if self.block else ()
 

@@ -13,8 +13,9 @@ import numpy as np
 from ..apply import apply, as_operands
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike
+from ..tools.arguments import one_int
 from . import reduce
-from ._make import implements
+from ._make import implements, numpys_keywords
 from .elementwise import multiply
 from .index import getitem
 from .linalg import matmul
@@ -40,8 +41,11 @@ def tensordot(a: TensorLike, b: TensorLike, axes: AxisPairs = 2) -> Tensor:
     Tensor([[11.]], shape=(1, 1))
     """
     a, b = as_operands(a, b)
-    if isinstance(axes, int):
-        axes = (tuple(range(-axes, 0)), tuple(range(axes)))
+    if hasattr(axes, "__index__"):
+        n = one_int("tensordot", "axes", axes, least=0)
+        axes = (tuple(range(-n, 0)), tuple(range(n)))
+    elif not isinstance(axes, (tuple, list)) or len(axes) != 2:
+        raise TypeError(f"tensordot: axes must be an int or a pair (axes of a, axes of b), got {axes!r}")
     (out_a, sum_a), (out_b, sum_b) = (_split_axes(t, pair) for t, pair in zip((a, b), axes, strict=True))
     shapes = a._data.shape, b._data.shape
     if [shapes[0][i] for i in sum_a] != [shapes[1][i] for i in sum_b]:
@@ -182,7 +186,7 @@ def _parse(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:
 
 
 @implements(np.einsum)
-def einsum(subscripts: Any, *operands: Any) -> Tensor:
+def einsum(subscripts: Any, *operands: Any, **numpy: Any) -> Tensor:
     """Einstein summation: letters name axes; sums products over all letters that are not after "->".
 
     The notation is that of `np.einsum`: letters, or operands that alternate with lists of numbers, `einsum(a, [0, 1], [1])`.
@@ -197,6 +201,8 @@ def einsum(subscripts: Any, *operands: Any) -> Tensor:
     >>> ag.einsum("ii", a)
     Tensor(5.0)
     """
+    if numpy:
+        return numpys_keywords(einsum, (subscripts, *operands), numpy)
     if not isinstance(subscripts, str):
         subscripts, operands = _from_lists(subscripts, *operands)
     xs = list(as_operands(*operands)) if operands else []

@@ -12,7 +12,8 @@ import numpy as np
 from ..apply import apply, as_comparable, as_float, as_floats, as_operands, cast, common_dtype, kind_of
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
-from ._make import binary, explain_broadcast, implements, predicate, unary
+from ..tools.arguments import one_int
+from ._make import binary, explain_broadcast, implements, numpys_keywords, predicate, unary
 
 __all__ = [
     "abs", "absolute", "add", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "copysign", "divide",
@@ -114,7 +115,7 @@ cbrt = unary(
 reciprocal = unary(
     np.reciprocal, formula="1/x", derivative="−1/x²",
     vjp=lambda xp, g, y, x: -g * (y * y),
-    text="Reciprocal", example=(4.0, 0.25), kink="−inf at 0",
+    text="Reciprocal", example=(4.0, 0.25), kink="−inf at 0", scalar="1.0 / {0}",
 )  # fmt: skip
 _SHORT_POWERS = {2: square, 0.5: sqrt, -1: reciprocal}
 
@@ -209,7 +210,7 @@ def round(x: TensorLike, decimals: int = 0) -> Tensor:
     >>> ag.round([0.126, 1.5], 2)
     Tensor([0.13, 1.5 ])
     """
-    return apply(_ROUND, (as_tensor(x),), {"decimals": int(decimals)})
+    return apply(_ROUND, (as_tensor(x),), {"decimals": one_int("round", "decimals", decimals)})
 
 
 # -- kinks ---------------------------------------------------------------------------------------------------------------------
@@ -217,6 +218,7 @@ def round(x: TensorLike, decimals: int = 0) -> Tensor:
 sign = unary(
     np.sign, formula="sgn x", derivative="0",
     text="Sign (−1, 0 or 1)", example=(-2.0, -1.0), integers=True,
+    scalar="1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else 0.0 if {0} == 0.0 else {0}",
 )  # fmt: skip
 abs = unary(
     np.absolute, name="abs", formula="|x|", derivative="sgn x",
@@ -261,12 +263,12 @@ _TIE = "½ to each at a tie"
 maximum = binary(
     np.maximum, formula="max(a, b)", derivative=("[a > b]", "[b > a]"),
     vjp=(lambda xp, g, y, a, b: g * xp.max_share(a, b), lambda xp, g, y, a, b: g * xp.max_share(b, a)),
-    text="Larger of two", example=(1.0, 2.0, 2.0), kink=_TIE,
+    text="Larger of two", example=(1.0, 2.0, 2.0), kink=_TIE, scalar="{0} if {0} != {0} or {0} > {1} else {1}",
 )  # fmt: skip
 minimum = binary(
     np.minimum, formula="min(a, b)", derivative=("[a < b]", "[b < a]"),
     vjp=(lambda xp, g, y, a, b: g * xp.max_share(b, a), lambda xp, g, y, a, b: g * xp.max_share(a, b)),
-    text="Smaller of two", example=(1.0, 2.0, 1.0), kink=_TIE,
+    text="Smaller of two", example=(1.0, 2.0, 1.0), kink=_TIE, scalar="{0} if {0} != {0} or {0} < {1} else {1}",
 )  # fmt: skip
 
 
@@ -317,7 +319,7 @@ def _dtype_range(dtype: np.dtype[Any]) -> tuple[float, float]:
 
 
 @implements(np.clip)
-def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = None) -> Tensor:
+def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = None, **numpy: Any) -> Tensor:
     """Limits x to [lo, hi], elementwise; a bound may be None, a number or a tensor.
 
     Local derivative: 1 strictly inside, 0 at a scalar bound and beyond; x and an equal tensor bound get half each.
@@ -326,6 +328,8 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     >>> ag.clip([-2.0, 0.5, 3.0], -1, 1)
     Tensor([-1. ,  0.5,  1. ])
     """
+    if numpy:
+        return numpys_keywords(clip, (x,), numpy, lo=lo, hi=hi)
     if lo is None and hi is None:
         raise ValueError("clip: expected a lower or an upper bound, got lo=None and hi=None")
     lo, hi = (b.item() if isinstance(b, np.generic) else b for b in (lo, hi))
@@ -354,8 +358,8 @@ def _clip_to_numbers(x: Tensor, lo: float | None, hi: float | None) -> Tensor:
 
 # -- selection ---------------------------------------------------------------------------------------------------------
 
-_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, constant=True, flops=0)
-_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, constant=True, flops=0)
+_ZEROS = Primitive("zeros_like", np.zeros_like, formula="0", elementwise=True, scalar="0.0", constant=True, flops=0)
+_ONES = Primitive("ones_like", np.ones_like, formula="1", elementwise=True, scalar="1.0", constant=True, flops=0)
 
 
 @implements(np.zeros_like)
@@ -387,7 +391,7 @@ _WHERE = Primitive(
         lambda xp, g, y, c, a, b: xp.where(c, g, xp.zeros_like(g)),
         lambda xp, g, y, c, a, b: xp.where(c, xp.zeros_like(g), g),
     ),
-    explain=explain_broadcast, elementwise=True, uniform=slice(1, None),
+    explain=explain_broadcast, elementwise=True, uniform=slice(1, None), scalar="{1} if {0} else {2}",
 )  # fmt: skip
 
 
@@ -412,21 +416,39 @@ Primitive(
     "convention", np.where, formula="a if c, else b", derivative=("none", "none", "1, nan if c"),
     vjp=(None, None, lambda xp, g, y, c, a, b: g * xp.where(c, np.nan, xp.ones_like(g))),
     kink="for rules: a slope that is a convention, and that has no derivative itself",
-    explain=explain_broadcast, elementwise=True, uniform=slice(1, None),
+    explain=explain_broadcast, elementwise=True, uniform=slice(1, None), scalar="{1} if {0} else {2}",
 )  # fmt: skip
 
 # -- comparison and logic -----------------------------------------------------------------------------------------------------
 
-equal = predicate(np.equal, formula="a = b", text="Equality", example=(1.0, 2.0, False), promote=as_comparable)
-not_equal = predicate(np.not_equal, formula="a ≠ b", text="Inequality", example=(1.0, 2.0, True), promote=as_comparable)
-less = predicate(np.less, formula="a < b", text="Less than", example=(1.0, 2.0, True), promote=as_comparable)
-less_equal = predicate(np.less_equal, formula="a ≤ b", text="At most", example=(1.0, 2.0, True), promote=as_comparable)
-greater = predicate(np.greater, formula="a > b", text="Greater than", example=(1.0, 2.0, False), promote=as_comparable)
-greater_equal = predicate(np.greater_equal, formula="a ≥ b", text="At least", example=(1.0, 2.0, False), promote=as_comparable)
-logical_and = predicate(np.logical_and, formula="a ∧ b", text="Both true", example=(True, False, False))
-logical_or = predicate(np.logical_or, formula="a ∨ b", text="Either true", example=(True, False, True))
+equal = predicate(
+    np.equal, formula="a = b", text="Equality", example=(1.0, 2.0, False), promote=as_comparable, scalar="{0} == {1}"
+)  # fmt: skip
+not_equal = predicate(
+    np.not_equal, formula="a ≠ b", text="Inequality", example=(1.0, 2.0, True), promote=as_comparable, scalar="{0} != {1}"
+)  # fmt: skip
+less = predicate(
+    np.less, formula="a < b", text="Less than", example=(1.0, 2.0, True), promote=as_comparable, scalar="{0} < {1}"
+)  # fmt: skip
+less_equal = predicate(
+    np.less_equal, formula="a ≤ b", text="At most", example=(1.0, 2.0, True), promote=as_comparable, scalar="{0} <= {1}"
+)  # fmt: skip
+greater = predicate(
+    np.greater, formula="a > b", text="Greater than", example=(1.0, 2.0, False), promote=as_comparable, scalar="{0} > {1}"
+)  # fmt: skip
+greater_equal = predicate(
+    np.greater_equal, formula="a ≥ b", text="At least", example=(1.0, 2.0, False), promote=as_comparable, scalar="{0} >= {1}"
+)  # fmt: skip
+logical_and = predicate(
+    np.logical_and, formula="a ∧ b", text="Both true", example=(True, False, False), scalar="{0} and {1}"
+)  # fmt: skip
+logical_or = predicate(
+    np.logical_or, formula="a ∨ b", text="Either true", example=(True, False, True), scalar="{0} or {1}"
+)  # fmt: skip
 logical_xor = predicate(np.logical_xor, formula="a ⊻ b", text="One true, not both", example=(True, True, False))
-logical_not = predicate(np.logical_not, formula="¬a", text="Not true", example=(True, False), arity=1)
+logical_not = predicate(
+    np.logical_not, formula="¬a", text="Not true", example=(True, False), arity=1, scalar="not {0}"
+)  # fmt: skip
 bitwise_and = predicate(np.bitwise_and, formula="a & b", text="And, bit by bit", example=(6, 3, 2))
 bitwise_or = predicate(np.bitwise_or, formula="a | b", text="Or, bit by bit", example=(6, 3, 7))
 bitwise_xor = predicate(np.bitwise_xor, formula="a ^ b", text="Exclusive or, bit by bit", example=(6, 3, 5))

@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..apply import apply, as_float, as_operands, cast, common_dtype
-from ..dtypes import default_dtype
+from ..dtypes import default_dtype, supported
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
-from ._make import implements
-from .elementwise import zeros_like
+from ..tools.arguments import one_int
+from ._make import implements, numpys_keywords
+from .elementwise import equal, where, zeros_like
 from .reduce import canonical_axis, one_axis
 from .shape import broadcast_to, ravel, reshape
 
@@ -186,6 +187,17 @@ _INDEX_PUT = Primitive(
 )  # fmt: skip
 
 
+_EXPECTED: Final = "getitem: an index must be ints, bools, slices, None or Ellipsis"
+
+
+def _index_array(entry: Any) -> Tensor:
+    """Returns a list or an array in an index as a tensor. An empty list, which NumPy converts to floats, selects nothing."""
+    try:
+        return Tensor(np.asarray(entry, np.intp if isinstance(entry, list) and not entry else None))
+    except (TypeError, ValueError):
+        raise IndexError(f"{_EXPECTED}, got {entry!r}") from None
+
+
 def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
     """Returns the template of an index, and its arrays as tensors. Raises IndexError for floats."""
     entries = index if isinstance(index, tuple) else (index,)
@@ -197,10 +209,9 @@ def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
         elif isinstance(e, (int, np.integer)) and not isinstance(e, (bool, np.timedelta64)):
             template.append(int(e))
         else:
-            # An empty list selects nothing; NumPy would convert it to floats.
-            array = e if isinstance(e, Tensor) else Tensor(np.asarray(e, np.intp if isinstance(e, list) and not e else None))
+            array = e if isinstance(e, Tensor) else _index_array(e)
             if array._data.dtype.kind not in "iub":
-                raise IndexError(f"getitem: an index must be ints, bools, slices, None or Ellipsis, got {array._data.dtype}")
+                raise IndexError(f"{_EXPECTED}, got {array._data.dtype}")
             template.append(Placeholder(len(arrays)))
             arrays.append(array)
     return tuple(template), tuple(arrays)
@@ -267,7 +278,7 @@ def _prepare_write(
 
 
 @implements(np.take)
-def take(x: TensorLike, indices: TensorLike, axis: int | None = None, *, dim: int | None = None) -> Tensor:
+def take(x: TensorLike, indices: TensorLike, axis: int | None = None, *, dim: int | None = None, **numpy: Any) -> Tensor:
     """Elements (or slices along `axis`) at integer `indices`; without `axis`, elements of the flattened tensor.
 
     >>> import autograd_mini as ag
@@ -275,6 +286,8 @@ def take(x: TensorLike, indices: TensorLike, axis: int | None = None, *, dim: in
     Tensor([[2., 2.],
             [4., 4.]], shape=(2, 2))
     """
+    if numpy:
+        return numpys_keywords(take, (x, indices), numpy, axis=axis, dim=dim)
     x = as_tensor(x)
     axis = axis if dim is None else one_axis("take", axis, dim)
     if axis is None:
@@ -388,7 +401,8 @@ def one_hot(indices: TensorLike, classes: int, dtype: Any = None) -> Tensor:
     indices = as_tensor(indices)
     if indices._data.dtype.kind not in "iu":
         raise TypeError(f"one_hot: indices must be integers, got {indices._data.dtype}")
-    return apply(_ONE_HOT, (indices,), {"classes": int(classes), "dtype": np.dtype(dtype or default_dtype())})
+    width, kind = one_int("one_hot", "classes", classes, least=0), default_dtype() if dtype is None else supported(dtype)
+    return apply(_ONE_HOT, (indices,), {"classes": width, "dtype": kind})
 
 
 def _one_hot(i: Array, classes: int, dtype: np.dtype[Any]) -> Array:
@@ -436,10 +450,11 @@ Primitive(
 )  # fmt: skip
 
 
-def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:
+def embedding(weight: TensorLike, indices: TensorLike, padding_idx: int | None = None) -> Tensor:
     """Rows of `weight` (entries, dim) at integer `indices` (…): shape (…, dim). The gradients of a repeated row are added.
 
-    Raises TypeError if indices are not integers and IndexError if they are outside [0, entries).
+    Row `padding_idx` gets no gradient; a negative one counts from the end. Raises TypeError if indices are not integers,
+    IndexError if they are outside [0, entries), and ValueError for a `padding_idx` that is no row.
 
     >>> import autograd_mini as ag
     >>> ag.embedding([[1.0, 2.0], [3.0, 4.0]], [1, 1]).tolist()
@@ -450,4 +465,13 @@ def embedding(weight: TensorLike, indices: TensorLike) -> Tensor:
         raise TypeError(f"embedding: indices must be integers, got {indices._data.dtype}")
     if not weight._data.ndim:
         raise ValueError(f"embedding: expected a weight of shape (entries, dim), got a 0-d tensor: {weight!r}")
-    return apply(_EMBEDDING, (weight, indices))
+    rows = apply(_EMBEDDING, (weight, indices))
+    if padding_idx is None:
+        return rows
+    entries = len(weight._data)
+    padding_idx = one_int("embedding", "padding_idx", padding_idx)
+    if not -entries <= padding_idx < entries:
+        raise ValueError(f"embedding: padding_idx must be an int in [-{entries}, {entries}), got {padding_idx!r}")
+    is_padding = equal(indices, padding_idx % entries)
+    column = (*indices._data.shape, *(1,) * (weight._data.ndim - 1))
+    return where(reshape(is_padding, column), rows.detach(), rows)

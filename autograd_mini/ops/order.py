@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from ..apply import apply, as_float, recorded
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
-from ._make import implements
+from ..tools.arguments import flag, one_int
+from ._make import implements, numpys_keywords
 from .elementwise import isnan, where
 from .index import gather, getitem
-from .reduce import ValuesAndIndices, canonical_axes, canonical_axis, join_axes, keepdims_shape, mean, one_axis
-from .shape import one_int, ravel, reshape
+from .reduce import ValuesAndIndices, canonical_axes, canonical_axis, either_flag, join_axes, keepdims_shape, mean, one_axis
+from .shape import ravel, reshape
 
 __all__ = [
     "argsort", "median", "sort", "topk",
@@ -32,7 +33,7 @@ _ARGSORT = Primitive("argsort", _argsort, formula="the indices that sort x", con
 
 @implements(np.argsort)
 def argsort(
-    x: TensorLike, axis: int | None = -1, descending: bool = False, *, dim: int | None = None, stable: bool = True
+    x: TensorLike, axis: int | None = -1, descending: bool = False, *, dim: int | None = None, stable: bool = True, **numpy: Any
 ) -> Tensor:
     """Indices that sort `x` along `axis` (None: flattened), stable in both directions; nan counts as largest. No gradient.
 
@@ -40,18 +41,21 @@ def argsort(
     >>> ag.argsort([3.0, 1.0, 2.0])
     Tensor([1, 2, 0])
     """
+    if numpy:
+        return numpys_keywords(argsort, (x,), numpy, axis=axis, dim=dim, descending=descending)
     axis = axis if dim is None else one_axis("argsort", axis, dim, -1)
     x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
-    return apply(_ARGSORT, (x,), {"axis": canonical_axis("argsort", along, x._data.ndim), "descending": bool(descending)})
+    down = flag("argsort", "descending", descending)
+    return apply(_ARGSORT, (x,), {"axis": canonical_axis("argsort", along, x._data.ndim), "descending": down})
 
 
-@overload
-def sort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> Tensor: ...
 @overload
 def sort(x: TensorLike, *, dim: int, descending: bool = False, stable: bool = True) -> ValuesAndIndices: ...
+@overload
+def sort(x: TensorLike, axis: int | None = -1, descending: bool = False, **numpy: Any) -> Tensor: ...
 @implements(np.sort)
 def sort(
-    x: TensorLike, axis: int | None = -1, descending: bool = False, *, dim: int | None = None, stable: bool = True
+    x: TensorLike, axis: int | None = -1, descending: bool = False, *, dim: int | None = None, stable: bool = True, **numpy: Any
 ) -> Tensor | ValuesAndIndices:
     """Sorts `x` along `axis` (None: flattened); each gradient goes to the position that its value came from.
 
@@ -63,6 +67,8 @@ def sort(
     >>> ag.sort([3.0, 1.0, 2.0], dim=0)
     ValuesAndIndices(values=Tensor([1., 2., 3.]), indices=Tensor([1, 2, 0]))
     """
+    if numpy:
+        return numpys_keywords(sort, (x,), numpy, axis=axis, dim=dim, descending=descending)
     along = axis if dim is None else one_axis("sort", axis, dim, -1)
     x, along = (ravel(x), 0) if along is None else (as_tensor(x), along)
     indices = argsort(x, along, descending)
@@ -96,7 +102,7 @@ def topk(
     k = one_int("topk", "k", k)
     if not 0 <= k <= x._data.shape[axis]:
         raise ValueError(f"topk: k must lie in [0, {x._data.shape[axis]}] for axis {axis} of shape {x._data.shape}, got {k}")
-    indices = getitem(argsort(x, axis, descending=largest), (slice(None),) * axis + (slice(0, k),))
+    indices = getitem(argsort(x, axis, descending=flag("topk", "largest", largest)), (slice(None),) * axis + (slice(0, k),))
     return ValuesAndIndices(gather(x, axis, indices), indices)
 
 
@@ -118,8 +124,8 @@ def median(
     Tensor(3.5)
     """
     if dim is not None:
-        return _lower_median(as_tensor(x), one_axis("median", axis, dim), keepdims or keepdim)
-    x = as_float(x)
+        return _lower_median(as_tensor(x), one_axis("median", axis, dim), either_flag("median", keepdims, keepdim))
+    x, keepdims = as_float(x), either_flag("median", keepdims, keepdim)
     axes = canonical_axes("median", axis, x._data.ndim)
     line = join_axes(recorded, x, axes)
     n = line._data.shape[-1]

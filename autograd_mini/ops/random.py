@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from reprlib import repr as short
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..apply import apply, as_float, as_number, cast
-from ..dtypes import FLOATS, default_dtype, supported
+from ..dtypes import supported
 from ..primitive import Primitive
 from ..pytorch.devices import check_device
 from ..state import modes
 from ..tensor import Array, Shape, Tensor, TensorLike
-from .shape import ints
+from ..tools.arguments import flag, float_dtype, one_int
+from .shape import lengths_of
 
 __all__ = [
     "bernoulli", "dropout", "fork_rng", "generator", "get_rng_state", "manual_seed", "permutation", "rand", "randint", "randn",
@@ -53,8 +55,12 @@ def manual_seed(seed: int) -> Stream:
     True
     """
     _reject_tracing("manual_seed")
+    try:
+        fresh = np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise TypeError(f"manual_seed: expected an int of at least 0, got {seed!r}") from None
     stream = _stream()
-    stream.bit_generator.state = type(stream.bit_generator)(seed).state
+    stream.bit_generator.state = fresh.bit_generator.state
     return stream
 
 
@@ -80,7 +86,11 @@ def set_rng_state(state: dict[str, Any]) -> None:
     True
     """
     _reject_tracing("set_rng_state")
-    _stream().bit_generator.state = state
+    try:
+        _stream().bit_generator.state = state
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        kind = ValueError if isinstance(state, dict) else TypeError
+        raise kind(f"set_rng_state: expected a state from get_rng_state(), got {short(state)} ({error})") from None
 
 
 @contextmanager
@@ -164,25 +174,22 @@ _RANDINT = Primitive("randint", _randint, formula="i ~ U{low … high − 1}", e
 _PERMUTATION = Primitive("permutation", _permutation, formula="0 … n − 1, shuffled", effect=True, constant=True)
 
 
-def _check_lengths(name: str, shape: tuple[Any, ...]) -> Shape:
-    lengths = ints(name, shape)
-    if any(n < 0 for n in lengths):
-        raise ValueError(f"{name}: lengths must be ≥ 0, got {lengths}")
-    return lengths
+def check_stream(name: str, generator: Any) -> None:
+    """Raises TypeError unless `generator` is None or a stream of NumPy."""
+    if generator is not None and not isinstance(generator, np.random.Generator):
+        raise TypeError(f"{name}: generator must be None or one of np.random.default_rng(), got {generator!r}")
 
 
 def _float_params(name: str, shape: tuple[Any, ...], dtype: Any, generator: Stream | None) -> dict[str, Any]:
-    dtype = default_dtype() if dtype is None else np.dtype(dtype)
-    if dtype not in FLOATS:
-        raise TypeError(f"{name}: expected float16, float32 or float64, got {dtype}")
-    return {"shape": _check_lengths(name, shape), "dtype": dtype, "generator": generator}
+    check_stream(name, generator)
+    return {"shape": lengths_of(name, shape), "dtype": float_dtype(name, dtype), "generator": generator}
 
 
 def _draw(primitive: Primitive, params: dict[str, Any], requires_grad: bool, device: Any) -> Tensor:
     check_device(primitive.name, device)
     draws: Tensor = apply(primitive, (), params)
-    if requires_grad:
-        draws.requires_grad = True
+    if requires_grad is not False:
+        draws.requires_grad = requires_grad
     return draws
 
 
@@ -221,7 +228,8 @@ def bernoulli(p: TensorLike, shape: int | Shape | None = None, *, generator: Str
     Tensor([0., 1.])
     """
     p = as_float(p)
-    lengths = p.shape if shape is None else _check_lengths("bernoulli", (shape,) if isinstance(shape, int) else tuple(shape))
+    check_stream("bernoulli", generator)
+    lengths = p.shape if shape is None else lengths_of("bernoulli", (shape,))
     return apply(_BERNOULLI, (p,), {"shape": lengths, "generator": generator})
 
 
@@ -257,9 +265,11 @@ def randint(
         high, shape = None, high
     low, high = (0, low) if high is None else (low, high)
     shape = () if shape is None and size is None else size if shape is None else shape
+    low, high = one_int("randint", "low", low), one_int("randint", "high", high)
+    check_stream("randint", generator)
     if low >= high:
         raise ValueError(f"randint: expected low < high, got {low} and {high}")
-    lengths = _check_lengths("randint", (shape,) if isinstance(shape, int) else tuple(shape))
+    lengths = lengths_of("randint", (shape,))
     draws: Tensor = apply(_RANDINT, (), {"low": low, "high": high, "shape": lengths, "generator": generator})
     return draws if dtype is None else cast(draws, supported(dtype))
 
@@ -271,7 +281,8 @@ def permutation(n: int, *, generator: Stream | None = None) -> Tensor:
     >>> sorted(ag.permutation(3).tolist())
     [0, 1, 2]
     """
-    return apply(_PERMUTATION, (), {"n": _check_lengths("permutation", (n,))[0], "generator": generator})
+    check_stream("permutation", generator)
+    return apply(_PERMUTATION, (), {"n": one_int("permutation", "n", n, least=0), "generator": generator})
 
 
 # -- dropout -------------------------------------------------------------------------------------------------------------------
@@ -309,8 +320,9 @@ def dropout(x: TensorLike, p: float = 0.5, training: bool = True, *, generator: 
     p = as_number("dropout: p", p, "a draw has no gradient with respect to its probability; use p.detach()")
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p must lie in [0, 1], got {p}")
+    check_stream("dropout", generator)
     x = as_float(x)
-    if not training or p == 0:
+    if not flag("dropout", "training", training) or p == 0:
         return x
     if p == 1:
         return x * 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
@@ -11,12 +12,13 @@ import numpy as np
 from ..apply import apply, as_operands, cast, common_dtype
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
+from ..tools.arguments import one_int
 from . import reduce
-from ._make import implements
+from ._make import implements, numpys_keywords
 from .elementwise import where
 from .index import INDEX_ADD, Placeholder, getitem, take
 from .reduce import canonical_axes, canonical_axis, one_axis
-from .shape import broadcast_to, check_not_empty, concatenate, expand_dims, ints, moveaxis, one_int, ravel, reshape, swapaxes
+from .shape import broadcast_to, check_not_empty, concatenate, expand_dims, ints, moveaxis, ravel, reshape, swapaxes
 
 __all__ = [
     "array_split", "diag", "diagonal", "flip", "fliplr", "flipud", "hstack", "pad", "repeat", "roll", "rot90", "split", "tile",
@@ -96,6 +98,51 @@ _PAD = Primitive(
 _PAD_MODES = ("edge", "reflect", "symmetric", "wrap")
 
 
+@lru_cache(maxsize=256)
+def _border_copies(length: int, before: int, after: int, mode: str) -> tuple[tuple[int, int], ...]:
+    """Returns the pairs (position in the padding, position of the element that is copied to it), in the padded axis."""
+    sources = before + np.pad(np.arange(length), (before, after), mode)  # type: ignore[call-overload]
+    border = (*range(before), *range(before + length, before + length + after))
+    return tuple((i, int(sources[i])) for i in border)
+
+
+def _copies(shape: Sequence[int], pad_width: Pairs, mode: str) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """Yields the indices of each slice of the padding and of its source, in an order in which sources are complete."""
+    for axis, (length, pair) in enumerate(zip(shape, pad_width, strict=True)):
+        for place, source in _border_copies(length, *pair, mode):
+            lead = (slice(None),) * axis
+            yield (*lead, place), (*lead, source)
+
+
+def _pad_with_copies(x: Array, pad_width: Pairs, mode: str, out: Array | None = None) -> Array:
+    shape = tuple(before + n + after for n, (before, after) in zip(x.shape, pad_width, strict=True))
+    y = np.empty_like(x, shape=shape) if out is None else out
+    y[_inner_slices(x, pad_width)] = x
+    for place, source in _copies(x.shape, pad_width, mode):
+        y[place] = y[source]
+    return y
+
+
+def _sum_copies(g: Array, pad_width: Pairs, mode: str) -> Array:
+    total = g.copy("K")
+    shape = tuple(n - sum(pair) for n, pair in zip(g.shape, pad_width, strict=True))
+    for place, source in reversed([*_copies(shape, pad_width, mode)]):
+        total[source] += total[place]
+    return total[tuple(slice(before, before + n) for n, (before, _) in zip(shape, pad_width, strict=True))]
+
+
+_PAD_WITH_COPIES = Primitive(
+    "pad_with_copies", _pad_with_copies, formula="x with copies of its elements as padding", derivative=("1",),
+    vjp=(lambda xp, g, y, x, **params: xp.sum_copies(g, **params),),
+    flops=0,
+)  # fmt: skip
+Primitive(
+    "sum_copies", _sum_copies, formula="x without padding, plus the padding at the elements it was copied from",
+    derivative=("1",),
+    vjp=(lambda xp, g, y, x, **params: xp.pad_with_copies(g, **params),),
+)  # fmt: skip
+
+
 @implements(np.pad)
 def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: TensorLike = 0) -> Tensor:
     """Pads `x` at both ends of its axes.
@@ -115,6 +162,8 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     >>> ag.pad([1.0, 2.0, 3.0], 1, mode="reflect")
     Tensor([2., 1., 2., 3., 2.])
     """
+    if not isinstance(mode, str):
+        raise TypeError(f"pad: mode must be a string such as 'constant', got {mode!r}")
     x = as_tensor(x) if mode != "constant" else cast(x, common_dtype(x, constant_values))
     try:
         array = np.broadcast_to(pad_width if np.size(pad_width) else 0, (x._data.ndim, 2))
@@ -127,10 +176,9 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
         return _pad_with(x, pairs, constant_values)
     if mode not in _PAD_MODES:
         raise ValueError(f'pad: mode must be "constant", {", ".join(map(repr, _PAD_MODES))}, got {mode!r}')
-    for axis, pair in enumerate(pairs):
-        if pair != (0, 0):
-            x = take(x, np.pad(np.arange(x._data.shape[axis]), pair, mode), axis)  # type: ignore[call-overload]
-    return x
+    if any(not n and pair != (0, 0) for n, pair in zip(x._data.shape, pairs, strict=True)):
+        raise ValueError(f"pad: mode {mode!r} has nothing to copy along an axis of length 0, got shape {x._data.shape}")
+    return apply(_PAD_WITH_COPIES, (x,), {"pad_width": pairs, "mode": mode})
 
 
 def _pad_with(x: Tensor, pairs: Pairs, value: TensorLike) -> Tensor:
@@ -319,7 +367,7 @@ def _split(name: str, x: Tensor, sections: int | Sequence[int], axis: int, even:
 
 
 @implements(np.split)
-def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0, *, dim: int | None = None) -> list[Tensor]:
+def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0, *, dim: int | None = None, **numpy: Any) -> list[Tensor]:
     """Splits `x` along `axis`, into a number of equal parts (ValueError if this is not possible) or at a list of indices.
 
     With PyTorch's name `dim`, `sections` is the length of each part but the last, or a list of lengths, as in PyTorch.
@@ -328,6 +376,8 @@ def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0, *, dim: i
     >>> ag.split([1.0, 2.0, 3.0], [1])
     [Tensor([1.]), Tensor([2., 3.])]
     """
+    if numpy:
+        return numpys_keywords(split, (x,), numpy, axis=axis, dim=dim, sections=sections)
     if dim is not None:
         return _split_lengths(as_tensor(x), sections, one_axis("split", axis, dim, 0))
     return _split("split", as_tensor(x), sections, axis, even=True)
@@ -397,7 +447,7 @@ def rot90(x: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     first, second = (canonical_axis("rot90", axis, x.ndim) for axis in axes)
     if first == second:
         raise ValueError(f"rot90: axes must be distinct, got {axes}")
-    for _ in range(k % 4):
+    for _ in range(one_int("rot90", "k", k) % 4):
         x = flip(swapaxes(x, first, second), axis=first)
     return x
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from operator import index as _index
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -14,7 +15,8 @@ import numpy as np
 from ..apply import apply, as_float, recorded
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
-from ._make import implements
+from ..tools.arguments import flag
+from ._make import implements, numpys_keywords
 
 __all__ = [
     "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min", "prod", "ptp", "sum",
@@ -34,12 +36,12 @@ def canonical_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
 def canonical_axis(name: str, axis: Any, ndim: int) -> int:
     """Returns an axis in [0, ndim); negative axes count from the end."""
     try:
-        index = axis.__index__()
-    except AttributeError:
+        index = int(_index(axis))
+    except TypeError:
         raise TypeError(f"{name}: axis must be an int, a tuple of ints or None, got {axis!r}") from None
     if not -ndim <= index < ndim:
         raise IndexError(f"{name}: axis {index} is out of range for a tensor with {ndim} axes")
-    return int(index) % ndim
+    return index % ndim
 
 
 def one_axis(name: str, axis: Any, dim: Any, default: Any = None) -> Any:
@@ -102,12 +104,12 @@ def _mean_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
 _SUM = Primitive(
     "sum", sum_kernel, formula="Σ x", derivative=("1",),
     vjp=(_sum_rule,),
-    rowwise=True, scalar="{0}",
+    rowwise=True, scalar="{0}", reduction="sum",
 )  # fmt: skip
 _MEAN = Primitive(
     "mean", mean_kernel, formula="Σ x / n", derivative=("1/n",),
     vjp=(_mean_rule,),
-    kink="nan without elements", scalar="{0}",
+    kink="nan without elements", scalar="{0}", reduction="mean",
 )  # fmt: skip
 
 
@@ -118,11 +120,20 @@ def reduce_axes(
     if dim is not None:
         axis = one_axis(primitive.name, axis, dim)
     axes = canonical_axes(primitive.name, axis, x._data.ndim)
-    return apply(primitive, (x,), {"axis": axes, "keepdims": bool(keepdims or keepdim), **params})
+    if keepdims is not False or keepdim is not False:
+        keepdims = either_flag(primitive.name, keepdims, keepdim)
+    return apply(primitive, (x,), {"axis": axes, "keepdims": keepdims, **params})
+
+
+def either_flag(name: str, keepdims: Any, keepdim: Any) -> bool:
+    """Returns whether NumPy's `keepdims` or PyTorch's `keepdim` is set. Raises TypeError if one of them is no bool."""
+    return flag(name, "keepdims", keepdims) | flag(name, "keepdim", keepdim)
 
 
 @implements(np.sum)
-def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+def sum(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False, **numpy: Any
+) -> Tensor:
     """Sum of the elements along `axis` (an int, a tuple, or None for all); `keepdims` keeps the reduced axes at length 1.
 
     Local derivative: 1.
@@ -131,11 +142,15 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis =
     >>> ag.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     Tensor([4., 6.])
     """
+    if numpy:
+        return numpys_keywords(sum, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return reduce_axes(_SUM, as_tensor(x), axis, keepdims, dim, keepdim)
 
 
 @implements(np.mean)
-def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+def mean(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False, **numpy: Any
+) -> Tensor:
     """Arithmetic mean along `axis`; the mean of integers has the default dtype, the mean of no elements is nan.
 
     Local derivative: 1/n.
@@ -144,6 +159,8 @@ def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis 
     >>> ag.mean([[1.0, 2.0], [3.0, 4.0]])
     Tensor(2.5)
     """
+    if numpy:
+        return numpys_keywords(mean, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return reduce_axes(_MEAN, as_float(x), axis, keepdims, dim, keepdim)
 
 
@@ -174,7 +191,9 @@ _PROD = Primitive(
 
 
 @implements(np.prod)
-def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+def prod(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False, **numpy: Any
+) -> Tensor:
     """Product of the elements along `axis`. Local derivative: the product of the others, exact if elements are 0.
 
     >>> import autograd_mini as ag
@@ -183,6 +202,8 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis 
     >>> x.grad
     Tensor([0., 6., 0.])
     """
+    if numpy:
+        return numpys_keywords(prod, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return reduce_axes(_PROD, as_tensor(x), axis, keepdims, dim, keepdim)
 
 
@@ -220,12 +241,12 @@ _MIN = _extremum("min", np.minimum, "min x")
 
 
 @overload
-def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
-@overload
 def max(x: TensorLike, *, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
+@overload
+def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Tensor: ...
 @implements(np.max, np.amax)
 def max(
-    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False, **numpy: Any
 ) -> Tensor | ValuesAndIndices:
     """Largest element along `axis`; ties share the gradient evenly. Raises ValueError for an empty axis.
 
@@ -239,18 +260,20 @@ def max(
     >>> ag.max(ag.Tensor([[1.0, 3.0], [4.0, 2.0]]), dim=1)
     ValuesAndIndices(values=Tensor([3., 4.]), indices=Tensor([1, 0]))
     """
+    if numpy:
+        return numpys_keywords(max, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     if dim is None:
         return reduce_axes(_MAX, as_tensor(x), axis, keepdims, keepdim=keepdim)
-    return _extreme_along("max", argmax, x, one_axis("max", axis, dim), keepdims or keepdim)
+    return _extreme_along("max", argmax, x, one_axis("max", axis, dim), either_flag("max", keepdims, keepdim))
 
 
-@overload
-def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
 @overload
 def min(x: TensorLike, *, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
+@overload
+def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Tensor: ...
 @implements(np.min, np.amin)
 def min(
-    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False, **numpy: Any
 ) -> Tensor | ValuesAndIndices:
     """Smallest element along `axis`; ties share the gradient evenly. Raises ValueError for an empty axis.
 
@@ -260,9 +283,11 @@ def min(
     >>> ag.min([[1.0, 2.0], [3.0, 0.0]], axis=1)
     Tensor([1., 0.])
     """
+    if numpy:
+        return numpys_keywords(min, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     if dim is None:
         return reduce_axes(_MIN, as_tensor(x), axis, keepdims, keepdim=keepdim)
-    return _extreme_along("min", argmin, x, one_axis("min", axis, dim), keepdims or keepdim)
+    return _extreme_along("min", argmin, x, one_axis("min", axis, dim), either_flag("min", keepdims, keepdim))
 
 
 def amax(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
@@ -345,7 +370,13 @@ def _apply_index(primitive: Primitive, x: TensorLike, axis: int | None, keepdims
 
 @implements(np.argmax)
 def argmax(
-    x: TensorLike, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+    x: TensorLike,
+    axis: int | None = None,
+    keepdims: bool = False,
+    *,
+    dim: int | None = None,
+    keepdim: bool = False,
+    **numpy: Any,
 ) -> Tensor:
     """Index of the first largest element along `axis`, or in the flattened tensor. No gradient.
 
@@ -353,12 +384,20 @@ def argmax(
     >>> ag.argmax([[1.0, 5.0], [7.0, 2.0]], axis=1)
     Tensor([1, 0])
     """
-    return _apply_index(_ARGMAX, x, axis, keepdims or keepdim, dim)
+    if numpy:
+        return numpys_keywords(argmax, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
+    return _apply_index(_ARGMAX, x, axis, either_flag("argmax", keepdims, keepdim), dim)
 
 
 @implements(np.argmin)
 def argmin(
-    x: TensorLike, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+    x: TensorLike,
+    axis: int | None = None,
+    keepdims: bool = False,
+    *,
+    dim: int | None = None,
+    keepdim: bool = False,
+    **numpy: Any,
 ) -> Tensor:
     """Index of the first smallest element along `axis`, or in the flattened tensor. No gradient.
 
@@ -366,7 +405,9 @@ def argmin(
     >>> ag.argmin([3.0, 1.0, 2.0])
     Tensor(1)
     """
-    return _apply_index(_ARGMIN, x, axis, keepdims or keepdim, dim)
+    if numpy:
+        return numpys_keywords(argmin, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
+    return _apply_index(_ARGMIN, x, axis, either_flag("argmin", keepdims, keepdim), dim)
 
 
 _ANY = Primitive("any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims), formula="∨ x", constant=True)
@@ -374,24 +415,32 @@ _ALL = Primitive("all", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=
 
 
 @implements(np.any)
-def any(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+def any(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False, **numpy: Any
+) -> Tensor:
     """Tests whether any element along `axis` is true (not 0). No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.any([0.0, 2.0])
     Tensor(True)
     """
+    if numpy:
+        return numpys_keywords(any, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return reduce_axes(_ANY, as_tensor(x), axis, keepdims, dim, keepdim)
 
 
 @implements(np.all)
-def all(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+def all(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False, **numpy: Any
+) -> Tensor:
     """Tests whether every element along `axis` is true (not 0). No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.all([0.0, 2.0])
     Tensor(False)
     """
+    if numpy:
+        return numpys_keywords(all, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return reduce_axes(_ALL, as_tensor(x), axis, keepdims, dim, keepdim)
 
 

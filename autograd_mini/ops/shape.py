@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,9 @@ from ..apply import cast as _cast
 from ..dtypes import supported
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
-from ._make import implements
+from ..tools.arguments import one_int as one_int
+from ..tools.arguments import one_of
+from ._make import implements, numpys_keywords
 from .reduce import canonical_axes, canonical_axis, one_axis
 
 __all__ = [
@@ -65,21 +66,24 @@ def ints(name: str, values: tuple[Any, ...]) -> tuple[int, ...]:
     """Returns the arguments of `f(2, 3)` or `f((2, 3))` as a tuple of ints."""
     try:
         lengths = tuple(values[0]) if len(values) == 1 and not hasattr(values[0], "__index__") else values
-        return tuple(v.__index__() for v in lengths)
+        numbers = tuple(v.__index__() for v in lengths)
     except (AttributeError, TypeError):
         raise TypeError(f"{name}: expected ints, got {', '.join(map(repr, values))}") from None
+    if numbers and max(numbers) >= 1 << 63:
+        raise ValueError(f"{name}: expected ints of at most 64 bits, got {', '.join(map(repr, values))}")
+    return numbers
 
 
-def one_int(name: str, argument: str, value: Any) -> int:
-    """Returns an argument as an int. Raises TypeError for anything else, such as 1.0."""
-    try:
-        return index(value)
-    except TypeError:
-        raise TypeError(f"{name}: {argument} must be an int, got {value!r}") from None
+def lengths_of(name: str, values: tuple[Any, ...]) -> Shape:
+    """Returns a shape, as `ints` does. Raises ValueError if a length is negative."""
+    lengths = ints(name, values)
+    if any(n < 0 for n in lengths):
+        raise ValueError(f"{name}: lengths must be ≥ 0, got {lengths}")
+    return lengths
 
 
 @implements(np.reshape)
-def reshape(x: TensorLike, *shape: Any) -> Tensor:
+def reshape(x: TensorLike, *shape: Any, **numpy: Any) -> Tensor:
     """Changes the shape, with the elements in row-major order; one length may be −1.
 
     >>> import autograd_mini as ag
@@ -87,6 +91,8 @@ def reshape(x: TensorLike, *shape: Any) -> Tensor:
     Tensor([[1., 2.],
             [3., 4.]], shape=(2, 2))
     """
+    if numpy:
+        return numpys_keywords(reshape, (x, shape) if len(shape) > 1 else (x, *shape), numpy)
     x = as_tensor(x)
     lengths = ints("reshape", shape)
     if lengths.count(-1) > 1 or any(n < -1 for n in lengths):
@@ -100,7 +106,7 @@ def reshape(x: TensorLike, *shape: Any) -> Tensor:
 
 
 @implements(np.transpose)
-def transpose(x: TensorLike, *axes: Any) -> Tensor:
+def transpose(x: TensorLike, *axes: Any, **numpy: Any) -> Tensor:
     """Reorders the axes; without `axes`, reverses them. Two ints swap these axes of a tensor that does not have two axes.
 
     For a matrix, `transpose(0, 1)` is NumPy's permutation, which changes nothing; a warning says so, because in PyTorch it
@@ -113,8 +119,12 @@ def transpose(x: TensorLike, *axes: Any) -> Tensor:
     >>> ag.transpose(ag.zeros((2, 3, 4)), 1, 2).shape
     (2, 4, 3)
     """
+    if numpy:
+        return numpys_keywords(transpose, (x, *axes), numpy)
     x = as_tensor(x)
     ndim = x._data.ndim
+    if len(axes) == 1 and isinstance(axes[0], np.ndarray):
+        axes = (axes[0].tolist(),)
     if len(axes) == 2:
         if ndim != 2:
             return swapaxes(x, *axes)
@@ -123,7 +133,7 @@ def transpose(x: TensorLike, *axes: Any) -> Tensor:
                 "transpose(0, 1) is NumPy's permutation here and leaves a matrix unchanged; write x.T to swap the axes",
                 stacklevel=2,
             )
-    if not axes or axes == (None,):
+    if not axes or (len(axes) == 1 and axes[0] is None):
         order = tuple(reversed(range(ndim)))
     else:
         order = tuple(canonical_axis("transpose", a, ndim) for a in ints("transpose", axes))
@@ -190,7 +200,7 @@ def expand_dims(x: TensorLike, axis: int | tuple[int, ...]) -> Tensor:
     (1, 2)
     """
     x = as_tensor(x)
-    new = axis if isinstance(axis, tuple) else (axis,)
+    new = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     axes = canonical_axes("expand_dims", new, x._data.ndim + len(new))
     shape = iter(x._data.shape)
     return reshape(x, tuple(1 if i in axes else next(shape) for i in range(x._data.ndim + len(new))))
@@ -217,7 +227,7 @@ def squeeze(x: TensorLike, axis: Axis = None, *, dim: Axis = None) -> Tensor:
     return reshape(x, tuple(n for i, n in enumerate(shape) if i not in axes))
 
 
-def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+def flatten(x: TensorLike, start_dim: Any = 0, end_dim: int = -1, *, order: str = "C") -> Tensor:
     """Merges the axes from `start_dim` to `end_dim`, both included, into one.
 
     >>> import autograd_mini as ag
@@ -225,6 +235,10 @@ def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     (1, 2)
     """
     x = as_tensor(x)
+    if isinstance(start_dim, str):  # NumPy's method
+        return ravel(x, start_dim)
+    if one_of("flatten", "order", order, ("C", "F")) == "F":
+        return ravel(x, order)
     if x._data.ndim == 0:
         return reshape(x, (1,))
     shape = x._data.shape
@@ -235,14 +249,14 @@ def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 @implements(np.ravel)
-def ravel(x: TensorLike) -> Tensor:
-    """Flattens `x` to one axis.
+def ravel(x: TensorLike, order: str = "C") -> Tensor:
+    """Flattens `x` to one axis, row by row, or column by column with `order` "F".
 
     >>> import autograd_mini as ag
     >>> ag.ravel([[1.0], [2.0]])
     Tensor([1., 2.])
     """
-    return flatten(x)
+    return flatten(x if one_of("ravel", "order", order, ("C", "F")) == "C" else transpose(x))
 
 
 # -- concatenation -------------------------------------------------------------------------------------------------------------
@@ -269,13 +283,15 @@ _CONCATENATE = Primitive(
 
 
 @implements(np.concatenate)
-def concatenate(tensors: Any, axis: int | None = 0, *, dim: int | None = None) -> Tensor:
+def concatenate(tensors: Any, axis: int | None = 0, *, dim: int | None = None, **numpy: Any) -> Tensor:
     """Joins tensors along an existing axis; their other lengths must agree. With `axis=None` it joins flattened tensors.
 
     >>> import autograd_mini as ag
     >>> ag.concatenate([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])])
     Tensor([1., 2., 3.])
     """
+    if numpy:
+        return numpys_keywords(concatenate, (tensors,), numpy, axis=axis, dim=dim)
     xs = as_operands(*check_not_empty("concatenate", tensors))
     axis = axis if dim is None else one_axis("concatenate", axis, dim, 0)
     if axis is None:
@@ -286,13 +302,15 @@ def concatenate(tensors: Any, axis: int | None = 0, *, dim: int | None = None) -
 
 
 @implements(np.stack)
-def stack(tensors: Any, axis: int = 0, *, dim: int | None = None) -> Tensor:
+def stack(tensors: Any, axis: int = 0, *, dim: int | None = None, **numpy: Any) -> Tensor:
     """Joins tensors of one shape along a new axis.
 
     >>> import autograd_mini as ag
     >>> ag.stack([ag.Tensor(1.0), ag.Tensor(2.0)])
     Tensor([1., 2.])
     """
+    if numpy:
+        return numpys_keywords(stack, (tensors,), numpy, axis=axis, dim=dim)
     xs = as_operands(*check_not_empty("stack", tensors))
     axis = axis if dim is None else one_axis("stack", axis, dim, 0)
     if len({t._data.shape for t in xs}) > 1:
@@ -320,6 +338,8 @@ def astype(x: TensorLike, dtype: Any) -> Tensor:
     >>> ag.astype([1, 2], "float64")
     Tensor([1., 2.], dtype=float64)
     """
+    if dtype is None:  # NumPy's float64
+        raise TypeError("astype: expected a dtype such as 'float32' or np.int64, got None")
     return _cast(as_tensor(x), supported(dtype))
 
 
@@ -338,13 +358,14 @@ _COPY = Primitive(
 
 
 @implements(np.copy)
-def copy(x: TensorLike) -> Tensor:
-    """Copies the values to new memory, as a recorded operation.
+def copy(x: TensorLike, order: str = "K") -> Tensor:
+    """Copies the values to new memory, as a recorded operation; NumPy's `order` of the elements in memory has no effect.
 
     >>> import autograd_mini as ag
     >>> ag.copy([1.0])
     Tensor([1.])
     """
+    one_of("copy", "order", order, ("C", "F", "A", "K"))
     return apply(_COPY, (as_tensor(x),))
 
 

@@ -38,7 +38,7 @@ exp2 = unary(
 expm1 = unary(
     np.expm1, formula="eˣ − 1", derivative="eˣ",
     vjp=lambda xp, g, y, x: g * xp.exp(x),
-    text="Exponential minus 1, exact near 0", example=(1.0, 1.7183),
+    text="Exponential minus 1, exact near 0", example=(1.0, 1.7183), scalar="expm1({0})",
 )  # fmt: skip
 log = unary(
     np.log, formula="ln x", derivative="1/x",

@@ -1,4 +1,4 @@
-"""Constructors that take shape, dtype and device as PyTorch's do: `zeros_like`, `randn_like`, `normal`, `randperm`, …"""
+"""Constructors that take shape, dtype and device as PyTorch does: `zeros_like`, `randn_like`, `normal` and `randperm`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from ..create import full
 from ..dtypes import supported
 from ..ops import elementwise as e
-from ..ops.random import Stream, permutation, rand, randn
+from ..ops.random import Stream, check_stream, permutation, rand, randn
 from ..ops.random import generator as process_stream
 from ..ops.shape import astype, ints
 from ..state import modes
 from ..tensor import Tensor, TensorLike, as_tensor, leaf
+from ..tools.arguments import flag, one_int
 from .devices import check_device
 
 __all__ = [
@@ -28,8 +29,8 @@ def _like(name: str, make: Callable[..., Tensor], x: TensorLike, dtype: Any, req
     created = make(like)
     if dtype is not None:
         created = astype(created, dtype)
-    if requires_grad:
-        created.requires_grad = True
+    if requires_grad is not False:
+        created.requires_grad = requires_grad
     return created
 
 
@@ -125,7 +126,7 @@ def normal(
     (2, 3)
     """
     shape = np.broadcast_shapes(as_tensor(mean).shape, as_tensor(std).shape) if size is None else ints("normal", (size,))
-    return randn(shape, generator=generator, device=device) * std + mean
+    return e.add(e.multiply(randn(shape, generator=generator, device=device), std), mean)
 
 
 def randperm(n: int, *, dtype: Any = None, generator: Stream | None = None, device: Any = None) -> Tensor:
@@ -158,8 +159,11 @@ def multinomial(input: TensorLike, num_samples: int, replacement: bool = False, 
     """
     if (tracer := modes().tracer) is not None:
         tracer.reject_action("multinomial", "call it outside the compiled function")
+    num_samples = one_int("multinomial", "num_samples", num_samples, least=0)
+    replacement = flag("multinomial", "replacement", replacement)
+    check_stream("multinomial", generator)
     weights = np.asarray(as_tensor(input).detach().numpy(), np.float64)
-    if weights.ndim not in (1, 2) or not (weights >= 0).all() or not np.isfinite(weights).all():
+    if weights.ndim not in (1, 2) or not weights.size or not (weights >= 0).all() or not np.isfinite(weights).all():
         raise ValueError(f"multinomial: expected weights ≥ 0 of shape (n,) or (rows, n), got shape {weights.shape}")
     rows = weights.reshape(-1, weights.shape[-1])
     if not (rows > 0).any(-1).all():

@@ -19,7 +19,6 @@ from ..ops.shape import (
     expand_dims,
     ints,
     moveaxis,
-    one_int,
     reshape,
     swapaxes,
     transpose,
@@ -27,6 +26,7 @@ from ..ops.shape import (
 from ..ops.transcendental import arccos, arcsin, arctan, arctan2
 from ..state import no_grad
 from ..tensor import Tensor, TensorLike, as_tensor
+from ..tools.arguments import one_int
 
 __all__ = [
     "acos", "addcdiv", "addcmul", "asin", "atan", "atan2", "bmm", "cat", "chunk", "clamp", "concat", "div", "expand",
@@ -77,6 +77,8 @@ def div(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = Non
     >>> ag.div([-7.0], [2.0], rounding_mode="trunc")
     Tensor([-3.])
     """
+    if rounding_mode is not None and not isinstance(rounding_mode, str):
+        raise TypeError(f'div: rounding_mode must be None, "floor" or "trunc", got {rounding_mode!r}')
     if rounding_mode == "floor":
         return e.floor_divide(input, other)
     if rounding_mode not in (None, "trunc"):
@@ -246,7 +248,7 @@ def is_floating_point(input: Tensor) -> bool:
     >>> ag.is_floating_point(ag.zeros(2))
     True
     """
-    return input._data.dtype.kind == "f"
+    return as_tensor(input)._data.dtype.kind == "f"
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------------------
@@ -277,6 +279,7 @@ def narrow(input: TensorLike, dim: int, start: int, length: int) -> Tensor:
     """
     x = as_tensor(input)
     axis = canonical_axis("narrow", dim, x._data.ndim)
+    start, length = one_int("narrow", "start", start), one_int("narrow", "length", length)
     if not 0 <= start <= start + length <= x._data.shape[axis]:
         raise IndexError(f"narrow: {start=} and {length=} do not fit axis {dim} of shape {x._data.shape}")
     return getitem(x, (slice(None),) * axis + (slice(start, start + length),))
@@ -313,7 +316,11 @@ def masked_select(input: TensorLike, mask: TensorLike) -> Tensor:
     Tensor([1., 3.])
     """
     x, chosen = as_tensor(input), _mask("masked_select", mask)
-    shape = np.broadcast_shapes(x._data.shape, chosen._data.shape)
+    try:
+        shape = np.broadcast_shapes(x._data.shape, chosen._data.shape)
+    except ValueError:
+        shapes = f"{x._data.shape} and {chosen._data.shape}"
+        raise ValueError(f"masked_select: input and mask do not broadcast together: shapes {shapes}") from None
     return getitem(broadcast_to(x, shape), broadcast_to(chosen, shape))
 
 

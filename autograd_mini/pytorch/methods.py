@@ -113,8 +113,8 @@ def _new(make: Callable[..., Array]) -> Function:
     def new(self: Tensor, *sizes: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         check_device("new tensor", device)
         created = leaf(make(self._data.dtype if dtype is None else supported(dtype), *sizes))
-        if requires_grad:
-            created.requires_grad = True
+        if requires_grad is not False:
+            created.requires_grad = requires_grad
         return created
 
     return new

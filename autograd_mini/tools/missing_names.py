@@ -8,25 +8,17 @@ from typing import Final
 ON_CPU: Final = "nothing: tensors are always on the CPU"
 
 INSTEAD: Final = {
+    "functional": "nn.functional",
+    "clip_grad_norm_": "nn.utils.clip_grad_norm_",
+    "clip_grad_value_": "nn.utils.clip_grad_value_",
+    "utils": "nn.utils for gradients and nn.data for data sets and DataLoader",
     "Variable": "ag.Tensor(value, requires_grad=True)",
     "asarray": "ag.as_tensor",
     "device_put": ON_CPU,
     "from_array": "ag.from_numpy",
-    "functional": "ag for functions (ag.relu, ag.conv2d) and nn for losses (nn.mse_loss)",
-    "load": "nn.load",
     "random": "ag.randn, ag.rand, ag.randint, ag.permutation and ag.bernoulli",
-    "save": "nn.save",
     "seed": "ag.manual_seed",
     "vmap": "operations on a batch, which broadcast over leading axes",
-    "BCELoss": "nn.binary_cross_entropy",
-    "BCEWithLogitsLoss": "nn.binary_cross_entropy_with_logits",
-    "CrossEntropyLoss": "nn.cross_entropy",
-    "HuberLoss": "nn.smooth_l1_loss",
-    "KLDivLoss": "nn.kl_div",
-    "clip_grad_norm_": "nn.clip_grad_norm",
-    "clip_grad_value_": "nn.clip_grad_value",
-    "optim": "nn (nn.Adam, nn.SGD)",
-    "utils": "nn (nn.clip_grad_norm, nn.data)",
 }
 """PyTorch's and JAX's names, and what does the same here."""
 

@@ -16,6 +16,7 @@ class Peer(NamedTuple):
 PEERS: dict[str, Peer] = {
     "ours": Peer("autograd_mini", "peers.ours", "numpy"),
     "jit": Peer("autograd_mini, jit", "peers.compiled", "threadpoolctl"),
+    "c": Peer("autograd_mini, jit, loops in C", "peers.loops", "threadpoolctl"),
     "tuned": Peer("autograd_mini, threads and memory kept", "peers.tuned", "threadpoolctl"),
     "torch": Peer("PyTorch", "peers.pytorch", "torch"),
     "jax": Peer("jax.jit", "peers.jax_jit", "jax"),

@@ -33,6 +33,7 @@ class ConvAutoencoder(Autoencoder):
     ((5, 64), (5, 3, 32, 32))
     """
 
+    layers_option = "channels"
     image_part = slice(0, 3)
 
     def __init__(

@@ -29,6 +29,7 @@ class ConvVAE(Variational):
     ((5, 3, 32, 32), (2, 3072))
     """
 
+    layers_option = "channels"
     image_part = slice(0, 3)
 
     def __init__(

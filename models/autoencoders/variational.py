@@ -9,14 +9,18 @@ The bound is ELBO = E_q[log p(x|z)] − KL(q(z|x) ‖ N(0, I)), or the importanc
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.tensor import Tensor, TensorLike
 
 from ..model import Config
+from .kl_warmup import KLWarmup
 from .latent import LatentModel
 from .likelihood import Likelihood, likelihood_of
 
@@ -27,16 +31,25 @@ class VAEConfig(Config):
 
     >>> from autograd_mini import models
     >>> models.VAE((64, 32, 4), beta=4).config
-    VAEConfig(likelihood='bernoulli', beta=4, importance_samples=1, binarize=False)
+    VAEConfig(likelihood='bernoulli', beta=4, importance_samples=1, kl_warmup=0, free_bits=0.0, binarize=False)
     """
 
     likelihood: str | Likelihood = "bernoulli"  # likelihood of the pixels: a name in LIKELIHOODS, or a Likelihood
     beta: float = 1.0  # weight of the KL divergence (Higgins et al. 2017); the loss is a bound on −log p(x) only for 1
     importance_samples: int = 1  # draws K of z per image: 1 trains with the ELBO, more with L_K (Burda et al. 2016)
+    kl_warmup: int = 0  # batches at the start in which the weight of the KL divergence rises from 0 to β
+    free_bits: float = 0.0  # nats of KL divergence per latent dimension that are not minimised (Kingma et al. 2016)
     binarize: bool = False  # whether training draws binary pixels, with grey levels as probabilities, for each batch
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.kl_warmup < 0 or not self.free_bits >= 0:
+            raise ValueError(f"expected kl_warmup ≥ 0 and free_bits ≥ 0, got {self.kl_warmup} and {self.free_bits}")
+        if self.importance_samples > 1 and (self.kl_warmup or self.free_bits):
+            raise ValueError(
+                f"kl_warmup={self.kl_warmup} and free_bits={self.free_bits}: with importance_samples={self.importance_samples} "
+                "both must be 0, because only the ELBO has a KL term"
+            )
         if not self.beta >= 0 or self.importance_samples < 1:
             raise ValueError(
                 f"expected beta ≥ 0 and importance_samples ≥ 1, got beta={self.beta} and "
@@ -67,6 +80,8 @@ class Variational(LatentModel):
     def __init__(self, **options: Any) -> None:
         self.config = self.with_options(self.config, options)
         self.likelihood = likelihood_of(self.config.likelihood)
+        # The share of β in training; set before each batch by the callback `KLWarmup`.
+        self.kl_share = nn.Buffer(np.ones(1, ag.default_dtype())) if self.config.kl_warmup else None
 
     def encode(self, images: TensorLike) -> tuple[Tensor, Tensor]:
         """Returns the mean μ and the log variance log σ² of q(z|x), each (N, latent)."""
@@ -85,7 +100,8 @@ class Variational(LatentModel):
         """Returns the terms of −ELBO in nats, averaged over the images: `loss` = `reconstruction` + β `kl`.
 
         With several importance samples only `loss` is returned: −L_K. `reconstruction` is −log p(x|z) for one draw of z, summed
-        over pixels; `kl` is KL(q(z|x) ‖ N(0, I)) = ½ Σ (σ² + μ² − log σ² − 1).
+        over pixels; `kl` is KL(q(z|x) ‖ N(0, I)) = ½ Σ (σ² + μ² − log σ² − 1). In training, β is smaller in the first batches
+        with `kl_warmup`, and the mean KL of a dimension counts as `free_bits` if it is less.
         """
         images, beta = ag.flatten(images, 1), self.config.beta
         if self.config.importance_samples > 1:
@@ -94,7 +110,19 @@ class Variational(LatentModel):
         mu, logvar = self.encode(images)
         reconstruction = self.likelihood.loss(self.decoder(self.draw(mu, logvar)), images)
         kl = nn.kl_normal(mu, logvar)
-        return {"loss": reconstruction + (kl if beta == 1 else beta * kl), "reconstruction": reconstruction, "kl": kl}
+        penalty = self._annealed(kl, mu, logvar) if self.training else kl
+        return {"loss": reconstruction + (penalty if beta == 1 else beta * penalty), "reconstruction": reconstruction, "kl": kl}
+
+    def _annealed(self, kl: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+        """Returns what training minimises in place of the KL divergence."""
+        if self.config.free_bits:
+            each = ag.mean(nn.kl_normal(mu, logvar, reduction="none"), axis=0)
+            kl = ag.sum(ag.maximum(each, self.config.free_bits))
+        return kl if self.kl_share is None else kl * self.kl_share[0]
+
+    def callbacks(self, others: Sequence[nn.Callback] = ()) -> list[nn.Callback]:
+        """Returns the callbacks of a training run: KL annealing, if it is enabled, and `others`."""
+        return [*([KLWarmup(self, self.config.kl_warmup)] if self.config.kl_warmup else []), *others]
 
     def log_weights(self, images: TensorLike, draws: int) -> Tensor:
         """Returns log w = log p(x, z) − log q(z|x) in nats for each draw z ~ q(z|x) and image, (draws, N).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import autograd_mini as ag
@@ -59,8 +59,9 @@ VARIANTS: Final[dict[str, tuple[tuple[Block, ...], tuple[int, ...]]]] = {
 class CNN(Classifier):
     """A convolutional network that maps images (N, C, H, W), or (N, H, W) for one channel, to logits (N, classes).
 
-    `sizes` is (C, H, W, classes), `variant` a name in `VARIANTS`, and `centred` as in `Classifier`. Raises ValueError if the
-    variant is unknown, if `sizes` is invalid, or if the images are too small for a layer; the message names the layer.
+    `sizes` is (C, H, W, classes), `variant` a name in `VARIANTS`, and `centred` as in `Classifier`. `channels` replaces the
+    channels of the variant's blocks; blocks after its last one are like that one. Raises ValueError if the variant is unknown,
+    if `sizes` is invalid, or if the images are too small for a layer; the message names the layer.
 
     >>> import numpy as np
     >>> from autograd_mini import models
@@ -71,13 +72,19 @@ class CNN(Classifier):
 
     image_part = slice(0, 3)
 
-    def __init__(self, sizes: Sequence[int] = SIZES, variant: str = "stride", centred: bool = False) -> None:
+    layers_option = "channels"
+
+    def __init__(
+        self, sizes: Sequence[int] = SIZES, variant: str = "stride", centred: bool = False, channels: Sequence[int] = ()
+    ) -> None:
         if variant not in VARIANTS:
             raise ValueError(f"CNN: unknown variant {variant!r}; expected one of: {', '.join(VARIANTS)}")
         if len(sizes) != 4 or min(sizes) < 1:
             raise ValueError(f"CNN: expected sizes (channels, height, width, classes), each 1 or more, got {tuple(sizes)}")
         self.centred = centred
         blocks, hidden = VARIANTS[variant]
+        if channels:
+            blocks = tuple(replace(blocks[min(i, len(blocks) - 1)], channels=count) for i, count in enumerate(channels))
         *image_shape, classes = sizes
         inputs = [image_shape[0], *(block.channels for block in blocks)]
         convolutions = [layer for channels, block in zip(inputs, blocks, strict=False) for layer in block.layers(channels)]

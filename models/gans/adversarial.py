@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -36,7 +37,7 @@ LOSSES: Final[dict[str, nn.AdversarialLoss]] = {
 class GANConfig(Config):
     """How a GAN is trained: the loss and its options, how often each network is updated, and the optimizers.
 
-    Labels of 0.9 and 0 give one-sided label smoothing, 0.7 and 0.3 two-sided. Both networks use Adam. Raises ValueError if a
+    Labels of 0.9 and 0 give one-sided label smoothing, 0.7 and 0.3 two-sided. Raises ValueError if a
     name is unknown, a value has the wrong type, or a label is outside [0, 1].
 
     >>> from autograd_mini.models.gans.adversarial import GANConfig
@@ -224,18 +225,19 @@ class AdversarialModel(Model):
     def updates(self, lr: float, optimizer: Callable[..., nn.Optimizer] = nn.Adam) -> dict[str, nn.Update]:
         """Returns the updates for `nn.Trainer`, which freezes one network while it trains the other: D, then G at rate `lr`.
 
-        Both networks use Adam with the β of `config`; `optimizer` is ignored.
+        Both networks use the `optimizer`; one of Adam's kind gets the β of `config`.
 
         >>> from autograd_mini import models
         >>> updates = models.GAN((8, 1, 8, 8), width=16, g_times=2, d_rate=0.5).updates(lr=2e-3)
         >>> [(name, update.times, update.optimizer.param_groups[0]["lr"]) for name, update in updates.items()]
         [('d', 1, 0.001), ('g', 2, 0.002)]
         """
-        config, adam = self.config, partial(nn.Adam, betas=(self.config.beta1, self.config.beta2))
+        config, has_betas = self.config, "betas" in signature(optimizer).parameters
+        create = partial(optimizer, betas=(config.beta1, config.beta2)) if has_betas else optimizer
         pace = {"times": config.g_times, "every": config.g_every, "start": config.pretrain}
         return {
-            "d": nn.Update(self.d_losses, adam(self.discriminator.parameters(), lr=lr * config.d_rate)),
-            "g": nn.Update(self.g_losses, adam(self.generator.parameters(), lr=lr), **pace),
+            "d": nn.Update(self.d_losses, create(self.discriminator.parameters(), lr=lr * config.d_rate)),
+            "g": nn.Update(self.g_losses, create(self.generator.parameters(), lr=lr), **pace),
         }
 
     def callbacks(self, others: Sequence[nn.Callback] = ()) -> list[nn.Callback]:

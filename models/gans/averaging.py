@@ -36,6 +36,10 @@ class WithAverage(nn.Callback):
         for callback in self.callbacks:
             callback.after_fit(trainer)
 
+    def after_stop(self, trainer: nn.Trainer) -> None:
+        for callback in self.callbacks:
+            callback.after_stop(trainer)
+
     def state_dict(self) -> dict[str, Any]:
         return {str(i): callback.state_dict() for i, callback in enumerate(self.callbacks)}
 

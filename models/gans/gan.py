@@ -39,6 +39,7 @@ class GAN(AdversarialModel):
     """
 
     configs = (GANArchitecture, GANConfig)
+    layers_option = "layers"
 
     architecture = GANArchitecture()
 

@@ -39,7 +39,7 @@ class Discriminator(nn.Module):
     """A body that computes features f(x), and a head; the result is the logit of "real", (N,).
 
     A head with one output is this logit. A head with two outputs is a softmax over (generated, real); its logit is their
-    difference, because softmax(a, b)₂ = σ(b − a). A head with more outputs is a classifier, see `nn.real_logit`.
+    difference, because softmax(a, b)₂ = σ(b − a).
 
     >>> from autograd_mini import Tensor, nn
     >>> from autograd_mini.models.gans.networks import Discriminator
@@ -56,15 +56,25 @@ class Discriminator(nn.Module):
         return ag.flatten(self.body(images), 1)
 
     def outputs(self, images: TensorLike) -> Tensor:
-        """Returns the head's outputs, (N, 1), (N, 2) or (N, classes)."""
+        """Returns the head's outputs, (N, 1) or (N, 2), or (N, classes) of a classifier."""
         return self.head(self.body(images))
 
     def forward(self, images: TensorLike) -> Tensor:
         outputs = self.outputs(images)
-        count = outputs.shape[1]
-        if count > 2:
-            return nn.real_logit(outputs)
-        return outputs[:, 1] - outputs[:, 0] if count == 2 else outputs[:, 0]
+        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs[:, 0]
+
+
+class ClassifyingDiscriminator(Discriminator):
+    """A discriminator whose head is a classifier with any number of classes, see `nn.real_logit`.
+
+    >>> from autograd_mini import Tensor, nn
+    >>> from autograd_mini.models.gans.networks import ClassifyingDiscriminator
+    >>> ClassifyingDiscriminator(nn.Identity(), nn.Identity())(Tensor([[0.0, 0.0]]))  # log(1 + 1)
+    Tensor([0.6931472])
+    """
+
+    def forward(self, images: TensorLike) -> Tensor:
+        return nn.real_logit(self.outputs(images))
 
 
 def discriminating_head(features: int, outputs: int, minibatch: int) -> nn.Sequential:
@@ -120,6 +130,7 @@ class GANArchitecture(Config):
     side: int | None = None  # side length of the generated images; None: that of the data
     width: int = 256  # channels at half the image size, or units of the dense form
     smallest: int = 7  # sides are halved while they are above this; not used by the dense form
+    layers: list[int] | tuple[int, ...] = ()  # units or channels of G's hidden layers, in place of `width` and `smallest`
     init: str = "dcgan"  # initial weights of networks with batch norm: "dcgan", or "layers" for the defaults of the layers
     norm: str = "batch"  # normalisation in G: "batch", "virtual" or "none"
     output: str = "tanh"  # last activation of G: "tanh", "sigmoid" or "linear"
@@ -133,3 +144,5 @@ class GANArchitecture(Config):
         super().__post_init__()
         if self.width < 1 or self.outputs not in (1, 2):
             raise ValueError(f"expected width ≥ 1 and 1 or 2 outputs, got width={self.width} and outputs={self.outputs}")
+        if not all(isinstance(count, int) and count >= 1 for count in self.layers):
+            raise ValueError(f"layers: expected numbers of units or channels, each 1 or more, got {self.layers!r}")

@@ -57,6 +57,26 @@ def pyramid(image_shape: Shape, width: int, smallest: int = 7) -> list[Shape]:
     return maps[::-1]
 
 
+def maps_of(image_shape: Shape, architecture: GANArchitecture) -> list[Shape]:
+    """Returns the map shapes from the smallest to the image: one for each of the `layers`, or those of `pyramid`.
+
+    Raises ValueError if the image is too small for so many layers.
+
+    >>> from autograd_mini.models.gans.networks import GANArchitecture
+    >>> from autograd_mini.models.gans.pyramid import maps_of
+    >>> maps_of((1, 28, 28), GANArchitecture(form="transposed", layers=(48, 24)))
+    [(48, 7, 7), (24, 14, 14), (1, 28, 28)]
+    """
+    if not architecture.layers:
+        return pyramid(image_shape, architecture.width, architecture.smallest)
+    maps: list[Shape] = [tuple(image_shape)]
+    for channels in reversed(architecture.layers):
+        if len(image_shape) != 3 or min(maps[-1][1:]) < 2:
+            raise ValueError(f"layers {tuple(architecture.layers)}: images {tuple(image_shape)} cannot be halved that often")
+        maps.append((channels, *half(maps[-1][1:])))
+    return maps[::-1]
+
+
 def generator(inputs: int, image_shape: Shape, architecture: GANArchitecture) -> nn.Sequential:
     """Returns a generator z (N, inputs) → images (N, C, H, W) through the maps of `pyramid`.
 
@@ -71,7 +91,7 @@ def generator(inputs: int, image_shape: Shape, architecture: GANArchitecture) ->
     (2, 3, 32, 32)
     """
     first, double = GROWTH[architecture.form]
-    maps = pyramid(image_shape, architecture.width, architecture.smallest)
+    maps = maps_of(image_shape, architecture)
     layers = first(inputs, maps[0])
     for (before, *_), after in pairwise(maps):
         layers += [*NORMS[architecture.norm](2, before), nn.ReLU(), *double(before, after)]
@@ -93,7 +113,7 @@ def discriminator(image_shape: Shape, architecture: GANArchitecture) -> Discrimi
     (2,)
     """
     a = architecture
-    maps = pyramid(image_shape, a.width, a.smallest)
+    maps = maps_of(image_shape, a)
     layers: list[nn.Module] = [nn.GaussianNoise(a.noise)] if a.noise > 0 else []
     for i, (larger, (after, *_)) in enumerate(pairwise(maps[::-1])):
         layers += [nn.Conv2d(larger[0], after, *window(larger), bias=not a.d_norm)]

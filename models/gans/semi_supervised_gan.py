@@ -18,7 +18,7 @@ from autograd_mini.tensor import Array, Tensor, TensorLike
 
 from ..classifiers.base import Classifier
 from .adversarial import AdversarialModel, Batch, GANConfig
-from .networks import OUTPUTS, Discriminator
+from .networks import OUTPUTS, ClassifyingDiscriminator
 
 SIZES = (100, 1, 28, 28, 10)  # latent dimensions; channels, height and width of the images; classes
 CLASSIFIER: Final = (1000, 500, 250, 250, 250)  # hidden units of the classifier
@@ -32,8 +32,8 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
     `sizes` is (latent, C, H, W, classes). The classifier is 1000-500-250-250-250 with weight norm, ReLU and Gaussian noise;
     the generator is uniform noise-500-500 with softplus and batch norm, and ends in a sigmoid. Batches are (unlabelled images,
     labelled images, labels), as from `PartlyLabelled`, or (images, labels), in which case the images are used as both.
-    `unsupervised_weight` is 1 in the paper's text and ½ in its code. Other options: see `GANConfig`; the loss "saturating"
-    without feature matching trains the generator with −V.
+    `layers` are the hidden units of the classifier. `unsupervised_weight` is 1 in the paper's text and ½ in its code. Other
+    options: see `GANConfig`; the loss "saturating" without feature matching trains the generator with −V.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models
@@ -48,9 +48,18 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
 
     config = GANConfig(feature_matching="mean", ema=0.999)
 
-    def __init__(self, sizes: Sequence[int] = SIZES, *, unsupervised_weight: float = 1.0, **options: Any) -> None:
-        if len(sizes) != 5 or min(sizes) < 1 or sizes[-1] < 3:
-            raise ValueError(f"expected sizes (latent, channels, height, width, 3 or more classes), got {tuple(sizes)}")
+    layers_option = "layers"
+
+    def __init__(
+        self,
+        sizes: Sequence[int] = SIZES,
+        *,
+        unsupervised_weight: float = 1.0,
+        layers: Sequence[int] = CLASSIFIER,
+        **options: Any,
+    ) -> None:
+        if len(sizes) != 5 or min(sizes) < 1 or sizes[-1] < 2:
+            raise ValueError(f"expected sizes (latent, channels, height, width, 2 or more classes), got {tuple(sizes)}")
         latent, *image, classes = sizes
         self.unsupervised_weight = unsupervised_weight
         g: list[nn.Module] = [nn.Lambda(uniform)]
@@ -58,9 +67,9 @@ class SemiSupervisedGAN(AdversarialModel, Classifier):
             g += [nn.Linear(before, after), nn.Softplus(), nn.BatchNorm1d(after)]
         g += [nn.Linear(GENERATOR[-1], math.prod(image)), nn.Unflatten(1, tuple(image)), nn.Sigmoid()]
         d: list[nn.Module] = [nn.Flatten(), nn.GaussianNoise(INPUT_NOISE)]
-        for before, after in pairwise((math.prod(image), *CLASSIFIER)):
+        for before, after in pairwise((math.prod(image), *layers)):
             d += [nn.WeightNorm(nn.Linear(before, after)), nn.ReLU(), nn.GaussianNoise(HIDDEN_NOISE)]
-        classifier = Discriminator(nn.Sequential(*d), nn.WeightNorm(nn.Linear(CLASSIFIER[-1], classes)))
+        classifier = ClassifyingDiscriminator(nn.Sequential(*d), nn.WeightNorm(nn.Linear(layers[-1], classes)))
         super().__init__(nn.Sequential(*g), classifier, latent, tuple(image), OUTPUTS["sigmoid"].black_level, **options)
 
     def ema_target(self) -> nn.Module:

@@ -9,7 +9,7 @@ minibatches, in the order of a `sampler.py`, of examples that `examples.py` stac
 from __future__ import annotations
 
 from . import transforms
-from .datasets import DATASETS, Dataset, Split, cifar10, digits, fashion_mnist, mnist
+from .datasets import CLASS_NAMES, DATASETS, Dataset, Split, cifar10, digits, fashion_mnist, mnist
 from .examples import collate
 from .fetch import DownloadError
 from .idx import DataError
@@ -20,8 +20,8 @@ from .subsets import Subset, TensorDataset, random_split, stratified_split
 from .synthetic import funnel, funnel_samples, gaussian_ring, moons, swiss_roll
 
 __all__ = [
-    "DATASETS", "BatchSampler", "DataError", "DataLoader", "Dataset", "DownloadError", "ImageFolder", "RandomSampler",
-    "Sampler", "SequentialSampler", "Split", "Subset", "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler",
-    "cifar10", "collate", "digits", "fashion_mnist", "funnel", "funnel_samples", "gaussian_ring", "mnist", "moons",
-    "random_split", "stratified_split", "swiss_roll", "transforms",
+    "CLASS_NAMES", "DATASETS", "BatchSampler", "DataError", "DataLoader", "Dataset", "DownloadError", "ImageFolder",
+    "RandomSampler", "Sampler", "SequentialSampler", "Split", "Subset", "SubsetRandomSampler", "TensorDataset",
+    "WeightedRandomSampler", "cifar10", "collate", "digits", "fashion_mnist", "funnel", "funnel_samples", "gaussian_ring",
+    "mnist", "moons", "random_split", "stratified_split", "swiss_roll", "transforms",
 ]  # fmt: skip

@@ -93,12 +93,16 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """An image data set: training images, test images, and the names of the classes; label k is the name at index k."""
+    """An image data set: training images, test images, and the names of the classes; label k is the name at index k.
+
+    Of a folder, `files_digest` identifies the names of the files for training.
+    """
 
     name: str
     train: Split
     test: Split
     classes: tuple[str, ...]
+    files_digest: str = ""
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -179,3 +183,11 @@ DATASETS: Final[dict[str, Callable[[], Dataset]]] = {
     "cifar10": cifar10,
 }
 """Name -> the function that loads the data set."""
+
+CLASS_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "digits": TEN_DIGITS,
+    "mnist": TEN_DIGITS,
+    "fashion_mnist": CLOTHES,
+    "cifar10": CIFAR_CLASSES,
+}
+"""Name -> the names of the classes by label, known without loading the data."""

@@ -15,8 +15,8 @@ from ..extras import say
 from .idx import DataError
 from .pictures.cache import cache_path, fingerprint, read_cache, write_cache
 from .pictures.decode import Decoder
-from .pictures.layout import Layout, find_pictures
-from .pictures.load import MANY, Pictures, decode_all
+from .pictures.layout import find_pictures
+from .pictures.load import MANY, Pictures, decode_all, large_pictures
 from .subsets import Subset, stratified_split
 
 
@@ -82,9 +82,9 @@ class ImageFolder:
         self.has_classes = bool(layout.classes)
         self.classes = layout.classes or (self.root.name,)
         self.paths, self.labels, self.is_test = layout.paths, layout.labels, layout.is_test
-        if classes is not None:
-            self._select(layout, classes)
         self._images: NDArray[np.uint8] | None = None
+        if classes is not None:
+            self.select_classes(classes)
         if skip_damaged:
             self.load(skip_damaged=True)
 
@@ -99,6 +99,12 @@ class ImageFolder:
             images = decode_all([self.paths[i] for i in indices.ravel()], self.decoder).images
             images = images.reshape(*indices.shape, *images.shape[1:])
         return np.divide(images, 255, dtype=np.float32), self.labels[rows]
+
+    @property
+    def names(self) -> list[str]:
+        """The paths of the files below the folder, with slashes."""
+        start = len(os.path.join(self.root, ""))
+        return [str(path)[start:].replace(os.sep, "/") for path in self.paths]
 
     def load(self, skip_damaged: bool = False, progress: bool = True) -> ImageFolder:
         """Decodes all images and keeps them in memory, one byte per value; returns this data set.
@@ -117,7 +123,36 @@ class ImageFolder:
         (1, 8, 8)
         """
         if self._images is None:
-            self._keep(self._decode(skip_damaged, progress))
+            with large_pictures():
+                self._keep(self._decode(skip_damaged, progress))
+        return self
+
+    def select_classes(self, classes: Sequence[str]) -> ImageFolder:
+        """Keeps only the images of some classes, whose order is that of the new labels; returns this data set.
+
+        Raises ValueError if a class is unknown or occurs twice.
+
+        >>> import pathlib, tempfile
+        >>> from PIL import Image
+        >>> from autograd_mini import nn
+        >>> root = pathlib.Path(tempfile.mkdtemp())
+        >>> for name in ("cats", "cows", "dogs"):
+        ...     (root / name).mkdir()
+        ...     Image.new("L", (8, 8)).save(root / name / "1.png")
+        >>> pictures = nn.data.ImageFolder(root).select_classes(["dogs", "cats"])
+        >>> pictures.classes, [path.parent.name for path in pictures.paths]
+        (('dogs', 'cats'), ['dogs', 'cats'])
+        """
+        names, present = tuple(classes), self.classes if self.has_classes else ()
+        if not names or len(set(names)) < len(names) or set(names) - set(present):
+            raise ValueError(f"{self.root}: classes={names}: expected different names out of {', '.join(present) or 'none'}")
+        new_label = np.full(len(present), -1)
+        new_label[[present.index(name) for name in names]] = np.arange(len(names))
+        labels = new_label[self.labels]
+        in_test = 0 if self.is_test is None else self.is_test
+        rows = np.argsort(labels + len(names) * in_test, kind="stable")
+        self.classes = names
+        self._take(rows[labels[rows] >= 0], labels)
         return self
 
     def split(self, test_share: float = 0.2, seed: int = 0) -> tuple[Subset, Subset]:
@@ -137,33 +172,17 @@ class ImageFolder:
         train, test = stratified_split(self, [1 - test_share, test_share], self.labels, seed)
         return train, test
 
-    def _select(self, layout: Layout, classes: Sequence[str]) -> None:
-        """Limits the data set to some classes, in their order."""
-        names = tuple(classes)
-        unknown = [name for name in names if name not in layout.classes]
-        if unknown or not names or len(set(names)) < len(names):
-            raise ValueError(
-                f"{self.root}: classes={names}: expected different names out of {', '.join(layout.classes) or 'none'}"
-            )
-        new_label = np.full(len(layout.classes), -1)
-        new_label[[layout.classes.index(name) for name in names]] = np.arange(len(names))
-        labels = new_label[layout.labels]
-        rows = np.argsort(labels + len(names) * self._in_test(), kind="stable")
-        self.classes = names
-        self._take(rows[labels[rows] >= 0], labels)
-
     def _take(self, rows: NDArray[np.intp], labels: NDArray[np.int64]) -> None:
+        """Keeps some images, in this order."""
         self.paths, self.labels = tuple(self.paths[row] for row in rows), labels[rows]
         self.is_test = None if self.is_test is None else self.is_test[rows]
-
-    def _in_test(self) -> NDArray[np.bool_]:
-        return np.zeros(len(self), bool) if self.is_test is None else self.is_test
+        self._images = None if self._images is None else self._images[rows]
 
     def _decode(self, skip_damaged: bool, progress: bool) -> Pictures:
         """Returns all images, from the cache if they are there."""
         if len(self) < MANY:
             return self._checked(decode_all(self.paths, self.decoder, skip_damaged=skip_damaged, progress=progress))
-        path, wanted = cache_path(self.root, self.decoder), fingerprint(self.root, self.paths, self.decoder)
+        path, wanted = cache_path(self.root, self.classes, self.decoder), fingerprint(self.paths, self.names, self.decoder)
         pictures = read_cache(path, wanted)
         if pictures is None or (pictures.damaged and not skip_damaged):
             pictures = decode_all(self.paths, self.decoder, skip_damaged=skip_damaged, progress=progress)
@@ -178,6 +197,6 @@ class ImageFolder:
         return pictures
 
     def _keep(self, pictures: Pictures) -> None:
-        self._images = pictures.images
         if pictures.damaged:
             self._take(np.setdiff1d(np.arange(len(self)), list(pictures.damaged)), self.labels)
+        self._images = pictures.images

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-import autograd_mini as ag
-from autograd_mini.tensor import Tensor
+from numpy.typing import DTypeLike
 
-from .base import FunctionLayer
+import autograd_mini as ag
+from autograd_mini.apply import as_float, as_number
+from autograd_mini.tensor import Tensor, TensorLike
+
+from ..init import constant_
+from ..module import Parameter
+from .base import FunctionLayer, Layer, empty
 
 
 class Activation(FunctionLayer):
-    """Base of the activations.
+    """Base of the activations. `inplace` is accepted as in PyTorch; the output is a new tensor anyway.
 
     >>> from autograd_mini import nn
     >>> nn.LeakyReLU(0.2)
@@ -27,6 +32,9 @@ class ReLU(Activation, function=ag.relu):
     Tensor([0., 3.])
     """
 
+    def __init__(self, inplace: bool = False):
+        pass
+
 
 class LeakyReLU(Activation, function=ag.leaky_relu):
     """x for x > 0, otherwise `negative_slope` · x. The slope is learnable if it is an `nn.Parameter`.
@@ -36,7 +44,7 @@ class LeakyReLU(Activation, function=ag.leaky_relu):
     Tensor([-0.2,  3. ])
     """
 
-    def __init__(self, negative_slope: float | Tensor = 0.01):
+    def __init__(self, negative_slope: float | Tensor = 0.01, inplace: bool = False):
         self.negative_slope = negative_slope
 
 
@@ -75,6 +83,9 @@ class ReLU6(Activation, function=ag.relu6):
     Tensor([0., 6.])
     """
 
+    def __init__(self, inplace: bool = False):
+        pass
+
 
 class Hardtanh(Activation, function=ag.hardtanh):
     """x limited to the range from `min_val` to `max_val`. A bound is learnable if it is an `nn.Parameter`.
@@ -84,7 +95,7 @@ class Hardtanh(Activation, function=ag.hardtanh):
     Tensor([-1. ,  0.5])
     """
 
-    def __init__(self, min_val: float | Tensor = -1.0, max_val: float | Tensor = 1.0):
+    def __init__(self, min_val: float | Tensor = -1.0, max_val: float | Tensor = 1.0, inplace: bool = False):
         self.min_val, self.max_val = min_val, max_val
 
 
@@ -96,7 +107,7 @@ class ELU(Activation, function=ag.elu):
     Tensor([-0.63212055,  2.        ])
     """
 
-    def __init__(self, alpha: float | Tensor = 1.0):
+    def __init__(self, alpha: float | Tensor = 1.0, inplace: bool = False):
         self.alpha = alpha
 
 
@@ -107,6 +118,9 @@ class SELU(Activation, function=ag.selu):
     >>> nn.SELU()([2.0])
     Tensor([2.101402])
     """
+
+    def __init__(self, inplace: bool = False):
+        pass
 
 
 class GELU(Activation, function=ag.gelu):
@@ -129,6 +143,9 @@ class SiLU(Activation, function=ag.silu):
     Tensor([0.7310586])
     """
 
+    def __init__(self, inplace: bool = False):
+        pass
+
 
 class Mish(Activation, function=ag.mish):
     """x tanh(softplus(x)).
@@ -137,6 +154,9 @@ class Mish(Activation, function=ag.mish):
     >>> nn.Mish()([1.0])
     Tensor([0.8650984])
     """
+
+    def __init__(self, inplace: bool = False):
+        pass
 
 
 class Softsign(Activation, function=ag.softsign):
@@ -179,3 +199,138 @@ class LogSoftmax(Activation, function=lambda x, dim: ag.log_softmax(x, dim)):
 
     def __init__(self, dim: int = -1):
         self.dim = dim
+
+
+class CELU(Activation, function=ag.celu):
+    """x for x > 0, otherwise `alpha` (e^(x/alpha) − 1): an `ELU` whose slope at 0 is 1. For `inplace`, see `Activation`.
+
+    >>> from autograd_mini import nn
+    >>> nn.CELU(2.0)([-2.0, 2.0])
+    Tensor([-1.2642411,  2.       ])
+    """
+
+    def __init__(self, alpha: float | Tensor = 1.0, inplace: bool = False):
+        self.alpha = alpha
+
+
+class Hardsigmoid(Activation, function=ag.hardsigmoid):
+    """min(max(x + 3, 0), 6) / 6. For `inplace`, see `Activation`.
+
+    >>> from autograd_mini import nn
+    >>> nn.Hardsigmoid()([-4.0, 0.0, 4.0])
+    Tensor([0. , 0.5, 1. ])
+    """
+
+    def __init__(self, inplace: bool = False):
+        pass
+
+
+class Hardswish(Activation, function=ag.hardswish):
+    """x · hardsigmoid(x). For `inplace`, see `Activation`.
+
+    >>> from autograd_mini import nn
+    >>> nn.Hardswish()([1.0])
+    Tensor([0.6666667])
+    """
+
+    def __init__(self, inplace: bool = False):
+        pass
+
+
+class Hardshrink(Activation, function=ag.hardshrink):
+    """x where |x| > `lambd`, else 0.
+
+    >>> from autograd_mini import nn
+    >>> nn.Hardshrink()([-2.0, 0.25])
+    Tensor([-2.,  0.])
+    """
+
+    def __init__(self, lambd: float = 0.5):
+        self.lambd = lambd
+
+
+class Softshrink(Activation, function=ag.softshrink):
+    """x moved towards 0 by `lambd`, and 0 where |x| ≤ `lambd`.
+
+    >>> from autograd_mini import nn
+    >>> nn.Softshrink()([-2.0, 0.25])
+    Tensor([-1.5,  0. ])
+    """
+
+    def __init__(self, lambd: float = 0.5):
+        self.lambd = lambd
+
+
+class Tanhshrink(Activation, function=ag.tanhshrink):
+    """x − tanh x.
+
+    >>> from autograd_mini import nn
+    >>> nn.Tanhshrink()([0.0])
+    Tensor([0.])
+    """
+
+
+class Threshold(Activation, function=ag.threshold):
+    """x where it is above `threshold`, else `value`. For `inplace`, see `Activation`.
+
+    >>> from autograd_mini import nn
+    >>> nn.Threshold(0.5, -7.0)([-1.0, 2.0])
+    Tensor([-7.,  2.])
+    """
+
+    def __init__(self, threshold: float, value: float | Tensor, inplace: bool = False):
+        self.threshold, self.value = threshold, value
+
+
+class GLU(Activation, function=ag.glu):
+    """a · σ(b), where a and b are the halves of the input along `dim`.
+
+    >>> from autograd_mini import nn
+    >>> nn.GLU()([1.0, 2.0, 0.0, 0.0])
+    Tensor([0.5, 1. ])
+    """
+
+    def __init__(self, dim: int = -1):
+        self.dim = dim
+
+
+class Softmin(Activation, function=lambda x, dim: ag.softmax(-as_float(x), dim)):
+    """The softmax of −x along the axis `dim`.
+
+    >>> from autograd_mini import nn
+    >>> nn.Softmin()([0.0, 0.0])
+    Tensor([0.5, 0.5])
+    """
+
+    def __init__(self, dim: int = -1):
+        self.dim = dim
+
+
+class Softmax2d(Activation, function=lambda x: ag.softmax(x, -3)):
+    """The softmax over the channels of each pixel, (N, C, H, W) or (C, H, W).
+
+    >>> from autograd_mini import nn
+    >>> nn.Softmax2d()([[[0.0]], [[0.0]]]).tolist()
+    [[[0.5]], [[0.5]]]
+    """
+
+
+class PReLU(Layer):
+    """`LeakyReLU` with learnable slopes, the parameter `weight`: one for all channels, or `num_parameters`, one for each.
+
+    They start from `init`, in `dtype`.
+
+    >>> from autograd_mini import nn
+    >>> nn.PReLU()([-2.0, 3.0])
+    Tensor([-0.5,  3. ])
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: DTypeLike | None = None):
+        self.num_parameters, self.init = num_parameters, as_number("PReLU: init", init, "use init.detach()")
+        self.weight = constant_(Parameter(empty((num_parameters,), dtype)), self.init)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ag.prelu(x, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"

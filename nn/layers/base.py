@@ -61,7 +61,8 @@ class FunctionLayer(Layer):
     def __init_subclass__(cls, function: Callable[..., Tensor] | None = None):
         super().__init_subclass__()
         if function is not None:
-            cls.function, cls.setting_names = staticmethod(function), tuple(signature(cls).parameters)
+            settings = (name for name in signature(cls).parameters if name != "inplace")  # saves memory in PyTorch only
+            cls.function, cls.setting_names = staticmethod(function), tuple(settings)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 from autograd_mini.state import modes
 from autograd_mini.tensor import Tensor
 
-from ..module import Module, keyed_items
+from ..module import Module, Parameter, keyed_items
 
 M = TypeVar("M", bound=Module)
 
@@ -26,6 +26,7 @@ def _check_module(owner: object, key: object, value: M) -> M:
 class _Container(Module):
     """A module whose items are named by key or index, without a prefix; other attributes follow them."""
 
+    _names: tuple[str, ...] = ()  # of items that are attributes too
     _items: Any  # replaced, not mutated, by a change: this is how a compiled step notices it
 
     @property
@@ -37,8 +38,11 @@ class _Container(Module):
 
     def members(self) -> Iterator[tuple[Any, Any]]:
         attributes = dict(vars(self))
-        yield from keyed_items(attributes.pop("_items", ()))
-        yield from attributes.items()
+        yield from self._keyed(attributes.pop("_items", ()))
+        yield from ((name, value) for name, value in attributes.items() if name not in self._names)
+
+    def _keyed(self, items: Any) -> Iterable[tuple[Any, Any]]:
+        return keyed_items(items)
 
     def __len__(self) -> int:
         return len(self._current)
@@ -74,16 +78,25 @@ class _List(_Container, Generic[M]):
             return self._current[index]
         part = copy(self)
         part._items = self._current[index]
+        if self._names:
+            kept = [key for key, _ in self._keyed(self._current)][index]
+            part._names = tuple(key for key in kept if key in self._names)
+            for name in set(self._names) - set(kept):
+                del vars(part)[name]
         return part
 
     def __setitem__(self, index: int, module: M) -> None:
         items = list(self._items)
         items[index] = _check_module(self, index, module)
         self._items = items
+        if self._names:
+            vars(self).update(zip(self._names, items, strict=False))
 
 
 class Sequential(_List[Any]):
     """Applies `modules` one after the other. It can be iterated, indexed and sliced; a slice contains the same modules.
+
+    A dict of modules, such as an OrderedDict, gives them names: `net.hidden`, and "hidden.weight" in the state.
 
     >>> from autograd_mini import nn
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
@@ -97,8 +110,15 @@ class Sequential(_List[Any]):
     )
     """
 
-    def __init__(self, *modules: Module):
-        super().__init__(modules)
+    def __init__(self, *modules: Module | Mapping[str, Module]):
+        named = modules[0] if len(modules) == 1 and isinstance(modules[0], Mapping) else None
+        if named is not None:
+            self._names = tuple(named)
+            vars(self).update(named)  # for `net.hidden`
+        super().__init__(modules if named is None else named.values())
+
+    def _keyed(self, items: Any) -> Iterable[tuple[Any, Any]]:
+        return zip((*self._names, *range(len(self._names), len(items))), items, strict=True)
 
     def forward(self, x: Any) -> Any:
         for module in self._items:
@@ -110,11 +130,13 @@ class Sequential(_List[Any]):
         """Does what calling it does, with an explicit stack, so that containers may be nested to any depth."""
         with ExitStack() as opened:
             stack = [self._enter(x, opened)]
+            x = stack[-1][1]
             while True:
                 container, given, rest, region = stack[-1]
                 for module in rest:
                     if type(module) is Sequential and "forward" not in module.__dict__:
                         stack.append(module._enter(x, opened))
+                        x = stack[-1][1]
                         break
                     x = module(x)
                 else:
@@ -128,6 +150,8 @@ class Sequential(_List[Any]):
 
     def _enter(self, x: Any, opened: ExitStack) -> tuple[Sequential, Any, Iterator[Any], ExitStack]:
         """Returns the container, its input, its modules and what ends its call: its region of a profile."""
+        if self._forward_pre_hooks:
+            (x,) = self.run_pre_hooks((x,))
         region = opened.enter_context(ExitStack())
         if (tracer := modes().tracer) is not None:
             self.guard_attributes(tracer)
@@ -147,6 +171,64 @@ class ModuleList(_List[M]):
 
     def __init__(self, modules: Iterable[M] = ()):
         super().__init__(modules)
+
+
+class ParameterList(_Container):
+    """A list of `parameters`; tensors become parameters. A Python list as an attribute of a module works too.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import nn
+    >>> weights = nn.ParameterList([ag.ones(2), nn.Parameter(ag.zeros(3))])
+    >>> [(name, p.shape) for name, p in weights.named_parameters()]
+    [('0', (2,)), ('1', (3,))]
+    """
+
+    def __init__(self, parameters: Iterable[Any] = ()):
+        self._items: list[Parameter] = [_as_parameter(p) for p in parameters]
+
+    def append(self, parameter: Any) -> Self:
+        """Adds a parameter at the end and returns the list."""
+        self._items = [*self._items, _as_parameter(parameter)]
+        return self
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self._current)
+
+    def __getitem__(self, index: int) -> Parameter:
+        return self._current[index]
+
+
+class ParameterDict(_Container):
+    """A dict of `parameters`, whose names are the keys; tensors become parameters.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import nn
+    >>> list(nn.ParameterDict({"scale": ag.ones(2)}).state_dict())
+    ['scale']
+    """
+
+    def __init__(self, parameters: Mapping[str, Any] | None = None):
+        self._items: dict[str, Parameter] = {key: _as_parameter(p) for key, p in (parameters or {}).items()}
+
+    def __getitem__(self, key: str) -> Parameter:
+        return self._current[key]
+
+    def __setitem__(self, key: str, parameter: Any) -> None:
+        self._items = {**self._items, key: _as_parameter(parameter)}
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._current
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._current)
+
+    def items(self) -> Iterable[tuple[str, Parameter]]:
+        """Returns the (name, parameter) pairs."""
+        return self._current.items()
+
+
+def _as_parameter(value: Any) -> Parameter:
+    return value if isinstance(value, Parameter) else Parameter(value)
 
 
 class ModuleDict(_Container, Generic[M]):

@@ -9,11 +9,12 @@ from typing import ClassVar
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
+from autograd_mini.apply import as_float
+from autograd_mini.ops.neural.windows import OneOrThree, OneOrTwo, int_lengths, padding_pairs
 from autograd_mini.tensor import Tensor, TensorLike
 
 from .base import FunctionLayer, weight_and_bias
-
-Pair = tuple[int, int]
+from .padding import MODES, pad
 
 
 class Convolution(FunctionLayer):
@@ -32,7 +33,7 @@ class Convolution(FunctionLayer):
 
     def __init_subclass__(cls, function: Callable[..., Tensor], axes: int, transposed: bool = False):
         super().__init_subclass__(function)
-        not_settings = ("in_channels", "out_channels", "kernel_size", "bias", "dtype")
+        not_settings = ("in_channels", "out_channels", "kernel_size", "bias", "padding_mode", "dtype")
         cls.setting_names = tuple(name for name in cls.setting_names if name not in not_settings)
         cls.axes, cls.transposed = axes, transposed
 
@@ -43,29 +44,43 @@ class Convolution(FunctionLayer):
         kernel_size: int | tuple[int, ...],
         groups: int,
         bias: bool,
+        padding_mode: str,
         dtype: DTypeLike | None,
     ):
-        kernel = (kernel_size,) * self.axes if isinstance(kernel_size, int) else tuple(kernel_size)
         kind = type(self).__name__
-        if len(kernel) != self.axes or min(kernel) < 1:
-            raise ValueError(f"{kind}: expected kernel_size to be a positive int or a tuple of {self.axes}, got {kernel_size=}")
+        kernel = int_lengths(kind, "kernel_size", kernel_size, 1, self.axes)
         if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"{kind}: expected in_channels and out_channels to be positive multiples of groups, "
                 f"got in_channels={in_channels}, out_channels={out_channels}, groups={groups}"
             )
+        modes = [mode for mode in MODES if mode != "constant" and (mode == "zeros" or not self.transposed)]
+        if padding_mode not in modes:
+            raise ValueError(f"{kind}: expected padding_mode to be {' or '.join(map(repr, modes))}, got {padding_mode!r}")
         self.in_channels, self.out_channels, self.kernel_size, self.groups = in_channels, out_channels, kernel, groups
+        self.padding_mode = padding_mode
         first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         self.weight, self.bias = weight_and_bias((first, second // groups, *kernel), out_channels if bias else None, dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
-        return self.function(x, self.weight, self.bias, **self.settings)
+        if self.padding_mode == "zeros":
+            return self.function(x, self.weight, self.bias, **self.settings)
+        return self.function(self._pad(as_float(x)), self.weight, self.bias, **{**self.settings, "padding": 0})
+
+    def _pad(self, x: Tensor) -> Tensor:
+        """Pads each axis by copies of the input, where the function itself would pad by zeros."""
+        kind, settings = type(self).__name__, self.settings
+        stride, dilation = (int_lengths(kind, key, settings[key], 1, self.axes) for key in ("stride", "dilation"))
+        pairs = padding_pairs(kind, settings["padding"], self.kernel_size, stride, dilation)
+        return pad(x, [n for pair in reversed(pairs) for n in pair], self.padding_mode)
 
     def extra_repr(self) -> str:
         parameters = signature(type(self)).parameters
         shown = [f"{name}={value!r}" for name, value in self.settings.items() if value != parameters[name].default]
         if self.bias is None:
             shown.append("bias=False")
+        if self.padding_mode != "zeros":
+            shown.append(f"padding_mode={self.padding_mode!r}")
         return ", ".join([f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}", *shown])
 
 
@@ -84,6 +99,7 @@ class Conv1d(Convolution, function=ag.conv1d, axes=1):
     dilation      distance between the entries of a window
     groups        number of groups into which the channels are split; each output sees one group
     bias          whether to add a bias
+    padding_mode  "zeros", or what to pad with instead: "reflect", "replicate" or "circular"
     dtype         dtype of the parameters; None: the default dtype
 
     Examples
@@ -99,15 +115,16 @@ class Conv1d(Convolution, function=ag.conv1d, axes=1):
         in_channels: int,
         out_channels: int,
         kernel_size: int | tuple[int],
-        stride: int = 1,
-        padding: int | str = 0,
-        dilation: int = 1,
+        stride: int | tuple[int] = 1,
+        padding: int | tuple[int] | str = 0,
+        dilation: int | tuple[int] = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         *,
         dtype: DTypeLike | None = None,
     ):
-        super().__init__(in_channels, out_channels, kernel_size, groups, bias, dtype)
+        super().__init__(in_channels, out_channels, kernel_size, groups, bias, padding_mode, dtype)
         self.stride, self.padding, self.dilation = stride, padding, dilation
 
 
@@ -126,6 +143,7 @@ class Conv2d(Convolution, function=ag.conv2d, axes=2):
     dilation      distance between the pixels of a window
     groups        number of groups into which the channels are split; each output sees one group
     bias          whether to add a bias
+    padding_mode  "zeros", or what to pad with instead: "reflect", "replicate" or "circular"
     dtype         dtype of the parameters; None: the default dtype
 
     Examples
@@ -140,17 +158,109 @@ class Conv2d(Convolution, function=ag.conv2d, axes=2):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | Pair,
-        stride: int | Pair = 1,
-        padding: int | Pair | str = 0,
-        dilation: int | Pair = 1,
+        kernel_size: OneOrTwo,
+        stride: OneOrTwo = 1,
+        padding: OneOrTwo | str = 0,
+        dilation: OneOrTwo = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         *,
         dtype: DTypeLike | None = None,
     ):
-        super().__init__(in_channels, out_channels, kernel_size, groups, bias, dtype)
+        super().__init__(in_channels, out_channels, kernel_size, groups, bias, padding_mode, dtype)
         self.stride, self.padding, self.dilation = stride, padding, dilation
+
+
+class Conv3d(Convolution, function=ag.conv3d, axes=3):
+    """Convolution of volumes: (N, in, D, H, W) → (N, out, D′, H′, W′), with lengths as in `Conv2d`.
+
+    See `ag.conv3d`. `weight` is (out, in / groups, kd, kh, kw), `bias` (out,) or None. Lengths are an int, or (d, h, w).
+
+    Parameters
+    ----------
+    in_channels   channels of the input
+    out_channels  channels of the output
+    kernel_size   depth, height and width of the window
+    stride        distance between windows
+    padding       zeros at each side, or "same" or "valid"
+    dilation      distance between the voxels of a window
+    groups        number of groups into which the channels are split; each output sees one group
+    bias          whether to add a bias
+    padding_mode  "zeros", or what to pad with instead: "reflect", "replicate" or "circular"
+    dtype         dtype of the parameters; None: the default dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> nn.Conv3d(1, 8, 3, stride=(1, 2, 2), padding=1)(np.zeros((5, 1, 4, 8, 8))).shape
+    (5, 8, 4, 4, 4)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: OneOrThree,
+        stride: OneOrThree = 1,
+        padding: OneOrThree | str = 0,
+        dilation: OneOrThree = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        *,
+        dtype: DTypeLike | None = None,
+    ):
+        super().__init__(in_channels, out_channels, kernel_size, groups, bias, padding_mode, dtype)
+        self.stride, self.padding, self.dilation = stride, padding, dilation
+
+
+class ConvTranspose1d(Convolution, function=ag.conv_transpose1d, axes=1, transposed=True):
+    """Transposed convolution: (N, in, L) → (N, out, L′), L′ = (L − 1) stride − 2 padding + dilation (k − 1) + 1
+    + output_padding.
+
+    See `ag.conv_transpose1d`. `weight` is (in, out / groups, k), `bias` (out,) or None.
+
+    Parameters
+    ----------
+    in_channels     channels of the input
+    out_channels    channels of the output
+    kernel_size     length k of the window
+    stride          distance between the windows in the output
+    padding         entries removed at each side of the output
+    output_padding  entries added at the end of each axis of the output; below `stride` or `dilation`
+    groups          number of groups into which the channels are split; each output sees one group
+    bias            whether to add a bias
+    dilation        distance between the entries of a window
+    padding_mode    only "zeros"
+    dtype           dtype of the parameters; None: the default dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> nn.ConvTranspose1d(4, 2, 4, stride=2, padding=1)(np.zeros((5, 4, 7))).shape
+    (5, 2, 14)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int],
+        stride: int | tuple[int] = 1,
+        padding: int | tuple[int] = 0,
+        output_padding: int | tuple[int] = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int | tuple[int] = 1,
+        padding_mode: str = "zeros",
+        *,
+        dtype: DTypeLike | None = None,
+    ):
+        super().__init__(in_channels, out_channels, kernel_size, groups, bias, padding_mode, dtype)
+        self.stride, self.padding, self.output_padding, self.dilation = stride, padding, output_padding, dilation
 
 
 class ConvTranspose2d(Convolution, function=ag.conv_transpose2d, axes=2, transposed=True):
@@ -166,10 +276,11 @@ class ConvTranspose2d(Convolution, function=ag.conv_transpose2d, axes=2, transpo
     kernel_size     height and width of the window
     stride          distance between the windows in the output
     padding         rows and columns removed at each side of the output
-    output_padding  rows and columns added at the bottom and right of the output
+    output_padding  rows and columns added at the end of each axis of the output; below `stride` or `dilation`
     groups          number of groups into which the channels are split; each output sees one group
     bias            whether to add a bias
     dilation        distance between the pixels of a window
+    padding_mode    only "zeros"
     dtype           dtype of the parameters; None: the default dtype
 
     Examples
@@ -184,15 +295,62 @@ class ConvTranspose2d(Convolution, function=ag.conv_transpose2d, axes=2, transpo
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | Pair,
-        stride: int | Pair = 1,
-        padding: int | Pair = 0,
-        output_padding: int | Pair = 0,
+        kernel_size: OneOrTwo,
+        stride: OneOrTwo = 1,
+        padding: OneOrTwo = 0,
+        output_padding: OneOrTwo = 0,
         groups: int = 1,
         bias: bool = True,
-        dilation: int | Pair = 1,
+        dilation: OneOrTwo = 1,
+        padding_mode: str = "zeros",
         *,
         dtype: DTypeLike | None = None,
     ):
-        super().__init__(in_channels, out_channels, kernel_size, groups, bias, dtype)
+        super().__init__(in_channels, out_channels, kernel_size, groups, bias, padding_mode, dtype)
+        self.stride, self.padding, self.output_padding, self.dilation = stride, padding, output_padding, dilation
+
+
+class ConvTranspose3d(Convolution, function=ag.conv_transpose3d, axes=3, transposed=True):
+    """Transposed convolution: (N, in, D, H, W) → (N, out, D′, H′, W′), with lengths as in `ConvTranspose2d`.
+
+    See `ag.conv_transpose3d`. `weight` is (in, out / groups, kd, kh, kw), `bias` (out,) or None.
+
+    Parameters
+    ----------
+    in_channels     channels of the input
+    out_channels    channels of the output
+    kernel_size     depth, height and width of the window
+    stride          distance between the windows in the output
+    padding         layers, rows and columns removed at each side of the output
+    output_padding  layers, rows and columns added at the end of each axis of the output; below `stride` or `dilation`
+    groups          number of groups into which the channels are split; each output sees one group
+    bias            whether to add a bias
+    dilation        distance between the voxels of a window
+    padding_mode    only "zeros"
+    dtype           dtype of the parameters; None: the default dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> nn.ConvTranspose3d(4, 2, 4, stride=2, padding=1)(np.zeros((5, 4, 3, 3, 3))).shape
+    (5, 2, 6, 6, 6)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: OneOrThree,
+        stride: OneOrThree = 1,
+        padding: OneOrThree = 0,
+        output_padding: OneOrThree = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: OneOrThree = 1,
+        padding_mode: str = "zeros",
+        *,
+        dtype: DTypeLike | None = None,
+    ):
+        super().__init__(in_channels, out_channels, kernel_size, groups, bias, padding_mode, dtype)
         self.stride, self.padding, self.output_padding, self.dilation = stride, padding, output_padding, dilation

@@ -26,7 +26,7 @@ class Dropout(Layer):
     Tensor([0.5, 1.5])
     """
 
-    def __init__(self, p: float = 0.5, scaling: Literal["train", "test"] = "train"):
+    def __init__(self, p: float = 0.5, scaling: Literal["train", "test"] = "train", *, inplace: bool = False):
         p = as_number(f"{type(self).__name__}: p", p, "a draw has no gradient with respect to its probability; use p.detach()")
         if not 0 <= p <= 1:
             raise ValueError(f"{type(self).__name__}: expected p in [0, 1], got p={p}")

@@ -130,6 +130,20 @@ class BatchNorm2d(_BatchNorm):
     shapes: ClassVar = {4: "(N, C, H, W)"}
 
 
+class BatchNorm3d(_BatchNorm):
+    """`BatchNorm1d` for volumes (N, C, D, H, W): μ and σ² are computed over the batch and all voxels of a channel.
+
+    `num_features`, `eps`, `momentum`, `affine`, `track_running_stats` and `dtype` are those of `BatchNorm1d`.
+
+    >>> import numpy as np
+    >>> from autograd_mini import nn
+    >>> nn.BatchNorm3d(3)(np.ones((2, 3, 2, 4, 4), np.float32)).shape
+    (2, 3, 2, 4, 4)
+    """
+
+    shapes: ClassVar = {5: "(N, C, D, H, W)"}
+
+
 # -- over the features -----------------------------------------------------------------------------------------------------
 
 
@@ -166,6 +180,180 @@ class LayerNorm(_Affine):
 
     def forward(self, x: TensorLike) -> Tensor:
         return ag.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}"
+
+
+# -- over parts of an example ----------------------------------------------------------------------------------------------
+
+
+class GroupNorm(_Affine):
+    """Normalises each of `num_groups` groups of channels of each example (N, C, …): γ (x − μ) / √(σ² + ε) + β.
+
+    Parameters
+    ----------
+    num_groups    number of groups of consecutive channels
+    num_channels  number C of channels, a multiple of num_groups
+    eps           ε, which is added to the variance
+    affine        whether γ = `weight` and β = `bias`, one number per channel, exist
+    dtype         dtype of the parameters; None: the default dtype
+
+    Examples
+    --------
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import nn
+    >>> nn.GroupNorm(2, 6)(ag.ones((5, 6, 4, 4))).shape
+    (5, 6, 4, 4)
+    """
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *, dtype: DTypeLike | None = None
+    ):
+        if num_groups < 1 or num_channels % num_groups:
+            raise ValueError(f"GroupNorm: expected num_groups to divide num_channels, got {num_groups=}, {num_channels=}")
+        super().__init__((num_channels,), affine, affine, dtype)
+        self.num_groups, self.num_channels = num_groups, num_channels
+        self.eps = as_number("GroupNorm: eps", eps, _DETACH)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = as_floats_or_none(x, self.weight)[0]
+        if x.ndim < 2 or x.shape[1] != self.num_channels:
+            raise ValueError(f"GroupNorm: expected an input of shape (N, C, …) with C = {self.num_channels}, got {x.shape}")
+        return ag.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        affine = ", affine=False" if self.weight is None else ""
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}{affine}"
+
+
+class _InstanceNorm(_BatchNorm):
+    """Base of the instance normalisations: the statistics of each example, or running ones in evaluation."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        dtype: DTypeLike | None = None,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = as_floats_or_none(x, self.weight, self.running_mean)[0]
+        alone = min(self.shapes)  # the number of axes of one example
+        if x.ndim not in self.shapes or x.shape[x.ndim - alone] != self.num_features:
+            shapes, kind = " or ".join(self.shapes.values()), type(self).__name__
+            raise ValueError(f"{kind}: expected an input of shape {shapes} with C = {self.num_features}, got {x.shape}")
+        batch = x if x.ndim > alone else ag.expand_dims(x, 0)
+        y = self._normalise(batch)
+        return y if x.ndim > alone else ag.squeeze(y, 0)
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        if self.running_mean is None or self.running_var is None:
+            self._check_pixels(x)
+            return ag.instance_norm(x, self.weight, self.bias, self.eps)
+        if not self.training:
+            return ag.batch_norm_inference(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
+        self._check_pixels(x)
+        fixed, pixels, share = x.detach(), tuple(range(2, x.ndim)), self.momentum or 0.0
+        mean, var = ag.mean(ag.mean(fixed, pixels), 0), ag.mean(ag.var(fixed, pixels, ddof=1), 0)
+        self.running_mean.data = self.running_mean * (1 - share) + mean * share
+        self.running_var.data = self.running_var * (1 - share) + var * share
+        return ag.instance_norm(x, self.weight, self.bias, self.eps)
+
+    def _check_pixels(self, x: Tensor) -> None:
+        if x.size and x.size == len(x) * self.num_features:
+            raise ValueError(f"{type(self).__name__}: needs more than one value per channel of an example, got {x.shape}")
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Normalises each channel of each example, (N, C, L) or (C, L): γ (x − μ) / √(σ² + ε) + β (Ulyanov et al. 2016).
+
+    Training and evaluation are the same, unless `track_running_stats`: training then moves `running_mean` and `running_var`
+    towards the mean of the examples' statistics, as in `BatchNorm1d`, and evaluation uses them.
+
+    Parameters
+    ----------
+    num_features         number C of channels
+    eps                  ε, which is added to the variance
+    momentum             weight of a batch in the running statistics
+    affine               whether γ = `weight` and β = `bias` exist
+    track_running_stats  whether evaluation uses running statistics
+    dtype                dtype of parameters and buffers; None: the default dtype
+
+    Examples
+    --------
+    >>> from autograd_mini import nn
+    >>> nn.InstanceNorm1d(1, eps=0.0)([[[1.0, 3.0]], [[5.0, 9.0]]]).tolist()
+    [[[-1.0, 1.0]], [[-1.0, 1.0]]]
+    """
+
+    shapes: ClassVar = {2: "(C, L)", 3: "(N, C, L)"}
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """`InstanceNorm1d` for images (N, C, H, W) or (C, H, W).
+
+    `num_features`, `eps`, `momentum`, `affine`, `track_running_stats` and `dtype` are those of `InstanceNorm1d`.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import nn
+    >>> nn.InstanceNorm2d(3)(ag.ones((2, 3, 4, 4))).shape
+    (2, 3, 4, 4)
+    """
+
+    shapes: ClassVar = {3: "(C, H, W)", 4: "(N, C, H, W)"}
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """`InstanceNorm1d` for volumes (N, C, D, H, W) or (C, D, H, W).
+
+    `num_features`, `eps`, `momentum`, `affine`, `track_running_stats` and `dtype` are those of `InstanceNorm1d`.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import nn
+    >>> nn.InstanceNorm3d(3)(ag.ones((2, 3, 2, 4, 4))).shape
+    (2, 3, 2, 4, 4)
+    """
+
+    shapes: ClassVar = {4: "(C, D, H, W)", 5: "(N, C, D, H, W)"}
+
+
+class RMSNorm(_Affine):
+    """Divides each example by its root mean square over the last axes: γ x / √(m(x²) + ε) (Zhang & Sennrich 2019).
+
+    Parameters
+    ----------
+    normalized_shape    lengths of these axes, an int or a tuple
+    eps                 ε, which is added to the mean; None: the spacing of numbers at 1 in the input's dtype
+    elementwise_affine  whether γ = `weight` exists
+    dtype               dtype of the parameters; None: the default dtype
+
+    Examples
+    --------
+    >>> from autograd_mini import nn
+    >>> nn.RMSNorm(2)([[1.0, 7.0]]).round(4).tolist()
+    [[0.20000000298023224, 1.399999976158142]]
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Shape,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        *,
+        dtype: DTypeLike | None = None,
+    ):
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = None if eps is None else as_number("RMSNorm: eps", eps, _DETACH)
+        super().__init__(self.normalized_shape, elementwise_affine, False, dtype)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ag.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from autograd_mini.apply import apply, as_float, as_floats, as_number, as_operan
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
 
-from .ranges import require_range
 from .reduction import Reduction, as_pair, reduce_loss
 
 # -- regression ------------------------------------------------------------------------------------------------------------
@@ -63,6 +62,38 @@ def smooth_l1_loss(predictions: TensorLike, targets: TensorLike, *, beta: float 
         return reduce_loss(ag.abs(error), reduction)
     near = ag.clip(error, -beta, beta)
     return reduce_loss(near * (error - near * 0.5) * (1 / beta), reduction)
+
+
+def huber_loss(
+    predictions: TensorLike,
+    targets: TensorLike,
+    *,
+    delta: float = 1.0,
+    weight: TensorLike | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """d²/2 if the error d = |ŷ − y| is below δ, otherwise δ (d − δ/2) (Huber 1964); shapes as in `mse_loss`.
+
+    Parameters
+    ----------
+    predictions, targets  ŷ and y, of one shape
+    delta                 δ > 0 (ValueError otherwise)
+    weight                factor of each element, which broadcasts
+    reduction             see `reduction.py`
+
+    Examples
+    --------
+    >>> from autograd_mini import nn
+    >>> nn.huber_loss([0.5, 3.0], [0.0, 0.0], delta=2.0, reduction="none")
+    Tensor([0.125, 4.   ])
+    """
+    delta = as_number("huber_loss: delta", delta, "write ag.where(d < delta, d * d / 2, delta * (d - delta / 2))")
+    if not delta > 0:
+        raise ValueError(f"huber_loss: expected delta > 0, got {delta=}")
+    a, b = as_pair("huber_loss", predictions, targets)
+    error = ag.abs(a - b)
+    loss = ag.where(error < delta, ag.square(a - b) * 0.5, error * delta - 0.5 * delta * delta)
+    return reduce_loss(loss if weight is None else loss * weight, reduction)
 
 
 def _gaussian_nll(mean: Array, target: Array, var: Array, eps: float) -> Any:
@@ -125,75 +156,6 @@ def gaussian_nll_loss(
     floor = as_number("gaussian_nll_loss: eps", eps, "apply ag.maximum(var, eps) first")
     loss = apply(_GAUSSIAN_NLL, operands, {"eps": floor})
     return reduce_loss(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
-
-
-# -- two classes -----------------------------------------------------------------------------------------------------------
-
-
-def _bce(p: Array, t: Array) -> Any:
-    if p.size and not (p.min() >= 0 and p.max() <= 1):  # also true for nan
-        raise ValueError
-    with np.errstate(divide="ignore"):
-        return (t - 1) * np.maximum(np.log1p(-p), -100) - t * np.maximum(np.log(p), -100)
-
-
-def _not_probabilities(p: Array, t: Array) -> str:
-    return f"expected probabilities in [0, 1], got {p.min()} to {p.max()}; for logits, use binary_cross_entropy_with_logits"
-
-
-def _bce_by_probability(xp: Any, g: Any, y: Any, p: Any, t: Any) -> Any:
-    # The lower bound gives a certain wrong answer a large, finite gradient, and a certain right one the gradient 0.
-    smallest = max(1e-12, float(np.finfo(p.dtype).tiny))
-    return g * (p - t) / xp.maximum(p * (1 - p), smallest)
-
-
-_BCE = Primitive(
-    "binary_cross_entropy",
-    _bce,
-    (_bce_by_probability, lambda xp, g, y, p, t: g * (xp.maximum(xp.log(1 - p), -100) - xp.maximum(xp.log(p), -100))),
-    formula="−t ln p − (1 − t) ln(1 − p)",
-    derivative=("(p − t) / (p (1 − p))", "ln(1 − p) − ln p"),
-    kink="logarithms are clamped at −100",
-    explain=_not_probabilities,
-)
-
-
-def binary_cross_entropy(probabilities: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
-    """−t ln p − (1 − t) ln(1 − p) for probabilities p in [0, 1] and targets t.
-
-    Logarithms are clamped at −100, so that loss and gradient are finite at p = 0 and 1. If p is the output of a sigmoid, use
-    `binary_cross_entropy_with_logits`, which is exact. Raises ValueError if p is outside [0, 1] or the shapes differ.
-
-    >>> from autograd_mini import nn
-    >>> nn.binary_cross_entropy([0.0, 0.5], [1.0, 1.0], reduction="none")
-    Tensor([100.       ,   0.6931472])
-    """
-    pair = as_pair("binary_cross_entropy", probabilities, targets)
-    _require_probabilities("binary_cross_entropy", pair[1])
-    return reduce_loss(apply(_BCE, pair), reduction)
-
-
-def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
-    """−t ln σ(x) − (1 − t) ln(1 − σ(x)) = ln(1 + eˣ) − x t, exact for any logit x.
-
-    The derivative with respect to x is σ(x) − t. Raises ValueError if the shapes differ.
-
-    >>> from autograd_mini import nn
-    >>> nn.binary_cross_entropy_with_logits([1000.0, -1000.0], [1.0, 1.0], reduction="none")
-    Tensor([   0., 1000.])
-    """
-    pair = as_pair("binary_cross_entropy_with_logits", logits, targets)
-    _require_probabilities("binary_cross_entropy_with_logits", pair[1])
-    return reduce_loss(ag.binary_cross_entropy_with_logits(*pair), reduction)
-
-
-_ADVICE: Final = (
-    'scale them, such as images / 255, or use a loss of any numbers: mse_loss, an autoencoder\'s likelihood="gaussian"'
-)
-
-
-def _require_probabilities(loss: str, targets: Tensor) -> None:
-    require_range(targets, 0, 1, f"{loss} needs targets", _ADVICE)
 
 
 # -- many classes ----------------------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ class Adagrad(Optimizer):
     weight_decay               λ: λ w is added to g
     initial_accumulator_value  n₀, the value of n before the first step
     eps                        ε; without it, a weight whose gradient was always 0 becomes 0/0
+    maximize                   whether w moves along g instead of against it
+    foreach, fused             without an effect: PyTorch's choices between kernels
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
@@ -53,8 +55,12 @@ class Adagrad(Optimizer):
         weight_decay: float = 0.0,
         initial_accumulator_value: float = 0.0,
         eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
     ):
-        settings = {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay}
+        settings = {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, {**settings, "initial_accumulator_value": initial_accumulator_value, "eps": eps})
 
     def init_state(self, parameter: Array, group: ParamGroup) -> dict[str, Any]:
@@ -91,6 +97,8 @@ class RMSprop(Optimizer):
     weight_decay  λ: λ w is added to g
     momentum      μ: v ← μ v + g / (√n + ε) and w ← w − η v
     centered      whether n − m² replaces n, where m is the same mean of g (Graves 2013, eq. 40)
+    maximize      whether w moves along g instead of against it
+    foreach       without an effect: PyTorch's choice between kernels
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0], requires_grad=True)
@@ -113,9 +121,12 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         momentum: float = 0.0,
         centered: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
     ):
         settings = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum}
-        super().__init__(params, {**settings, "centered": centered})
+        super().__init__(params, {**settings, "centered": centered, "maximize": maximize})
 
     def init_state(self, parameter: Array, group: ParamGroup) -> dict[str, Any]:
         return zeros(parameter, *self._names(group))
@@ -167,6 +178,8 @@ class Adadelta(Optimizer):
     rho           decay rate ρ of the means n and a
     eps           ε
     weight_decay  λ: λ w is added to g
+    maximize      whether w moves along g instead of against it
+    foreach       without an effect: PyTorch's choice between kernels
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0], requires_grad=True)
@@ -179,8 +192,18 @@ class Adadelta(Optimizer):
 
     elementwise = True
 
-    def __init__(self, params: Params, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0):
-        super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay})
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+    ):
+        super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
 
     def init_state(self, parameter: Array, group: ParamGroup) -> dict[str, Any]:
         return zeros(parameter, "square_avg", "acc_delta")

@@ -26,7 +26,10 @@ class Adam(Optimizer):
     betas                   decay rates (β₁, β₂) of the means m and v
     eps                     ε
     weight_decay            λ: λ w is added to g
+    amsgrad                 whether the largest v so far replaces v (Reddi, Kale & Kumar 2018)
     decoupled_weight_decay  whether η λ w is subtracted from w instead of adding λ w to g
+    maximize                whether w moves along g instead of against it
+    foreach, fused          without an effect: PyTorch's choices between kernels
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0, -3.0], requires_grad=True)
@@ -38,6 +41,7 @@ class Adam(Optimizer):
     """
 
     elementwise = True
+    optional_state = frozenset({"max_exp_avg_sq"})
 
     def __init__(
         self,
@@ -46,13 +50,18 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
         decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
     ):
-        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay})
+        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize})
 
     def init_state(self, parameter: Array, group: ParamGroup) -> dict[str, Any]:
-        return {"step": 0, **zeros(parameter, "exp_avg", "exp_avg_sq")}
+        return {"step": 0, **zeros(parameter, "exp_avg", "exp_avg_sq", *self.optional_state if group["amsgrad"] else ())}
 
     def update(self, p: Array, g: Array, state: dict[str, Any], group: ParamGroup) -> None:
         state["step"] += 1
@@ -60,21 +69,26 @@ class Adam(Optimizer):
         root = math.sqrt(1 - beta2 ** state["step"])
         # m̂ / (√v̂ + ε) with both corrections drawn out of the arrays
         rate, eps = group["lr"] * root / (1 - beta1 ** state["step"]), group["eps"] * root
+        amsgrad = group["amsgrad"]
+        if amsgrad and "max_exp_avg_sq" not in state:  # set later
+            state.update(zeros(p, "max_exp_avg_sq"))
 
-        def block(w: Array, d: Array, m: Array, v: Array, s: Array, t: Array, _: Array) -> None:
+        def block(w: Array, d: Array, m: Array, v: Array, top: Array, s: Array, t: Array, _: Array) -> None:
             d = apply_weight_decay(w, d, t, group)
             np.subtract(d, m, s)
             s *= 1 - beta1
             m += s
             np.multiply(d, d, s)
             update_mean(v, s, 1 - beta2, s)
+            if amsgrad:
+                v = np.maximum(top, v, out=top)
             np.sqrt(v, s)
             s += eps
             np.divide(m, s, s)
             s *= rate
             w -= s
 
-        self.run_in_blocks(block, p, g, state["exp_avg"], state["exp_avg_sq"])
+        self.run_in_blocks(block, p, g, state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"] if amsgrad else p)
 
 
 class AdamW(Adam):
@@ -98,8 +112,13 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay, decoupled_weight_decay=True)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay=True, maximize=maximize)
 
 
 class NAdam(Optimizer):
@@ -115,6 +134,8 @@ class NAdam(Optimizer):
     eps             ε
     weight_decay    λ: λ w is added to g
     momentum_decay  ψ
+    maximize        whether w moves along g instead of against it
+    foreach         without an effect: PyTorch's choice between kernels
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0], requires_grad=True)
@@ -135,9 +156,12 @@ class NAdam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         momentum_decay: float = 4e-3,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
     ):
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "momentum_decay": momentum_decay})
+        super().__init__(params, {**settings, "momentum_decay": momentum_decay, "maximize": maximize})
 
     def init_state(self, parameter: Array, group: ParamGroup) -> dict[str, Any]:
         return {"step": 0, "mu_product": 1.0, **zeros(parameter, "exp_avg", "exp_avg_sq")}

@@ -16,13 +16,15 @@ import numpy as np
 
 from autograd_mini.aliases import mark_modified
 from autograd_mini.apply import apply_effect
+from autograd_mini.jit.c.updates import run_update, use_loops
 from autograd_mini.memory.arena import allocate_like
 from autograd_mini.memory.flat_group import ParamGroup, ParamUpdate
 from autograd_mini.memory.threads import split_work
 from autograd_mini.primitive import Primitive
-from autograd_mini.state import modes, watched
+from autograd_mini.state import enable_grad, modes, watched
 from autograd_mini.tensor import Array, Tensor
 
+from ..parameter import clear_gradients
 from .eager_step import StepCache
 
 Params: TypeAlias = "Iterable[Tensor] | Iterable[ParamGroup]"
@@ -31,7 +33,9 @@ _BLOCK: Final = 1 << 17  # elements; measured best between 2^15 and 2^18, from 1
 _COST: Final = 1.0  # nanoseconds per element, about ten passes
 _NON_NEGATIVE: Final = (0.0, math.inf)
 _RANGES: Final[dict[str, tuple[float, float]]] = {
-    **dict.fromkeys(("lr", "momentum", "weight_decay", "eps", "lr_decay", "momentum_decay", "beta", "l1", "l2"), _NON_NEGATIVE),
+    **dict.fromkeys(
+        ("lr", "momentum", "weight_decay", "eps", "lr_decay", "momentum_decay", "dampening", "beta", "l1", "l2"), _NON_NEGATIVE
+    ),
     "initial_accumulator_value": _NON_NEGATIVE,
     **dict.fromkeys(("betas", "alpha", "rho"), (0.0, 1.0)),
 }
@@ -103,8 +107,8 @@ class Optimizer(ABC):
 
     # -- what a training loop calls ----------------------------------------------------------------------------------------
 
-    def step(self) -> None:
-        """Updates each parameter that has a gradient.
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Updates each parameter that has a gradient. With a `closure`, calls it first, and returns the loss it returns.
 
         >>> from autograd_mini import Tensor, nn
         >>> a, b = Tensor(1.0, requires_grad=True), Tensor(1.0, requires_grad=True)
@@ -114,11 +118,16 @@ class Optimizer(ABC):
         >>> a.item(), b.item()
         (0.5, 1.0)
         """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         for index, group in enumerate(self.param_groups):
             if modes().all_default:
                 self._update_group(index, group["params"])
             else:
                 self._record_group(index, group["params"])
+        return loss
 
     def _update_group(self, index: int, params: list[Tensor]) -> None:
         """Updates the parameters of a group, adjacent ones together."""
@@ -143,8 +152,8 @@ class Optimizer(ABC):
         self.update(p, g, state, group)
         mark_modified(parameter)
 
-    def zero_grad(self) -> None:
-        """Sets the gradients to None; without it, `backward` adds to them.
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Sets the gradients to None, or to 0 unless `set_to_none`; without it, `backward` adds to them.
 
         >>> from autograd_mini import Tensor, nn
         >>> a = Tensor(1.0, requires_grad=True)
@@ -153,8 +162,7 @@ class Optimizer(ABC):
         >>> a.grad is None
         True
         """
-        for parameter in self._parameters():
-            parameter.grad = None
+        clear_gradients(self._parameters(), set_to_none)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Adds parameters; hyperparameters in `group` override the defaults. Raises the same errors as the constructor.
@@ -201,8 +209,8 @@ class Optimizer(ABC):
         Parameters are numbered in order through all groups. Parameters without a step so far have no state.
 
         >>> from autograd_mini import Tensor, nn
-        >>> nn.Adagrad([Tensor([1.0])], lr=0.1).state_dict()["param_groups"]
-        [{'params': [0], 'lr': 0.1, 'lr_decay': 0.0, 'weight_decay': 0.0, 'initial_accumulator_value': 0.0, 'eps': 1e-10}]
+        >>> nn.Adadelta([Tensor([1.0])]).state_dict()["param_groups"]
+        [{'params': [0], 'lr': 1.0, 'rho': 0.9, 'eps': 1e-06, 'weight_decay': 0.0, 'maximize': False}]
         """
         if (tracer := modes().tracer) is not None:
             tracer.reject_action("state_dict", "call it outside the compiled function")
@@ -276,6 +284,8 @@ class Optimizer(ABC):
     def run_in_blocks(self, kernel: Callable[..., None], *arrays: Array) -> None:
         """Runs a kernel on arrays of one shape, in blocks of rows; it also gets three scratch arrays of a block's shape."""
         whole = arrays[0]
+        if use_loops.get() and run_update(kernel, arrays, scratch=3):
+            return
         if whole.size <= _BLOCK:
             kernel(*arrays, *self._scratch(whole, 0))
             return
@@ -307,13 +317,20 @@ class Optimizer(ABC):
 
 
 def apply_weight_decay(w: Array, d: Array, scratch: Array, group: ParamGroup) -> Array:
-    """Returns the gradient plus λ w, in `scratch`; with decoupled decay, subtracts η λ w from w and returns the gradient."""
+    """Returns the gradient plus λ w, in `scratch`; with decoupled decay, subtracts η λ w from w and returns the gradient.
+
+    With `maximize`, the gradient is multiplied by −1 first.
+    """
+    if group.get("maximize"):
+        d = np.negative(d, scratch)
     decay = group["weight_decay"]
     if not decay:
         return d
     if group.get("decoupled_weight_decay"):
         w *= 1 - group["lr"] * decay
         return d
+    if d is scratch:
+        return np.add(d, w * decay, scratch)
     np.multiply(w, decay, scratch)
     scratch += d
     return scratch

@@ -23,9 +23,12 @@ class SGD(Optimizer):
     params                  tensors, or dicts of parameter groups
     lr                      learning rate η
     momentum                μ; 0 is plain descent
+    dampening               the first g is added to v as it is, later ones are multiplied by 1 − dampening
     weight_decay            λ: λ w is added to g
     nesterov                whether w moves by g + μ v instead of v
     decoupled_weight_decay  whether η λ w is subtracted from w instead of adding λ w to g
+    maximize                whether w moves along g instead of against it
+    foreach, fused          without an effect: PyTorch's choices between kernels
 
     >>> from autograd_mini import Tensor, nn
     >>> w = Tensor([1.0], requires_grad=True)
@@ -44,28 +47,40 @@ class SGD(Optimizer):
         params: Params,
         lr: float = 1e-3,
         momentum: float = 0.0,
+        dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        *,
         decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
     ):
         if nesterov and not momentum:
             raise ValueError(f"SGD: nesterov=True needs a momentum above 0, got {momentum}")
-        settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
-        super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay})
+        if nesterov and dampening:
+            raise ValueError(f"SGD: nesterov=True needs dampening=0, got {dampening}")
+        settings = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
+        super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize})
 
     def init_state(self, parameter: Array, group: ParamGroup) -> dict[str, Any]:
-        return zeros(parameter, "momentum_buffer") if group["momentum"] else {}
+        return zeros(parameter, "momentum_buffer") if group["momentum"] and not group["dampening"] else {}
 
     def update(self, p: Array, g: Array, state: dict[str, Any], group: ParamGroup) -> None:
         lr, momentum, nesterov = group["lr"], group["momentum"], group["nesterov"]
-        if momentum and not state:  # set after the first step
-            state.update(self.init_state(p, group))
+        share = 1 - group["dampening"] if state else 1.0
+        if momentum and not state:  # the first step with dampening, or with a momentum that was set later
+            state.update(zeros(p, "momentum_buffer"))
 
         def block(w: Array, d: Array, v: Array, s: Array, t: Array, _: Array) -> None:
             d = apply_weight_decay(w, d, t, group)
             if momentum:
                 v *= momentum
-                v += d
+                if share == 1:
+                    v += d
+                else:
+                    np.multiply(d, share, s)
+                    v += s
                 if nesterov:
                     np.multiply(v, momentum, s)
                     s += d

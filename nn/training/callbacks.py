@@ -16,7 +16,8 @@ import autograd_mini as ag
 from autograd_mini.tensor import Array, Tensor
 from autograd_mini.tools.atomic_files import remove_temporary_files
 
-from .trainer import Callback, Trainer
+from .callback import Callback
+from .trainer import Trainer
 
 _SIGN: Final = {"min": 1.0, "max": -1.0}
 

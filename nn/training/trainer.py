@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 
 import autograd_mini as ag
+from autograd_mini.jit.api import Backend, available_backend
 from autograd_mini.tensor import Array, Tensor
 from autograd_mini.tools.atomic_files import remove_temporary_files
 from autograd_mini.tools.locks import FolderClaim
@@ -28,12 +29,26 @@ from ..extras import has_terminal, progress_bar, say
 from ..layers.normalization import BatchNorm1d
 from ..losses.ranges import RangeCheck
 from ..module import HasTrainingMode, Module, evaluation
+from .callback import Callback
 from .checkpoint import explain_write_errors, load_checkpoint, save_checkpoint, write_text
 from .compile_update import compile_update
 from .history import pack_history, unpack_history
 from .interrupt import Interrupt
+from .keep import Keep
 from .tables import append_line, to_csv
-from .update import DivergedError, OptimizerLike, RunningMeans, Update, check_owner, find_bad_input, frozen_parameters
+from .update import (
+    DivergedError,
+    OptimizerLike,
+    RunningMeans,
+    Update,
+    check_owner,
+    find_bad_input,
+    frozen_parameters,
+    group_batches,
+    named_updates,
+    other_parameters,
+    with_limits,
+)
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 METRICS: Final = "metrics.csv"
@@ -50,39 +65,7 @@ class Trainable(HasTrainingMode, Protocol):
     function from a batch to named scalars, of which "loss" is minimised."""
 
     def state_dict(self) -> dict[str, Array]: ...
-    def load_state_dict(self, state: Mapping[str, Array | Tensor]) -> None: ...
-
-
-class Callback:
-    """Base of the callbacks; a subclass overrides what it needs.
-
-    `after_row` may add numbers to the row, and may end training by `trainer.stop(reason)`. Random draws there do not change the
-    random stream of training.
-
-    >>> from autograd_mini import nn
-    >>> class Gap(nn.Callback):
-    ...     def after_row(self, trainer, row):
-    ...         row["gap"] = row["val_loss"] - row["loss"]
-    """
-
-    def before_fit(self, trainer: Trainer) -> None:
-        """Called when training starts or continues; may clear `trainer.stopped`."""
-
-    def after_step(self, trainer: Trainer) -> None:
-        """Called after each batch."""
-
-    def after_row(self, trainer: Trainer, row: dict[str, float]) -> None:
-        """Called with each new row of the history, before the row is logged."""
-
-    def after_fit(self, trainer: Trainer) -> None:
-        """Called when training is complete, not when it is interrupted; and again when a complete run is resumed."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns what a checkpoint must contain: nested dicts and lists of arrays and simple values."""
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Loads what `state_dict` returned."""
+    def load_state_dict(self, state: Mapping[str, Array | Tensor]) -> Any: ...
 
 
 class Trainer:
@@ -103,6 +86,14 @@ class Trainer:
     every      batches per row; None: one row per epoch
     progress   whether a progress bar is shown
     jit        whether each update is compiled
+    backend    of compiled updates: "numpy", "c" or "auto", see `ag.jit`; a run is resumed with the backend that it began with
+    accumulate       batches per step: their gradients together are those of one batch as large as all of them. Rows and ends of
+                     epochs fall at steps; the rest of an epoch makes a smaller step
+    clip_grad_norm   largest joint norm of the gradients of a step; larger ones are scaled down
+    clip_grad_value  largest size of each element of a gradient
+    keep_best        also keep the checkpoint of the best row by this metric, as checkpoint-best.safetensors; accuracies are
+                     maximised, other metrics minimised, or pass (metric, "max")
+    keep_every       also keep the checkpoint of every n-th row, as checkpoint-NNNNNN.safetensors, by the number of batches
     threads    threads that share large operations, 1 or 2, while BLAS uses one: results are the same bits on any number of
                cores, and small products do not wait for a busy core. None lets BLAS choose
 
@@ -128,12 +119,21 @@ class Trainer:
         every: int | None = None,
         progress: bool = True,
         jit: bool = True,
+        backend: Backend = "numpy",
         threads: int | None = 2,
+        accumulate: int = 1,
+        clip_grad_norm: float | None = None,
+        clip_grad_value: float | None = None,
+        keep_best: str | tuple[str, str] | None = None,
+        keep_every: int | None = None,
     ) -> None:
-        if every is not None and every < 1:
-            raise ValueError(f"Trainer: every must be at least 1 batch, got {every}")
+        for name, number in (("every", every), ("accumulate", accumulate)):
+            if number is not None and number < 1:
+                raise ValueError(f"Trainer: {name} must be at least 1 batch, got {number}")
         self.model: Any = model
-        self.updates = _named_updates(self.model, optimizer)
+        limits = {"clip_grad_norm": clip_grad_norm, "clip_grad_value": clip_grad_value}
+        self.updates = with_limits(named_updates(self.model, optimizer), limits)
+        self.accumulate, self.keep = accumulate, Keep(keep_best, keep_every)
         for name, update in self.updates.items():
             check_owner(model, name.removesuffix("_"), update)
         self.folder = None if folder is None else Path(folder)
@@ -149,12 +149,13 @@ class Trainer:
         self._means = RunningMeans()
         self._ranges: RangeCheck | None = None  # in the first epoch of `fit`
         self.claim: FolderClaim | None = None  # on the folder, if it is held for longer than each call of `fit`
+        self.notes: dict[str, Any] = {}  # simple values that checkpoints contain, such as the names of classes
         self.at_later_checkpoint: list[Callable[[], object]] = []  # called before the first one that is later than at the start
         self._weights_in_use: dict[str, Array] | None = None  # what `use_weights` loaded, and what it replaced:
         self._weights_in_training: dict[str, Array] = {}
-        self.jit = jit
-        self._steps: dict[str, Callable[[Any], Mapping[str, Tensor]]] = {}
-        self._frozen = {name: _other_parameters(self.updates, name) for name in self.updates}
+        self.jit, self.backend = jit, available_backend(backend)
+        self._steps: dict[str, Callable[..., list[Mapping[str, Tensor]]]] = {}
+        self._frozen = {name: other_parameters(self.updates, name) for name in self.updates}
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -198,7 +199,11 @@ class Trainer:
             train.load_state_dict(self._data_state)
         target = iterations if iterations is not None else (epochs or 0) * len(train)
         with self._claim_folder():
-            self._fit(train, target, validation)
+            try:
+                self._fit(train, target, validation)
+            finally:
+                for callback in self.callbacks:
+                    callback.after_stop(self)
         if self.interrupted:
             say(self._interrupt_message())
         return self.history
@@ -209,13 +214,15 @@ class Trainer:
         if self._weights_in_use is not None:
             self.model.load_state_dict(self._training_weights())
         self._weights_in_use, self._first_iteration = None, self.iteration
+        self._keep_copies()
         for callback in self.callbacks:
             callback.before_fit(self)
         if self.stopped and self.iteration < target:
             say(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience trains on")
         self.model.train()
         self._steps = {
-            name: compile_update(self.model, update) if self.jit else update.step for name, update in self.updates.items()
+            name: compile_update(self.model, update, self.backend) if self.jit else update.step_by_sum
+            for name, update in self.updates.items()
         }
         # DivergedError reports a loss that overflows once; NumPy would warn in each operation.
         with Interrupt() as interrupt, self._threads(), np.errstate(over="ignore", invalid="ignore"):
@@ -297,6 +304,7 @@ class Trainer:
             "random": ag.get_rng_state(),
             "data": self._data_state,
             "means": self._means.sums,
+            **({"notes": self.notes} if self.notes else {}),
         }
 
     def load(self, path: str | os.PathLike[str]) -> None:
@@ -338,6 +346,7 @@ class Trainer:
             callback.load_state_dict(saved)
         ag.set_rng_state(state["random"])
         self.history, self.iteration, self.stopped = history, state["iteration"], state["stopped"]
+        self.notes = dict(state.get("notes", {}))
         self._data_state, self._means = state["data"], RunningMeans(means)
 
     # -- helpers --------------------------------------------------------------------------------------------------------------
@@ -351,16 +360,17 @@ class Trainer:
             "training's progress bar",
             self.progress,
             desc=f"epoch {epoch}/{-(-target // len(train))}",
-            total=min(len(train), position["batch"] + target - self.iteration),
+            total=(stop := min(len(train), position["batch"] + target - self.iteration)),
             initial=position["batch"],
         )
         with bar:
-            for batch in train:
-                self._step(batch, epoch)
+            for batches in group_batches(train, self.accumulate, position["batch"], stop):
+                rows_before = self.iteration // period
+                self._step(batches, epoch, len(train))
                 self._data_state = train.state_dict()
                 bar.set_postfix({name: f"{mean:.4g}" for name, mean in self._means.means().items()}, refresh=False)
-                bar.update()
-                if self.iteration % period == 0 or self.iteration == target:
+                bar.update(len(batches))
+                if self.iteration // period > rows_before or self.iteration == target:
                     self._row(epoch, validation)
                     self._report(-(-target // len(train)))
                     self._write(time.perf_counter() - start)
@@ -368,29 +378,40 @@ class Trainer:
                 if self.iteration == target or self.stopped or interrupt.requested:
                     break
 
-    def _step(self, batch: tuple[Tensor, ...], epoch: int) -> None:
+    def _step(self, batches: tuple[Any, ...], epoch: int, epoch_length: int) -> None:
+        number = self._step_number(epoch, epoch_length)
         for prefix, update in self.updates.items():
-            if not update.due(self.iteration):
+            if not update.due(number):
                 continue
             with frozen_parameters(self._frozen[prefix]):
                 for _ in range(update.times):
                     try:
-                        losses = self._losses(prefix, batch)
+                        losses = self._losses(prefix, batches)
                     except DivergedError as error:
-                        raise self._divergence(f"{prefix or 'the '}{error} in epoch {epoch}", find_bad_input(batch)) from None
-                    self._means.add(losses, batch_length(batch), prefix)
-        self.iteration += 1
+                        bad_input = next(filter(None, map(find_bad_input, batches)), "")
+                        raise self._divergence(f"{prefix or 'the '}{error} in epoch {epoch}", bad_input) from None
+                    for values, batch in zip(losses, batches, strict=True):
+                        self._means.add(values, batch_length(batch), prefix)
+        self.iteration += len(batches)
         for callback in self.callbacks:
             callback.after_step(self)
 
-    def _losses(self, prefix: str, batch: Any) -> Mapping[str, Tensor]:
+    def _step_number(self, epoch: int, epoch_length: int) -> int:
+        """Returns how many steps came before; with accumulation, fewer than batches."""
+        if self.accumulate == 1:
+            return self.iteration
+        batch = self.iteration - (epoch - 1) * epoch_length
+        return (epoch - 1) * -(-epoch_length // self.accumulate) + batch // self.accumulate
+
+    def _losses(self, prefix: str, batches: tuple[Any, ...]) -> list[Mapping[str, Tensor]]:
+        first, last = self.iteration + 1, self.iteration + len(batches)
         try:
-            with self._checked_ranges(batch, f"batch {self.iteration + 1} of the run"):
-                return self._steps[prefix](batch)
+            with self._checked_ranges(batches, f"batch {first}{f' … {last}' if last > first else ''} of the run"):
+                return self._steps[prefix](*batches)
         except ag.TraceError as error:  # raised before anything has changed
             warnings.warn(f"falling back to eager mode: this step cannot be compiled: {error}", stacklevel=2)
-            self._steps[prefix] = self.updates[prefix].step
-            return self._steps[prefix](batch)
+            self._steps[prefix] = self.updates[prefix].step_by_sum
+            return self._steps[prefix](*batches)
 
     def _checked_ranges(self, batch: Any, place: str) -> AbstractContextManager[None]:
         return nullcontext() if self._ranges is None else self._ranges.batch(batch, place)
@@ -423,11 +444,18 @@ class Trainer:
             while self.at_later_checkpoint:
                 self.at_later_checkpoint.pop()()
         self.save(self.folder / CHECKPOINT)
+        self._keep_copies()
         if self.history:
             write_text(self.folder / METRICS, to_csv(self.history))
         if seconds is not None:
             with explain_write_errors(self.folder / TIMING):
                 append_line(self.folder / TIMING, "iteration,seconds", f"{self.iteration},{seconds:.3f}")
+
+    def _keep_copies(self) -> None:
+        """Saves the state of the last row again if it is to be kept; also at the start, if a kill came before that."""
+        if self.folder and self.history and self.history[-1]["iteration"] == self.iteration:
+            for name in self.keep.names(self.history):
+                self.save(self.folder / name)
 
     def _training_weights(self) -> dict[str, Array]:
         """Returns the weights that training continues from: the model's, unless `use_weights` has replaced them."""
@@ -456,20 +484,5 @@ class Trainer:
         return f"{done}; saved to {self.folder / CHECKPOINT}; resume with Trainer.load"
 
 
-def _named_updates(model: Any, optimizer: OptimizerLike | Mapping[str, Update]) -> dict[str, Update]:
-    """Returns updates by the prefix of their losses."""
-    if isinstance(optimizer, Mapping):
-        if not optimizer:
-            raise ValueError("Trainer: the table of updates is empty; expected at least one")
-        return {f"{name}_": update for name, update in optimizer.items()}
-    return {"": Update(lambda batch: model.training_step(batch), optimizer)}
-
-
 def _needs_two_rows(model: Any) -> bool:
     return isinstance(model, Module) and any(isinstance(part, BatchNorm1d) for part in model.modules())
-
-
-def _other_parameters(updates: Mapping[str, Update], name: str) -> list[Tensor]:
-    """Returns the parameters that other updates change and this one does not."""
-    updated = {id(p) for p in updates[name].parameters()}
-    return [p for update in updates.values() for p in update.parameters() if id(p) not in updated]

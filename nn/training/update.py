@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -15,6 +15,8 @@ from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor
 from autograd_mini.trees import leaves
 
+from ..data.examples import batch_length
+from ..optim.clip_grad import clip_grad_norm, clip_grad_value
 from ..optim.wrappers import SAM
 
 Losses: TypeAlias = Callable[[Any], Mapping[str, Tensor]]
@@ -60,6 +62,8 @@ class Update:
     times      steps per batch
     every      steps only at every n-th batch
     start      steps only after the first n batches
+    clip_grad_norm   largest joint norm of the gradients; larger ones are scaled (`nn.clip_grad_norm`). None: no limit
+    clip_grad_value  largest size of each element of a gradient (`nn.clip_grad_value`). None: no limit
     """
 
     losses: Losses
@@ -67,12 +71,17 @@ class Update:
     times: int = 1
     every: int = 1
     start: int = 0
+    clip_grad_norm: float | None = None
+    clip_grad_value: float | None = None
 
     def __post_init__(self) -> None:
         if self.start < 0:
             raise ValueError(f"Update: start must be at least 0, got {self.start}")
         if min(self.times, self.every) < 1:
             raise ValueError(f"Update: times and every must be at least 1, got {self.times} and {self.every}")
+        for name in ("clip_grad_norm", "clip_grad_value"):
+            if (limit := getattr(self, name)) is not None and not limit >= 0:
+                raise ValueError(f"Update: {name} must be at least 0, or None for no limit, got {limit!r}")
 
     def due(self, iteration: int) -> bool:
         """Returns whether there is a step at this batch, counted from 0 over the whole run."""
@@ -101,14 +110,26 @@ class Update:
 
     def step(self, batch: Any) -> Mapping[str, Tensor]:
         """Updates the parameters and returns the losses before that. Raises DivergedError first if the loss is not finite."""
-        results: list[Mapping[str, Tensor]] = []
+        return self.step_by_sum(batch)[0]
+
+    def step_by_sum(self, *batches: Any) -> list[Mapping[str, Tensor]]:
+        """Does one step by the gradients of several batches together, and returns the losses of each.
+
+        If the loss is a mean over the examples of a batch, these are the gradients of one batch of all examples. Memory is
+        needed for one batch at a time.
+        """
+        rows = [batch_length(batch) for batch in batches] if len(batches) > 1 else [1]
+        results: list[list[Mapping[str, Tensor]]] = []
 
         def closure() -> Tensor:
             self.optimizer.zero_grad()
-            results.append(self.compute(batch))
-            loss = results[-1]["loss"]
-            apply_effect(_FINITE, (loss,), {})
-            loss.backward(free=True)
+            results.append([])
+            for batch, count in zip(batches, rows, strict=True):
+                results[-1].append(self.compute(batch))
+                loss = results[-1][-1]["loss"]
+                apply_effect(_FINITE, (loss,), {})
+                (loss * (count / sum(rows)) if len(batches) > 1 else loss).backward(free=True)
+            self._clip()
             return loss
 
         if isinstance(self.optimizer, SAM):  # needs the gradient at a second point
@@ -117,6 +138,29 @@ class Update:
             closure()
             self.optimizer.step()
         return results[0]
+
+    def _clip(self) -> None:
+        if self.clip_grad_value is not None:
+            clip_grad_value(self.parameters(), self.clip_grad_value)
+        if self.clip_grad_norm is not None:
+            clip_grad_norm(self.parameters(), self.clip_grad_norm)
+
+
+def group_batches(batches: Iterable[Any], size: int, start: int, stop: int) -> Iterator[tuple[Any, ...]]:
+    """Yields batches `start` … `stop` − 1 of an epoch in groups that end at each multiple of `size`, and at `stop`.
+
+    >>> from autograd_mini.nn.training.update import group_batches
+    >>> list(group_batches("bcdefg", 3, start=1, stop=7))
+    [('b', 'c'), ('d', 'e', 'f'), ('g',)]
+    """
+    group: list[Any] = []
+    for number, batch in enumerate(batches, start + 1):
+        group.append(batch)
+        if number % size == 0 or number == stop:
+            yield tuple(group)
+            group = []
+        if number == stop:
+            return
 
 
 def find_bad_input(batch: Any) -> str:
@@ -132,6 +176,50 @@ def find_bad_input(batch: Any) -> str:
             place = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
             return f"input {number} of the batch is {array[tuple(place)]} at {place}"
     return ""
+
+
+def named_updates(model: Any, optimizer: OptimizerLike | Mapping[str, Update]) -> dict[str, Update]:
+    """Returns updates by the prefix of their losses.
+
+    >>> from autograd_mini import nn
+    >>> from autograd_mini.nn.training.update import named_updates
+    >>> layer = nn.Linear(2, 2)
+    >>> list(named_updates(layer, nn.SGD(layer.parameters())))
+    ['']
+    """
+    if isinstance(optimizer, Mapping):
+        if not optimizer:
+            raise ValueError("Trainer: the table of updates is empty; expected at least one")
+        return {f"{name}_": update for name, update in optimizer.items()}
+    return {"": Update(lambda batch: model.training_step(batch), optimizer)}
+
+
+def with_limits(updates: Mapping[str, Update], limits: Mapping[str, Any]) -> dict[str, Update]:
+    """Returns the updates with limits of the gradients where they have none of their own.
+
+    >>> from autograd_mini import nn
+    >>> from autograd_mini.nn.training.update import with_limits
+    >>> update = nn.Update(lambda batch: {}, nn.SGD(nn.Linear(2, 2).parameters()))
+    >>> with_limits({"": update}, {"clip_grad_norm": 1.0})[""].clip_grad_norm
+    1.0
+    """
+    return {
+        name: replace(update, **{key: limit for key, limit in limits.items() if getattr(update, key) is None})
+        for name, update in updates.items()
+    }
+
+
+def other_parameters(updates: Mapping[str, Update], name: str) -> list[Tensor]:
+    """Returns the parameters that other updates change and this one does not.
+
+    >>> from autograd_mini import nn
+    >>> from autograd_mini.nn.training.update import other_parameters
+    >>> a, b = (nn.Update(lambda batch: {}, nn.SGD(nn.Linear(2, 2).parameters())) for _ in range(2))
+    >>> len(other_parameters({"a": a, "b": b}, "a"))
+    2
+    """
+    updated = {id(p) for p in updates[name].parameters()}
+    return [p for update in updates.values() for p in update.parameters() if id(p) not in updated]
 
 
 def check_owner(model: Any, name: str, update: Update) -> None:

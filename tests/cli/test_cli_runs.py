@@ -149,7 +149,7 @@ def test_list_shows_models_and_runs(runs: Path, capsys: pytest.CaptureFixture[st
     [
         (["sample", "ae"], "ae cannot generate images"),
         (["sample", "vae", "--digit", "3"], "vae is not conditional"),
-        (["sample", "cgan", "--digit", "12"], "labels must lie in 0 … 9, got 12"),
+        (["sample", "cgan", "--digit", "12"], "--class 12: no such class; available: 0, 1, 2"),
         (["sample", "vae", "--out", "x.gif"], "x.gif: expected a name that ends in .png"),
         (["interpolate", "mlp"], "mlp has no latent space"),
         (["compare", "mlp", "cgan", "--metric", "val_accuracy"], "not all runs have val_accuracy"),

@@ -7,28 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from picture_helpers import CLASSES, make_pictures
 from PIL import Image
 
 import autograd_mini as ag
 from autograd_mini.__main__ import main
 from autograd_mini.cli import datasets
 from autograd_mini.cli.options import choose
-from autograd_mini.models.recipes import MODELS, RECIPES
+from autograd_mini.models.recipes import MODELS, PRESETS, RECIPES
 
-CLASSES = {"ants": (200, 60, 40), "bees": (40, 200, 60), "cats": (60, 40, 200)}
 SIZES = [(30, 50), (9, 17), (127, 64), (128, 8)]
-
-
-def make_pictures(root: Path, height: int = 30, width: int = 50, mode: str = "RGB") -> Path:
-    """Creates six pictures of each of three classes: a class has a colour, and a bright spot has another place in each."""
-    rng = np.random.default_rng(0)
-    for name, colour in CLASSES.items():
-        (root / name).mkdir(parents=True)
-        for i in range(6):
-            pixels = np.clip(np.array(colour) + rng.integers(-40, 40, (height, width, 3)), 0, 255).astype(np.uint8)
-            pixels[i : i + height // 3, i : i + width // 3] = 255
-            Image.fromarray(pixels).convert(mode).save(root / name / f"{i}.png")
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +78,30 @@ def test_size_and_channels_of_the_command_line(
     assert main(["interpolate", str(tmp_path / "run")]) == 0
 
 
+def test_the_first_images_of_a_folder_are_of_all_classes(pictures: Path) -> None:
+    """Plots, metrics and initial weights use the first images; files are sorted by class, the data set is not."""
+    data = datasets.load(choose("mlp", str(pictures)))
+    assert set(data.train.labels[:8]) == set(data.test.labels) == {0, 1, 2}
+    assert np.any(np.diff(data.train.labels) < 0)
+    colours = data.train.images.mean(axis=(2, 3)).argmax(axis=1)
+    np.testing.assert_array_equal(colours, data.train.labels)  # images and labels keep together
+    np.testing.assert_array_equal(datasets.load(choose("mlp", str(pictures))).train.images, data.train.images)
+
+
 def test_built_in_data_is_converted_too() -> None:
     assert datasets.load(choose("cnn", "digits", size=(16, 12), channels=3)).image_shape == (3, 16, 12)
     assert datasets.load(choose("vae", "digits", size=(16, 12))).image_shape == (16, 12)
     assert choose("vae", "digits") == RECIPES["vae", "digits"]
+
+
+@pytest.mark.parametrize(("model", "preset"), PRESETS)
+def test_every_preset_takes_the_size_of_the_data(pictures: Path, model: str, preset: str) -> None:
+    """The network that is built fits the images that are loaded."""
+    recipe = choose(model, str(pictures), preset, size=(30, 50))
+    shape = datasets.image_shape(recipe)
+    assert shape == (3, 30, 50)
+    batch = (ag.rand(3, *shape), ag.as_tensor(np.array([0, 1, 2])))
+    assert np.isfinite(recipe.build().training_step(batch)["loss"].item())
 
 
 def test_a_size_replaces_the_square_of_a_preset(pictures: Path) -> None:

@@ -15,7 +15,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "CONTRIBUTING.md", "autograd_mini/jit/README.md", "docs/engine.md", "docs/training.md", "docs/gans.md"],
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "autograd_mini/jit/README.md",
+        "docs/engine.md",
+        "docs/training.md",
+        "docs/data.md",
+        "docs/gans.md",
+    ],
 )
 def test_examples_run_as_written(page: str) -> None:
     assert doctest.testfile(str(ROOT / page), module_relative=False).failed == 0

@@ -349,6 +349,16 @@ def test_labelled_images_are_read_cyclically(digits: nn.data.Dataset) -> None:
     assert not np.array_equal(few.labelled, PartlyLabelled(digits.train, 5, seed=4).labelled)
 
 
+def test_a_semi_supervised_gan_has_two_classes_or_more() -> None:
+    """D(x) = Z / (Z + 1) with Z = Σ exp lᵢ for two logits too; these are not (generated, real)."""
+    gan = models.SemiSupervisedGAN((*SMALL, 2)).eval()
+    images = gan.preprocess(ag.rand(3, *SMALL[1:]))
+    z = np.exp(gan.discriminator.outputs(images).detach().numpy()).sum(axis=1)
+    np.testing.assert_allclose(ag.sigmoid(gan.discriminator(images)).detach().numpy(), z / (z + 1), rtol=1e-5)
+    with pytest.raises(ValueError, match="2 or more classes"):
+        models.SemiSupervisedGAN((*SMALL, 1))
+
+
 def test_the_semi_supervised_loss_is_the_sum_of_three_terms() -> None:
     """L + ½ (U + V) from probabilities, with l_{k+1} = 0: p(k + 1|x) = 1 / (1 + Z)."""
     gan = models.SemiSupervisedGAN((*SMALL, 10), unsupervised_weight=0.5).eval()

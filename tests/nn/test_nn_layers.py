@@ -29,6 +29,20 @@ LAYERS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "conv2d": (lambda dtype: nn.Conv2d(2, 3, (3, 2), padding=1, dilation=(1, 2), dtype=dtype), (2, 4, 4)),
     "conv2d_same": (lambda dtype: nn.Conv2d(2, 2, 3, padding="same", bias=False, dtype=dtype), (2, 3, 3)),
     "conv_transpose2d": (lambda dtype: nn.ConvTranspose2d(2, 3, 4, 2, 1, output_padding=1, dtype=dtype), (2, 2, 3)),
+    "conv3d": (lambda dtype: nn.Conv3d(2, 2, 2, stride=(2, 1, 1), groups=2, dtype=dtype), (2, 3, 2, 3)),
+    "conv2d_circular": (lambda dtype: nn.Conv2d(1, 2, 3, padding=(2, 1), padding_mode="circular", dtype=dtype), (1, 3, 2)),
+    "conv1d_reflect": (lambda dtype: nn.Conv1d(1, 2, 4, padding="same", padding_mode="reflect", dtype=dtype), (1, 5)),
+    "conv_transpose1d": (lambda dtype: nn.ConvTranspose1d(2, 2, 2, dilation=3, output_padding=2, dtype=dtype), (2, 3)),
+    "conv_transpose3d": (lambda dtype: nn.ConvTranspose3d(2, 1, 2, 2, dtype=dtype), (2, 2, 1, 2)),
+    "max_pool3d": (lambda dtype: nn.MaxPool3d(2, 1), (1, 3, 2, 3)),
+    "adaptive_max_pool1d": (lambda dtype: nn.AdaptiveMaxPool1d(3), (2, 5)),
+    "adaptive_avg_pool3d": (lambda dtype: nn.AdaptiveAvgPool3d((2, None, 1)), (1, 3, 2, 2)),
+    "batch_norm3d": (lambda dtype: nn.BatchNorm3d(2, dtype=dtype), (2, 2, 1, 3)),
+    "replication_pad3d": (lambda dtype: nn.ReplicationPad3d((1, 0, 2, 1, 0, 1)), (1, 2, 1, 2)),
+    "reflection_pad2d": (lambda dtype: nn.ReflectionPad2d((2, 1, -1, 2)), (1, 4, 3)),
+    "pixel_shuffle": (lambda dtype: nn.PixelShuffle(2), (4, 2, 1)),
+    "unfold": (lambda dtype: nn.Unfold(2, padding=1, stride=2), (1, 3, 2)),
+    "upsample_bicubic": (lambda dtype: nn.Upsample((5, 3), mode="bicubic"), (1, 3, 4)),
     "max_pool2d": (lambda dtype: nn.MaxPool2d(2, stride=1), (1, 3, 3)),
     "avg_pool2d": (lambda dtype: nn.AvgPool2d(2, padding=1), (2, 3, 4)),
     "adaptive_avg_pool2d": (lambda dtype: nn.AdaptiveAvgPool2d((2, 1)), (2, 3, 4)),
@@ -221,7 +235,7 @@ def test_a_batch_whose_examples_do_not_fit_the_references_is_an_error() -> None:
     [
         (lambda: nn.Conv2d(3, 8, 3, groups=2), ValueError, "Conv2d: .*got in_channels=3, out_channels=8, groups=2"),
         (lambda: nn.Conv2d(0, 8, 3), ValueError, "got in_channels=0"),
-        (lambda: nn.Conv1d(1, 1, (3, 3)), ValueError, r"Conv1d: .*got kernel_size=\(3, 3\)"),
+        (lambda: nn.Conv1d(1, 1, (3, 3)), ValueError, r"Conv1d: kernel_size must be an int, got \(3, 3\)"),
         (lambda: nn.MaxPool2d(), TypeError, "MaxPool2d.*'kernel_size'"),  # type: ignore[call-arg]
         (lambda: nn.Dropout(1.5), ValueError, r"Dropout: expected p in \[0, 1\], got p=1.5"),
         (lambda: nn.Dropout(0.5, scaling="both"), ValueError, "Dropout: expected scaling .*got 'both'"),  # type: ignore[arg-type]
@@ -230,8 +244,6 @@ def test_a_batch_whose_examples_do_not_fit_the_references_is_an_error() -> None:
         (lambda: nn.WeightNorm(nn.ReLU()), TypeError, r"WeightNorm: expected a layer with a weight, got ReLU\(\)"),
         (lambda: nn.SpectralNorm(nn.BatchNorm1d(2, affine=False)), TypeError, "SpectralNorm: expected a layer with a weight"),
         (lambda: nn.SpectralNorm(nn.Linear(2, 2), 0), ValueError, "SpectralNorm: .*got n_power_iterations=0"),
-        (lambda: nn.Embedding(3, 2)([3]), IndexError, r"\[0, 3\)"),
-        (lambda: nn.Embedding(3, 2)([0.5]), TypeError, "integers"),
     ],
 )
 def test_an_error_names_the_argument_and_its_value(make: Callable[[], Any], error: type[Exception], message: str) -> None:
@@ -250,20 +262,21 @@ def test_a_layer_has_explicit_annotated_parameters_that_its_docstring_explains(l
         assert parameter.kind != parameter.VAR_KEYWORD
         assert parameter.kind != parameter.VAR_POSITIONAL or layer is nn.Sequential  # its modules, as in PyTorch
         assert parameter.annotation is not parameter.empty
-        assert re.search(rf"\b{parameter.name}\b", layer.__doc__ or ""), parameter
+        if parameter.name != "inplace":  # without an effect
+            assert re.search(rf"\b{parameter.name}\b", layer.__doc__ or ""), parameter
 
 
 @pytest.mark.parametrize("layer", [layer for layer in PUBLIC_LAYERS if issubclass(layer, FunctionLayer)])
 def test_the_settings_of_a_layer_are_attributes_with_the_values_it_was_given(layer: type[FunctionLayer]) -> None:
-    values = {name: f"value of {name}" for name in inspect.signature(layer).parameters}
-    if not issubclass(layer, Convolution):
+    values = {name: f"value of {name}" for name in inspect.signature(layer).parameters if name != "inplace"}
+    if not issubclass(layer, Convolution) and "weight" not in values:
         instance = layer(**values)
         assert instance.settings == values
         assert repr(instance) == f"{layer.__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
         assert all(getattr(instance, name) == value for name, value in values.items())
 
 
-# -- convolution, embedding ------------------------------------------------------------------------------------------------
+# -- convolution -----------------------------------------------------------------------------------------------------------
 
 
 def test_initial_weights_of_convolutions_have_the_bound_of_their_fan_in() -> None:
@@ -272,14 +285,6 @@ def test_initial_weights_of_convolutions_have_the_bound_of_their_fan_in() -> Non
         for p in layer.parameters():
             assert 0.8 / np.sqrt(fan_in) < abs(p.data).max() <= 1 / np.sqrt(fan_in) or p.size < 30
         assert abs(layer.weight.data.std() * np.sqrt(3 * fan_in) - 1) < 0.1
-
-
-def test_the_gradients_of_a_repeated_index_are_added() -> None:
-    layer = nn.Embedding(4, 2)
-    layer([[1, 3], [1, 1]]).sum().backward()
-    assert layer.weight.grad is not None
-    np.testing.assert_array_equal(layer.weight.grad.data[:, 0], [0, 3, 0, 1])
-    assert layer(np.zeros((0, 3), int)).shape == (0, 3, 2)
 
 
 # -- normalisation ---------------------------------------------------------------------------------------------------------

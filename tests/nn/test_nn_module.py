@@ -245,8 +245,8 @@ def test_activations_take_their_settings_by_position_or_name_and_reject_others()
     for settings in ({"slop": 1}, {"negative_slope": 1, "x": 2}):
         with pytest.raises(TypeError, match=r"LeakyReLU.*unexpected keyword argument"):
             nn.LeakyReLU(**settings)
-    with pytest.raises(TypeError, match=r"ReLU.*no arguments"):
-        nn.ReLU(True)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"Tanh.*no arguments"):
+        nn.Tanh(True)  # type: ignore[call-arg]
 
 
 # -- initial values --------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
     "cross": (ag.cross, (V, W)),
     "binary_cross_entropy": (nn.binary_cross_entropy, (Q, N)),
     "binary_cross_entropy_with_logits": (nn.binary_cross_entropy_with_logits, (M, N)),
-    **{name: (getattr(nn, name), (M, N)) for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "kl_div")},
+    **{name: (getattr(nn, name), (M, N)) for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div")},
 }  # fmt: skip
 OTHERS = {  # functions of several operands of which one at most is a float, or whose results are random
     "take", "gather", "take_along_axis", "getitem", "embedding", "gradient_penalty", "softmax_cross_entropy", "dropout", "bernoulli",

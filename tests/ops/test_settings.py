@@ -12,10 +12,12 @@ import pytest
 
 import autograd_mini as ag
 from autograd_mini import Tensor, nn
+from autograd_mini.nn.losses.modules import Loss
 from autograd_mini.testing import primitive_check
 
 X = np.array([[-1.3, 0.4, 2.2], [0.7, -0.2, 1.1]])
 IMAGE = np.arange(16.0).reshape(1, 1, 4, 4)
+SEQUENCE = np.arange(24.0).reshape(3, 2, 4) / 24
 OTHER = np.array([[0.5, -0.6, 1.9], [0.1, 0.3, -0.4]])
 AFFINE = np.array([1.2, 0.7, 0.4])
 
@@ -50,7 +52,45 @@ def penalty(**settings: Any) -> Any:
         return nn.gradient_penalty(critic, X, OTHER, **settings)
 
 
+def sequence_layer(make: type[nn.Module], copies: int = 1, **given: Any) -> Callable[..., Any]:
+    """`layer` for a sequence, which is passed `copies` times; the first of the results."""
+
+    def run(**settings: Any) -> Any:
+        with ag.fork_rng(0):
+            results = make(**given, **settings)(*[SEQUENCE] * copies)
+            return results[0] if isinstance(results, tuple) else results
+
+    return run
+
+
+RECURRENT = {"input_size": 4, "hidden_size": 3, "num_layers": 2}
+TRANSFORMER = {"d_model": 4, "nhead": 2, "dim_feedforward": 3}
 CALLS: dict[str, Callable[..., Any]] = {
+    "celu": lambda alpha: ag.celu(X, alpha),
+    "group_norm": lambda eps: ag.group_norm(X, 3, eps=eps),
+    "hardshrink": lambda lambd: ag.hardshrink(X, lambd),
+    "instance_norm": lambda eps: ag.instance_norm(IMAGE, eps=eps),
+    "rms_norm": lambda eps: ag.rms_norm(X, 3, eps=eps),
+    "scaled_dot_product_attention": lambda **settings: ag.scaled_dot_product_attention(X, X, X, **settings),
+    "softshrink": lambda lambd: ag.softshrink(X, lambd),
+    "threshold": lambda **settings: ag.threshold(X, **{"threshold": 0.1, "value": 0.2, **settings}),
+    "CELU": layer(nn.CELU),
+    "GroupNorm": layer(nn.GroupNorm, num_groups=1, num_channels=3),
+    "GRU": sequence_layer(nn.GRU, **RECURRENT),
+    "Hardshrink": layer(nn.Hardshrink),
+    "InstanceNorm1d": layer(nn.InstanceNorm1d, num_features=2, track_running_stats=True),
+    "InstanceNorm2d": layer(nn.InstanceNorm2d, IMAGE, num_features=1),
+    "InstanceNorm3d": layer(nn.InstanceNorm3d, IMAGE[None], num_features=1),
+    "LSTM": sequence_layer(nn.LSTM, **RECURRENT),
+    "MultiheadAttention": sequence_layer(nn.MultiheadAttention, 3, embed_dim=4, num_heads=2),
+    "PReLU": layer(nn.PReLU),
+    "RMSNorm": layer(nn.RMSNorm, normalized_shape=3),
+    "RNN": sequence_layer(nn.RNN, **RECURRENT),
+    "Softshrink": layer(nn.Softshrink),
+    "Threshold": lambda **settings: nn.Threshold(**{"threshold": 0.1, "value": 0.2, **settings})(X),
+    "Transformer": sequence_layer(nn.Transformer, 2, num_encoder_layers=1, num_decoder_layers=1, **TRANSFORMER),
+    "TransformerDecoderLayer": sequence_layer(nn.TransformerDecoderLayer, 2, **TRANSFORMER),
+    "TransformerEncoderLayer": sequence_layer(nn.TransformerEncoderLayer, **TRANSFORMER),
     "arange": lambda bounds: ag.arange(bounds),
     "batch_norm": lambda eps: ag.batch_norm(X, eps=eps)[0],
     "batch_norm_inference": lambda eps: ag.batch_norm_inference(X, AFFINE, AFFINE, eps=eps),
@@ -67,12 +107,14 @@ CALLS: dict[str, Callable[..., Any]] = {
     "norm": lambda **exponent: ag.norm(X, **exponent),
     "pad": lambda constant_values: ag.pad(X, 1, constant_values=constant_values),
     "upsample": lambda scale_factor: ag.upsample(IMAGE, scale_factor),
+    "interpolate": lambda scale_factor: ag.interpolate(IMAGE, scale_factor=scale_factor),
     "var": lambda ddof: ag.var(X, ddof=ddof),
     "std": lambda ddof: ag.std(X, ddof=ddof),
     "clip_grad_norm": clipped(lambda ws, **settings: nn.clip_grad_norm(ws, **{"max_norm": 1.0, **settings})),
     "clip_grad_value": clipped(nn.clip_grad_value),
     "cross_entropy": lambda label_smoothing: nn.cross_entropy(X, [0, 2], label_smoothing=label_smoothing),
     "gaussian_nll_loss": lambda eps: nn.gaussian_nll_loss(X, OTHER, np.abs(X), eps=eps),
+    "huber_loss": lambda delta: nn.huber_loss(X, OTHER, delta=delta),
     "gradient_penalty": penalty,
     "semi_supervised_loss": lambda unsupervised_weight: nn.semi_supervised_loss(
         X, [0, 1], OTHER, X, unsupervised_weight=unsupervised_weight
@@ -80,6 +122,10 @@ CALLS: dict[str, Callable[..., Any]] = {
     "smooth_l1_loss": lambda beta: nn.smooth_l1_loss(X, OTHER, beta=beta),
     "BatchNorm1d": layer(nn.BatchNorm1d, num_features=3),
     "BatchNorm2d": layer(nn.BatchNorm2d, IMAGE, num_features=1),
+    "BatchNorm3d": layer(nn.BatchNorm3d, IMAGE[None], num_features=1),
+    "ConstantPad1d": layer(nn.ConstantPad1d, padding=1),
+    "ConstantPad2d": layer(nn.ConstantPad2d, IMAGE, padding=1),
+    "ConstantPad3d": layer(nn.ConstantPad3d, IMAGE, padding=1),
     "Dropout": layer(nn.Dropout),
     "Dropout2d": layer(nn.Dropout2d),
     "ELU": layer(nn.ELU),
@@ -91,11 +137,12 @@ CALLS: dict[str, Callable[..., Any]] = {
     "Upsample": layer(nn.Upsample, IMAGE),
     "VirtualBatchNorm": lambda eps: nn.VirtualBatch(nn.VirtualBatchNorm(3, eps=eps), OTHER)(X),
 }
-ADDED = {  # settings that are not annotated as floats, because they may be tensors or ints
+ADDED: dict[str, tuple[str, ...]] = {  # settings that are not annotated as floats, because they may be tensors or ints
     "clip": ("lo", "hi"), "elu": ("alpha",), "hardtanh": ("min_val", "max_val"), "leaky_relu": ("negative_slope",),
-    "full": ("value",), "full_like": ("value",), "pad": ("constant_values",), "std": ("ddof",), "var": ("ddof",),
+    "celu": ("alpha",), "threshold": ("value",), "full": ("value",), "full_like": ("value",), "pad": ("constant_values",), "std": ("ddof",), "var": ("ddof",),
 }  # fmt: skip
 DIFFERENTIABLE = {
+    ("celu", "alpha"), ("CELU", "alpha"), ("threshold", "value"), ("Threshold", "value"),
     ("full", "value"), ("full_like", "value"), ("batch_norm_inference", "eps"), ("clip", "hi"), ("clip", "lo"), ("elu", "alpha"), ("gradient_penalty", "target"),
     ("hardtanh", "max_val"), ("hardtanh", "min_val"), ("layer_norm", "eps"), ("leaky_relu", "negative_slope"),
     ("nan_to_num", "nan"), ("pad", "constant_values"), ("semi_supervised_loss", "unsupervised_weight"),
@@ -108,6 +155,8 @@ def of_operations(module: Any) -> list[tuple[str, str]]:
     found = []
     for name in dir(module):
         thing = getattr(module, name)
+        if inspect.isclass(thing) and issubclass(thing, Loss):
+            continue  # they call the functions
         if name.startswith("_") or not (inspect.isfunction(thing) or (inspect.isclass(thing) and issubclass(thing, nn.Module))):
             continue
         for p in inspect.signature(thing).parameters.values():

@@ -1,4 +1,4 @@
-"""Samples for the convolution trio: groups, strides, dilations, uneven padding, empty batches."""
+"""Samples for the convolution trios: groups, strides, dilations, uneven and negative padding, empty batches."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from samples.strategies import values
 
 
 @st.composite
-def geometry(draw: Any) -> dict[str, Any]:
-    """Parameters of a convolution, and shapes `x`, `w`, `y` that fit them."""
+def geometry(draw: Any, axes: int = 2) -> dict[str, Any]:
+    """Parameters of a convolution over so many axes, and shapes `x`, `w`, `y` that fit them."""
     n, groups = draw(st.integers(0, 2)), draw(st.integers(1, 2))
     inside, outside = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     kernel, stride, dilation, padding, size, out = [], [], [], [], [], []
     frame = draw(st.sampled_from([0, 2]))
-    for _ in range(2):
-        k, s, d = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 2))
-        p = (draw(st.integers(0, frame)), draw(st.integers(0, frame)))
+    for _ in range(axes):
+        k, s, d = draw(st.integers(1, 3 if axes < 3 else 2)), draw(st.integers(1, 3)), draw(st.integers(1, 2))
+        p = (draw(st.integers(0, frame)), draw(st.integers(-frame, frame)))  # output_padding makes the second one negative
         reach = d * (k - 1) + 1
         length = max(1, reach - sum(p)) + draw(st.integers(0, 2))
         for facts, fact in zip((kernel, stride, dilation, padding, size, out),
@@ -37,9 +37,9 @@ def geometry(draw: Any) -> dict[str, Any]:
 
 
 @st.composite
-def convolutions(draw: Any, name: str, first: str, second: str, bias: int | None, extra: str) -> Call:
-    """`bias` is the axis of the weight's shape (times groups, for the second) that has a bias; None: no bias."""
-    case = draw(geometry())
+def convolutions(draw: Any, axes: int, name: str, first: str, second: str, bias: int | None, extra: str) -> Call:
+    """`name` has `{}` for the number of axes; `bias` is the axis of the weight's shape (times groups, for the second) that has a bias; None: no bias."""
+    case, name = draw(geometry(axes)), name.format(axes)
     at = case["at"]
     params = {**at, **({extra: case[extra]} if extra else {})}
     shapes = [case[first], case[second]]
@@ -49,8 +49,9 @@ def convolutions(draw: Any, name: str, first: str, second: str, bias: int | None
     return Call(lambda *xs: function(*xs, **params), tuple(draw(values(s, -2, 2)) for s in shapes), f"{name} {params}")
 
 
-SAMPLES = {
-    "conv2d": convolutions("conv2d", "x", "w", 0, ""),
-    "conv_transpose2d": convolutions("conv_transpose2d", "y", "w", 1, "size"),
-    "conv2d_weight": convolutions("conv2d_weight", "x", "y", None, "kernel_size"),
-}
+TRIO = (
+    ("conv{}d", "x", "w", 0, ""),
+    ("conv_transpose{}d", "y", "w", 1, "size"),
+    ("conv{}d_weight", "x", "y", None, "kernel_size"),
+)
+SAMPLES = {row[0].format(axes): convolutions(axes, *row) for axes in (1, 2, 3) for row in TRIO}

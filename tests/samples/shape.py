@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import autograd_mini as ag
+from autograd_mini.apply import recorded
 from samples.call import Call
 from samples.reduce import axes
 from samples.strategies import SHAPES, values
@@ -71,6 +72,17 @@ def _pad(draw: Any) -> Call:
 
 
 @st.composite
+def _copied_padding(draw: Any, inverse: bool) -> Call:
+    shape = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
+    width = tuple(draw(st.tuples(st.integers(0, 4), st.integers(0, 4))) for _ in shape)
+    params = {"pad_width": width, "mode": draw(st.sampled_from(["edge", "reflect", "symmetric", "wrap"]))}
+    if inverse:
+        shape = [n + sum(pair) for n, pair in zip(shape, width, strict=True)]
+    function = recorded.sum_copies if inverse else recorded.pad_with_copies
+    return Call(lambda t: function(t, **params), (draw(values(tuple(shape))),), f"{params}")
+
+
+@st.composite
 def _triangle(draw: Any, function: Any) -> Call:
     k = draw(st.integers(-2, 2))
     return Call(lambda t: function(t, k), (draw(MATRICES),), f"{function.__name__} {k}")
@@ -82,6 +94,8 @@ SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     "copy": ARRAYS.map(lambda x: Call(ag.copy, (x,))),
     "flip": _flip(),
     "pad": _pad(),
+    "pad_with_copies": _copied_padding(inverse=False),
+    "sum_copies": _copied_padding(inverse=True),
     "reshape": _reshape(),
     "roll": _roll(),
     "transpose": _transpose(),

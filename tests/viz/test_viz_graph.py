@@ -54,6 +54,24 @@ def halves() -> Primitive:
 # -- records -----------------------------------------------------------------------------------------------------------
 
 
+def test_the_picture_does_not_depend_on_which_parameter_was_written_last():
+    """Training writes parameters in an order that depends on how the last step ran; a resumed run has the same picture."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    first = to_dot(build_graph(model(ag.ones((2, 3))), model), Show())
+    for order in (slice(None, None, -1), slice(1, 3)):
+        with ag.no_grad():
+            for weight in list(model.parameters())[order]:
+                weight *= 1.0
+        assert to_dot(build_graph(model(ag.ones((2, 3))), model), Show()) == first
+
+
+def test_a_computed_tensor_that_is_named_as_a_parameter_stays_behind_its_operands():
+    x, w = ag.ones(3), parameter(np.ones(3))
+    scaled = 2 * w
+    graph = build_graph(scaled * x, {"scaled": scaled, "w": w})
+    assert all(source < target for source, target, *_ in graph.edges)
+
+
 def test_every_operation_and_tensor_is_drawn_once_even_if_used_several_times():
     x = parameter(1.0, "x")
     y = x

@@ -114,7 +114,7 @@ def build_graph(outputs: Outputs, params: Names = None) -> Graph:
     roots = named_outputs(outputs)
     owned = {id(t): name for name, t in named_parameters(params)}
     names = {id(t): name for name, t in roots if name} | owned
-    tensors = _reachable(t for _, t in roots)
+    tensors = _in_order(_reachable(t for _, t in roots), owned)
     changed = {id(x) for t in tensors for x in t._inputs if x._seq > t._seq}
     ends = {id(t) for _, t in roots}
     nodes: list[Node] = []
@@ -164,8 +164,18 @@ def _kind(t: Tensor, is_root: bool) -> Kind:
     return "loss" if is_root and t._data.size == 1 else "tensor"
 
 
-def _reachable(roots: Iterable[Tensor]) -> list[Tensor]:
-    """Returns `roots` and every tensor that they depend on, in order of creation."""
+def _in_order(tensors: Iterable[Tensor], owned: Iterable[int]) -> list[Tensor]:
+    """Returns tensors in order of creation, after the parameters of modules in the modules' order.
+
+    The creation number of a parameter depends on when it was last updated, and with which others. What an operation has
+    computed stays behind its operands, also if it is named as a parameter.
+    """
+    place = {key: i for i, key in enumerate(owned)}
+    return sorted(tensors, key=lambda t: (len(place) if t._primitive else place.get(id(t), len(place)), t._seq))
+
+
+def _reachable(roots: Iterable[Tensor]) -> Iterable[Tensor]:
+    """Returns `roots` and every tensor that they depend on."""
     reached = {id(t): t for t in roots}
     stack = list(reached.values())
     while stack:
@@ -173,7 +183,7 @@ def _reachable(roots: Iterable[Tensor]) -> list[Tensor]:
             if id(x) not in reached:
                 reached[id(x)] = x
                 stack.append(x)
-    return sorted(reached.values(), key=lambda t: t._seq)
+    return reached.values()
 
 
 def named_outputs(outputs: Outputs) -> list[tuple[str, Tensor]]:

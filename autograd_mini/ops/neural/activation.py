@@ -8,18 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from ...apply import apply, as_float, as_floats, is_number, kind_of
+from ...apply import apply, as_float, as_floats, as_number, is_number, kind_of
 from ...memory.threads import MIN_SPLIT_ELEMENTS, split_elementwise
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from .. import special
 from .._make import explain_broadcast, unary
-from ..elementwise import clip, where
+from ..elementwise import absolute, clip, sign, where
+from ..index import getitem
+from ..reduce import canonical_axis
+from ..shape import reshape
+from ..transcendental import tanh
 from .channels import to_rows
 
 __all__ = [
-    "elu", "gelu", "hardtanh", "leaky_relu", "logsigmoid", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus",
-    "softsign",
+    "celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish",
+    "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
 ]  # fmt: skip
 
 # -- saturating functions --------------------------------------------------------------------------------------------
@@ -39,12 +43,13 @@ logsigmoid = unary(
     special.logsigmoid, formula="ln σ(x)", derivative="σ(−x)",
     vjp=lambda xp, g, y, x: g * xp.sigmoid(-x),
     text="Logarithm of the sigmoid", example=(0.5, -0.4741), nanoseconds=1.5,
+    scalar="-max(-{0}, 0.0) - log1p(exp(-abs({0})))",
 )  # fmt: skip
 softsign = unary(
     lambda x, out=None: np.divide(x, np.absolute(x) + 1, out=out), name="softsign", formula="x/(1 + |x|)",
     derivative="1/(1 + |x|)²",
     vjp=_softsign_rule,
-    text="Softsign", example=(-3.0, -0.75),
+    text="Softsign", example=(-3.0, -0.75), scalar="{0} / (abs({0}) + 1.0)",
 )  # fmt: skip
 
 
@@ -138,7 +143,7 @@ def _leaky_relu_block(x: Array, negative_slope: float, out: Array | None) -> Arr
 _LEAKY_RELU = Primitive(
     "leaky_relu", _leaky_relu, formula="x for x > 0, else slope · x", derivative=("1 for x > 0, else the slope",),
     vjp=(lambda xp, g, y, x, negative_slope: xp.gate(g, y if negative_slope >= 0 else x, negative_slope=negative_slope),),
-    kink="the slope at 0", elementwise=True,
+    kink="the slope at 0", elementwise=True, scalar="{0} if {0} > 0.0 else {negative_slope} * {0}",
 )  # fmt: skip
 
 
@@ -232,12 +237,13 @@ def _mish_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 softplus = unary(
     special.softplus, formula="ln(1 + eˣ)", derivative="σ(x)",
     vjp=lambda xp, g, y, x: g * xp.sigmoid(x),
-    text="Smooth ReLU", example=(0.5, 0.9741), nanoseconds=1.5,
+    text="Smooth ReLU", example=(0.5, 0.9741), nanoseconds=1.5, scalar="max({0}, 0.0) + log1p(exp(-abs({0})))",
 )  # fmt: skip
 silu = unary(
     special.silu, formula="x σ(x)", derivative="σ(x) (1 + x σ(−x))",
     vjp=_silu_rule,
     text="Sigmoid linear unit, also called swish", example=(1.0, 0.7311), nanoseconds=1.0,
+    scalar="{0} / (1.0 + exp(-{0}))",
 )  # fmt: skip
 mish = unary(
     special.mish, formula="x tanh(softplus(x))", derivative="t + x (1 − t²) σ(x), t = tanh(softplus(x))",
@@ -282,6 +288,122 @@ def gelu(x: TensorLike, approximate: str = "none") -> Tensor:
     >>> ag.round(ag.gelu([-1.0, 1.0]), 4)
     Tensor([-0.1587,  0.8413])
     """
-    if approximate not in _GELU_FORMS:
+    if not isinstance(approximate, str) or approximate not in _GELU_FORMS:
         raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
     return apply(_GELU_FORMS[approximate], (as_float(x),))
+
+
+# -- composed of the others ----------------------------------------------------------------------------------------------
+
+
+def celu(x: TensorLike, alpha: TensorLike = 1.0) -> Tensor:
+    """`elu` with slope 1 at 0 for any α: x for x > 0, else α (e^(x/α) − 1) (Barron 2017). Raises ValueError for α = 0.
+
+    >>> import autograd_mini as ag
+    >>> ag.celu([-2.0, 2.0], 2.0)
+    Tensor([-1.2642411,  2.       ])
+    """
+    if is_number(alpha) and alpha == 0:
+        raise ValueError("celu: alpha must not be 0, got 0")
+    x, alpha = as_floats(x, alpha)
+    return elu(x / alpha) * alpha
+
+
+def prelu(x: TensorLike, weight: TensorLike) -> Tensor:
+    """`leaky_relu` with learnable slopes: one, or one for each channel of (N, C, …) (He et al. 2015).
+
+    >>> import autograd_mini as ag
+    >>> ag.prelu([[-2.0, -2.0]], [0.5, 0.25]).tolist()
+    [[-1.0, -0.5]]
+    """
+    x, slope = as_floats(x, weight)
+    if slope.ndim > 1 or (slope.size != 1 and slope.shape != x.shape[1:2]):
+        raise ValueError(f"prelu: expected one weight, or one for each channel of the input {x.shape}, got shape {slope.shape}")
+    shape = (1,) * (x.ndim - 1) if slope.size == 1 else (slope.size, *(1,) * (x.ndim - 2))
+    return leaky_relu(x, reshape(slope, shape))
+
+
+def glu(x: TensorLike, dim: int = -1) -> Tensor:
+    """Gated linear unit a · σ(b), where a and b are the halves of `x` along `dim` (Dauphin et al. 2017).
+
+    >>> import autograd_mini as ag
+    >>> ag.glu([1.0, 2.0, 0.0, 0.0])
+    Tensor([0.5, 1. ])
+    """
+    x = as_float(x)
+    axis = canonical_axis("glu", dim, x.ndim)
+    if x.shape[axis] % 2:
+        raise ValueError(f"glu: expected an even length of axis {dim}, got shape {x.shape}")
+    before, half = (slice(None),) * axis, x.shape[axis] // 2
+    return getitem(x, (*before, slice(0, half))) * sigmoid(getitem(x, (*before, slice(half, None))))
+
+
+def hardsigmoid(x: TensorLike) -> Tensor:
+    """min(max(x + 3, 0), 6) / 6, a piecewise linear sigmoid. Slope 0 at −3 and 3.
+
+    >>> import autograd_mini as ag
+    >>> ag.hardsigmoid([-4.0, 0.0, 4.0])
+    Tensor([0. , 0.5, 1. ])
+    """
+    return relu6(as_float(x) + 3) / 6
+
+
+def hardswish(x: TensorLike) -> Tensor:
+    """x · hardsigmoid(x), a piecewise quadratic `silu` (Howard et al. 2019). Slope 0 at −3 and 1 at 3.
+
+    >>> import autograd_mini as ag
+    >>> ag.hardswish([-4.0, 1.0, 4.0])
+    Tensor([-0.       ,  0.6666667,  4.       ])
+    """
+    x = as_float(x)
+    return x * hardsigmoid(x)
+
+
+def hardshrink(x: TensorLike, lambd: float = 0.5) -> Tensor:
+    """x where |x| > `lambd`, else 0. Slope 0 at ±`lambd`.
+
+    >>> import autograd_mini as ag
+    >>> ag.hardshrink([-2.0, 0.25])
+    Tensor([-2.,  0.])
+    """
+    x = as_float(x)
+    return where(_is_outside("hardshrink", x, lambd), x, 0.0)
+
+
+def softshrink(x: TensorLike, lambd: float = 0.5) -> Tensor:
+    """x moved towards 0 by `lambd`, and 0 where |x| ≤ `lambd`. Slope 0 at ±`lambd`.
+
+    >>> import autograd_mini as ag
+    >>> ag.softshrink([-2.0, 0.25])
+    Tensor([-1.5,  0. ])
+    """
+    x = as_float(x)
+    return where(_is_outside("softshrink", x, lambd), x - sign(x) * lambd, 0.0)
+
+
+def _is_outside(name: str, x: Tensor, lambd: float) -> Tensor:
+    if as_number(f"{name}: lambd", lambd, "use lambd.detach()") < 0:
+        raise ValueError(f"{name}: expected lambd ≥ 0, got lambd={lambd}")
+    return absolute(x) > lambd
+
+
+def tanhshrink(x: TensorLike) -> Tensor:
+    """x − tanh x. Local derivative: tanh² x.
+
+    >>> import autograd_mini as ag
+    >>> round(ag.tanhshrink(1.0).item(), 4)
+    0.2384
+    """
+    x = as_float(x)
+    return x - tanh(x)
+
+
+def threshold(x: TensorLike, threshold: float, value: TensorLike) -> Tensor:
+    """x where it is above `threshold`, else `value`. Slope 0 at the threshold.
+
+    >>> import autograd_mini as ag
+    >>> ag.threshold([-1.0, 2.0], 0.5, -7.0)
+    Tensor([-7.,  2.])
+    """
+    x, bound = as_float(x), as_number("threshold: threshold", threshold, "use threshold.detach()")
+    return where(x > bound, x, value)

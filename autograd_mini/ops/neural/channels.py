@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from itertools import repeat
 from typing import Any
 
@@ -43,9 +43,29 @@ def store(result: Array, out: Array | None) -> Array:
     return out
 
 
+def channels_last_view(x: Array) -> Array:
+    """Returns (N, C, …) as a view (N, …, C)."""
+    return x.transpose(_to_last(x.ndim))
+
+
+def channels_first(maps: Array) -> Array:
+    """Returns (N, …, C) as a view (N, C, …)."""
+    return maps.transpose(_to_first(maps.ndim))
+
+
+@cache
+def _to_last(ndim: int) -> tuple[int, ...]:
+    return 0, *range(2, ndim), 1
+
+
+@cache
+def _to_first(ndim: int) -> tuple[int, ...]:
+    return 0, ndim - 1, *range(1, ndim - 1)
+
+
 def channels_last(x: Array) -> Array:
     """Returns (N, C, …) as a contiguous (N, …, C) array, which is a view if the memory has this order."""
-    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
+    return np.ascontiguousarray(channels_last_view(x))
 
 
 def to_rows(x: Array) -> Array:

@@ -8,6 +8,7 @@ mean m over a channel and x̂ = (x − μ) / √(σ² + ε), its gradient is a p
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,11 @@ from ...primitive import Primitive
 from ...tensor import Array, Shape, Tensor, TensorLike
 from ..elementwise import sqrt
 from ..reduce import mean as _mean
-from ..shape import reshape
+from ..shape import ints, one_int, reshape
 from .channels import as_row, column_dots, column_sums, from_rows, in_float32, per_channel, regroup, store, sum_halves, to_rows
 
 __all__ = [
-    "batch_norm", "batch_norm_inference", "layer_norm",
+    "batch_norm", "batch_norm_inference", "group_norm", "instance_norm", "layer_norm", "rms_norm",
 ]  # fmt: skip
 
 # -- kernels ----------------------------------------------------------------------------------------------------
@@ -209,7 +210,7 @@ def batch_norm_inference(
     [[0.0], [1.0]]
     """
     image, centre, variance, gamma, beta = _channel_operands("batch_norm_inference", x, mean, var, weight, bias)
-    scale = gamma / sqrt(variance + eps)
+    scale = gamma / sqrt(variance + as_number("batch_norm_inference: eps", eps, "add it to var"))
     column = (image._data.shape[1],) + (1,) * (image._data.ndim - 2)
     return image * reshape(scale, column) + reshape(beta - centre * scale, column)
 
@@ -239,7 +240,7 @@ def layer_norm(
     [[-1.0, 1.0]]
     """
     rows, *affine = as_floats_or_none(x, weight, bias)
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = ints("layer_norm", (normalized_shape,))
     lead = rows._data.ndim - len(shape)
     if not shape or rows._data.shape[max(lead, 0) :] != shape:
         raise ValueError(f"layer_norm: the last axes of input {rows._data.shape} are not {shape}")
@@ -248,7 +249,95 @@ def layer_norm(
             raise ValueError(f"layer_norm: weight and bias must have shape {shape}, got {t._data.shape}")
     axes = tuple(range(lead, rows._data.ndim))
     centred = rows - _mean(rows, axes, keepdims=True)
-    y = centred / sqrt(_mean(centred * centred, axes, keepdims=True) + eps)
+    y = centred / sqrt(
+        _mean(centred * centred, axes, keepdims=True)
+        + as_number("layer_norm: eps", eps, "write the normalisation with ag.mean")
+    )
     gamma, beta = affine
     y = y if gamma is None else y * gamma
     return y if beta is None else y + beta
+
+
+def group_norm(
+    x: TensorLike,
+    num_groups: int,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalises each group of channels of each example: γ (x − μ) / √(σ² + ε) + β (Wu & He 2018, equation 6).
+
+    Raises ValueError if the number of channels is not a multiple of `num_groups`.
+
+    Parameters
+    ----------
+    x : a batch (N, C, …)
+    num_groups : number of groups, each of C / num_groups consecutive channels
+    weight, bias : γ and β of shape (C,); 1 and 0 by default
+    eps : ε, added to the variance
+
+    Examples
+    --------
+    >>> import autograd_mini as ag
+    >>> ag.group_norm([[1.0, 3.0, 5.0, 5.0]], 2, eps=0.5).shape
+    (1, 4)
+    """
+    image, *affine = as_floats_or_none(x, weight, bias)
+    gamma, beta = affine
+    shape, groups = image.shape, one_int("group_norm", "num_groups", num_groups)
+    if len(shape) < 2 or groups < 1 or shape[1] % groups:
+        raise ValueError(f"group_norm: expected an input (N, C, …) with C divisible by {num_groups=}, got shape {shape}")
+    size = math.prod(shape[1:]) // groups
+    eps = as_number("group_norm: eps", eps, "write it with ag.mean and ag.var")
+    y = reshape(layer_norm(reshape(image, shape[0], groups, size), size, eps=eps), shape)
+    for t in (gamma, beta):
+        if t is not None and t.shape != shape[1:2]:
+            raise ValueError(f"group_norm: weight and bias must have shape {shape[1:2]}, got {t.shape}")
+    column = (shape[1],) + (1,) * (len(shape) - 2)
+    y = y if gamma is None else y * reshape(gamma, column)
+    return y if beta is None else y + reshape(beta, column)
+
+
+def instance_norm(x: TensorLike, weight: TensorLike | None = None, bias: TensorLike | None = None, eps: float = 1e-5) -> Tensor:
+    """Normalises each channel of each example: `group_norm` with one channel per group (Ulyanov et al. 2016).
+
+    >>> import autograd_mini as ag
+    >>> ag.instance_norm([[[1.0, 3.0], [5.0, 9.0]]], eps=0.0).tolist()
+    [[[-1.0, 1.0], [-1.0, 1.0]]]
+    """
+    image = as_floats_or_none(x)[0]
+    if image.ndim < 3:
+        raise ValueError(f"instance_norm: expected an input of shape (N, C, L) or with more axes, got {image.shape}")
+    eps = as_number("instance_norm: eps", eps, "write it with ag.mean and ag.var")
+    return group_norm(image, image.shape[1], weight, bias, eps)
+
+
+def rms_norm(
+    x: TensorLike, normalized_shape: int | Shape, weight: TensorLike | None = None, eps: float | None = None
+) -> Tensor:
+    """Divides each example by its root mean square over the last axes: γ x / √(m(x²) + ε) (Zhang & Sennrich 2019).
+
+    Parameters
+    ----------
+    x : the examples
+    normalized_shape : lengths of the last axes, an int or a tuple
+    weight : γ of that shape; 1 by default
+    eps : ε, added to the mean; by default the spacing of numbers at 1 in x's dtype
+
+    Examples
+    --------
+    >>> import autograd_mini as ag
+    >>> ag.rms_norm([[1.0, 7.0]], 2, eps=0.0).tolist()
+    [[0.20000000298023224, 1.399999976158142]]
+    """
+    rows, *affine = as_floats_or_none(x, weight)
+    gamma = affine[0]
+    shape = ints("rms_norm", (normalized_shape,))
+    lead = rows.ndim - len(shape)
+    if not shape or rows.shape[max(lead, 0) :] != shape:
+        raise ValueError(f"rms_norm: the last axes of input {rows.shape} are not {shape}")
+    if gamma is not None and gamma.shape != shape:
+        raise ValueError(f"rms_norm: weight must have shape {shape}, got {gamma.shape}")
+    eps = float(np.finfo(rows.dtype).eps) if eps is None else as_number("rms_norm: eps", eps, "write it with ag.mean")
+    y = rows / sqrt(_mean(rows * rows, tuple(range(lead, rows.ndim)), keepdims=True) + eps)
+    return y if gamma is None else y * gamma

@@ -1,207 +1,135 @@
-"""Pooling: the largest or the mean pixel of every window. Images are (N, C, H, W); results have the same memory layout."""
+"""Max pooling: the largest pixel of every window of series, images or volumes. Results have the same memory layout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ...apply import apply, as_float
-from ...memory.threads import split_work
-from ...primitive import Primitive
-from ...tensor import Array, Tensor, TensorLike
-from .channels import store
-from .conv import Padding, Pair, int_pair, windows_out
-from .resample import RESAMPLE
+from ...apply import apply
+from ...tensor import Array, Tensor, TensorLike, as_tensor
+from ...tools.arguments import flag
+from ..index import getitem, index_put, take_along_axis
+from ..reduce import argmax
+from ..shape import reshape
+from .pool_kernels import MAX_POOLS, POSITIONS, VALID_POSITIONS
+from .windows import (
+    AdaptiveSize,
+    Lengths,
+    OneOrThree,
+    OneOrTwo,
+    Padding,
+    adaptive_lengths,
+    image_batch,
+    int_lengths,
+    window_geometry,
+    without_batch,
+)
 
 __all__ = [
-    "adaptive_avg_pool2d", "avg_pool2d", "max_pool2d",
+    "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "max_pool1d", "max_pool2d", "max_pool3d",
+    "max_unpool1d", "max_unpool2d", "max_unpool3d",
 ]  # fmt: skip
 
-# -- max pooling ----------------------------------------------------------------------------------------------------------
-
-_NS_PER_PIXEL: Final = 0.5
-"""Approximate nanoseconds for one pixel of one channel."""
+# -- what the functions for 1, 2 and 3 axes share ------------------------------------------------------------------------------
 
 
-def _allocate_padded(like: Array, shape: tuple[int, ...], padding: Padding, dtype: Any) -> tuple[Array, Array]:
-    """Allocates images of `shape` plus padding, in the layout of `like`; returns them and a view without the padding."""
-    n, c, *lengths = shape
-    frame = (n, c, *(m + sum(p) for m, p in zip(lengths, padding, strict=True)))
-    padded = np.empty_like(like, dtype, shape=frame)
-    (top, _), (left, _) = padding
-    return padded, padded[:, :, top : top + lengths[0], left : left + lengths[1]]
+def _pool(
+    axes: int, x: TensorLike, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, return_indices: bool
+) -> Any:
+    name = f"max_pool{axes}d"
+    image, single = image_batch(name, x, axes)
+    kernel, dilations = (
+        int_lengths(name, key, value, 1, axes) for key, value in (("kernel_size", kernel_size), ("dilation", dilation))
+    )
+    steps, pads, _ = window_geometry(name, image._data.shape, kernel, stride, padding, dilations, ceil_mode)
+    return _pool_windows(axes, image, single, kernel, steps, pads, dilations, return_indices)
 
 
-def _pixels_by_offset(images: Array, out: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Iterator[Array]:
-    """Yields, for each position in a window in row-major order, the pixels of all windows at it: views (N, C, h, w)."""
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            down, across = (
-                slice(k * d, k * d + s * (n - 1) + 1, s) for k, d, s, n in zip((i, j), dilation, stride, out, strict=True)
-            )
-            yield images[:, :, down, across]
-
-
-def _padded_pixels_by_offset(
-    x: Array, out: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, fill: float
-) -> Iterator[Array]:
-    """Pads `x` with `fill`, then does the same as `_pixels_by_offset`."""
-    if padding != ((0, 0), (0, 0)):
-        source = x
-        x, inside = _allocate_padded(source, source.shape, padding, source.dtype)
-        x.fill(fill)
-        inside[...] = source
-    return _pixels_by_offset(x, out, kernel, stride, dilation)
-
-
-def _correct_index(
-    x: Array, largest: Array, index: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair
-) -> None:
-    """Sets `index` to the first nan of each window that has one, and to the first pixel of windows with only −inf."""
-    rank = np.isnan(x).astype(np.int8) + np.int8(1)  # padding gets 0, so that it is never selected
-    ranks = np.stack([*_padded_pixels_by_offset(rank, index.shape[2:], kernel, stride, padding, dilation, 0)])
-    np.copyto(index, ranks.argmax(0), where=~(largest > -np.inf), casting="unsafe")
-
-
-def _max_pool2d(
-    x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, out: tuple[Array, Array] | None = None
-) -> tuple[Array, Array]:
-    """Returns the largest pixel of each window, and its row-major position in the window."""
-    h, w = map(windows_out, x.shape[2:], kernel_size, stride, padding, dilation)
-    last = kernel_size[0] * kernel_size[1] - 1
-    if out is None:
-        largest = np.empty_like(x, shape=(*x.shape[:2], h, w))
-        out = largest, np.empty_like(largest, np.uint8 if last < 256 else np.int32)
-    largest, index = out
-    index.fill(0)
-
-    def search(part: slice) -> None:
-        pixels_by_offset = _padded_pixels_by_offset(x[part], (h, w), kernel_size, stride, padding, dilation, -np.inf)
-        best, *others = pixels_by_offset
-        buffers = largest[part], np.empty_like(largest[part])  # the last maximum is written to the first one
-        if not others:
-            largest[part] = best
-        for k, pixels in enumerate(others, 1):
-            previous, best = best, np.maximum(best, pixels, out=buffers[(last - k) % 2])
-            # k increases, so a maximum assigns k wherever `pixels` are larger, without a mask.
-            np.maximum(index[part], np.multiply(best > previous, index.dtype.type(k)), out=index[part])
-        # nan and −inf need a second look, since comparing pixels does not find them.
-        if not np.minimum.reduce(largest[part], axis=None, initial=np.inf) > -np.inf:
-            _correct_index(x[part], largest[part], index[part], kernel_size, stride, padding, dilation)
-
-    split_work(search, len(x), x.size * _NS_PER_PIXEL)
-    return largest, index
-
-
-def _pool_scatter(
-    g: Array,
-    index: Array,
-    size: Pair,
-    kernel_size: Pair,
-    stride: Pair,
+def _pool_windows(
+    axes: int,
+    image: Tensor,
+    single: bool,
+    kernel: Lengths,
+    stride: Lengths,
     padding: Padding,
-    dilation: Pair,
-    out: Array | None = None,
-) -> Array:
-    """Adds each element of g to an image of `size`, at the position `index` in its window."""
-    if out is not None and padding == ((0, 0), (0, 0)):
-        padded = inside = out
-    else:
-        padded, inside = _allocate_padded(index, (*index.shape[:2], *size), padding, g.dtype)
-    disjoint = dilation == (1, 1) and kernel_size[0] <= stride[0] and kernel_size[1] <= stride[1]
-    writes_all = disjoint and g.size * kernel_size[0] * kernel_size[1] >= padded.size  # each pixel once
-    same_layout = np.empty_like(index, g.dtype)
-
-    def scatter(part: slice) -> None:
-        values, position, canvas = g[part], index[part], padded[part]
-        if g.strides != same_layout.strides:  # for example the gradient of a flattened layer; mixed layouts are slow
-            values = store(values, same_layout[part])
-        if not writes_all:
-            canvas.fill(0)
-        for k, pixels in enumerate(_pixels_by_offset(canvas, index.shape[2:], kernel_size, stride, dilation)):
-            if disjoint:
-                np.multiply(values, position == k, pixels)
-            else:
-                pixels += values * (position == k)
-
-    split_work(scatter, len(g), padded.size * _NS_PER_PIXEL)
-    return inside if inside is out else store(inside, out)
+    dilation: Lengths,
+    return_indices: bool,
+) -> Any:
+    params = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    largest, index = apply(MAX_POOLS[axes], (image,), params)
+    largest = without_batch(largest, single)
+    if not flag(MAX_POOLS[axes].name, "return_indices", return_indices):
+        return largest
+    return largest, without_batch(apply(POSITIONS, (index,), {"size": image._data.shape[2:], **params}), single)
 
 
-def _pool_gather(
-    x: Array, index: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, out: Array | None = None
-) -> Array:
-    """Returns the pixel at the position `index` in each window, the inverse of `_pool_scatter`."""
-    total = np.empty_like(index, x.dtype) if out is None else out
-    total.fill(0)
-    for k, pixels in enumerate(_padded_pixels_by_offset(x, index.shape[2:], kernel_size, stride, padding, dilation, 0)):
-        total += pixels * (index == k)
-    return total
+def _adaptive_pool(axes: int, x: TensorLike, output_size: Any, return_indices: bool) -> Any:
+    name = f"adaptive_max_pool{axes}d"
+    image, single = image_batch(name, x, axes)
+    lengths = image._data.shape[2:]
+    out = adaptive_lengths(name, output_size, image._data.shape)
+    if not any(n % m for n, m in zip(lengths, out, strict=True)):  # all windows have one size
+        kernel = tuple(n // m for n, m in zip(lengths, out, strict=True))
+        return _pool_windows(axes, image, single, kernel, kernel, ((0, 0),) * axes, (1,) * axes, return_indices)
+    windows = _adaptive_windows(lengths, out)
+    pixels = reshape(image, *image._data.shape[:2], math.prod(lengths))
+    best = argmax(getitem(pixels.detach(), (slice(None), slice(None), windows)), -1)
+    positions = getitem(windows, (np.arange(len(windows)), best))
+    shape = (*image._data.shape[:2], *out)
+    largest = without_batch(reshape(take_along_axis(pixels, positions, -1), shape), single)
+    return (largest, without_batch(reshape(positions, shape), single)) if return_indices else largest
 
 
-def _max_pool_rule(xp: Any, g: Any, y: Any, x: Any, **params: Any) -> Any:
-    return xp.pool_scatter(g[0], y[1], size=x.shape[2:], **params)
+def _adaptive_windows(lengths: Lengths, out: Lengths) -> Array:
+    """Returns the positions (in row-major order) of the pixels of each window; smaller windows repeat their last pixels."""
+    flat = np.zeros((1, 1), np.int64)
+    for n, m in zip(lengths, out, strict=True):
+        i = np.arange(m)[:, None]
+        start, end = i * n // m, -((i + 1) * n // -m)
+        axis = np.minimum(start + np.arange((end - start).max()), end - 1)
+        flat = (flat[:, None, :, None] * n + axis[:, None]).reshape(len(flat) * m, -1)
+    return flat
 
 
-_MAX_POOL = Primitive(
-    "max_pool2d", _max_pool2d, formula="max of a window", derivative=("1 at the maximum, else 0",),
-    vjp=(_max_pool_rule,),
-    kink="the first of equal pixels gets the gradient, or the first nan", outputs=2,
-)  # fmt: skip
-Primitive(
-    "pool_scatter", _pool_scatter, formula="x added at the maximum of its window", derivative=("1",),
-    vjp=(lambda xp, g, y, x, index, size, **params: xp.pool_gather(g, index, **params), None),
-    uniform=False,
-)  # fmt: skip
-Primitive(
-    "pool_gather", _pool_gather, formula="x at the maximum of each window", derivative=("1 at the maximum, else 0",),
-    vjp=(lambda xp, g, y, x, index, **params: xp.pool_scatter(g, index, size=x.shape[2:], **params), None),
-    uniform=False,
-)  # fmt: skip
+def _unpool(
+    axes: int, x: TensorLike, indices: TensorLike, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+) -> Tensor:
+    name = f"max_unpool{axes}d"
+    image, single = image_batch(name, x, axes)
+    positions = as_tensor(indices)
+    if positions._data.dtype.kind not in "iu" or positions._data.shape != image._data.shape[single:]:
+        raise ValueError(
+            f"{name}: indices must be integers of the input's shape {image._data.shape[single:]}, "
+            f"got {positions._data.dtype} of shape {positions._data.shape}"
+        )
+    kernel = int_lengths(name, "kernel_size", kernel_size, 1, axes)
+    steps = kernel if stride is None else int_lengths(name, "stride", stride, 1, axes)
+    pads = int_lengths(name, "padding", padding, 0, axes)
+    n, c, *lengths = image._data.shape
+    smallest = tuple((m - 1) * s - 2 * p + k for m, s, p, k in zip(lengths, steps, pads, kernel, strict=True))
+    wanted = output_size[-axes:] if isinstance(output_size, (tuple, list)) else output_size
+    size = int_lengths(name, "output_size", smallest if wanted is None else wanted, 1, axes)
+    positions = apply(VALID_POSITIONS, (positions,), {"pixels": math.prod(size)})
+    canvas = Tensor(np.zeros((n, c, math.prod(size)), image._data.dtype))
+    place = (np.arange(n)[:, None, None], np.arange(c)[:, None], reshape(positions, n, c, math.prod(lengths)))
+    return without_batch(reshape(index_put(canvas, place, reshape(image, n, c, math.prod(lengths))), n, c, *size), single)
 
 
-# -- public functions ---------------------------------------------------------------------------------------------------
-
-
-def _image(name: str, x: TensorLike) -> Tensor:
-    image = as_float(x)
-    if image._data.ndim != 4:
-        raise ValueError(f"{name}: expected an input of shape (N, C, H, W), got {image._data.shape}")
-    return image
-
-
-def _window_geometry(
-    name: str, shape: tuple[int, ...], kernel: Pair, stride: Any, padding: Any, dilation: Pair, ceil_mode: bool
-) -> tuple[Pair, Padding, Pair]:
-    """Returns stride, padding and output size; with `ceil_mode`, the padding includes the end of the last window."""
-    steps = kernel if stride is None else int_pair(name, "stride", stride, 1)
-    before = int_pair(name, "padding", padding, 0)
-    pads, out = [], []
-    for n, k, s, p, d in zip(shape[2:], kernel, steps, before, dilation, strict=True):
-        reach = d * (k - 1) + 1
-        if 2 * p > reach:
-            raise ValueError(f"{name}: padding must be at most half of the kernel {kernel}, got {before}")
-        count = windows_out(n, k, s, (p, p + (s - 1) * ceil_mode), d)
-        count -= bool(ceil_mode and (count - 1) * s >= n + p)  # each window must start before the end of the image
-        if count < 1 or n == 0:
-            raise ValueError(
-                f"{name}: kernel {kernel} with dilation {dilation} does not fit into input {shape} with padding {before}"
-            )
-        pads.append((p, max(p, (count - 1) * s + reach - n - p)))
-        out.append(count)
-    return steps, (pads[0], pads[1]), (out[0], out[1])
+# -- windows of one size -------------------------------------------------------------------------------------------------------
 
 
 def max_pool2d(
     x: TensorLike,
-    kernel_size: int | Pair,
-    stride: int | Pair | None = None,
-    padding: int | Pair = 0,
-    dilation: int | Pair = 1,
+    kernel_size: OneOrTwo,
+    stride: OneOrTwo | None = None,
+    padding: OneOrTwo = 0,
+    dilation: OneOrTwo = 1,
     ceil_mode: bool = False,
-) -> Tensor:
+    return_indices: bool = False,
+) -> Any:
     """The largest pixel of every window: (N, C, H, W) → (N, C, H′, W′).
 
     H′ = ⌊(H + 2 padding − dilation (k − 1) − 1) / stride⌋ + 1. If pixels are equal, the first in row-major order gets the
@@ -210,74 +138,184 @@ def max_pool2d(
 
     Parameters
     ----------
-    x : images
+    x : images, or one image (C, H, W)
     kernel_size : size k of the windows, an int or (h, w)
     stride : step between windows, an int or (h, w); `kernel_size` by default
     padding : pixels of −∞ around the image, an int or (h, w)
     dilation : step between the pixels of a window, an int or (h, w)
     ceil_mode : round H′ up, so that windows may reach beyond the border
+    return_indices : return the maxima and where they are: positions in the image, numbered in row-major order
 
     Examples
     --------
     >>> import autograd_mini as ag
     >>> ag.max_pool2d([[[[1.0, 2.0], [4.0, 3.0]]]], 2)
     Tensor([[[[4.]]]], shape=(1, 1, 1, 1))
+    >>> ag.max_pool2d([[[[1.0, 2.0], [4.0, 3.0]]]], 2, return_indices=True)[1].item()
+    2
     """
-    name = "max_pool2d"
-    image, kernel = _image(name, x), int_pair(name, "kernel_size", kernel_size, 1)
-    dilations = int_pair(name, "dilation", dilation, 1)
-    steps, pads, _ = _window_geometry(name, image._data.shape, kernel, stride, padding, dilations, ceil_mode)
-    return apply(_MAX_POOL, (image,), {"kernel_size": kernel, "stride": steps, "padding": pads, "dilation": dilations})[0]
+    return _pool(2, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def avg_pool2d(
+def max_pool1d(
     x: TensorLike,
-    kernel_size: int | Pair,
-    stride: int | Pair | None = None,
-    padding: int | Pair = 0,
+    kernel_size: int | tuple[int],
+    stride: int | tuple[int] | None = None,
+    padding: int | tuple[int] = 0,
+    dilation: int | tuple[int] = 1,
     ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """The mean pixel of every window: (N, C, H, W) → (N, C, H′, W′), with H′ as in `max_pool2d`.
-
-    Raises ValueError if no window fits.
+    return_indices: bool = False,
+) -> Any:
+    """The largest element of every window: (N, C, L) → (N, C, L′). See `max_pool2d`.
 
     Parameters
     ----------
-    x, kernel_size, stride : as in `max_pool2d`
-    padding : pixels around the image, an int or (h, w)
-    ceil_mode : as in `max_pool2d`; the pixels that it adds never count, as in PyTorch
-    count_include_pad : count padding as zeros; otherwise it does not count
+    x, kernel_size, stride, padding, dilation, ceil_mode, return_indices : as in `max_pool2d`, with one length instead of (h, w)
 
     Examples
     --------
     >>> import autograd_mini as ag
-    >>> ag.avg_pool2d([[[[1.0, 2.0], [4.0, 3.0]]]], 2)
-    Tensor([[[[2.5]]]], shape=(1, 1, 1, 1))
+    >>> ag.max_pool1d([[[1.0, 3.0, 2.0, 4.0]]], 2)
+    Tensor([[[3., 4.]]], shape=(1, 1, 2))
     """
-    name = "avg_pool2d"
-    image, kernel = _image(name, x), int_pair(name, "kernel_size", kernel_size, 1)
-    pads = int_pair(name, "padding", padding, 0)
-    steps, _, out = _window_geometry(name, image._data.shape, kernel, stride, pads, (1, 1), ceil_mode)
-    rows, columns = (
-        ("average", *axis, bool(count_include_pad))
-        for axis in zip(image._data.shape[2:], out, kernel, steps, pads, strict=True)
-    )
-    return apply(RESAMPLE, (image,), {"rows": rows, "columns": columns, "transposed": False})
+    return _pool(1, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def adaptive_avg_pool2d(x: TensorLike, output_size: int | Pair) -> Tensor:
-    """Means of `output_size` (h, w) windows that cover the image evenly: (N, C, H, W) → (N, C, h, w).
+def max_pool3d(
+    x: TensorLike,
+    kernel_size: OneOrThree,
+    stride: OneOrThree | None = None,
+    padding: OneOrThree = 0,
+    dilation: OneOrThree = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest element of every window: (N, C, D, H, W) → (N, C, D′, H′, W′). See `max_pool2d`.
 
-    Window i spans ⌊i H / h⌋ … ⌈(i + 1) H / h⌉ − 1, as in PyTorch. Size 1 is the mean of the whole image.
+    Parameters
+    ----------
+    x, kernel_size, stride, padding, dilation, ceil_mode, return_indices : as in `max_pool2d`, with (d, h, w) instead of (h, w)
+
+    Examples
+    --------
+    >>> import autograd_mini as ag
+    >>> ag.max_pool3d(ag.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item()
+    7.0
+    """
+    return _pool(3, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+# -- windows that cover the image evenly ---------------------------------------------------------------------------------------
+
+
+def adaptive_max_pool2d(x: TensorLike, output_size: AdaptiveSize, return_indices: bool = False) -> Any:
+    """The largest pixel of each of `output_size` (h, w) windows that cover the image evenly: (N, C, H, W) → (N, C, h, w).
+
+    The windows are those of `adaptive_avg_pool2d`; ties and `return_indices` are as in `max_pool2d`.
 
     >>> import autograd_mini as ag
-    >>> ag.adaptive_avg_pool2d([[[[1.0, 2.0], [4.0, 3.0]]]], 1)
-    Tensor([[[[2.5]]]], shape=(1, 1, 1, 1))
+    >>> ag.adaptive_max_pool2d([[[[1.0, 2.0, 5.0], [4.0, 3.0, 0.0]]]], (1, 2))
+    Tensor([[[[4., 5.]]]], shape=(1, 1, 1, 2))
     """
-    name = "adaptive_avg_pool2d"
-    image, out = _image(name, x), int_pair(name, "output_size", output_size, 1)
-    if 0 in image._data.shape[2:]:
-        raise ValueError(f"{name}: expected images with pixels, got shape {image._data.shape}")
-    rows, columns = (("adaptive", *lengths) for lengths in zip(image._data.shape[2:], out, strict=True))
-    return apply(RESAMPLE, (image,), {"rows": rows, "columns": columns, "transposed": False})
+    return _adaptive_pool(2, x, output_size, return_indices)
+
+
+def adaptive_max_pool1d(x: TensorLike, output_size: int, return_indices: bool = False) -> Any:
+    """The largest element of each of `output_size` windows: (N, C, L) → (N, C, output_size). See `adaptive_max_pool2d`.
+
+    >>> import autograd_mini as ag
+    >>> ag.adaptive_max_pool1d([[[1.0, 3.0, 2.0]]], 2)
+    Tensor([[[3., 3.]]], shape=(1, 1, 2))
+    """
+    return _adaptive_pool(1, x, output_size, return_indices)
+
+
+def adaptive_max_pool3d(x: TensorLike, output_size: AdaptiveSize, return_indices: bool = False) -> Any:
+    """The largest voxel of each of `output_size` (d, h, w) windows: (N, C, D, H, W) → (N, C, d, h, w).
+
+    See `adaptive_max_pool2d`.
+
+    >>> import autograd_mini as ag
+    >>> ag.adaptive_max_pool3d(ag.arange(8.0).reshape(1, 1, 2, 2, 2), (1, 1, 2)).tolist()
+    [[[[[6.0, 7.0]]]]]
+    """
+    return _adaptive_pool(3, x, output_size, return_indices)
+
+
+# -- the inverse ---------------------------------------------------------------------------------------------------------------
+
+
+def max_unpool2d(
+    x: TensorLike,
+    indices: TensorLike,
+    kernel_size: OneOrTwo,
+    stride: OneOrTwo | None = None,
+    padding: OneOrTwo = 0,
+    output_size: int | Sequence[int] | None = None,
+) -> Tensor:
+    """Puts each element of x back to its place in images of zeros: the inverse of `max_pool2d` with `return_indices`.
+
+    If windows overlap, so that a place is named twice, the last one counts. Raises ValueError for indices of another shape.
+
+    Parameters
+    ----------
+    x, indices : the results of `max_pool2d`
+    kernel_size, stride, padding : as in that `max_pool2d`
+    output_size : size (h, w) of the images; by default, the smallest one that `max_pool2d` maps to the size of x
+
+    Examples
+    --------
+    >>> import autograd_mini as ag
+    >>> y, places = ag.max_pool2d([[[[1.0, 2.0], [4.0, 3.0]]]], 2, return_indices=True)
+    >>> ag.max_unpool2d(y, places, 2).tolist()
+    [[[[0.0, 0.0], [4.0, 0.0]]]]
+    """
+    return _unpool(2, x, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool1d(
+    x: TensorLike,
+    indices: TensorLike,
+    kernel_size: int | tuple[int],
+    stride: int | tuple[int] | None = None,
+    padding: int | tuple[int] = 0,
+    output_size: int | Sequence[int] | None = None,
+) -> Tensor:
+    """Puts each element of x back to its place in zeros (N, C, L): the inverse of `max_pool1d` with `return_indices`.
+
+    Parameters
+    ----------
+    x, indices, kernel_size, stride, padding, output_size : as in `max_unpool2d`
+
+    Examples
+    --------
+    >>> import autograd_mini as ag
+    >>> y, places = ag.max_pool1d([[[1.0, 3.0, 2.0, 4.0]]], 2, return_indices=True)
+    >>> ag.max_unpool1d(y, places, 2).tolist()
+    [[[0.0, 3.0, 0.0, 4.0]]]
+    """
+    return _unpool(1, x, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(
+    x: TensorLike,
+    indices: TensorLike,
+    kernel_size: OneOrThree,
+    stride: OneOrThree | None = None,
+    padding: OneOrThree = 0,
+    output_size: int | Sequence[int] | None = None,
+) -> Tensor:
+    """Puts each element of x back to its place in zeros (N, C, D, H, W): the inverse of `max_pool3d` with `return_indices`.
+
+    Parameters
+    ----------
+    x, indices, kernel_size, stride, padding, output_size : as in `max_unpool2d`
+
+    Examples
+    --------
+    >>> import autograd_mini as ag
+    >>> y, places = ag.max_pool3d([[[[[1.0, 3.0]]]]], (1, 1, 2), return_indices=True)
+    >>> ag.max_unpool3d(y, places, (1, 1, 2)).tolist()
+    [[[[[0.0, 3.0]]]]]
+    """
+    return _unpool(3, x, indices, kernel_size, stride, padding, output_size)

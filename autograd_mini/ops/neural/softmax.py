@@ -101,7 +101,7 @@ _SOFTMAX = Primitive(
 Primitive(
     "softmax_or_zero", _softmax_or_zero, formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",),
     vjp=(_softmax_rule,),
-    kink="0 if every x is −inf",
+    kink="0 if every x is −inf", rowwise=True,
 )  # fmt: skip
 _LOG_SOFTMAX = Primitive(
     "log_softmax", _log_softmax, formula="x − ln Σ eˣ", derivative=("δᵢⱼ − softmax(x)ⱼ",),

@@ -32,26 +32,26 @@ _DAMAGE: Final = (ArithmeticError, EOFError, LookupError, MemoryError, OSError, 
                   ValueError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
-def cache_path(root: Path, decoder: Decoder) -> Path:
-    """Returns the file for the pictures of a folder as one decoder returns them.
+def cache_path(root: Path, classes: Sequence[str], decoder: Decoder) -> Path:
+    """Returns the file for the pictures of some classes of a folder as one decoder returns them.
 
     >>> from pathlib import Path
     >>> from autograd_mini.nn.data.pictures.cache import cache_path
     >>> from autograd_mini.nn.data.pictures.decode import Decoder
-    >>> paths = {cache_path(Path("/pets"), Decoder((side, 8))).name for side in (8, 9, 8)}
+    >>> paths = {cache_path(Path("/pets"), ["cats"], Decoder((side, 8))).name for side in (8, 9, 8)}
     >>> len(paths), {Path(path).suffix for path in paths}
     (2, {'.npz'})
     """
-    return cache_folder() / "pictures" / f"{_digest([str(root), *astuple(decoder)])[:32]}.npz"
+    return cache_folder() / "pictures" / f"{_digest([str(root), *classes, *astuple(decoder)])[:32]}.npz"
 
 
-def fingerprint(root: Path, paths: Sequence[Path], decoder: Decoder) -> str:
+def fingerprint(paths: Sequence[Path], names: Sequence[str], decoder: Decoder) -> str:
     """Returns a digest of the names, sizes and times of all files, and of what decodes them.
 
     Raises OSError if a file is missing.
     """
-    start = len(os.path.join(root, ""))
-    files = [(path[start:], status.st_size, status.st_mtime_ns) for path in map(str, paths) for status in [os.stat(path)]]
+    stats = map(os.stat, paths)
+    files = [(name, status.st_size, status.st_mtime_ns) for name, status in zip(names, stats, strict=True)]
     return _digest([FORMAT, extra("PIL", "reading images").__version__, *astuple(decoder), files])
 
 

@@ -92,13 +92,14 @@ def find_pictures(root: str | os.PathLike[str]) -> Layout:
     """
     folder = Path(os.path.abspath(root))
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder")
+        kind = (NotADirectoryError, "a file, expected a folder") if folder.exists() else (FileNotFoundError, "no such folder")
+        raise kind[0](f"{folder}: {kind[1]}")
     tree = _read_tree(folder, folder, ())
     if tree is None:
         raise ValueError(f"{folder}: the folder of a training run, not of pictures")
     if not tree.has_pictures():
         skipped = f"; {_summary(tree.skipped, folder)}" if tree.skipped else ""
-        raise FileNotFoundError(f"{folder}: no images ({', '.join(sorted(suffixes()))}){skipped}")
+        raise FileNotFoundError(f"{folder}: no images (.jpg, .png, .tif, … or another of Pillow's formats){skipped}")
     while len(tree.folders) == 1 and not tree.files and len((only := next(iter(tree.folders.values()))).folders) > 1:
         only.skipped = tree.skipped  # one folder around all others, as archives have it
         tree = only

@@ -1,0 +1,57 @@
+"""Options of `train` that concern the optimizer, the gradients and what is kept, for every model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from autograd_mini.models.recipes import OPTIMIZERS
+
+Layers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,…",
+        help="Hidden layers, for example 256,64: units of dense layers, channels of convolutions; of the encoder, of the "
+        "generator. The decoder and the discriminator are their mirror images.",
+    ),
+]
+OptimizerName = Annotated[str | None, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")]
+Accumulate = Annotated[
+    int | None,
+    typer.Option(min=1, help="Do one step per N batches, as with batches N times as large."),
+]
+ClipGradNorm = Annotated[float | None, typer.Option(min=0, help="Scale the gradients of a step down to this joint norm.")]
+ClipGradValue = Annotated[float | None, typer.Option(min=0, help="Limit each element of a gradient to this size.")]
+KLWarmup = Annotated[
+    int | None,
+    typer.Option("--kl-warmup", min=1, help="For VAEs: raise the KL divergence's weight from 0 in N batches."),
+]
+FreeBits = Annotated[
+    float | None,
+    typer.Option(min=0, help="For VAEs: let each latent dimension use this many nats of KL divergence without a penalty."),
+]
+KeepBest = Annotated[
+    str | None,
+    typer.Option(metavar="METRIC", help="Also keep the checkpoint of the best row by this metric (val_loss …)."),
+]
+KeepEvery = Annotated[int | None, typer.Option(min=1, help="Also keep the checkpoint of every N-th logged row.")]
+TensorBoardFlag = Annotated[
+    bool, typer.Option("--tensorboard", help="Write event files for TensorBoard to the folder events. Needs tensorboardX.")
+]
+
+VAE_OPTIONS: Final = ("kl_warmup", "free_bits")
+"""Options of the command line that are options of the model."""
+
+
+def parse_layers(text: str) -> tuple[int, ...]:
+    """Parses numbers such as 256,64. Raises ValueError unless there are one or more, each 1 or more.
+
+    >>> from autograd_mini.cli.training_options import parse_layers
+    >>> parse_layers("256,64")
+    (256, 64)
+    """
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) for part in numbers):
+        raise ValueError(f"--layers {text}: expected numbers of units or channels, each 1 or more, such as 256,64")
+    return tuple(map(int, numbers))

@@ -1,0 +1,401 @@
+"""PyTorch's `torch.nn.functional`: its names, argument names and defaults, for operations and losses of this library.
+
+>>> import autograd_mini as ag
+>>> import autograd_mini.nn.functional as F
+>>> F.softmax(ag.zeros(1, 2), dim=1)
+Tensor([[0.5, 0.5]], shape=(1, 2))
+"""
+
+from __future__ import annotations
+
+import typing as _typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import autograd_mini as ag
+from autograd_mini.apply import as_float
+from autograd_mini.tensor import Tensor, TensorLike, as_tensor
+from autograd_mini.tools.missing_names import MissingNameError as _MissingNameError
+
+from .losses import binary, supervised
+from .losses.distances import (
+    cosine_embedding_loss,
+    cosine_similarity,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multilabel_soft_margin_loss,
+    pairwise_distance,
+    poisson_nll_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
+from .losses.reduction import Reduction
+
+__all__ = [
+    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu",
+    "conv1d", "conv2d", "conv_transpose2d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "dropout",
+    "dropout2d", "elu", "embedding", "gaussian_nll_loss", "gelu", "glu", "gumbel_softmax", "hardsigmoid", "hardswish",
+    "hardtanh", "hinge_embedding_loss", "huber_loss", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
+    "log_softmax", "logsigmoid", "margin_ranking_loss", "max_pool2d", "mish", "mse_loss", "multilabel_soft_margin_loss",
+    "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "poisson_nll_loss", "prelu", "relu", "relu6", "selu",
+    "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softsign", "tanh",
+    "triplet_margin_loss",
+]  # fmt: skip
+
+Pair = tuple[int, int]
+
+# -- activations -----------------------------------------------------------------------------------------------------------
+# `inplace` only saves memory in PyTorch. Here it is accepted, and the result is a new tensor.
+
+
+def _activation(function: Callable[[TensorLike], Tensor]) -> Callable[..., Tensor]:
+    def call(input: TensorLike, inplace: bool = False) -> Tensor:
+        return function(input)
+
+    call.__name__ = call.__qualname__ = getattr(function, "__name__", "activation")
+    call.__doc__ = function.__doc__
+    return call
+
+
+relu, relu6, selu, silu, mish = (_activation(f) for f in (ag.relu, ag.relu6, ag.selu, ag.silu, ag.mish))
+sigmoid, tanh, logsigmoid, softsign, gelu = ag.sigmoid, ag.tanh, ag.logsigmoid, ag.softsign, ag.gelu
+
+
+def leaky_relu(input: TensorLike, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """Returns x for x > 0, otherwise `negative_slope` · x."""
+    return ag.leaky_relu(input, negative_slope)
+
+
+def prelu(input: TensorLike, weight: TensorLike) -> Tensor:
+    """Returns `leaky_relu` with a learnable slope: one number, or one for each channel, axis 1."""
+    return ag.prelu(input, weight)
+
+
+def elu(input: TensorLike, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """Returns x for x > 0, otherwise α (eˣ − 1)."""
+    return ag.elu(input, alpha)
+
+
+def celu(input: TensorLike, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """Returns x for x > 0, otherwise α (e^(x/α) − 1)."""
+    return ag.celu(input, alpha)
+
+
+def hardtanh(input: TensorLike, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """Limits x to [`min_val`, `max_val`]."""
+    return ag.hardtanh(input, min_val, max_val)
+
+
+def hardsigmoid(input: TensorLike, inplace: bool = False) -> Tensor:
+    """Returns min(max(x + 3, 0), 6) / 6."""
+    return ag.hardsigmoid(input)
+
+
+def hardswish(input: TensorLike, inplace: bool = False) -> Tensor:
+    """Returns x · hardsigmoid(x) (Howard et al. 2019)."""
+    return ag.hardswish(input)
+
+
+def softplus(input: TensorLike, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """Returns ln(1 + e^(βx)) / β, exact for any x, so that it needs no `threshold`."""
+    return ag.softplus(input) if beta == 1 else ag.softplus(as_float(input) * beta) / beta
+
+
+def glu(input: TensorLike, dim: int = -1) -> Tensor:
+    """Returns a · σ(b), where a and b are the halves of the input along `dim` (Dauphin et al. 2017)."""
+    return ag.glu(input, dim)
+
+
+def _need_dim(name: str, dim: int | None) -> int:
+    if dim is None:
+        raise TypeError(f"{name}: dim is missing; write F.{name}(x, dim=1) for rows of classes")
+    return dim
+
+
+def softmax(input: TensorLike, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """Returns eˣ / Σ eˣ along `dim`, which must be given."""
+    return ag.softmax(_cast(input, dtype), dim=_need_dim("softmax", dim))
+
+
+def softmin(input: TensorLike, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """Returns the softmax of −x along `dim`, which must be given."""
+    return ag.softmax(-_cast(input, dtype), dim=_need_dim("softmin", dim))
+
+
+def log_softmax(input: TensorLike, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """Returns x − ln Σ eˣ along `dim`, which must be given."""
+    return ag.log_softmax(_cast(input, dtype), dim=_need_dim("log_softmax", dim))
+
+
+def gumbel_softmax(logits: TensorLike, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """Draws from the Gumbel-softmax distribution with temperature τ (Jang et al. 2017).
+
+    Parameters
+    ----------
+    logits  unnormalised log-probabilities
+    tau     τ > 0
+    hard    return one-hot vectors, with the gradient of the soft draws
+    eps     has no effect
+    dim     the axis of the classes
+    """
+    x = as_float(logits)
+    uniform = ag.clip(ag.rand(x.shape, dtype=x.dtype), float(np.finfo(x.dtype).tiny), 1.0)
+    soft = ag.softmax((x - ag.log(-ag.log(uniform))) / tau, dim=dim)
+    if not hard:
+        return soft
+    best = ag.argmax(soft.detach(), dim=dim)
+    return ag.moveaxis(ag.one_hot(best, x.shape[dim], x.dtype), -1, dim) - soft.detach() + soft
+
+
+def _cast(input: TensorLike, dtype: Any) -> Tensor:
+    return as_float(input) if dtype is None else ag.astype(input, dtype)
+
+
+# -- layers ----------------------------------------------------------------------------------------------------------------
+
+linear, layer_norm = ag.linear, ag.layer_norm
+
+
+def dropout(input: TensorLike, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Sets each element to 0 with probability `p` and divides the others by 1 − p, if `training`."""
+    return ag.dropout(input, p, training)
+
+
+def dropout2d(input: TensorLike, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Sets each map of (N, C, …) to 0 with probability `p` and divides the others by 1 − p, if `training`."""
+    x = as_float(input)
+    return x * ag.dropout(ag.ones((*x.shape[:2], *(1,) * (x.ndim - 2)), dtype=x.dtype), p, training)
+
+
+def embedding(input: TensorLike, weight: TensorLike, padding_idx: int | None = None) -> Tensor:
+    """Returns rows of `weight` at the integers in `input`; the row `padding_idx` gets no gradient."""
+    rows = ag.embedding(weight, input)
+    if padding_idx is None:
+        return rows
+    index = as_tensor(input)
+    padding = index == (padding_idx % len(as_tensor(weight)))
+    return ag.where(ag.unsqueeze(padding, -1), rows.detach(), rows)
+
+
+def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:
+    """Returns int64 rows of zeros with a 1 at each index; by default with as many classes as the largest index needs."""
+    indices = as_tensor(tensor)
+    if num_classes == -1:
+        num_classes = int(indices.max().item()) + 1
+    return ag.one_hot(indices, num_classes, np.int64)
+
+
+def conv1d(
+    input: TensorLike,
+    weight: TensorLike,
+    bias: TensorLike | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlation of sequences (N, C, L); see `ag.conv1d`."""
+    return ag.conv1d(input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+def conv2d(
+    input: TensorLike,
+    weight: TensorLike,
+    bias: TensorLike | None = None,
+    stride: int | Pair = 1,
+    padding: int | Pair | str = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlation of images (N, C, H, W); see `ag.conv2d`."""
+    return ag.conv2d(input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+def conv_transpose2d(
+    input: TensorLike,
+    weight: TensorLike,
+    bias: TensorLike | None = None,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    output_padding: int | Pair = 0,
+    groups: int = 1,
+    dilation: int | Pair = 1,
+) -> Tensor:
+    """The transpose of `conv2d`; see `ag.conv_transpose2d`."""
+    options: dict[str, Any] = {"output_padding": output_padding, "groups": groups, "dilation": dilation}
+    return ag.conv_transpose2d(input, weight, bias, stride=stride, padding=padding, **options)
+
+
+def max_pool2d(
+    input: TensorLike,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Largest pixel of each window; see `ag.max_pool2d`."""
+    return ag.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def avg_pool2d(
+    input: TensorLike,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Mean pixel of each window; see `ag.avg_pool2d`."""
+    return ag.avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+adaptive_avg_pool2d = ag.adaptive_avg_pool2d
+
+
+def interpolate(
+    input: TensorLike,
+    size: int | Pair | None = None,
+    scale_factor: float | tuple[float, float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """Resizes images (N, C, H, W) to `size` or by `scale_factor`; see `ag.upsample` for the modes."""
+    return ag.upsample(input, scale_factor, size=size, mode=mode, align_corners=bool(align_corners))
+
+
+def batch_norm(
+    input: TensorLike,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalises each channel of (N, C, …) by the batch's statistics if `training`, otherwise by the running ones.
+
+    In training, the running statistics are updated in place: (1 − momentum) running + momentum · batch, with the unbiased
+    variance of the batch.
+    """
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ValueError("batch_norm: expected running_mean and running_var unless training=True, got None")
+        return ag.batch_norm_inference(input, running_mean, running_var, weight, bias, eps)
+    y, mean, var = ag.batch_norm(input, weight, bias, eps)
+    count = y.size // y.shape[1]
+    if running_mean is not None and running_var is not None:
+        with ag.no_grad():
+            running_mean.lerp_(mean.detach(), momentum)
+            running_var.lerp_(var.detach() * (count / max(count - 1, 1)), momentum)
+    return y
+
+
+# -- shapes ----------------------------------------------------------------------------------------------------------------
+
+_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def pad(input: TensorLike, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """Pads the last axes: `pad` is (left, right) of the last one, then (top, bottom) of the one before, and so on.
+
+    Negative numbers crop. `mode` is "constant" (with `value`), "reflect", "replicate" or "circular".
+    """
+    x, lengths = as_tensor(input), [int(n) for n in pad]
+    if mode not in _MODES:
+        raise ValueError(f"pad: mode must be one of {', '.join(_MODES)}, got {mode!r}")
+    if len(lengths) % 2 or len(lengths) > 2 * x.ndim:
+        raise ValueError(f"pad: expected a pair of lengths for each of the last axes of shape {x.shape}, got {tuple(pad)}")
+    pairs = [(0, 0)] * (x.ndim - len(lengths) // 2) + list(zip(lengths[-2::-2], lengths[::-2], strict=True))
+    if any(n < 0 for n in lengths):
+        x = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, x.shape, strict=True))]
+    widths = [(max(a, 0), max(b, 0)) for a, b in pairs]
+    if mode == "constant":
+        return ag.pad(x, widths, constant_values=0 if value is None else value)
+    return ag.pad(x, widths, mode=_MODES[mode])
+
+
+def normalize(input: TensorLike, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """Divides x by its p-norm along `dim`, or by `eps` if that is larger."""
+    x = as_float(input)
+    return x / ag.clip(ag.norm(x, p=p, dim=dim, keepdim=True), eps)
+
+
+# -- losses ----------------------------------------------------------------------------------------------------------------
+
+
+def _loss(function: Callable[..., Tensor], **defaults: Any) -> Callable[..., Tensor]:
+    """Returns a loss whose operands may be called `input` and `target`, with PyTorch's defaults."""
+
+    def call(input: TensorLike, target: TensorLike, *others: TensorLike, **options: Any) -> Tensor:
+        return function(input, target, *others, **{**defaults, **options})
+
+    call.__name__ = call.__qualname__ = function.__name__
+    call.__doc__ = function.__doc__
+    return call
+
+
+mse_loss = _loss(supervised.mse_loss)
+l1_loss = _loss(supervised.l1_loss)
+smooth_l1_loss = _loss(supervised.smooth_l1_loss)
+huber_loss = _loss(supervised.huber_loss)
+kl_div = _loss(supervised.kl_div, reduction="mean")
+gaussian_nll_loss = _loss(supervised.gaussian_nll_loss)
+
+
+def binary_cross_entropy(
+    input: TensorLike, target: TensorLike, weight: TensorLike | None = None, *, reduction: Reduction = "mean"
+) -> Tensor:
+    """Binary cross-entropy of probabilities; see `nn.binary_cross_entropy`."""
+    return binary.binary_cross_entropy(input, target, weight=weight, reduction=reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    *,
+    reduction: Reduction = "mean",
+    pos_weight: TensorLike | None = None,
+) -> Tensor:
+    """Binary cross-entropy of logits; see `nn.binary_cross_entropy_with_logits`."""
+    options: dict[str, Any] = {"weight": weight, "pos_weight": pos_weight, "reduction": reduction}
+    return binary.binary_cross_entropy_with_logits(input, target, **options)
+
+
+def cross_entropy(
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Cross-entropy of logits and classes or probabilities; see `nn.cross_entropy`."""
+    options: dict[str, Any] = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
+    return supervised.cross_entropy(input, target, weight=weight, **options)
+
+
+def nll_loss(
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """Negative log-likelihood of log-probabilities; see `nn.nll_loss`."""
+    return supervised.nll_loss(input, target, weight=weight, ignore_index=ignore_index, reduction=reduction)
+
+
+if not _typing.TYPE_CHECKING:
+
+    def __getattr__(name):
+        """Other functions of `ag` have the same name and arguments in PyTorch."""
+        if not name.startswith("_") and hasattr(ag, name):
+            return getattr(ag, name)
+        raise _MissingNameError(__name__, name)

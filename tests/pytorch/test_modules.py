@@ -1,0 +1,192 @@
+"""Modules, containers and hooks under PyTorch's names."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_mini as ag
+from autograd_mini import Tensor, nn
+
+
+def named() -> Any:
+    return nn.Sequential(OrderedDict([("hidden", nn.Linear(2, 3)), ("act", nn.ReLU(inplace=True)), ("out", nn.Linear(3, 1))]))
+
+
+def test_a_sequential_of_a_dict_has_names() -> None:
+    net = named()
+    assert list(net.state_dict()) == ["hidden.weight", "hidden.bias", "out.weight", "out.bias"]
+    assert [name for name, _ in net.named_children()] == ["hidden", "act", "out"]
+    assert net.hidden is net[0]
+    assert (len(net), [type(m).__name__ for m in net]) == (3, ["Linear", "ReLU", "Linear"])
+    plain = nn.Sequential(*net)
+    x = np.ones((4, 2), np.float32)
+    np.testing.assert_array_equal(net(x).data, plain(x).data)
+    assert len(list(net.parameters())) == 4
+
+
+def test_a_named_sequential_can_be_sliced_changed_and_copied() -> None:
+    net = named()
+    part = net[1:]
+    assert list(part.state_dict()) == ["out.weight", "out.bias"]
+    assert part.out is net.out
+    assert not hasattr(part, "hidden")
+    net[0] = new = nn.Linear(2, 3, bias=False)
+    assert net.hidden is new
+    net.append(nn.Tanh())
+    assert [name for name, _ in net.named_children()] == ["hidden", "act", "out", "3"]
+    twin = copy.deepcopy(net)
+    assert twin.hidden is twin[0]
+    assert twin.hidden is not new
+
+
+def test_pytorchs_state_loads_into_a_named_sequential() -> None:
+    net, other = named(), named()
+    assert other.load_state_dict(net.state_dict()) == ([], [])
+    keys = other.load_state_dict({"hidden.bias": np.zeros(3, np.float32), "more": np.zeros(1)}, strict=False)
+    assert keys.missing_keys == ["hidden.weight", "out.weight", "out.bias"]
+    assert keys.unexpected_keys == ["more"]
+
+
+def test_parts_are_registered_by_name() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("count", ag.zeros(2))
+            self.register_buffer("scratch", ag.zeros(2), persistent=False)
+            self.register_buffer("nothing", None)
+            self.register_parameter("scale", nn.Parameter(ag.ones(2)))
+            self.register_parameter("bias", None)
+            self.add_module("inner", nn.Linear(2, 2))
+            self.weights = nn.ParameterList([ag.ones(1), nn.Parameter(ag.ones(2), requires_grad=False)])
+            self.heads = nn.ParameterDict({"a": ag.ones(3)})
+
+    net: Any = Net()
+    keys = ["count", "scale", "inner.weight", "inner.bias", "weights.0", "weights.1", "heads.a"]
+    assert list(net.state_dict()) == keys
+    assert net.nothing is net.bias is None
+    assert [name for name, _ in net.named_parameters(recurse=False)] == ["scale"]
+    assert next(iter(net.named_parameters(prefix="net")))[0] == "net.scale"
+    assert [name for name, _ in net.named_buffers()] == ["count"]
+    assert net.get_submodule("inner") is net.inner
+    assert net.get_submodule("") is net
+    assert net.get_parameter("heads.a") is net.heads["a"]
+    assert not net.weights[1].requires_grad
+    for use, error, match in (
+        (lambda: net.get_submodule("outer"), AttributeError, "no module 'outer'; it has .*inner"),
+        (lambda: net.get_parameter("x"), AttributeError, "no parameter 'x'"),
+        (lambda: net.register_buffer("a.b", ag.ones(1)), ValueError, "without dots"),
+        (lambda: net.register_parameter("p", ag.ones(1)), TypeError, r"nn\.Parameter\(tensor\)"),
+        (lambda: net.add_module("m", ag.relu), TypeError, "must be a Module"),
+    ):
+        with pytest.raises(error, match=match):
+            use()
+
+
+def test_hooks_run_before_and_after_and_can_be_removed() -> None:
+    for make in (lambda: nn.Linear(2, 2), lambda: nn.Sequential(nn.Sequential(nn.Linear(2, 2)))):
+        net: Any = make()
+        inner = net if isinstance(net, nn.Linear) else net[0]
+        x = ag.ones(1, 2)
+        before = net(x).data.copy()
+        handle = inner.register_forward_pre_hook(lambda module, inputs: (inputs[0] * 2,))
+        doubled = net(x).data
+        assert not np.array_equal(doubled, before)
+        np.testing.assert_array_equal(doubled, net(x).data)
+        handle.remove()
+        np.testing.assert_array_equal(net(x).data, before)
+        after = inner.register_forward_hook(lambda module, inputs, output: output * 0)
+        assert not net(x).data.any()
+        after()
+        np.testing.assert_array_equal(net(x).data, before)
+
+
+def test_a_compiled_step_notices_a_new_hook() -> None:
+    layer = nn.Linear(2, 2)
+    step = ag.jit(lambda x: layer(x).detach())
+    x = ag.ones(1, 2)
+    before = [step(x).data.copy() for _ in range(4)][-1]
+    layer.register_forward_pre_hook(lambda module, inputs: (inputs[0] * 2,))
+    expected = layer(x).data
+    assert not np.array_equal(expected, before)
+    for _ in range(4):
+        np.testing.assert_allclose(step(x).data, expected, rtol=1e-6)
+
+
+def test_a_handle_of_a_tensor_removes_its_hook() -> None:
+    x = Tensor(3.0, requires_grad=True)
+    with x.register_hook(lambda g: g * 10):
+        (x * x).backward()
+    (x * x).backward()
+    assert x.grad is not None
+    assert x.grad.item() == 66
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "float32"])
+def test_a_module_is_converted_with_its_buffers_and_trains_on(dtype: str) -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    net(ag.ones(4, 2)).sum().backward()
+    convert = {"float64": net.double, "float16": net.half, "float32": net.float}[dtype]
+    assert convert() is net
+    assert {p.dtype for p in net.parameters()} | {b.dtype for b in net.buffers() if b.dtype.kind == "f"} == {np.dtype(dtype)}
+    optimizer = nn.SGD(net.parameters(), lr=0.1)
+    step = ag.jit(lambda x: _step(net, optimizer, x))
+    start = net[2].weight.data.copy()
+    for _ in range(4):
+        loss = step(Tensor(np.arange(8.0).reshape(4, 2).astype(dtype)))
+    assert loss.dtype == np.dtype(dtype)
+    assert not np.array_equal(net[2].weight.data, start)
+    assert net.to("cpu").to(ag.device("cpu")) is net
+
+
+def _step(net: Any, optimizer: Any, x: Any) -> Any:
+    optimizer.zero_grad()
+    loss = (net(x) - 1).square().mean()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def test_gradients_can_be_zeroed_instead_of_deleted() -> None:
+    for owner in (nn.Linear(2, 1), None):
+        layer = owner or nn.Linear(2, 1)
+        target: Any = layer if owner is not None else nn.SGD(layer.parameters())
+        layer(ag.ones(1, 2)).sum().backward()
+        target.zero_grad(set_to_none=False)
+        assert layer.weight.grad is not None
+        assert layer.weight.grad.tolist() == [[0, 0]]
+        target.zero_grad(set_to_none=True)
+        assert layer.weight.grad is None
+
+
+def test_requires_grad_is_set_for_all_parameters() -> None:
+    net = nn.Linear(2, 1)
+    assert not any(p.requires_grad for p in net.requires_grad_(False).parameters())
+    assert all(p.requires_grad for p in net.requires_grad_().parameters())
+
+
+@pytest.mark.parametrize(
+    "use", [lambda: nn.ReLU().cuda(), lambda: nn.Linear(2, 1).to("cuda:0"), lambda: nn.ReLU().to(device="mps")]
+)
+def test_another_device_is_refused(use: Callable[[], Any]) -> None:
+    with pytest.raises(RuntimeError, match="tensors are always on the CPU"):
+        use()
+
+
+def test_utilities_clip_and_flatten() -> None:
+    layer = nn.Linear(2, 1)
+    layer.weight.grad, layer.bias.grad = Tensor([[3.0, 0.0]]), Tensor([4.0])
+    assert nn.utils.clip_grad_norm_(layer.parameters(), 1.0).item() == 5
+    np.testing.assert_allclose(layer.weight.grad.data, [[0.6, 0.0]], rtol=1e-6)
+    nn.utils.clip_grad_value_(layer.parameters(), 0.5)
+    assert layer.bias.grad.tolist() == [0.5]
+    vector = nn.utils.parameters_to_vector(layer.parameters())
+    nn.utils.vector_to_parameters(vector * 2, layer.parameters())
+    np.testing.assert_allclose(nn.utils.parameters_to_vector(layer.parameters()).data, vector.data * 2)
+    with pytest.raises(ValueError, match="expected 3 elements, got 2"):
+        nn.utils.vector_to_parameters(ag.ones(2), layer.parameters())
