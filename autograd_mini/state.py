@@ -129,6 +129,10 @@ active_modes: Final[set[int]] = set()
 """The open blocks that leave some mode at another value than its default. While there are none, operations skip the modes."""
 
 
+running_variables: Final[dict[int, tuple[Tensor, ...]]] = {}
+"""By open block, what the transforms of all threads differentiate: a value may leave the graph in another thread, too."""
+
+
 def start_operation() -> None:
     """Starts the clock of this context's profiler, if there is one, before the kernel of an operation is called."""
     profiler = modes().profiler
@@ -151,6 +155,8 @@ class mode:
         now = Modes((*before.entries, entry))
         self._entries.append(entry)
         _current.set(now)
+        if self._key == "variables":
+            running_variables[id(entry)] = self._value
         if not now.all_default:
             active_modes.add(id(entry))
         return self._value
@@ -158,6 +164,7 @@ class mode:
     def __exit__(self, *exc: object) -> None:
         entry = self._entries.pop()
         active_modes.discard(id(entry))
+        running_variables.pop(id(entry), None)
         entries = modes().entries
         if entries and entries[-1] is entry and len(entries) == len(entry.before.entries) + 1:
             _current.set(entry.before)
