@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from image_calls import IMAGE, IMAGE_CALLS, IMAGE_LAYERS, SERIES, VOLUME
 from jit_helpers import tensors_in
 
 import autograd_mini as ag
@@ -18,7 +19,7 @@ ARITY = {
     name: len(parameters) for name, f in FUNCTIONS.items()
     if (parameters := inspect.signature(f).parameters.values()) and all(str(p.annotation) == "TensorLike" for p in parameters)
 }  # fmt: skip
-V, M, SERIES, IMAGE, VOLUME, SEQUENCE = (3,), (3, 3), (2, 1, 5), (2, 1, 4, 4), (2, 1, 2, 4, 3), (4, 2, 3)
+V, M, SEQUENCE = (3,), (3, 3), (4, 2, 3)
 PLACES = np.array([2, 0, 2])
 LABELS = np.array([2, 0, 1])
 MASK = np.array([True, False, True])
@@ -42,6 +43,7 @@ class FirstOutput(nn.Module):
 
 
 CALLS: dict[str, Call] = {
+    **IMAGE_CALLS,
     **{name: (FUNCTIONS[name], (V,) * arity) for name, arity in ARITY.items() if arity < 3 and name != "masked_select"},
     **{name: (FUNCTIONS[name], (V, V)) for name in (
         "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor",
@@ -71,12 +73,10 @@ CALLS: dict[str, Call] = {
     "from_dlpack": (lambda x: x * ag.from_dlpack(PLACES), (V,)),
     "matrix_transpose": (ag.matrix_transpose, (M,)),
     "tensor": (lambda x: x * ag.tensor([1.0, 2.0, 3.0]), (V,)),
-    "adaptive_avg_pool2d": (lambda x: ag.adaptive_avg_pool2d(x, 3), (IMAGE,)),
     "arange": (lambda x: x * ag.arange(3), (V,)),
     "array": (lambda x: ag.array([[x.sum(), 0.0], [0.5, x[0]]]), (V,)),
     "array_split": (lambda x: ag.array_split(x, 2), (V,)),
     "astype": (lambda x: ag.astype(x, "float32"), (V,)),
-    "avg_pool2d": (lambda x: ag.avg_pool2d(x, 2), (IMAGE,)),
     "batch_norm": (ag.batch_norm, (M, V, V)),
     "batch_norm_inference": (lambda x, m, v, w, b: ag.batch_norm_inference(x, m, v * v, w, b), (M, V, V, V, V)),
     "bernoulli": (lambda x: x * ag.bernoulli(ag.sigmoid(x)), (V,)),
@@ -84,12 +84,6 @@ CALLS: dict[str, Call] = {
     "checkpoint": (lambda x, y: ag.checkpoint(lambda z: ag.sin(z * y) * x, x), (V, V)),
     "clip": (lambda x, lo: ag.clip(x, lo, 0.5), (V, V)),
     "concatenate": (lambda a, b: ag.concatenate([a, b]), (V, V)),
-    "conv1d": (ag.conv1d, (SERIES, (2, 1, 3), (2,))),
-    "conv3d": (ag.conv3d, (VOLUME, (2, 1, 1, 3, 2), (2,))),
-    "conv_transpose1d": (ag.conv_transpose1d, (SERIES, (1, 2, 3), (2,))),
-    "conv_transpose3d": (ag.conv_transpose3d, (VOLUME, (1, 2, 1, 3, 2), (2,))),
-    "conv2d": (ag.conv2d, (IMAGE, (2, 1, 3, 3), (2,))),
-    "conv_transpose2d": (ag.conv_transpose2d, (IMAGE, (1, 2, 3, 3), (2,))),
     "cross": (ag.cross, (V, V)),
     "diag": (ag.diag, (V,)),
     "diagonal": (ag.diagonal, (M,)),
@@ -131,27 +125,6 @@ CALLS: dict[str, Call] = {
     "linspace": (lambda x: x * ag.linspace(0, 1, 3), (V,)),
     "lstm": (lambda x, h, c, *w: ag.lstm(x, (h, c), *w)[0], (SEQUENCE, (2, 2), (2, 2), (8, 3), (8, 2), (8,), (8,))),
     "lstm_cell": (lambda x, h, c, *w: ag.lstm_cell(x, (h, c), *w), (M, (3, 2), (3, 2), (8, 3), (8, 2), (8,), (8,))),
-    "max_pool2d": (lambda x: ag.max_pool2d(x, 2), (IMAGE,)),
-    "max_pool1d": (lambda x: ag.max_pool1d(x, 3, 2, 1, return_indices=True), (SERIES,)),
-    "max_pool3d": (lambda x: ag.max_pool3d(x, 2, ceil_mode=True), (VOLUME,)),
-    "adaptive_max_pool1d": (lambda x: ag.adaptive_max_pool1d(x, 3, return_indices=True), (SERIES,)),
-    "adaptive_max_pool2d": (lambda x: ag.adaptive_max_pool2d(x, 3), (IMAGE,)),
-    "adaptive_max_pool3d": (lambda x: ag.adaptive_max_pool3d(x, (1, 2, 3)), (VOLUME,)),
-    "max_unpool1d": (lambda x: ag.max_unpool1d(*ag.max_pool1d(x, 2, return_indices=True), 2), (SERIES,)),
-    "max_unpool2d": (lambda x: ag.max_unpool2d(*ag.max_pool2d(x, 2, return_indices=True), 2), (IMAGE,)),
-    "max_unpool3d": (
-        lambda x: ag.max_unpool3d(*ag.max_pool3d(x, 2, return_indices=True), 2, output_size=VOLUME), (VOLUME,),
-    ),
-    "adaptive_avg_pool1d": (lambda x: ag.adaptive_avg_pool1d(x, 3), (SERIES,)),
-    "adaptive_avg_pool3d": (lambda x: ag.adaptive_avg_pool3d(x, (1, 2, 2)), (VOLUME,)),
-    "avg_pool1d": (lambda x: ag.avg_pool1d(x, 2), (SERIES,)),
-    "avg_pool3d": (lambda x: ag.avg_pool3d(x, 2, padding=1, divisor_override=3), (VOLUME,)),
-    "fold": (lambda x: ag.fold(ag.unfold(x, 3, padding=1), 4, 3, padding=1), (IMAGE,)),
-    "unfold": (lambda x: ag.unfold(x, 2, stride=2), (IMAGE,)),
-    "interpolate": (lambda x: ag.interpolate(x, (3, 7), mode="bicubic", antialias=True), (IMAGE,)),
-    "pixel_shuffle": (lambda x: ag.pixel_shuffle(ag.reshape(x, 2, 4, 2, 2), 2), (IMAGE,)),
-    "pixel_unshuffle": (lambda x: ag.pixel_unshuffle(x, 2), (IMAGE,)),
-    "pad by copies": (lambda x: ag.pad(x, ((0, 0), (0, 0), (3, 1), (1, 2)), mode="reflect"), (IMAGE,)),
     "moveaxis": (lambda x: ag.moveaxis(x, 0, 1), (M,)),
     "nan_to_num": (ag.nan_to_num, (V, ())),
     "one_hot": (lambda x: x * ag.one_hot(PLACES, 3), (M,)),
@@ -185,7 +158,6 @@ CALLS: dict[str, Call] = {
     "transpose": (ag.transpose, (M,)),
     "tril": (ag.tril, (M,)),
     "triu": (ag.triu, (M,)),
-    "upsample": (lambda x: ag.upsample(x, 2, mode="bilinear"), (IMAGE,)),
     "value_and_grad": (lambda x: ag.value_and_grad(lambda t: (t * t * t).sum())(x), (V,)),
     "vjp": (lambda x, g: ag.vjp(ag.sin, x)[1](g), (V, V)),
     "vstack": (lambda a, b: ag.vstack([a, b]), (V, V)),
@@ -244,52 +216,10 @@ CALLS: dict[str, Call] = {
     "index_put at a mask and places": (lambda x, v: ag.index_put(x, (MASK, PLACES[:2]), v), (M, ())),
     "index_add at a mask": (lambda x, v: ag.index_add(x, x > 0, v), (M, ())),
 }  # fmt: skip
-POOLS = ("AdaptiveAvgPool", "AdaptiveMaxPool", "AvgPool", "MaxPool")
-
-
-class UnpoolNet(nn.Module):
-    """Max pooling and its inverse."""
-
-    def __init__(self, axes: int):
-        self.pool = getattr(nn, f"MaxPool{axes}d")(2, return_indices=True)
-        self.unpool = getattr(nn, f"MaxUnpool{axes}d")(2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.unpool(*self.pool(x), output_size=x.shape)
-
-
 LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
-    "AdaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d(2), IMAGE),
-    "AvgPool2d": (lambda: nn.AvgPool2d(2), IMAGE),
-    **{f"{name}1d": (lambda f=getattr(nn, f"{name}1d"): f(2), SERIES) for name in POOLS},
-    **{f"{name}3d": (lambda f=getattr(nn, f"{name}3d"): f(2), VOLUME) for name in POOLS},
-    **{
-        f"{name}{axes}d": (lambda f=getattr(nn, f"{name}{axes}d"): f(1), shape)
-        for name in ("CircularPad", "ReflectionPad", "ReplicationPad", "ZeroPad")
-        for axes, shape in ((1, SERIES), (2, IMAGE), (3, VOLUME))
-    },
-    **{
-        f"ConstantPad{axes}d": (lambda f=getattr(nn, f"ConstantPad{axes}d"): f(1, 0.5), shape)
-        for axes, shape in ((1, SERIES), (2, IMAGE), (3, VOLUME))
-    },
-    **{
-        f"MaxUnpool{axes}d": (lambda axes=axes: UnpoolNet(axes), shape)
-        for axes, shape in ((1, SERIES), (2, IMAGE), (3, VOLUME))
-    },
-    "AdaptiveMaxPool2d": (lambda: nn.AdaptiveMaxPool2d((None, 3)), IMAGE),
-    "BatchNorm3d": (lambda: nn.BatchNorm3d(1), VOLUME),
-    "Conv3d": (lambda: nn.Conv3d(1, 2, 2, padding=1, padding_mode="circular"), VOLUME),
-    "ConvTranspose1d": (lambda: nn.ConvTranspose1d(1, 2, 3, dilation=2, output_padding=1), SERIES),
-    "ConvTranspose3d": (lambda: nn.ConvTranspose3d(1, 2, 2, stride=2), VOLUME),
-    "Fold": (lambda: nn.Sequential(nn.Unfold(2), nn.Fold(4, 2)), IMAGE),
-    "PixelShuffle": (lambda: nn.Sequential(nn.PixelUnshuffle(2), nn.Tanh(), nn.PixelShuffle(2)), IMAGE),
-    "PixelUnshuffle": (lambda: nn.PixelUnshuffle(2), IMAGE),
-    "Unfold": (lambda: nn.Unfold(2), IMAGE),
+    **IMAGE_LAYERS,
     "BatchNorm1d": (lambda: nn.BatchNorm1d(3), M),
     "BatchNorm2d": (lambda: nn.BatchNorm2d(1), IMAGE),
-    "Conv1d": (lambda: nn.Conv1d(1, 2, 3), (2, 1, 5)),
-    "Conv2d": (lambda: nn.Conv2d(1, 2, 3), IMAGE),
-    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(1, 2, 3), IMAGE),
     "Dropout2d": (nn.Dropout2d, IMAGE),
     "ELU": (lambda: nn.ELU(nn.Parameter(0.7)), M),
     "Embedding": (lambda: nn.Sequential(nn.Lambda(lambda x: (x > 0).astype("int64")), nn.Embedding(2, 3)), M),
@@ -315,7 +245,6 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "LayerNorm": (lambda: nn.LayerNorm(3), M),
     "LeakyReLU": (lambda: nn.LeakyReLU(nn.Parameter(0.2)), M),
     "Linear": (lambda: nn.Linear(3, 2), M),
-    "MaxPool2d": (lambda: nn.MaxPool2d(2), IMAGE),
     "MinibatchDiscrimination": (lambda: nn.MinibatchDiscrimination(3, 2), M),
     "ModuleDict": (lambda: nn.ModuleDict({"a": nn.Linear(3, 2)})["a"], M),
     "ModuleList": (lambda: nn.ModuleList([nn.Linear(3, 2)])[0], M),
@@ -336,7 +265,6 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     ),
     "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(6, 2, 5, activation="gelu"), (4, 2, 6)),
     "Unflatten": (lambda: nn.Unflatten(1, (3, 1)), M),
-    "Upsample": (lambda: nn.Upsample(scale_factor=2), IMAGE),
     "VirtualBatch": (lambda: nn.VirtualBatch(nn.Linear(3, 2), np.ones((2, 3), np.float32)), M),
     "VirtualBatchNorm": (lambda: nn.VirtualBatch(nn.VirtualBatchNorm(3), [[-1.0, 0.5, 2.0], [1.0, 0.0, 3.0]]), M),
     "WeightNorm": (lambda: nn.WeightNorm(nn.Linear(3, 2)), M),
