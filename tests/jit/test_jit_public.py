@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_calls import IMAGE, IMAGE_CALLS, IMAGE_LAYERS, SERIES, VOLUME
 from jit_helpers import tensors_in
+from jit_layers import IMAGE, LABELS, LAYERS, SEQUENCE, SERIES, VOLUME, M, V
 
 import autograd_mini as ag
 from autograd_mini import Tensor, nn
@@ -19,9 +19,7 @@ ARITY = {
     name: len(parameters) for name, f in FUNCTIONS.items()
     if (parameters := inspect.signature(f).parameters.values()) and all(str(p.annotation) == "TensorLike" for p in parameters)
 }  # fmt: skip
-V, M, SEQUENCE = (3,), (3, 3), (4, 2, 3)
 PLACES = np.array([2, 0, 2])
-LABELS = np.array([2, 0, 1])
 MASK = np.array([True, False, True])
 Call = tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]  # a function of tensors, and their shapes
 
@@ -31,19 +29,7 @@ def positive(m: Tensor) -> Tensor:
     return m @ m.T + ag.eye(3, dtype=m.dtype)
 
 
-class FirstOutput(nn.Module):
-    """Calls a layer with its input, `copies` times, and returns the first of the results."""
-
-    def __init__(self, layer: nn.Module, copies: int = 1):
-        self.layer, self.copies = layer, copies
-
-    def forward(self, x: Tensor) -> Tensor:
-        results = self.layer(*[x] * self.copies)
-        return results[0] if isinstance(results, tuple) else results
-
-
 CALLS: dict[str, Call] = {
-    **IMAGE_CALLS,
     **{name: (FUNCTIONS[name], (V,) * arity) for name, arity in ARITY.items() if arity < 3 and name != "masked_select"},
     **{name: (FUNCTIONS[name], (V, V)) for name in (
         "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor",
@@ -73,10 +59,12 @@ CALLS: dict[str, Call] = {
     "from_dlpack": (lambda x: x * ag.from_dlpack(PLACES), (V,)),
     "matrix_transpose": (ag.matrix_transpose, (M,)),
     "tensor": (lambda x: x * ag.tensor([1.0, 2.0, 3.0]), (V,)),
+    "adaptive_avg_pool2d": (lambda x: ag.adaptive_avg_pool2d(x, 3), (IMAGE,)),
     "arange": (lambda x: x * ag.arange(3), (V,)),
     "array": (lambda x: ag.array([[x.sum(), 0.0], [0.5, x[0]]]), (V,)),
     "array_split": (lambda x: ag.array_split(x, 2), (V,)),
     "astype": (lambda x: ag.astype(x, "float32"), (V,)),
+    "avg_pool2d": (lambda x: ag.avg_pool2d(x, 2), (IMAGE,)),
     "batch_norm": (ag.batch_norm, (M, V, V)),
     "batch_norm_inference": (lambda x, m, v, w, b: ag.batch_norm_inference(x, m, v * v, w, b), (M, V, V, V, V)),
     "bernoulli": (lambda x: x * ag.bernoulli(ag.sigmoid(x)), (V,)),
@@ -84,6 +72,12 @@ CALLS: dict[str, Call] = {
     "checkpoint": (lambda x, y: ag.checkpoint(lambda z: ag.sin(z * y) * x, x), (V, V)),
     "clip": (lambda x, lo: ag.clip(x, lo, 0.5), (V, V)),
     "concatenate": (lambda a, b: ag.concatenate([a, b]), (V, V)),
+    "conv1d": (ag.conv1d, (SERIES, (2, 1, 3), (2,))),
+    "conv3d": (ag.conv3d, (VOLUME, (2, 1, 1, 3, 2), (2,))),
+    "conv_transpose1d": (ag.conv_transpose1d, (SERIES, (1, 2, 3), (2,))),
+    "conv_transpose3d": (ag.conv_transpose3d, (VOLUME, (1, 2, 1, 3, 2), (2,))),
+    "conv2d": (ag.conv2d, (IMAGE, (2, 1, 3, 3), (2,))),
+    "conv_transpose2d": (ag.conv_transpose2d, (IMAGE, (1, 2, 3, 3), (2,))),
     "cross": (ag.cross, (V, V)),
     "diag": (ag.diag, (V,)),
     "diagonal": (ag.diagonal, (M,)),
@@ -125,6 +119,27 @@ CALLS: dict[str, Call] = {
     "linspace": (lambda x: x * ag.linspace(0, 1, 3), (V,)),
     "lstm": (lambda x, h, c, *w: ag.lstm(x, (h, c), *w)[0], (SEQUENCE, (2, 2), (2, 2), (8, 3), (8, 2), (8,), (8,))),
     "lstm_cell": (lambda x, h, c, *w: ag.lstm_cell(x, (h, c), *w), (M, (3, 2), (3, 2), (8, 3), (8, 2), (8,), (8,))),
+    "max_pool2d": (lambda x: ag.max_pool2d(x, 2), (IMAGE,)),
+    "max_pool1d": (lambda x: ag.max_pool1d(x, 3, 2, 1, return_indices=True), (SERIES,)),
+    "max_pool3d": (lambda x: ag.max_pool3d(x, 2, ceil_mode=True), (VOLUME,)),
+    "adaptive_max_pool1d": (lambda x: ag.adaptive_max_pool1d(x, 3, return_indices=True), (SERIES,)),
+    "adaptive_max_pool2d": (lambda x: ag.adaptive_max_pool2d(x, 3), (IMAGE,)),
+    "adaptive_max_pool3d": (lambda x: ag.adaptive_max_pool3d(x, (1, 2, 3)), (VOLUME,)),
+    "max_unpool1d": (lambda x: ag.max_unpool1d(*ag.max_pool1d(x, 2, return_indices=True), 2), (SERIES,)),
+    "max_unpool2d": (lambda x: ag.max_unpool2d(*ag.max_pool2d(x, 2, return_indices=True), 2), (IMAGE,)),
+    "max_unpool3d": (
+        lambda x: ag.max_unpool3d(*ag.max_pool3d(x, 2, return_indices=True), 2, output_size=VOLUME), (VOLUME,),
+    ),
+    "adaptive_avg_pool1d": (lambda x: ag.adaptive_avg_pool1d(x, 3), (SERIES,)),
+    "adaptive_avg_pool3d": (lambda x: ag.adaptive_avg_pool3d(x, (1, 2, 2)), (VOLUME,)),
+    "avg_pool1d": (lambda x: ag.avg_pool1d(x, 2), (SERIES,)),
+    "avg_pool3d": (lambda x: ag.avg_pool3d(x, 2, padding=1, divisor_override=3), (VOLUME,)),
+    "fold": (lambda x: ag.fold(ag.unfold(x, 3, padding=1), 4, 3, padding=1), (IMAGE,)),
+    "unfold": (lambda x: ag.unfold(x, 2, stride=2), (IMAGE,)),
+    "interpolate": (lambda x: ag.interpolate(x, (3, 7), mode="bicubic", antialias=True), (IMAGE,)),
+    "pixel_shuffle": (lambda x: ag.pixel_shuffle(ag.reshape(x, 2, 4, 2, 2), 2), (IMAGE,)),
+    "pixel_unshuffle": (lambda x: ag.pixel_unshuffle(x, 2), (IMAGE,)),
+    "pad by copies": (lambda x: ag.pad(x, ((0, 0), (0, 0), (3, 1), (1, 2)), mode="reflect"), (IMAGE,)),
     "moveaxis": (lambda x: ag.moveaxis(x, 0, 1), (M,)),
     "nan_to_num": (ag.nan_to_num, (V, ())),
     "one_hot": (lambda x: x * ag.one_hot(PLACES, 3), (M,)),
@@ -158,6 +173,7 @@ CALLS: dict[str, Call] = {
     "transpose": (ag.transpose, (M,)),
     "tril": (ag.tril, (M,)),
     "triu": (ag.triu, (M,)),
+    "upsample": (lambda x: ag.upsample(x, 2, mode="bilinear"), (IMAGE,)),
     "value_and_grad": (lambda x: ag.value_and_grad(lambda t: (t * t * t).sum())(x), (V,)),
     "vjp": (lambda x, g: ag.vjp(ag.sin, x)[1](g), (V, V)),
     "vstack": (lambda a, b: ag.vstack([a, b]), (V, V)),
@@ -216,87 +232,6 @@ CALLS: dict[str, Call] = {
     "index_put at a mask and places": (lambda x, v: ag.index_put(x, (MASK, PLACES[:2]), v), (M, ())),
     "index_add at a mask": (lambda x, v: ag.index_add(x, x > 0, v), (M, ())),
 }  # fmt: skip
-LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
-    **IMAGE_LAYERS,
-    "BatchNorm1d": (lambda: nn.BatchNorm1d(3), M),
-    "BatchNorm2d": (lambda: nn.BatchNorm2d(1), IMAGE),
-    "Dropout2d": (nn.Dropout2d, IMAGE),
-    "ELU": (lambda: nn.ELU(nn.Parameter(0.7)), M),
-    "Embedding": (lambda: nn.Sequential(nn.Lambda(lambda x: (x > 0).astype("int64")), nn.Embedding(2, 3)), M),
-    "Flatten": (nn.Flatten, IMAGE),
-    "CELU": (lambda: nn.CELU(nn.Parameter(0.7)), M),
-    "GLU": (nn.GLU, (3, 4)),
-    "GroupNorm": (lambda: nn.GroupNorm(1, 3), M),
-    "InstanceNorm1d": (lambda: nn.InstanceNorm1d(1, affine=True), SERIES),
-    "InstanceNorm2d": (lambda: nn.InstanceNorm2d(1, affine=True, track_running_stats=True), IMAGE),
-    "InstanceNorm3d": (lambda: nn.InstanceNorm3d(1), VOLUME),
-    "PReLU": (lambda: nn.PReLU(3), M),
-    "RMSNorm": (lambda: nn.RMSNorm(3), M),
-    "Softmax2d": (nn.Softmax2d, IMAGE),
-    "Threshold": (lambda: nn.Threshold(0.2, -1.0), M),
-    "GRU": (lambda: FirstOutput(nn.GRU(3, 2, 2, dropout=0.5)), SEQUENCE),
-    "GRUCell": (lambda: nn.GRUCell(3, 2), M),
-    "GaussianNoise": (lambda: nn.GaussianNoise(nn.Parameter(0.3)), M),
-    "Hardtanh": (lambda: nn.Hardtanh(max_val=nn.Parameter(0.5)), M),
-    "Identity": (lambda: nn.Sequential(nn.Identity(), nn.Tanh()), M),
-    "Lambda": (lambda: nn.Lambda(ag.sin), M),
-    "LSTM": (lambda: FirstOutput(nn.LSTM(3, 2, bidirectional=True, batch_first=True)), SEQUENCE),
-    "LSTMCell": (lambda: FirstOutput(nn.LSTMCell(3, 2)), M),
-    "LayerNorm": (lambda: nn.LayerNorm(3), M),
-    "LeakyReLU": (lambda: nn.LeakyReLU(nn.Parameter(0.2)), M),
-    "Linear": (lambda: nn.Linear(3, 2), M),
-    "MinibatchDiscrimination": (lambda: nn.MinibatchDiscrimination(3, 2), M),
-    "ModuleDict": (lambda: nn.ModuleDict({"a": nn.Linear(3, 2)})["a"], M),
-    "ModuleList": (lambda: nn.ModuleList([nn.Linear(3, 2)])[0], M),
-    "MultiheadAttention": (lambda: FirstOutput(nn.MultiheadAttention(6, 2, 0.3), 3), (4, 2, 6)),
-    "RNN": (lambda: FirstOutput(nn.RNN(3, 2, nonlinearity="relu")), SEQUENCE),
-    "RNNCell": (lambda: nn.RNNCell(3, 2), M),
-    "Sequential": (lambda: nn.Sequential(nn.Linear(3, 2), nn.ReLU()), M),
-    "SpectralNorm": (lambda: nn.SpectralNorm(nn.Linear(3, 2)), M),
-    "Transformer": (lambda: FirstOutput(nn.Transformer(6, 2, 1, 1, 5), 2), (4, 2, 6)),
-    "TransformerDecoder": (
-        lambda: FirstOutput(nn.TransformerDecoder(nn.TransformerDecoderLayer(6, 2, 5), 2), 2),
-        (4, 2, 6),
-    ),
-    "TransformerDecoderLayer": (lambda: FirstOutput(nn.TransformerDecoderLayer(6, 2, 5, norm_first=True), 2), (4, 2, 6)),
-    "TransformerEncoder": (
-        lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 5), 2, nn.LayerNorm(6)),
-        (4, 2, 6),
-    ),
-    "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(6, 2, 5, activation="gelu"), (4, 2, 6)),
-    "Unflatten": (lambda: nn.Unflatten(1, (3, 1)), M),
-    "VirtualBatch": (lambda: nn.VirtualBatch(nn.Linear(3, 2), np.ones((2, 3), np.float32)), M),
-    "VirtualBatchNorm": (lambda: nn.VirtualBatch(nn.VirtualBatchNorm(3), [[-1.0, 0.5, 2.0], [1.0, 0.0, 3.0]]), M),
-    "WeightNorm": (lambda: nn.WeightNorm(nn.Linear(3, 2)), M),
-}
-TARGETS = np.array([[0.2, 0.9, 0.5], [0.1, 0.4, 0.7], [0.3, 0.6, 0.8]])
-SIGNS = np.array([1.0, -1.0, 1.0])
-LOSSES: dict[str, Callable[[Any, Tensor], Tensor]] = {
-    **{name: lambda loss, x: loss(x, TARGETS.astype(x.dtype)) for name in (
-        "BCEWithLogitsLoss", "HuberLoss", "L1Loss", "MSELoss", "SmoothL1Loss", "PoissonNLLLoss",
-    )},
-    "BCELoss": lambda loss, x: loss(ag.sigmoid(x), TARGETS.astype(x.dtype)),
-    "CosineEmbeddingLoss": lambda loss, x: loss(x, TARGETS.astype(x.dtype), SIGNS.astype(x.dtype)),
-    "CrossEntropyLoss": lambda loss, x: loss(x, LABELS),
-    "GaussianNLLLoss": lambda loss, x: loss(x, TARGETS.astype(x.dtype), x * x + 1),
-    "HingeEmbeddingLoss": lambda loss, x: loss(x, np.sign(TARGETS - 0.5 + 0.01).astype(x.dtype)),
-    "KLDivLoss": lambda loss, x: loss(ag.log_softmax(x, axis=1), TARGETS.astype(x.dtype)),
-    "MarginRankingLoss": lambda loss, x: loss(x[0], x[1], SIGNS.astype(x.dtype)),
-    "MultiLabelSoftMarginLoss": lambda loss, x: loss(x, np.round(TARGETS).astype(x.dtype)),
-    "NLLLoss": lambda loss, x: loss(ag.log_softmax(x, axis=1), LABELS),
-    "SoftMarginLoss": lambda loss, x: loss(x, np.sign(TARGETS - 0.5 + 0.01).astype(x.dtype)),
-    "TripletMarginLoss": lambda loss, x: loss(x, TARGETS.astype(x.dtype), 2 * TARGETS.astype(x.dtype)),
-}  # fmt: skip
-LAYERS |= {name: (lambda name=name: nn.Lambda(lambda x, loss=getattr(nn, name)(): LOSSES[name](loss, x)), M) for name in LOSSES}
-LAYERS |= {
-    "ParameterDict": (lambda: nn.Lambda(lambda x, p=nn.ParameterDict({"a": nn.Parameter(0.5)}): x * p["a"]), M),
-    "ParameterList": (lambda: nn.Lambda(lambda x, p=nn.ParameterList([nn.Parameter(0.5)]): x * p[0]), M),
-}
-PLAIN = {  # layers without arguments
-    "GELU", "SELU", "Dropout", "LogSigmoid", "LogSoftmax", "Mish", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softplus",
-    "Softsign", "Tanh", "Hardshrink", "Hardsigmoid", "Hardswish", "Softmin", "Softshrink", "Tanhshrink",
-}  # fmt: skip
-LAYERS |= {name: (getattr(nn, name), M) for name in PLAIN}
 VALUE_DEPENDENT = {
     "argwhere": lambda x: ag.argwhere(x > 0),
     "nonzero": lambda x: ag.nonzero(x > 0),
