@@ -153,7 +153,7 @@ def matrix_norm(x: TensorLike, ord: Order = "fro") -> Tensor:
         return (amax if ord == 2 else amin)(svdvals(x), axis=-1)
     if ord in (1, -1, np.inf, -np.inf):
         lines = sum_(abs(x), axis=-2 if ord in (1, -1) else -1)
-        return (amax if ord > 0 else amin)(lines, axis=-1)  # type: ignore[operator]
+        return (amax if ord > 0 else amin)(lines, axis=-1)
     raise ValueError(f'matrix_norm: ord must be "fro", "nuc", 1, -1, 2, -2, inf or -inf, got {ord!r}')
 
 
@@ -171,7 +171,7 @@ def cond(x: TensorLike, p: Order | None = None) -> Tensor:
         ratio = amax(s, axis=-1) / amin(s, axis=-1)
         return 1 / ratio if p == -2 else ratio
     _check_square("cond", x)
-    return matrix_norm(x, p) * matrix_norm(inv(x), p)  # type: ignore[arg-type]
+    return matrix_norm(x, p) * matrix_norm(inv(x), p)
 
 
 # -- exponential -----------------------------------------------------------------------------------------------------
