@@ -188,8 +188,8 @@ class Surroundings:
         elif isinstance(value, _BUFFERS):
             self._add(value, name, [name], lambda: (bytes(value),), partial(probes.fill_buffer, value))
         elif isinstance(value, _VIEWS):
-            self._add(value, name, [name], lambda: [*value, *getattr(value, "values", list)()], lambda saved: None)
-            self._stack += [(x, name) for x in (*value, *getattr(value, "values", list)())]
+            self._add(value, name, [name], partial(_items_of, value), lambda saved: None)
+            self._stack += [(x, name) for x in _items_of(value)]
         elif isinstance(value, (tuple, frozenset)):
             self._push(*[(f"[{i}]", x) for i, x in enumerate(value)], name=name)
             self._visit_subclass(value, name)
@@ -394,6 +394,11 @@ def _inherited_names(kind: type) -> frozenset[str]:
     """Returns the names in the library's methods of a class, which may call methods that the user has overridden."""
     methods = [f for base in kind.__mro__ if code.is_library(base) for f in vars(base).values() if isinstance(f, FunctionType)]
     return frozenset().union(*(code.names(f.__code__).named for f in methods))
+
+
+def _items_of(view: Any) -> list[Any]:
+    """Returns what a view of a dict shows."""
+    return [*view, *view.values()] if isinstance(view, MappingProxyType) else list(view)
 
 
 def _read_attribute(owner: Any, key: str) -> list[Any]:
