@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, overload
 
+from .tools.arguments import flag
 from .tools.decorate import decorate
 
 __all__ = ["enable_grad", "is_grad_enabled", "is_recording", "no_grad", "set_grad_enabled"]
@@ -189,6 +190,8 @@ class _GradMode:
     @overload
     def __call__(self, function: F) -> F: ...
     def __call__(self, function: Any = None) -> Any:
+        if function is not None and not callable(function):
+            raise TypeError(f"{self.__name__}: expected a function to decorate, or nothing, got {function!r}")
         block = mode("grad_enabled", self._enabled)
         return block if function is None else block(function)
 
@@ -245,7 +248,7 @@ def set_grad_enabled(enabled: bool) -> mode:
     ...     (x * x).requires_grad
     False
     """
-    return mode("grad_enabled", bool(enabled))
+    return mode("grad_enabled", flag("set_grad_enabled", "enabled", enabled))
 
 
 def is_recording() -> bool:
