@@ -14,7 +14,7 @@ from .ops.shape import broadcast_to, copy, lengths_of, reshape, stack
 from .pytorch.devices import check_device
 from .state import modes
 from .tensor import Array, Shape, Tensor, TensorLike, leaf, to_array
-from .tools.arguments import one_int
+from .tools.arguments import flag, one_int
 
 __all__ = [
     "arange", "array", "empty", "eye", "from_dlpack", "from_numpy", "full", "linspace", "ones", "tensor", "zeros",
@@ -161,9 +161,10 @@ def empty(*shape: Any, dtype: DTypeLike | None = None, requires_grad: bool = Fal
 
 def full(
     shape: int | Shape,
-    value: TensorLike,
+    value: TensorLike | None = None,
     dtype: DTypeLike | None = None,
     *,
+    fill_value: TensorLike | None = None,
     requires_grad: bool = False,
     device: Any = None,
 ) -> Tensor:
@@ -174,6 +175,7 @@ def full(
     shape : its shape
     value : the value of all elements, a number or a tensor that broadcasts to `shape`
     dtype : its dtype; the default dtype if None
+    fill_value : NumPy's and PyTorch's name of `value`
     requires_grad : whether `backward` computes its gradient
     device : "cpu" or None
 
@@ -184,6 +186,9 @@ def full(
     Tensor([0.5, 0.5])
     """
     check_device("full", device)
+    value = fill_value if value is None else value
+    if value is None:
+        raise TypeError("full: expected a value, got None")
     lengths = lengths_of("full", (shape,))
     if isinstance(value, Tensor):  # recorded, so that it gets its gradient
         return copy(broadcast_to(cast(value, _dtype(dtype)), lengths))
@@ -221,6 +226,8 @@ def linspace(
     *,
     end: float | None = None,
     steps: int | None = None,
+    num: int | None = None,
+    endpoint: bool = True,
     requires_grad: bool = False,
     device: Any = None,
 ) -> Tensor:
@@ -232,6 +239,8 @@ def linspace(
     count : how many values
     dtype : their dtype; the default dtype if None
     end, steps : PyTorch's names of `stop` and `count`
+    num : NumPy's name of `count`
+    endpoint : False to leave out `stop`
     requires_grad : whether `backward` computes its gradient
     device : "cpu" or None
 
@@ -243,9 +252,11 @@ def linspace(
     """
     check_device("linspace", device)
     name, stop, count = "stop" if end is None else "end", stop if end is None else end, count if steps is None else steps
+    count = count if num is None else num
     instead = "write start + (stop - start) * ag.linspace(0, 1, count)"
     first, last = (as_number(f"linspace: {key}", value, instead) for key, value in (("start", start), (name, stop)))
-    return _as_leaf(np.linspace(first, last, one_int("linspace", "count", count, least=0), dtype=_dtype(dtype)), requires_grad)
+    n, closed = one_int("linspace", "count", count, least=0), flag("linspace", "endpoint", endpoint)
+    return _as_leaf(np.linspace(first, last, n, closed, dtype=_dtype(dtype)), requires_grad)
 
 
 def eye(
@@ -253,10 +264,11 @@ def eye(
     columns: int | None = None,
     dtype: DTypeLike | None = None,
     *,
+    k: int = 0,
     requires_grad: bool = False,
     device: Any = None,
 ) -> Tensor:
-    """Returns a matrix with ones on the diagonal and zeros elsewhere.
+    """Returns a matrix with ones on the diagonal, or on the one that is `k` places above it, and zeros elsewhere.
 
     >>> import autograd_mini as ag
     >>> ag.eye(2)
@@ -265,4 +277,4 @@ def eye(
     """
     check_device("eye", device)
     n, m = one_int("eye", "rows", rows, 0), None if columns is None else one_int("eye", "columns", columns, 0)
-    return _as_leaf(np.eye(n, m, dtype=_dtype(dtype)), requires_grad)
+    return _as_leaf(np.eye(n, m, one_int("eye", "k", k), dtype=_dtype(dtype)), requires_grad)

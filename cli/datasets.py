@@ -111,9 +111,9 @@ def recipe_for_folder(model: str, folder: Path, size: Sequence[int] | None = Non
     """
     recipe = replace(RECIPES[model, _fallback_data(model)], data=str(folder.resolve()), frechet=False)
     pictures = nn.data.ImageFolder(folder, quiet=True)
-    present, *others = sorted(shapes_of_files(pictures.paths)) or [image_shape(recipe)]
-    channels = channels or max(shape[0] for shape in (present, *others))
-    size = size or _size_of_images({shape[1:] for shape in (present, *others)}, image_shape(recipe)[1:])
+    shapes: set[Shape] = {*shapes_of_files(pictures.paths)} or {image_shape(recipe)}
+    channels = channels or max(shape[0] for shape in shapes)
+    size = size or _size_of_images({shape[1:] for shape in shapes}, image_shape(recipe)[1:])
     recipe = replace(recipe, class_names=pictures.classes if pictures.has_classes else ())
     return recipe.with_classes(len(pictures.classes)).with_image_shape((channels, *size))
 

@@ -31,6 +31,21 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
     return register
 
 
+def numpys_keywords(ours: Callable[..., Any], positional: tuple[Any, ...], numpy: dict[str, Any], **given: Any) -> Any:
+    """Calls a function of ours with keywords that only NumPy's function has, such as `dtype`, `initial` and `where`.
+
+    Parameters
+    ----------
+    ours : the function
+    positional : its arguments by position
+    numpy : the keywords that it does not have
+    **given : its own keywords
+    """
+    from ..tools.numpy_protocol import with_numpys_keywords
+
+    return with_numpys_keywords(ours, positional, numpy, given)
+
+
 def _add_docstring(
     function: Any, primitive: Primitive, numpy: Callable[..., Any] | None, text: str, operands: str, example: Sequence[Any]
 ) -> Any:

@@ -15,7 +15,7 @@ from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike
 from ..tools.arguments import one_int
 from . import reduce
-from ._make import implements
+from ._make import implements, numpys_keywords
 from .elementwise import multiply
 from .index import getitem
 from .linalg import matmul
@@ -186,7 +186,7 @@ def _parse(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:
 
 
 @implements(np.einsum)
-def einsum(subscripts: Any, *operands: Any) -> Tensor:
+def einsum(subscripts: Any, *operands: Any, **numpy: Any) -> Tensor:
     """Einstein summation: letters name axes; sums products over all letters that are not after "->".
 
     The notation is that of `np.einsum`: letters, or operands that alternate with lists of numbers, `einsum(a, [0, 1], [1])`.
@@ -201,6 +201,8 @@ def einsum(subscripts: Any, *operands: Any) -> Tensor:
     >>> ag.einsum("ii", a)
     Tensor(5.0)
     """
+    if numpy:
+        return numpys_keywords(einsum, (subscripts, *operands), numpy)
     if not isinstance(subscripts, str):
         subscripts, operands = _from_lists(subscripts, *operands)
     xs = list(as_operands(*operands)) if operands else []

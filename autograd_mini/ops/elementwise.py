@@ -13,7 +13,7 @@ from ..apply import apply, as_comparable, as_float, as_floats, as_operands, cast
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ..tools.arguments import one_int
-from ._make import binary, explain_broadcast, implements, predicate, unary
+from ._make import binary, explain_broadcast, implements, numpys_keywords, predicate, unary
 
 __all__ = [
     "abs", "absolute", "add", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "copysign", "divide",
@@ -319,7 +319,7 @@ def _dtype_range(dtype: np.dtype[Any]) -> tuple[float, float]:
 
 
 @implements(np.clip)
-def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = None) -> Tensor:
+def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = None, **numpy: Any) -> Tensor:
     """Limits x to [lo, hi], elementwise; a bound may be None, a number or a tensor.
 
     Local derivative: 1 strictly inside, 0 at a scalar bound and beyond; x and an equal tensor bound get half each.
@@ -328,6 +328,8 @@ def clip(x: TensorLike, lo: TensorLike | None = None, hi: TensorLike | None = No
     >>> ag.clip([-2.0, 0.5, 3.0], -1, 1)
     Tensor([-1. ,  0.5,  1. ])
     """
+    if numpy:
+        return numpys_keywords(clip, (x,), numpy, lo=lo, hi=hi)
     if lo is None and hi is None:
         raise ValueError("clip: expected a lower or an upper bound, got lo=None and hi=None")
     lo, hi = (b.item() if isinstance(b, np.generic) else b for b in (lo, hi))

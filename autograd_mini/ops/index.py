@@ -17,7 +17,7 @@ from ..dtypes import default_dtype, supported
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
 from ..tools.arguments import one_int
-from ._make import implements
+from ._make import implements, numpys_keywords
 from .elementwise import equal, where, zeros_like
 from .reduce import canonical_axis, one_axis
 from .shape import broadcast_to, ravel, reshape
@@ -268,7 +268,7 @@ def _prepare_write(
 
 
 @implements(np.take)
-def take(x: TensorLike, indices: TensorLike, axis: int | None = None, *, dim: int | None = None) -> Tensor:
+def take(x: TensorLike, indices: TensorLike, axis: int | None = None, *, dim: int | None = None, **numpy: Any) -> Tensor:
     """Elements (or slices along `axis`) at integer `indices`; without `axis`, elements of the flattened tensor.
 
     >>> import autograd_mini as ag
@@ -276,6 +276,8 @@ def take(x: TensorLike, indices: TensorLike, axis: int | None = None, *, dim: in
     Tensor([[2., 2.],
             [4., 4.]], shape=(2, 2))
     """
+    if numpy:
+        return numpys_keywords(take, (x, indices), numpy, axis=axis, dim=dim)
     x = as_tensor(x)
     axis = axis if dim is None else one_axis("take", axis, dim)
     if axis is None:

@@ -13,7 +13,7 @@ from ..apply import as_float, as_number, reject_gradient
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike
 from . import reduce
-from ._make import implements
+from ._make import implements, numpys_keywords
 from .elementwise import abs
 from .reduce import canonical_axes, count, mean_kernel, reduce_axes, restore_axes, sum_kernel
 
@@ -105,6 +105,7 @@ def var(
     correction: int | None = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
+    **numpy: Any,
 ) -> Tensor:
     """Variance along `axis`; nan if n ≤ ddof.
 
@@ -122,6 +123,10 @@ def var(
     >>> ag.var([1.0, 2.0, 3.0, 4.0])
     Tensor(1.25)
     """
+    if numpy:
+        return numpys_keywords(
+            var, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim, ddof=ddof, correction=correction
+        )
     ddof = _ddof("var", ddof, dim, correction, unbiased)
     return reduce_axes(_VAR, as_float(x), axis, keepdims, dim, keepdim, ddof=ddof)
 
@@ -137,6 +142,7 @@ def std(
     correction: int | None = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
+    **numpy: Any,
 ) -> Tensor:
     """Standard deviation along `axis`; a constant has gradient 0, and second derivatives nan (those of `var` exist).
 
@@ -150,6 +156,10 @@ def std(
     >>> ag.std([2.0, 2.0, 6.0, 6.0])
     Tensor(2.0)
     """
+    if numpy:
+        return numpys_keywords(
+            std, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim, ddof=ddof, correction=correction
+        )
     ddof = _ddof("std", ddof, dim, correction, unbiased)
     return reduce_axes(_STD, as_float(x), axis, keepdims, dim, keepdim, ddof=ddof)
 
@@ -228,6 +238,8 @@ def norm(
     if dim is not None:
         axis = reduce.one_axis("norm", axis, dim)
     keepdims = reduce.either_flag("norm", keepdims, keepdim)
+    if isinstance(ord, str) and ord == "fro" and axis is None:  # of all elements, as for a matrix
+        ord = 2
     x, ord = (
         as_float(x),
         as_number(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ..apply import apply, as_float, recorded
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from ..tools.arguments import flag, one_int
-from ._make import implements
+from ._make import implements, numpys_keywords
 from .elementwise import isnan, where
 from .index import gather, getitem
 from .reduce import ValuesAndIndices, canonical_axes, canonical_axis, either_flag, join_axes, keepdims_shape, mean, one_axis
@@ -33,7 +33,7 @@ _ARGSORT = Primitive("argsort", _argsort, formula="the indices that sort x", con
 
 @implements(np.argsort)
 def argsort(
-    x: TensorLike, axis: int | None = -1, descending: bool = False, *, dim: int | None = None, stable: bool = True
+    x: TensorLike, axis: int | None = -1, descending: bool = False, *, dim: int | None = None, stable: bool = True, **numpy: Any
 ) -> Tensor:
     """Indices that sort `x` along `axis` (None: flattened), stable in both directions; nan counts as largest. No gradient.
 
@@ -41,6 +41,8 @@ def argsort(
     >>> ag.argsort([3.0, 1.0, 2.0])
     Tensor([1, 2, 0])
     """
+    if numpy:
+        return numpys_keywords(argsort, (x,), numpy, axis=axis, dim=dim, descending=descending)
     axis = axis if dim is None else one_axis("argsort", axis, dim, -1)
     x, along = (ravel(x), 0) if axis is None else (as_tensor(x), axis)
     down = flag("argsort", "descending", descending)
@@ -48,12 +50,12 @@ def argsort(
 
 
 @overload
-def sort(x: TensorLike, axis: int | None = -1, descending: bool = False) -> Tensor: ...
+def sort(x: TensorLike, axis: int | None = -1, descending: bool = False, **numpy: Any) -> Tensor: ...
 @overload
 def sort(x: TensorLike, *, dim: int, descending: bool = False, stable: bool = True) -> ValuesAndIndices: ...
 @implements(np.sort)
 def sort(
-    x: TensorLike, axis: int | None = -1, descending: bool = False, *, dim: int | None = None, stable: bool = True
+    x: TensorLike, axis: int | None = -1, descending: bool = False, *, dim: int | None = None, stable: bool = True, **numpy: Any
 ) -> Tensor | ValuesAndIndices:
     """Sorts `x` along `axis` (None: flattened); each gradient goes to the position that its value came from.
 
@@ -65,6 +67,8 @@ def sort(
     >>> ag.sort([3.0, 1.0, 2.0], dim=0)
     ValuesAndIndices(values=Tensor([1., 2., 3.]), indices=Tensor([1, 2, 0]))
     """
+    if numpy:
+        return numpys_keywords(sort, (x,), numpy, axis=axis, dim=dim, descending=descending)
     along = axis if dim is None else one_axis("sort", axis, dim, -1)
     x, along = (ravel(x), 0) if along is None else (as_tensor(x), along)
     indices = argsort(x, along, descending)

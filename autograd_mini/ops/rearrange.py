@@ -14,7 +14,7 @@ from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from ..tools.arguments import one_int
 from . import reduce
-from ._make import implements
+from ._make import implements, numpys_keywords
 from .elementwise import where
 from .index import INDEX_ADD, Placeholder, getitem, take
 from .reduce import canonical_axes, canonical_axis, one_axis
@@ -367,7 +367,7 @@ def _split(name: str, x: Tensor, sections: int | Sequence[int], axis: int, even:
 
 
 @implements(np.split)
-def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0, *, dim: int | None = None) -> list[Tensor]:
+def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0, *, dim: int | None = None, **numpy: Any) -> list[Tensor]:
     """Splits `x` along `axis`, into a number of equal parts (ValueError if this is not possible) or at a list of indices.
 
     With PyTorch's name `dim`, `sections` is the length of each part but the last, or a list of lengths, as in PyTorch.
@@ -376,6 +376,8 @@ def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0, *, dim: i
     >>> ag.split([1.0, 2.0, 3.0], [1])
     [Tensor([1.]), Tensor([2., 3.])]
     """
+    if numpy:
+        return numpys_keywords(split, (x,), numpy, axis=axis, dim=dim, sections=sections)
     if dim is not None:
         return _split_lengths(as_tensor(x), sections, one_axis("split", axis, dim, 0))
     return _split("split", as_tensor(x), sections, axis, even=True)

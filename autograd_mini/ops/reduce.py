@@ -16,7 +16,7 @@ from ..apply import apply, as_float, recorded
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ..tools.arguments import flag
-from ._make import implements
+from ._make import implements, numpys_keywords
 
 __all__ = [
     "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min", "prod", "ptp", "sum",
@@ -131,7 +131,9 @@ def either_flag(name: str, keepdims: Any, keepdim: Any) -> bool:
 
 
 @implements(np.sum)
-def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+def sum(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False, **numpy: Any
+) -> Tensor:
     """Sum of the elements along `axis` (an int, a tuple, or None for all); `keepdims` keeps the reduced axes at length 1.
 
     Local derivative: 1.
@@ -140,11 +142,15 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis =
     >>> ag.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     Tensor([4., 6.])
     """
+    if numpy:
+        return numpys_keywords(sum, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return reduce_axes(_SUM, as_tensor(x), axis, keepdims, dim, keepdim)
 
 
 @implements(np.mean)
-def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+def mean(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False, **numpy: Any
+) -> Tensor:
     """Arithmetic mean along `axis`; the mean of integers has the default dtype, the mean of no elements is nan.
 
     Local derivative: 1/n.
@@ -153,6 +159,8 @@ def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis 
     >>> ag.mean([[1.0, 2.0], [3.0, 4.0]])
     Tensor(2.5)
     """
+    if numpy:
+        return numpys_keywords(mean, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return reduce_axes(_MEAN, as_float(x), axis, keepdims, dim, keepdim)
 
 
@@ -183,7 +191,9 @@ _PROD = Primitive(
 
 
 @implements(np.prod)
-def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+def prod(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False, **numpy: Any
+) -> Tensor:
     """Product of the elements along `axis`. Local derivative: the product of the others, exact if elements are 0.
 
     >>> import autograd_mini as ag
@@ -192,6 +202,8 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis 
     >>> x.grad
     Tensor([0., 6., 0.])
     """
+    if numpy:
+        return numpys_keywords(prod, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return reduce_axes(_PROD, as_tensor(x), axis, keepdims, dim, keepdim)
 
 
@@ -229,12 +241,12 @@ _MIN = _extremum("min", np.minimum, "min x")
 
 
 @overload
-def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
+def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Tensor: ...
 @overload
 def max(x: TensorLike, *, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
 @implements(np.max, np.amax)
 def max(
-    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False, **numpy: Any
 ) -> Tensor | ValuesAndIndices:
     """Largest element along `axis`; ties share the gradient evenly. Raises ValueError for an empty axis.
 
@@ -248,18 +260,20 @@ def max(
     >>> ag.max(ag.Tensor([[1.0, 3.0], [4.0, 2.0]]), dim=1)
     ValuesAndIndices(values=Tensor([3., 4.]), indices=Tensor([1, 0]))
     """
+    if numpy:
+        return numpys_keywords(max, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     if dim is None:
         return reduce_axes(_MAX, as_tensor(x), axis, keepdims, keepdim=keepdim)
     return _extreme_along("max", argmax, x, one_axis("max", axis, dim), either_flag("max", keepdims, keepdim))
 
 
 @overload
-def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
+def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Tensor: ...
 @overload
 def min(x: TensorLike, *, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
 @implements(np.min, np.amin)
 def min(
-    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False, **numpy: Any
 ) -> Tensor | ValuesAndIndices:
     """Smallest element along `axis`; ties share the gradient evenly. Raises ValueError for an empty axis.
 
@@ -269,6 +283,8 @@ def min(
     >>> ag.min([[1.0, 2.0], [3.0, 0.0]], axis=1)
     Tensor([1., 0.])
     """
+    if numpy:
+        return numpys_keywords(min, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     if dim is None:
         return reduce_axes(_MIN, as_tensor(x), axis, keepdims, keepdim=keepdim)
     return _extreme_along("min", argmin, x, one_axis("min", axis, dim), either_flag("min", keepdims, keepdim))
@@ -354,7 +370,13 @@ def _apply_index(primitive: Primitive, x: TensorLike, axis: int | None, keepdims
 
 @implements(np.argmax)
 def argmax(
-    x: TensorLike, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+    x: TensorLike,
+    axis: int | None = None,
+    keepdims: bool = False,
+    *,
+    dim: int | None = None,
+    keepdim: bool = False,
+    **numpy: Any,
 ) -> Tensor:
     """Index of the first largest element along `axis`, or in the flattened tensor. No gradient.
 
@@ -362,12 +384,20 @@ def argmax(
     >>> ag.argmax([[1.0, 5.0], [7.0, 2.0]], axis=1)
     Tensor([1, 0])
     """
+    if numpy:
+        return numpys_keywords(argmax, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return _apply_index(_ARGMAX, x, axis, either_flag("argmax", keepdims, keepdim), dim)
 
 
 @implements(np.argmin)
 def argmin(
-    x: TensorLike, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False
+    x: TensorLike,
+    axis: int | None = None,
+    keepdims: bool = False,
+    *,
+    dim: int | None = None,
+    keepdim: bool = False,
+    **numpy: Any,
 ) -> Tensor:
     """Index of the first smallest element along `axis`, or in the flattened tensor. No gradient.
 
@@ -375,6 +405,8 @@ def argmin(
     >>> ag.argmin([3.0, 1.0, 2.0])
     Tensor(1)
     """
+    if numpy:
+        return numpys_keywords(argmin, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return _apply_index(_ARGMIN, x, axis, either_flag("argmin", keepdims, keepdim), dim)
 
 
@@ -383,24 +415,32 @@ _ALL = Primitive("all", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=
 
 
 @implements(np.any)
-def any(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+def any(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False, **numpy: Any
+) -> Tensor:
     """Tests whether any element along `axis` is true (not 0). No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.any([0.0, 2.0])
     Tensor(True)
     """
+    if numpy:
+        return numpys_keywords(any, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return reduce_axes(_ANY, as_tensor(x), axis, keepdims, dim, keepdim)
 
 
 @implements(np.all)
-def all(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
+def all(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False, **numpy: Any
+) -> Tensor:
     """Tests whether every element along `axis` is true (not 0). No gradient.
 
     >>> import autograd_mini as ag
     >>> ag.all([0.0, 2.0])
     Tensor(False)
     """
+    if numpy:
+        return numpys_keywords(all, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim)
     return reduce_axes(_ALL, as_tensor(x), axis, keepdims, dim, keepdim)
 
 

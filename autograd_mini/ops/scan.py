@@ -10,7 +10,7 @@ from ..apply import apply
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ..tools.arguments import one_int
-from ._make import implements
+from ._make import implements, numpys_keywords
 from .index import getitem
 from .reduce import canonical_axis, one_axis, shift_by_one
 from .shape import ravel
@@ -69,35 +69,41 @@ def _scan(primitive: Primitive, x: TensorLike, axis: int | None) -> Tensor:
 
 
 @implements(np.cumsum)
-def cumsum(x: TensorLike, axis: int | None = None, *, dim: int | None = None) -> Tensor:
+def cumsum(x: TensorLike, axis: int | None = None, *, dim: int | None = None, **numpy: Any) -> Tensor:
     """Running sum along `axis`, or of the flattened tensor.
 
     >>> import autograd_mini as ag
     >>> ag.cumsum([1.0, 2.0, 3.0])
     Tensor([1., 3., 6.])
     """
+    if numpy:
+        return numpys_keywords(cumsum, (x,), numpy, axis=axis, dim=dim)
     return _scan(_CUMSUM, x, axis if dim is None else one_axis("cumsum", axis, dim))
 
 
 @implements(np.cumprod)
-def cumprod(x: TensorLike, axis: int | None = None, *, dim: int | None = None) -> Tensor:
+def cumprod(x: TensorLike, axis: int | None = None, *, dim: int | None = None, **numpy: Any) -> Tensor:
     """Running product along `axis`, or of the flattened tensor; its gradient is exact if elements are 0.
 
     >>> import autograd_mini as ag
     >>> ag.cumprod([1.0, 2.0, 3.0])
     Tensor([1., 2., 6.])
     """
+    if numpy:
+        return numpys_keywords(cumprod, (x,), numpy, axis=axis, dim=dim)
     return _scan(_CUMPROD, x, axis if dim is None else one_axis("cumprod", axis, dim))
 
 
 @implements(np.diff)
-def diff(x: TensorLike, n: int = 1, axis: int = -1, *, dim: int | None = None) -> Tensor:
+def diff(x: TensorLike, n: int = 1, axis: int = -1, *, dim: int | None = None, **numpy: Any) -> Tensor:
     """Differences of adjacent elements along `axis`, computed `n` times.
 
     >>> import autograd_mini as ag
     >>> ag.diff([1.0, 4.0, 9.0])
     Tensor([3., 5.])
     """
+    if numpy:
+        return numpys_keywords(diff, (x,), numpy, axis=axis, dim=dim, n=n)
     x = as_tensor(x)
     axis = axis if dim is None else one_axis("diff", axis, dim, -1)
     before = (slice(None),) * canonical_axis("diff", axis, x._data.ndim)

@@ -14,7 +14,8 @@ from ..dtypes import supported
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ..tools.arguments import one_int as one_int
-from ._make import implements
+from ..tools.arguments import one_of
+from ._make import implements, numpys_keywords
 from .reduce import canonical_axes, canonical_axis, one_axis
 
 __all__ = [
@@ -82,7 +83,7 @@ def lengths_of(name: str, values: tuple[Any, ...]) -> Shape:
 
 
 @implements(np.reshape)
-def reshape(x: TensorLike, *shape: Any) -> Tensor:
+def reshape(x: TensorLike, *shape: Any, **numpy: Any) -> Tensor:
     """Changes the shape, with the elements in row-major order; one length may be −1.
 
     >>> import autograd_mini as ag
@@ -90,6 +91,8 @@ def reshape(x: TensorLike, *shape: Any) -> Tensor:
     Tensor([[1., 2.],
             [3., 4.]], shape=(2, 2))
     """
+    if numpy:
+        return numpys_keywords(reshape, (x, shape) if len(shape) > 1 else (x, *shape), numpy)
     x = as_tensor(x)
     lengths = ints("reshape", shape)
     if lengths.count(-1) > 1 or any(n < -1 for n in lengths):
@@ -103,7 +106,7 @@ def reshape(x: TensorLike, *shape: Any) -> Tensor:
 
 
 @implements(np.transpose)
-def transpose(x: TensorLike, *axes: Any) -> Tensor:
+def transpose(x: TensorLike, *axes: Any, **numpy: Any) -> Tensor:
     """Reorders the axes; without `axes`, reverses them. Two ints swap these axes of a tensor that does not have two axes.
 
     For a matrix, `transpose(0, 1)` is NumPy's permutation, which changes nothing; a warning says so, because in PyTorch it
@@ -116,6 +119,8 @@ def transpose(x: TensorLike, *axes: Any) -> Tensor:
     >>> ag.transpose(ag.zeros((2, 3, 4)), 1, 2).shape
     (2, 4, 3)
     """
+    if numpy:
+        return numpys_keywords(transpose, (x, *axes), numpy)
     x = as_tensor(x)
     ndim = x._data.ndim
     if len(axes) == 1 and isinstance(axes[0], np.ndarray):
@@ -195,7 +200,7 @@ def expand_dims(x: TensorLike, axis: int | tuple[int, ...]) -> Tensor:
     (1, 2)
     """
     x = as_tensor(x)
-    new = axis if isinstance(axis, tuple) else (axis,)
+    new = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     axes = canonical_axes("expand_dims", new, x._data.ndim + len(new))
     shape = iter(x._data.shape)
     return reshape(x, tuple(1 if i in axes else next(shape) for i in range(x._data.ndim + len(new))))
@@ -222,7 +227,7 @@ def squeeze(x: TensorLike, axis: Axis = None, *, dim: Axis = None) -> Tensor:
     return reshape(x, tuple(n for i, n in enumerate(shape) if i not in axes))
 
 
-def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+def flatten(x: TensorLike, start_dim: Any = 0, end_dim: int = -1, *, order: str = "C") -> Tensor:
     """Merges the axes from `start_dim` to `end_dim`, both included, into one.
 
     >>> import autograd_mini as ag
@@ -230,6 +235,10 @@ def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     (1, 2)
     """
     x = as_tensor(x)
+    if isinstance(start_dim, str):  # NumPy's method
+        return ravel(x, start_dim)
+    if one_of("flatten", "order", order, ("C", "F")) == "F":
+        return ravel(x, order)
     if x._data.ndim == 0:
         return reshape(x, (1,))
     shape = x._data.shape
@@ -240,14 +249,14 @@ def flatten(x: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 @implements(np.ravel)
-def ravel(x: TensorLike) -> Tensor:
-    """Flattens `x` to one axis.
+def ravel(x: TensorLike, order: str = "C") -> Tensor:
+    """Flattens `x` to one axis, row by row, or column by column with `order` "F".
 
     >>> import autograd_mini as ag
     >>> ag.ravel([[1.0], [2.0]])
     Tensor([1., 2.])
     """
-    return flatten(x)
+    return flatten(x if one_of("ravel", "order", order, ("C", "F")) == "C" else transpose(x))
 
 
 # -- concatenation -------------------------------------------------------------------------------------------------------------
@@ -274,13 +283,15 @@ _CONCATENATE = Primitive(
 
 
 @implements(np.concatenate)
-def concatenate(tensors: Any, axis: int | None = 0, *, dim: int | None = None) -> Tensor:
+def concatenate(tensors: Any, axis: int | None = 0, *, dim: int | None = None, **numpy: Any) -> Tensor:
     """Joins tensors along an existing axis; their other lengths must agree. With `axis=None` it joins flattened tensors.
 
     >>> import autograd_mini as ag
     >>> ag.concatenate([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])])
     Tensor([1., 2., 3.])
     """
+    if numpy:
+        return numpys_keywords(concatenate, (tensors,), numpy, axis=axis, dim=dim)
     xs = as_operands(*check_not_empty("concatenate", tensors))
     axis = axis if dim is None else one_axis("concatenate", axis, dim, 0)
     if axis is None:
@@ -291,13 +302,15 @@ def concatenate(tensors: Any, axis: int | None = 0, *, dim: int | None = None) -
 
 
 @implements(np.stack)
-def stack(tensors: Any, axis: int = 0, *, dim: int | None = None) -> Tensor:
+def stack(tensors: Any, axis: int = 0, *, dim: int | None = None, **numpy: Any) -> Tensor:
     """Joins tensors of one shape along a new axis.
 
     >>> import autograd_mini as ag
     >>> ag.stack([ag.Tensor(1.0), ag.Tensor(2.0)])
     Tensor([1., 2.])
     """
+    if numpy:
+        return numpys_keywords(stack, (tensors,), numpy, axis=axis, dim=dim)
     xs = as_operands(*check_not_empty("stack", tensors))
     axis = axis if dim is None else one_axis("stack", axis, dim, 0)
     if len({t._data.shape for t in xs}) > 1:
@@ -343,13 +356,14 @@ _COPY = Primitive(
 
 
 @implements(np.copy)
-def copy(x: TensorLike) -> Tensor:
-    """Copies the values to new memory, as a recorded operation.
+def copy(x: TensorLike, order: str = "K") -> Tensor:
+    """Copies the values to new memory, as a recorded operation; NumPy's `order` of the elements in memory has no effect.
 
     >>> import autograd_mini as ag
     >>> ag.copy([1.0])
     Tensor([1.])
     """
+    one_of("copy", "order", order, ("C", "F", "A", "K"))
     return apply(_COPY, (as_tensor(x),))
 
 

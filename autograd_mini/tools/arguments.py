@@ -30,6 +30,13 @@ def flag(name: str, argument: str, value: Any) -> bool:
     raise TypeError(f"{name}: {argument} must be True or False, got {value!r}")
 
 
+def one_of(name: str, argument: str, value: Any, choices: tuple[str, ...]) -> str:
+    """Returns an argument that is one of a few strings. Raises ValueError for anything else."""
+    if isinstance(value, str) and value in choices:
+        return value
+    raise ValueError(f"{name}: {argument} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
 def float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
     """Returns an argument as a floating dtype, by default the default dtype. Raises TypeError for anything else."""
     found = default_dtype() if dtype is None else supported(dtype)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ..apply import as_float
 from ..dtypes import supported
 from ..ops import elementwise as e
 from ..ops._make import implements, numpy_functions
 from ..ops.index import nonzero
-from ..ops.shape import astype, atleast_1d, atleast_2d, atleast_3d, broadcast_to, copy, ints, transpose
+from ..ops.shape import astype, atleast_1d, atleast_2d, atleast_3d, broadcast_to, concatenate, copy, ints, transpose
 from ..tensor import Tensor, as_tensor
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 
 RENAMED: Final = {
+    "dim": "axis", "keepdim": "keepdims",
     "a_min": "lo", "min": "lo", "a_max": "hi", "max": "hi", "correction": "ddof", "indices_or_sections": "sections",
 }  # fmt: skip
 """NumPy's parameters that have another name here. The first parameter is always passed by position."""
@@ -38,6 +40,12 @@ ANY_ORDER: Final = {np.copy, np.zeros_like, np.ones_like, np.full_like}
 
 CAST_FIRST: Final = {np.sum, np.prod, np.mean, np.var, np.std, np.cumsum, np.cumprod, np.trace}
 """Functions that compute in the given `dtype`; the others convert their result."""
+
+NEUTRAL: Final = {np.sum: 0, np.prod: 1, np.any: False, np.all: True, np.mean: 0, np.max: 0, np.amax: 0, np.min: 0, np.amin: 0}
+"""What an element counts that `where` does not select; `max` and `min` have `initial` instead."""
+
+OLD_NAMES: Final = {"newshape": "shape"}
+"""Older names of NumPy's parameters."""
 
 COMBINED_WITH: Final[dict[Function, Function]] = {
     np.sum: e.add, np.prod: e.multiply, np.max: e.maximum, np.amax: e.maximum, np.min: e.minimum, np.amin: e.minimum,
@@ -111,21 +119,47 @@ def _call_ufunc(name: str, ours: Function, inputs: tuple[Any, ...], options: dic
     return ours(*inputs) if dtype is None else ours(*[astype(x, dtype) for x in inputs])
 
 
+def with_numpys_keywords(ours: Function, positional: tuple[Any, ...], numpy: dict[str, Any], given: dict[str, Any]) -> Any:
+    """Calls `ours` with the arguments `positional` and `given`, and with keywords that only NumPy's function has."""
+    name = f"ag.{ours.__name__}"
+    known = {*_signature(_numpys(ours)).parameters, *OLD_NAMES, *WITHOUT_EFFECT, *RENAMED}
+    if unknown := [n for n in numpy if n not in known]:
+        raise TypeError(f"{name}: unknown keyword {unknown[0]!r}; it takes {', '.join(_signature(ours).parameters)}")
+    named = {n: value for n, value in given.items() if value is not None and value is not False}
+    for n in numpy:
+        if (same := RENAMED.get(n, n)) != n and same in named:
+            raise TypeError(f"{name}: {same}={named[same]!r} and {n}={numpy[n]!r} mean the same; give only one of them")
+    return _run(_numpys(ours), name, positional, {**named, **{OLD_NAMES.get(n, n): value for n, value in numpy.items()}})
+
+
+@cache
+def _numpys(ours: Function) -> Function:
+    """Returns NumPy's function that `ours` implements."""
+    return next(function for function, mine in numpy_functions.items() if mine is ours)
+
+
 def _call(function: Function, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Calls our function in place of NumPy's `function`. Raises TypeError if it does not support these arguments."""
+    return _run(function, f"np.{name}", *_arguments(function, name, args, kwargs))
+
+
+def _run(function: Function, name: str, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Calls our function with NumPy's arguments, which have been sorted by name."""
     ours = numpy_functions[function]
-    positional, named = _arguments(function, name, args, kwargs)
     parameters = _signature(ours).parameters
     named = {n if n in parameters else RENAMED.get(n, n): value for n, value in named.items()}
     extra = {n: named.pop(n) for n in list(named) if n not in parameters and n not in WITHOUT_EFFECT}
+    extra = {n: value for n, value in extra.items() if not (n in ("out", "order") and value is None)}
+    if "out" in extra:
+        raise TypeError(f"{name}: out= would write into an array, which gradients cannot follow; use the value it returns")
     named = {n: value for n, value in named.items() if n in parameters}
     several = next((n for n, p in parameters.items() if p.kind is Parameter.VAR_POSITIONAL and n in named), None)
-    if several is not None:  # such as the lengths of `reshape`
+    if several is not None:  # such as the lengths of `reshape`; `axes` and `shape` have NumPy's names
         positional = (*positional, named.pop(several))
-    run = _with_options(function, name, lambda *xs: ours(*xs, **named), extra)
+    run = _with_options(function, name, lambda *xs: ours(*xs, **named), extra, named)
     if extra:
         raise TypeError(
-            f"np.{name} on a Tensor does not support {_options(extra)}; it takes ({', '.join(parameters)}), and "
+            f"{name} on a Tensor does not support {_options(extra)}; it takes ({', '.join(parameters)}), and "
             ".detach().numpy() gives the plain array"
         )
     return run(*positional)
@@ -164,12 +198,29 @@ def _options(options: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
-def _with_options(function: Function, name: str, run: Function, extra: dict[str, Any]) -> Function:
-    """Returns `run` with those of NumPy's options that operations of ours express; removes them from `extra`."""
+def _with_options(function: Function, name: str, run: Function, extra: dict[str, Any], named: dict[str, Any]) -> Function:
+    """Returns `run` with those of NumPy's options that operations of ours express; removes them from `extra`.
+
+    Parameters
+    ----------
+    function : NumPy's function
+    name : its name in messages
+    run : a function of the tensors that calls ours
+    extra : the arguments that ours does not have
+    named : those that it has
+    """
     if "dtype" in extra:
         run = _with_dtype(function, run, supported(extra.pop("dtype")))
+    if extra.get("where", True) is True:
+        extra.pop("where", None)
+    elif function in NEUTRAL:
+        run = _where_true(function, name, run, extra.pop("where"), extra.get("initial"))
     if "initial" in extra and function in COMBINED_WITH:
         run = _with_initial(COMBINED_WITH[function], run, extra.pop("initial"))
+    if "mode" in extra and function is np.take:
+        run = _with_indices_inside(name, run, extra.pop("mode"), named)
+    if function is np.diff:
+        run = _with_ends(run, extra.pop("prepend", None), extra.pop("append", None), named.get("axis", -1))
     if "order" in extra and (function in ANY_ORDER or extra["order"] == "C"):
         del extra["order"]
     if extra.get("order") == "F" and function in (np.reshape, np.ravel):
@@ -182,6 +233,50 @@ def _with_dtype(function: Function, run: Function, dtype: np.dtype[Any]) -> Func
     if function in CAST_FIRST:
         return lambda x, *rest: run(astype(x, dtype), *rest)
     return lambda *xs: run(*xs).astype(dtype)
+
+
+def _where_true(function: Function, name: str, run: Function, condition: TensorLike, initial: Any) -> Function:
+    """A reduction of the elements where `condition` is true: the others are replaced by a value that changes nothing."""
+    if function in (np.max, np.min) and initial is None:
+        raise ValueError(f"{name}: where= needs initial=, the result where no element is selected")
+    if function is not np.mean:
+        fill = NEUTRAL[function] if initial is None else initial
+        return lambda x, *rest: run(e.where(condition, x, fill), *rest)
+
+    def mean(x: TensorLike, *rest: Any) -> Tensor:
+        x = as_float(x)
+        share = run(broadcast_to(astype(condition, x.dtype), x.shape), *rest)
+        return run(e.where(condition, x, 0.0), *rest) / share
+
+    return mean
+
+
+def _with_indices_inside(name: str, run: Function, mode: str, named: dict[str, Any]) -> Function:
+    """`take` with indices out of range that wrap around or are clipped to the last one."""
+    if mode not in ("raise", "wrap", "clip"):
+        raise ValueError(f"{name}: mode must be 'raise', 'wrap' or 'clip', got {mode!r}")
+
+    def take(x: TensorLike, *rest: TensorLike) -> Tensor:
+        indices = rest[0] if rest else named.pop("indices")
+        axis = named.get("axis")
+        length = as_tensor(x).size if axis is None else as_tensor(x).shape[axis]
+        inside = e.remainder(indices, length) if mode == "wrap" else e.clip(indices, 0, length - 1)
+        return run(x, indices if mode == "raise" else inside)
+
+    return take
+
+
+def _with_ends(run: Function, prepend: Any, append: Any, axis: int) -> Function:
+    """`diff` with elements before and after x; a number is repeated along the other axes."""
+
+    def joined(x: TensorLike) -> Tensor:
+        x = as_tensor(x)
+        shape = tuple(1 if i == axis % x.ndim else n for i, n in enumerate(x.shape))
+        ends = [None if v is None else broadcast_to(v, shape) if not as_tensor(v).ndim else v for v in (prepend, append)]
+        parts = [ends[0], x, ends[1]]
+        return run(x if ends == [None, None] else concatenate([part for part in parts if part is not None], axis))
+
+    return joined
 
 
 def _with_initial(combine: Function, run: Function, initial: Any) -> Function:

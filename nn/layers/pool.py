@@ -154,7 +154,9 @@ class AdaptiveMaxPool3d(FunctionLayer, function=ag.adaptive_max_pool3d):
 class _MaxUnpool(FunctionLayer):
     """Base of the layers that invert max pooling: they are called with the maxima and their indices."""
 
-    def forward(self, x: TensorLike, indices: TensorLike, output_size: int | Sequence[int] | None = None) -> Tensor:
+    def forward(  # type: ignore[override]
+        self, x: TensorLike, indices: TensorLike, output_size: int | Sequence[int] | None = None
+    ) -> Tensor:
         return self.function(x, indices, **self.settings, output_size=output_size)
 
 

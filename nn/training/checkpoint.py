@@ -70,7 +70,7 @@ def write_text(path: Path, text: str) -> None:
     'done'
     """
     with explain_write_errors(path), atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")  # names of files may be any bytes
 
 
 @contextmanager

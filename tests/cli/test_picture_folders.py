@@ -172,6 +172,13 @@ def test_a_conditional_model_samples_a_class_by_its_name(
     assert "--class a/b: no such class; available: cats, cows, dogs" in capsys.readouterr().err
 
 
+def test_names_of_classes_may_be_any_bytes(tmp_path: Path) -> None:
+    """A file system may have names that are no text; results with them are written and read all the same."""
+    names = [os.fsdecode(b"d\xff"), "\n x", "犬"]
+    nn.training.checkpoint.write_text(tmp_path / "names.json", json.dumps(names, ensure_ascii=False))
+    assert json.loads((tmp_path / "names.json").read_text(encoding="utf-8")) == names
+
+
 def test_runs_of_older_versions_have_no_names_and_sorted_numbers_as_text(tmp_path: Path) -> None:
     numbers = make_pictures(tmp_path / "numbers", ("10", "2", "1"))
     recipe = replace(choose("mlp", str(numbers)), class_names=None)

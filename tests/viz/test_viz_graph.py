@@ -65,6 +65,13 @@ def test_the_picture_does_not_depend_on_which_parameter_was_written_last():
         assert to_dot(build_graph(model(ag.ones((2, 3))), model), Show()) == first
 
 
+def test_a_computed_tensor_that_is_named_as_a_parameter_stays_behind_its_operands():
+    x, w = ag.ones(3), parameter(np.ones(3))
+    scaled = 2 * w
+    graph = build_graph(scaled * x, {"scaled": scaled, "w": w})
+    assert all(source < target for source, target, *_ in graph.edges)
+
+
 def test_every_operation_and_tensor_is_drawn_once_even_if_used_several_times():
     x = parameter(1.0, "x")
     y = x

@@ -167,10 +167,11 @@ def _kind(t: Tensor, is_root: bool) -> Kind:
 def _in_order(tensors: Iterable[Tensor], owned: Iterable[int]) -> list[Tensor]:
     """Returns tensors in order of creation, after the parameters of modules in the modules' order.
 
-    The creation number of a parameter depends on when it was last updated, and with which others.
+    The creation number of a parameter depends on when it was last updated, and with which others. What an operation has
+    computed stays behind its operands, also if it is named as a parameter.
     """
     place = {key: i for i, key in enumerate(owned)}
-    return sorted(tensors, key=lambda t: (place.get(id(t), len(place)), t._seq))
+    return sorted(tensors, key=lambda t: (len(place) if t._primitive else place.get(id(t), len(place)), t._seq))
 
 
 def _reachable(roots: Iterable[Tensor]) -> Iterable[Tensor]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from ...apply import apply
 from ...tensor import Tensor, TensorLike
 from ...tools.arguments import flag
-from .resample import RESAMPLE
+from .resample import RESAMPLE, AxisMap
 from .windows import (
     AdaptiveSize,
+    Lengths,
     OneOrThree,
     OneOrTwo,
     adaptive_lengths,
@@ -22,6 +24,25 @@ from .windows import (
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d",
 ]  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _average_maps(
+    name: str,
+    shape: tuple[int, ...],
+    kernel: Lengths,
+    stride: Lengths | None,
+    padding: Lengths,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: int | None,
+) -> tuple[AxisMap, ...]:
+    """Returns the map of each axis; the first one divides by the divisor, if there is one, and the others by 1."""
+    axes = len(kernel)
+    steps, _, out = window_geometry(name, shape, kernel, stride, padding, (1,) * axes, ceil_mode)
+    divisors = (None,) * axes if divisor is None else (divisor, *(1,) * (axes - 1))
+    geometry = zip(shape[2:], out, kernel, steps, padding, strict=True)
+    return tuple(("average", *axis, count_include_pad, d) for axis, d in zip(geometry, divisors, strict=True))
 
 
 def _pool(
@@ -37,14 +58,10 @@ def _pool(
     name = f"avg_pool{axes}d"
     image, single = image_batch(name, x, axes)
     kernel, pads = int_lengths(name, "kernel_size", kernel_size, 1, axes), int_lengths(name, "padding", padding, 0, axes)
-    steps, _, out = window_geometry(name, image._data.shape, kernel, stride, pads, (1,) * axes, ceil_mode)
-    divisors = [None] * axes
-    if divisor_override is not None:
-        divisors = [int_lengths(name, "divisor_override", divisor_override, 1, 1)[0], *(1,) * (axes - 1)]
-    maps = tuple(
-        ("average", *axis, flag(name, "count_include_pad", count_include_pad), divisor)
-        for *axis, divisor in zip(image._data.shape[2:], out, kernel, steps, pads, divisors, strict=True)
-    )
+    steps = None if stride is None else int_lengths(name, "stride", stride, 1, axes)
+    divisor = None if divisor_override is None else int_lengths(name, "divisor_override", divisor_override, 1, 1)[0]
+    ceil, include = flag(name, "ceil_mode", ceil_mode), flag(name, "count_include_pad", count_include_pad)
+    maps = _average_maps(name, image._data.shape, kernel, steps, pads, ceil, include, divisor)
     return without_batch(apply(RESAMPLE, (image,), {"maps": maps, "transposed": False}), single)
 
 

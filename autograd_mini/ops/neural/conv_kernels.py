@@ -224,7 +224,8 @@ def _conv_transpose(
 def _flip_weight(weight: Array, groups: int) -> Array:
     """Returns the weight of the backward convolution: input and output channels swapped, the kernel rotated by 180°."""
     out, depth, *kernel = weight.shape
-    parts = weight[(..., *(slice(None, None, -1),) * len(kernel))].reshape(groups, out // groups, depth, *kernel)
+    rotated: tuple[Any, ...] = (..., *(slice(None, None, -1),) * len(kernel))
+    parts = weight[rotated].reshape(groups, out // groups, depth, *kernel)
     return parts.swapaxes(1, 2).reshape(groups * depth, out // groups, *kernel)
 
 

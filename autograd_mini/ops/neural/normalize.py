@@ -282,7 +282,8 @@ def group_norm(
     >>> ag.group_norm([[1.0, 3.0, 5.0, 5.0]], 2, eps=0.5).shape
     (1, 4)
     """
-    image, gamma, beta = as_floats_or_none(x, weight, bias)
+    image, *affine = as_floats_or_none(x, weight, bias)
+    gamma, beta = affine
     shape, groups = image.shape, one_int("group_norm", "num_groups", num_groups)
     if len(shape) < 2 or groups < 1 or shape[1] % groups:
         raise ValueError(f"group_norm: expected an input (N, C, …) with C divisible by {num_groups=}, got shape {shape}")
@@ -329,7 +330,8 @@ def rms_norm(
     >>> ag.rms_norm([[1.0, 7.0]], 2, eps=0.0).tolist()
     [[0.20000000298023224, 1.399999976158142]]
     """
-    rows, gamma = as_floats_or_none(x, weight)
+    rows, *affine = as_floats_or_none(x, weight)
+    gamma = affine[0]
     shape = ints("rms_norm", (normalized_shape,))
     lead = rows.ndim - len(shape)
     if not shape or rows.shape[max(lead, 0) :] != shape:

@@ -109,15 +109,14 @@ _MATRICES: Final[dict[str, Callable[..., Array]]] = {
 
 
 @lru_cache(maxsize=256)
-def _matrix(axis: AxisMap, transposed: bool, dtype: Any) -> Array:
-    kind, *args = axis
-    weights = _MATRICES[kind](*args)
-    return np.ascontiguousarray(weights.T if transposed else weights, dtype)
+def _matrices(maps: tuple[AxisMap, ...], transposed: bool, dtype: Any) -> list[Array]:
+    full = [_MATRICES[kind](*args) for kind, *args in maps]
+    return [np.ascontiguousarray(weights.T if transposed else weights, dtype) for weights in full]
 
 
 @in_float32
 def _resample(x: Array, maps: tuple[AxisMap, ...], transposed: bool, out: Array | None = None) -> Any:
-    matrices = [_matrix(axis, transposed, x.dtype) for axis in maps]
+    matrices = _matrices(maps, transposed, x.dtype)
     if x.flags.c_contiguous:
         return _map_axes(x, matrices, out)
     maps_last = _map_axes(channels_last(x), matrices, None if out is None else channels_last_view(out), first=1)
@@ -175,14 +174,36 @@ def _factors(name: str, scale: Any, axes: int) -> tuple[float, ...]:
     return factors
 
 
+def _check_mode(name: str, shape: tuple[int, ...], mode: str, align_corners: bool, antialias: bool) -> None:
+    axes = len(shape) - 2
+    if (mode, align_corners) not in _MODES:
+        known = ", ".join(key for key, align in _MODES if align == align_corners)
+        raise ValueError(f"{name}: no mode {mode!r} with align_corners={align_corners}; expected one of {known}")
+    if axes not in _AXES.get(mode, (axes,)):
+        other = " or ".join(key for key, numbers in _AXES.items() if axes in numbers)
+        raise ValueError(f"{name}: mode {mode!r} needs an input with {_AXES[mode][0] + 2} axes, got {shape}; use {other}")
+    if antialias and mode not in ("bilinear", "bicubic"):
+        raise ValueError(f"{name}: antialias needs mode 'bilinear' or 'bicubic', got {mode!r}")
+
+
 @lru_cache(maxsize=256)
 def _axis_maps(
-    mode: str, align_corners: bool, antialias: bool, lengths: Lengths, out: Lengths, ratios: tuple[float, ...]
+    name: str,
+    shape: tuple[int, ...],
+    out: Lengths,
+    factors: tuple[float, ...],
+    mode: str,
+    align_corners: bool,
+    antialias: bool,
 ) -> tuple[AxisMap, ...]:
+    """Returns the map of each axis to the lengths `out`; their ratio is that of the lengths if there are no factors."""
+    _check_mode(name, shape, mode, align_corners, antialias)
+    lengths = shape[2:]
+    ratios = [1 / f for f in factors] or [n / m for n, m in zip(lengths, out, strict=True)]
     if antialias:
-        aligned = [(n - 1) / (m - 1) if m > 1 else 0.0 for n, m in zip(lengths, out, strict=True)]
-        scales = aligned if align_corners else ratios
-        return tuple(("smooth", n, m, mode == "bicubic", r) for n, m, r in zip(lengths, out, scales, strict=True))
+        if align_corners:
+            ratios = [(n - 1) / (m - 1) if m > 1 else 0.0 for n, m in zip(lengths, out, strict=True)]
+        return tuple(("smooth", n, m, mode == "bicubic", r) for n, m, r in zip(lengths, out, ratios, strict=True))
     kind, *source = _MODES[mode, align_corners]
     if not source:
         return tuple((kind, n, m) for n, m in zip(lengths, out, strict=True))
@@ -190,9 +211,12 @@ def _axis_maps(
 
 
 def _resize(
-    name: str, x: TensorLike, size: Any, scale_factor: Any, mode: str, align_corners: bool, recompute: bool, antialias: bool
+    name: str, x: TensorLike, size: Any, scale_factor: Any, mode: Any, align_corners: Any, recompute: Any, antialias: Any
 ) -> Tensor:
-    image = as_float(x)
+    """Resizes `x`; `align_corners` and `recompute` may be None, PyTorch's default for False."""
+    image, is_smooth = as_float(x), flag(name, "antialias", antialias)
+    is_aligned = align_corners is not None and flag(name, "align_corners", align_corners)
+    is_recomputed = recompute is not None and flag(name, "recompute_scale_factor", recompute)
     shape = image._data.shape
     axes = len(shape) - 2
     if axes not in (1, 2, 3) or 0 in shape[2:]:
@@ -201,34 +225,17 @@ def _resize(
         )
     if (scale_factor is None) == (size is None):
         raise ValueError(f"{name}: expected either scale_factor or size, got scale_factor={scale_factor} and size={size}")
-    if not isinstance(mode, str) or (mode, align_corners) not in _MODES:
-        known = ", ".join(key for key, _ in _MODES if (key, align_corners) in _MODES)
-        raise ValueError(f"{name}: no mode {mode!r} with align_corners={align_corners}; expected one of {known}")
-    if axes not in _AXES.get(mode, (axes,)):
-        other = " or ".join(key for key, numbers in _AXES.items() if axes in numbers)
-        raise ValueError(f"{name}: mode {mode!r} needs an input with {_AXES[mode][0] + 2} axes, got {shape}; use {other}")
-    if antialias and mode not in ("bilinear", "bicubic"):
-        raise ValueError(f"{name}: antialias needs mode 'bilinear' or 'bicubic', got {mode!r}")
     if scale_factor is None:
-        out: Lengths = int_lengths(name, "size", size, 1, axes)
-        ratios = [n / m for n, m in zip(shape[2:], out, strict=True)]
+        out, factors = int_lengths(name, "size", size, 1, axes), tuple[float, ...]()
     else:
         factors = _factors(name, scale_factor, axes)
         out = tuple(int(n * f) for n, f in zip(shape[2:], factors, strict=True))
         if 0 in out:
             raise ValueError(f"{name}: scale_factor {scale_factor} makes input {shape} empty")
-        ratios = [n / m if recompute else 1 / f for n, m, f in zip(shape[2:], out, factors, strict=True)]
-    maps = _axis_maps(mode, align_corners, antialias, shape[2:], out, tuple(ratios))
+    if not isinstance(mode, str):
+        raise ValueError(f"{name}: mode must be a string, got {mode!r}")
+    maps = _axis_maps(name, shape, out, () if is_recomputed else factors, mode, is_aligned, is_smooth)
     return apply(RESAMPLE, (image,), {"maps": maps, "transposed": False})
-
-
-def _flags(name: str, align_corners: Any, recompute: Any, antialias: Any) -> tuple[bool, bool, bool]:
-    """Returns the flags as bools; None, PyTorch's default of the first two, is False. Raises TypeError for other values."""
-    return (
-        flag(name, "align_corners", False if align_corners is None else align_corners),
-        flag(name, "recompute_scale_factor", False if recompute is None else recompute),
-        flag(name, "antialias", antialias),
-    )
 
 
 def interpolate(
@@ -266,8 +273,7 @@ def interpolate(
     >>> ag.interpolate([[[1.0, 3.0]]], scale_factor=2)
     Tensor([[[1., 1., 3., 3.]]], shape=(1, 1, 4))
     """
-    flags = _flags("interpolate", align_corners, recompute_scale_factor, antialias)
-    return _resize("interpolate", x, size, scale_factor, mode, *flags)
+    return _resize("interpolate", x, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
 
 
 def upsample(
@@ -291,5 +297,4 @@ def upsample(
     >>> ag.upsample([[[[1.0, 3.0]]]], (1, 2), mode="asymmetric")
     Tensor([[[[1., 2., 3., 3.]]]], shape=(1, 1, 1, 4))
     """
-    flags = _flags("upsample", align_corners, recompute_scale_factor, False)
-    return _resize("upsample", x, size, scale_factor, mode, *flags)
+    return _resize("upsample", x, size, scale_factor, mode, align_corners, recompute_scale_factor, False)

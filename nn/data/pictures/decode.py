@@ -82,7 +82,8 @@ class Decoder:
                 if self.size is not None:
                     file.draft(None, (REDUCTION * max(self.size),) * 2)  # JPEG decodes to a fraction of the size
                 picture = self._flatten(_to_8_bits(file))
-                if turn := ORIENTATIONS.get(file.getexif().get(ORIENTATION)):
+                # Pillow turns TIFF files upright by itself
+                if file.format != "TIFF" and (turn := ORIENTATIONS.get(file.getexif().get(ORIENTATION))):
                     picture = picture.transpose(getattr(image.Transpose, turn))
                 return np.asarray(picture if self.size is None else _fit(picture, self.size))
         except Exception as error:  # decoders raise errors of many kinds for damaged files

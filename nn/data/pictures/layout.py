@@ -92,7 +92,8 @@ def find_pictures(root: str | os.PathLike[str]) -> Layout:
     """
     folder = Path(os.path.abspath(root))
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder")
+        kind = (NotADirectoryError, "a file, expected a folder") if folder.exists() else (FileNotFoundError, "no such folder")
+        raise kind[0](f"{folder}: {kind[1]}")
     tree = _read_tree(folder, folder, ())
     if tree is None:
         raise ValueError(f"{folder}: the folder of a training run, not of pictures")

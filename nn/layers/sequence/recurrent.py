@@ -51,10 +51,6 @@ class _Weights(Layer):
         for name, shape in shapes.items():
             setattr(self, name, init.uniform_(Parameter(empty(shape, dtype)), -bound, bound))
 
-    def _options(self) -> dict[str, Any]:
-        """Returns the arguments of the functions that only some layers have."""
-        return {} if self.nonlinearity is None else {"nonlinearity": self.nonlinearity}
-
 
 # -- sequences ---------------------------------------------------------------------------------------------------------
 
@@ -106,7 +102,7 @@ class _Recurrent(_Weights):
         """Length of h: `hidden_size`, or `proj_size` if there is a projection."""
         return self.proj_size or self.hidden_size
 
-    def parameters_of(self, layer: int, reverse: bool = False) -> list[Tensor | None]:
+    def parameters_of(self, layer: int, reverse: bool = False) -> list[Any]:
         """Returns weight_ih, weight_hh, bias_ih, bias_hh (and weight_hr) of one layer in one direction; None for no bias.
 
         >>> from autograd_mini import nn
@@ -162,9 +158,7 @@ class _Recurrent(_Weights):
         kind, lead, batch = type(self).__name__, self.num_layers * len(self._directions), x.shape[1:-1]
         shapes = [(lead, *batch, self.output_size), (lead, *batch, self.hidden_size)][: self.states]
         if hx is None:
-            like = self.parameters_of(0)[0]
-            assert like is not None
-            dtype = x.dtype if x.dtype.kind == "f" else like.dtype
+            dtype = x.dtype if x.dtype.kind == "f" else self.parameters_of(0)[0].dtype
             return [ag.zeros(shape, dtype=dtype) for shape in shapes]
         given = hx if self.states > 1 else (hx,)
         if not isinstance(given, (tuple, list)) or len(given) != self.states:
@@ -227,7 +221,8 @@ class RNN(_Recurrent):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype)
 
     def _run(self, x: Tensor, state: tuple[Tensor, ...], layer: int, reverse: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
-        y, h = ag.rnn(x, state[0], *self.parameters_of(layer, reverse), **self._options(), reverse=reverse)  # type: ignore[arg-type]
+        w_ih, w_hh, b_ih, b_hh = self.parameters_of(layer, reverse)
+        y, h = ag.rnn(x, state[0], w_ih, w_hh, b_ih, b_hh, self.nonlinearity, reverse)
         return y, (h,)
 
 
@@ -271,7 +266,8 @@ class LSTM(_Recurrent):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, dtype)
 
     def _run(self, x: Tensor, state: tuple[Tensor, ...], layer: int, reverse: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return ag.lstm(x, (state[0], state[1]), *self.parameters_of(layer, reverse), reverse=reverse)  # type: ignore[arg-type]
+        w_ih, w_hh, b_ih, b_hh, *w_hr = self.parameters_of(layer, reverse)
+        return ag.lstm(x, (state[0], state[1]), w_ih, w_hh, b_ih, b_hh, w_hr[0] if w_hr else None, reverse)
 
 
 class GRU(_Recurrent):
@@ -310,7 +306,8 @@ class GRU(_Recurrent):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype)
 
     def _run(self, x: Tensor, state: tuple[Tensor, ...], layer: int, reverse: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
-        y, h = ag.gru(x, state[0], *self.parameters_of(layer, reverse), reverse=reverse)  # type: ignore[arg-type]
+        w_ih, w_hh, b_ih, b_hh = self.parameters_of(layer, reverse)
+        y, h = ag.gru(x, state[0], w_ih, w_hh, b_ih, b_hh, reverse)
         return y, (h,)
 
 
@@ -386,7 +383,7 @@ class RNNCell(_Cell):
 
     def forward(self, x: TensorLike, hx: TensorLike | None = None) -> Tensor:
         x, h = self._prepare(x, hx)
-        return ag.rnn_cell(x, h, *self._parameters, **self._options())
+        return ag.rnn_cell(x, h, *self._parameters, self.nonlinearity)
 
 
 class LSTMCell(_Cell):

@@ -189,7 +189,7 @@ class TransformerDecoderLayer(_TransformerLayer):
         return self._add(x, self._feed_forward, self.norm3, self.dropout3)
 
 
-def _copies(kind: str, layer: Module, num_layers: int) -> ModuleList:
+def _copies(kind: str, layer: Module, num_layers: int) -> ModuleList[Any]:
     """Returns copies of a layer, which start from the same values. Raises ValueError without any."""
     if num_layers < 1:
         raise ValueError(f"{kind}: expected num_layers ≥ 1, got num_layers={num_layers}")

@@ -168,8 +168,10 @@ def test_a_folder_without_pictures_says_what_is_there_instead(tmp_path: Path) ->
     make(tmp_path, "__MACOSX/a.png", "notes.txt")
     with pytest.raises(FileNotFoundError, match=r": no images \(.*; 1 hidden folder \(__MACOSX\), 1 file that is not a"):
         ImageFolder(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"none: no such folder"):
+    with pytest.raises(FileNotFoundError, match="none: no such folder"):
         ImageFolder(tmp_path / "none")
+    with pytest.raises(NotADirectoryError, match=r"notes\.txt: a file, expected a folder"):
+        ImageFolder(tmp_path / "notes.txt")
 
 
 # -- loading ---------------------------------------------------------------------------------------------------------------
