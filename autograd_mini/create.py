@@ -37,7 +37,7 @@ def _constant(
 ) -> Tensor:
     """Returns `make(lengths, dtype)` as a leaf, for `f(2, 3)`, `f((2, 3))`, and `f((2, 3), dtype)` as in NumPy."""
     check_device(name, device)
-    last = shape[-1] if len(shape) == 2 else 0
+    last: Any = shape[-1] if len(shape) == 2 else 0
     if isinstance(last, type) or not hasattr(last, "__index__"):  # a type of NumPy has the attribute too
         shape, dtype = shape[:1], last
     return _as_leaf(make(lengths_of(name, shape), _dtype(dtype)), requires_grad)

@@ -50,9 +50,9 @@ def argsort(
 
 
 @overload
-def sort(x: TensorLike, axis: int | None = -1, descending: bool = False, **numpy: Any) -> Tensor: ...
-@overload
 def sort(x: TensorLike, *, dim: int, descending: bool = False, stable: bool = True) -> ValuesAndIndices: ...
+@overload
+def sort(x: TensorLike, axis: int | None = -1, descending: bool = False, **numpy: Any) -> Tensor: ...
 @implements(np.sort)
 def sort(
     x: TensorLike, axis: int | None = -1, descending: bool = False, *, dim: int | None = None, stable: bool = True, **numpy: Any
@@ -107,9 +107,9 @@ def topk(
 
 
 @overload
-def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
-@overload
 def median(x: TensorLike, *, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
+@overload
+def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
 @implements(np.median)
 def median(
     x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False

@@ -241,9 +241,9 @@ _MIN = _extremum("min", np.minimum, "min x")
 
 
 @overload
-def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Tensor: ...
-@overload
 def max(x: TensorLike, *, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
+@overload
+def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Tensor: ...
 @implements(np.max, np.amax)
 def max(
     x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False, **numpy: Any
@@ -268,9 +268,9 @@ def max(
 
 
 @overload
-def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Tensor: ...
-@overload
 def min(x: TensorLike, *, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
+@overload
+def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, **numpy: Any) -> Tensor: ...
 @implements(np.min, np.amin)
 def min(
     x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False, **numpy: Any

@@ -41,6 +41,7 @@ def tensors() -> None:
 
 def differentiation() -> None:
     """Computes gradients of one layer, accumulates them, and turns recording off."""
+    w: Any
     x, y = ag.ones(5), ag.zeros(3)
     w, b = ag.randn(5, 3, requires_grad=True), ag.randn(3, requires_grad=True)
     loss = nn.functional.binary_cross_entropy_with_logits(ag.matmul(x, w) + b, y)

@@ -27,7 +27,7 @@ class RNNModel(nn.Module):
         self.decoder = nn.Linear(width, vocabulary)
         self.decoder.weight = self.encoder.weight
         nn.init.uniform_(self.encoder.weight, -0.1, 0.1)
-        nn.init.zeros_(self.decoder.bias)
+        nn.init.zeros_(self.decoder.get_parameter("bias"))
 
     def forward(self, tokens: Any, hidden: Any) -> tuple[Any, Any]:
         output, hidden = self.rnn(self.drop(self.encoder(tokens)), hidden)
@@ -43,6 +43,8 @@ class RNNModel(nn.Module):
 class PositionalEncoding(nn.Module):
     """Adds sines and cosines of the position (Vaswani et al. 2017, section 3.5)."""
 
+    pe: Any
+
     def __init__(self, width: int, dropout: float, longest: int = 500) -> None:
         super().__init__()
         self.dropout = nn.Dropout(p=dropout)
@@ -53,8 +55,7 @@ class PositionalEncoding(nn.Module):
         self.register_buffer("pe", table.unsqueeze(1))
 
     def forward(self, x: Any) -> Any:
-        pe: Any = self.pe
-        return self.dropout(x + pe[: x.size(0), :])
+        return self.dropout(x + self.pe[: x.size(0), :])
 
 
 class TransformerModel(nn.Module):
@@ -69,7 +70,7 @@ class TransformerModel(nn.Module):
         self.encoder = nn.TransformerEncoder(layer, layers)
         self.decoder = nn.Linear(width, vocabulary)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
-        nn.init.zeros_(self.decoder.bias)
+        nn.init.zeros_(self.decoder.get_parameter("bias"))
 
     def forward(self, tokens: Any, hidden: Any = None) -> tuple[Any, Any]:
         n = len(tokens)
@@ -104,7 +105,7 @@ def main(small: bool = False, kind: str = "LSTM") -> dict[str, float]:
     cut = int(0.9 * len(flat))
     train, test = batchify(ids[:cut], 10), batchify(ids[cut:], 5)
     model_class = {"LSTM": RNNModel, "Transformer": TransformerModel}[kind]
-    model = model_class(len(dictionary), 32 if small else 100, 2, 0.2)
+    model: Any = model_class(len(dictionary), 32 if small else 100, 2, 0.2)
     criterion = nn.NLLLoss()
     bptt, rate = 15, 2.0 if kind == "LSTM" else 0.5
 
