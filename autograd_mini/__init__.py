@@ -27,6 +27,8 @@ from .ops.elementwise import *
 from .ops.index import *
 from .ops.inverse import *
 from .ops.linalg import *
+from .ops.matrices.decompositions import *
+from .ops.matrices.functions import *
 from .ops.moments import *
 from .ops.neural.activation import *
 from .ops.neural.attention import *

@@ -14,7 +14,7 @@ from .ops.shape import broadcast_to, copy, lengths_of, reshape, stack
 from .pytorch.devices import check_device
 from .state import modes
 from .tensor import Array, Shape, Tensor, TensorLike, leaf, to_array
-from .tools.arguments import flag, one_int
+from .tools.arguments import flag, one_int, text
 
 __all__ = [
     "arange", "array", "empty", "eye", "from_dlpack", "from_numpy", "full", "linspace", "ones", "tensor", "zeros",
@@ -104,7 +104,7 @@ def from_numpy(array: Array, *, requires_grad: bool = False, name: str | None = 
     check_unmasked("from_numpy", array)
     if supported(array.dtype) != array.dtype:
         raise TypeError(f"from_numpy: expected native byte order, got {array.dtype}; use Tensor(array), which converts it")
-    tensor = leaf(array, name)
+    tensor = leaf(array, name if name is None else text("from_numpy", "name", name))
     if (tracer := modes().tracer) is not None:
         tracer.capture(tensor)
     if requires_grad is not False:

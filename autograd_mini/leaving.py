@@ -9,18 +9,19 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from .state import modes
+from .state import modes, running_variables
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
 
 def depends_on_variable(tensor: Tensor) -> bool:
-    """Returns whether a transform that is running differentiates `tensor`."""
-    variables = modes().variables
-    if not variables or not tensor._requires_grad:
+    """Returns whether a transform that is running, in whatever thread, differentiates `tensor`."""
+    if not running_variables or not tensor._requires_grad:
         return False
-    wanted = {x._seq for x in variables}
+    wanted = {x._seq for variables in list(running_variables.values()) for x in variables}
+    if not wanted:
+        return False
     first = min(wanted)
     visited, stack = {tensor._seq}, [tensor]
     while stack:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, overload
 
+from .tools.arguments import flag
 from .tools.decorate import decorate
 
 __all__ = ["enable_grad", "is_grad_enabled", "is_recording", "no_grad", "set_grad_enabled"]
@@ -129,6 +130,10 @@ active_modes: Final[set[int]] = set()
 """The open blocks that leave some mode at another value than its default. While there are none, operations skip the modes."""
 
 
+running_variables: Final[dict[int, tuple[Tensor, ...]]] = {}
+"""By open block, what the transforms of all threads differentiate: a value may leave the graph in another thread, too."""
+
+
 def start_operation() -> None:
     """Starts the clock of this context's profiler, if there is one, before the kernel of an operation is called."""
     profiler = modes().profiler
@@ -151,6 +156,8 @@ class mode:
         now = Modes((*before.entries, entry))
         self._entries.append(entry)
         _current.set(now)
+        if self._key == "variables":
+            running_variables[id(entry)] = self._value
         if not now.all_default:
             active_modes.add(id(entry))
         return self._value
@@ -158,6 +165,7 @@ class mode:
     def __exit__(self, *exc: object) -> None:
         entry = self._entries.pop()
         active_modes.discard(id(entry))
+        running_variables.pop(id(entry), None)
         entries = modes().entries
         if entries and entries[-1] is entry and len(entries) == len(entry.before.entries) + 1:
             _current.set(entry.before)
@@ -182,6 +190,8 @@ class _GradMode:
     @overload
     def __call__(self, function: F) -> F: ...
     def __call__(self, function: Any = None) -> Any:
+        if function is not None and not callable(function):
+            raise TypeError(f"{self.__name__}: expected a function to decorate, or nothing, got {function!r}")
         block = mode("grad_enabled", self._enabled)
         return block if function is None else block(function)
 
@@ -238,7 +248,7 @@ def set_grad_enabled(enabled: bool) -> mode:
     ...     (x * x).requires_grad
     False
     """
-    return mode("grad_enabled", bool(enabled))
+    return mode("grad_enabled", flag("set_grad_enabled", "enabled", enabled))
 
 
 def is_recording() -> bool:

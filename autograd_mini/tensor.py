@@ -17,7 +17,7 @@ from . import dtypes, leaving
 from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
 from .state import active_modes, modes, tick, watched
-from .tools.arguments import flag
+from .tools.arguments import flag, text
 from .tools.plain_text import for_stdout
 from .tools.removable_handle import RemovableHandle
 
@@ -91,7 +91,7 @@ class Tensor(Methods):
     def __init__(
         self, data: TensorLike, *, dtype: DTypeLike | None = None, requires_grad: bool = False, name: str | None = None
     ):
-        _set_leaf(self, np.array(to_array(data, dtype), order="K"), name)
+        _set_leaf(self, np.array(to_array(data, dtype), order="K"), name if name is None else text("Tensor", "name", name))
         if requires_grad is not False:
             self.requires_grad = requires_grad
             if self._data.flags.c_contiguous:

@@ -23,7 +23,7 @@ from autograd_mini.models.model import Model
 from autograd_mini.nn.extras import say
 from autograd_mini.tensor import Tensor
 
-from .tables import Rows
+from .tables import Cell, Rows
 
 Tables = dict[str, Rows]
 
@@ -89,7 +89,7 @@ def generation(model: Variational | AdversarialModel, data: nn.data.Dataset, k: 
     scores = {"generated": report.score, "real": report.real_score}
     distances = {"generated": report.frechet, "real": report.real_frechet}
     known = {"score": scores, "Fréchet distance": distances} if report.coverage else {"Fréchet distance": distances}
-    rows = [{"": kind, **{name: values[kind] for name, values in known.items()}} for kind in distances]
+    rows: list[dict[str, Cell]] = [{"": kind, **{name: values[kind] for name, values in known.items()}} for kind in distances]
     tables: Tables = {f"{report.images} generated images, in the features of {report.features}": rows}
     if report.coverage:
         tables["generated images of each class, %"] = [dict(zip(data.classes, report.coverage, strict=True))]

@@ -108,7 +108,7 @@ def override(
             raise ValueError(message)
     if layers is not None:
         recipe = recipe.with_layers(parse_layers(layers))
-    requested = {**model_options, **dict(map(_parse_option, options))}
+    requested: dict[str, Any] = model_options | dict(map(_parse_option, options))
     if not requested:
         if layers is not None:
             recipe.build()

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autograd_mini import viz
-from autograd_mini.tensor import Shape, Tensor
+from autograd_mini.tensor import Shape
 
 from . import datasets
-from .export import Format, write_array, write_files
+from .export import Draw, Format, generate, write_array, write_files
 from .finished_run import FinishedRun
-from .plots import INTERPOLATION, pictures, plots_of
+from .plots import INTERPOLATION, plots_of
 
 
 def draw_samples(run: FinishedRun, n: int, path: Path, label: int | None = None) -> None:
@@ -35,10 +36,8 @@ def draw_samples(run: FinishedRun, n: int, path: Path, label: int | None = None)
     >>> recipe, folder = RECIPES["vae", "digits"], pathlib.Path(tempfile.mkdtemp())
     >>> draw_samples(FinishedRun(folder, recipe, recipe.build()), 9, folder / "samples.png")
     """
-    _check(run, label)
-    model: Any = run.model
-    images = model.sample(n) if label is None else model.sample(n, label=label)
-    viz.plot_images(pictures(images, sampled_shape(run)), path)
+    draw, _ = _drawing(run, n, label)
+    viz.plot_images(np.concatenate(list(generate(draw, n, sampled_shape(run)))), path)
 
 
 def export_samples(run: FinishedRun, n: int, path: Path, kind: Format, label: int | None = None) -> None:
@@ -57,15 +56,7 @@ def export_samples(run: FinishedRun, n: int, path: Path, kind: Format, label: in
     >>> len(list((folder / "images").iterdir()))
     3
     """
-    _check(run, label)
-    model: Any = run.model
-    labels = None
-    if model.conditional:
-        labels = np.arange(n) % model.classes if label is None else np.full(n, label)
-
-    def draw(count: int, first: int) -> Tensor:
-        return model.sample(count) if labels is None else model.sample(count, label=labels[first : first + count])
-
+    draw, labels = _drawing(run, n, label)
     write = write_files if kind is Format.png else write_array
     write(draw, n, sampled_shape(run), path, labels)
 
@@ -84,12 +75,20 @@ def sampled_shape(run: FinishedRun) -> Shape:
     return getattr(run.model, "image_shape", None) or datasets.image_shape(run.recipe)
 
 
-def _check(run: FinishedRun, label: int | None) -> None:
-    """Raises ValueError if the model cannot generate images, or not of a requested class."""
-    if "samples" not in run.model.plots:
+def _drawing(run: FinishedRun, n: int, label: int | None) -> tuple[Draw, NDArray[np.int64] | None]:
+    """Returns what draws a batch of `n` images in all, and the labels of conditional models: one, or all in turn.
+
+    Raises ValueError if the model cannot generate images, or not of a requested class.
+    """
+    model: Any = run.model
+    if "samples" not in model.plots:
         raise ValueError(f"{run.recipe.model} cannot generate images")
-    if label is not None and not run.model.conditional:
-        raise ValueError(f"{run.recipe.model} is not conditional: it cannot generate images of a requested class")
+    if not model.conditional:
+        if label is not None:
+            raise ValueError(f"{run.recipe.model} is not conditional: it cannot generate images of a requested class")
+        return lambda count, first: model.sample(count), None
+    labels = np.arange(n) % model.classes if label is None else np.full(n, label)
+    return lambda count, first: model.sample(count, label=labels[first : first + count]), labels
 
 
 def draw_interpolation(run: FinishedRun, path: Path) -> None:

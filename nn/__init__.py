@@ -177,9 +177,10 @@ from .optim.sgd import SGD
 from .optim.wrappers import SAM, SwitchOptimizer
 from .serialize import load, load_metadata, save
 from .summary import Summary, summary
+from .training.callback import Callback
 from .training.callbacks import Averaging, EarlyStopping, FixedNoise, LearningRateLog, Schedule
 from .training.tensorboard import TensorBoard
-from .training.trainer import Callback, Trainer
+from .training.trainer import Trainer
 from .training.update import DivergedError, Update
 
 __all__ = [

@@ -6,7 +6,16 @@ from collections.abc import Iterable
 
 from numpy.typing import DTypeLike
 
+from autograd_mini.leaving import check_constant
 from autograd_mini.tensor import Tensor, TensorLike
+
+
+def _constant(data: TensorLike) -> TensorLike:
+    """The values of a new parameter. Raises RuntimeError for a tensor that a transform differentiates."""
+    if not isinstance(data, Tensor):
+        return data
+    check_constant(data, "Parameter")
+    return data.detach()
 
 
 class Parameter(Tensor):
@@ -24,9 +33,7 @@ class Parameter(Tensor):
     def __init__(
         self, data: TensorLike, requires_grad: bool = True, *, dtype: DTypeLike | None = None, name: str | None = None
     ):
-        super().__init__(
-            data.detach() if isinstance(data, Tensor) else data, dtype=dtype, requires_grad=requires_grad, name=name
-        )
+        super().__init__(_constant(data), dtype=dtype, requires_grad=requires_grad, name=name)
 
 
 class Buffer(Tensor):

@@ -187,6 +187,17 @@ _INDEX_PUT = Primitive(
 )  # fmt: skip
 
 
+_EXPECTED: Final = "getitem: an index must be ints, bools, slices, None or Ellipsis"
+
+
+def _index_array(entry: Any) -> Tensor:
+    """Returns a list or an array in an index as a tensor. An empty list, which NumPy converts to floats, selects nothing."""
+    try:
+        return Tensor(np.asarray(entry, np.intp if isinstance(entry, list) and not entry else None))
+    except (TypeError, ValueError):
+        raise IndexError(f"{_EXPECTED}, got {entry!r}") from None
+
+
 def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
     """Returns the template of an index, and its arrays as tensors. Raises IndexError for floats."""
     entries = index if isinstance(index, tuple) else (index,)
@@ -198,10 +209,9 @@ def parse(index: Any) -> tuple[Template, tuple[Tensor, ...]]:
         elif isinstance(e, (int, np.integer)) and not isinstance(e, (bool, np.timedelta64)):
             template.append(int(e))
         else:
-            # An empty list selects nothing; NumPy would convert it to floats.
-            array = e if isinstance(e, Tensor) else Tensor(np.asarray(e, np.intp if isinstance(e, list) and not e else None))
+            array = e if isinstance(e, Tensor) else _index_array(e)
             if array._data.dtype.kind not in "iub":
-                raise IndexError(f"getitem: an index must be ints, bools, slices, None or Ellipsis, got {array._data.dtype}")
+                raise IndexError(f"{_EXPECTED}, got {array._data.dtype}")
             template.append(Placeholder(len(arrays)))
             arrays.append(array)
     return tuple(template), tuple(arrays)

@@ -6,7 +6,7 @@ differentiation", and for the Cholesky factor from Murray (2016), "Differentiati
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -25,24 +25,29 @@ __all__ = [
 Kernel = Callable[..., Any]
 
 
-def _lapack(function: Kernel) -> Kernel:
-    """Makes a kernel for all dtypes from `function`: LAPACK has no float16, so float16 is computed in float32."""
+def lapack(function: Kernel, integers: Collection[int] = ()) -> Kernel:
+    """Makes a kernel for all dtypes from `function`: LAPACK has no float16, so float16 is computed in float32.
+
+    Results have the dtype of the operands, but those with the numbers in `integers`.
+    """
 
     def kernel(*xs: Array, **params: Any) -> Any:
         dtype = xs[0].dtype
         result = function(*[x.astype(np.float32) if dtype.itemsize == 2 else x for x in xs], **params)
-        return tuple(np.asarray(r, dtype) for r in result) if isinstance(result, tuple) else np.asarray(result, dtype)
+        if isinstance(result, tuple):
+            return tuple(r if i in integers else np.asarray(r, dtype) for i, r in enumerate(result))
+        return np.asarray(result, dtype)
 
     return kernel
 
 
-def _explain_lapack(reason: str) -> Callable[..., str]:
+def explain_lapack(reason: str, square: bool = True) -> Callable[..., str]:
     """Returns a function that explains why LAPACK failed: the shapes if they are wrong, else `reason`."""
 
     def explain(*xs: Array) -> str:
         shapes = " and ".join(str(x.shape) for x in xs)
-        if xs[0].ndim < 2 or xs[0].shape[-1] != xs[0].shape[-2]:
-            return f"expected a square matrix or a stack of them, got {shapes}"
+        if xs[0].ndim < 2 or (square and xs[0].shape[-1] != xs[0].shape[-2]):
+            return f"expected a {'square ' * square}matrix or a stack of them, got {shapes}"
         return (
             f"lengths of A and B differ: {shapes}"
             if xs[-1].shape[-2] != xs[0].shape[-1]
@@ -66,17 +71,17 @@ def _inv_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 
 
 _INV = Primitive(
-    "inv", _lapack(np.linalg.inv), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
+    "inv", lapack(np.linalg.inv), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
     vjp=(_inv_rule,),
-    explain=_explain_lapack("the matrix is singular"),
+    explain=explain_lapack("the matrix is singular"),
 )  # fmt: skip
 _SOLVE = Primitive(
-    "solve", _lapack(np.linalg.solve), formula="A⁻¹ B", derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
+    "solve", lapack(np.linalg.solve), formula="A⁻¹ B", derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
     vjp=(
         lambda xp, g, y, a, b: -xp.matmul(xp.solve(swap_last_axes(xp, a), g), swap_last_axes(xp, y)),
         lambda xp, g, y, a, b: xp.solve(swap_last_axes(xp, a), g),
     ),
-    explain=_explain_lapack("the matrix is singular"),
+    explain=explain_lapack("the matrix is singular"),
 )  # fmt: skip
 
 
@@ -164,19 +169,19 @@ def _third_derivative(xp: Any, v: Any, y: Any, g: Any, x: Any) -> Any:
 
 
 Primitive(
-    "cofactor", _lapack(_cofactor), formula="C = det A · A⁻ᵀ", derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A, without dividing",),
+    "cofactor", lapack(_cofactor), formula="C = det A · A⁻ᵀ", derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A, without dividing",),
     vjp=(lambda xp, g, y, x: xp.cofactor_backward(g, x),),
 )  # fmt: skip
 Primitive(
-    "cofactor_backward", _lapack(_cofactor_backward), formula="∇ ⟨δ, C⟩ = (⟨δ, C⟩ C − C δᵀ C) / det A",
+    "cofactor_backward", lapack(_cofactor_backward), formula="∇ ⟨δ, C⟩ = (⟨δ, C⟩ C − C δᵀ C) / det A",
     derivative=("the same for δ", "the third derivative of det"),
     vjp=(lambda xp, v, y, g, x: xp.cofactor_backward(v, x), _third_derivative),
     kink="third derivatives are nan for a singular or badly conditioned A",
 )  # fmt: skip
 _DET = Primitive(
-    "det", _lapack(np.linalg.det), formula="det A", derivative=("δ · cofactors of A",),
+    "det", lapack(np.linalg.det), formula="det A", derivative=("δ · cofactors of A",),
     vjp=(lambda xp, g, y, x: _per_matrix(xp, g) * xp.cofactor(x),),
-    explain=_explain_lapack("LAPACK found no determinant"),
+    explain=explain_lapack("LAPACK found no determinant"),
 )  # fmt: skip
 
 
@@ -189,7 +194,7 @@ def _inverse_or_nan(x: Array, accurate: bool = False) -> Array:
 
 
 Primitive(
-    "inverse_or_nan", _lapack(_inverse_or_nan), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
+    "inverse_or_nan", lapack(_inverse_or_nan), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
     vjp=(lambda xp, g, y, x, **_: _inv_rule(xp, g, y, x),),
     kink="nan for a singular A, or a badly conditioned one if it must be accurate",
 )  # fmt: skip
@@ -201,10 +206,10 @@ def _slogdet_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 
 
 _SLOGDET = Primitive(
-    "slogdet", _lapack(lambda x: tuple(np.linalg.slogdet(x))), formula="sgn det A, ln |det A|",
+    "slogdet", lapack(lambda x: tuple(np.linalg.slogdet(x))), formula="sgn det A, ln |det A|",
     derivative=("δ A⁻ᵀ for the logarithm, 0 for the sign",),
     vjp=(_slogdet_rule,),
-    kink="nan for a singular matrix", explain=_explain_lapack("LAPACK found no determinant"), outputs=2,
+    kink="nan for a singular matrix", explain=explain_lapack("LAPACK found no determinant"), outputs=2,
 )  # fmt: skip
 
 
@@ -250,10 +255,10 @@ def _cholesky_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 
 
 _CHOLESKY = Primitive(
-    "cholesky", _lapack(np.linalg.cholesky), formula="L with A = L Lᵀ",
+    "cholesky", lapack(np.linalg.cholesky), formula="L with A = L Lᵀ",
     derivative=("sym(L⁻ᵀ Φ(Lᵀ δ) L⁻¹), Φ: lower triangle, diagonal halved",),
     vjp=(_cholesky_rule,),
-    explain=_explain_lapack("the matrix is not positive definite"),
+    explain=explain_lapack("the matrix is not positive definite"),
 )  # fmt: skip
 
 

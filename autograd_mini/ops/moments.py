@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import as_float, as_number, reject_gradient
+from ..apply import as_float, as_number
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike
 from . import reduce
@@ -34,7 +34,7 @@ Primitive(
 )  # fmt: skip
 
 
-def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+def _var(x: Array, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     if x.dtype.itemsize == 2:  # squares and their sum may overflow float16
         return _var(x.astype(np.float32), axis, ddof, keepdims).astype(x.dtype)
     centred = _subtract_mean(x, axis)
@@ -42,13 +42,13 @@ def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
         return sum_kernel(centred * centred, axis, keepdims) / x.dtype.type(_degrees_of_freedom(x, axis, ddof))
 
 
-def _degrees_of_freedom(x: Any, axis: tuple[int, ...], ddof: int) -> int:
+def _degrees_of_freedom(x: Any, axis: tuple[int, ...], ddof: float) -> float:
     """Returns n − ddof, or 0 if there are too few elements, which makes the variance nan."""
     n = count(x, axis) - ddof
     return n if n > 0 else 0
 
 
-def _var_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+def _var_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     centred = xp.subtract_mean(x, axis=axis)
     n = _degrees_of_freedom(x, axis, ddof)
     return restore_axes(xp, g, x, axis) * (centred * (2 / n if n else np.nan))
@@ -61,11 +61,11 @@ _VAR = Primitive(
 )  # fmt: skip
 
 
-def _std(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+def _std(x: Array, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     return np.sqrt(_var(x, axis, ddof, keepdims))
 
 
-def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     centred = xp.subtract_mean(x, axis=axis)
     std, n = restore_axes(xp, y, x, axis), _degrees_of_freedom(x, axis, ddof)
     # For a constant, centred = std = 0; dividing by 1 gives the minimum-norm subgradient, 0. One element is always constant.
@@ -83,14 +83,16 @@ _STD = Primitive(
 _WITHOUT_DDOF = "divide ag.sum((x - ag.mean(x)) ** 2) yourself"
 
 
-def _ddof(name: str, ddof: int | None, dim: Any, correction: int | None, unbiased: bool | None) -> int:
+def _ddof(name: str, ddof: int | None, dim: Any, correction: int | None, unbiased: bool | None) -> float:
     """Returns n minus the divisor, from one of its three names. Without any of them, `dim` selects PyTorch's default."""
     given = {k: v for k, v in (("ddof", ddof), ("correction", correction), ("unbiased", unbiased)) if v is not None}
     if len(given) > 1:
         raise TypeError(f"{name}: {' and '.join(f'{k}={v!r}' for k, v in given.items())} mean the same; give only one of them")
     for key, value in given.items():
-        reject_gradient(f"{name}: {key}", value, _WITHOUT_DDOF)
-        return value
+        number = as_number(f"{name}: {key}", value, _WITHOUT_DDOF)
+        if not np.isfinite(number):
+            raise ValueError(f"{name}: {key} must be finite, got {value!r}")
+        return int(number) if number.is_integer() else number
     return 0 if dim is None else 1
 
 

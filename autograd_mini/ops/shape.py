@@ -338,6 +338,8 @@ def astype(x: TensorLike, dtype: Any) -> Tensor:
     >>> ag.astype([1, 2], "float64")
     Tensor([1., 2.], dtype=float64)
     """
+    if dtype is None:  # NumPy's float64
+        raise TypeError("astype: expected a dtype such as 'float32' or np.int64, got None")
     return _cast(as_tensor(x), supported(dtype))
 
 

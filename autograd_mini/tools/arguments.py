@@ -37,6 +37,13 @@ def one_of(name: str, argument: str, value: Any, choices: tuple[str, ...]) -> st
     raise ValueError(f"{name}: {argument} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
+def text(name: str, argument: str, value: Any) -> str:
+    """Returns an argument that is a string. Raises TypeError for anything else."""
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"{name}: {argument} must be a string, got {value!r}")
+
+
 def float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
     """Returns an argument as a floating dtype, by default the default dtype. Raises TypeError for anything else."""
     found = default_dtype() if dtype is None else supported(dtype)

@@ -18,7 +18,6 @@ import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.nn.data.fetch import cache_folder
 from autograd_mini.nn.extras import say
-from autograd_mini.tensor import Array
 
 from ..classifiers.cnn import CNN
 from ..recipes import IMAGE_SHAPES, RECIPES
@@ -79,9 +78,5 @@ def _cache_path(data: nn.data.Dataset) -> Path:
     digest = hashlib.sha256(VERSION)
     for array in (data.train.images, data.train.labels):
         digest.update(repr((array.shape, array.dtype.str, len(data.classes))).encode())
-        digest.update(_as_bytes(array))
+        digest.update(np.ascontiguousarray(array).data)
     return cache_folder() / "classifiers" / f"own-{digest.hexdigest()[:16]}.safetensors"
-
-
-def _as_bytes(array: Array) -> memoryview:
-    return memoryview(np.ascontiguousarray(array)).cast("B")

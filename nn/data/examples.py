@@ -197,8 +197,8 @@ def draws_globally(dataset: Any) -> bool:
 
 
 def _streams() -> tuple[Any, ...]:
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002
-    return name, bytes(keys), tuple(rest[:1]), random.getstate(), str(get_rng_state())
+    numpy: Any = np.random.get_state(legacy=False)  # noqa: NPY002
+    return numpy["state"]["key"].tobytes(), numpy["state"]["pos"], random.getstate(), str(get_rng_state())
 
 
 def check_dataset(data: Any) -> None:

@@ -16,7 +16,7 @@ from .idx import DataError
 from .pictures.cache import cache_path, fingerprint, read_cache, write_cache
 from .pictures.decode import Decoder
 from .pictures.layout import find_pictures
-from .pictures.load import MANY, Pictures, decode_all
+from .pictures.load import MANY, Pictures, decode_all, large_pictures
 from .subsets import Subset, stratified_split
 
 
@@ -123,7 +123,8 @@ class ImageFolder:
         (1, 8, 8)
         """
         if self._images is None:
-            self._keep(self._decode(skip_damaged, progress))
+            with large_pictures():
+                self._keep(self._decode(skip_damaged, progress))
         return self
 
     def select_classes(self, classes: Sequence[str]) -> ImageFolder:

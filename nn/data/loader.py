@@ -6,7 +6,8 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, TypeAlias
+from numbers import Integral
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +79,15 @@ class DataLoader:
         is_dataset = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor))
         if is_dataset:
             check_dataset(data[0])
-        self.dataset: Any = data[0] if is_dataset else TensorDataset(*data)
+        self.dataset: Any = data[0] if is_dataset else TensorDataset(*cast(Any, data))
         for name, value, least in (
             ("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("min_batch_size", min_batch_size, 1),
         ):  # fmt: skip
-            if value < least:
-                raise ValueError(f"DataLoader: expected {name} to be at least {least}, got {value}")
+            if not isinstance(value, Integral) or value < least:
+                raise ValueError(f"DataLoader: expected {name} to be a whole number of at least {least}, got {value!r}")
+        for name, source in (("sampler", sampler), ("batch_sampler", batch_sampler)):
+            if source is not None and not (hasattr(source, "__len__") and hasattr(source, "__iter__")):
+                raise TypeError(f"DataLoader: {name} must be a Sampler, or iterable with a length, got {type(source).__name__}")
         if sampler is not None and shuffle:
             raise ValueError("DataLoader: shuffle=True and a sampler exclude each other; use RandomSampler as the sampler")
         if batch_sampler is not None and (shuffle or drop_last or sampler is not None or batch_size != 1):
@@ -156,7 +160,7 @@ class DataLoader:
         With a sampler, the order of an epoch that is resumed is compared when its first batch is loaded.
         """
         now = self._settings()
-        old = {**{key: now[key] for key in ("batches", "order") if key in now}, **state}  # older states do not have them
+        old = {"batches": now["batches"], **state}  # older states do not have it
         changes = [f"{key} was {old.get(key)}, is {now[key]}" for key in now if key != "order" and now[key] != old.get(key)]
         if changes:
             raise ValueError(f"DataLoader.load_state_dict: the order of the data would change: {'; '.join(changes)}")
@@ -164,9 +168,9 @@ class DataLoader:
         self._expected_order = state.get("order") if state["batch"] else None
 
     def _settings(self) -> dict[str, Any]:
-        settings = {key: getattr(self, key) for key in ("batch_size", "shuffle", "seed", "drop_last")}
-        order = {} if self._order is None else {"order": self._order}
-        return {"rows": len(self.dataset), **settings, "batches": len(self), **order}
+        settings: dict[str, Any] = {key: getattr(self, key) for key in ("batch_size", "shuffle", "seed", "drop_last")}
+        settings |= {"rows": len(self.dataset), "batches": len(self)}
+        return settings if self._order is None else {**settings, "order": self._order}
 
     def _batches(self, number: int, start: int) -> Iterator[tuple[Tensor, ...]]:
         for i, batch in enumerate(self.epoch(number, start), start + 1):
@@ -178,11 +182,13 @@ class DataLoader:
     def _rows_of_batches(self, number: int) -> Callable[[int], Rows]:
         """Returns the rows of each batch of an epoch."""
         if self.batch_sampler is not None:
-            lists = self._checked(epoch_order(self.batch_sampler, self.seed, number))
-            return lambda i: np.asarray(lists[i], np.int64)
+            lists = [self._row_numbers(entry) for entry in epoch_order(self.batch_sampler, self.seed, number)]
+            self._check_order(lists)
+            return lambda i: lists[i]
         order: NDArray[np.int64] | None = None
         if self.sampler is not None:
-            order = np.asarray(self._checked(epoch_order(self.sampler, self.seed, number)), np.int64)
+            order = self._row_numbers(epoch_order(self.sampler, self.seed, number))
+            self._check_order([order])
         elif self.shuffle:
             order = np.random.default_rng((self.seed, number)).permutation(len(self.dataset))
         last, rows = len(self) - 1, len(self.dataset) if order is None else len(order)
@@ -197,16 +203,28 @@ class DataLoader:
     def _merges_last(self, rows: int) -> bool:
         return not self.drop_last and 0 < rows % self.batch_size < min(self.min_batch_size, self.batch_size, rows)
 
-    def _checked(self, order: list[Any]) -> list[Any]:
-        """Returns an order from a sampler. Raises ValueError if it is not that of the epoch that is resumed."""
-        self._order = zlib.crc32(repr([np.asarray(entry).tolist() for entry in order]).encode())
+    def _row_numbers(self, entries: Any) -> NDArray[np.int64]:
+        """Returns the entries of a sampler as an array. Raises ValueError unless they are numbers of rows."""
+        numbers, rows = np.asarray(entries), len(self.dataset)
+        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+            raise ValueError(
+                f"DataLoader: a sampler must yield row numbers, a batch_sampler lists of them, got {entries!r:.80}"
+            )
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() < rows):
+            raise IndexError(
+                f"DataLoader: the sampler yields rows {numbers.min()} … {numbers.max()}, the data has 0 … {rows - 1}"
+            )
+        return numbers.astype(np.int64)
+
+    def _check_order(self, order: list[NDArray[np.int64]]) -> None:
+        """Notes the order of an epoch. Raises ValueError if it is not that of the epoch that is resumed."""
+        self._order = zlib.crc32(repr([rows.tolist() for rows in order]).encode())
         expected, self._expected_order = self._expected_order, None
         if expected not in (None, self._order):
             raise ValueError(
                 "DataLoader: the sampler has another order than before the interruption; draw it in a Sampler from the stream "
                 "that `indices(rng)` gets, or in a method set_epoch(number)"
             )
-        return order
 
     # -- loading -----------------------------------------------------------------------------------------------------------
 

@@ -47,10 +47,8 @@ class Convolution(FunctionLayer):
         padding_mode: str,
         dtype: DTypeLike | None,
     ):
-        kernel = (kernel_size,) * self.axes if isinstance(kernel_size, int) else tuple(kernel_size)
         kind = type(self).__name__
-        if len(kernel) != self.axes or min(kernel) < 1:
-            raise ValueError(f"{kind}: expected kernel_size to be a positive int or a tuple of {self.axes}, got {kernel_size=}")
+        kernel = int_lengths(kind, "kernel_size", kernel_size, 1, self.axes)
         if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"{kind}: expected in_channels and out_channels to be positive multiples of groups, "

@@ -48,15 +48,17 @@ class Embedding(Layer):
         *,
         dtype: DTypeLike | None = None,
     ):
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(
-                f"Embedding: expected padding_idx in [-{num_embeddings}, {num_embeddings}), got padding_idx={padding_idx}"
-            )
+        rows = range(-num_embeddings, num_embeddings)
+        if padding_idx is not None and (not hasattr(padding_idx, "__index__") or padding_idx not in rows):
+            expected = f"an int in [{rows.start}, {rows.stop}) or None"
+            raise ValueError(f"Embedding: expected padding_idx to be {expected}, got padding_idx={padding_idx}")
         instead = "use .detach() for a constant"
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
         self.max_norm = None if max_norm is None else as_number("Embedding: max_norm", max_norm, instead)
         self.norm_type = as_number("Embedding: norm_type", norm_type, instead)
+        if self.max_norm is not None and not self.max_norm > 0:
+            raise ValueError(f"Embedding: expected max_norm > 0 or None, got max_norm={max_norm}")
         self.weight = init.normal_(Parameter(empty((num_embeddings, embedding_dim), dtype)))
         if self.padding_idx is not None:
             self.weight.data[self.padding_idx] = 0
@@ -68,10 +70,10 @@ class Embedding(Layer):
 
     @ag.no_grad()
     def _limit_norms(self, indices: TensorLike, largest: float) -> None:
-        weight = self.weight
-        norms = ag.norm(weight, self.norm_type, axis=1, keepdims=True)
-        selected = ag.index_put(ag.zeros((self.num_embeddings, 1), bool), indices, True)
-        weight.data = ag.where(selected & (norms > largest), weight * (largest / (norms + 1e-7)), weight)
+        rows = ag.embedding(self.weight, indices)
+        norms = ag.norm(rows, self.norm_type, axis=-1, keepdims=True)
+        limited = ag.where(norms > largest, rows * (largest / (norms + 1e-7)), rows)
+        self.weight.data = ag.index_put(self.weight, indices, limited)
 
     def extra_repr(self) -> str:
         defaults = {"padding_idx": None, "max_norm": None, "norm_type": 2.0}

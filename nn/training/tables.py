@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def append_line(path: Path, header: str, line: str) -> None:
@@ -32,7 +33,7 @@ def to_csv(history: Sequence[Mapping[str, float]]) -> str:
     ['epoch,lr', '1,', '2,0.1']
     """
     names = list(dict.fromkeys(name for row in history for name in row))
-    rows = [names, *([row.get(name, "") for name in names] for row in history)]
+    rows: list[list[Any]] = [names, *([row.get(name, "") for name in names] for row in history)]
     return "".join(",".join(map(_to_cell, row)) + "\n" for row in rows)
 
 

@@ -194,7 +194,7 @@ def named_updates(model: Any, optimizer: OptimizerLike | Mapping[str, Update]) -
     return {"": Update(lambda batch: model.training_step(batch), optimizer)}
 
 
-def with_limits(updates: Mapping[str, Update], limits: Mapping[str, float | None]) -> dict[str, Update]:
+def with_limits(updates: Mapping[str, Update], limits: Mapping[str, Any]) -> dict[str, Update]:
     """Returns the updates with limits of the gradients where they have none of their own.
 
     >>> from autograd_mini import nn

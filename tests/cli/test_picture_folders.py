@@ -19,7 +19,7 @@ from autograd_mini.__main__ import main
 from autograd_mini.cli import datasets
 from autograd_mini.cli.classes import class_names, label_of, with_classes
 from autograd_mini.cli.options import choose
-from autograd_mini.cli.run import stored_recipe
+from autograd_mini.cli.run import Run, stored_recipe
 from autograd_mini.models.recipes import RECIPES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,6 +36,12 @@ def make_pictures(root: Path, names: tuple[str, ...] = tuple(CLASSES), count: in
             noise = rng.integers(-40, 40, (30, 50, 3))
             Image.fromarray(np.clip(colour + noise, 0, 255).astype(np.uint8)).save(root / name / f"{i}.png")
     return root
+
+
+@pytest.fixture(autouse=True)
+def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plots of a run take most of its time, and follow from the checkpoint."""
+    monkeypatch.setattr(Run, "write", lambda run: None)
 
 
 @pytest.fixture

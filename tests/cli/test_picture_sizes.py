@@ -14,7 +14,7 @@ import autograd_mini as ag
 from autograd_mini.__main__ import main
 from autograd_mini.cli import datasets
 from autograd_mini.cli.options import choose
-from autograd_mini.models.recipes import MODELS, RECIPES
+from autograd_mini.models.recipes import MODELS, PRESETS, RECIPES
 
 SIZES = [(30, 50), (9, 17), (127, 64), (128, 8)]
 
@@ -92,6 +92,16 @@ def test_built_in_data_is_converted_too() -> None:
     assert datasets.load(choose("cnn", "digits", size=(16, 12), channels=3)).image_shape == (3, 16, 12)
     assert datasets.load(choose("vae", "digits", size=(16, 12))).image_shape == (16, 12)
     assert choose("vae", "digits") == RECIPES["vae", "digits"]
+
+
+@pytest.mark.parametrize(("model", "preset"), PRESETS)
+def test_every_preset_takes_the_size_of_the_data(pictures: Path, model: str, preset: str) -> None:
+    """The network that is built fits the images that are loaded."""
+    recipe = choose(model, str(pictures), preset, size=(30, 50))
+    shape = datasets.image_shape(recipe)
+    assert shape == (3, 30, 50)
+    batch = (ag.rand(3, *shape), ag.as_tensor(np.array([0, 1, 2])))
+    assert np.isfinite(recipe.build().training_step(batch)["loss"].item())
 
 
 def test_a_size_replaces_the_square_of_a_preset(pictures: Path) -> None:

@@ -5,11 +5,16 @@ A way that is in no table fails the suite: each attribute of Tensor is an operat
 
 from __future__ import annotations
 
+import array
+import cmath
 import copy
 import io
+import json
 import math
 import pickle
+import statistics
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from inspect import isfunction
 from typing import Any
 
@@ -33,6 +38,12 @@ def written(x: Any) -> Any:
     array = np.zeros(())
     np.add(array, x, out=array)
     return float(array)
+
+
+def in_a_thread(way: Callable[[Any], Any], x: Any) -> Any:
+    """The result of `way`, called in a thread of its own; raises what it raises."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(way, x).result()
 
 
 # Name: (a function of x that should have the value x, the outcome on an ordinary graph, the outcome inside a transform).
@@ -65,6 +76,24 @@ WAYS: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "data": (lambda x: float(x.data), CONSTANT, CONSTANT),
     "detach": (lambda x: x.detach(), CONSTANT, CONSTANT),
     "format": (lambda x: float(f"{x:.9f}"), CONSTANT, CONSTANT),
+    "%": (lambda x: float("%f" % x), CONSTANT, REFUSED),  # noqa: UP031
+    "json": (lambda x: float(json.dumps(x, default=float)), CONSTANT, REFUSED),
+    "array.array": (lambda x: array.array("d", [x])[0], CONSTANT, REFUSED),
+    "statistics": (lambda x: statistics.fmean([x]), CONSTANT, REFUSED),
+    "list index": (lambda x: [0.0, 1.0, 2.0][int(x)], CONSTANT, REFUSED),
+    "cmath": (lambda x: cmath.sqrt(x * x).real, CONSTANT, REFUSED),
+    "np.insert": (lambda x: np.insert(np.zeros(1), 0, x)[0], REFUSED, REFUSED),
+    "np.random": (lambda x: np.random.default_rng(0).normal(x, 0.0), REFUSED, REFUSED),
+    "float in a thread": (lambda x: in_a_thread(float, x), CONSTANT, REFUSED),
+    "Tensor in a thread": (lambda x: in_a_thread(Tensor, x), CONSTANT, REFUSED),
+    "an operation in a thread": (lambda x: in_a_thread(lambda y: y * 1, x), CONNECTED, CONNECTED),
+    "sorted": (lambda x: sorted([x * 2, x])[0], CONNECTED, CONNECTED),
+    "max": (lambda x: max(x, 0.0), CONNECTED, CONNECTED),
+    "sum": (lambda x: sum([x]), CONNECTED, CONNECTED),
+    "dict": (lambda x: {x: x}[x], CONNECTED, CONNECTED),
+    "array of objects": (lambda x: (a := np.empty(1, object)).__setitem__(0, x) or a.sum(), CONNECTED, CONNECTED),
+    "fill_": (lambda x: ag.zeros((), dtype=np.float64).fill_(x), REFUSED, REFUSED),
+    "a write in place": (lambda x: ag.zeros((), dtype=np.float64).copy_(x), REFUSED, REFUSED),
     "copy.copy": (copy.copy, CONNECTED, CONNECTED),
     "copy.deepcopy": (copy.deepcopy, CONNECTED, CONNECTED),
     "copy()": (lambda x: x.copy(), CONNECTED, CONNECTED),

@@ -55,6 +55,17 @@ CALLS: dict[str, Call] = {
     **{name: (lambda x, f=FUNCTIONS[name]: f(x > 0, x < 1), (V,)) for name in ("bitwise_and", "bitwise_or", "bitwise_xor")},
     **{name: (lambda m, f=FUNCTIONS[name]: f(positive(m)), (M,)) for name in ("cholesky", "det", "inv", "slogdet")},
     **{name: (lambda x, f=FUNCTIONS[name]: f((x > 0).astype("int64"), 2), (V,)) for name in ("left_shift", "right_shift")},
+    **{name: (lambda m, f=FUNCTIONS[name]: f(positive(m)), (M,)) for name in (
+        "cond", "eigh", "eigvalsh", "expm", "pinv", "qr", "svd", "svdvals", "matrix_norm", "lu_factor",
+    )},
+    "cholesky_solve": (lambda m, x: ag.cholesky_solve(x, ag.cholesky(positive(m))), (M, V)),
+    "lstsq": (lambda m, x: ag.lstsq(positive(m), x), (M, V)),
+    "lu_solve": (lambda m, x: ag.lu_solve(ag.lu_factor(positive(m)), x), (M, V)),
+    "matrix_power": (lambda m: ag.matrix_power(m, 3), (M,)),
+    "solve_triangular": (lambda m, x: ag.solve_triangular(positive(m), x), (M, V)),
+    "copy": (lambda x: ag.copy(x), (V,)),
+    "ravel": (lambda m: ag.ravel(m), (M,)),
+    "nn.huber_loss": (lambda x, y: nn.huber_loss(x, y), (V, V)),
     "fliplr": (ag.fliplr, (M,)),
     "elementwise_grad": (lambda x: ag.elementwise_grad(ag.sin)(x), (V,)),
     "from_dlpack": (lambda x: x * ag.from_dlpack(PLACES), (V,)),
@@ -329,6 +340,29 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "VirtualBatch": (lambda: nn.VirtualBatch(nn.Linear(3, 2), np.ones((2, 3), np.float32)), M),
     "VirtualBatchNorm": (lambda: nn.VirtualBatch(nn.VirtualBatchNorm(3), [[-1.0, 0.5, 2.0], [1.0, 0.0, 3.0]]), M),
     "WeightNorm": (lambda: nn.WeightNorm(nn.Linear(3, 2)), M),
+}
+TARGETS = np.array([[0.2, 0.9, 0.5], [0.1, 0.4, 0.7], [0.3, 0.6, 0.8]])
+SIGNS = np.array([1.0, -1.0, 1.0])
+LOSSES: dict[str, Callable[[Any, Tensor], Tensor]] = {
+    **{name: lambda loss, x: loss(x, TARGETS.astype(x.dtype)) for name in (
+        "BCEWithLogitsLoss", "HuberLoss", "L1Loss", "MSELoss", "SmoothL1Loss", "PoissonNLLLoss",
+    )},
+    "BCELoss": lambda loss, x: loss(ag.sigmoid(x), TARGETS.astype(x.dtype)),
+    "CosineEmbeddingLoss": lambda loss, x: loss(x, TARGETS.astype(x.dtype), SIGNS.astype(x.dtype)),
+    "CrossEntropyLoss": lambda loss, x: loss(x, LABELS),
+    "GaussianNLLLoss": lambda loss, x: loss(x, TARGETS.astype(x.dtype), x * x + 1),
+    "HingeEmbeddingLoss": lambda loss, x: loss(x, np.sign(TARGETS - 0.5 + 0.01).astype(x.dtype)),
+    "KLDivLoss": lambda loss, x: loss(ag.log_softmax(x, axis=1), TARGETS.astype(x.dtype)),
+    "MarginRankingLoss": lambda loss, x: loss(x[0], x[1], SIGNS.astype(x.dtype)),
+    "MultiLabelSoftMarginLoss": lambda loss, x: loss(x, np.round(TARGETS).astype(x.dtype)),
+    "NLLLoss": lambda loss, x: loss(ag.log_softmax(x, axis=1), LABELS),
+    "SoftMarginLoss": lambda loss, x: loss(x, np.sign(TARGETS - 0.5 + 0.01).astype(x.dtype)),
+    "TripletMarginLoss": lambda loss, x: loss(x, TARGETS.astype(x.dtype), 2 * TARGETS.astype(x.dtype)),
+}  # fmt: skip
+LAYERS |= {name: (lambda name=name: nn.Lambda(lambda x, loss=getattr(nn, name)(): LOSSES[name](loss, x)), M) for name in LOSSES}
+LAYERS |= {
+    "ParameterDict": (lambda: nn.Lambda(lambda x, p=nn.ParameterDict({"a": nn.Parameter(0.5)}): x * p["a"]), M),
+    "ParameterList": (lambda: nn.Lambda(lambda x, p=nn.ParameterList([nn.Parameter(0.5)]): x * p[0]), M),
 }
 PLAIN = {  # layers without arguments
     "GELU", "SELU", "Dropout", "LogSigmoid", "LogSoftmax", "Mish", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softplus",

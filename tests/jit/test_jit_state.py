@@ -8,6 +8,8 @@ import itertools
 import os
 import pickle
 import random
+import subprocess
+import sys
 import threading
 import time
 import types
@@ -15,6 +17,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -420,3 +423,26 @@ def test_a_trainer_notices_a_weight_that_is_annealed_outside_of_the_model(place:
         return [[row["loss"] for row in trainer.history], *[p.tolist() for p in model.parameters()]]
 
     assert run(jit=True) == run(jit=False)
+
+
+TOOL = """
+import autograd_mini as ag
+total = {"steps": 0}
+@ag.jit
+def count(x):
+    total["steps"] += 1
+    return x * total["steps"]
+print([count(ag.Tensor(1.0)).item() for _ in range(4)])
+"""
+
+
+@pytest.mark.parametrize("tool", ["cProfile", "pdb", "trace"])
+def test_a_program_that_a_tool_runs_is_not_taken_for_a_library(tool: str, tmp_path: Path) -> None:
+    """The tool is the main module's file then, and lies beside Python's own modules."""
+    (tmp_path / "program.py").write_text(TOOL, encoding="utf-8")
+    options = {"pdb": ["-c", "continue"], "trace": ["--count", "-C", str(tmp_path)]}.get(tool, [])
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", tool, *options, str(tmp_path / "program.py")],
+        capture_output=True, text=True, timeout=120, input="q\n", cwd=tmp_path,
+    )  # fmt: skip
+    assert "[1.0, 2.0, 3.0, 4.0]" in result.stdout, result.stdout + result.stderr

@@ -177,6 +177,18 @@ def test_the_inverse_of_max_pooling_puts_maxima_back() -> None:
     assert ag.max_unpool1d(y[0], places[0], 2, output_size=5).tolist() == back[0].tolist()
 
 
+@pytest.mark.parametrize("place", [-1, 4])
+def test_a_place_outside_of_the_image_is_an_error_in_eager_and_compiled_calls(place: int) -> None:
+    unpool = ag.jit(lambda x, places: ag.max_unpool1d(x, places, 2))
+    x, good = ag.Tensor([[[1.0, 2.0]]]), ag.Tensor(np.array([[[0, 2]]]))
+    for _ in range(3):
+        unpool(x, good)
+    assert unpool.plans
+    for function in (unpool, lambda x, places: ag.max_unpool1d(x, places, 2)):
+        with pytest.raises(IndexError, match=rf"indices must lie in \[0, 4\), got .*{place}"):
+            function(x, ag.Tensor(np.array([[[place, 2]]])))
+
+
 def test_pixel_shuffle_and_its_inverse_follow_their_definition() -> None:
     """Output pixel (c, h, w) is input pixel (c r² + r (h mod r) + (w mod r), ⌊h / r⌋, ⌊w / r⌋)."""
     x = np.arange(2.0 * 18 * 2 * 3).reshape(2, 18, 2, 3)

@@ -86,16 +86,39 @@ def _cholesky(x: ag.Tensor) -> ag.Tensor:
     return ag.cholesky(x @ ag.swapaxes(x, -1, -2))
 
 
+@st.composite
+def _spread_matrices(draw: Any, square: bool = False) -> np.ndarray:
+    """A stack of matrices, tall, wide or square, with eigenvalues, singular values and pivots that differ clearly."""
+    batch = draw(hnp.array_shapes(min_dims=0, max_dims=1, min_side=0, max_side=2))
+    rows, columns = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    columns = rows if square else columns
+    return draw(values((*batch, rows, columns), -0.5, 0.5)) + np.eye(rows, columns) * (2.0 + 3 * np.arange(columns))
+
+
+def _of_spread(function: Callable[..., Any], square: bool = False) -> st.SearchStrategy[Call]:
+    return _spread_matrices(square).map(lambda x: Call(function, (x,)))
+
+
+def _symmetric(x: ag.Tensor) -> ag.Tensor:
+    return x + ag.swapaxes(x, -1, -2)
+
+
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     "cholesky": _of_matrix(_cholesky),
     "cofactor": _of_matrix(recorded.cofactor),
     "cofactor_backward": _cofactor_backward(),
     "det": _of_matrix(ag.det),
+    "eigh": _of_spread(lambda x: tuple(ag.eigh(_symmetric(x))), square=True),
     "einsum": _einsum(),
+    "expm": _of_matrix(ag.expm),
     "inv": _of_matrix(ag.inv),
     "inverse_or_nan": _of_matrix(recorded.inverse_or_nan),
     "linear": _linear(),
+    "lu_factor": _of_spread(lambda x: ag.lu_factor(x).LU, square=True),
     "matmul": _matmul(),
+    "pinv": _of_spread(ag.pinv),
+    "qr": _of_spread(lambda x: tuple(ag.qr(x))),
     "slogdet": _of_matrix(ag.slogdet),
     "solve": _solve(),
+    "svd": _of_spread(lambda x: tuple(ag.svd(x))),
 }

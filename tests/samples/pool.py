@@ -82,6 +82,12 @@ def resamplings(draw: Any) -> Call:
 
 
 @st.composite
+def unpools(draw: Any) -> Call:
+    positions = np.array(draw(st.permutations(range(8))))[:4].reshape(1, 1, 4)
+    return Call(lambda x: ag.max_unpool1d(x, positions, 2), (draw(values((1, 1, 4))),), f"{positions.tolist()}")
+
+
+@st.composite
 def columns(draw: Any, inverse: bool) -> Call:
     shape, params = draw(pools())
     del params["ceil_mode"]
@@ -95,6 +101,7 @@ SAMPLES = {
     **{f"max_pool{axes}d": max_pools(axes) for axes in (1, 2, 3)},
     **{name: index_calls(name) for name in ("pool_scatter", "pool_gather", "pool_positions")},
     "resample": resamplings(),
+    "valid_positions": unpools(),
     "fold": columns(inverse=True),
     "unfold": columns(inverse=False),
 }

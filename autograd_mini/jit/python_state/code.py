@@ -44,6 +44,8 @@ def _library_folders() -> tuple[str, ...]:
 
 @cache
 def _is_library_module(name: str) -> bool:
+    if name == "__main__":  # the file of a tool such as `python -m doctest`, but the user's names
+        return False
     top = name.partition(".")[0]
     if top in ("autograd_mini", "numpy") or top in sys.stdlib_module_names:
         return True

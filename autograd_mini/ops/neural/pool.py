@@ -14,7 +14,7 @@ from ...tools.arguments import flag
 from ..index import getitem, index_put, take_along_axis
 from ..reduce import argmax
 from ..shape import reshape
-from .pool_kernels import MAX_POOLS, POSITIONS
+from .pool_kernels import MAX_POOLS, POSITIONS, VALID_POSITIONS
 from .windows import (
     AdaptiveSize,
     Lengths,
@@ -112,6 +112,7 @@ def _unpool(
     smallest = tuple((m - 1) * s - 2 * p + k for m, s, p, k in zip(lengths, steps, pads, kernel, strict=True))
     wanted = output_size[-axes:] if isinstance(output_size, (tuple, list)) else output_size
     size = int_lengths(name, "output_size", smallest if wanted is None else wanted, 1, axes)
+    positions = apply(VALID_POSITIONS, (positions,), {"pixels": math.prod(size)})
     canvas = Tensor(np.zeros((n, c, math.prod(size)), image._data.dtype))
     place = (np.arange(n)[:, None, None], np.arange(c)[:, None], reshape(positions, n, c, math.prod(lengths)))
     return without_batch(reshape(index_put(canvas, place, reshape(image, n, c, math.prod(lengths))), n, c, *size), single)

@@ -127,6 +127,18 @@ MAX_POOLS: Final = {
     for axes in (1, 2, 3)
 }  # fmt: skip
 """Max pooling, by the number of axes."""
+
+
+def _valid_positions(positions: Array, pixels: int) -> Array:
+    if positions.size and (positions.min() < 0 or positions.max() >= pixels):  # NumPy would take −1 for the last pixel
+        raise IndexError
+    return positions
+
+
+VALID_POSITIONS: Final = Primitive(
+    "valid_positions", _valid_positions, formula="x, whose elements are positions in an image", constant=True, uniform=False,
+    explain=lambda x, pixels: f"indices must lie in [0, {pixels}), got {x.min()} to {x.max()}", view=True, flops=0,
+)  # fmt: skip
 POSITIONS: Final = Primitive(
     "pool_positions", _pool_positions, formula="where in the image the maximum of each window is", constant=True, uniform=False,
 )  # fmt: skip

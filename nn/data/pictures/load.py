@@ -91,18 +91,31 @@ def _decode(path: Path, decoder: Decoder) -> NDArray[np.uint8] | DataError:
 
 
 @contextmanager
+def large_pictures() -> Iterator[None]:
+    """Inside the block Pillow does not warn of pictures that are large, but below its limit.
+
+    The filters of warnings are shared by all threads, so only one thread may be in such a block.
+
+    >>> from autograd_mini.nn.data.pictures.load import large_pictures
+    >>> with large_pictures():
+    ...     pass
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", extra("PIL.Image", "reading images").DecompressionBombWarning)
+        yield
+
+
+@contextmanager
 def _results(read: Any, chunks: Sequence[range], threads: int) -> Iterator[Any]:
     """Yields the results of `read` in order; an error in the block, or Ctrl-C, cancels the chunks that have not started."""
-    with warnings.catch_warnings():  # here, because the filters are shared by all threads
-        warnings.simplefilter("ignore", extra("PIL.Image", "reading images").DecompressionBombWarning)
-        if threads == 1:
-            yield map(read, chunks)
-            return
-        pool = ThreadPoolExecutor(threads, "decode")
-        try:
-            yield pool.map(read, chunks)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    if threads == 1:
+        yield map(read, chunks)
+        return
+    pool = ThreadPoolExecutor(threads, "decode")
+    try:
+        yield pool.map(read, chunks)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _bar(count: int, threads: int, progress: bool) -> Any:

@@ -51,6 +51,8 @@ class LRScheduler:
         kind, mine = LRScheduler, type(self)
         if (mine.next_lr, mine.lr, mine.get_lr) == (kind.next_lr, kind.lr, kind.get_lr):
             raise TypeError(f"{mine.__name__}: a schedule must define next_lr, lr or get_lr")
+        if not hasattr(optimizer, "param_groups"):
+            raise TypeError(f"{mine.__name__}: the first argument must be an optimizer, got {type(optimizer).__name__}")
         for i, group in enumerate(self._groups):
             if last_epoch >= 0 and "initial_lr" not in group:
                 raise KeyError(

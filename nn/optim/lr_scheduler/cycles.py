@@ -122,8 +122,12 @@ class CyclicLR(LRScheduler):
         self.length = self.up + (
             self.up if step_size_down is None else check_minimum("CyclicLR: step_size_down", step_size_down, 1)
         )
-        own = scale_fn and (scale_mode, lambda x, gamma: scale_fn(x))
-        self.scale_mode, self.scale = own or SCALES[mode]
+        self.scale_mode: str = scale_mode
+        self.scale: Callable[[float, float], float]
+        if scale_fn is None:
+            self.scale_mode, self.scale = SCALES[mode]
+        else:
+            self.scale = lambda x, gamma: scale_fn(x)
         groups = self._groups
         check_momentum("CyclicLR", groups, cycle_momentum)
         lowest = per_group("CyclicLR: base_lr", base_lr, groups)

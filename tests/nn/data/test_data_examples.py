@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -282,8 +286,10 @@ def test_a_sampler_with_its_own_stream_is_refused_when_it_cannot_resume() -> Non
     [
         ({"sampler": [0], "shuffle": True}, "shuffle=True and a sampler exclude each other"),
         ({"batch_sampler": [[0]], "batch_size": 2}, "batch_sampler excludes"),
-        ({"num_workers": -1}, "num_workers to be at least 0, got -1"),
-        ({"min_batch_size": 0}, "min_batch_size to be at least 1"),
+        ({"num_workers": -1}, "num_workers to be a whole number of at least 0, got -1"),
+        ({"num_workers": "2"}, "got '2'"),
+        ({"batch_size": 2.0}, "batch_size to be a whole number of at least 1, got 2.0"),
+        ({"min_batch_size": 0}, "min_batch_size to be a whole number of at least 1"),
     ],
 )
 def test_options_that_exclude_each_other_are_named(options: dict[str, Any], message: str) -> None:
@@ -331,3 +337,47 @@ def test_a_trainer_merges_a_last_batch_of_one_for_batch_norm_only() -> None:
 
     assert train(nn.BatchNorm1d(4)) == 4
     assert train() == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"sampler": [0.5]}, ValueError, r"must yield row numbers.*got \[0.5\]"),
+        ({"sampler": [0, 10]}, IndexError, r"rows 0 … 10, the data has 0 … 9"),
+        ({"sampler": [-1]}, IndexError, r"rows -1 … -1"),
+        ({"batch_sampler": [[0], [3, 12]]}, IndexError, r"rows 3 … 12"),
+        ({"batch_sampler": [0, 1]}, ValueError, "a batch_sampler lists of them, got 0"),
+    ],
+)
+def test_entries_of_a_sampler_that_are_no_rows_raise(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        list(data.DataLoader(X, **options))
+
+
+def test_a_sampler_without_a_length_is_refused() -> None:
+    with pytest.raises(TypeError, match="sampler must be a Sampler, or iterable with a length, got generator"):
+        data.DataLoader(X, sampler=(i for i in range(3)))  # type: ignore[arg-type]
+
+
+STUCK = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from autograd_mini import nn
+class Stuck:
+    def __len__(self):
+        return 10
+    def __getitem__(self, i):
+        time.sleep(0 if i < 3 else 1000)
+        return float(i)
+for (batch,) in nn.data.DataLoader(Stuck(), num_workers=2):
+    print(batch.item(), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal of POSIX")
+def test_ctrl_c_ends_a_program_whose_workers_are_stuck() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert [program.stdout.readline().strip() for _ in range(3)] == ["0.0", "1.0", "2.0"]
+        program.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in program.communicate(timeout=60)[1]

@@ -65,13 +65,16 @@ def test_the_norms_of_selected_rows_are_limited_in_eager_and_compiled_steps() ->
         (
             lambda: nn.Embedding(3, 2, padding_idx=3),
             ValueError,
-            r"Embedding: expected padding_idx in \[-3, 3\), got padding_idx=3",
+            r"padding_idx to be an int in \[-3, 3\) or None, got padding_idx=3",
         ),
         (
             lambda: ag.embedding(np.ones((3, 2)), [0], padding_idx=-4),
             ValueError,
             r"padding_idx must be an int in \[-3, 3\), got -4",
         ),
+        (lambda: nn.Embedding(3, 2, padding_idx=0.5), ValueError, r"padding_idx to be an int .*got padding_idx=0.5"),
+        (lambda: nn.Embedding(3, 2, max_norm=-1), ValueError, r"expected max_norm > 0 or None, got max_norm=-1"),
+        (lambda: nn.Embedding(3, 2, max_norm=1)([7]), IndexError, r"embedding: indices must lie in \[0, 3\), got 7 to 7"),
     ],
 )
 def test_an_error_names_the_argument_and_its_value(make: Callable[[], Any], error: type[Exception], message: str) -> None:

@@ -332,6 +332,7 @@ def test_a_compiled_step_steps_schedules_too(name: str) -> None:
         (lambda o: nn.CyclicLR(o, 0.1, 1.0, mode="square"), ValueError, "triangular2, exp_range, got 'square'"),
         (lambda o: nn.CyclicLR(nn.SGD([Tensor([1.0])]), 0.1, 1.0), ValueError, "CyclicLR: the optimizer has no momentum"),
         (lambda o: nn.OneCycleLR(o, 0.1, epochs=3), ValueError, "steps_per_epoch=None"),
+        (lambda o: nn.StepLR(nn.Linear(2, 2), 1), TypeError, "first argument must be an optimizer, got Linear"),
         (lambda o: nn.LinearLR(o, 0.0), ValueError, "start_factor must lie in"),
         (lambda o: nn.ConstantLR(o, 2.0), ValueError, "factor must lie in"),
         (lambda o: nn.PolynomialLR(o, 0), ValueError, "total_iters must be at least 1"),
