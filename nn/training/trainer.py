@@ -65,11 +65,7 @@ class Trainable(HasTrainingMode, Protocol):
     function from a batch to named scalars, of which "loss" is minimised."""
 
     def state_dict(self) -> dict[str, Array]: ...
-<<<<<<< HEAD
-    def load_state_dict(self, state: Mapping[str, Array | Tensor]) -> object: ...
-=======
     def load_state_dict(self, state: Mapping[str, Array | Tensor]) -> Any: ...
->>>>>>> ea23dba88805442243d7c40e25dd20f4981d7e6b
 
 
 class Trainer:
