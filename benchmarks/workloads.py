@@ -23,6 +23,7 @@ BATCHES = 4  # different batches, so that consecutive steps differ
 CHAIN = 3333  # links y ← tanh(y w + b) of W7
 WIDTHS = (3, 64, 128, 256, 512)  # channels of the DCGAN between the 64 × 64 image and the 4 × 4 map
 LATENT = 100
+VOCABULARY, CONTEXT, MODEL_WIDTH, HEADS, BLOCKS = 65, 64, 128, 4, 4  # of the transformer
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class _Source:
 
     def classes(self, n: int) -> Array:
         return self._random.integers(0, 10, n)
+
+    def integers(self, high: int, *shape: int) -> Array:
+        return self._random.integers(0, high, shape)
 
     def layer(self, name: str, *shape: int) -> Parameters:
         """Returns a weight (out, in, …) and a bias from U(−1/√fan_in, 1/√fan_in)."""
@@ -152,6 +156,67 @@ def _w9() -> Workload:
     return Workload("W9", "11 elementwise operations on 10⁶ elements, broadcasting, sum", parameters, ((),))
 
 
+def _uniform(s: _Source, shapes: dict[str, tuple[int, ...]], bound: float) -> Parameters:
+    return {name: (s.uniform(*shape) * 2 - 1) * np.float32(bound) for name, shape in shapes.items()}
+
+
+def _w10() -> Workload:
+    s = _Source()
+    parameters: Parameters = {}
+    for name, gates, inputs, size in (("lstm", 4, 28, 128), ("gru", 3, 128, 64)):
+        rows = gates * size
+        shapes = {"weight_ih": (rows, inputs), "weight_hh": (rows, size), "bias_ih": (rows,), "bias_hh": (rows,)}
+        parameters |= _uniform(s, {f"{name}.{key}_l0": shape for key, shape in shapes.items()}, size**-0.5)
+    parameters |= s.layer("head", 10, 64)
+    return Workload("W10", "LSTM 28-128 and GRU 128-64 over 32 steps, batch 64, Adam", parameters,
+                    _batches(lambda: s.normal(64, 32, 28), lambda: s.classes(64)))  # fmt: skip
+
+
+def _w11() -> Workload:
+    s = _Source()
+    d = MODEL_WIDTH
+    parameters: Parameters = {
+        "tokens.weight": s.normal(VOCABULARY, d) * np.float32(0.02),
+        "places.weight": s.normal(CONTEXT, d) * np.float32(0.02),
+    }
+    for i in range(BLOCKS):
+        block = f"blocks.layers.{i}"
+        parameters |= _uniform(s, {f"{block}.self_attn.in_proj_weight": (3 * d, d)}, (6 / (4 * d)) ** 0.5)
+        parameters |= {f"{block}.self_attn.in_proj_bias": np.zeros(3 * d, np.float32)}
+        parameters |= s.layer(f"{block}.self_attn.out_proj", d, d)
+        parameters |= s.layer(f"{block}.linear1", 4 * d, d) | s.layer(f"{block}.linear2", d, 4 * d)
+        for norm in ("norm1", "norm2"):
+            parameters |= {f"{block}.{norm}.weight": np.ones(d, np.float32), f"{block}.{norm}.bias": np.zeros(d, np.float32)}
+    parameters |= s.layer("head", VOCABULARY, d)
+    tokens = lambda: s.integers(VOCABULARY, 16, CONTEXT)
+    return Workload(
+        "W11", "Transformer of 4 blocks, width 128, context 64, batch 16, Adam", parameters, _batches(tokens, tokens)
+    )
+
+
+def _w13() -> Workload:
+    s = _Source()
+    sizes = {
+        "encoder.0": (16, 1, 3, 3), "encoder.2": (32, 16, 3, 3), "mu": (16, 32 * 7 * 7), "logvar": (16, 32 * 7 * 7),
+        "decoder.0": (32 * 7 * 7, 16), "decoder.4": (16, 32, 3, 3), "decoder.7": (1, 16, 3, 3),
+    }  # fmt: skip
+    parameters = {key: value for name, shape in sizes.items() for key, value in s.layer(name, *shape).items()}
+    return Workload("W13", "Convolutional VAE with upsampling on 28 × 28, batch 64, Adam", parameters,
+                    _batches(lambda: s.uniform(64, 1, 28, 28), lambda: s.normal(64, 16)))  # fmt: skip
+
+
+def _w15() -> Workload:
+    s = _Source()
+    parameters = s.layer("0", 32, 3, 3, 3) | s.batch_norm("1", 32)
+    for index, channels in (("3", 32), ("7", 64)):
+        parameters |= s.layer(f"{index}.branch.0", channels, 1, 3, 3) | s.batch_norm(f"{index}.branch.1", channels)
+        parameters |= s.layer(f"{index}.branch.3", channels, channels, 1, 1) | s.batch_norm(f"{index}.branch.4", channels)
+    parameters |= s.layer("4", 64, 32, 3, 3) | s.batch_norm("5", 64) | s.layer("10", 10, 64)
+    return Workload("W15", "Residual CNN, depthwise, 1 × 1 and strided, on 3 × 32 × 32, batch 32, Adam", parameters,
+                    _batches(lambda: s.uniform(32, 3, 32, 32), lambda: s.classes(32)))  # fmt: skip
+
+
 WORKLOADS: dict[str, Callable[[], Workload]] = {
     "W1": _w1, "W2": _w2, "W3": _w3, "W4": _w4, "W5": _w5, "W6": _w6, "W7": _w7, "W8": _w8, "W9": _w9,
+    "W10": _w10, "W11": _w11, "W13": _w13, "W15": _w15,
 }  # fmt: skip

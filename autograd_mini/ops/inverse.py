@@ -44,7 +44,7 @@ def lapack(function: Kernel, integers: Collection[int] = ()) -> Kernel:
 def explain_lapack(reason: str, square: bool = True) -> Callable[..., str]:
     """Returns a function that explains why LAPACK failed: the shapes if they are wrong, else `reason`."""
 
-    def explain(*xs: Array) -> str:
+    def explain(*xs: Array, **_: Any) -> str:
         shapes = " and ".join(str(x.shape) for x in xs)
         if xs[0].ndim < 2 or (square and xs[0].shape[-1] != xs[0].shape[-2]):
             return f"expected a {'square ' * square}matrix or a stack of them, got {shapes}"

@@ -34,7 +34,8 @@ def one_of(name: str, argument: str, value: Any, choices: tuple[str, ...]) -> st
     """Returns an argument that is one of a few strings. Raises ValueError for anything else."""
     if isinstance(value, str) and value in choices:
         return value
-    raise ValueError(f"{name}: {argument} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    listed = ", ".join(map(repr, choices))
+    raise ValueError(f"{name}: {argument} must be {'one of ' * (len(choices) > 1)}{listed}, got {value!r}")
 
 
 def text(name: str, argument: str, value: Any) -> str:

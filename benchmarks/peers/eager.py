@@ -8,6 +8,8 @@ from typing import Any
 
 from workloads import CHAIN, LATENT, WIDTHS, Parameters, Step, Workload
 
+from . import deeper
+
 
 @dataclass(frozen=True)
 class Framework:
@@ -34,17 +36,6 @@ def step_of(workload: Workload, framework: Framework) -> Step:
     return _STEPS[workload.name](framework, workload.parameters)
 
 
-def _training(optimizer: Any, loss_of: Callable[..., Any]) -> Step:
-    def step(*batch: Any) -> Any:
-        optimizer.zero_grad()
-        loss = loss_of(*batch)
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
-    return step
-
-
 # -- networks ------------------------------------------------------------------------------------------------------------------
 
 
@@ -52,14 +43,14 @@ def _w1(f: Framework, parameters: Parameters) -> Step:
     nn = f.nn
     net = f.load(nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10)), parameters)
     optimizer = f.optimizers.SGD(net.parameters(), lr=0.01, momentum=0.9)
-    return _training(optimizer, lambda x, y: f.losses.cross_entropy(net(x), y))
+    return deeper.training(optimizer, lambda x, y: f.losses.cross_entropy(net(x), y))
 
 
 def _w2(f: Framework, parameters: Parameters) -> Step:
     nn = f.nn
     net = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
     f.load(net, parameters)
-    return _training(f.optimizers.Adam(net.parameters()), lambda x, y: f.losses.cross_entropy(net(x), y))
+    return deeper.training(f.optimizers.Adam(net.parameters()), lambda x, y: f.losses.cross_entropy(net(x), y))
 
 
 def _w3(f: Framework, parameters: Parameters) -> Step:
@@ -70,7 +61,7 @@ def _w3(f: Framework, parameters: Parameters) -> Step:
     )  # fmt: skip
     f.load(net, parameters)
     optimizer = f.optimizers.Adam(net.parameters())
-    return _training(optimizer, lambda x: f.losses.binary_cross_entropy_with_logits(net(x), x))
+    return deeper.training(optimizer, lambda x: f.losses.binary_cross_entropy_with_logits(net(x), x))
 
 
 def _w4(f: Framework, parameters: Parameters) -> Step:
@@ -95,7 +86,7 @@ def _w4(f: Framework, parameters: Parameters) -> Step:
         kl = 0.5 * ops.sum(ops.exp(logvar) + mu * mu - logvar - 1)
         return (reconstruction + kl) / len(x)
 
-    return _training(f.optimizers.Adam(net.parameters()), loss_of)
+    return deeper.training(f.optimizers.Adam(net.parameters()), loss_of)
 
 
 def _w5(f: Framework, parameters: Parameters) -> Step:
@@ -106,7 +97,7 @@ def _w5(f: Framework, parameters: Parameters) -> Step:
         nn.Flatten(), nn.Linear(64 * 7 * 7, 10),
     )  # fmt: skip
     f.load(net, parameters)
-    return _training(f.optimizers.Adam(net.parameters()), lambda x, y: f.losses.cross_entropy(net(x), y))
+    return deeper.training(f.optimizers.Adam(net.parameters()), lambda x, y: f.losses.cross_entropy(net(x), y))
 
 
 def _w6(f: Framework, parameters: Parameters) -> Step:
@@ -176,7 +167,7 @@ def _w8(f: Framework, parameters: Parameters) -> Step:
             h = f.functions.tanh(h @ weight + bias)
         return ((h - target) ** 2).mean()
 
-    return _training(f.optimizers.SGD(leaves, lr=0.01), loss_of)
+    return deeper.training(f.optimizers.SGD(leaves, lr=0.01), loss_of)
 
 
 def _w9(f: Framework, parameters: Parameters) -> Step:
@@ -197,4 +188,5 @@ def _w9(f: Framework, parameters: Parameters) -> Step:
 
 _STEPS: dict[str, Callable[[Framework, Parameters], Step]] = {
     "W1": _w1, "W2": _w2, "W3": _w3, "W4": _w4, "W5": _w5, "W6": _w6, "W7": _w7, "W8": _w8, "W9": _w9,
+    **deeper.STEPS,
 }  # fmt: skip

@@ -21,7 +21,9 @@ Loss = Callable[..., Any]
 CONV = ("NHWC", "OIHW", "NHWC")
 
 
-def build(workload: Workload) -> Callable[[], Any]:
+def build(workload: Workload) -> Callable[[], Any] | None:
+    if workload.name not in _STEPS:
+        return None
     step = _STEPS[workload.name]({name: jnp.asarray(array) for name, array in workload.parameters.items()})
     return workload.cycle_batches(
         lambda *batch: jax.block_until_ready(step(*batch)), lambda array: jnp.asarray(_channels_last(array))

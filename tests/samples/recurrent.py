@@ -22,7 +22,8 @@ def _lstm(draw: Any, backward: bool) -> Call:
     state, gates = (*batch, size), (*batch, 4 * size)
     if not backward:
         return Call(recorded.lstm_gates, (draw(values(gates)), draw(values(state))), "lstm_gates")
-    operands = [draw(values(shape, -1, 1)) for shape in (state, state, gates, state, state)]
+    activated = (*batch, 4, size)
+    operands = [draw(values(shape, -1, 1)) for shape in (state, state, activated, state, state)]
     return Call(recorded.lstm_gates_backward, tuple(operands))
 
 
@@ -30,7 +31,7 @@ def _lstm(draw: Any, backward: bool) -> Call:
 def _gru(draw: Any, backward: bool) -> Call:
     batch, size = draw(_sizes())
     state, gates = (*batch, size), (*batch, 3 * size)
-    shapes = (state, gates, gates, state) if backward else (gates, gates, state)
+    shapes = (state, (*batch, 3, size), gates, state) if backward else (gates, gates, state)
     operands = tuple(draw(values(shape, -1, 1)) for shape in shapes)
     return Call(recorded.gru_gates_backward if backward else recorded.gru_gates, operands)
 

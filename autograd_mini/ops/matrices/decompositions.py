@@ -16,6 +16,7 @@ import numpy as np
 from ...apply import apply, as_float
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
+from ...tools.arguments import flag, one_of
 from .._make import implements
 from ..inverse import explain_lapack, lapack
 from ..linalg import swap_last_axes
@@ -155,6 +156,7 @@ def svd(x: TensorLike, full_matrices: bool = False, compute_uv: bool = True) -> 
     Tensor([4., 3.])
     """
     x = as_float(x)
+    full_matrices, compute_uv = flag("svd", "full_matrices", full_matrices), flag("svd", "compute_uv", compute_uv)
     if full_matrices and compute_uv and x._data.ndim >= 2 and x._data.shape[-1] != x._data.shape[-2]:
         raise ValueError(f"svd: full_matrices=True has no gradient for shape {x._data.shape}; use full_matrices=False")
     factors = SVD(*apply(_SVD, (x,)))
@@ -224,8 +226,7 @@ def qr(x: TensorLike, mode: str = "reduced") -> QR:
     Tensor([[5. , 2.2],
             [0. , 0.4]], shape=(2, 2))
     """
-    if mode != "reduced":
-        raise ValueError(f'qr: mode must be "reduced", got {mode!r}')
+    one_of("qr", "mode", mode, ("reduced",))
     return QR(*apply(_QR, (as_float(x),)))
 
 

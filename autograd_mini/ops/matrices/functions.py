@@ -6,9 +6,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ...apply import apply, as_float, as_floats
+from ...apply import apply, as_float, as_floats, as_number
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
+from ...tools.arguments import flag
 from .._make import implements
 from ..inverse import explain_lapack, inv, lapack, solve
 from ..linalg import matmul, swap_last_axes
@@ -53,10 +54,12 @@ def pinv(x: TensorLike, rcond: float | None = None) -> Tensor:
     Tensor([[0.5, 0. ]], shape=(1, 2))
     """
     x = as_float(x)
-    return apply(_PINV, (x,), {"rcond": _cutoff(x) if rcond is None else float(rcond)})
+    return apply(_PINV, (x,), {"rcond": _cutoff(x, rcond)})
 
 
-def _cutoff(x: Tensor) -> float:
+def _cutoff(x: Tensor, rcond: float | None) -> float:
+    if rcond is not None:
+        return as_number("pinv: rcond", rcond, "compute the pseudo-inverse from ag.svd")
     return max(x._data.shape[-2:], default=1) * float(np.finfo(x._data.dtype).eps)
 
 
@@ -83,7 +86,7 @@ def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> LeastSqua
     a, b = as_floats(a, b)
     if a._data.ndim != 2 or b._data.ndim not in (1, 2) or len(b._data) != len(a._data):
         raise ValueError(f"lstsq: expected shapes (m, n) and (m,) or (m, k), got {a._data.shape} and {b._data.shape}")
-    cutoff = _cutoff(a) if rcond is None else rcond
+    cutoff = _cutoff(a, rcond)
     solution, s = matmul(pinv(a, cutoff), b), svdvals(a)
     difference = matmul(a, solution) - b
     residuals = sum_(difference * difference, axis=0, keepdims=b._data.ndim == 1)
@@ -140,6 +143,8 @@ def matrix_norm(x: TensorLike, ord: Order = "fro") -> Tensor:
     x = as_float(x)
     if x._data.ndim < 2:
         raise ValueError(f"matrix_norm: expected a matrix or a stack of them, got shape {x._data.shape}")
+    if not isinstance(ord, (str, int, float)):
+        raise TypeError(f'matrix_norm: ord must be "fro", "nuc", 1, -1, 2, -2, inf or -inf, got {ord!r}')
     if ord == "fro":
         return norm(x, axis=(-2, -1))
     if ord == "nuc":
@@ -148,7 +153,7 @@ def matrix_norm(x: TensorLike, ord: Order = "fro") -> Tensor:
         return (amax if ord == 2 else amin)(svdvals(x), axis=-1)
     if ord in (1, -1, np.inf, -np.inf):
         lines = sum_(abs(x), axis=-2 if ord in (1, -1) else -1)
-        return (amax if ord > 0 else amin)(lines, axis=-1)  # type: ignore[operator]
+        return (amax if ord > 0 else amin)(lines, axis=-1)
     raise ValueError(f'matrix_norm: ord must be "fro", "nuc", 1, -1, 2, -2, inf or -inf, got {ord!r}')
 
 
@@ -161,12 +166,12 @@ def cond(x: TensorLike, p: Order | None = None) -> Tensor:
     Tensor(2.0)
     """
     x = as_float(x)
-    if p in (None, 2, -2):
+    if p is None or (isinstance(p, int) and p in (2, -2)):
         s = svdvals(x)
         ratio = amax(s, axis=-1) / amin(s, axis=-1)
         return 1 / ratio if p == -2 else ratio
     _check_square("cond", x)
-    return matrix_norm(x, p) * matrix_norm(inv(x), p)  # type: ignore[arg-type]
+    return matrix_norm(x, p) * matrix_norm(inv(x), p)
 
 
 # -- exponential -----------------------------------------------------------------------------------------------------
@@ -234,8 +239,8 @@ def expm(x: TensorLike) -> Tensor:
 def _triangle(x: Tensor, upper: bool, unit: bool = False) -> Tensor:
     """Returns one triangle of matrices, with ones on the diagonal if `unit`."""
     ones = np.ones(x._data.shape[-2:], bool)
-    offset = 1 if unit else 0
-    mask = np.triu(ones, offset) if upper else np.tril(ones, -offset)
+    offset = 1 if flag("solve_triangular", "unit_diagonal", unit) else 0
+    mask = np.triu(ones, offset) if flag("solve", "upper", upper) else np.tril(ones, -offset)
     kept = x * mask.astype(x._data.dtype)
     return kept + np.eye(x._data.shape[-1], dtype=x._data.dtype) if unit else kept
 
@@ -275,6 +280,8 @@ def lu_solve(factors: LU, b: TensorLike) -> Tensor:
     >>> ag.lu_solve(ag.lu_factor([[1.0, 2.0], [4.0, 4.0]]), [3.0, 8.0])
     Tensor([1., 1.])
     """
+    if not isinstance(factors, tuple) or len(factors) != 2 or not all(isinstance(x, Tensor) for x in factors):
+        raise TypeError(f"lu_solve: expected the result of lu_factor, got {factors!r}")
     lu, b = as_floats(factors[0], b)
     _check_square("lu_solve", lu)
     columns = expand_dims(b, 1) if b._data.ndim == 1 else b

@@ -27,40 +27,46 @@ __all__ = [
     "gru", "gru_cell", "lstm", "lstm_cell", "rnn", "rnn_cell",
 ]  # fmt: skip
 
+Bias: TypeAlias = "TensorLike | None"
 LSTMState: TypeAlias = tuple[TensorLike, TensorLike]
 Step: TypeAlias = "Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]"
 
 # -- kernels -----------------------------------------------------------------------------------------------------------
+# The activated gates `a` have the shape (…, gates, H), and each gate is contiguous in memory: NumPy is then faster.
 
 
-def _quarters(a: Any) -> list[Any]:
-    """Returns the gates i, f, g, o of an LSTM."""
-    return _parts(a, 4)
+def _by_gate(x: Array, gates: int) -> Array:
+    """Returns (…, gates · H) as a view (gates, …, H)."""
+    parts = x.reshape(*x.shape[:-1], gates, x.shape[-1] // gates)
+    return parts.transpose(parts.ndim - 2, *range(parts.ndim - 2), parts.ndim - 1)
 
 
-def _parts(a: Any, count: int) -> list[Any]:
-    size = a.shape[-1] // count
-    return [a[..., k * size : (k + 1) * size] for k in range(count)]
+def _gates_first(a: Array) -> Array:
+    """Returns (…, gates, H) as a view (gates, …, H)."""
+    return a.transpose(a.ndim - 2, *range(a.ndim - 2), a.ndim - 1)
 
 
-def _sigmoid(x: Array, out: Array) -> None:
-    """Writes σ(x) = ½ + ½ tanh(x/2), which takes half of the time of eˣ/(eˣ + 1); the error is below 1e-7 in float32."""
-    np.multiply(x, 0.5, out)
-    np.tanh(out, out)
-    np.multiply(out, 0.5, out)
-    np.add(out, 0.5, out)
+def _empty_gates(h: Array, gates: int) -> Array:
+    """Returns memory for the activated gates: (…, gates, H) for a state (…, H)."""
+    a = np.empty((gates, *h.shape), h.dtype)
+    return a.transpose(*range(1, h.ndim), 0, h.ndim)
 
 
-def _outputs(out: tuple[Array, ...] | None, dtype: Any, *shapes: tuple[int, ...]) -> tuple[Array, ...]:
-    return tuple(np.empty(shape, dtype) for shape in shapes) if out is None else out
+def _sigmoid_of_twice(x: Array) -> None:
+    """Overwrites x by σ(2x) = ½ + ½ tanh x, in half of the time of eˣ/(eˣ + 1); the error is below 1e-7 in float32."""
+    np.tanh(x, x)
+    np.multiply(x, 0.5, x)
+    np.add(x, 0.5, x)
 
 
 @in_float32
 def _lstm_gates(z: Array, c: Array, out: tuple[Array, ...] | None = None) -> tuple[Array, ...]:
-    h, new, a = _outputs(out, z.dtype, c.shape, c.shape, z.shape)
-    i, f, g, o = _quarters(a)
-    _sigmoid(z, a)
-    np.tanh(_quarters(z)[2], g)
+    h, new, a = (np.empty(c.shape, c.dtype), np.empty(c.shape, c.dtype), _empty_gates(c, 4)) if out is None else out
+    before, after = _by_gate(z, 4), _gates_first(a)
+    np.multiply(before, 0.5, after)
+    _sigmoid_of_twice(after)
+    np.tanh(before[2], after[2])
+    i, f, g, o = after
     np.multiply(i, g, h)
     np.multiply(f, c, new)
     np.add(new, h, new)
@@ -69,65 +75,71 @@ def _lstm_gates(z: Array, c: Array, out: tuple[Array, ...] | None = None) -> tup
     return h, new, a
 
 
+def _slopes(gates: Array, tanh: int) -> Array:
+    """Returns a (1 − a) for gates that are sigmoids, and 1 − a² for number `tanh`."""
+    slopes = 1 - gates
+    slopes *= gates
+    np.multiply(gates[tanh], gates[tanh], slopes[tanh])
+    np.subtract(1, slopes[tanh], slopes[tanh])
+    return slopes
+
+
 @in_float32
 def _lstm_gates_backward(
     dh: Array, dc: Array, a: Array, new: Array, c: Array, out: tuple[Array, ...] | None = None
 ) -> tuple[Array, ...]:
-    dz, before = _outputs(out, dh.dtype, a.shape, c.shape)
-    (i, f, g, o), (di, df, dg, do) = _quarters(a), _quarters(dz)
+    shape = (*c.shape[:-1], 4 * c.shape[-1])
+    dz, before = (np.empty(shape, c.dtype), np.empty(c.shape, c.dtype)) if out is None else out
+    gates, target = _gates_first(a), _by_gate(dz, 4)
+    i, f, g, o = gates
+    slopes = _slopes(gates, 2)
     t = np.tanh(new)
-    np.multiply(1 - a, a, dz)
-    np.multiply(g, g, dg)
-    np.subtract(1, dg, dg)
-    do *= t
-    do *= dh
+    for slope, factor in zip(slopes, (g, c, i, t), strict=True):
+        slope *= factor
+    np.multiply(slopes[3], dh, target[3])
     t *= t
-    np.subtract(1, t, t)
-    t *= o
-    t *= dh
-    t += dc  # now the gradient of the new c
-    di *= g
-    di *= t
-    df *= c
-    df *= t
-    dg *= i
-    dg *= t
-    np.multiply(t, f, before)
+    d = 1 - t
+    d *= o
+    d *= dh
+    d += dc  # the gradient of the new c
+    np.multiply(slopes[:3], d, target[:3])
+    np.multiply(d, f, before)
     return dz, before
 
 
 @in_float32
 def _gru_gates(u: Array, v: Array, h: Array, out: tuple[Array, ...] | None = None) -> tuple[Array, ...]:
-    new, a = _outputs(out, u.dtype, h.shape, u.shape)
-    size = h.shape[-1]
-    _, z, n = _parts(a, 3)
-    gates = a[..., : 2 * size]
-    np.add(u[..., : 2 * size], v[..., : 2 * size], gates)
-    _sigmoid(gates, gates)
-    np.multiply(a[..., :size], v[..., 2 * size :], n)
-    n += u[..., 2 * size :]
+    new, a = (np.empty(h.shape, h.dtype), _empty_gates(h, 3)) if out is None else out
+    inputs, states, gates = _by_gate(u, 3), _by_gate(v, 3), _gates_first(a)
+    np.add(inputs[:2], states[:2], gates[:2])
+    np.multiply(gates[:2], 0.5, gates[:2])
+    _sigmoid_of_twice(gates[:2])
+    r, z, n = gates
+    np.multiply(r, states[2], n)
+    np.add(n, inputs[2], n)
     np.tanh(n, n)
     np.subtract(h, n, new)
-    new *= z
-    new += n
+    np.multiply(new, z, new)
+    np.add(new, n, new)
     return new, a
 
 
 @in_float32
 def _gru_gates_backward(dh: Array, a: Array, v: Array, h: Array, out: tuple[Array, ...] | None = None) -> tuple[Array, ...]:
-    du, dv, before = _outputs(out, dh.dtype, a.shape, a.shape, h.shape)
-    (r, z, n), (dr, dz, dn) = _parts(a, 3), _parts(du, 3)
-    np.multiply(1 - a, a, du)
-    np.multiply(n, n, dn)
-    np.subtract(1, dn, dn)
+    shape = (*h.shape[:-1], 3 * h.shape[-1])
+    du, dv, before = (*(np.empty(shape, h.dtype) for _ in "uv"), np.empty(h.shape, h.dtype)) if out is None else out
+    gates = _gates_first(a)
+    r, z, n = gates
+    slopes = _slopes(gates, 2)
     np.multiply(dh, z, before)
-    dz *= h - n
-    dz *= dh
-    dn *= dh - before
-    dr *= _parts(v, 3)[2]
-    dr *= dn
-    np.copyto(dv, du)
-    np.multiply(dn, r, _parts(dv, 3)[2])
+    slopes[1] *= h - n
+    slopes[1] *= dh
+    slopes[2] *= dh - before
+    slopes[0] *= _by_gate(v, 3)[2]
+    slopes[0] *= slopes[2]
+    np.copyto(_by_gate(du, 3), slopes)
+    slopes[2] *= r
+    np.copyto(_by_gate(dv, 3), slopes)
     return du, dv, before
 
 
@@ -136,12 +148,19 @@ def _gru_gates_backward(dh: Array, a: Array, v: Array, h: Array, out: tuple[Arra
 
 
 def _join(xp: Any, *parts: Any) -> Any:
-    return xp.concatenate(*parts, axis=parts[0].ndim - 1)
+    """Joins gates (…, H) to (…, gates, H)."""
+    columns = [xp.reshape(p, shape=(*p.shape[:-1], 1, p.shape[-1])) for p in parts]
+    return xp.concatenate(*columns, axis=parts[0].ndim - 1)
 
 
-def _split(xp: Any, a: Any, count: int) -> list[Any]:
-    size = a.shape[-1] // count
-    return [xp.getitem(a, index=(Ellipsis, slice(k * size, (k + 1) * size))) for k in range(count)]
+def _split(xp: Any, a: Any) -> list[Any]:
+    """Splits (…, gates, H) into gates (…, H)."""
+    return [xp.getitem(a, index=(Ellipsis, k, slice(None))) for k in range(a.shape[-2])]
+
+
+def _split_rows(xp: Any, x: Any, gates: int) -> list[Any]:
+    """Splits (…, gates · H) into gates (…, H)."""
+    return _split(xp, xp.reshape(x, shape=(*x.shape[:-1], gates, x.shape[-1] // gates)))
 
 
 def _or_zeros(xp: Any, g: Any, like: Any) -> Any:
@@ -157,14 +176,15 @@ def _lstm_gates_rule(xp: Any, needs: list[bool], g: Any, out: Any, z: Any, c: An
     _, new, a = out
     dz, before = xp.lstm_gates_backward(_or_zeros(xp, dh, c), _or_zeros(xp, dc, c), a, new, c)
     if da is not None:
-        i, f, g_, o = _split(xp, a, 4)
-        dz = dz + da * _join(xp, i * (1 - i), f * (1 - f), 1 - g_ * g_, o * (1 - o))
+        i, f, g_, o = _split(xp, a)
+        slopes = _join(xp, i * (1 - i), f * (1 - f), 1 - g_ * g_, o * (1 - o))
+        dz = dz + xp.reshape(da * slopes, shape=z.shape)
     return _only(needs, dz, before)
 
 
 def _lstm_backward_rule(xp: Any, needs: list[bool], g: Any, out: Any, dh: Any, dc: Any, a: Any, new: Any, c: Any) -> list[Any]:
-    u, v = _or_zeros(xp, g[0], a), _or_zeros(xp, g[1], c)
-    (ui, uf, ug, uo), (i, f, g_, o) = _split(xp, u, 4), _split(xp, a, 4)
+    u, v = _or_zeros(xp, g[0], out[0]), _or_zeros(xp, g[1], c)
+    (ui, uf, ug, uo), (i, f, g_, o) = _split_rows(xp, u, 4), _split(xp, a)
     t = xp.tanh(new)
     slope = 1 - t * t
     d = dc + dh * o * slope
@@ -185,17 +205,19 @@ def _gru_gates_rule(xp: Any, needs: list[bool], g: Any, out: Any, u: Any, v: Any
     a = out[1]
     du, dv, before = xp.gru_gates_backward(_or_zeros(xp, dh, h), a, v, h)
     if da is not None:
-        (ar, az, an), (r, z, n), q = _split(xp, da, 3), _split(xp, a, 3), _split(xp, v, 3)[2]
+        (ar, az, an), (r, z, n), q = _split(xp, da), _split(xp, a), _split_rows(xp, v, 3)[2]
         by_n = an * (1 - n * n)
         by_r, by_z = (ar + by_n * q) * r * (1 - r), az * z * (1 - z)
-        du, dv = du + _join(xp, by_r, by_z, by_n), dv + _join(xp, by_r, by_z, by_n * r)
+        du = du + xp.reshape(_join(xp, by_r, by_z, by_n), shape=u.shape)
+        dv = dv + xp.reshape(_join(xp, by_r, by_z, by_n * r), shape=u.shape)
     return _only(needs, du, dv, before)
 
 
 def _gru_backward_rule(xp: Any, needs: list[bool], g: Any, out: Any, dh: Any, a: Any, v: Any, h: Any) -> list[Any]:
-    by_u, by_v, p = (_or_zeros(xp, x, like) for x, like in zip(g, (a, a, h), strict=True))
-    (_, _, un), (_, _, vn), (r, z, n), q = _split(xp, by_u, 3), _split(xp, by_v, 3), _split(xp, a, 3), _split(xp, v, 3)[2]
-    ar, az, _ = _split(xp, by_u + by_v, 3)  # the gates r and z have the same gradient in both
+    by_u, by_v, p = (_or_zeros(xp, x, like) for x, like in zip(g, (v, v, h), strict=True))
+    un, vn, q = (_split_rows(xp, x, 3)[2] for x in (by_u, by_v, v))
+    ar, az, _ = _split_rows(xp, by_u + by_v, 3)  # the gates r and z have the same gradient in both
+    r, z, n = _split(xp, a)
     slope = 1 - n * n
     dn = dh * (1 - z) * slope
     by_dn = ar * q * r * (1 - r) + un + vn * r
@@ -207,7 +229,8 @@ def _gru_backward_rule(xp: Any, needs: list[bool], g: Any, out: Any, dh: Any, a:
         dh * (-2 * by_dn * (1 - z) * n - az * z * (1 - z)),
     )
     zeros = xp.zeros_like(h)
-    return _only(needs, by_dh, by_a, _join(xp, zeros, zeros, ar * dn * r * (1 - r)), az * dh * z * (1 - z))
+    by_states = xp.reshape(_join(xp, zeros, zeros, ar * dn * r * (1 - r)), shape=v.shape)
+    return _only(needs, by_dh, by_a, by_states, az * dh * z * (1 - z))
 
 
 _LSTM_GATES: Final = Primitive(
@@ -296,8 +319,8 @@ def rnn(
     h: TensorLike,
     w_ih: TensorLike,
     w_hh: TensorLike,
-    b_ih: TensorLike | None = None,
-    b_hh: TensorLike | None = None,
+    b_ih: Bias = None,
+    b_hh: Bias = None,
     nonlinearity: str = "tanh",
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
@@ -331,8 +354,8 @@ def lstm(
     state: LSTMState,
     w_ih: TensorLike,
     w_hh: TensorLike,
-    b_ih: TensorLike | None = None,
-    b_hh: TensorLike | None = None,
+    b_ih: Bias = None,
+    b_hh: Bias = None,
     w_hr: TensorLike | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -372,8 +395,8 @@ def gru(
     h: TensorLike,
     w_ih: TensorLike,
     w_hh: TensorLike,
-    b_ih: TensorLike | None = None,
-    b_hh: TensorLike | None = None,
+    b_ih: Bias = None,
+    b_hh: Bias = None,
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Runs a GRU over a sequence; returns (all h, the last h). Cho et al. 2014, in PyTorch's form with r after the product.
@@ -411,8 +434,8 @@ def rnn_cell(
     h: TensorLike,
     w_ih: TensorLike,
     w_hh: TensorLike,
-    b_ih: TensorLike | None = None,
-    b_hh: TensorLike | None = None,
+    b_ih: Bias = None,
+    b_hh: Bias = None,
     nonlinearity: str = "tanh",
 ) -> Tensor:
     """One step of `rnn`: returns the new h for one input.
@@ -434,12 +457,7 @@ def rnn_cell(
 
 
 def lstm_cell(
-    x: TensorLike,
-    state: LSTMState,
-    w_ih: TensorLike,
-    w_hh: TensorLike,
-    b_ih: TensorLike | None = None,
-    b_hh: TensorLike | None = None,
+    x: TensorLike, state: LSTMState, w_ih: TensorLike, w_hh: TensorLike, b_ih: Bias = None, b_hh: Bias = None
 ) -> tuple[Tensor, Tensor]:
     """One step of `lstm`: returns (h, c) for one input.
 
@@ -459,14 +477,7 @@ def lstm_cell(
     return lstm_gates(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh), c)
 
 
-def gru_cell(
-    x: TensorLike,
-    h: TensorLike,
-    w_ih: TensorLike,
-    w_hh: TensorLike,
-    b_ih: TensorLike | None = None,
-    b_hh: TensorLike | None = None,
-) -> Tensor:
+def gru_cell(x: TensorLike, h: TensorLike, w_ih: TensorLike, w_hh: TensorLike, b_ih: Bias = None, b_hh: Bias = None) -> Tensor:
     """One step of `gru`: returns the new h for one input.
 
     Parameters
