@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         "docs/training.md",
         "docs/data.md",
         "docs/gans.md",
+        "docs/from-pytorch.md",
     ],
 )
 def test_examples_run_as_written(page: str) -> None:
