@@ -99,7 +99,7 @@ def read_numbers(value: Any) -> tuple[NDArray[Any], np.dtype[Any]]:
 def check_unmasked(use: str, value: Any) -> None:
     """Raises TypeError for an array with masked elements, or a list that contains one."""
     several = value if isinstance(value, (list, tuple)) else (value,)
-    if any(isinstance(v, np.ndarray) and np.any(getattr(v, "mask", False)) for v in several):
+    if any(type(v) is not np.ndarray and isinstance(v, np.ndarray) and np.any(getattr(v, "mask", False)) for v in several):
         raise TypeError(f"{use}: a masked array would lose its mask; use .filled(value), or ag.where(mask, value, tensor)")
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as _typing
 from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from autograd_mini.apply import as_float
 from autograd_mini.tensor import Tensor, TensorLike, as_tensor
 from autograd_mini.tools.missing_names import MissingNameError as _MissingNameError
 
+from .layers.padding import pad as _pad_last_axes
 from .losses import binary, supervised
 from .losses.distances import (
     cosine_embedding_loss,
@@ -34,17 +37,18 @@ from .losses.distances import (
 from .losses.reduction import Reduction
 
 __all__ = [
-    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu",
-    "conv1d", "conv2d", "conv_transpose2d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "dropout",
-    "dropout2d", "elu", "embedding", "gaussian_nll_loss", "gelu", "glu", "gumbel_softmax", "hardsigmoid", "hardswish",
-    "hardtanh", "hinge_embedding_loss", "huber_loss", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
-    "log_softmax", "logsigmoid", "margin_ranking_loss", "max_pool2d", "mish", "mse_loss", "multilabel_soft_margin_loss",
-    "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "poisson_nll_loss", "prelu", "relu", "relu6", "selu",
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
+    "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "celu", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "dropout", "dropout2d", "elu",
+    "embedding", "fold", "gaussian_nll_loss", "gelu", "glu", "gumbel_softmax", "hardsigmoid", "hardswish", "hardtanh",
+    "hinge_embedding_loss", "huber_loss", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
+    "log_softmax", "logsigmoid", "margin_ranking_loss", "max_pool1d", "max_pool2d", "max_pool3d", "max_unpool1d",
+    "max_unpool2d", "max_unpool3d", "mish", "mse_loss", "multilabel_soft_margin_loss", "nll_loss", "normalize", "one_hot",
+    "pad", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "relu", "relu6", "selu",
     "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softsign", "tanh",
-    "triplet_margin_loss",
+    "triplet_margin_loss", "unfold",
 ]  # fmt: skip
-
-Pair = tuple[int, int]
 
 # -- activations -----------------------------------------------------------------------------------------------------------
 # `inplace` only saves memory in PyTorch. Here it is accepted, and the result is a new tensor.
@@ -171,12 +175,7 @@ def dropout2d(input: TensorLike, p: float = 0.5, training: bool = True, inplace:
 
 def embedding(input: TensorLike, weight: TensorLike, padding_idx: int | None = None) -> Tensor:
     """Returns rows of `weight` at the integers in `input`; the row `padding_idx` gets no gradient."""
-    rows = ag.embedding(weight, input)
-    if padding_idx is None:
-        return rows
-    index = as_tensor(input)
-    padding = index == (padding_idx % len(as_tensor(weight)))
-    return ag.where(ag.unsqueeze(padding, -1), rows.detach(), rows)
+    return ag.embedding(weight, input, padding_idx)
 
 
 def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:
@@ -187,83 +186,33 @@ def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:
     return ag.one_hot(indices, num_classes, np.int64)
 
 
-def conv1d(
-    input: TensorLike,
-    weight: TensorLike,
-    bias: TensorLike | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Cross-correlation of sequences (N, C, L); see `ag.conv1d`."""
-    return ag.conv1d(input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+def _from_input(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns `function` with PyTorch's name `input` for its first argument."""
+    first, *others = signature(function).parameters.values()
+
+    @wraps(function)
+    def call(input: TensorLike, *args: Any, **keywords: Any) -> Any:
+        return function(input, *args, **keywords)
+
+    call.__signature__ = signature(function).replace(parameters=[first.replace(name="input"), *others])  # type: ignore[attr-defined]
+    return call
 
 
-def conv2d(
-    input: TensorLike,
-    weight: TensorLike,
-    bias: TensorLike | None = None,
-    stride: int | Pair = 1,
-    padding: int | Pair | str = 0,
-    dilation: int | Pair = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Cross-correlation of images (N, C, H, W); see `ag.conv2d`."""
-    return ag.conv2d(input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
-
-
-def conv_transpose2d(
-    input: TensorLike,
-    weight: TensorLike,
-    bias: TensorLike | None = None,
-    stride: int | Pair = 1,
-    padding: int | Pair = 0,
-    output_padding: int | Pair = 0,
-    groups: int = 1,
-    dilation: int | Pair = 1,
-) -> Tensor:
-    """The transpose of `conv2d`; see `ag.conv_transpose2d`."""
-    options: dict[str, Any] = {"output_padding": output_padding, "groups": groups, "dilation": dilation}
-    return ag.conv_transpose2d(input, weight, bias, stride=stride, padding=padding, **options)
-
-
-def max_pool2d(
-    input: TensorLike,
-    kernel_size: int | Pair,
-    stride: int | Pair | None = None,
-    padding: int | Pair = 0,
-    dilation: int | Pair = 1,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """Largest pixel of each window; see `ag.max_pool2d`."""
-    return ag.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
-
-
-def avg_pool2d(
-    input: TensorLike,
-    kernel_size: int | Pair,
-    stride: int | Pair | None = None,
-    padding: int | Pair = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Mean pixel of each window; see `ag.avg_pool2d`."""
-    return ag.avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
-
-
-adaptive_avg_pool2d = ag.adaptive_avg_pool2d
-
-
-def interpolate(
-    input: TensorLike,
-    size: int | Pair | None = None,
-    scale_factor: float | tuple[float, float] | None = None,
-    mode: str = "nearest",
-    align_corners: bool | None = None,
-) -> Tensor:
-    """Resizes images (N, C, H, W) to `size` or by `scale_factor`; see `ag.upsample` for the modes."""
-    return ag.upsample(input, scale_factor, size=size, mode=mode, align_corners=bool(align_corners))
+conv1d, conv2d, conv3d = map(_from_input, (ag.conv1d, ag.conv2d, ag.conv3d))
+conv_transpose1d, conv_transpose2d, conv_transpose3d = map(
+    _from_input, (ag.conv_transpose1d, ag.conv_transpose2d, ag.conv_transpose3d)
+)
+max_pool1d, max_pool2d, max_pool3d = map(_from_input, (ag.max_pool1d, ag.max_pool2d, ag.max_pool3d))
+max_unpool1d, max_unpool2d, max_unpool3d = map(_from_input, (ag.max_unpool1d, ag.max_unpool2d, ag.max_unpool3d))
+avg_pool1d, avg_pool2d, avg_pool3d = map(_from_input, (ag.avg_pool1d, ag.avg_pool2d, ag.avg_pool3d))
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = map(
+    _from_input, (ag.adaptive_avg_pool1d, ag.adaptive_avg_pool2d, ag.adaptive_avg_pool3d)
+)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = map(
+    _from_input, (ag.adaptive_max_pool1d, ag.adaptive_max_pool2d, ag.adaptive_max_pool3d)
+)
+interpolate, pixel_shuffle, pixel_unshuffle = map(_from_input, (ag.interpolate, ag.pixel_shuffle, ag.pixel_unshuffle))
+unfold, fold = map(_from_input, (ag.unfold, ag.fold))
 
 
 def batch_norm(
@@ -296,26 +245,13 @@ def batch_norm(
 
 # -- shapes ----------------------------------------------------------------------------------------------------------------
 
-_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-
 
 def pad(input: TensorLike, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Pads the last axes: `pad` is (left, right) of the last one, then (top, bottom) of the one before, and so on.
 
     Negative numbers crop. `mode` is "constant" (with `value`), "reflect", "replicate" or "circular".
     """
-    x, lengths = as_tensor(input), [int(n) for n in pad]
-    if mode not in _MODES:
-        raise ValueError(f"pad: mode must be one of {', '.join(_MODES)}, got {mode!r}")
-    if len(lengths) % 2 or len(lengths) > 2 * x.ndim:
-        raise ValueError(f"pad: expected a pair of lengths for each of the last axes of shape {x.shape}, got {tuple(pad)}")
-    pairs = [(0, 0)] * (x.ndim - len(lengths) // 2) + list(zip(lengths[-2::-2], lengths[::-2], strict=True))
-    if any(n < 0 for n in lengths):
-        x = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, x.shape, strict=True))]
-    widths = [(max(a, 0), max(b, 0)) for a, b in pairs]
-    if mode == "constant":
-        return ag.pad(x, widths, constant_values=0 if value is None else value)
-    return ag.pad(x, widths, mode=_MODES[mode])
+    return _pad_last_axes(input, pad, mode, value)
 
 
 def normalize(input: TensorLike, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:

@@ -131,7 +131,7 @@ class DataLoader:
 
         def load(i: int) -> Any:
             try:
-                return self._load(batches(i), np.random.default_rng((self.seed, number, i + 1)))
+                return self._load(batches(i), (self.seed, number, i + 1))
             except Exception as error:
                 error.add_note(f"DataLoader: batch {i} of epoch {number}")
                 raise
@@ -228,12 +228,12 @@ class DataLoader:
 
     # -- loading -----------------------------------------------------------------------------------------------------------
 
-    def _load(self, rows: Rows, rng: np.random.Generator) -> Any:
+    def _load(self, rows: Rows, seed: tuple[int, int, int]) -> Any:
         if self.collate_fn is None and self._by_rows:
             batch = self.dataset[rows]
         else:
             batch = (self.collate_fn or collate)(load_items(self.dataset, rows))
-        return batch if self.transform is None else self.transform(as_fields(batch), rng)
+        return batch if self.transform is None else self.transform(as_fields(batch), np.random.default_rng(seed))
 
     @cached_property
     def _by_rows(self) -> bool:

@@ -321,7 +321,7 @@ class PReLU(Layer):
     They start from `init`, in `dtype`.
 
     >>> from autograd_mini import nn
-    >>> nn.PReLU()([-2.0, 3.0])
+    >>> nn.PReLU()([-2.0, 3.0]).detach()
     Tensor([-0.5,  3. ])
     """
 

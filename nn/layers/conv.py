@@ -54,7 +54,7 @@ class Convolution(FunctionLayer):
                 f"{kind}: expected in_channels and out_channels to be positive multiples of groups, "
                 f"got in_channels={in_channels}, out_channels={out_channels}, groups={groups}"
             )
-        modes = [mode for mode in MODES if mode != "constant" and (mode == "zeros" or not self.transposed)]
+        modes = ["zeros"] if self.transposed else ["zeros", *(mode for mode in MODES if mode != "constant")]
         if padding_mode not in modes:
             raise ValueError(f"{kind}: expected padding_mode to be {' or '.join(map(repr, modes))}, got {padding_mode!r}")
         self.in_channels, self.out_channels, self.kernel_size, self.groups = in_channels, out_channels, kernel, groups

@@ -7,11 +7,11 @@ from typing import ClassVar, Final
 
 import autograd_mini as ag
 from autograd_mini.apply import as_float, as_number
-from autograd_mini.tensor import Tensor, TensorLike
+from autograd_mini.tensor import Tensor, TensorLike, as_tensor
 
 from .base import Layer
 
-MODES: Final = {"constant": "constant", "zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+MODES: Final = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 """PyTorch's names of the modes, and NumPy's."""
 
 
@@ -33,12 +33,14 @@ def pad(x: TensorLike, padding: Sequence[int], mode: str = "constant", value: fl
     >>> pad([1.0, 2.0, 3.0], (1, 2)), pad([1.0, 2.0, 3.0], (1, -1), "reflect")
     (Tensor([0., 1., 2., 3., 0., 0.]), Tensor([2., 1., 2.]))
     """
-    x = as_float(x)
+    x = as_tensor(x)
     numbers = tuple(padding)
     if len(numbers) % 2 or len(numbers) > 2 * x.ndim or not all(hasattr(n, "__index__") for n in numbers):
-        raise ValueError(f"pad: padding must be pairs of ints for at most {x.ndim} axes of input {x.shape}, got {padding!r}")
-    if mode not in MODES or (value is not None and MODES[mode] != "constant"):
-        raise ValueError(f"pad: mode must be one of {', '.join(MODES)}, and only constant has a value, got {mode!r}, {value=}")
+        raise ValueError(f"pad: expected a pair of ints for each of the last axes of input {x.shape}, got padding {padding!r}")
+    if mode not in MODES:
+        raise ValueError(f"pad: mode must be one of {', '.join(MODES)}, got {mode!r}")
+    if value is not None and mode != "constant":
+        raise ValueError(f"pad: only mode constant has a value, got mode {mode!r} with value={value}")
     pairs = [(0, 0)] * (x.ndim - len(numbers) // 2) + [*zip(numbers[-2::-2], numbers[::-2], strict=True)]
     if min(numbers, default=0) < 0:
         x = x[tuple(slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(x.shape, pairs, strict=True))]

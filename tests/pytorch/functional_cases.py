@@ -23,6 +23,7 @@ ARRAYS = {
     "q": np.exp(Y) / np.exp(Y).sum(1, keepdims=True), "signs": np.array([1.0, -1.0, 1.0, -1.0]), "counts": np.abs(np.round(Y * 3)),
     "positive": np.abs(Y) + 0.1, "column": np.array([[1.0], [2.0], [0.5], [1.0]]), "kernel": RNG.normal(size=(4, 3, 3, 3)),
     "bias": RNG.normal(size=4), "transposed": RNG.normal(size=(3, 2, 3, 3)), "mean": RNG.normal(size=3), "var": np.array([0.5, 1.0, 2.0]),
+    "cube": np.sin(np.arange(4.0 * 2 * 2 * 2 * 2)).reshape(4, 2, 2, 2, 2),
 }  # fmt: skip
 
 # of x, a matrix (4, 3)
@@ -76,9 +77,51 @@ F.interpolate(x, scale_factor=(2, 3), mode="nearest") | F.batch_norm(x, mean, va
 F.cross_entropy(x, whole[:2].view(2, 1, 1).expand(2, 5, 6)) | F.normalize(x) | F.prelu(x, w) | F.log_softmax(x, dim=1) | x.flatten(1) | x.mean(dim=(2, 3))
 x.amax(dim=(1, 2), keepdim=True) | x.permute(0, 2, 3, 1) | x.view(2, -1) | x.unsqueeze(0) | x.transpose(1, 2) | x.std(dim=(0, 2))
 """
+# of x, images, series (2, 3, 9) and volumes (2, 2, 4, 5, 3); functions of windows, and layers without parameters
+WINDOWS = {
+    "images": """
+F.conv2d(x, kernel, bias, (2, 1), (1, 0), 2, groups=1) | F.conv2d(x, kernel[:3, :1], padding="valid", groups=3)
+F.conv_transpose2d(x, transposed, stride=1, dilation=3, output_padding=2) | F.conv_transpose2d(x, transposed, bias[:2], 3, 1, (2, 1))
+F.max_pool2d(x, 2, return_indices=True)[0] | F.max_pool2d(x, 2, return_indices=True)[1] * x[:, :, :2, :3] | F.max_pool2d(x, 3, 2, 0, 2)
+F.max_pool2d(x, 2, ceil_mode=True) | F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2, output_size=(5, 6))
+F.avg_pool2d(x, 3, 2, 1, True) | F.avg_pool2d(x, 3, 2, 1, count_include_pad=False) | F.avg_pool2d(x, 2, divisor_override=3)
+F.adaptive_max_pool2d(x, (2, 4)) | F.adaptive_max_pool2d(x, (7, 1)) | F.adaptive_max_pool2d(x, 3, return_indices=True)[1] * x[:, :, :3, :3]
+F.adaptive_avg_pool2d(x, (None, 4)) | F.interpolate(x, (7, 4), mode="bicubic") | F.interpolate(x, 8, mode="bicubic", align_corners=True)
+F.interpolate(x, (3, 8), mode="area") | F.interpolate(x, (7, 4), mode="nearest-exact") | F.interpolate(x, (3, 2), mode="bilinear", antialias=True)
+F.interpolate(x, (3, 9), mode="bicubic", antialias=True) | F.interpolate(x, scale_factor=1.7, mode="bilinear")
+F.interpolate(x, scale_factor=(1.7, 0.6), mode="bilinear", recompute_scale_factor=True) | F.pixel_unshuffle(x[:, :, :4], 2)
+F.pixel_shuffle(x.view(2, 9, 2, 5), 3) | F.unfold(x, (2, 3)) | F.unfold(x, 2, dilation=2, padding=(1, 0), stride=2)
+F.fold(F.unfold(x, 3, padding=1) ** 2, (5, 6), 3, padding=1) | F.conv2d(x[0], kernel) | F.max_pool2d(x[0], 2) | F.avg_pool2d(x[0], 2)
+F.pad(x, (-1, 2, 1, -2), mode="reflect") | F.pad(x, (-1, 2, 1, -2), mode="circular") | nn.ReflectionPad2d((2, 1, 0, 3))(x)
+nn.ReplicationPad2d((2, 1, 0, -2))(x) | nn.CircularPad2d(2)(x) | nn.ZeroPad2d((-1, 2, 1, 0))(x) | nn.ConstantPad2d(1, 0.5)(x)
+nn.Upsample(scale_factor=2, mode="bicubic")(x) | nn.PixelShuffle(1)(x) | nn.Unfold(2)(x) | nn.Fold((5, 6), 2)(nn.Unfold(2)(x))
+""",
+    "series": """
+F.conv1d(x, kernel[:, :, 0]) | F.conv1d(x, kernel[:, :, 0], bias, 2, 1, 2) | F.conv1d(x, kernel[:, :, 0, :2], padding="same", dilation=3)
+F.conv_transpose1d(x, transposed[:, :, 0], None, 2, 1, 1) | F.conv_transpose1d(x, transposed[:, :, 0], dilation=3, output_padding=2)
+F.max_pool1d(x, 3, 2, 1) | F.max_pool1d(x, 2, 2, ceil_mode=True) | F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2)
+F.avg_pool1d(x, 3, 2, 1, True, False) | F.adaptive_avg_pool1d(x, 4) | F.adaptive_max_pool1d(x, 4) | F.adaptive_max_pool1d(x, 11)
+F.interpolate(x, 13, mode="linear") | F.interpolate(x, scale_factor=2.5) | F.interpolate(x, 4, mode="area") | F.pad(x, (3, 2), "reflect")
+nn.ReflectionPad1d((3, 1))(x) | nn.ReplicationPad1d((3, -1))(x) | nn.CircularPad1d((9, 4))(x) | nn.ZeroPad1d(2)(x) | F.conv1d(x[0], kernel[:, :, 0])
+""",
+    "volumes": """
+F.conv3d(x, cube) | F.conv3d(x, cube, bias, (2, 1, 1), (1, 0, 1), (1, 2, 1)) | F.conv3d(x, cube[:, :1], padding="same", groups=2)
+F.conv_transpose3d(x, cube[:2], None, 2, 1, 1) | F.conv_transpose3d(x, cube[:2], bias[:2], dilation=2, output_padding=(1, 0, 1))
+F.max_pool3d(x, 2) | F.max_pool3d(x, (3, 2, 1), 2, (1, 1, 0), ceil_mode=True) | F.avg_pool3d(x, 2) | F.avg_pool3d(x, 2, 1, 1, divisor_override=5)
+F.max_unpool3d(*F.max_pool3d(x, 2, return_indices=True), 2, output_size=(4, 5, 3)) | F.adaptive_avg_pool3d(x, (2, 3, 2))
+F.adaptive_max_pool3d(x, (2, 3, 2)) | F.interpolate(x, (3, 6, 4), mode="trilinear") | F.interpolate(x, scale_factor=2, mode="nearest")
+F.interpolate(x, (2, 3, 5), mode="trilinear", align_corners=True) | F.interpolate(x, (2, 3, 5), mode="area")
+nn.ReflectionPad3d((1, 2, 0, 3, 1, 1))(x) | nn.ReplicationPad3d((1, -1, 0, 3, 1, 1))(x) | nn.CircularPad3d(1)(x) | nn.BatchNorm3d(2).double()(x)
+""",
+}
+MADE = {"images": IMAGE, "series": RNG.normal(size=(2, 3, 9)), "volumes": RNG.normal(size=(2, 2, 4, 5, 3))}
 CASES = {
     (kind, case.strip()): (text, array)
-    for kind, text, array in (("rows", ROWS, X), ("images", IMAGES, IMAGE))
+    for kind, text, array in (
+        ("rows", ROWS, X),
+        ("images", IMAGES, IMAGE),
+        *((k, text, MADE[k]) for k, text in WINDOWS.items()),
+    )
     for case in text.replace("\n", "|").split("|")
     if case.strip()
 }

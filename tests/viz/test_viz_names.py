@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from autograd_mini import Tensor, nn, viz
 from autograd_mini.cli.tables import markdown
-from autograd_mini.nn.training.trainer import _to_csv
+from autograd_mini.nn.training.tables import to_csv
 from autograd_mini.tools.plain_text import escape_unprintable
 from autograd_mini.viz.plots import texts
 from autograd_mini.viz.stepper.page import build_page
@@ -133,7 +133,7 @@ def test_a_table_cell_is_the_name_in_markdown(name: str) -> None:
 
 @given(st.lists(st.one_of(st.sampled_from(EVIL), TOKENS.map("".join)), min_size=1, unique=True))
 def test_names_in_the_csv_of_metrics_are_read_back(names: list[str]) -> None:
-    text = _to_csv([dict.fromkeys(names, 0.5)])
+    text = to_csv([dict.fromkeys(names, 0.5)])
     assert next(csv.reader(io.StringIO(text, newline=""))) == names
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from ...state import watched
 from ...tensor import Tensor
-from .surroundings import Surroundings, same_value
+from .probes import same_value
+from .surroundings import Surroundings
 
 GUARDED_TYPES: Final = (bool, int, float, str, type(None), np.generic)
 """Types of module attributes that are compared by value; a compiled step notices when one of them changes."""

@@ -13,93 +13,41 @@ State of the library is not probed: tensors and optimizers are read by each repl
 
 from __future__ import annotations
 
+import array
 import random
+import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import is_dataclass
-from functools import partial
-from io import IOBase
-from logging import Logger
+from functools import cached_property, partial
 from operator import is_
-from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+)
 from typing import Any, Final
 
 import numpy as np
 
-from ...primitive import Primitive
 from ...tensor import Tensor
-from . import code
+from . import code, known, probes
+from .probes import FLAGS, MISSING, PLAIN, Probe, Stream
 
-PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, range, slice)
-"""Types that are compared by value."""
-MISSING: Final = object()
 MAX_PLACES: Final = 10_000
 """More places than this take longer to compare than most steps take to run."""
 
-_UNSEEN_MODULES: Final = frozenset({"time", "datetime", "secrets", "uuid"})
-_UNSEEN_BUILTINS: Final = frozenset({"print", "input", "open"})
-_UNSEEN_TYPES: Final = (IOBase, Logger, Iterator)
-_NOT_IN_STEPS: Final = frozenset({"__init__", "__repr__", "__str__", "__del__", "__reduce__", "__getstate__", "__setstate__"})
-_FLAGS: Final = frozenset({"_training", "_forward_hooks"})
-"""Attributes of modules that are guarded one by one, because they may be missing."""
-_CONTAINERS: Final = (list, deque, dict, set, bytearray)
-
-
-def same_value(a: Any, b: Any) -> bool:
-    """Returns whether two objects are the same, or equal numbers, strings or tuples of them. 0.0 and -0.0 differ."""
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, tuple):
-        return len(a) == len(b) and all(map(same_value, a, b))
-    if isinstance(a, (float, complex, np.inexact)):
-        return repr(a) == repr(b)
-    return isinstance(a, (*PLAIN, frozenset)) and bool(a == b)
-
-
-class Probe:
-    """Some places of one owner: how they are read, what they held, and how they are set again.
-
-    `owner` is the list, dict, object, … that has the places; `name` says where it is found, and `keys` name its places.
-    """
-
-    __slots__ = ("_write", "keys", "name", "owner", "read", "saved")
-
-    def __init__(
-        self, owner: Any, name: str, keys: Iterable[str], read: Callable[[], Any], write: Callable[[list[Any]], object]
-    ):
-        self.owner, self.name, self.keys, self.read, self._write = owner, name, list(keys), read, write
-        self.saved: list[Any] = list(read())
-
-    def holds(self) -> bool:
-        """Returns whether the places hold what they held, or equal plain values."""
-        try:
-            now = self.read()
-        except (AttributeError, ValueError):  # an attribute or a variable was deleted
-            return False
-        if len(now) == len(self.saved) and all(map(is_, now, self.saved)):
-            return True
-        if len(now) != len(self.saved) or not all(map(same_value, now, self.saved)):
-            return False
-        self.saved = list(now)
-        return True
-
-    def changed(self) -> str:
-        """Returns the name of the first place that has changed."""
-        try:
-            now = list(self.read())
-        except (AttributeError, ValueError):
-            now = []
-        for i, (a, b) in enumerate(zip(now, self.saved, strict=False)):
-            if not same_value(a, b) and i < len(self.keys):
-                return self.keys[i]
-        return self.name
-
-    def restore(self) -> None:
-        """Sets the places to what they held, unless they still hold it."""
-        if not self.holds():
-            self._write(self.saved)
+_NOT_IN_STEPS: Final = frozenset({"__init__", "__new__", "__del__", "__reduce__", "__getstate__", "__setstate__"})
+_TEXT: Final = frozenset({"__repr__", "__str__", "__format__"})
+_CONTAINERS: Final = (list, deque, dict, set)
+_BUFFERS: Final = (bytearray, memoryview, array.array)
+_VIEWS: Final = (MappingProxyType, type({}.keys()), type({}.values()), type({}.items()))
+_STATE_METHODS: Final = ("get_last_lr",)
+"""Methods of the library that return what a replay changes."""
 
 
 class Surroundings:
@@ -116,12 +64,15 @@ class Surroundings:
         self.modules: list[Probe] = []
         self.unseen = ""
         self.types = False
-        self._streams: list[_Stream] = []
+        self._streams: list[Stream] = []
         self._reads: list[Callable[[], Any]] = []
         self._expected: list[Any] = []
         self._copies: list[Probe] = []
         self._seen: dict[int, Any] = {}
         self._names: set[str] = {"forward", "training_step"}
+        self._user_names: set[str] = set()  # those of code outside of libraries
+        self._reads_all = self._reads_text = False  # attributes that code does not name, and the text of objects
+        self._of_library: dict[int, tuple[Any, str]] = {}  # objects of this library and of NumPy
         self._owners: dict[int, tuple[Any, str]] = {}  # objects, classes and Python modules: only the attributes named in code
         self._constructed: set[int] = set()  # classes that code names, so it may create objects of them
         self._visited: set[tuple[int, str]] = set()
@@ -182,7 +133,7 @@ class Surroundings:
         for place in self._places():
             place.restore()
 
-    def _places(self) -> Iterable[Probe | _Stream]:
+    def _places(self) -> Iterable[Probe | Stream]:
         return [*self.probes, *self.modules, *self._streams]
 
     # -- search ----------------------------------------------------------------------------------------------------------
@@ -202,107 +153,154 @@ class Surroundings:
             self.unseen = f"reads {count:,} places in Python, most of them in {largest.name}, which takes too long to compare"
 
     def _visit(self, value: Any, name: str) -> None:
-        if isinstance(value, (*PLAIN, Tensor, Primitive, np.ufunc, CellType)) or id(value) in self._seen:
+        kind = type(value)
+        if kind in PLAIN or kind is Tensor or id(value) in self._seen:
             return
         self._seen[id(value)] = value
-        if _is_unseen(value):
-            self.unseen = f"uses {name}, whose state cannot be compared"
+        if reason := known.why_unseen(value):
+            self.unseen = f"uses {name}, {reason}"
+        elif isinstance(value, PLAIN):
+            self._visit_subclass(value, name)
+        elif known.names_attributes(value):
+            self._reads_all = True
+        elif known.is_constant(value):
+            return
         elif isinstance(value, FunctionType):
             self._visit_function(value, name)
         elif isinstance(value, MethodType):
             self._push(("", value.__func__), ("", value.__self__), name=name)
         elif isinstance(value, partial):
             self._push(("", value.func), ("", value.args), ("", value.keywords), name=name)
+            self._own(value, name)
         elif isinstance(value, (staticmethod, classmethod)):
             self._push(("", value.__func__), name=name)
         elif isinstance(value, property):
             self._push(("", value.fget), name=name)
+        elif isinstance(value, cached_property):
+            self._push(("", value.func), name=name)
         elif isinstance(value, np.ndarray):
-            self._add(value, name, [name], lambda: ((value.shape, value.dtype, value.tobytes()),), partial(_fill, value))
+            self._add(value, name, [name], lambda: (probes.array_state(value),), partial(probes.fill, value))
+            self._push(*([(f"[{i}]", x) for i, x in enumerate(value.flat)] if value.dtype.hasobject else ()), name=name)
+            self._visit_subclass(value, name)
         elif isinstance(value, (random.Random, np.random.Generator, np.random.RandomState)):
             self._add_stream(value, name)
+        elif isinstance(value, _BUFFERS):
+            self._add(value, name, [name], lambda: (bytes(value),), partial(probes.fill_buffer, value))
+        elif isinstance(value, _VIEWS):
+            self._add(value, name, [name], lambda: [*value, *getattr(value, "values", list)()], lambda saved: None)
+            self._stack += [(x, name) for x in (*value, *getattr(value, "values", list)())]
         elif isinstance(value, (tuple, frozenset)):
             self._push(*[(f"[{i}]", x) for i, x in enumerate(value)], name=name)
+            self._visit_subclass(value, name)
         elif isinstance(value, _CONTAINERS):
             self._visit_container(value, name)
-        elif isinstance(value, BuiltinFunctionType):
+            self._visit_subclass(value, name)
+        elif isinstance(value, (BuiltinFunctionType, MethodWrapperType)):
             self._push(("", value.__self__), name=name)  # such as `losses.append`
         elif isinstance(value, (ModuleType, type)):
             if not code.is_library(value):
-                self._owners[id(value)] = value, name
+                self._own(value, name)
                 self._constructed.add(id(value))
+                self._visit_class(type(value))
         else:
             self._visit_object(value, name)
 
     def _push(self, *parts: tuple[str, Any], name: str) -> None:
         self._stack += [(value, name + suffix) for suffix, value in parts]
 
+    def _own(self, owner: Any, name: str) -> None:
+        """Notes that the attributes of an owner which code names are places."""
+        self._owners[id(owner)] = owner, name
+
     def _visit_function(self, function: FunctionType, name: str) -> None:
-        cells = [cell for cell in function.__closure__ or () if _has_contents(cell)]
-        contents = [cell.cell_contents for cell in cells]
-        if any(isinstance(x, Primitive) for x in contents):  # an operation: each replay runs its kernel
+        cells = list(function.__closure__ or ())
+        contents = [probes.read_cell(cell) for cell in cells]
+        if any(isinstance(x, known.Primitive) for x in contents):  # an operation: each replay runs its kernel
             return
-        variables = function.__code__.co_freevars
-        self._stack += [(x, label) for x, label in zip(contents, variables, strict=False)]
-        loaded, named = code.names(function.__code__)
-        self._names |= named  # also of the library, which calls methods of the user's classes
-        if code.is_library(function):
+        variables, library = function.__code__.co_freevars, code.is_library(function)
+        found = [(x, label) for x, label in zip(contents, variables, strict=False) if x is not MISSING]
+        self._stack += [(x, label) for x, label in found if not (library and known.why_unseen(x))]
+        names = code.names(function.__code__)
+        self._names |= names.named  # also of the library, which calls methods of the user's classes
+        if library:
             return
-        if cells:
-            self._add(function, name, variables, lambda: [cell.cell_contents for cell in cells], partial(_set_cells, cells))
+        scope = function.__globals__
+        if use := known.unseen_use(names, scope):
+            self.unseen = use
+        self._user_names |= names.named
+        self._reads_all |= known.reads_all_attributes(names)
+        self._reads_text |= names.text
+        self.types |= "type" in names.loaded and "type" not in scope
+        builtins = scope.get("__builtins__", {})
+        known_builtins = builtins if isinstance(builtins, dict) else vars(builtins)
+        globals_ = [n for n in names.loaded if n in scope or n not in known_builtins]
+        keys = ["code", "defaults", "keyword defaults", *variables, *globals_]
+        get = scope.get
+        read = lambda: [
+            function.__code__,
+            function.__defaults__,
+            function.__kwdefaults__,
+            *map(probes.read_cell, cells),
+            *[get(n, MISSING) for n in globals_],
+        ]
+        self._add(function, name, keys, read, partial(probes.set_function, function, cells, globals_))
         self._push(("", function.__defaults__), ("", function.__kwdefaults__), name=name)
         if vars(function):
-            self._owners[id(function)] = function, name
-        scope = function.__globals__
-        self.types |= "type" in loaded and "type" not in scope
-        found = [n for n in loaded if n in scope]
-        if unseen := sorted(_UNSEEN_BUILTINS.intersection(loaded).difference(scope)):
-            self.unseen = f"calls {unseen[0]}()"
-        probed = [n for n in found if not code.is_library(scope[n])]
-        if probed:
-            self._add(
-                function, name, probed, lambda: [scope.get(n, MISSING) for n in probed], partial(_set_items, scope, probed)
-            )
-        self._stack += [(scope[n], n) for n in found]
+            self._own(function, name)
+        self._stack += [(scope[n], n) for n in globals_ if n in scope]
+        for module in names.imports:
+            if module not in sys.modules:
+                self.unseen = f"imports {module}"
+            else:
+                self._stack.append((sys.modules[module], module))
 
     def _visit_container(self, value: Any, name: str) -> None:
         if isinstance(value, dict):
             keys = [f"{name}[{key!r}]" for key in value]
-            self._add(value, name, [*keys, *keys], lambda: [*value, *value.values()], partial(_set_dict, value))
+            self._add(value, name, [*keys, *keys], lambda: [*value, *value.values()], partial(probes.set_dict, value))
             self._stack += zip(value.values(), keys, strict=True)
-        elif isinstance(value, (set, bytearray)):
-            immutable = frozenset if isinstance(value, set) else bytes
-            self._add(value, name, [name], lambda: (immutable(value),), partial(_set_contents, value))
+        elif isinstance(value, set):
+            self._add(value, name, [name], lambda: (frozenset(value),), partial(probes.set_contents, value))
         else:
             keys = [f"{name}[{i}]" for i in range(len(value))]
-            self._add(value, name, keys, lambda: value, partial(_set_sequence, value))
+            self._add(value, name, keys, lambda: value, partial(probes.set_sequence, value))
             self._stack += zip(value, keys, strict=True)
 
+    def _visit_subclass(self, value: Any, name: str) -> None:
+        """Visits the attributes that an object of a user's subclass of a builtin type has besides its contents."""
+        if not code.is_library(type(value)) or getattr(value, "__dict__", None):
+            self._visit_object(value, name)
+
+    def _visit_class(self, kind: type) -> None:
+        for base in kind.__mro__:
+            if not code.is_library(base):
+                self._own(base, base.__name__)
+
     def _visit_object(self, value: Any, name: str) -> None:
-        if hasattr(value, "__wrapped__"):
-            self._push(("", value.__wrapped__), name=name)
-        is_module = hasattr(value, "guard_attributes")
-        library = code.is_library(type(value)) and not code.is_standard(type(value))
-        if hasattr(value, "param_groups") or (library and not is_module and not is_dataclass(value)):
-            return  # each replay reads the state of optimizers and schedules
-        for kind in type(value).__mro__:
-            if not code.is_library(kind):
-                self._owners[id(kind)] = kind, kind.__name__
-        if is_module:
-            if not library:
-                self._names |= _inherited_names(type(value))
+        kind, attributes = type(value), _attributes(value)
+        if isinstance(value, BaseException):
+            self._add(value, name, [f"{name}.args"], lambda: (value.args,), lambda saved: setattr(value, "args", saved[0]))
+        if "__wrapped__" in attributes:
+            self._push(("", attributes["__wrapped__"]), name=name)
+        self._visit_class(kind)
+        self._visit_class(type(kind))
+        if known.is_opaque(value, attributes):
+            self.unseen = f"uses {name}, {known.UNSEEN}"
+        elif hasattr(kind, "guard_attributes"):
             self._visit_module(value, name)
-        elif getattr(type(value), "__dataclass_params__", None) and type(value).__dataclass_params__.frozen:
-            self._stack += [(x, f"{name}.{key}") for key, x in _attributes(value).items()]
+        elif code.is_library(kind) and not code.is_standard(kind) and not is_dataclass(value):
+            self._of_library[id(value)] = value, name  # each replay reads the state of optimizers and schedules
         else:
-            self._owners[id(value)] = value, name
+            self._own(value, name)
 
     def _visit_module(self, module: Any, name: str) -> None:
+        if not code.is_library(type(module)):
+            self._names |= _inherited_names(type(module))
         attributes = vars(module)
-        keys = [key for key in attributes if key not in _FLAGS]
+        keys = [key for key in attributes if key not in FLAGS]
         names = [f"{name}.{key}" for key in keys]
-        read = lambda: [x for key, x in attributes.items() if key not in _FLAGS]
-        self.modules.append(Probe(module, name, names, read, partial(_set_values, attributes, keys)))
+        read = lambda: [x for key, x in attributes.items() if key not in FLAGS]
+        self.modules.append(Probe(module, name, names, read, partial(probes.set_values, attributes, keys)))
         self._stack += [(x, f"{name}.{key}") for key, x in attributes.items() if key != "_items"]
         items = attributes.get("_items", ())  # replaced, not mutated, by a change
         self._stack += [(x, f"{name}.{key}") for key, x in (items.items() if isinstance(items, dict) else enumerate(items))]
@@ -315,167 +313,108 @@ class Surroundings:
                 if (id(owner), key) not in self._visited and self._is_named(owner, key):
                     self._visited.add((id(owner), key))
                     self._stack.append((value, f"{name}.{key}"))
+        for owner, name in list(self._of_library.values()):
+            self._probe_library_object(owner, name)
         return len(self._visited) > before
 
     def _is_named(self, owner: Any, key: str) -> bool:
         """Whether code may read an attribute; library code may read all fields of a dataclass."""
-        special = isinstance(owner, type) and key.startswith("__") and isinstance(vars(owner)[key], FunctionType)
-        if special and vars(owner)[key].__code__.co_filename == "<string>":  # generated, for a dataclass
+        if isinstance(owner, type):
+            return self._is_method_in_steps(owner, key) or key in self._names
+        if isinstance(owner, ModuleType):
+            return key == "__getattr__" or (not key.startswith("__") and (key in self._names or self._reads_all))
+        whole = code.is_standard(type(owner)) and not _is_namespace(owner)
+        return key in self._names or self._reads_all or whole or is_dataclass(owner)
+
+    def _is_method_in_steps(self, owner: type, key: str) -> bool:
+        """Whether Python calls a special method without its name in the code."""
+        method = vars(owner)[key]
+        function = getattr(method, "__func__", method)
+        if not key.startswith("__") or not isinstance(function, FunctionType):
+            return self._reads_all and not key.startswith("__")
+        if is_dataclass(owner) and function.__code__.co_filename == "<string>":  # generated
             return False
-        if special:
-            return key not in _NOT_IN_STEPS or (key == "__init__" and id(owner) in self._constructed)
-        return key in self._names or (is_dataclass(owner) and not isinstance(owner, type))
+        if key in _TEXT:
+            return self._reads_text
+        return key not in _NOT_IN_STEPS or (key in ("__init__", "__new__") and id(owner) in self._constructed)
 
     def _probe_attributes(self, owner: Any, name: str) -> None:
         """Adds a probe of the attributes that code names; their number shows that an attribute was added."""
         names = sorted(key for key in _attributes(owner) if self._is_named(owner, key))
         keys = [f"{name}.{key}" for key in names]
+        write = lambda saved: probes.set_attributes(owner, names, saved[1:])
         if isinstance(owner, (type, ModuleType)):
-            if names:
-                get = owner.__dict__.get
-                self._add(
-                    owner, name, keys, lambda: [get(key, MISSING) for key in names], partial(_set_attributes, owner, names)
-                )
-        elif hasattr(owner, "__dict__"):
-            read = lambda: [len(owner.__dict__), *map(owner.__dict__.get, names)]
-            self._add(owner, name, [name, *keys], read, lambda saved: _set_attributes(owner, names, saved[1:]))
-        elif names:
-            self._add(
-                owner,
-                name,
-                keys,
-                lambda: [getattr(owner, key, MISSING) for key in names],
-                partial(_set_attributes, owner, names),
-            )
+            get = owner.__dict__.get
+            first = (lambda: owner.__bases__) if isinstance(owner, type) else (lambda: None)
+            self._add(owner, name, [name, *keys], lambda: [first(), *[get(key, MISSING) for key in names]], write)
+        elif (attributes := _dict_of(owner)) is not None and not _slots_of(owner):
+            keys, write = [name, name, *keys], lambda saved: probes.set_attributes(owner, names, saved[2:])
+            self._add(owner, name, keys, lambda: [len(attributes), type(owner), *map(attributes.get, names)], write)
+        else:
+            read = lambda: [type(owner), *[getattr(owner, key, MISSING) for key in names]]
+            self._add(owner, name, [name, *keys], read, write)
+
+    def _probe_library_object(self, owner: Any, name: str) -> None:
+        """Adds probes of what code reads of an object of the library, such as `optimizer.param_groups[0]["lr"]`.
+
+        They are not dropped if a replay changes these places itself, because the code has read them in Python.
+        """
+        for key in ("param_groups", *_STATE_METHODS, *_attributes(owner)):
+            if key not in self._user_names or (id(owner), key) in self._visited or not hasattr(owner, key):
+                continue
+            self._visited.add((id(owner), key))
+            value = getattr(owner, key)
+            if key in _STATE_METHODS:
+                self._add(None, name, [f"{name}.{key}()"], lambda value=value: (tuple(value()),), lambda saved: None)
+            elif key == "param_groups":
+                for i, group in enumerate(value):
+                    plain = [k for k, x in group.items() if isinstance(x, PLAIN)]
+                    labels = [f"{name}.{key}[{i}][{k!r}]" for k in plain]
+                    read = lambda group=group, plain=plain: [group.get(k, MISSING) for k in plain]
+                    self._add(None, name, labels, read, partial(probes.set_globals, group, plain))
+            elif isinstance(value, PLAIN):
+                read = lambda key=key: [getattr(owner, key, MISSING)]
+                self._add(None, name, [f"{name}.{key}"], read, partial(probes.set_attributes, owner, [key]))
 
     def _add(self, *arguments: Any) -> None:
         self.probes.append(Probe(*arguments))
 
     def _add_stream(self, stream: Any, name: str) -> None:
-        self._streams.append(_Stream(stream, f"the random stream of {name}"))
+        self._streams.append(Stream(stream, f"the random stream of {name}"))
 
 
 # -- what is searched ----------------------------------------------------------------------------------------------------------
 
 
-def _is_unseen(value: Any) -> bool:
-    """Whether this is a clock, a file, a log or an iterator: reading it again may give something else."""
-    if isinstance(value, ModuleType):
-        return value.__name__ in _UNSEEN_MODULES
-    if isinstance(value, (type, BuiltinFunctionType)):
-        return getattr(value, "__module__", "") in _UNSEEN_MODULES
-    return isinstance(value, _UNSEEN_TYPES)
-
-
 def _inherited_names(kind: type) -> frozenset[str]:
     """Returns the names in the library's methods of a class, which may call methods that the user has overridden."""
     methods = [f for base in kind.__mro__ if code.is_library(base) for f in vars(base).values() if isinstance(f, FunctionType)]
-    return frozenset().union(*(code.names(f.__code__)[1] for f in methods))
+    return frozenset().union(*(code.names(f.__code__).named for f in methods))
 
 
-def _has_contents(cell: CellType) -> bool:
+def _is_namespace(owner: Any) -> bool:
+    """Whether this is a namespace of Python, of which only the attributes that code names count."""
+    return type(owner).__name__ in ("Namespace", "SimpleNamespace", "partial")
+
+
+def _dict_of(owner: Any) -> dict[str, Any] | None:
+    """Returns the attributes in the dict of an object, without calling methods of its class."""
     try:
-        return cell.cell_contents is not cell
-    except ValueError:  # a variable of the enclosing function that has no value yet
-        return False
+        return vars(owner) if isinstance(owner, type) else object.__getattribute__(owner, "__dict__")  # type: ignore[return-value]
+    except AttributeError:
+        return None
+
+
+def _slots_of(owner: Any) -> list[str]:
+    """Returns the names of the slots of an object."""
+    kinds = [kind for kind in type(owner).__mro__ if code.module_of(kind) != "builtins"]
+    slots = [key for kind in kinds for key, value in vars(kind).items() if isinstance(value, MemberDescriptorType)]
+    return [key for key in slots if not (key.startswith("__") and key.endswith("__"))]
 
 
 def _attributes(owner: Any) -> dict[str, Any]:
     """Returns the attributes of an object, also those in slots."""
-    slots = {
-        key: getattr(owner, key)
-        for kind in type(owner).__mro__
-        if not code.is_library(kind)
-        for key in _slot_names(kind)
-        if hasattr(owner, key)
-    }
-    return {**slots, **getattr(owner, "__dict__", {})}
-
-
-def _slot_names(kind: type) -> Iterable[str]:
-    slots = vars(kind).get("__slots__", ())
-    return [key for key in ((slots,) if isinstance(slots, str) else slots) if not key.startswith("__")]
-
-
-# -- how places are set again --------------------------------------------------------------------------------------------------
-
-
-def _set_cells(cells: list[CellType], saved: list[Any]) -> None:
-    for cell, value in zip(cells, saved, strict=True):
-        cell.cell_contents = value
-
-
-def _set_items(scope: dict[str, Any], names: list[str], saved: list[Any]) -> None:
-    for name, value in zip(names, saved, strict=True):
-        scope[name] = value
-
-
-def _set_attributes(owner: Any, names: list[str], saved: list[Any]) -> None:
-    for name, value in zip(names, saved, strict=True):
-        setattr(owner, name, value)
-
-
-def _set_values(attributes: dict[str, Any], keys: list[str], saved: list[Any]) -> None:
-    flags = {key: attributes[key] for key in _FLAGS & attributes.keys()}
-    attributes.clear()
-    attributes.update(zip(keys, saved, strict=True))
-    attributes.update(flags)
-
-
-def _set_dict(target: dict[Any, Any], saved: list[Any]) -> None:
-    half = len(saved) // 2
-    target.clear()
-    target.update(zip(saved[:half], saved[half:], strict=True))
-
-
-def _set_contents(target: Any, saved: list[Any]) -> None:
-    target.clear()
-    (target.update if isinstance(target, set) else target.extend)(saved[0])
-
-
-def _set_sequence(target: Any, saved: list[Any]) -> None:
-    target.clear()
-    target.extend(saved)
-
-
-def _fill(array: np.ndarray[Any, Any], saved: list[Any]) -> None:
-    shape, dtype, contents = saved[0]
-    array[...] = np.frombuffer(contents, dtype).reshape(shape)
-
-
-class _Stream:
-    """A random stream of Python or NumPy, and its state before the traced run."""
-
-    def __init__(self, stream: Any, name: str):
-        self.name, self._stream = name, stream
-        self._state = self._read()
-
-    def holds(self) -> bool:
-        """Returns whether nothing was drawn."""
-        return _as_bytes(self._read()) == _as_bytes(self._state)
-
-    def changed(self) -> str:
-        return self.name
-
-    def restore(self) -> None:
-        """Sets the stream to its state before the traced run."""
-        if isinstance(self._stream, random.Random):
-            self._stream.setstate(self._state)
-        elif isinstance(self._stream, np.random.RandomState):
-            self._stream.set_state(self._state)
-        else:
-            self._stream.bit_generator.state = self._state
-
-    def _read(self) -> Any:
-        if isinstance(self._stream, random.Random):
-            return self._stream.getstate()
-        if isinstance(self._stream, np.random.RandomState):
-            return self._stream.get_state(legacy=False)
-        return self._stream.bit_generator.state
-
-
-def _as_bytes(state: Any) -> Any:
-    """Returns the state of a random stream with bytes in place of arrays, so that it can be compared."""
-    if isinstance(state, dict):
-        return {key: _as_bytes(value) for key, value in state.items()}
-    return state.tobytes() if isinstance(state, np.ndarray) else state
+    slots = (
+        {} if isinstance(owner, (type, ModuleType)) else {k: getattr(owner, k) for k in _slots_of(owner) if hasattr(owner, k)}
+    )
+    return {**slots, **(_dict_of(owner) or {})}

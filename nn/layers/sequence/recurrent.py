@@ -344,7 +344,7 @@ class _Cell(_Weights):
         return x, *parts
 
     @property
-    def _parameters(self) -> tuple[Any, ...]:
+    def _parameters(self) -> tuple[Parameter, Parameter, Parameter | None, Parameter | None]:
         return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
 
     def extra_repr(self) -> str:
@@ -383,7 +383,7 @@ class RNNCell(_Cell):
 
     def forward(self, x: TensorLike, hx: TensorLike | None = None) -> Tensor:
         x, h = self._prepare(x, hx)
-        return ag.rnn_cell(x, h, *self._parameters, self.nonlinearity)
+        return ag.rnn_cell(x, h, *self._parameters, nonlinearity=self.nonlinearity)
 
 
 class LSTMCell(_Cell):

@@ -70,8 +70,16 @@ def test_the_padding_mode_of_a_convolution_is_padding_before_it(axes: int, mode:
         (lambda: nn.CircularPad1d(4)(np.zeros((1, 1, 3))), ValueError, "padding of at most 3 for axis 2"),
         (lambda: nn.ZeroPad2d(1)(np.zeros(3)), ValueError, "ZeroPad2d: expected an input with 3 or 4 axes, got shape"),
         (lambda: nn.BatchNorm3d(2)(np.zeros((1, 2, 3, 3))), ValueError, r"shape \(N, C, D, H, W\) with C = 2"),
-        (lambda: pad(np.zeros(3), (1, 2, 3)), ValueError, r"pairs of ints for at most 1 axes of input \(3,\), got \(1, 2, 3\)"),
-        (lambda: pad(np.zeros(3), (1, 2), "reflect", 1.0), ValueError, "only constant has a value, got 'reflect', value=1.0"),
+        (
+            lambda: pad(np.zeros(3), (1, 2, 3)),
+            ValueError,
+            r"a pair of ints for each of the last axes of input \(3,\), got padding \(1, 2, 3\)",
+        ),
+        (
+            lambda: pad(np.zeros(3), (1, 2), "reflect", 1.0),
+            ValueError,
+            "only mode constant has a value, got mode 'reflect' with value=1.0",
+        ),
         (lambda: pad(np.zeros(3), (1, 2), "mirror"), ValueError, "mode must be one of constant, .*got 'mirror'"),
         (
             lambda: ag.pad(np.zeros((0, 3)), 1, "edge"),
