@@ -129,6 +129,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "Dropout": layer(nn.Dropout),
     "Dropout2d": layer(nn.Dropout2d),
     "ELU": layer(nn.ELU),
+    "Embedding": lambda **settings: layer(nn.Embedding, np.array([0, 1]), num_embeddings=3, embedding_dim=2)(
+        **{"max_norm": 1.0, **settings}
+    ),
     "GaussianNoise": layer(nn.GaussianNoise),
     "Hardtanh": layer(nn.Hardtanh),
     "LayerNorm": layer(nn.LayerNorm, normalized_shape=3),
