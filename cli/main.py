@@ -47,6 +47,7 @@ from .scripts import run_script, scripts
 from .tables import Rows, markdown
 from .training_options import (
     Accumulate,
+    BackendName,
     ClipGradNorm,
     ClipGradValue,
     FreeBits,
@@ -175,6 +176,7 @@ def train(
     lr: Rate = None,
     layers: Layers = None,
     optimizer: OptimizerName = None,
+    backend: BackendName = None,
     accumulate: Accumulate = None,
     clip_grad_norm: ClipGradNorm = None,
     clip_grad_value: ClipGradValue = None,
@@ -218,6 +220,7 @@ def train(
         "batch_size": batch_size,
         "lr": lr,
         "optimizer": optimizer,
+        "backend": backend,
         "accumulate": accumulate,
         "clip_grad_norm": clip_grad_norm,
         "clip_grad_value": clip_grad_value,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autograd_mini import nn
+from autograd_mini.jit.api import available_backend
 from autograd_mini.models.recipes import IMAGE_SHAPES, MODELS, PRESETS, RECIPES, Recipe
 
 from .datasets import recipe_for_folder
@@ -98,6 +99,8 @@ def override(
     {'beta': 4}
     """
     fields = {name: value for name, value in flags.items() if value is not None}
+    if "backend" in fields:
+        fields["backend"] = available_backend(fields["backend"])
     model_options = {name: fields.pop(name) for name in VAE_OPTIONS if name in fields}
     if model_options and not set(VAE_OPTIONS) <= set(MODELS[recipe.model].option_names()):
         raise ValueError("--kl-warmup and --free-bits are only for VAEs")

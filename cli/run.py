@@ -52,7 +52,7 @@ RESULTS: Final = (
 )  # fmt: skip
 """What follows from a checkpoint."""
 EVENTS: Final = "events"  # folder of the files for TensorBoard
-TRAINER_SETTINGS: Final = ("every", "accumulate", "clip_grad_norm", "clip_grad_value", "keep_best", "keep_every")
+TRAINER_SETTINGS: Final = ("every", "backend", "accumulate", "clip_grad_norm", "clip_grad_value", "keep_best", "keep_every")
 """Fields of a recipe that are arguments of the trainer."""
 GRAPH_BATCH_SIZE: Final = 4  # images in the batch for graph.svg
 

@@ -17,6 +17,15 @@ Layers = Annotated[
     ),
 ]
 OptimizerName = Annotated[str | None, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")]
+BackendName = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="numpy|c|auto",
+        help="Compile steps to NumPy calls, or also to loops in C; auto uses C if there is a compiler.",
+        show_default="numpy",
+    ),
+]
 Accumulate = Annotated[
     int | None,
     typer.Option(min=1, help="Do one step per N batches, as with batches N times as large."),

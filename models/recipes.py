@@ -98,6 +98,7 @@ class Recipe:
     frechet: bool = False  # compute a GAN's Fréchet distance for each logged row
     early_stop: str | None = None  # stop early on this metric and keep the best weights
     patience: int = 5  # logged rows without improvement before training stops early
+    backend: str = "numpy"  # of compiled steps: "numpy", or "c" for loops in C
     accumulate: int = 1  # batches per step
     clip_grad_norm: float | None = None  # largest joint norm of the gradients of a step; None: no limit
     clip_grad_value: float | None = None  # largest size of each element of a gradient; None: no limit

@@ -13,6 +13,7 @@ from autograd_mini import nn
 from autograd_mini.cli.main import main
 from autograd_mini.cli.options import choose, override
 from autograd_mini.cli.run import CONFIG, Run, claim_run, stored_recipe
+from autograd_mini.jit.c.library import compiler
 from autograd_mini.models.recipes import MODELS, OPTIMIZERS, Recipe
 
 LAYERS = {
@@ -104,6 +105,7 @@ def test_every_optimizer_trains_a_classifier_and_a_gan(optimizer: str, tmp_path:
         ("gan --free-bits 0.1", "only for VAEs"),
         ("mlp --keep-best fun", "keep_best: expected one of epoch, iteration, loss, accuracy"),
         ("mlp --accumulate 0", "--accumulate"),
+        ("mlp --backend cuda", "backend must be"),
         ("mlp --clip-grad-norm -1", "--clip-grad-norm"),
     ],
 )
@@ -119,3 +121,12 @@ def test_event_files_are_written_to_the_folder_of_the_run(tmp_path: Path) -> Non
     with Run(recipe_of("mlp", tensorboard=True, iterations=4), tmp_path / "run", progress=False) as run:
         run.train()
     assert len(list((tmp_path / "run/events").glob("events.out.tfevents.*"))) == 1
+
+
+@pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
+@pytest.mark.parametrize("model", ["mlp", "conv-vae", "gan"])
+def test_a_killed_run_with_loops_in_c_ends_with_the_same_bytes(model: str, tmp_path: Path) -> None:
+    """The first steps after a kill are loops in C too, so they round as those of an undisturbed run."""
+    recipe = recipe_of(model, backend="auto")
+    assert recipe.backend == "c"
+    assert train(recipe, tmp_path / "killed", 3, 4) == train(recipe, tmp_path / "undisturbed")
