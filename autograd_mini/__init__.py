@@ -77,6 +77,9 @@ if _typing.TYPE_CHECKING:
     from . import viz as viz
     from .nn.serialize_tree import load as load
     from .nn.serialize_tree import save as save
+    from .pytorch import dtype_names as _dtype_names
+
+    bool, float, int = _dtype_names.boolean, _dtype_names.float32, _dtype_names.int32
 else:
 
     def __getattr__(name):

@@ -107,9 +107,9 @@ def topk(
 
 
 @overload
-def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
-@overload
 def median(x: TensorLike, *, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
+@overload
+def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor: ...
 @implements(np.median)
 def median(
     x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False

@@ -20,5 +20,6 @@ int32: DType = np.dtype(np.int32)
 int64: DType = np.dtype(np.int64)
 half, double, short, long = float16, float64, int16, int64
 
-SHADOWING: Final[dict[str, DType]] = {"float": float32, "int": int32, "bool": np.dtype(np.bool_)}
+boolean: DType = np.dtype(np.bool_)
+SHADOWING: Final[dict[str, DType]] = {"float": float32, "int": int32, "bool": boolean}
 """Names that Python has too: `ag.float` works, but `from autograd_mini import *` leaves Python's own alone."""

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         "docs/images.md",
         "docs/sequences.md",
         "docs/gans.md",
+        "docs/from-pytorch.md",
     ],
 )
 def test_examples_run_as_written(page: str) -> None:
