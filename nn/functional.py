@@ -186,33 +186,38 @@ def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:
     return ag.one_hot(indices, num_classes, np.int64)
 
 
-def _from_input(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns `function` with PyTorch's name `input` for its first argument."""
-    first, *others = signature(function).parameters.values()
+def _from_input(*functions: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """Returns the functions with PyTorch's name `input` for their first argument."""
 
-    @wraps(function)
-    def call(input: TensorLike, *args: Any, **keywords: Any) -> Any:
-        return function(input, *args, **keywords)
+    def rename(function: Callable[..., Any]) -> Callable[..., Any]:
+        first, *others = signature(function).parameters.values()
 
-    call.__signature__ = signature(function).replace(parameters=[first.replace(name="input"), *others])  # type: ignore[attr-defined]
-    return call
+        @wraps(function)
+        def call(input: TensorLike, *args: Any, **keywords: Any) -> Any:
+            return function(input, *args, **keywords)
+
+        renamed = signature(function).replace(parameters=[first.replace(name="input"), *others])
+        call.__signature__ = renamed  # type: ignore[attr-defined]
+        return call
+
+    return [rename(function) for function in functions]
 
 
-conv1d, conv2d, conv3d = map(_from_input, (ag.conv1d, ag.conv2d, ag.conv3d))
-conv_transpose1d, conv_transpose2d, conv_transpose3d = map(
-    _from_input, (ag.conv_transpose1d, ag.conv_transpose2d, ag.conv_transpose3d)
+conv1d, conv2d, conv3d = _from_input(ag.conv1d, ag.conv2d, ag.conv3d)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = _from_input(
+    ag.conv_transpose1d, ag.conv_transpose2d, ag.conv_transpose3d
 )
-max_pool1d, max_pool2d, max_pool3d = map(_from_input, (ag.max_pool1d, ag.max_pool2d, ag.max_pool3d))
-max_unpool1d, max_unpool2d, max_unpool3d = map(_from_input, (ag.max_unpool1d, ag.max_unpool2d, ag.max_unpool3d))
-avg_pool1d, avg_pool2d, avg_pool3d = map(_from_input, (ag.avg_pool1d, ag.avg_pool2d, ag.avg_pool3d))
-adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = map(
-    _from_input, (ag.adaptive_avg_pool1d, ag.adaptive_avg_pool2d, ag.adaptive_avg_pool3d)
+max_pool1d, max_pool2d, max_pool3d = _from_input(ag.max_pool1d, ag.max_pool2d, ag.max_pool3d)
+max_unpool1d, max_unpool2d, max_unpool3d = _from_input(ag.max_unpool1d, ag.max_unpool2d, ag.max_unpool3d)
+avg_pool1d, avg_pool2d, avg_pool3d = _from_input(ag.avg_pool1d, ag.avg_pool2d, ag.avg_pool3d)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = _from_input(
+    ag.adaptive_avg_pool1d, ag.adaptive_avg_pool2d, ag.adaptive_avg_pool3d
 )
-adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = map(
-    _from_input, (ag.adaptive_max_pool1d, ag.adaptive_max_pool2d, ag.adaptive_max_pool3d)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = _from_input(
+    ag.adaptive_max_pool1d, ag.adaptive_max_pool2d, ag.adaptive_max_pool3d
 )
-interpolate, pixel_shuffle, pixel_unshuffle = map(_from_input, (ag.interpolate, ag.pixel_shuffle, ag.pixel_unshuffle))
-unfold, fold = map(_from_input, (ag.unfold, ag.fold))
+interpolate, pixel_shuffle, pixel_unshuffle = _from_input(ag.interpolate, ag.pixel_shuffle, ag.pixel_unshuffle)
+unfold, fold = _from_input(ag.unfold, ag.fold)
 
 
 def batch_norm(

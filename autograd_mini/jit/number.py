@@ -32,7 +32,7 @@ class TracedNumber(Number):
     """
 
     __slots__ = ("kind", "tensor")
-    __class__ = property(lambda self: self.kind)  # type: ignore[assignment]
+    __class__ = property(lambda self: self.kind)
 
     def __init__(self, kind: type, tensor: Tensor):
         self.kind, self.tensor = kind, tensor

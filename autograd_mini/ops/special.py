@@ -123,6 +123,27 @@ def gelu_tanh(x: Array) -> Array:
     return wide * sigmoid(z * (z * z * (GELU_SLOPE * GELU_CUBIC) + GELU_SLOPE))
 
 
+@in_pieces
+def gelu_tanh_slope(x: Array) -> Array:
+    """Returns the derivative of `gelu_tanh`, σ(2u) (1 + x σ(−2u) 2u′); the two σ are 1 and e^−|2u|, divided by their sum."""
+    z = np.clip(x, -40, 40).astype(np.float64, copy=False)
+    s = z * z
+    s *= GELU_SLOPE * GELU_CUBIC
+    slope = s * 3
+    slope += GELU_SLOPE
+    s += GELU_SLOPE
+    s *= np.absolute(z)
+    small = np.exp(-s)
+    total, negative = small + 1, z < 0
+    slope *= z
+    slope *= np.where(negative, 1, small)
+    slope /= total
+    slope += 1
+    slope *= np.where(negative, small, 1)
+    slope /= total
+    return slope
+
+
 GELU_SLOPE: Final = math.sqrt(8 / math.pi)
 GELU_CUBIC: Final = 0.044715
 

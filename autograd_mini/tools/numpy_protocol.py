@@ -44,6 +44,8 @@ CAST_FIRST: Final = {np.sum, np.prod, np.mean, np.var, np.std, np.cumsum, np.cum
 NEUTRAL: Final = {np.sum: 0, np.prod: 1, np.any: False, np.all: True, np.mean: 0, np.max: 0, np.amax: 0, np.min: 0, np.amin: 0}
 """What an element counts that `where` does not select; `max` and `min` have `initial` instead."""
 
+EXTREMA: Final = {np.max, np.amax, np.min, np.amin}
+
 OLD_NAMES: Final = {"newshape": "shape"}
 """Older names of NumPy's parameters."""
 
@@ -237,10 +239,10 @@ def _with_dtype(function: Function, run: Function, dtype: np.dtype[Any]) -> Func
 
 def _where_true(function: Function, name: str, run: Function, condition: TensorLike, initial: Any) -> Function:
     """A reduction of the elements where `condition` is true: the others are replaced by a value that changes nothing."""
-    if function in (np.max, np.min) and initial is None:
+    if function in EXTREMA and initial is None:
         raise ValueError(f"{name}: where= needs initial=, the result where no element is selected")
     if function is not np.mean:
-        fill = NEUTRAL[function] if initial is None else initial
+        fill = initial if function in EXTREMA else NEUTRAL[function]  # `initial` of a sum is added once, afterwards
         return lambda x, *rest: run(e.where(condition, x, fill), *rest)
 
     def mean(x: TensorLike, *rest: Any) -> Tensor:

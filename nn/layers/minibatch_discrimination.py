@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_mini as ag
@@ -55,7 +56,9 @@ class MinibatchDiscrimination(Layer):
         if f.ndim != 2 or f.shape[1] != self.in_features:
             raise ValueError(f"MinibatchDiscrimination: expected an input of shape (N, {self.in_features}), got {f.shape}")
         m = ag.reshape(f @ self.weight, (len(f), self.kernels, self.kernel_dim))
-        closeness = ag.sum(ag.exp(-ag.norm(m[:, None] - m[None], 1, -1)), 1)
+        itself = np.eye(len(f), dtype=m.dtype)[:, :, None]  # an example's distance from itself is constant, not a kink of |x|
+        distances = ag.norm(m[:, None] - m[None] + itself[..., None], 1, -1)
+        closeness = ag.sum(ag.exp(-distances) * (1 - itself) + itself, 1)
         return ag.concatenate([f, closeness if self.include_self else closeness - 1], 1)
 
     def extra_repr(self) -> str:

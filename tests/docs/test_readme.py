@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         "docs/engine.md",
         "docs/training.md",
         "docs/data.md",
+        "docs/images.md",
         "docs/sequences.md",
         "docs/gans.md",
         "docs/from-pytorch.md",

@@ -119,6 +119,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "semi_supervised_loss": lambda unsupervised_weight: nn.semi_supervised_loss(
         X, [0, 1], OTHER, X, unsupervised_weight=unsupervised_weight
     ),
+    "lstsq": lambda rcond: ag.lstsq(X.T, AFFINE, rcond=rcond).solution,
+    "pinv": lambda rcond: ag.pinv(X, rcond=rcond),
     "smooth_l1_loss": lambda beta: nn.smooth_l1_loss(X, OTHER, beta=beta),
     "BatchNorm1d": layer(nn.BatchNorm1d, num_features=3),
     "BatchNorm2d": layer(nn.BatchNorm2d, IMAGE, num_features=1),
@@ -146,8 +148,8 @@ ADDED: dict[str, tuple[str, ...]] = {  # settings that are not annotated as floa
 }  # fmt: skip
 DIFFERENTIABLE = {
     ("celu", "alpha"), ("CELU", "alpha"), ("threshold", "value"), ("Threshold", "value"),
-    ("full", "value"), ("full_like", "value"), ("batch_norm_inference", "eps"), ("clip", "hi"), ("clip", "lo"), ("elu", "alpha"), ("gradient_penalty", "target"),
-    ("hardtanh", "max_val"), ("hardtanh", "min_val"), ("layer_norm", "eps"), ("leaky_relu", "negative_slope"),
+    ("full", "value"), ("full_like", "value"), ("clip", "hi"), ("clip", "lo"), ("elu", "alpha"), ("gradient_penalty", "target"),
+    ("hardtanh", "max_val"), ("hardtanh", "min_val"), ("leaky_relu", "negative_slope"),
     ("nan_to_num", "nan"), ("pad", "constant_values"), ("semi_supervised_loss", "unsupervised_weight"),
     ("ELU", "alpha"), ("GaussianNoise", "std"), ("Hardtanh", "max_val"), ("Hardtanh", "min_val"), ("LeakyReLU", "negative_slope"),
 }  # fmt: skip

@@ -105,6 +105,7 @@ SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     "gaussian": unary(lambda x: recorded.gaussian(x, rate=0.5)) | unary(lambda x: recorded.gaussian(x, rate=1.0)),
     "normal_cdf": unary(recorded.normal_cdf),
     "parametric_elu": binary(ag.elu, (-3, 3), (0.1, 2.0)),
+    "gelu_tanh_slope": unary(recorded.gelu_tanh_slope),
     "gelu_tanh": unary(lambda x: ag.gelu(x, approximate="tanh")),
     "leaky_relu": _with_settings(ag.leaky_relu, {"negative_slope": _SLOPES}),
     "gate": _gate(),

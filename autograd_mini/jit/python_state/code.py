@@ -98,7 +98,7 @@ def module_of(thing: Any) -> str:
 
     >>> import math
     >>> from autograd_mini.jit.python_state.code import module_of
-    >>> module_of(math), module_of(math.sin), module_of(names)
+    >>> module_of(math), module_of(math.sin), module_of(module_of)
     ('math', 'math', 'autograd_mini.jit.python_state.code')
     """
     if isinstance(thing, FunctionType):  # `functools.wraps` copies `__module__`

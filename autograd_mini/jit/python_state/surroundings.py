@@ -34,6 +34,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...primitive import Primitive
 from ...tensor import Tensor
 from . import code, known, probes
 from .probes import FLAGS, MISSING, PLAIN, Probe, Stream
@@ -45,7 +46,7 @@ _NOT_IN_STEPS: Final = frozenset({"__init__", "__new__", "__del__", "__reduce__"
 _TEXT: Final = frozenset({"__repr__", "__str__", "__format__"})
 _CONTAINERS: Final = (list, deque, dict, set)
 _BUFFERS: Final = (bytearray, memoryview, array.array)
-_VIEWS: Final = (MappingProxyType, type({}.keys()), type({}.values()), type({}.items()))
+_VIEWS: Final[tuple[type, ...]] = (MappingProxyType, type({}.keys()), type({}.values()), type({}.items()))
 _STATE_METHODS: Final = ("get_last_lr",)
 """Methods of the library that return what a replay changes."""
 
@@ -187,8 +188,8 @@ class Surroundings:
         elif isinstance(value, _BUFFERS):
             self._add(value, name, [name], lambda: (bytes(value),), partial(probes.fill_buffer, value))
         elif isinstance(value, _VIEWS):
-            self._add(value, name, [name], lambda: [*value, *getattr(value, "values", list)()], lambda saved: None)
-            self._stack += [(x, name) for x in (*value, *getattr(value, "values", list)())]
+            self._add(value, name, [name], partial(_items_of, value), lambda saved: None)
+            self._stack += [(x, name) for x in _items_of(value)]
         elif isinstance(value, (tuple, frozenset)):
             self._push(*[(f"[{i}]", x) for i, x in enumerate(value)], name=name)
             self._visit_subclass(value, name)
@@ -215,7 +216,7 @@ class Surroundings:
     def _visit_function(self, function: FunctionType, name: str) -> None:
         cells = list(function.__closure__ or ())
         contents = [probes.read_cell(cell) for cell in cells]
-        if any(isinstance(x, known.Primitive) for x in contents):  # an operation: each replay runs its kernel
+        if any(isinstance(x, Primitive) for x in contents):  # an operation: each replay runs its kernel
             return
         variables, library = function.__code__.co_freevars, code.is_library(function)
         found = [(x, label) for x, label in zip(contents, variables, strict=False) if x is not MISSING]
@@ -363,18 +364,21 @@ class Surroundings:
             if key not in self._user_names or (id(owner), key) in self._visited or not hasattr(owner, key):
                 continue
             self._visited.add((id(owner), key))
-            value = getattr(owner, key)
+            value, label = getattr(owner, key), f"{name}.{key}"
             if key in _STATE_METHODS:
-                self._add(None, name, [f"{name}.{key}()"], lambda value=value: (tuple(value()),), lambda saved: None)
+                self._add(None, name, [f"{label}()"], lambda method=value: (tuple(method()),), lambda saved: None)
             elif key == "param_groups":
                 for i, group in enumerate(value):
-                    plain = [k for k, x in group.items() if isinstance(x, PLAIN)]
-                    labels = [f"{name}.{key}[{i}][{k!r}]" for k in plain]
-                    read = lambda group=group, plain=plain: [group.get(k, MISSING) for k in plain]
-                    self._add(None, name, labels, read, partial(probes.set_globals, group, plain))
+                    self._probe_plain_items(group, f"{label}[{i}]")
             elif isinstance(value, PLAIN):
-                read = lambda key=key: [getattr(owner, key, MISSING)]
-                self._add(None, name, [f"{name}.{key}"], read, partial(probes.set_attributes, owner, [key]))
+                self._add(
+                    None, name, [label], partial(_read_attribute, owner, key), partial(probes.set_attributes, owner, [key])
+                )
+
+    def _probe_plain_items(self, group: dict[str, Any], name: str) -> None:
+        keys = [key for key, value in group.items() if isinstance(value, PLAIN)]
+        read = lambda: [group.get(key, MISSING) for key in keys]
+        self._add(None, name, [f"{name}[{key!r}]" for key in keys], read, partial(probes.set_globals, group, keys))
 
     def _add(self, *arguments: Any) -> None:
         self.probes.append(Probe(*arguments))
@@ -390,6 +394,15 @@ def _inherited_names(kind: type) -> frozenset[str]:
     """Returns the names in the library's methods of a class, which may call methods that the user has overridden."""
     methods = [f for base in kind.__mro__ if code.is_library(base) for f in vars(base).values() if isinstance(f, FunctionType)]
     return frozenset().union(*(code.names(f.__code__).named for f in methods))
+
+
+def _items_of(view: Any) -> list[Any]:
+    """Returns what a view of a dict shows."""
+    return [*view, *view.values()] if isinstance(view, MappingProxyType) else list(view)
+
+
+def _read_attribute(owner: Any, key: str) -> list[Any]:
+    return [getattr(owner, key, MISSING)]
 
 
 def _is_namespace(owner: Any) -> bool:

@@ -54,12 +54,12 @@ def pinv(x: TensorLike, rcond: float | None = None) -> Tensor:
     Tensor([[0.5, 0. ]], shape=(1, 2))
     """
     x = as_float(x)
-    return apply(_PINV, (x,), {"rcond": _cutoff(x, rcond)})
+    return apply(_PINV, (x,), {"rcond": _cutoff("pinv", x, rcond)})
 
 
-def _cutoff(x: Tensor, rcond: float | None) -> float:
+def _cutoff(name: str, x: Tensor, rcond: float | None) -> float:
     if rcond is not None:
-        return as_number("pinv: rcond", rcond, "compute the pseudo-inverse from ag.svd")
+        return as_number(f"{name}: rcond", rcond, "compute the pseudo-inverse from ag.svd")
     return max(x._data.shape[-2:], default=1) * float(np.finfo(x._data.dtype).eps)
 
 
@@ -86,7 +86,7 @@ def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> LeastSqua
     a, b = as_floats(a, b)
     if a._data.ndim != 2 or b._data.ndim not in (1, 2) or len(b._data) != len(a._data):
         raise ValueError(f"lstsq: expected shapes (m, n) and (m,) or (m, k), got {a._data.shape} and {b._data.shape}")
-    cutoff = _cutoff(a, rcond)
+    cutoff = _cutoff("lstsq", a, rcond)
     solution, s = matmul(pinv(a, cutoff), b), svdvals(a)
     difference = matmul(a, solution) - b
     residuals = sum_(difference * difference, axis=0, keepdims=b._data.ndim == 1)

@@ -258,13 +258,21 @@ def _gelu_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
     return g * (xp.normal_cdf(x) + x * xp.gaussian(x, rate=0.5) * _DENSITY)
 
 
-def _gelu_tanh_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
+def _gelu_tanh_curvature(xp: Any, g: Any, y: Any, x: Any) -> Any:
     z = xp.clip(x, lo=-40.0, hi=40.0)  # σ is 0 or 1 beyond, and the cube fits into float16
-    s = z * z * special.GELU_CUBIC
-    twice_u, slope = z * (s + 1) * special.GELU_SLOPE, (s * 3 + 1) * special.GELU_SLOPE
-    return g * xp.sigmoid(twice_u) * (z * xp.sigmoid(-twice_u) * slope + 1)
+    s = z * z * (special.GELU_CUBIC * special.GELU_SLOPE)
+    twice_u, slope = z * (s + special.GELU_SLOPE), s * 3 + special.GELU_SLOPE
+    left, right = xp.sigmoid(twice_u), xp.sigmoid(-twice_u)
+    bend = slope * slope * (right - left) + z * (6 * special.GELU_CUBIC * special.GELU_SLOPE)
+    return g * left * right * (slope * 2 + z * bend)
 
 
+Primitive(
+    "gelu_tanh_slope", special.gelu_tanh_slope, formula="s + 2x s (1 − s) u′, s = σ(2u), u = √(2/π)(x + 0.044715 x³)",
+    derivative=("s (1 − s) (4u′ + x (4u′² (1 − 2s) + 2u″))",),
+    vjp=(_gelu_tanh_curvature,),
+    elementwise=True,
+)  # fmt: skip
 _GELU = Primitive(
     "gelu", special.gelu, formula="x Φ(x)", derivative=("Φ(x) + x φ(x)",),
     vjp=(_gelu_rule,),
@@ -273,7 +281,7 @@ _GELU = Primitive(
 _GELU_TANH = Primitive(
     "gelu_tanh", special.gelu_tanh, formula="x (1 + tanh u)/2, u = √(2/π)(x + 0.044715 x³)",
     derivative=("s + 2x s (1 − s) u′, s = σ(2u)",),
-    vjp=(_gelu_tanh_rule,),
+    vjp=(lambda xp, g, y, x: g * xp.gelu_tanh_slope(x),),
     elementwise=True,
 )  # fmt: skip
 _GELU_FORMS = {"none": _GELU, "tanh": _GELU_TANH}

@@ -1,6 +1,6 @@
 """Random training programs whose Python state changes between steps: a compiled step has the bits of eager mode, or runs eagerly.
 
-`HYPOTHESIS_PROFILE=nightly pytest -m slow tests/jit/state/test_jit_random_state.py` runs 3,000 programs, in some minutes.
+`pytest -m slow tests/jit/state/test_jit_random_state.py` runs 3,000 programs, in some minutes.
 """
 
 from __future__ import annotations
