@@ -1,7 +1,7 @@
 """`LRScheduler`: the base of the learning-rate schedules.
 
 A schedule multiplies the present rate of each group, or computes it from the rate at the start. Those that multiply compose:
-several of them on one optimizer multiply their factors, a schedule that starts later goes on from the present rate, and a rate
+several of them on one optimizer multiply their factors, a schedule that starts later continues from the present rate, and a rate
 that is set by hand stays the basis. Those that compute set the rate whatever it is (`LambdaLR`, cycles, warm restarts).
 """
 
