@@ -7,7 +7,6 @@ outside every graph, and the variables of transforms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
@@ -58,26 +57,27 @@ def link_view(out: Tensor, x: Tensor) -> None:
         link(x, out)
 
 
-def sharing(tensor: Tensor) -> Iterator[Tensor]:
-    """Yields the other tensors that share memory with `tensor`."""
-    for key, member in list(_groups.get(id(tensor), {}).items()):
-        other = member()
-        if other is not None and key != id(tensor):
-            yield other
-
-
 def mark_modified(*tensors: Tensor) -> None:
     """Reports a write into the memory of leaves: a backward pass through an earlier use of that memory raises an error."""
     for tensor in tensors:
         tensor._seq = tick()
     if _groups:
         for tensor in tensors:
-            for other in sharing(tensor):
-                if other._primitive is None:
-                    other._seq = tick()
-                elif other._primitive is not MODIFIED:
-                    other._params = {"name": other._primitive.name}
-                    other._primitive = MODIFIED
+            if id(tensor) in _groups:
+                _mark_others(tensor)
+
+
+def _mark_others(tensor: Tensor) -> None:
+    """Marks the other tensors of a group: leaves as modified, results of recorded views as no longer differentiable."""
+    for member in list(_groups[id(tensor)].values()):
+        other = member()
+        if other is None or other is tensor:
+            continue
+        if other._primitive is None:
+            other._seq = tick()
+        elif other._primitive is not MODIFIED:
+            other._params = {"name": other._primitive.name}
+            other._primitive = MODIFIED
 
 
 def _raise_modified(*_: Any, name: str = "", **__: Any) -> Any:

@@ -59,7 +59,11 @@ def fans(tensor: Tensor) -> tuple[int, int]:
 
 def array_of(tensor: Tensor) -> Array:
     """Returns the array to fill: a program from PyTorch may pass `weight.data`, which is one already."""
-    return tensor if isinstance(tensor, np.ndarray) else tensor._data
+    if isinstance(tensor, np.ndarray):
+        return tensor
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"init: expected a tensor or an array to fill, got {tensor!r} of type {type(tensor).__name__}")
+    return tensor._data
 
 
 def _assign(tensor: T, values: Array) -> T:

@@ -40,7 +40,7 @@ class Net(nn.Module):
 def main(small: bool = False) -> dict[str, float]:
     """Returns the loss of the last stretch of training, the accuracy, and that of the best class."""
     ag.manual_seed(0)
-    (x, y), (test_x, test_y) = pictures("cifar10", 10_000, small)
+    (x, y), (test_x, test_y) = pictures("cifar10", 8_000, small)
     train = TensorDataset(ag.from_numpy(x * 2 - 1), ag.from_numpy(y))
     test = TensorDataset(ag.from_numpy(test_x * 2 - 1), ag.from_numpy(test_y))
     loader = DataLoader(train, batch_size=4, shuffle=True, num_workers=0)
@@ -48,7 +48,7 @@ def main(small: bool = False) -> dict[str, float]:
     criterion = nn.CrossEntropyLoss()
     optimizer = optim.SGD(net.parameters(), lr=0.005 if small else 0.001, momentum=0.9)
     recent: list[float] = []
-    for _ in range(4):
+    for _ in range(4 if small else 2):
         for inputs, labels in loader:
             optimizer.zero_grad()
             loss = criterion(net(inputs), labels)

@@ -49,7 +49,7 @@ def main(small: bool = False) -> dict[str, float]:
     """Returns means over the last tenth of the steps: both losses, and D's answers for real and for generated images."""
     ag.manual_seed(999)
     latent, maps = (8, 4) if small else (100, 32)
-    (x, _), _ = pictures("cifar10", 10_000, small)
+    (x, _), _ = pictures("cifar10", 3_000, small)
     loader = DataLoader(TensorDataset(ag.from_numpy(x * 2 - 1)), batch_size=32 if small else 64, shuffle=True)
     net_g, net_d = generator(latent, maps), discriminator(maps)
     net_g.apply(initialize)

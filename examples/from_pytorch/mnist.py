@@ -41,7 +41,7 @@ def main(small: bool = False) -> dict[str, float]:
     """Returns the mean loss and the accuracy on the test images."""
     ag.manual_seed(1)
     device = ag.device("cpu")
-    (x, y), (test_x, test_y) = pictures("mnist", 12_000, small)
+    (x, y), (test_x, test_y) = pictures("mnist", 6_000, small)
     train = DataLoader(TensorDataset(*map(ag.from_numpy, ((x - 0.1307) / 0.3081, y))), batch_size=64, shuffle=True)
     test = DataLoader(TensorDataset(*map(ag.from_numpy, ((test_x - 0.1307) / 0.3081, test_y))), batch_size=500)
     model = Net(4 if small else 32, 32 if small else 128).to(device)
