@@ -129,8 +129,8 @@ def var(
         return numpys_keywords(
             var, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim, ddof=ddof, correction=correction
         )
-    ddof = _ddof("var", ddof, dim, correction, unbiased)
-    return reduce_axes(_VAR, as_float(x), axis, keepdims, dim, keepdim, ddof=ddof)
+    freedom = _ddof("var", ddof, dim, correction, unbiased)
+    return reduce_axes(_VAR, as_float(x), axis, keepdims, dim, keepdim, ddof=freedom)
 
 
 @implements(np.std)
@@ -162,8 +162,8 @@ def std(
         return numpys_keywords(
             std, (x,), numpy, axis=axis, dim=dim, keepdims=keepdims, keepdim=keepdim, ddof=ddof, correction=correction
         )
-    ddof = _ddof("std", ddof, dim, correction, unbiased)
-    return reduce_axes(_STD, as_float(x), axis, keepdims, dim, keepdim, ddof=ddof)
+    freedom = _ddof("std", ddof, dim, correction, unbiased)
+    return reduce_axes(_STD, as_float(x), axis, keepdims, dim, keepdim, ddof=freedom)
 
 
 # -- norms -----------------------------------------------------------------------------------------------------------

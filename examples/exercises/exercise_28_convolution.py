@@ -61,7 +61,8 @@ def exercise(study: Study, epochs: dict[str, int]) -> str:
             f"instead of {accuracy['mlp']:.1f} %, {errors['cnn'] / max(errors['mlp'], 1e-9):.2f} times the errors)"
         )
     study.table("accuracy", rows)
-    ratio = [mlp["weights"] / cnn["weights"] for mlp, cnn in zip(rows[::2], rows[1::2], strict=True)]
+    weights = [float(row["weights"]) for row in rows]
+    ratio = [mlp / cnn for mlp, cnn in zip(weights[::2], weights[1::2], strict=True)]
     return (
         f"After the same number of epochs, convolution {' and '.join(gains)}. The networks without convolution have "
         f"{' and '.join(f'{value:.1f}' for value in ratio)} times as many weights as those with it."

@@ -321,9 +321,9 @@ class Surroundings:
     def _is_named(self, owner: Any, key: str) -> bool:
         """Whether code may read an attribute; library code may read all fields of a dataclass."""
         if isinstance(owner, type):
-            return self._is_method_in_steps(owner, key) or key in self._names
+            return self._is_method_in_steps(owner, key) or (key in self._names and not _is_special(key))
         if isinstance(owner, ModuleType):
-            return key == "__getattr__" or (not key.startswith("__") and (key in self._names or self._reads_all))
+            return key == "__getattr__" or (not _is_special(key) and (key in self._names or self._reads_all))
         whole = code.is_standard(type(owner)) and not _is_namespace(owner)
         return key in self._names or self._reads_all or whole or is_dataclass(owner)
 
@@ -331,8 +331,8 @@ class Surroundings:
         """Whether Python calls a special method without its name in the code."""
         method = vars(owner)[key]
         function = getattr(method, "__func__", method)
-        if not key.startswith("__") or not isinstance(function, FunctionType):
-            return self._reads_all and not key.startswith("__")
+        if not _is_special(key) or not isinstance(function, FunctionType):
+            return self._reads_all and not _is_special(key)
         if is_dataclass(owner) and function.__code__.co_filename == "<string>":  # generated
             return False
         if key in _TEXT:
@@ -403,6 +403,11 @@ def _items_of(view: Any) -> list[Any]:
 
 def _read_attribute(owner: Any, key: str) -> list[Any]:
     return [getattr(owner, key, MISSING)]
+
+
+def _is_special(key: str) -> bool:
+    """Whether a name is one of Python's own, such as `__dict__`."""
+    return key.startswith("__") and key.endswith("__")
 
 
 def _is_namespace(owner: Any) -> bool:
