@@ -124,7 +124,9 @@ def test_the_texts_of_a_confusion_matrix_fit_into_its_figure(classes: list[str])
     figure.draw_without_rendering()
     axes, bar = figure.axes
     title, label = axes.title.get_window_extent(), bar.yaxis.label.get_window_extent()
-    assert label.y0 >= 0 and label.x1 <= figure.bbox.x1 and label.y1 <= figure.bbox.y1
+    assert label.y0 >= 0
+    assert label.x1 <= figure.bbox.x1
+    assert label.y1 <= figure.bbox.y1
     assert title.x1 <= bar.get_window_extent().x0
     for text in (axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()):
         place = text.get_window_extent()
