@@ -370,9 +370,6 @@ class Tensor(Methods):
 
         return array_api
 
-    def __setitem__(self, index: object, value: object) -> None:
-        raise TypeError("tensors are immutable; use ag.index_put(x, index, value) or ag.where(condition, value, x)")
-
     __hash__ = object.__hash__
 
     __reduce__ = leaving.reduce

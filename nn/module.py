@@ -105,8 +105,10 @@ class Module(Registration):
     if not TYPE_CHECKING:  # a type checker would allow any assignment
 
         def __setattr__(self, name: str, value: Any) -> None:
-            parts = (Module, Parameter, Buffer)
-            if isinstance(self.__dict__.get(name), parts) or (name in self.__dict__ and isinstance(value, parts)):
+            parts, old = (Module, Parameter, Buffer), self.__dict__.get(name)
+            if type(old) is Buffer and type(value) is Tensor and not value._requires_grad and modes().tracer is None:
+                value = Buffer(value)  # stays in the state, as in PyTorch
+            if isinstance(old, parts) or (name in self.__dict__ and isinstance(value, parts)):
                 watched.structure_changed()
             else:
                 watched.flag_changed()

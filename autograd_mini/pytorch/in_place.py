@@ -15,6 +15,7 @@ from ..aliases import mark_modified
 from ..leaving import depends_on_variable
 from ..ops import elementwise as e
 from ..ops import transcendental as t
+from ..ops.index import _explain_index_put, _fill_template, _prepare_write, index_put
 from ..ops.neural import activation
 from ..ops.random import bernoulli, rand, randn
 from ..ops.shape import broadcast_to
@@ -47,11 +48,50 @@ def write(name: str, x: Tensor, compute: Callable[[], Tensor]) -> Tensor:
     return x
 
 
-def _check_writable(name: str, x: Tensor) -> None:
+def set_item(x: Tensor, index: Any, value: TensorLike) -> None:
+    """`x[index] = value`: writes into the memory of a leaf, or raises, under the same rules as the methods.
+
+    >>> import autograd_mini as ag
+    >>> x = ag.zeros(2, 3)
+    >>> x[:, 1] = ag.tensor([1.0, 2.0])
+    >>> x
+    Tensor([[0., 1., 0.],
+            [0., 2., 0.]], shape=(2, 3))
+    """
+    name = "x[index] = value"
+    _check_writable(name, x, "write x = ag.index_put(x, index, value), which makes a new tensor")
+    given = as_tensor(value)
+    if given._requires_grad and modes().grad_enabled:
+        raise RuntimeError(
+            f"{name}: the value requires a gradient, which a write into a leaf would lose; write "
+            "x = ag.index_put(x, index, value)"
+        )
+    with np.errstate(invalid="ignore"):  # nan as an integer, which the next lines refuse
+        exact = given.astype(x._data.dtype)
+    if not (np.can_cast(given._data.dtype, x._data.dtype, "same_kind") or np.array_equal(exact._data, given._data)):
+        raise TypeError(f"{name}: a value of {given.dtype} cannot be stored in a tensor of {x.dtype} without rounding")
+    if modes().tracer is not None:
+        x.data = index_put(x, index, exact)
+        return
+    _, new, template, arrays, target = _prepare_write(name, x, index, exact)
+    if not _fits(new._data.shape, target):
+        raise ValueError(f"{name}: {_explain_index_put(x._data, new._data, *(a._data for a in arrays), index=template)}")
+    x._data[_fill_template(template, tuple(a._data for a in arrays))] = new._data
+    mark_modified(x)
+
+
+def _fits(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Returns whether an array of `shape` broadcasts to `target`."""
+    return len(shape) <= len(target) and all(n in (1, m) for n, m in zip(reversed(shape), reversed(target), strict=False))
+
+
+def _check_writable(name: str, x: Tensor, instead: str = "") -> None:
     now = modes()
-    instead = f"write x = x.{name[:-1]}(...), which makes a new tensor"
+    instead = instead or f"write x = x.{name[:-1]}(...), which makes a new tensor"
     if x._primitive is not None or depends_on_variable(x):
         raise RuntimeError(f"{name}: {x._describe()} is part of a graph, so it cannot be changed in place; {instead}")
+    if not x._data.flags.writeable:
+        raise RuntimeError(f"{name}: the memory of {x._describe()} is read-only; write x = x.clone() before")
     if x._requires_grad and now.grad_enabled:
         raise RuntimeError(
             f"{name}: {x._describe()} requires a gradient, so it cannot be changed while operations are recorded; write "

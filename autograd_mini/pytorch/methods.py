@@ -15,7 +15,7 @@ from ..tensor import Array, Tensor, leaf
 from . import functions as f
 from .devices import check_device, device, is_cpu
 from .dtype_names import SHADOWING, double, float16, float32, int16, int32, int64, uint8
-from .in_place import IN_PLACE
+from .in_place import IN_PLACE, set_item
 
 Function = Callable[..., Any]
 
@@ -225,5 +225,6 @@ METHODS: Final[dict[str, Any]] = {
     "new_ones": _new(lambda dtype, *sizes: np.ones(_lengths(sizes), dtype)),
     "new_full": _new(lambda dtype, sizes, value: np.full(_lengths((sizes,)), value, dtype)),
     **IN_PLACE,
+    "__setitem__": set_item,
 }  # fmt: skip
 """By name, what `Tensor` gets in addition to NumPy's methods."""

@@ -91,17 +91,30 @@ class Split:
         return Split(self.images[rows], self.labels[rows])
 
 
-@dataclass(frozen=True, eq=False)
+_NO_IMAGES: Final = Split(np.zeros((0, 0, 0), np.float32), np.zeros(0, np.int64))
+
+
+@dataclass(eq=False)
 class Dataset:
     """An image data set: training images, test images, and the names of the classes; label k is the name at index k.
 
-    Of a folder, `files_digest` identifies the names of the files for training.
+    Of a folder, `files_digest` identifies the names of the files for training. As in PyTorch, it may also be the base of your
+    own data set, which needs `__len__` and `__getitem__` and no arguments of this class.
+
+    >>> from autograd_mini import nn
+    >>> class Squares(nn.data.Dataset):
+    ...     def __len__(self):
+    ...         return 3
+    ...     def __getitem__(self, i):
+    ...         return float(i), i * i
+    >>> [labels.tolist() for _, labels in nn.data.DataLoader(Squares(), batch_size=2)]
+    [[0, 1], [4]]
     """
 
-    name: str
-    train: Split
-    test: Split
-    classes: tuple[str, ...]
+    name: str = ""
+    train: Split = _NO_IMAGES
+    test: Split = _NO_IMAGES
+    classes: tuple[str, ...] = ()
     files_digest: str = ""
 
     @property

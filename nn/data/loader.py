@@ -41,6 +41,7 @@ class DataLoader:
     batch_sampler   lists of row numbers, one for each batch, instead of all other options of the order
     collate_fn      makes a batch of a list of examples; None: `collate`, which stacks them
     num_workers     threads that load batches ahead; the batches are the same for any number, and 0 loads them when needed
+    pin_memory, persistent_workers, prefetch_factor, timeout  have no effect; PyTorch's programs pass them
     min_batch_size  a smaller last batch is merged into the one before. `Trainer` sets this to 2 for models with `BatchNorm1d`,
                     which cannot train on a batch of one
 
@@ -74,6 +75,10 @@ class DataLoader:
         batch_sampler: IndexSource | None = None,
         collate_fn: Collate | None = None,
         num_workers: int = 0,
+        pin_memory: bool = False,
+        persistent_workers: bool = False,
+        prefetch_factor: int | None = None,
+        timeout: float = 0,
         min_batch_size: int = 1,
     ) -> None:
         is_dataset = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor))

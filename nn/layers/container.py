@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from copy import copy
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from autograd_mini.state import modes
 from autograd_mini.tensor import Tensor
@@ -47,6 +47,25 @@ class _Container(Module):
     def __len__(self) -> int:
         return len(self._current)
 
+    if not TYPE_CHECKING:  # a type checker would allow any attribute
+
+        def __getattr__(self, name):
+            """Returns an item by its name, as in PyTorch: `blocks.hidden`, or `getattr(blocks, "0")`."""
+            for key, _ in self._keyed(vars(self).get("_items", ())):
+                if str(key) == name:
+                    return self._current[key]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+        def __setattr__(self, name, value):
+            if isinstance(value, Module):
+                self._set_named(name, value)
+            else:
+                super().__setattr__(name, value)
+
+    def _set_named(self, name: str, module: Module) -> None:
+        """Makes a module that is assigned to an attribute an item, as in PyTorch."""
+        super().__setattr__(name, module)
+
 
 class _List(_Container, Generic[M]):
     """A container with consecutive indices."""
@@ -54,6 +73,9 @@ class _List(_Container, Generic[M]):
     def __init__(self, modules: Iterable[M]):
         self._items: list[M] = []
         self.extend(modules)
+
+    def _keyed(self, items: Any) -> Iterable[tuple[Any, Any]]:
+        return zip((*self._names, *range(len(self._names), len(items))), items, strict=True)
 
     def append(self, module: M) -> Self:
         """Adds a module at the end and returns the container. Raises TypeError if it is not a Module."""
@@ -65,6 +87,14 @@ class _List(_Container, Generic[M]):
         for module in modules:
             self.append(module)
         return self
+
+    def _set_named(self, name: str, module: Module) -> None:
+        keys = [str(key) for key, _ in self._keyed(self._items)]
+        if name in keys:
+            self._items = [module if key == name else item for key, item in zip(keys, self._items, strict=True)]
+        else:
+            self._items, self._names = [*self._items, module], (*keys, name)
+        vars(self).update(zip(self._names, self._items, strict=False))
 
     def __iter__(self) -> Iterator[M]:
         return iter(self._current)
@@ -96,7 +126,8 @@ class _List(_Container, Generic[M]):
 class Sequential(_List[Any]):
     """Applies `modules` one after the other. It can be iterated, indexed and sliced; a slice contains the same modules.
 
-    A dict of modules, such as an OrderedDict, gives them names: `net.hidden`, and "hidden.weight" in the state.
+    A dict of modules, such as an OrderedDict, gives them names: `net.hidden`, and "hidden.weight" in the state. So does
+    `net.add_module("hidden", module)`, which adds a module at the end.
 
     >>> from autograd_mini import nn
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
@@ -116,9 +147,6 @@ class Sequential(_List[Any]):
             self._names = tuple(named)
             vars(self).update(named)  # for `net.hidden`
         super().__init__(modules if named is None else named.values())
-
-    def _keyed(self, items: Any) -> Iterable[tuple[Any, Any]]:
-        return zip((*self._names, *range(len(self._names), len(items))), items, strict=True)
 
     def forward(self, x: Any) -> Any:
         for module in self._items:
@@ -186,6 +214,11 @@ class ParameterList(_Container):
     def __init__(self, parameters: Iterable[Any] = ()):
         self._items: list[Parameter] = [_as_parameter(p) for p in parameters]
 
+    def extend(self, parameters: Iterable[Any]) -> Self:
+        """Adds parameters at the end and returns the list."""
+        self._items = [*self._items, *map(_as_parameter, parameters)]
+        return self
+
     def append(self, parameter: Any) -> Self:
         """Adds a parameter at the end and returns the list."""
         self._items = [*self._items, _as_parameter(parameter)]
@@ -222,6 +255,14 @@ class ParameterDict(_Container):
     def __iter__(self) -> Iterator[str]:
         return iter(self._current)
 
+    def keys(self) -> Iterable[str]:
+        """Returns the names."""
+        return self._current.keys()
+
+    def values(self) -> Iterable[Parameter]:
+        """Returns the parameters."""
+        return self._current.values()
+
     def items(self) -> Iterable[tuple[str, Parameter]]:
         """Returns the (name, parameter) pairs."""
         return self._current.items()
@@ -250,6 +291,14 @@ class ModuleDict(_Container, Generic[M]):
 
     def __setitem__(self, key: str, module: M) -> None:
         self._items = {**self._items, key: _check_module(self, key, module)}
+
+    def _set_named(self, name: str, module: Any) -> None:
+        self[name] = module
+
+    def update(self, modules: Mapping[str, M]) -> None:
+        """Adds modules, or replaces those with the same names."""
+        for key, module in modules.items():
+            self[key] = module
 
     def __contains__(self, key: object) -> bool:
         return key in self._current

@@ -152,3 +152,103 @@ def test_a_compiled_step_repeats_writes_into_tensors_from_outside() -> None:
     own(Tensor([1.0, 2.0]))  # the first call runs eagerly
     with pytest.raises(RuntimeError, match=r"add_ on a tensor that the function itself creates.*write x = x\.add"):
         own(Tensor([1.0, 2.0]))
+
+
+# -- x[index] = value ----------------------------------------------------------------------------------------------------------
+
+
+def put(x: Tensor, index: Any, value: Any) -> Tensor:
+    x[index] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    ("index", "value"),
+    [
+        (0, 7.0), ((slice(None), 1), [5.0, 6.0]), ((0, 0), 1), (..., 2.0), (A > 0.4, -1.0), ([1, 0], A), ((None, 1), A[:1]),
+        (Tensor([True, False]), Tensor([3.0, 4.0])), ((..., slice(0, None, 2)), np.zeros((2, 1))), (slice(None, None, -1), A),
+    ],
+)  # fmt: skip
+def test_a_write_at_an_index_is_that_of_numpy(index: Any, value: Any) -> None:
+    x, expected = leaf(), A.copy()
+    array = x.data
+    convert = lambda v: v.data if isinstance(v, Tensor) else v
+    expected[convert(index)] = convert(value)
+    assert put(x, index, value).data is array
+    np.testing.assert_array_equal(array, expected)
+
+
+def test_rows_columns_and_views_are_changed_in_place() -> None:
+    """The table of positions of every transformer, written as PyTorch's tutorials write it."""
+    table = ag.zeros(4, 6)
+    position = ag.arange(0, 4, dtype=ag.float32).unsqueeze(1)
+    rate = ag.exp(ag.arange(0, 6, 2).float() * (-np.log(10000.0) / 6))
+    table[:, 0::2] = ag.sin(position * rate)
+    table[:, 1::2] = ag.cos(position * rate)
+    angles = np.arange(4)[:, None] * np.exp(np.arange(0, 6, 2) * (-np.log(10000.0) / 6))
+    np.testing.assert_allclose(table.data, np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(4, 6), atol=1e-6)
+    x = ag.arange(6).float()
+    x[1:] = x[:-1]
+    x[0] += 5
+    x[3:] *= 2
+    x.view(2, 3)[0][1] = 9.0
+    assert x.tolist() == [5.0, 9.0, 1.0, 4.0, 6.0, 8.0]
+    mask = ag.zeros(3, dtype=bool)
+    mask[0] = 1
+    assert mask.tolist() == [True, False, False]
+
+
+def test_a_write_at_an_index_is_noticed_by_the_graph_that_used_the_value() -> None:
+    w, x = leaf(requires_grad=True), leaf()
+    loss = (w * x).sum()
+    x[0] = 1.0
+    with pytest.raises(RuntimeError, match="modified in place"):
+        loss.backward()
+    loss = (w * w).sum()
+    w.detach()[0, 0] = 1.0
+    with pytest.raises(RuntimeError, match="modified in place"):
+        loss.backward()
+    with ag.no_grad():
+        w[1] = 0.0
+    assert w.requires_grad
+    assert w.tolist() == [[1.0, 0.25], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("x", "index", "value", "error", "match"),
+    [
+        (lambda: leaf(requires_grad=True), 0, 1.0, RuntimeError, r"requires a gradient.*with ag\.no_grad\(\):"),
+        (lambda: leaf(requires_grad=True) * 1, 0, 1.0, RuntimeError, r"result of multiply.*part of a graph.*ag\.index_put"),
+        (leaf, 0, leaf(requires_grad=True)[0], RuntimeError, "the value requires a gradient"),
+        (lambda: ag.ones(3).expand(2, 3), 0, 1.0, RuntimeError, r"read-only; write x = x\.clone\(\)"),
+        (lambda: Tensor([1, 2]), 0, 0.5, TypeError, "float32 cannot be stored in a tensor of int64"),
+        (lambda: Tensor([1, 2]), 0, np.nan, TypeError, "float32 cannot be stored in a tensor of int64"),
+        (leaf, [0, 1], np.ones((3, 2)), ValueError, r"a value of shape \(3, 2\) does not broadcast to the shape \(2, 2\)"),
+        (leaf, 2, 1.0, IndexError, r"index \[2\] does not fit shape \(2, 2\)"),
+    ],
+)
+def test_a_write_at_an_index_that_would_be_wrong_is_refused(
+    x: Callable[[], Tensor], index: Any, value: Any, error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        put(x(), index, value)
+
+
+def test_a_compiled_step_repeats_writes_at_an_index() -> None:
+    x = ag.zeros(3)
+
+    @ag.jit
+    def step(value: Any) -> Any:
+        x[1:] = 2 * value
+        return (x * 1).sum()
+
+    assert [step(Tensor([1.0, float(i)])).item() for i in range(4)] == [2.0, 4.0, 6.0, 8.0]
+    assert x.tolist() == [0.0, 2.0, 6.0]
+
+    @ag.jit
+    def own(value: Any) -> Any:
+        return put(ag.zeros(2), 0, 1.0) + value
+
+    own(Tensor([1.0, 2.0]))  # the first call runs eagerly
+    with pytest.raises(RuntimeError, match=r"the function itself creates.*index_put"):
+        own(Tensor([1.0, 2.0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -190,3 +191,85 @@ def test_utilities_clip_and_flatten() -> None:
     np.testing.assert_allclose(nn.utils.parameters_to_vector(layer.parameters()).data, vector.data * 2)
     with pytest.raises(ValueError, match="expected 3 elements, got 2"):
         nn.utils.vector_to_parameters(ag.ones(2), layer.parameters())
+
+
+def test_a_module_that_is_added_to_a_container_runs_in_it() -> None:
+    """`add_module` and an assignment make a module an item, in the order of the calls, as in PyTorch."""
+    net = nn.Sequential(nn.Linear(2, 3))
+    net.add_module("act", nn.ReLU())
+    net.append(nn.Linear(3, 1))
+    net.double = nn.Lambda(lambda x: 2 * x)
+    assert [name for name, _ in net.named_children()] == ["0", "act", "2", "double"]
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    x = np.ones((4, 2), np.float32)
+    np.testing.assert_array_equal(net(x).data, 2 * net[2](net[0](x).relu()).data)
+    assert net.act is net[1]
+    assert getattr(net, "0") is net[0]
+    net.act = new = nn.Tanh()
+    assert (net[1], len(net)) == (new, 4)
+    part = net[1:]
+    assert part.act is new
+    assert not hasattr(part, "0.weight")
+    assert copy.deepcopy(net).act is not new
+    assert pickle.loads(pickle.dumps(nn.Sequential(OrderedDict(a=nn.ReLU())))).a is not None
+
+    blocks = nn.ModuleList([nn.Linear(1, 1)])
+    blocks.add_module("last", nn.Linear(1, 1))
+    assert [*blocks.state_dict()] == ["0.weight", "0.bias", "last.weight", "last.bias"]
+    with pytest.raises(AttributeError, match="'Sequential' object has no attribute 'hidden'"):
+        net.hidden  # noqa: B018
+
+
+def test_items_of_dicts_are_attributes() -> None:
+    parts = nn.ModuleDict({"encoder": nn.Linear(2, 2)})
+    assert parts.encoder is parts["encoder"]
+    parts.encoder = new = nn.Linear(2, 3)
+    parts.decoder = nn.Linear(3, 2)
+    parts.add_module("act", nn.ReLU())
+    parts.update({"norm": nn.LayerNorm(2)})
+    assert parts["encoder"] is new
+    assert list(parts) == ["encoder", "decoder", "act", "norm"]
+    assert [*parts.state_dict()][:3] == ["encoder.weight", "encoder.bias", "decoder.weight"]
+    weights = nn.ParameterDict({"a": ag.ones(2)})
+    assert weights.a is weights["a"] is next(iter(weights.values()))
+    assert [*weights.keys()] == ["a"]
+    assert len(nn.ParameterList([ag.ones(2)]).extend([ag.ones(1), ag.zeros(3)])) == 3
+
+
+def test_a_buffer_that_gets_a_new_value_stays_a_buffer() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(1, 1)
+            self.register_buffer("steps", ag.zeros(1, dtype=ag.int64))
+            self.register_buffer("scratch", ag.zeros(1), persistent=False)
+
+        def forward(self, x: Any) -> Any:
+            self.steps = self.steps + 1
+            self.scratch = self.scratch + 1
+            return self.linear(x)
+
+    net = Net()
+    net(ag.ones(1, 1))
+    net(ag.ones(1, 1))
+    assert net.state_dict()["steps"].tolist() == [2]
+    assert "scratch" not in net.state_dict()
+    other = Net()
+    other.load_state_dict(net.state_dict())
+    assert other.steps.tolist() == [2]
+
+
+@pytest.mark.filterwarnings("ignore:jit")
+def test_a_compiled_step_counts_in_a_buffer() -> None:
+    class Counter(nn.Module):
+        def __init__(self) -> None:
+            self.register_buffer("steps", ag.zeros(1))
+
+        def forward(self, x: Any) -> Any:
+            self.steps = self.steps + 1
+            return x * self.steps
+
+    net = Counter()
+    step = ag.jit(net)
+    assert [step(ag.ones(1)).item() for _ in range(5)] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert net.state_dict()["steps"].tolist() == [5.0]

@@ -381,3 +381,24 @@ def test_ctrl_c_ends_a_program_whose_workers_are_stuck() -> None:
         assert [program.stdout.readline().strip() for _ in range(3)] == ["0.0", "1.0", "2.0"]
         program.send_signal(signal.SIGINT)
         assert "KeyboardInterrupt" in program.communicate(timeout=60)[1]
+
+
+def test_the_base_class_of_data_sets_may_be_anyones() -> None:
+    """A class of PyTorch's kind needs no arguments of the base, and may use the names of its fields."""
+
+    class Plain(nn.data.Dataset):
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, i: int) -> tuple[float, int]:
+            return float(i), i
+
+    class Own(Plain):
+        def __init__(self, train: Any) -> None:
+            super().__init__()
+            self.train, self.classes = train, ("a", "b")
+
+    options = {"pin_memory": True, "persistent_workers": True, "prefetch_factor": 2, "timeout": 0, "num_workers": 2}
+    for data in (Plain(), Own(True)):
+        batches = [labels.tolist() for _, labels in nn.data.DataLoader(data, batch_size=2, **options)]
+        assert batches == [[0, 1], [2]]
