@@ -45,9 +45,8 @@ def load(recipe: Recipe) -> nn.data.Dataset:
     labels = [label for label in recipe.classes or () if isinstance(label, int)] or None  # names are selected already
     train, test = data.train.only(labels, recipe.limit_per_class), data.test.only(labels)
     if MODELS[recipe.model].classifies and len(present := np.unique(train.labels)) < 2:
-        raise ValueError(
-            f"{recipe.model} needs at least two classes, but {recipe.data} has only one: {data.classes[present[0]]}"
-        )
+        found = f"only one: {data.classes[present[0]]}" if known or recipe.class_names != () else "no class folders"
+        raise ValueError(f"{recipe.model} needs at least two classes, but {recipe.data} has {found}")
     return replace(data, train=train, test=test)
 
 
@@ -58,7 +57,11 @@ def _load_folder(recipe: Recipe, shape: Shape) -> nn.data.Dataset:
         pictures.select_classes(classes)
     train, test = pictures.load(skip_damaged=recipe.skip_damaged).split(TEST_SHARE)
     if not len(test):
-        raise ValueError(f"{recipe.data}: {len(pictures)} images are too few to keep some for testing")
+        count = f"{len(pictures)} image{'s' if len(pictures) != 1 else ''}"
+        raise ValueError(
+            f"{recipe.data}: {count} in {len(pictures.classes)} class{'es' if len(pictures.classes) != 1 else ''}: too few to "
+            "keep a fifth of each class for testing; expected 3 or more of a class, or folders train and test"
+        )
     names = pictures.names
     digest = hashlib.sha256("\n".join(names[row] for row in train.indices).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return nn.data.Dataset(recipe.data, _mixed(train), _mixed(test), pictures.classes, digest)

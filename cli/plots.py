@@ -22,6 +22,7 @@ SHOWN: Final = 10  # images per row
 BALANCE: Final = "balance.png"
 PAIRS: Final = 8  # rows of interpolation
 POINTS: Final = 1000  # images in the plot of latent space
+ONE_POINT: Final = 1e-6  # test images that differ less than this share of their coordinates are one point of latent space
 CURVES: Final = {
     "loss": {"loss": "training", "val_loss": "test", "d_loss": "discriminator", "g_loss": "generator"},
     "accuracy": {"accuracy": "training", "val_accuracy": "test", "d_accuracy": "training"},
@@ -81,8 +82,10 @@ def plot_plane(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
     points = _points(model, data)
     if points.shape[1] != 2:
         return
-    low, high = np.quantile(points, (0.02, 0.98), axis=0)
+    low, high = np.quantile(points.astype(np.float64), (0.02, 0.98), axis=0)
     half = (high - low).max() / 2  # the same in both directions, to keep the aspect ratio
+    if half <= ONE_POINT * np.abs(points).max():
+        half = 1.0
     (left, bottom), (right, top) = ((low + high) / 2 - half).tolist(), ((low + high) / 2 + half).tolist()
     viz.plot_latent_plane(
         lambda z: pictures(model.decode(z), data.image_shape),
@@ -93,11 +96,11 @@ def plot_plane(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
 
 
 def plot_interpolation(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
-    """Plots an interpolation in latent space between two test images in each row."""
-    images = data.test.images
-    if len(images) >= 2 * PAIRS:
-        lines = [model.interpolate(images[i], images[PAIRS + i], SHOWN) for i in range(PAIRS)]
-        viz.plot_images(pictures(ag.concatenate(lines), data.image_shape), path, columns=SHOWN)
+    """Plots an interpolation in latent space between two images in each row: of the test images, or of all if those are few."""
+    images = np.concatenate([part.images[: 2 * PAIRS] for part in (data.test, data.train)])[: 2 * PAIRS]
+    pairs = len(images) // 2
+    lines = [model.interpolate(images[i], images[pairs + i], SHOWN) for i in range(pairs)]
+    viz.plot_images(pictures(ag.concatenate(lines), data.image_shape), path, columns=SHOWN)
 
 
 def plot_noise_interpolation(model: AdversarialModel, data: nn.data.Dataset, path: Path) -> None:

@@ -16,7 +16,7 @@ import json
 import math
 import shlex
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -60,7 +60,8 @@ GRAPH_BATCH_SIZE: Final = 4  # images in the batch for graph.svg
 class Run:
     """A training run: the data, model and trainer of a recipe, and the folder for its results.
 
-    Creating a run claims the folder, until `close` or the end of a `with` block, and writes config.json to it. A run that is
+    Creating a run claims the folder, until `close` or the end of a `with` block, and writes config.json to it. If that fails,
+    a folder that did not exist before is removed. A run that is
     resumed without a checkpoint, because it was killed or diverged before its first one, starts from its recipe.
 
     Parameters
@@ -95,6 +96,9 @@ class Run:
             self._build(resume, progress)
         except BaseException:
             self.close()
+            if self._claim.created:
+                with suppress(OSError):  # it is not empty
+                    self.folder.rmdir()
             raise
 
     def close(self) -> None:
@@ -257,8 +261,11 @@ def claim_folder(folder: Path) -> FolderClaim:
     ...     claim.folder.is_dir()
     True
     """
+    created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    return FolderClaim(folder)
+    claim = FolderClaim(folder)
+    claim.created = created
+    return claim
 
 
 def claim_fresh_folder(wanted: Path) -> FolderClaim:

@@ -74,6 +74,8 @@ class FolderClaim:
     []
     """
 
+    created = False  # whether the folder was created for this claim
+
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._finalizer = weakref.finalize(self, _release, _acquire(self.folder))

@@ -101,15 +101,22 @@ class RandomSampler(Sampler):
 
 
 class SubsetRandomSampler(Sampler):
-    """The given rows in random order.
+    """The given rows in random order; a boolean mask selects the rows where it is True.
+
+    Raises TypeError if `indices` are not whole numbers.
 
     >>> from autograd_mini import nn
-    >>> sorted(nn.data.SubsetRandomSampler([7, 3]))
-    [3, 7]
+    >>> sorted(nn.data.SubsetRandomSampler([7, 3])), sorted(nn.data.SubsetRandomSampler([False, True, True]))
+    ([3, 7], [1, 2])
     """
 
-    def __init__(self, indices: Sequence[int], seed: int = 0) -> None:
-        self.rows, self.seed = np.asarray(indices, np.int64), seed
+    def __init__(self, indices: ArrayLike | Tensor, seed: int = 0) -> None:
+        rows = np.asarray(indices.numpy() if isinstance(indices, Tensor) else indices)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "biu"):
+            raise TypeError(
+                f"SubsetRandomSampler: expected a list of row numbers or a mask, got {rows.dtype} of shape {rows.shape}"
+            )
+        self.rows, self.seed = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64), seed
 
     def __len__(self) -> int:
         return len(self.rows)

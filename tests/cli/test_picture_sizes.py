@@ -148,3 +148,16 @@ def test_a_run_on_a_folder_from_before_image_shapes_keeps_its_size(pictures: Pat
 
     recipe = replace(choose("vae", str(pictures)), image_shape=None, sizes=(784, 400, 20))
     assert datasets.load(recipe).image_shape == (28, 28)
+
+
+def test_a_folder_with_one_test_picture_has_all_plots(tmp_path: Path) -> None:
+    """Its points of latent space are one point, and its pairs for interpolation are of test and training pictures."""
+    for i in range(4):
+        (tmp_path / "pets" / "dogs").mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 9), 60 * i).save(tmp_path / "pets" / "dogs" / f"{i}.png")
+    run = tmp_path / "run"
+    assert main(["train", "ae", "--data", str(tmp_path / "pets"), "--iterations", "1", "--out", str(run)]) == 0
+    assert (run / "plane.png").exists()
+    assert (run / "interpolation.png").exists()
+    assert main(["interpolate", str(run), "--out", str(tmp_path / "lines.png")]) == 0
+    assert (tmp_path / "lines.png").exists()

@@ -116,3 +116,18 @@ def test_an_animation_has_its_frames_in_order_and_shows_the_last_one_longer(tmp_
 def test_bad_input_raises_value_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("classes", [["a", "b"], ["my cats", "v1.0.2", "a name of thirty-one characters"]])
+def test_the_texts_of_a_confusion_matrix_fit_into_its_figure(classes: list[str]) -> None:
+    figure = viz.plot_confusion([0, 1], [0, 1], classes=classes, title="test images")
+    figure.draw_without_rendering()
+    axes, bar = figure.axes
+    title, label = axes.title.get_window_extent(), bar.yaxis.label.get_window_extent()
+    assert label.y0 >= 0
+    assert label.x1 <= figure.bbox.x1
+    assert label.y1 <= figure.bbox.y1
+    assert title.x1 <= bar.get_window_extent().x0
+    for text in (axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()):
+        place = text.get_window_extent()
+        assert min(place.x0, place.y0) >= 0

@@ -151,12 +151,14 @@ def plot_confusion(
     matrix = np.zeros((count, count), np.int64)
     np.add.at(matrix, (truth, guess), 1)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure, axes = canvas.new_figure(title, (1.6 + 0.45 * count, 1.4 + 0.45 * count))
+    longest = max(map(len, names), default=0)
+    room = 0.09 * longest  # inches of the names: beside the rows, and at an angle of 45° below the columns
+    figure, axes = canvas.new_figure(title, (2.4 + 0.45 * count + room, max(1.5 + 0.45 * count, 2.6) + 0.7 * room))
     axes.grid(False)
     shown = axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
     figure.colorbar(shown, label="share of the true class", shrink=0.8)
     axes.set(xlabel="predicted", ylabel="true", xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
-    if max(map(len, names), default=0) > 3:  # long names would overlap
+    if longest > 3:  # long names would overlap
         axes.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
     if count <= READABLE_CLASSES:
         for (i, j), number in np.ndenumerate(matrix):

@@ -108,7 +108,8 @@ def _fit(picture: Any, size: tuple[int, int]) -> Any:
     """Crops a picture at its centre to the aspect ratio of `size`, (H, W), and scales it."""
     height, width = size
     scale = min(picture.width / width, picture.height / height)
-    left, top = (picture.width - width * scale) / 2, (picture.height - height * scale) / 2
+    # One of the two is 0; rounding may make it negative, which Pillow refuses.
+    left, top = max(0.0, (picture.width - width * scale) / 2), max(0.0, (picture.height - height * scale) / 2)
     box = (left, top, picture.width - left, picture.height - top)
     bilinear = extra("PIL.Image", "reading images").Resampling.BILINEAR
     return picture.resize((width, height), bilinear, box=box, reducing_gap=float(REDUCTION))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograd_mini import nn
+from autograd_mini import Tensor, nn
 
 
 def rows(batches: object) -> list[int]:
@@ -53,3 +53,13 @@ def test_epochs_and_seeds_have_different_orders_which_can_be_repeated() -> None:
 def test_errors_name_the_wrong_argument(arrays: tuple[np.ndarray, ...], batch_size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         nn.data.DataLoader(*arrays, batch_size=batch_size)
+
+
+def test_a_sampler_of_a_subset_takes_a_mask_and_whole_numbers_only() -> None:
+    mask = np.array([False, True, False, True])
+    for rows in (mask, mask.tolist(), Tensor(mask), [1, 3], np.uint8([3, 1])):
+        assert sorted(nn.data.SubsetRandomSampler(rows)) == [1, 3]
+    assert list(nn.data.SubsetRandomSampler([])) == []
+    for rows, found in (([1.7, 2.2], "float64"), ([[0, 1]], r"\(1, 2\)"), ("13", "<U2")):
+        with pytest.raises(TypeError, match=f"SubsetRandomSampler: expected .* got .*{found}"):
+            nn.data.SubsetRandomSampler(rows)

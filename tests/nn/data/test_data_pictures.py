@@ -291,3 +291,13 @@ def test_every_format_that_pillow_decodes_is_a_picture() -> None:
     assert {s for s, kind in registered.items() if kind in Image.OPEN} - layout.suffixes() <= {
         ".bufr", ".grib", ".h5", ".hdf", ".mpg", ".mpeg",
     }  # fmt: skip
+
+
+def test_any_size_can_be_cut_out_of_any_other(tmp_path: Path) -> None:
+    """Rounding must not put the crop outside the picture, as it did for 28×20 pixels and 13×41."""
+    for width, height in ((28, 20), (27, 10), (19, 7)):
+        Image.new("L", (width, height), 200).save(tmp_path / "grey.png")
+        for size in ((h, w) for h in range(1, 60, 3) for w in range(1, 60, 4)):
+            pixels = read(tmp_path / "grey.png", size=size, channels=1)
+            assert pixels.shape == size
+            assert (pixels == 200).all()
