@@ -298,7 +298,9 @@ def sample(
     seed: Seed = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="Output: a picture (.png, .svg, .pdf), a folder or an .npz file.", show_default="in the run's folder"),
+        typer.Option(
+            help="Output: a picture (.png, .svg, .pdf), a folder or an .npz file.", show_default="in the run's folder"
+        ),
     ] = None,
 ) -> None:
     """Generates new images with a trained model."""
