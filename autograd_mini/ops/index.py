@@ -376,13 +376,17 @@ def argwhere(x: TensorLike) -> Tensor:
 
 
 @implements(np.nonzero)
-def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
+def nonzero(x: TensorLike, *, as_tuple: bool = True) -> tuple[Tensor, ...]:
     """Indices of the elements that are not 0, one tensor per axis: `x[ag.nonzero(x)]` selects these elements.
+
+    `as_tuple` is PyTorch's, whose default is False: one tensor with a row per element, which here is `ag.argwhere(x)`.
 
     >>> import autograd_mini as ag
     >>> ag.nonzero([0.0, 2.0, 3.0])
     (Tensor([1, 2]),)
     """
+    if as_tuple is not True:
+        raise ValueError(f"nonzero: as_tuple must be True, got {as_tuple!r}; write ag.argwhere(x) for one tensor")
     x = as_tensor(x)
     if not x._data.ndim:
         raise ValueError("nonzero: expected a tensor with at least one axis, got a 0-d tensor")

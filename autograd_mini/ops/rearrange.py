@@ -261,27 +261,31 @@ def _check_matrix(name: str, x: TensorLike) -> Tensor:
 
 
 @implements(np.tril)
-def tril(x: TensorLike, k: int = 0) -> Tensor:
+def tril(x: TensorLike, k: int = 0, *, diagonal: int | None = None) -> Tensor:
     """The lower triangle of each matrix in the last two axes, with zeros above diagonal number `k`.
+
+    `diagonal` is PyTorch's name of `k`.
 
     >>> import autograd_mini as ag
     >>> ag.tril([[1.0, 2.0], [3.0, 4.0]])
     Tensor([[1., 0.],
             [3., 4.]], shape=(2, 2))
     """
-    return apply(_TRIL, (_check_matrix("tril", x),), {"k": one_int("tril", "k", k)})
+    return apply(_TRIL, (_check_matrix("tril", x),), {"k": one_int("tril", "k", k if diagonal is None else diagonal)})
 
 
 @implements(np.triu)
-def triu(x: TensorLike, k: int = 0) -> Tensor:
+def triu(x: TensorLike, k: int = 0, *, diagonal: int | None = None) -> Tensor:
     """The upper triangle of each matrix in the last two axes, with zeros below diagonal number `k`.
+
+    `diagonal` is PyTorch's name of `k`.
 
     >>> import autograd_mini as ag
     >>> ag.triu([[1.0, 2.0], [3.0, 4.0]])
     Tensor([[1., 2.],
             [0., 4.]], shape=(2, 2))
     """
-    return apply(_TRIU, (_check_matrix("triu", x),), {"k": one_int("triu", "k", k)})
+    return apply(_TRIU, (_check_matrix("triu", x),), {"k": one_int("triu", "k", k if diagonal is None else diagonal)})
 
 
 def _diagonal_indices(length: int, offset: int) -> tuple[Tensor, Tensor]:

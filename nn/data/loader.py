@@ -32,7 +32,7 @@ class DataLoader:
     Parameters
     ----------
     data            a data set, a list of examples, or one or more arrays of equal length
-    batch_size      rows per batch, 1 or more
+    batch_size      rows per batch, 1 or more; this and `shuffle` may follow the data by position, as in PyTorch
     shuffle         whether each epoch has its own random order, drawn from `seed` and the number of the epoch
     seed            seed of the orders and of the random streams of `transform`
     drop_last       omit the last batch if it is smaller
@@ -81,6 +81,7 @@ class DataLoader:
         timeout: float = 0,
         min_batch_size: int = 1,
     ) -> None:
+        data, batch_size, shuffle = _by_position(data, batch_size, shuffle)
         is_dataset = len(data) == 1 and not isinstance(data[0], (np.ndarray, Tensor))
         if is_dataset:
             check_dataset(data[0])
@@ -254,3 +255,15 @@ class DataLoader:
             )
             return False
         return True
+
+
+def _by_position(data: tuple[Any, ...], batch_size: int, shuffle: bool) -> tuple[tuple[Any, ...], int, bool]:
+    """Returns data, batch size and shuffle of a call like `DataLoader(data, 32, True)`: numbers are no data."""
+    if len(data) < 2 or not isinstance(data[1], Integral):
+        return data, batch_size, shuffle
+    if len(data) > 3 or batch_size != 1 or (len(data) == 3 and (shuffle or not isinstance(data[2], bool))):
+        raise TypeError(
+            f"DataLoader: after the data, expected batch_size and shuffle by position or by name, got {data[1:]!r} with "
+            f"batch_size={batch_size!r} and shuffle={shuffle!r}; write all others by name"
+        )
+    return data[:1], int(data[1]), bool(data[2]) if len(data) == 3 else shuffle

@@ -139,6 +139,30 @@ class PoissonNLLLoss(Loss, function=distances.poisson_nll_loss):
         self.log_input, self.full, self.eps, self.reduction = log_input, full, eps, reduction
 
 
+class CosineSimilarity(Loss, function=distances.cosine_similarity):
+    """Cosine of the angle between two vectors along `dim`; see `nn.functional.cosine_similarity`.
+
+    >>> from autograd_mini import nn
+    >>> nn.CosineSimilarity()([[3.0, 4.0]], [[4.0, 3.0]])
+    Tensor([0.96])
+    """
+
+    def __init__(self, dim: int = 1, eps: float = 1e-8):
+        self.dim, self.eps = dim, eps
+
+
+class PairwiseDistance(Loss, function=distances.pairwise_distance):
+    """Distance of two vectors in the p-norm, along the last axis; see `nn.functional.pairwise_distance`.
+
+    >>> from autograd_mini import nn
+    >>> nn.PairwiseDistance(eps=0.0)([[3.0, 4.0]], [[0.0, 0.0]])
+    Tensor([5.])
+    """
+
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False):
+        self.p, self.eps, self.keepdim = p, eps, keepdim
+
+
 class CosineEmbeddingLoss(Loss, function=distances.cosine_embedding_loss):
     """Cosine distance of pairs with a `margin`, called as `loss(x1, x2, target)` and combined by `reduction`.
 

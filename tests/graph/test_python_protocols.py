@@ -175,6 +175,10 @@ MISSING: dict[str, tuple[Callable[[], Any], str]] = {
     "nn.linear": (lambda: nn.linear, "use ag.linear or nn.Linear"),
     "nn.MseLoss": (lambda: nn.MseLoss, "use nn.MSELoss or nn.mse_loss"),
     "ag.functional": (lambda: ag.functional, "use nn.functional"),
+    "ag.autograd": (lambda: ag.autograd, "use ag.grad"),
+    "ag.linalg": (lambda: ag.linalg, "use ag.norm, ag.inv"),
+    "ag.LongTensor": (lambda: ag.LongTensor, "use ag.tensor"),
+    "ag.Generator": (lambda: ag.Generator, "use seed="),
     "ag.utils": (lambda: ag.utils, "use nn.utils for gradients and nn.data"),
 }  # fmt: skip
 

@@ -130,6 +130,8 @@ LOSSES: dict[str, Callable[[Any, Tensor], Tensor]] = {
     )},
     "BCELoss": lambda loss, x: loss(ag.sigmoid(x), TARGETS.astype(x.dtype)),
     "CosineEmbeddingLoss": lambda loss, x: loss(x, TARGETS.astype(x.dtype), SIGNS.astype(x.dtype)),
+    "CosineSimilarity": lambda loss, x: loss(x, TARGETS.astype(x.dtype)),
+    "PairwiseDistance": lambda loss, x: loss(x, TARGETS.astype(x.dtype)),
     "CrossEntropyLoss": lambda loss, x: loss(x, LABELS),
     "GaussianNLLLoss": lambda loss, x: loss(x, TARGETS.astype(x.dtype), x * x + 1),
     "HingeEmbeddingLoss": lambda loss, x: loss(x, np.sign(TARGETS - 0.5 + 0.01).astype(x.dtype)),

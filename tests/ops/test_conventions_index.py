@@ -204,3 +204,13 @@ def test_descending_sort_is_stable(x: np.ndarray) -> None:
     order = ag.argsort(x, axis=-1, descending=True).data
     np.testing.assert_array_equal(order, np.argsort(-x, axis=-1, kind="stable"))
     np.testing.assert_array_equal(ag.sort(x, descending=True).data, np.take_along_axis(x, order, -1))
+
+
+def test_pytorchs_names_of_diagonals_and_positions() -> None:
+    x = np.arange(9.0).reshape(3, 3)
+    for k in (-1, 0, 2):
+        np.testing.assert_array_equal(ag.triu(x, diagonal=k).data, np.triu(x, k))
+        np.testing.assert_array_equal(ag.Tensor(x).tril(diagonal=k).data, np.tril(x, k))
+    assert [i.tolist() for i in ag.Tensor(x).nonzero(as_tuple=True)] == [i.tolist() for i in np.nonzero(x)]
+    with pytest.raises(ValueError, match=r"as_tuple must be True.*ag\.argwhere"):
+        ag.nonzero(x, as_tuple=False)

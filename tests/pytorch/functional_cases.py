@@ -47,6 +47,7 @@ nn.KLDivLoss(reduction="batchmean", log_target=True)(F.log_softmax(x, 1), q.log(
 F.gaussian_nll_loss(x, y, positive) | nn.GaussianNLLLoss(full=True)(x, y, positive) | F.gaussian_nll_loss(x, y, var=positive, eps=0.5)
 F.poisson_nll_loss(x, counts) | F.poisson_nll_loss(x, counts, full=True) | nn.PoissonNLLLoss(log_input=False)(x.abs(), counts)
 F.cosine_similarity(x, y) | F.cosine_similarity(x, y, dim=0) | F.cosine_embedding_loss(x, y, signs, margin=0.1)
+nn.CosineSimilarity(dim=0, eps=1e-6)(x, y) | nn.PairwiseDistance(p=3.0, keepdim=True)(x, y)
 nn.CosineEmbeddingLoss(reduction="sum")(x, y, signs) | F.pairwise_distance(x, y) | F.pairwise_distance(x, y, p=1.0, keepdim=True)
 F.margin_ranking_loss(x, y, t * 2 - 1, margin=0.3) | nn.MarginRankingLoss()(x, y, t * 2 - 1)
 F.hinge_embedding_loss(x, t * 2 - 1) | nn.HingeEmbeddingLoss(margin=2.0)(x, t * 2 - 1)

@@ -273,3 +273,33 @@ def test_a_compiled_step_counts_in_a_buffer() -> None:
     step = ag.jit(net)
     assert [step(ag.ones(1)).item() for _ in range(5)] == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert net.state_dict()["steps"].tolist() == [5.0]
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_sequences_are_padded_to_the_longest(batch_first: bool, side: str) -> None:
+    rows = [np.arange(2.0 * n).reshape(n, 2) + n for n in (3, 1, 2)]
+    expected = np.full((3, 3, 2), -1.0)
+    for i, row in enumerate(rows):
+        place = slice(len(row)) if side == "right" else slice(3 - len(row), 3)
+        expected[i, place] = row
+    leaves = [Tensor(row, requires_grad=True) for row in rows]
+    padded = nn.utils.rnn.pad_sequence(leaves, batch_first, padding_value=-1.0, padding_side=side)
+    np.testing.assert_array_equal(padded.data, expected if batch_first else expected.swapaxes(0, 1))
+    (padded * padded).sum().backward()
+    for leaf, row in zip(leaves, rows, strict=True):
+        np.testing.assert_array_equal(leaf.grad.data, 2 * row)
+
+
+@pytest.mark.parametrize(
+    ("sequences", "options", "match"),
+    [
+        ([], {}, "got shapes none"),
+        ([np.ones((2, 3)), np.ones((2, 4))], {}, r"got shapes \(2, 3\), \(2, 4\)"),
+        ([1.0], {}, r"got shapes \(\)"),
+        ([[1.0]], {"padding_side": "top"}, "padding_side must be .*'top'"),
+    ],
+)
+def test_sequences_that_cannot_be_padded_are_refused(sequences: Any, options: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        nn.utils.rnn.pad_sequence(sequences, **options)

@@ -402,3 +402,14 @@ def test_the_base_class_of_data_sets_may_be_anyones() -> None:
     for data in (Plain(), Own(True)):
         batches = [labels.tolist() for _, labels in nn.data.DataLoader(data, batch_size=2, **options)]
         assert batches == [[0, 1], [2]]
+
+
+def test_batch_size_and_shuffle_by_position_are_those_of_pytorch() -> None:
+    rows = np.arange(10)
+    for source in (nn.data.TensorDataset(rows), rows, [(float(i), i) for i in rows]):
+        named = nn.data.DataLoader(source, batch_size=4, shuffle=True)
+        for loader in (nn.data.DataLoader(source, 4, True), nn.data.DataLoader(source, 4, shuffle=True)):
+            assert [b[-1].tolist() for b in loader.epoch(0)] == [b[-1].tolist() for b in named.epoch(0)]
+    for arguments, options in (((4,), {"batch_size": 2}), ((4, 2), {}), ((4, True, None), {}), ((4, True), {"shuffle": True})):
+        with pytest.raises(TypeError, match="expected batch_size and shuffle by position or by name, got"):
+            nn.data.DataLoader(rows, *arguments, **options)

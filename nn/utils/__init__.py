@@ -1,4 +1,4 @@
-"""PyTorch's `torch.nn.utils`: clipping of gradients, parameters as one vector, and normalisation of weights."""
+"""PyTorch's `torch.nn.utils`: clipping of gradients, parameters as one vector, normalisation of weights, padding."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 import autograd_mini as ag
 from autograd_mini.tensor import Tensor
 
-from .layers.reparametrize import SpectralNorm as spectral_norm
-from .layers.reparametrize import WeightNorm as weight_norm
-from .module import parameter_list
-from .optim.clip_grad import clip_grad_norm, clip_grad_value
+from ..layers.reparametrize import SpectralNorm as spectral_norm
+from ..layers.reparametrize import WeightNorm as weight_norm
+from ..module import parameter_list
+from ..optim.clip_grad import clip_grad_norm, clip_grad_value
+from . import rnn
 
 __all__ = [
-    "clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "spectral_norm", "vector_to_parameters", "weight_norm",
+    "clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "rnn", "spectral_norm", "vector_to_parameters",
+    "weight_norm",
 ]  # fmt: skip
 
 
