@@ -154,7 +154,7 @@ def test_a_recipe_with_an_unknown_optimizer_is_rejected(tmp_path: Path, capsys: 
     config = tmp_path / "config.json"
     config.write_text(config.read_text().replace('"adam"', '"eve"'))
     assert main(["resume", str(tmp_path)]) == 2
-    assert "invalid recipe: unknown optimizer 'eve'; expected one of: adam, momentum" in capsys.readouterr().err
+    assert "invalid recipe: unknown optimizer 'eve'; expected one of: adam, adamw" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "ae", "vae"])

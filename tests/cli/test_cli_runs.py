@@ -281,7 +281,7 @@ def test_early_stopping_accepts_exactly_the_logged_metrics(tmp_path: Path, model
         run = Run(recipe, tmp_path / name, progress=False)
         if watched:
             with pytest.raises(ValueError, match="not 'nothing'") as error:
-                run._check_metric(watched)
+                run._check_metric("early stopping", watched)
         run.train()
         rows.append(run.trainer.history)
     assert rows[0] == rows[1]

@@ -46,6 +46,24 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
     "layer_norm": (lambda x, w, b: ag.layer_norm(x, 3, w, b), (V, W, V)),
     "leaky_relu": (ag.leaky_relu, ([-0.1, 0.7], [0.3])),
     "linear": (ag.linear, (M, N, V[:2])),
+    "cholesky_solve": (ag.cholesky_solve, (N, S)),
+    "conv3d": (ag.conv3d, ([IMAGE], [KERNEL], [0.7])),
+    "conv_transpose1d": (ag.conv_transpose1d, ([M[:1]], [[[0.9]]], [0.7])),
+    "conv_transpose3d": (ag.conv_transpose3d, ([IMAGE], [KERNEL], [0.7])),
+    "group_norm": (lambda x, w, b: ag.group_norm(x, 1, w, b), (M, W[:2], V[:2])),
+    "gru": (lambda *xs: ag.gru(*xs)[0], ([M], N, S + Q + N, Q + N + S)),
+    "gru_cell": (ag.gru_cell, (M, N, S + Q + N, Q + N + S)),
+    "instance_norm": (ag.instance_norm, ([M], W[:2], V[:2])),
+    "lstm": (lambda x, h, c, *ws: ag.lstm(x, (h, c), *ws)[0], ([M], N, S, S + Q + N + M, Q + N + S + M)),
+    "lstm_cell": (lambda x, h, c, *ws: ag.lstm_cell(x, (h, c), *ws)[0], (M, N, S, S + Q + N + M, Q + N + S + M)),
+    "lstsq": (lambda a, b: ag.lstsq(a, b).solution, (S, N)),
+    "prelu": (ag.prelu, (M, [0.3, 0.9])),
+    "rms_norm": (lambda x, w: ag.rms_norm(x, 2, w), (M, W[:2])),
+    "rnn": (lambda *xs: ag.rnn(*xs)[0], ([M], N, S, Q)),
+    "rnn_cell": (ag.rnn_cell, (M, N, S, Q)),
+    "scaled_dot_product_attention": (ag.scaled_dot_product_attention, (M, N, S)),
+    "solve_triangular": (ag.solve_triangular, (S, N)),
+    "threshold": (lambda x, v: ag.threshold(x, 0.5, v), (V, [0.3])),
     "addcdiv": (ag.addcdiv, (V, W, [0.6, 0.4, 0.2])),
     "addcmul": (ag.addcmul, (V, W, [0.6, 0.4, 0.2])),
     "clamp": (ag.clamp, (V, [0.2, 0.2, 0.2], [0.6, 0.6, 0.6])),
@@ -75,7 +93,7 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
 }  # fmt: skip
 OTHERS = {  # functions of several operands of which one at most is a float, or whose results are random
     "take", "gather", "take_along_axis", "getitem", "embedding", "gradient_penalty", "softmax_cross_entropy", "dropout", "bernoulli",
-    "pad", "full_like", "index_select", "masked_select", "take_along_dim", "normal", "bitwise_and", "bitwise_or", "bitwise_xor",
+    "pad", "full", "full_like", "max_unpool1d", "max_unpool2d", "max_unpool3d", "index_select", "masked_select", "take_along_dim", "normal", "bitwise_and", "bitwise_or", "bitwise_xor",
 }  # fmt: skip
 LED = {"cross_entropy", "nll_loss"}  # weights and targets follow the dtype of the logits, so that float64 does not spread
 NUMPY: dict[str, Function] = {
