@@ -112,7 +112,7 @@ Channels = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs.")]
 Iterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches instead of epochs.")]
-TotalEpochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs in total, with those before.")]
+TotalEpochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs in total, including those already done.")]
 TotalIterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches in total instead of epochs.")]
 Rate = Annotated[float | None, typer.Option(min=0, help="Learning rate.")]
 Patience = Annotated[int | None, typer.Option(min=1, help="With early stopping: stop after N logged rows without improvement.")]
@@ -249,7 +249,7 @@ def resume(
 ) -> None:
     """Resumes an interrupted run, or trains it longer.
 
-    A run that stopped early trains on with a larger patience. A run without a checkpoint starts again.
+    A run that stopped early continues with a larger patience. A run without a checkpoint starts from the beginning.
     """
     flags = {"epochs": epochs, "iterations": iterations, "lr": lr, "patience": patience}
     with claim_run(folder) as claim:
@@ -267,7 +267,7 @@ def _train(run: Run) -> None:
         run.write()
         last = run.trainer.history[-1]
         if run.trainer.stopped:
-            print(f"stopped early: {run.trainer.stopped}; those weights are kept; {run.how_to_train_on()}")
+            print(f"stopped early: {run.trainer.stopped}; those weights are kept; {run.how_to_continue()}")
         print(f"epoch {last['epoch']}: {comparison.format_row(last)}; results in {run.folder}")
     if run.trainer.interrupted:
         raise typer.Exit(INTERRUPTED)
@@ -292,13 +292,15 @@ def sample(
     format: Annotated[
         Format,
         typer.Option(
-            help="One picture of all images; or a folder of single files (png) or one array (npz), of the model's size."
+            help="grid: one picture of all images; png: a folder of single files; npz: one array, of the model's size."
         ),
     ] = Format.grid,
     seed: Seed = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="Output: a picture (.png, .svg, .pdf), a folder or a file .npz.", show_default="in the run's folder"),
+        typer.Option(
+            help="Output: a picture (.png, .svg, .pdf), a folder or an .npz file.", show_default="in the run's folder"
+        ),
     ] = None,
 ) -> None:
     """Generates new images with a trained model."""

@@ -70,11 +70,11 @@ def plot_latent(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:
     points, labels = _points(model, data), data.test.labels[:POINTS]
     dimensions = points.shape[1] if len(points) > 1 else 0  # PCA needs at least two points
     if dimensions == 2:
-        viz.plot_scatter(points, labels, path, title="test images in latent space")
+        viz.plot_scatter(points, labels, path, classes=data.classes, title="test images in latent space")
     elif dimensions > 2:
         title = f"test images in latent space, {dimensions} dimensions projected by PCA"
         axes = {"xlabel": "first principal component", "ylabel": "second principal component"}
-        viz.plot_scatter(principal_components(points, 2), labels, path, title=title, **axes)
+        viz.plot_scatter(principal_components(points, 2), labels, path, classes=data.classes, title=title, **axes)
 
 
 def plot_plane(model: LatentModel, data: nn.data.Dataset, path: Path) -> None:

@@ -163,17 +163,17 @@ class Run:
         for callback in trainer.callbacks:  # a larger patience lifts an early stop
             callback.before_fit(trainer)
         if trainer.stopped and recipe != stored_recipe(self.folder):
-            raise ValueError(f"{self.folder} stopped early: {trainer.stopped}; {self.how_to_train_on()}")
+            raise ValueError(f"{self.folder} stopped early: {trainer.stopped}; {self.how_to_continue()}")
         for schedule, rate in zip(schedules, rates, strict=True):  # the learning rate may have changed
             state = schedule.state_dict()
             if state["base_lrs"] != rate:  # without "lrs", the present rates are computed from those at the start
                 schedule.load_state_dict({"steps": state["steps"], "base_lrs": rate})
         trainer.at_later_checkpoint = [partial((self.folder / name).unlink, missing_ok=True) for name in RESULTS]
 
-    def how_to_train_on(self) -> str:
+    def how_to_continue(self) -> str:
         """Returns the advice for a run that stopped early."""
         waited = len(self.trainer.history) - 1 - (self.stopping.best_row if self.stopping else 0)
-        return f"to train on: autograd-mini resume {shlex.quote(str(self.folder))} --patience N, with N above {waited}"
+        return f"to continue: autograd-mini resume {shlex.quote(str(self.folder))} --patience N, with N above {waited}"
 
     def train(self) -> None:
         """Trains to the recipe's last epoch or batch, or until Ctrl-C; all models except GANs are validated on test images."""

@@ -1,4 +1,4 @@
-"""Options of `train` that concern the optimizer, the gradients and what is kept, for every model."""
+"""Options of `train` for layers, optimizers, gradients and checkpoints, for every model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Layers = Annotated[
     str | None,
     typer.Option(
         metavar="N,…",
-        help="Hidden layers, for example 256,64: units of dense layers, channels of convolutions; of the encoder, of the "
-        "generator. The decoder and the discriminator are their mirror images.",
+        help="Hidden layers of the model, its encoder or its generator, for example 256,64: units of dense layers, or channels "
+        "of convolutions. A decoder or discriminator mirrors them.",
     ),
 ]
 OptimizerName = Annotated[str | None, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")]

@@ -16,7 +16,7 @@ import autograd_mini.optim as optim
 
 
 class Sequence(nn.Module):
-    """Predicts the next value of each wave, then goes on from its own predictions for `future` steps."""
+    """Predicts the next value of each wave, then continues from its own predictions for `future` steps."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

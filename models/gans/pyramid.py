@@ -60,7 +60,7 @@ def pyramid(image_shape: Shape, width: int, smallest: int = 7) -> list[Shape]:
 def maps_of(image_shape: Shape, architecture: GANArchitecture) -> list[Shape]:
     """Returns the map shapes from the smallest to the image: one for each of the `layers`, or those of `pyramid`.
 
-    Raises ValueError if the image is too small for so many layers.
+    Raises ValueError if the image is too small for this number of layers.
 
     >>> from autograd_mini.models.gans.networks import GANArchitecture
     >>> from autograd_mini.models.gans.pyramid import maps_of

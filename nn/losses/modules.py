@@ -152,7 +152,7 @@ class CosineSimilarity(Loss, function=distances.cosine_similarity):
 
 
 class PairwiseDistance(Loss, function=distances.pairwise_distance):
-    """Distance of two vectors in the `p`-norm along the last axis, which `keepdim` keeps at length 1; `eps` is added to x₁ − x₂.
+    """Distance of two vectors in the `p`-norm along the last axis, which `keepdim` keeps; `eps` is added to x₁ − x₂.
 
     >>> from autograd_mini import nn
     >>> nn.PairwiseDistance(eps=0.0)([[3.0, 4.0]], [[0.0, 0.0]])

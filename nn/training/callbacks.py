@@ -26,9 +26,9 @@ class EarlyStopping(Callback):
     """Stops early if a metric has not improved for some rows, and keeps the best weights.
 
     At the end of training, also if it ends for another reason, the model gets the weights of the best row, `best_weights`. They
-    are for use only: checkpoints hold the last weights, and a longer training continues from those. A run that has stopped
-    trains on if it is resumed with a larger patience, and ends as if it had had that patience from the start. Raises ValueError
-    if rows do not have the metric, or for another mode.
+    are for use only: checkpoints hold the last weights, and a longer training continues from those. A stopped run continues if
+    it is resumed with a larger patience, with the same result as with that patience from the start. Raises ValueError if rows
+    do not have the metric, or for another mode.
 
     Parameters
     ----------

@@ -218,7 +218,7 @@ class Trainer:
         for callback in self.callbacks:
             callback.before_fit(self)
         if self.stopped and self.iteration < target:
-            say(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience trains on")
+            say(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience continues the training")
         self.model.train()
         self._steps = {
             name: compile_update(self.model, update, self.backend) if self.jit else update.step_by_sum

@@ -1,4 +1,4 @@
-"""Your own pictures on the command line: classes belong to the run by name, and nothing changes silently."""
+"""Your own images on the command line: classes belong to the run by name, and nothing changes silently."""
 
 from __future__ import annotations
 

@@ -257,12 +257,12 @@ def test_an_early_stop_is_lifted_by_a_larger_patience_only(tmp_path: Path, capsy
     flags = ["--lr", "0", "--early-stop", "val_loss", "--epochs", "8"]
     parts, whole = tmp_path / "parts", tmp_path / "whole"
     assert main([*TRAIN, *flags, "--patience", "2", "--out", str(parts)]) == 0
-    assert f"to train on: autograd-mini resume {parts} --patience N, with N above 2" in capsys.readouterr().out
+    assert f"to continue: autograd-mini resume {parts} --patience N, with N above 2" in capsys.readouterr().out
     before = (parts / "config.json").read_bytes()
     for more in (["--epochs", "9"], ["--patience", "1"]):
         assert main(["resume", str(parts), *more]) == 2
         printed = " ".join(capsys.readouterr().err.split())
-        assert "stopped early: val_loss was best 2 rows ago; to train on: autograd-mini resume" in printed
+        assert "stopped early: val_loss was best 2 rows ago; to continue: autograd-mini resume" in printed
         assert (parts / "config.json").read_bytes() == before
     assert main(["resume", str(parts), "--patience", "4"]) == 0
     assert main([*TRAIN, *flags, "--patience", "4", "--out", str(whole)]) == 0

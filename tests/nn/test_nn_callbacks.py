@@ -126,7 +126,10 @@ def test_a_larger_patience_trains_on_and_a_stopped_run_says_so(tmp_path: Path, c
     assert len(parts.fit(loader(), epochs=6)) == 2
     assert capsys.readouterr().err == ""
     assert len(parts.fit(loader(), epochs=6)) == 2
-    assert "stopped early after 10 batches: score was best 1 rows ago; a larger patience trains on" in capsys.readouterr().err
+    assert (
+        "stopped early after 10 batches: score was best 1 rows ago; a larger patience continues the training"
+        in capsys.readouterr().err
+    )
     whole = run(tmp_path / "whole", 3)
     assert len(whole.fit(loader(), epochs=6)) == 6
     parts = run(tmp_path / "parts", 3)

@@ -13,7 +13,7 @@ from samples.strategies import values
 
 @st.composite
 def geometry(draw: Any, axes: int = 2) -> dict[str, Any]:
-    """Parameters of a convolution over so many axes, and shapes `x`, `w`, `y` that fit them."""
+    """Parameters of a convolution over `axes` axes, and shapes `x`, `w`, `y` that fit them."""
     n, groups = draw(st.integers(0, 2)), draw(st.integers(1, 2))
     inside, outside = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     kernel, stride, dilation, padding, size, out = [], [], [], [], [], []

@@ -21,7 +21,7 @@ def distinct(draw: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 @st.composite
 def pools(draw: Any, axes: int = 2) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """The shape of an image with so many axes, and the arguments of a max pool that fits it."""
+    """The shape of an image with `axes` axes, and the arguments of a max pool that fits it."""
     largest = {"kernel_size": 3 if axes < 3 else 2, "stride": 3, "dilation": 2}
     lengths = {key: tuple(draw(st.integers(1, most)) for _ in range(axes)) for key, most in largest.items()}
     padding = tuple(draw(st.integers(0, k // 2)) for k in lengths["kernel_size"])

@@ -131,3 +131,11 @@ def test_the_texts_of_a_confusion_matrix_fit_into_its_figure(classes: list[str])
     for text in (axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()):
         place = text.get_window_extent()
         assert min(place.x0, place.y0) >= 0
+
+
+def test_a_scatter_plot_shows_the_names_of_the_labels_that_occur() -> None:
+    axes = viz.plot_scatter(np.zeros((3, 2)), [2, 0, 2], classes=["ants", "bees", "cats"]).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ants", "cats"]
+    for labels in ([0, 3, 0], [-1, 0, 0], [0.0, 1.0, 2.0]):
+        with pytest.raises(ValueError, match="got 3 class names for the labels"):
+            viz.plot_scatter(np.zeros((3, 2)), labels, classes=["ants", "bees", "cats"])

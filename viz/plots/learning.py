@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,36 +103,41 @@ def plot_scatter(
     labels: Values,
     path: Path = None,
     *,
+    classes: Sequence[str] | None = None,
     xlabel: str = "$z_1$",
     ylabel: str = "$z_2$",
     title: str = "",
 ) -> Figure:
     """Plots points in the plane with a colour and marker for each class.
 
-    Raises ValueError for other shapes.
+    Raises ValueError for other shapes and for labels without a name.
 
     Parameters
     ----------
     points : (N, 2)
     labels : class of each point, (N,)
     path : the file to write, if any
+    classes : names of the classes, for labels from 0; by default the labels are shown
     xlabel, ylabel, title : texts of the figure
 
     Examples
     --------
     >>> from autograd_mini import viz
-    >>> figure = viz.plot_scatter([[0.0, 0.0], [1.0, 1.0]], [0, 1])
+    >>> figure = viz.plot_scatter([[0.0, 0.0], [1.0, 1.0]], [0, 1], classes=["cats", "dogs"])
     >>> [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
-    ['0', '1']
+    ['cats', 'dogs']
     """
-    xy, classes = canvas.as_array(points), canvas.as_array(labels)
-    if xy.ndim != 2 or xy.shape[1] != 2 or classes.shape != xy.shape[:1]:
-        raise ValueError(f"plot_scatter: expected points (N, 2) and labels (N,), got {xy.shape} and {classes.shape}")
+    xy, numbers = canvas.as_array(points), canvas.as_array(labels)
+    if xy.ndim != 2 or xy.shape[1] != 2 or numbers.shape != xy.shape[:1]:
+        raise ValueError(f"plot_scatter: expected points (N, 2) and labels (N,), got {xy.shape} and {numbers.shape}")
+    present = np.unique(numbers)
+    if classes is not None and not (present.dtype.kind in "iu" and np.isin(present, range(len(classes))).all()):
+        raise ValueError(f"plot_scatter: got {len(classes)} class names for the labels {', '.join(map(str, present))}")
     figure, axes = canvas.new_figure(title, (5, 5))
     groups = {}
-    for i, label in enumerate(np.unique(classes)):
-        x, y = xy[classes == label].T
-        groups[str(label)] = axes.scatter(
+    for i, label in enumerate(present):
+        x, y = xy[numbers == label].T
+        groups[str(label if classes is None else classes[label])] = axes.scatter(
             x, y, s=24, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], alpha=0.8, linewidths=0.4,
             edgecolors="white",
         )  # fmt: skip

@@ -280,7 +280,7 @@ def _count_flops(maps: Array, weight: Array) -> int:
 
 
 def _family(axes: int) -> tuple[Primitive, Primitive]:
-    """Registers the convolution over so many axes and its two gradients; returns it and the transposed convolution."""
+    """Registers the convolution over `axes` axes and its two gradients; returns it and the transposed convolution."""
     conv, conv_transpose, conv_weight = f"conv{axes}d", f"conv_transpose{axes}d", f"conv{axes}d_weight"
     convolution = Primitive(
         conv, _conv, formula="w ⋆ x + b", derivative=("wᵀ ⋆ δ", "x ⋆ δ", "Σ δ"),

@@ -100,9 +100,9 @@ def find_pictures(root: str | os.PathLike[str]) -> Layout:
     if not tree.has_pictures():
         skipped = f"; {_summary(tree.skipped, folder)}" if tree.skipped else ""
         raise FileNotFoundError(f"{folder}: no images (.jpg, .png, .tif, … or another of Pillow's formats){skipped}")
-    while len(tree.folders) == 1 and not tree.files and len((only := next(iter(tree.folders.values()))).folders) > 1:
-        only.skipped = tree.skipped  # one folder around all others, as archives have it
-        tree = only
+    inner = _innermost(tree)
+    inner.skipped = tree.skipped
+    tree = inner
     parts = _parts(tree)
     classes, labelled = _labelled(parts, tree)
     count = [len(files) for files in labelled]
@@ -179,12 +179,33 @@ def _add_folder(tree: Tree, entry: os.DirEntry[str], root: Path, above: tuple[tu
         tree.skipped += child.skipped if only_runs else [(EMPTY, entry.path)]
 
 
+def _innermost(tree: Tree) -> Tree:
+    """Enters folders around all others, as archives have them, and a training folder without a test folder."""
+    inner = tree
+    while (only := _only_folder(inner)) is not None:
+        inner = only
+    if len(inner.folders) > 1:
+        return inner
+    only = _only_folder(tree)  # of a single class
+    return only if only is not None and only.folders and only.path.name.lower() in TRAIN else tree
+
+
+def _only_folder(tree: Tree) -> Tree | None:
+    return next(iter(tree.folders.values())) if len(tree.folders) == 1 and not tree.files else None
+
+
 def _parts(tree: Tree) -> list[Tree]:
-    """Returns the folders for training and testing, or the whole tree if it has none."""
+    """Returns the folders for training and testing, or the whole tree if it has none.
+
+    Of several test folders, the first one with classes is used, or without classes if the training folder has none: contests
+    have a folder `test` of pictures without labels.
+    """
     by_name = {name.lower(): child for name, child in tree.folders.items()}
-    train, test = (next((by_name[name] for name in names if name in by_name), None) for names in (TRAIN, TEST))
-    if train is None or test is None:
+    train, *_ = [*(by_name[name] for name in TRAIN if name in by_name), None]
+    tests = [by_name[name] for name in TEST if name in by_name]
+    if train is None or not tests:
         return [tree]
+    test = next((child for child in tests if bool(child.folders) == bool(train.folders)), tests[0])
     tree.skipped += [(UNUSED, str(child.path)) for child in tree.folders.values() if child is not train and child is not test]
     tree.skipped += [(LOOSE, file) for file in tree.files]
     return [train, test]

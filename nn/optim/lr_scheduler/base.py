@@ -1,8 +1,8 @@
 """`LRScheduler`: the base of the learning-rate schedules.
 
-A schedule multiplies the present rate of each group, or computes it from the rate at the start. Those that multiply compose:
-several of them on one optimizer multiply their factors, a schedule that starts later goes on from the present rate, and a rate
-that is set by hand stays the basis. Those that compute set the rate whatever it is (`LambdaLR`, cycles, warm restarts).
+Some schedules multiply the current rate of each group. They compose: several of them on one optimizer multiply their factors, a
+later one continues from the current rate, and a rate that is set by hand is kept. The others compute the rate from that at the
+start and replace the current one (`LambdaLR`, cycles, warm restarts).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class LRScheduler:
     """Base of the schedules. A subclass defines one of three methods.
 
     `next_lr(t, rate, base, group)` returns the rate at step t from the one before. `lr(t, base)` returns it from the rate
-    `base` at the start, whatever the present one is. `get_lr()`, as in PyTorch, returns the rates of all groups; it may use
+    `base` at the start, without the current one. `get_lr()`, as in PyTorch, returns the rates of all groups; it may use
     `last_epoch`, which is t, and `base_lrs`. Creating a schedule does step 0; each `step()`, once per epoch or once per batch
     and after the optimizer's step, does the next one. `last_epoch` is the last step that is already done, −1 at the start.
 

@@ -310,3 +310,26 @@ def test_a_cache_that_cannot_be_written_is_said(
     monkeypatch.setenv("AUTOGRAD_MINI_CACHE", str(tmp_path / "file"))
     assert len(ImageFolder(many, (4, 4)).load()[:][0]) == 13
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("files", "classes", "tested"),
+    [
+        (("pets/pets/pets/cats/1.png", "pets/pets/pets/dogs/1.png"), ("cats", "dogs"), None),
+        (("a/b/train/cats/1.png", "a/b/train/dogs/1.png", "a/b/test/dogs/2.png"), ("cats", "dogs"), [False, False, True]),
+        (("train/dogs/1.png", "train/dogs/2.png"), ("dogs",), None),
+        (("dogs/1.png", "dogs/2.png"), ("dogs",), None),
+        (("train/cats/1.png", "train/dogs/1.png", "valid/dogs/2.png", "test/3.png"), ("cats", "dogs"), [False, False, True]),
+        (("train/1.png", "valid/a/2.png", "test/3.png"), (), [False, True]),
+    ],
+)  # fmt: skip
+def test_layouts_of_archives_and_contests(
+    tmp_path: Path, files: tuple[str, ...], classes: tuple[str, ...], tested: list[bool] | None
+) -> None:
+    """Folders around all others are entered, and a test folder without labels gives way to one with them."""
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    layout = find_pictures(tmp_path)
+    assert layout.classes == classes
+    assert tested == (None if layout.is_test is None else layout.is_test.tolist())
