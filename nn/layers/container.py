@@ -88,7 +88,7 @@ class _List(_Container, Generic[M]):
             self.append(module)
         return self
 
-    def _set_named(self, name: str, module: Module) -> None:
+    def _set_named(self, name: str, module: Any) -> None:
         keys = [str(key) for key, _ in self._keyed(self._items)]
         if name in keys:
             self._items = [module if key == name else item for key, item in zip(keys, self._items, strict=True)]
