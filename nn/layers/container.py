@@ -115,7 +115,7 @@ class _List(_Container, Generic[M]):
         return self.extend(modules)
 
     def _replace(self, items: list[M]) -> None:
-        """Sets other items; those that move are numbered anew. Raises TypeError if they have names."""
+        """Sets other items; those that move get new numbers. Raises TypeError if they have names."""
         if self._names:
             raise TypeError(f"{type(self).__name__}: items with names cannot move; make a new container of the modules")
         self._items = items
