@@ -228,7 +228,7 @@ def as_operands(*values: TensorLike) -> tuple[Tensor, ...]:
 def common_dtype(*values: TensorLike) -> np.dtype[Any]:
     """Returns the dtype in which an operation combines these operands, by the rules in `dtypes`; converts nothing.
 
-    Each operand is then converted once: by way of float32, 0.1 beside a float64 tensor would become 0.10000000149.
+    Each operand is then converted once: through float32, 0.1 beside a float64 tensor would become 0.10000000149.
     """
     return dtypes.common(*map(_dtype_and_rank, values))
 

@@ -104,7 +104,7 @@ def check_unmasked(use: str, value: Any) -> None:
 
 
 def _not_numbers(array: NDArray[Any], value: Any) -> Exception:
-    """The error for strings and other objects that are no numbers, and for integers that no dtype represents."""
+    """The error for strings and other objects that are not numbers, and for integers that no dtype represents."""
     found = f"got {short(value)} of type {type(value).__name__}"
     if array.dtype.kind == "O" and array.size and all(isinstance(x, int) for x in array.flat) and not hasattr(value, "dtype"):
         return OverflowError(f"Tensor: expected integers of at most 64 bits, {found}; use floats")

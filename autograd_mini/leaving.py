@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def depends_on_variable(tensor: Tensor) -> bool:
-    """Returns whether a transform that is running, in whatever thread, differentiates `tensor`."""
+    """Returns whether a running transform, in any thread, differentiates `tensor`."""
     if not running_variables or not tensor._requires_grad:
         return False
     wanted = {x._seq for variables in list(running_variables.values()) for x in variables}

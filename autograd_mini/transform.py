@@ -135,7 +135,7 @@ class _Pass:
         return self.output if self.nested else rebuild(self.output, [y.detach() for y in self.outputs])
 
     def aux(self) -> Any:
-        """Returns what the function returned besides, with its tensors detached as in `value`."""
+        """Returns what the function also returned, with its tensors detached as in `value`."""
         values = leaves(self._aux)
         inner = [isinstance(x, Tensor) and x.requires_grad and not self._uses_older([x]) for x in values]
         return rebuild(self._aux, [x.detach() if detach else x for x, detach in zip(values, inner, strict=True)])

@@ -59,7 +59,7 @@ from .training_options import (
     TensorBoardFlag,
 )
 
-NOT_IN_FILES = r"[^\w.+-]+"  # characters of class names that file names do without
+NOT_IN_FILES = r"[^\w.+-]+"  # characters of class names that are not used in file names
 USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes, by shell convention
 # Newer releases of typer carry click inside, older ones depend on it: this is click's base of all usage errors in both.
 ClickException: Any = typer.BadParameter.__mro__[2]

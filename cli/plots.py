@@ -106,7 +106,8 @@ def plot_interpolation(model: LatentModel, data: nn.data.Dataset, path: Path) ->
 def plot_noise_interpolation(model: AdversarialModel, data: nn.data.Dataset, path: Path) -> None:
     """Plots an interpolation between two latent points in each row, with one label per row for conditional models."""
     ends = model.noise(2 * PAIRS)
-    lines = [model.interpolate(ends[i], ends[PAIRS + i], SHOWN, label=i % len(data.classes)) for i in range(PAIRS)]
+    classes = getattr(model, "classes", 1)
+    lines = [model.interpolate(ends[i], ends[PAIRS + i], SHOWN, label=i % classes) for i in range(PAIRS)]
     viz.plot_images(pictures(ag.concatenate(lines), model.image_shape), path, columns=SHOWN)
 
 

@@ -166,7 +166,7 @@ class Run:
             raise ValueError(f"{self.folder} stopped early: {trainer.stopped}; {self.how_to_continue()}")
         for schedule, rate in zip(schedules, rates, strict=True):  # the learning rate may have changed
             state = schedule.state_dict()
-            if state["base_lrs"] != rate:  # without "lrs", the present rates are computed from those at the start
+            if state["base_lrs"] != rate:  # without "lrs", the current rates are computed from those at the start
                 schedule.load_state_dict({"steps": state["steps"], "base_lrs": rate})
         trainer.at_later_checkpoint = [partial((self.folder / name).unlink, missing_ok=True) for name in RESULTS]
 

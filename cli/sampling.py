@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autograd_mini import viz
+from autograd_mini.models.autoencoders.latent import LatentModel
 from autograd_mini.tensor import Shape
 
 from . import datasets
@@ -106,4 +107,5 @@ def draw_interpolation(run: FinishedRun, path: Path) -> None:
     plot = plots_of(run.model).get(INTERPOLATION)
     if plot is None:
         raise ValueError(f"{run.recipe.model} has no latent space to interpolate in")
-    plot(run.model, datasets.load(run.recipe), path)
+    data: Any = datasets.load(run.recipe) if isinstance(run.model, LatentModel) else None  # a GAN starts from noise
+    plot(run.model, data, path)

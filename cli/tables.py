@@ -12,8 +12,9 @@ from autograd_mini.tools.text_table import pad_columns
 Cell: TypeAlias = str | int | float
 Rows: TypeAlias = Sequence[Mapping[str, Cell]]
 
-# A backslash before one of these makes it literal in Markdown; a backslash is literal unless punctuation follows.
-MARKUP: Final = re.compile(r"[|<`*\[]|(?<!\w)_|_(?!\w)|~(?=~)|(?<=~)~|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
+# A backslash before one of these makes it literal in Markdown. A backslash is literal unless punctuation follows, and a bracket
+# unless it begins a link.
+MARKUP: Final = re.compile(r"[|<`*]|\[(?=.*\][(\[])|(?<!\w)_|_(?!\w)|~(?=~)|(?<=~)~|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
 
 
 def markdown(rows: Rows) -> str:

@@ -458,7 +458,7 @@ def embedding(weight: TensorLike, indices: TensorLike, padding_idx: int | None =
     """Rows of `weight` (entries, dim) at integer `indices` (…): shape (…, dim). The gradients of a repeated row are added.
 
     Row `padding_idx` gets no gradient; a negative one counts from the end. Raises TypeError if indices are not integers,
-    IndexError if they are outside [0, entries), and ValueError for a `padding_idx` that is no row.
+    IndexError if they are outside [0, entries), and ValueError for a `padding_idx` outside the table.
 
     >>> import autograd_mini as ag
     >>> ag.embedding([[1.0, 2.0], [3.0, 4.0]], [1, 1]).tolist()

@@ -126,7 +126,7 @@ def reduce_axes(
 
 
 def either_flag(name: str, keepdims: Any, keepdim: Any) -> bool:
-    """Returns whether NumPy's `keepdims` or PyTorch's `keepdim` is set. Raises TypeError if one of them is no bool."""
+    """Returns whether NumPy's `keepdims` or PyTorch's `keepdim` is set. Raises TypeError unless both are bools."""
     return flag(name, "keepdims", keepdims) | flag(name, "keepdim", keepdim)
 
 

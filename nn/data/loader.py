@@ -258,7 +258,7 @@ class DataLoader:
 
 
 def _by_position(data: tuple[Any, ...], batch_size: int, shuffle: bool) -> tuple[tuple[Any, ...], int, bool]:
-    """Returns data, batch size and shuffle of a call like `DataLoader(data, 32, True)`: numbers are no data."""
+    """Returns data, batch size and shuffle of a call like `DataLoader(data, 32, True)`: a number is not data."""
     if len(data) < 2 or not isinstance(data[1], Integral):
         return data, batch_size, shuffle
     if len(data) > 3 or batch_size != 1 or (len(data) == 3 and (shuffle or not isinstance(data[2], bool))):

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from autograd_mini.create import from_numpy
 from autograd_mini.tensor import Array, Tensor
 
 from .examples import by_rows, load_items, load_rows
@@ -50,6 +51,11 @@ class TensorDataset:
         lengths = [len(array) for array in self.arrays]
         if len(set(lengths)) != 1:
             raise ValueError(f"TensorDataset: expected arrays of one length, got lengths {lengths}")
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The arrays as Tensors, which share their memory."""
+        return tuple(from_numpy(array) for array in self.arrays)
 
     def __len__(self) -> int:
         return len(self.arrays[0])

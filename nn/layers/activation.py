@@ -66,13 +66,20 @@ class Tanh(Activation, function=ag.tanh):
     """
 
 
-class Softplus(Activation, function=ag.softplus):
-    """ln(1 + eˣ).
+def _softplus(x: TensorLike, beta: float, threshold: float) -> Tensor:
+    return ag.softplus(x) if beta == 1 else ag.softplus(as_float(x) * beta) / beta
+
+
+class Softplus(Activation, function=_softplus):
+    """ln(1 + e^(βx)) / β with β = `beta`, exact for any x, so that `threshold` has no effect.
 
     >>> from autograd_mini import nn
     >>> nn.Softplus()([1000.0])
     Tensor([1000.])
     """
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+        self.beta, self.threshold = beta, threshold
 
 
 class ReLU6(Activation, function=ag.relu6):

@@ -88,13 +88,37 @@ class _List(_Container, Generic[M]):
             self.append(module)
         return self
 
-    def _set_named(self, name: str, module: Module) -> None:
+    def _set_named(self, name: str, module: Any) -> None:
         keys = [str(key) for key, _ in self._keyed(self._items)]
         if name in keys:
             self._items = [module if key == name else item for key, item in zip(keys, self._items, strict=True)]
         else:
             self._items, self._names = [*self._items, module], (*keys, name)
         vars(self).update(zip(self._names, self._items, strict=False))
+
+    def insert(self, index: int, module: M) -> None:
+        """Adds a module before the one at `index`."""
+        self._replace([*self._items[:index], _check_module(self, index, module), *self._items[index:]])
+
+    def pop(self, index: int = -1) -> M:
+        """Removes a module and returns it."""
+        module = self._items[index]
+        del self[index]
+        return module
+
+    def __delitem__(self, index: int | slice) -> None:
+        items = list(self._items)
+        del items[index]
+        self._replace(items)
+
+    def __iadd__(self, modules: Iterable[M]) -> Self:
+        return self.extend(modules)
+
+    def _replace(self, items: list[M]) -> None:
+        """Sets other items; those that move get new numbers. Raises TypeError if they have names."""
+        if self._names:
+            raise TypeError(f"{type(self).__name__}: items with names cannot move; make a new container of the modules")
+        self._items = items
 
     def __iter__(self) -> Iterator[M]:
         return iter(self._current)

@@ -17,7 +17,7 @@ class Embedding(Layer):
     """Selects rows of a table by integer index: (…) → (…, embedding_dim). The rows start from N(0, 1), as in PyTorch.
 
     `weight` is (num_embeddings, embedding_dim). Raises IndexError if an index is outside [0, num_embeddings), TypeError if
-    indices are floats, and ValueError for a `padding_idx` that is no row.
+    indices are floats, and ValueError for a `padding_idx` outside the table.
 
     Parameters
     ----------

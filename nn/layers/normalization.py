@@ -64,7 +64,10 @@ class _BatchNorm(_Affine):
             return ag.batch_norm_inference(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
         count = x.size // self.num_features
         if self.training and count < 2:
-            raise ValueError(f"{type(self).__name__}: training needs more than one value per channel, got {x.shape}")
+            raise ValueError(
+                f"{type(self).__name__}: training needs more than one value per channel, got {x.shape}; use batches of two or "
+                "more examples, or DataLoader(drop_last=True)"
+            )
         y, mean, var = ag.batch_norm(x, self.weight, self.bias, self.eps)
         if self.training:
             self._update_statistics(mean.detach(), var.detach() * (count / (count - 1)))

@@ -140,7 +140,7 @@ class PoissonNLLLoss(Loss, function=distances.poisson_nll_loss):
 
 
 class CosineSimilarity(Loss, function=distances.cosine_similarity):
-    """Cosine of the angle between two vectors along `dim`; see `nn.functional.cosine_similarity`.
+    """Cosine of the angle between two vectors along `dim`; lengths count as at least `eps`. See `functional.cosine_similarity`.
 
     >>> from autograd_mini import nn
     >>> nn.CosineSimilarity()([[3.0, 4.0]], [[4.0, 3.0]])
@@ -152,7 +152,7 @@ class CosineSimilarity(Loss, function=distances.cosine_similarity):
 
 
 class PairwiseDistance(Loss, function=distances.pairwise_distance):
-    """Distance of two vectors in the p-norm, along the last axis; see `nn.functional.pairwise_distance`.
+    """Distance of two vectors in the `p`-norm along the last axis, which `keepdim` keeps; `eps` is added to x₁ − x₂.
 
     >>> from autograd_mini import nn
     >>> nn.PairwiseDistance(eps=0.0)([[3.0, 4.0]], [[0.0, 0.0]])

@@ -270,7 +270,7 @@ class Trainer:
         self.stopped = reason
 
     def use_weights(self, weights: Mapping[str, Array]) -> None:
-        """Loads weights into the model for use only, such as the best ones: the training state keeps the present ones.
+        """Loads weights into the model for use only, such as the best ones: the training state keeps the current ones.
 
         `save` writes those, and `fit` continues from them, unless the model's weights have been changed meanwhile.
 

@@ -179,7 +179,7 @@ def test_a_conditional_model_samples_a_class_by_its_name(
 
 
 def test_names_of_classes_may_be_any_bytes(tmp_path: Path) -> None:
-    """A file system may have names that are no text; results with them are written and read all the same."""
+    """A file system may have names that are not text; results with such names are still written and read."""
     names = [os.fsdecode(b"d\xff"), "\n x", "犬"]
     nn.training.checkpoint.write_text(tmp_path / "names.json", json.dumps(names, ensure_ascii=False))
     assert json.loads((tmp_path / "names.json").read_text(encoding="utf-8")) == names

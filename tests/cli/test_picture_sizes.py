@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import autograd_mini as ag
 from autograd_mini.__main__ import main
 from autograd_mini.cli import datasets
 from autograd_mini.cli.options import choose
+from autograd_mini.cli.run import Run
 from autograd_mini.models.recipes import MODELS, PRESETS, RECIPES
 
 SIZES = [(30, 50), (9, 17), (127, 64), (128, 8)]
@@ -161,3 +163,14 @@ def test_a_folder_with_one_test_picture_has_all_plots(tmp_path: Path) -> None:
     assert (run / "interpolation.png").exists()
     assert main(["interpolate", str(run), "--out", str(tmp_path / "lines.png")]) == 0
     assert (tmp_path / "lines.png").exists()
+
+
+def test_a_gan_interpolates_without_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts from noise: the picture is the same with and without the folder."""
+    monkeypatch.setattr(Run, "write", lambda run: None)
+    root, run = make_pictures(tmp_path / "pets", 8, 9), tmp_path / "run"
+    assert main(["train", "cgan", "--data", str(root), "--iterations", "1", "--out", str(run)]) == 0
+    assert main(["interpolate", str(run), "--out", str(tmp_path / "with.png")]) == 0
+    shutil.rmtree(root)
+    assert main(["interpolate", str(run), "--out", str(tmp_path / "without.png")]) == 0
+    assert (tmp_path / "with.png").read_bytes() == (tmp_path / "without.png").read_bytes()

@@ -46,7 +46,7 @@ def test_a_mutant_changes_one_operator_constant_condition_argument_or_statement(
         "11: total += 1 → pass",
         '13: raise ValueError("less than 0") → pass',
     } <= found
-    assert not any(text.startswith(("1:", "2:")) for text in found), "docstrings and imports are no code"
+    assert not any(text.startswith(("1:", "2:")) for text in found), "docstrings and imports are not code"
     assert "sorted(x)" in {m.after.strip("()") + ")" for m in mutants.mutants("sorted(x, key=len)")}
     assert {m.after for m in mutants.mutants("f(a, b)")} >= {"(f(b, a))"}
 

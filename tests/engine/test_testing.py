@@ -151,7 +151,7 @@ NOT_CHECKED = {
 @pytest.mark.parametrize("check", [gradcheck, gradgradcheck, primitive_check])
 @pytest.mark.parametrize("name", NOT_CHECKED)
 def test_a_check_that_cannot_check_fails(check: Callable[..., object], name: str) -> None:
-    """Points without an answer and functions without a fixed value are no evidence that a gradient is right."""
+    """Points without an answer and functions without a fixed value do not prove that a gradient is right."""
     function, at, message = NOT_CHECKED[name]
     if check is primitive_check and name == "integers":
         at, message = [], "no floating element"  # it converts its operands

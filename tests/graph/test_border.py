@@ -40,9 +40,9 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: (T * 2).sum().backward(), RuntimeError,
         "nothing here requires a gradient.*create the input with requires_grad=True",
     ),
-    "inputs that are no tensors": (lambda: ag.grad(W.sum(), 3.0), TypeError, "inputs must be a tensor or a list of tensors, got 3.0"),
-    "outputs that are no tensors": (lambda: ag.grad(3.0, W), TypeError, "outputs must be a tensor or a list of tensors, got 3.0"),
-    "a hook that is no function": (lambda: W.register_hook(3), TypeError, "register_hook: expected a function, got 3"),
+    "inputs that are not tensors": (lambda: ag.grad(W.sum(), 3.0), TypeError, "inputs must be a tensor or a list of tensors, got 3.0"),
+    "outputs that are not tensors": (lambda: ag.grad(3.0, W), TypeError, "outputs must be a tensor or a list of tensors, got 3.0"),
+    "a hook that is not a function": (lambda: W.register_hook(3), TypeError, "register_hook: expected a function, got 3"),
     "a checkpoint of no function": (lambda: ag.checkpoint(3, T), TypeError, "checkpoint: expected a function, got 3"),
     "a compiled number": (lambda: ag.jit(3), TypeError, "jit: expected a function, got 3"),
     # ints

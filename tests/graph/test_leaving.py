@@ -109,7 +109,7 @@ WAYS: dict[str, tuple[Callable[[Any], Any], str, str]] = {
 
 
 def outcome(name: str, inside: bool) -> str:
-    """What became of d(way(x) · x)/dx at 2: connected 4, a constant 2; anything else is a wrong gradient."""
+    """d(way(x) · x)/dx at 2: it is 4 if connected and 2 if way(x) is a constant; anything else is wrong."""
     way = WAYS[name][0]
     try:
         if inside:

@@ -1,4 +1,4 @@
-"""Modes end with their blocks, in whatever order the blocks end, and belong to one context."""
+"""Modes end with their blocks, in any order, and belong to one context."""
 
 from __future__ import annotations
 

@@ -154,8 +154,8 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "None returned": (lambda: ag.grad(lambda x: None)(1.0), TypeError, "return` missing"),
     "a pair without has_aux": (lambda: ag.grad(lambda x: (x, "aux"))(1.0), TypeError, "has_aux=True"),
     "has_aux without a pair": (lambda: ag.grad(lambda x: x, has_aux=True)(1.0), TypeError, r"must return a pair \(output, aux\)"),
-    "primals that are no tuple": (lambda: ag.jvp(ag.sin, Tensor([1.0]), Tensor([1.0])), TypeError, r"write \(x,\)"),
-    "tangents that are no tuple": (lambda: ag.hvp(ag.sum, (X,), X), TypeError, "tangents must be a tuple"),
+    "primals that are not a tuple": (lambda: ag.jvp(ag.sin, Tensor([1.0]), Tensor([1.0])), TypeError, r"write \(x,\)"),
+    "tangents that are not a tuple": (lambda: ag.hvp(ag.sum, (X,), X), TypeError, "tangents must be a tuple"),
     "several outputs of grad": (lambda: ag.grad(lambda x: x)([1.0, 2.0]), ValueError, "one scalar"),
     "another shape": (lambda: ag.elementwise_grad(ag.sum)([1.0, 2.0]), ValueError, r"got shapes \(\), \(2,\)"),
     **{

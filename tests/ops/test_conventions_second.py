@@ -90,7 +90,7 @@ def second(function: Callable[..., ag.Tensor], point: tuple[float, float]) -> li
 
 INF, NAN = np.inf, np.nan
 E = 2 * np.log(2)
-AT_A_BOUND = {  # ∂²aᵇ/∂a∂b = aᵇ⁻¹ (1 + b ln a) is −inf at (0, b) for 0 < b ≤ 1; 0⁰ is no limit of powers
+AT_A_BOUND = {  # ∂²aᵇ/∂a∂b = aᵇ⁻¹ (1 + b ln a) is −inf at (0, b) for 0 < b ≤ 1; 0⁰ is not a limit of powers
     ("power", 0.0, 0.0): [0, NAN, NAN, NAN], ("power", 0.0, 0.5): [-INF, -INF, NAN, 0], ("power", 0.0, 1.0): [0, -INF, NAN, 0],
     ("power", 0.0, 1.5): [INF, 0, 0, 0], ("power", 0.0, 2.0): [2, 0, 0, 0], ("power", 0.0, 3.0): [0, 0, 0, 0],
     ("power", 1.0, 0.0): [0, 1, 1, 0], ("power", -1.0, 2.0): [2, NAN, NAN, NAN], ("power", 2.0, 1.0): [0, 1 + E / 2, 1 + E / 2, E * E / 2],

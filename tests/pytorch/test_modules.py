@@ -303,3 +303,30 @@ def test_sequences_are_padded_to_the_longest(batch_first: bool, side: str) -> No
 def test_sequences_that_cannot_be_padded_are_refused(sequences: Any, options: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         nn.utils.rnn.pad_sequence(sequences, **options)
+
+
+def test_lists_of_modules_change_like_lists() -> None:
+    a, b, c = nn.ReLU(), nn.Tanh(), nn.Linear(2, 2)
+    for kind in (nn.ModuleList, lambda items: nn.Sequential(*items)):
+        modules, expected = kind([a, b]), [a, b]
+        for items in (modules, expected):
+            items.insert(1, c)
+            items += [a]
+            del items[0]
+        assert list(modules) == expected
+        assert modules.pop() is expected.pop()
+        assert list(modules) == expected
+        assert list(modules.state_dict()) == ["0.weight", "0.bias"]
+    with pytest.raises(TypeError, match="items with names cannot move"):
+        named().pop(0)
+    with pytest.raises(TypeError, match="must be a Module, got function"):
+        nn.ModuleList().insert(0, lambda x: x)
+
+
+def test_softplus_has_beta_and_a_data_set_its_tensors() -> None:
+    x = Tensor([[-1.0, 2.0]])
+    np.testing.assert_allclose(nn.Softplus(beta=2)(x).data, np.log1p(np.exp(2 * x.data)) / 2, rtol=1e-6)
+    assert str(nn.Softplus(2.0)) == "Softplus(beta=2.0, threshold=20.0)"
+    rows = nn.data.TensorDataset(x, np.ones(1)).tensors
+    assert [type(t) for t in rows] == [Tensor, Tensor]
+    assert rows[0].tolist() == x.tolist()

@@ -12,7 +12,7 @@ from autograd_mini.viz.graph import render as rendering
 BROKEN = {
     "fails": "#!/bin/sh\necho 'Format: \"svg\" not recognized' >&2\nexit 1\n",
     "writes nothing": "#!/bin/sh\n/bin/cat > /dev/null\nexit 0\n",
-    "is no program": "\x7fELF broken",
+    "is not a program": "\x7fELF broken",
     "has no interpreter": "#!/nowhere/sh\n",
 }
 

@@ -49,7 +49,7 @@ def as_array(values: Values) -> Array:
 def check_images(caller: str, images: Array) -> Array:
     """Returns images (N, H, W) or (N, H, W, C) as floats (N, H, W) or (N, H, W, 3) in [0, 1].
 
-    C is 1 (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity); images with opacity are laid over white. White is
+    C is 1 (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity); images with opacity are shown on white. White is
     255 in uint8, the largest number in other unsigned integers, and 1 otherwise. Raises ValueError for other shapes, and warns
     about values outside the range, which are clipped.
     """

@@ -149,7 +149,7 @@ def plot_scatter(
 def plot_images(images: Values, path: Path = None, *, columns: int | None = None, title: str = "") -> Figure:
     """Plots images (N, H, W) or (N, H, W, C) in a grid with `columns` images in a row, nearly square by default.
 
-    C is 1 (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity, laid over white). White is 255 in uint8 and 1 in
+    C is 1 (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity, shown on white). White is 255 in uint8 and 1 in
     floats; other values outside [0, 1] are clipped with a warning. In a PNG each pixel of an image is a square of equally many
     pixels. Raises ValueError for other shapes.
 

@@ -96,7 +96,7 @@ class _Trace:
 
 
 class _Symbol(np.lib.mixins.NDArrayOperatorsMixin):
-    """Stands for an array; `variable` is the C variable with its present value."""
+    """Stands for an array; `variable` is the C variable with its current value."""
 
     def __init__(self, trace: _Trace, variable: str):
         self.trace, self.variable = trace, variable

@@ -47,7 +47,7 @@ def names(code: CodeType) -> Names:
     (('np', 'scale'), ['load', 'np', 'scale', 'weight'], [('np', 'load')])
     """
     steps = list(dis.get_instructions(code))
-    # Names with an "@" are no Python: pytest puts them into assertions.
+    # Names with an "@" are not valid Python: pytest puts them into assertions.
     loaded = [step.argval for step in steps if step.opname in _GLOBALS and not step.argval.startswith("@")]
     named = {*code.co_names, *_strings(code.co_consts)}
     pairs = {(a.argval, b.argval) for a, b in pairwise(steps) if a.opname in _GLOBALS and b.opname in _ATTRIBUTES}

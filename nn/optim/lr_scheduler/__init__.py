@@ -1,6 +1,6 @@
 """Learning-rate schedules. Names, arguments and rates are PyTorch's.
 
-Start reading at `base.py`; `decay.py` has the schedules that multiply the present rate, `cycles.py` those that set it from a
+Start reading at `base.py`; `decay.py` has the schedules that multiply the current rate, `cycles.py` those that set it from a
 formula, `combine.py` puts schedules one after the other or together, and `plateau.py` follows a metric.
 """
 

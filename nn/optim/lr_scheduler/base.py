@@ -106,7 +106,7 @@ class LRScheduler:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Loads what `state_dict` returned and sets the rates. Raises ValueError if the number of groups differs.
 
-        A state without the present rates, as in older files, gets those of this schedule alone.
+        A state without the current rates, as in older files, gets those of this schedule alone.
         """
         self._load_position(state)
         rates = state.get("lrs")

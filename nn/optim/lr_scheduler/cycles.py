@@ -1,4 +1,4 @@
-"""Schedules that set the rate from a formula of t, whatever the present rate is; cycles change momentum too."""
+"""Schedules that set the rate from a formula of t, whatever the current rate is; cycles change momentum too."""
 
 from __future__ import annotations
 

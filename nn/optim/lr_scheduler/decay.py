@@ -1,4 +1,4 @@
-"""Schedules that multiply the present rate at each step t, so that they compose."""
+"""Schedules that multiply the current rate at each step t, so that they compose."""
 
 from __future__ import annotations
 
