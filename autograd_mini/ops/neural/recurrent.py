@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from ...apply import apply, as_floats, as_operands
+from ...apply import apply, as_floats, as_floats_or_none, as_operands
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike, as_tensor
 from ...tools.arguments import flag
@@ -280,10 +280,14 @@ def _run(u: Tensor, state: tuple[Tensor, ...], step: Step, reverse: bool) -> tup
     return stack(outputs[::-1] if reverse else outputs), state
 
 
+def _pair(name: str, state: LSTMState) -> LSTMState:
+    if not isinstance(state, (tuple, list)) or len(state) != 2:
+        raise TypeError(f"{name}: state must be a pair of tensors (h, c), got {state!r}")
+    return state
+
+
 def _check(name: str, x: TensorLike, state: Sequence[TensorLike], w_ih: TensorLike, gates: int) -> tuple[Tensor, ...]:
     """Returns x and the parts of the state as tensors. Raises ValueError if their shapes do not fit the weight."""
-    if not isinstance(state, (tuple, list)) or (name.startswith("lstm") and len(state) != 2):
-        raise TypeError(f"{name}: state must be a pair of tensors (h, c), got {state!r}")
     x, *parts = as_floats(x, *state)
     shape = as_tensor(w_ih)._data.shape
     if len(shape) != 2:
@@ -343,6 +347,7 @@ def rnn(
     ([[1.0], [12.0]], [12.0])
     """
     activation = _nonlinearity("rnn", nonlinearity)
+    x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
     x, h = _sequence("rnn", x, (h,), w_ih, 1)
     u = linear(x, w_ih, _sum_present(b_ih, b_hh))
     outputs, (h,) = _run(u, (h,), lambda u, state: (activation(u + linear(state[0], w_hh)),), reverse)
@@ -379,7 +384,8 @@ def lstm(
     >>> outputs.shape, h.shape, c.shape
     ((5, 2, 4), (2, 4), (2, 4))
     """
-    x, h, c = _sequence("lstm", x, state, w_ih, 4)
+    x, *both, w_ih, w_hh, b_ih, b_hh, w_hr = as_floats_or_none(x, *_pair("lstm", state), w_ih, w_hh, b_ih, b_hh, w_hr)
+    x, h, c = _sequence("lstm", x, both, w_ih, 4)
     u = linear(x, w_ih, _sum_present(b_ih, b_hh))
 
     def step(u: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -418,6 +424,7 @@ def gru(
     >>> outputs.shape, h.shape
     ((5, 2, 4), (2, 4))
     """
+    x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
     x, h = _sequence("gru", x, (h,), w_ih, 3)
     u = linear(x, w_ih, b_ih)
     outputs, (h,) = _run(u, (h,), lambda u, state: (_gru_step(u, linear(state[0], w_hh, b_hh), state[0]),), reverse)
@@ -452,6 +459,7 @@ def rnn_cell(
     Tensor([21.])
     """
     activation = _nonlinearity("rnn_cell", nonlinearity)
+    x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
     x, h = _check("rnn_cell", x, (h,), w_ih, 1)
     return activation(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh))
 
@@ -473,7 +481,8 @@ def lstm_cell(
     >>> h.shape, c.shape
     ((2, 4), (2, 4))
     """
-    x, h, c = _check("lstm_cell", x, state, w_ih, 4)
+    x, *both, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, *_pair("lstm_cell", state), w_ih, w_hh, b_ih, b_hh)
+    x, h, c = _check("lstm_cell", x, both, w_ih, 4)
     return lstm_gates(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh), c)
 
 
@@ -491,5 +500,6 @@ def gru_cell(x: TensorLike, h: TensorLike, w_ih: TensorLike, w_hh: TensorLike, b
     >>> ag.gru_cell(ag.ones((2, 3)), ag.zeros((2, 4)), ag.ones((12, 3)), ag.ones((12, 4))).shape
     (2, 4)
     """
+    x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
     x, h = _check("gru_cell", x, (h,), w_ih, 3)
     return _gru_step(linear(x, w_ih, b_ih), linear(h, w_hh, b_hh), h)
