@@ -39,6 +39,7 @@ from .ops.neural.normalize import *
 from .ops.neural.pixels import *
 from .ops.neural.pool import *
 from .ops.neural.recurrent import *
+from .ops.neural.recurrent_cells import *
 from .ops.neural.resample import *
 from .ops.neural.softmax import *
 from .ops.order import *

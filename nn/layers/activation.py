@@ -79,7 +79,8 @@ class Softplus(Activation, function=_softplus):
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
-        self.beta, self.threshold = beta, threshold
+        self.beta = beta
+        self.threshold = as_number("Softplus: threshold", threshold, "it has no effect")
 
 
 class ReLU6(Activation, function=ag.relu6):

@@ -138,6 +138,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "Hardtanh": layer(nn.Hardtanh),
     "LayerNorm": layer(nn.LayerNorm, normalized_shape=3),
     "LeakyReLU": layer(nn.LeakyReLU),
+    "Softplus": layer(nn.Softplus),
     "SpectralNorm": lambda eps: nn.SpectralNorm(nn.Linear(3, 2), eps=eps)(X),
     "Upsample": layer(nn.Upsample, IMAGE),
     "VirtualBatchNorm": lambda eps: nn.VirtualBatch(nn.VirtualBatchNorm(3, eps=eps), OTHER)(X),
@@ -152,6 +153,7 @@ DIFFERENTIABLE = {
     ("hardtanh", "max_val"), ("hardtanh", "min_val"), ("leaky_relu", "negative_slope"),
     ("nan_to_num", "nan"), ("pad", "constant_values"), ("semi_supervised_loss", "unsupervised_weight"),
     ("ELU", "alpha"), ("GaussianNoise", "std"), ("Hardtanh", "max_val"), ("Hardtanh", "min_val"), ("LeakyReLU", "negative_slope"),
+    ("Softplus", "beta"),
 }  # fmt: skip
 
 

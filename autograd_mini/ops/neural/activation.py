@@ -413,5 +413,5 @@ def threshold(x: TensorLike, threshold: float, value: TensorLike) -> Tensor:
     >>> ag.threshold([-1.0, 2.0], 0.5, -7.0)
     Tensor([-7.,  2.])
     """
-    x, bound = as_float(x), as_number("threshold: threshold", threshold, "use threshold.detach()")
-    return where(x > bound, x, value)
+    x, value = as_floats(x, value)
+    return where(x > as_number("threshold: threshold", threshold, "use threshold.detach()"), x, value)

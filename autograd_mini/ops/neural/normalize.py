@@ -305,11 +305,11 @@ def instance_norm(x: TensorLike, weight: TensorLike | None = None, bias: TensorL
     >>> ag.instance_norm([[[1.0, 3.0], [5.0, 9.0]]], eps=0.0).tolist()
     [[[-1.0, 1.0], [-1.0, 1.0]]]
     """
-    image = as_floats_or_none(x)[0]
+    image, *affine = as_floats_or_none(x, weight, bias)
     if image.ndim < 3:
         raise ValueError(f"instance_norm: expected an input of shape (N, C, L) or with more axes, got {image.shape}")
     eps = as_number("instance_norm: eps", eps, "write it with ag.mean and ag.var")
-    return group_norm(image, image.shape[1], weight, bias, eps)
+    return group_norm(image, image.shape[1], *affine, eps)
 
 
 def rms_norm(

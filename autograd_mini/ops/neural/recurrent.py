@@ -23,9 +23,7 @@ from ..transcendental import tanh
 from .activation import relu
 from .channels import in_float32
 
-__all__ = [
-    "gru", "gru_cell", "lstm", "lstm_cell", "rnn", "rnn_cell",
-]  # fmt: skip
+__all__ = ["gru", "lstm", "rnn"]  # fmt: skip
 
 Bias: TypeAlias = "TensorLike | None"
 LSTMState: TypeAlias = tuple[TensorLike, TensorLike]
@@ -280,13 +278,13 @@ def _run(u: Tensor, state: tuple[Tensor, ...], step: Step, reverse: bool) -> tup
     return stack(outputs[::-1] if reverse else outputs), state
 
 
-def _pair(name: str, state: LSTMState) -> LSTMState:
+def pair_of_states(name: str, state: LSTMState) -> LSTMState:
     if not isinstance(state, (tuple, list)) or len(state) != 2:
         raise TypeError(f"{name}: state must be a pair of tensors (h, c), got {state!r}")
     return state
 
 
-def _check(name: str, x: TensorLike, state: Sequence[TensorLike], w_ih: TensorLike, gates: int) -> tuple[Tensor, ...]:
+def check_shapes(name: str, x: TensorLike, state: Sequence[TensorLike], w_ih: TensorLike, gates: int) -> tuple[Tensor, ...]:
     """Returns x and the parts of the state as tensors. Raises ValueError if their shapes do not fit the weight."""
     x, *parts = as_floats(x, *state)
     shape = as_tensor(w_ih)._data.shape
@@ -302,8 +300,8 @@ def _check(name: str, x: TensorLike, state: Sequence[TensorLike], w_ih: TensorLi
 
 
 def _sequence(name: str, x: TensorLike, state: Sequence[TensorLike], w_ih: TensorLike, gates: int) -> tuple[Tensor, ...]:
-    """`_check` for a sequence, which must not be empty."""
-    x, *parts = _check(name, x, state, w_ih, gates)
+    """`check_shapes` for a sequence, which must not be empty."""
+    x, *parts = check_shapes(name, x, state, w_ih, gates)
     if x.ndim < 2 or not len(x):
         raise ValueError(f"{name}: expected a sequence (T, …, {x.shape[-1]}) with T ≥ 1, got shape {x.shape}")
     return x, *parts
@@ -312,7 +310,7 @@ def _sequence(name: str, x: TensorLike, state: Sequence[TensorLike], w_ih: Tenso
 _NONLINEARITIES: Final = {"tanh": tanh, "relu": relu}
 
 
-def _nonlinearity(name: str, nonlinearity: str) -> Callable[[TensorLike], Tensor]:
+def nonlinearity_named(name: str, nonlinearity: str) -> Callable[[TensorLike], Tensor]:
     if not isinstance(nonlinearity, str) or nonlinearity not in _NONLINEARITIES:
         raise ValueError(f'{name}: nonlinearity must be "tanh" or "relu", got {nonlinearity!r}')
     return _NONLINEARITIES[nonlinearity]
@@ -346,7 +344,7 @@ def rnn(
     >>> outputs.tolist(), last.tolist()
     ([[1.0], [12.0]], [12.0])
     """
-    activation = _nonlinearity("rnn", nonlinearity)
+    activation = nonlinearity_named("rnn", nonlinearity)
     x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
     x, h = _sequence("rnn", x, (h,), w_ih, 1)
     u = linear(x, w_ih, _sum_present(b_ih, b_hh))
@@ -384,7 +382,7 @@ def lstm(
     >>> outputs.shape, h.shape, c.shape
     ((5, 2, 4), (2, 4), (2, 4))
     """
-    x, *both, w_ih, w_hh, b_ih, b_hh, w_hr = as_floats_or_none(x, *_pair("lstm", state), w_ih, w_hh, b_ih, b_hh, w_hr)
+    x, *both, w_ih, w_hh, b_ih, b_hh, w_hr = as_floats_or_none(x, *pair_of_states("lstm", state), w_ih, w_hh, b_ih, b_hh, w_hr)
     x, h, c = _sequence("lstm", x, both, w_ih, 4)
     u = linear(x, w_ih, _sum_present(b_ih, b_hh))
 
@@ -427,79 +425,10 @@ def gru(
     x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
     x, h = _sequence("gru", x, (h,), w_ih, 3)
     u = linear(x, w_ih, b_ih)
-    outputs, (h,) = _run(u, (h,), lambda u, state: (_gru_step(u, linear(state[0], w_hh, b_hh), state[0]),), reverse)
+    outputs, (h,) = _run(u, (h,), lambda u, state: (gru_step(u, linear(state[0], w_hh, b_hh), state[0]),), reverse)
     return outputs, h
 
 
-def _gru_step(u: Tensor, v: Tensor, h: Tensor) -> Tensor:
+def gru_step(u: Tensor, v: Tensor, h: Tensor) -> Tensor:
     new: Tensor = apply(_GRU_GATES, as_operands(u, v, h))[0]
     return new
-
-
-def rnn_cell(
-    x: TensorLike,
-    h: TensorLike,
-    w_ih: TensorLike,
-    w_hh: TensorLike,
-    b_ih: Bias = None,
-    b_hh: Bias = None,
-    nonlinearity: str = "tanh",
-) -> Tensor:
-    """One step of `rnn`: returns the new h for one input.
-
-    Parameters
-    ----------
-    x : the input, (N, I) or (I,)
-    h, w_ih, w_hh, b_ih, b_hh, nonlinearity : as in `rnn`
-
-    Examples
-    --------
-    >>> import autograd_mini as ag
-    >>> ag.rnn_cell([1.0], [2.0], [[1.0]], [[10.0]], nonlinearity="relu")
-    Tensor([21.])
-    """
-    activation = _nonlinearity("rnn_cell", nonlinearity)
-    x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
-    x, h = _check("rnn_cell", x, (h,), w_ih, 1)
-    return activation(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh))
-
-
-def lstm_cell(
-    x: TensorLike, state: LSTMState, w_ih: TensorLike, w_hh: TensorLike, b_ih: Bias = None, b_hh: Bias = None
-) -> tuple[Tensor, Tensor]:
-    """One step of `lstm`: returns (h, c) for one input.
-
-    Parameters
-    ----------
-    x : the input, (N, I) or (I,)
-    state, w_ih, w_hh, b_ih, b_hh : as in `lstm`
-
-    Examples
-    --------
-    >>> import autograd_mini as ag
-    >>> h, c = ag.lstm_cell(ag.ones((2, 3)), (ag.zeros((2, 4)), ag.zeros((2, 4))), ag.ones((16, 3)), ag.ones((16, 4)))
-    >>> h.shape, c.shape
-    ((2, 4), (2, 4))
-    """
-    x, *both, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, *_pair("lstm_cell", state), w_ih, w_hh, b_ih, b_hh)
-    x, h, c = _check("lstm_cell", x, both, w_ih, 4)
-    return lstm_gates(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh), c)
-
-
-def gru_cell(x: TensorLike, h: TensorLike, w_ih: TensorLike, w_hh: TensorLike, b_ih: Bias = None, b_hh: Bias = None) -> Tensor:
-    """One step of `gru`: returns the new h for one input.
-
-    Parameters
-    ----------
-    x : the input, (N, I) or (I,)
-    h, w_ih, w_hh, b_ih, b_hh : as in `gru`
-
-    Examples
-    --------
-    >>> import autograd_mini as ag
-    >>> ag.gru_cell(ag.ones((2, 3)), ag.zeros((2, 4)), ag.ones((12, 3)), ag.ones((12, 4))).shape
-    (2, 4)
-    """
-    x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
-    x, h = _check("gru_cell", x, (h,), w_ih, 3)
-    return _gru_step(linear(x, w_ih, b_ih), linear(h, w_hh, b_hh), h)
