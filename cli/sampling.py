@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autograd_mini import viz
-from autograd_mini.models.autoencoders.latent import LatentModel
 from autograd_mini.tensor import Shape
 
 from . import datasets
@@ -107,5 +106,6 @@ def draw_interpolation(run: FinishedRun, path: Path) -> None:
     plot = plots_of(run.model).get(INTERPOLATION)
     if plot is None:
         raise ValueError(f"{run.recipe.model} has no latent space to interpolate in")
-    data: Any = datasets.load(run.recipe) if isinstance(run.model, LatentModel) else None  # a GAN starts from noise
+    starts_from_images = "reconstructions" in run.model.plots  # a GAN starts from noise
+    data: Any = datasets.load(run.recipe) if starts_from_images else None
     plot(run.model, data, path)

@@ -67,6 +67,7 @@ class Tanh(Activation, function=ag.tanh):
 
 
 def _softplus(x: TensorLike, beta: float, threshold: float) -> Tensor:
+    as_number("Softplus: threshold", threshold, "it has no effect")
     return ag.softplus(x) if beta == 1 else ag.softplus(as_float(x) * beta) / beta
 
 
@@ -79,8 +80,7 @@ class Softplus(Activation, function=_softplus):
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
-        self.beta = beta
-        self.threshold = as_number("Softplus: threshold", threshold, "it has no effect")
+        self.beta, self.threshold = beta, threshold
 
 
 class ReLU6(Activation, function=ag.relu6):

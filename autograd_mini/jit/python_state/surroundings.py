@@ -20,7 +20,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import is_dataclass
 from functools import cached_property, partial
-from operator import is_
+from itertools import repeat
+from operator import attrgetter, is_
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -45,6 +46,7 @@ MAX_PLACES: Final = 10_000
 _NOT_IN_STEPS: Final = frozenset({"__init__", "__new__", "__del__", "__reduce__", "__getstate__", "__setstate__"})
 _TEXT: Final = frozenset({"__repr__", "__str__", "__format__"})
 _CONTAINERS: Final = (list, deque, dict, set)
+_FIELDS: Final = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 _BUFFERS: Final = (bytearray, memoryview, array.array)
 _VIEWS: Final[tuple[type, ...]] = (MappingProxyType, type({}.keys()), type({}.values()), type({}.items()))
 _STATE_METHODS: Final = ("get_last_lr",)
@@ -236,14 +238,9 @@ class Surroundings:
         known_builtins = builtins if isinstance(builtins, dict) else vars(builtins)
         globals_ = [n for n in names.loaded if n in scope or n not in known_builtins]
         keys = ["code", "defaults", "keyword defaults", *variables, *globals_]
-        get = scope.get
-        read = lambda: [
-            function.__code__,
-            function.__defaults__,
-            function.__kwdefaults__,
-            *map(probes.read_cell, cells),
-            *[get(n, MISSING) for n in globals_],
-        ]
+        has_empty = any(x is MISSING for x in contents)
+        read_cell = probes.read_cell if has_empty else attrgetter("cell_contents")  # which is three times as fast
+        read = lambda: [*_FIELDS(function), *map(read_cell, cells), *map(scope.get, globals_, repeat(MISSING))]
         self._add(function, name, keys, read, partial(probes.set_function, function, cells, globals_))
         self._push(("", function.__defaults__), ("", function.__kwdefaults__), name=name)
         if vars(function):

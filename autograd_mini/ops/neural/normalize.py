@@ -306,10 +306,11 @@ def instance_norm(x: TensorLike, weight: TensorLike | None = None, bias: TensorL
     [[[-1.0, 1.0], [-1.0, 1.0]]]
     """
     image, *affine = as_floats_or_none(x, weight, bias)
+    weight, bias = affine
     if image.ndim < 3:
         raise ValueError(f"instance_norm: expected an input of shape (N, C, L) or with more axes, got {image.shape}")
     eps = as_number("instance_norm: eps", eps, "write it with ag.mean and ag.var")
-    return group_norm(image, image.shape[1], *affine, eps)
+    return group_norm(image, image.shape[1], weight, bias, eps)
 
 
 def rms_norm(

@@ -278,6 +278,11 @@ def _run(u: Tensor, state: tuple[Tensor, ...], step: Step, reverse: bool) -> tup
     return stack(outputs[::-1] if reverse else outputs), state
 
 
+def of_one_dtype(x: TensorLike, *rest: TensorLike | None) -> Any:
+    """Returns all operands of a network as tensors of one dtype; None stays None."""
+    return as_floats_or_none(x, *rest)
+
+
 def pair_of_states(name: str, state: LSTMState) -> LSTMState:
     if not isinstance(state, (tuple, list)) or len(state) != 2:
         raise TypeError(f"{name}: state must be a pair of tensors (h, c), got {state!r}")
@@ -345,7 +350,7 @@ def rnn(
     ([[1.0], [12.0]], [12.0])
     """
     activation = nonlinearity_named("rnn", nonlinearity)
-    x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
+    x, h, w_ih, w_hh, b_ih, b_hh = of_one_dtype(x, h, w_ih, w_hh, b_ih, b_hh)
     x, h = _sequence("rnn", x, (h,), w_ih, 1)
     u = linear(x, w_ih, _sum_present(b_ih, b_hh))
     outputs, (h,) = _run(u, (h,), lambda u, state: (activation(u + linear(state[0], w_hh)),), reverse)
@@ -382,7 +387,7 @@ def lstm(
     >>> outputs.shape, h.shape, c.shape
     ((5, 2, 4), (2, 4), (2, 4))
     """
-    x, *both, w_ih, w_hh, b_ih, b_hh, w_hr = as_floats_or_none(x, *pair_of_states("lstm", state), w_ih, w_hh, b_ih, b_hh, w_hr)
+    x, *both, w_ih, w_hh, b_ih, b_hh, w_hr = of_one_dtype(x, *pair_of_states("lstm", state), w_ih, w_hh, b_ih, b_hh, w_hr)
     x, h, c = _sequence("lstm", x, both, w_ih, 4)
     u = linear(x, w_ih, _sum_present(b_ih, b_hh))
 
@@ -422,7 +427,7 @@ def gru(
     >>> outputs.shape, h.shape
     ((5, 2, 4), (2, 4))
     """
-    x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
+    x, h, w_ih, w_hh, b_ih, b_hh = of_one_dtype(x, h, w_ih, w_hh, b_ih, b_hh)
     x, h = _sequence("gru", x, (h,), w_ih, 3)
     u = linear(x, w_ih, b_ih)
     outputs, (h,) = _run(u, (h,), lambda u, state: (gru_step(u, linear(state[0], w_hh, b_hh), state[0]),), reverse)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ...apply import as_floats_or_none
 from ...tensor import Tensor, TensorLike
 from ..linalg import linear
-from .recurrent import Bias, LSTMState, check_shapes, gru_step, lstm_gates, nonlinearity_named, pair_of_states
+from .recurrent import Bias, LSTMState, check_shapes, gru_step, lstm_gates, nonlinearity_named, of_one_dtype, pair_of_states
 
 __all__ = ["gru_cell", "lstm_cell", "rnn_cell"]
 
@@ -33,7 +32,7 @@ def rnn_cell(
     Tensor([21.])
     """
     activation = nonlinearity_named("rnn_cell", nonlinearity)
-    x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
+    x, h, w_ih, w_hh, b_ih, b_hh = of_one_dtype(x, h, w_ih, w_hh, b_ih, b_hh)
     x, h = check_shapes("rnn_cell", x, (h,), w_ih, 1)
     return activation(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh))
 
@@ -55,7 +54,7 @@ def lstm_cell(
     >>> h.shape, c.shape
     ((2, 4), (2, 4))
     """
-    x, *both, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, *pair_of_states("lstm_cell", state), w_ih, w_hh, b_ih, b_hh)
+    x, *both, w_ih, w_hh, b_ih, b_hh = of_one_dtype(x, *pair_of_states("lstm_cell", state), w_ih, w_hh, b_ih, b_hh)
     x, h, c = check_shapes("lstm_cell", x, both, w_ih, 4)
     return lstm_gates(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh), c)
 
@@ -74,6 +73,6 @@ def gru_cell(x: TensorLike, h: TensorLike, w_ih: TensorLike, w_hh: TensorLike, b
     >>> ag.gru_cell(ag.ones((2, 3)), ag.zeros((2, 4)), ag.ones((12, 3)), ag.ones((12, 4))).shape
     (2, 4)
     """
-    x, h, w_ih, w_hh, b_ih, b_hh = as_floats_or_none(x, h, w_ih, w_hh, b_ih, b_hh)
+    x, h, w_ih, w_hh, b_ih, b_hh = of_one_dtype(x, h, w_ih, w_hh, b_ih, b_hh)
     x, h = check_shapes("gru_cell", x, (h,), w_ih, 3)
     return gru_step(linear(x, w_ih, b_ih), linear(h, w_hh, b_hh), h)
