@@ -106,6 +106,11 @@ class Module(Registration):
 
         def __setattr__(self, name: str, value: Any) -> None:
             parts, old = (Module, Parameter, Buffer), self.__dict__.get(name)
+            if isinstance(old, Parameter) and isinstance(value, Tensor) and not isinstance(value, Parameter):
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is a Parameter, and a tensor in its place would not be trained: write "
+                    f"nn.Parameter(...), or .{name}.data = ... for other values"
+                )
             if type(old) is Buffer and type(value) is Tensor and not value._requires_grad and modes().tracer is None:
                 value = Buffer(value)  # stays in the state, as in PyTorch
             if isinstance(old, parts) or (name in self.__dict__ and isinstance(value, parts)):

@@ -330,3 +330,18 @@ def test_softplus_has_beta_and_a_data_set_its_tensors() -> None:
     rows = nn.data.TensorDataset(x, np.ones(1)).tensors
     assert [type(t) for t in rows] == [Tensor, Tensor]
     assert rows[0].tolist() == x.tolist()
+
+
+def test_a_tensor_does_not_silently_replace_a_parameter() -> None:
+    """As in PyTorch: it would not be trained any more."""
+    layer = nn.Linear(2, 2)
+    with pytest.raises(TypeError, match=r"Linear\.weight is a Parameter"):
+        layer.weight = ag.ones((2, 2))
+    layer.weight = nn.Parameter(ag.zeros((2, 2)))
+    layer.weight.data = ag.ones((2, 2))
+    with ag.no_grad():
+        layer.weight += 1
+    assert isinstance(layer.weight, nn.Parameter)
+    assert layer.weight.tolist() == [[2.0, 2.0], [2.0, 2.0]]
+    layer.bias = None
+    assert len(list(layer.parameters())) == 1
