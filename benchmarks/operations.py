@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 import autograd_mini as ag
 from autograd_mini import nn
-from autograd_mini.jit.c.library import compiler
+from autograd_mini.jit.c.build import compiler
 
 Shape = tuple[int, ...]
 SQUARE = ((30, 30), (300, 300), (2000, 1000))  # small, in the cache, large

@@ -18,7 +18,7 @@ from ..aliases import mark_modified
 from ..state import mode, modes
 from ..tensor import Tensor
 from ..trees import leaves
-from .c.library import CompilerError, compiler
+from .c.build import CompilerError, compiler
 from .compile import compile_trace
 from .plan import Plan
 from .pool import Pool

@@ -13,7 +13,7 @@ from autograd_mini import nn
 from autograd_mini.cli.main import main
 from autograd_mini.cli.options import choose, override
 from autograd_mini.cli.run import CONFIG, Run, claim_run, stored_recipe
-from autograd_mini.jit.c.library import compiler
+from autograd_mini.jit.c.build import compiler
 from autograd_mini.models.recipes import MODELS, OPTIMIZERS, Recipe
 
 LAYERS = {

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, assume, given, settings
 import autograd_mini as ag
 from autograd_mini import models, nn
 from autograd_mini.apply import recorded
-from autograd_mini.jit.c import library, loops, updates
+from autograd_mini.jit.c import build, loops, updates
 from autograd_mini.primitive import registry
 from autograd_mini.testing import Program, programs
 
-pytestmark = pytest.mark.skipif(library.compiler() is None, reason="needs a C compiler")
+pytestmark = pytest.mark.skipif(build.compiler() is None, reason="needs a C compiler")
 ARITHMETIC = {"add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "abs", "gate", "relu", "where", "copy"}
 
 
@@ -134,7 +134,7 @@ def test_functions_err_by_at_most_two_units_in_the_last_place(name: str, kind: s
     c = {"f": "float", "d": "double"}[kind]
     text = f"void f(const {c} *x, {c} *y) {{ for (int i = 0; i < {x.size}; i++) y[i] = {name}_{kind}(x[i]); }}\n"
     y = np.empty_like(x)
-    library.load(text).f(x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p))
+    build.load(text).f(x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p))
     with mpmath.workdps(40), np.errstate(all="ignore"):
         for a, b in zip(x, y, strict=True):
             if (name == "log" and a <= 0) or (name == "log1p" and a <= -1):
@@ -227,11 +227,11 @@ def test_processes_share_a_cache_and_repair_a_damaged_library(tmp_path: Path) ->
 
 def test_a_folder_that_others_can_write_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = library.cache_folder()
+    folder = build.cache_folder()
     assert folder == tmp_path / "autograd_mini" / "loops"
     assert folder.stat().st_mode & 0o777 == 0o700
     folder.chmod(0o777)
-    assert library.cache_folder() != folder
+    assert build.cache_folder() != folder
 
 
 def test_without_a_compiler_auto_uses_numpy_and_c_raises(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,9 +250,9 @@ def test_without_a_compiler_auto_uses_numpy_and_c_raises(monkeypatch: pytest.Mon
 
 def test_a_compiler_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(*_: Any) -> None:
-        raise library.CompilerError("cc failed: no space left")
+        raise build.CompilerError("cc failed: no space left")
 
-    monkeypatch.setattr(library, "load", fail)
+    monkeypatch.setattr(build, "load", fail)
     auto = ag.jit(lambda x: ag.exp(x * 2) + x, backend="auto")
     auto(ag.ones(300))
     with pytest.warns(UserWarning, match="uses NumPy only: cc failed"):

@@ -16,7 +16,7 @@ from ...primitive import Primitive, registry
 from ...tensor import Array
 from ..pool import extent
 from ..trace import Call, Value
-from . import library
+from . import build
 from .source import TYPES, Loop, NotInC, Operand, Sum, merge_axes, translate
 
 LOOKAHEAD: Final = 200
@@ -26,7 +26,7 @@ MIN_ELEMENTS: Final = 1 << 14
 
 
 def fuse_loops(calls: Sequence[Call], outputs: Collection[Value], fresh: Collection[Value]) -> tuple[list[Call], str]:
-    """Replaces runs of calls by loops; returns the new calls and the C text. Raises `library.CompilerError`.
+    """Replaces runs of calls by loops; returns the new calls and the C text. Raises `build.CompilerError`.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def fuse_loops(calls: Sequence[Call], outputs: Collection[Value], fresh: Collect
         todo = rest + todo[LOOKAHEAD:]
     source = "\n".join(compiled.text.source(f"loop{i}") for i, compiled in enumerate(loops))
     if loops:
-        functions = library.load(source)
+        functions = build.load(source)
         for i, compiled in enumerate(loops):
             compiled.connect(getattr(functions, f"loop{i}"))
     return fused, source

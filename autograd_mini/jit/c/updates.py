@@ -19,7 +19,7 @@ import numpy as np
 from ...memory.threads import split_work
 from ...primitive import registry
 from ...tensor import Array
-from . import library
+from . import build
 from .source import TYPES, NotInC, translate
 
 MIN_ELEMENTS: Final = 1 << 17
@@ -51,7 +51,7 @@ def run_update(kernel: Callable[..., None], arrays: Sequence[Array], scratch: in
     try:
         kernel(*symbols, *(_Symbol(trace, "") for _ in range(scratch)))
         function = _compile(trace.source(symbols), len(arrays))
-    except (NotInC, TypeError, AttributeError, library.CompilerError):
+    except (NotInC, TypeError, AttributeError, build.CompilerError):
         _unknown.add(code)
         return False
     numbers = np.array(trace.numbers)
@@ -117,7 +117,7 @@ def _scalar_form(ufunc: np.ufunc) -> str:
 
 @cache
 def _compile(source: str, arrays: int) -> Any:
-    function = library.load(source).update
+    function = build.load(source).update
     function.restype = None
     function.argtypes = [ctypes.py_object] * (arrays + 1) + [ctypes.c_long, ctypes.c_long]
     return function

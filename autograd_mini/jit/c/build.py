@@ -32,7 +32,7 @@ class CompilerError(RuntimeError):
 def compiler() -> str | None:
     """Returns the path of the C compiler: $CC, cc, gcc or clang; None if there is none.
 
-    >>> from autograd_mini.jit.c.library import compiler
+    >>> from autograd_mini.jit.c.build import compiler
     >>> compiler() is None or compiler().startswith("/")
     True
     """
