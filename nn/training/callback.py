@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -20,6 +20,9 @@ class Callback:
     ...     def after_row(self, trainer, row):
     ...         row["gap"] = row["val_loss"] - row["loss"]
     """
+
+    main_rank_only: ClassVar[bool] = False
+    """With several ranks of MPI, call it on rank 0 only, such as what writes files. What it adds to a row reaches all ranks."""
 
     def before_fit(self, trainer: Trainer) -> None:
         """Called when training starts or continues; may clear `trainer.stopped`."""
@@ -42,3 +45,19 @@ class Callback:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Loads what `state_dict` returned."""
+
+
+def call_all(callbacks: Iterable[Callback], hook: str, trainer: Trainer) -> None:
+    """Calls a method of each callback, such as "after_step"; those for rank 0 only there."""
+    for callback in callbacks:
+        if trainer.ranks.is_main or not callback.main_rank_only:
+            getattr(callback, hook)(trainer)
+
+
+def add_to_row(callbacks: Iterable[Callback], trainer: Trainer, row: dict[str, float]) -> None:
+    """Calls `after_row` of each callback; all ranks see what those for rank 0 did."""
+    for callback in callbacks:
+        if trainer.ranks.is_main or not callback.main_rank_only:
+            callback.after_row(trainer, row)
+        if callback.main_rank_only:
+            trainer.ranks.share_row(trainer, row)
