@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from ..language import translate
 from .nodes import Edge, Graph, Node, Path
 from .scopes import common_prefix
 
@@ -55,7 +56,11 @@ def collapse_graph(graph: Graph, depth: int | None, collapse: Collapse, max_node
 def collapse_note(graph: Graph) -> str:
     """Returns the note below a collapsed graph: how many nodes are hidden, and how to show them; empty if none is hidden."""
     hidden = sum(node.hidden for node in graph.nodes)
-    return f"{hidden} nodes are hidden in collapsed nodes; draw(…, depth=None, collapse=()) shows all of them" * (hidden > 0)
+    if not hidden:
+        return ""
+    return translate(
+        "{count} nodes are hidden in collapsed nodes; draw(…, depth=None, collapse=()) shows all of them", count=hidden
+    )
 
 
 def _module_groups(graph: Graph, depth: int | None, collapse: str | Sequence[str]) -> Iterator[Group]:
@@ -83,7 +88,7 @@ def _module_groups(graph: Graph, depth: int | None, collapse: str | Sequence[str
 
 def title(graph: Graph, path: Path) -> str:
     """Returns a module's path and, if known, its class: `layers.0 · Linear`."""
-    return " · ".join(filter(None, (".".join(path), graph.titles.get(path, "")))) or "module"
+    return " · ".join(filter(None, (".".join(path), graph.titles.get(path, "")))) or translate("module")
 
 
 def repeated_blocks(graph: Graph) -> list[Group]:
