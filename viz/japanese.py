@@ -45,6 +45,7 @@ GRAPH: Final = {
     "a computation": "計算",
     "The graph of {names}": "{names} の計算グラフ",
     "{count} nodes ({kinds}). Operations: {operations}.": "ノード{count}個({kinds})。演算：{operations}。",
+    "no web browser was found; the picture is in {file}": "ウェブブラウザが見つかりません。図は {file} にあります",
     # notes below a picture
     "gradients are not shown: {reason}": "勾配は表示していません：{reason}",
     "drawn in code notation": "コードの表記で描画",

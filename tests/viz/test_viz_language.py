@@ -184,6 +184,7 @@ def plots() -> list[Any]:
         viz.plot_confusion([0, 1], [1, 1], classes=["mine", "abc"]),
         viz.plot_gan([0.9, 0.6], [0.1, 0.4]),
         viz.plot_images(images),
+        viz.plot_boundary(lambda x: x[:, 0], [[0.0, 0.0], [1.0, 1.0]], [0, 1]),
     ]
 
 
