@@ -46,6 +46,10 @@ class TraceError(RuntimeError):
     """
 
 
+class NeedsEagerModeError(TraceError):
+    """The traced function does something that only eager mode can do; `jit` undoes the traced run and runs it eagerly."""
+
+
 class Value:
     """An array of the trace. `owner` is the value whose memory it shares: itself, unless a call returns a view."""
 
@@ -113,10 +117,9 @@ class Trace(Tracer):
         operands = tuple(self.value_of(x) for x in inputs)
         for target in writes:
             if isinstance(target, np.ndarray) and self._is_constant(target):
-                raise TraceError(
-                    f"jit: {primitive.name} modifies a tensor of shape {target.shape} that the function itself created, so a "
-                    "replay would start from what the last replay left: create it outside the function, start from .copy() of "
-                    "an argument, or assign a new tensor to the name"
+                self.need_eager_mode(
+                    f"it writes into a tensor of shape {target.shape} that it has created, as each new layer does for its "
+                    "parameters; create layers and such tensors outside of the function"
                 )
             self._save(target)
         self.calls.append(Call(primitive, operands, params, ()))
@@ -193,6 +196,10 @@ class Trace(Tracer):
             f"jit: {use} needs a concrete value, which is not available while tracing. Return the tensor and read it outside, "
             "or choose with ag.where instead of `if`"
         )
+
+    def need_eager_mode(self, reason: str) -> NoReturn:
+        """Raises the error after which `jit` runs the function eagerly, with a warning that contains the reason."""
+        raise NeedsEagerModeError(reason)
 
     # -- after the run ---------------------------------------------------------------------------------------------------
 
