@@ -15,8 +15,9 @@ from __future__ import annotations
 from . import plots
 from .check import Check, check
 from .graph.picture import Picture, draw
-from .graph.render import RendererMissing
+from .graph.render import RendererMissing, set_renderer
 from .graph.tree import TextTree, text
+from .language import get_language, set_language
 from .plots.animation import save_animation
 from .plots.boundary import plot_boundary
 from .plots.figures import plot_confusion, plot_feature_maps, plot_filters, plot_gan, plot_latent_plane, plot_surface
@@ -27,8 +28,9 @@ from .plots.learning import plot_histograms, plot_images, plot_losses, plot_mani
 from .stepper.step import Page, step
 
 __all__ = [
-    "Check", "Film", "LayerLog", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "film",
+    "Check", "Film", "LayerLog", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "film", "get_language",
     "plot_activations", "plot_boundary", "plot_confusion", "plot_feature_maps", "plot_filters", "plot_gan",
     "plot_gradients", "plot_histograms", "plot_images", "plot_landscape", "plot_latent_plane", "plot_losses",
-    "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "step", "text",
+    "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "set_language",
+    "set_renderer", "step", "text",
 ]  # fmt: skip

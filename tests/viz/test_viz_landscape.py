@@ -167,7 +167,7 @@ W = Tensor([1.0, 2.0], requires_grad=True)
         (lambda: W.sum() * np.nan, {"w": W}, {}, "not finite at any point"),
         (lambda: W.sum(), {"w": W}, {"paths": {"a": [np.zeros(3)]}}, r"the shapes \(2,\), got \(3,\)"),
         (lambda: W.sum(), {"w": W}, {"paths": {"a": [{"v": np.zeros(2)}]}}, "no value for 'w', only for v"),
-        (lambda: W.sum(), {"w": W}, {"paths": {"a": [W, W]}}, "the states of 'a' share their memory .* append copies"),
+        (lambda: W.sum(), {"w": W}, {"paths": {"a": [W, W]}}, "the states of 'a' share their memory, .* append copies"),
         (lambda: W.sum(), {"w": W}, {"paths": {"a": [[W.data], [W.data]]}}, "share their memory"),
     ],
 )
