@@ -78,7 +78,9 @@ class Film(Callback):
 
     def add(self, figure: Any, caption: str = "") -> None:
         """Adds a frame. Raises TypeError unless `figure` is a matplotlib figure, such as the result of a plot function."""
-        from .plot import Figure, render
+        from matplotlib.figure import Figure
+
+        from .plot import render
 
         if not isinstance(figure, Figure):
             raise TypeError(

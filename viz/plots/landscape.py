@@ -140,8 +140,9 @@ def _flatten(parameters: Mapping[str, Tensor], state: State) -> Array:
 
 def _parts(state: State) -> list[Array]:
     """Returns the arrays of a state."""
-    alone = isinstance(state, (Tensor, np.ndarray))
-    return [canvas.as_array(a) for a in ([state] if alone else state.values() if isinstance(state, Mapping) else state)]
+    if isinstance(state, (Tensor, np.ndarray)):
+        return [canvas.as_array(state)]
+    return [canvas.as_array(a) for a in (state.values() if isinstance(state, Mapping) else state)]
 
 
 def _flatten_all(parameters: Mapping[str, Tensor], name: str, states: Sequence[State]) -> Array:
