@@ -90,9 +90,9 @@ def layer_outputs(model: Module, inputs: Any) -> Layers:
 
     >>> from autograd_mini import nn
     >>> from autograd_mini.viz.plots.layers import layer_outputs
-    >>> net = nn.Sequential(nn.Identity(), nn.ReLU())
+    >>> net = nn.Sequential(nn.ReLU(), nn.Hardtanh())
     >>> layer_outputs(net, [-1.0, 2.0])
-    {'0 Identity': array([-1.,  2.], dtype=float32), '1 ReLU': array([0., 2.], dtype=float32)}
+    {'0 ReLU': array([0., 2.], dtype=float32), '1 Hardtanh': array([0., 1.], dtype=float32)}
     """
     found: dict[str, list[Array]] = {}
     modules = list(model.named_modules())
