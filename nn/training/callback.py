@@ -23,6 +23,8 @@ class Callback:
 
     main_rank_only: ClassVar[bool] = False
     """With several ranks of MPI, call it on rank 0 only, such as what writes files. What it adds to a row reaches all ranks."""
+    in_checkpoints: ClassVar[bool] = True
+    """Whether checkpoints contain its state. A run can be loaded with or without callbacks that only watch."""
 
     def before_fit(self, trainer: Trainer) -> None:
         """Called when training starts or continues; may clear `trainer.stopped`."""
