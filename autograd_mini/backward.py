@@ -19,6 +19,7 @@ from .memory.arena import take_ownership
 from .primitive import Primitive, arrays
 from .state import mode, modes
 from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
+from .tools.arguments import flags, function_or_none
 
 _ndarray = np.ndarray
 _asarray = np.asarray
@@ -76,6 +77,9 @@ def backward(
             f"backward: nothing here requires a gradient, also not {output._describe()}; create the input with "
             "requires_grad=True, and compute outside of ag.no_grad()"
         )
+    if create_graph is not False or free is not False or retain_graph is not None or observe is not None:
+        flags("backward", create_graph=create_graph, free=free, retain_graph=retain_graph is not None and retain_graph)
+        function_or_none("backward", "observe", observe)
     nodes = reachable([output])
     table = walk(nodes, [output], [gradient], create_graph=create_graph, observe=observe)
     owned_bases: set[int] = set()
@@ -91,7 +95,7 @@ def backward(
         else:
             g = take_ownership(g, tensor._data.dtype, owned_bases)
             tensor._grad = leaf(g if held is None else _asarray(held._data + g))
-    if free or retain_graph is False:
+    if free or (retain_graph is not None and not retain_graph):
         for tensor in nodes.values():
             if tensor._primitive is not None:
                 tensor._primitive, tensor._inputs, tensor._params = FREED, (), _EMPTY

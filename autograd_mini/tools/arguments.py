@@ -30,6 +30,18 @@ def flag(name: str, argument: str, value: Any) -> bool:
     raise TypeError(f"{name}: {argument} must be True or False, got {value!r}")
 
 
+def flags(name: str, **values: Any) -> None:
+    """Raises TypeError unless each argument is a bool; see `flag`."""
+    for argument, value in values.items():
+        flag(name, argument, value)
+
+
+def function_or_none(name: str, argument: str, value: Any) -> None:
+    """Raises TypeError for an argument that is neither None nor callable."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name}: {argument} must be a function, got {value!r}")
+
+
 def one_of(name: str, argument: str, value: Any, choices: tuple[str, ...]) -> str:
     """Returns an argument that is one of a few strings. Raises ValueError for anything else."""
     if isinstance(value, str) and value in choices:
