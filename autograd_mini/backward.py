@@ -17,13 +17,12 @@ import numpy as np
 from .apply import ITEM, cast, item, recorded
 from .memory.arena import take_ownership
 from .primitive import Primitive, arrays
-from .state import mode, modes
+from .state import mode, modes, tick
 from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
-from .tools.arguments import flags, function_or_none
+from .tools.arguments import check_backward_options
+from .tools.calls import mark_outputs
 
-_ndarray = np.ndarray
-_asarray = np.asarray
-_add_into = np.add
+_ndarray, _asarray, _add_into = np.ndarray, np.asarray, np.add
 
 Observer = Callable[[Tensor, int, Any, Any, Any], None]
 
@@ -78,8 +77,7 @@ def backward(
             "requires_grad=True, and compute outside of ag.no_grad()"
         )
     if create_graph is not False or free is not False or retain_graph is not None or observe is not None:
-        flags("backward", create_graph=create_graph, free=free, retain_graph=retain_graph is not None and retain_graph)
-        function_or_none("backward", "observe", observe)
+        check_backward_options(create_graph, free, retain_graph, observe)
     nodes = reachable([output])
     table = walk(nodes, [output], [gradient], create_graph=create_graph, observe=observe)
     owned_bases: set[int] = set()
@@ -212,11 +210,13 @@ def walk(
     table: dict[int, Any] = {}
     for output, s in zip(outputs, seeds, strict=True):
         table[output._seq] = _add(table, output._seq, seed(output, s, recording), set())
+    first = tick()
     with mode("grad_enabled", create_graph), np.errstate(all="ignore"):
         profiler = modes().profiler
         if profiler is None:
             if recording or observe is not None or modes().anomaly is not None:
-                return sweep(nodes, table, keep, xp, recording, observe)
+                kept = sweep(nodes, table, keep, xp, recording, observe)
+                return mark_outputs(None, "backward", first, kept) if create_graph else kept
             return fast_sweep(nodes, table, keep, xp)
         with profiler.region("backward", "pass"):
             return sweep(nodes, table, keep, xp, recording, observe)

@@ -235,7 +235,7 @@ class Jitted:
             if surroundings.types and (numbers := arguments.numbers(frozenset())):
                 self._by_value |= numbers
                 continue
-            trace = Trace(arguments.tracing_tensors(), surroundings)
+            trace = Trace(arguments.tracing_tensors(), surroundings, is_dry=not self.warm_up)
             try:
                 return self._trace_once(trace, arguments)
             except NeedsEagerModeError as error:

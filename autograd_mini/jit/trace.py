@@ -61,12 +61,22 @@ class Value:
 
 
 class Call:
-    """One recorded call: a primitive, its operands and its results. Calls that only write have no results."""
+    """One recorded call: a primitive, its operands and its results. Calls that only write have no results.
 
-    __slots__ = ("inputs", "outs", "params", "primitive")
+    `writes` are the operands that it changes in place.
+    """
 
-    def __init__(self, primitive: Primitive, inputs: tuple[Value, ...], params: dict[str, Any], outs: tuple[Value, ...]):
-        self.primitive, self.inputs, self.params, self.outs = primitive, inputs, params, outs
+    __slots__ = ("inputs", "outs", "params", "primitive", "writes")
+
+    def __init__(
+        self,
+        primitive: Primitive,
+        inputs: tuple[Value, ...],
+        params: dict[str, Any],
+        outs: tuple[Value, ...],
+        writes: tuple[Value, ...] = (),
+    ):
+        self.primitive, self.inputs, self.params, self.outs, self.writes = primitive, inputs, params, outs, writes
 
 
 class Trace(Tracer):
@@ -77,9 +87,11 @@ class Trace(Tracer):
     initial_grads  the values of gradients that existed before the run and that the run reads
     guards         what the run read besides its arguments
     needed         the numbers of the arguments whose values the run needed in Python
+    is_dry         the run will be undone and replayed, so it must not act on anything outside of the process
     """
 
-    def __init__(self, arguments: Sequence[Tensor], surroundings: Surroundings):
+    def __init__(self, arguments: Sequence[Tensor], surroundings: Surroundings, is_dry: bool = False):
+        self.is_dry = is_dry
         self.calls: list[Call] = []
         self.needed: set[int] = set()
         self.arguments = [Value(x._data, "argument", tensor=x) for x in arguments]
@@ -122,7 +134,8 @@ class Trace(Tracer):
                     "parameters; create layers and such tensors outside of the function"
                 )
             self._save(target)
-        self.calls.append(Call(primitive, operands, params, ()))
+        changed = {id(target) for target in writes}
+        self.calls.append(Call(primitive, operands, params, (), tuple(v for v in operands if id(v.array) in changed)))
 
     def record_assignment(self, target: Tensor, value: Tensor) -> None:
         """Records `target.data = value`."""

@@ -36,10 +36,11 @@ def flags(name: str, **values: Any) -> None:
         flag(name, argument, value)
 
 
-def function_or_none(name: str, argument: str, value: Any) -> None:
-    """Raises TypeError for an argument that is neither None nor callable."""
-    if value is not None and not callable(value):
-        raise TypeError(f"{name}: {argument} must be a function, got {value!r}")
+def check_backward_options(create_graph: Any, free: Any, retain_graph: Any, observe: Any) -> None:
+    """Raises TypeError unless the options of `backward` are bools, and `observe` is None or a function."""
+    flags("backward", create_graph=create_graph, free=free, retain_graph=retain_graph is not None and retain_graph)
+    if observe is not None and not callable(observe):
+        raise TypeError(f"backward: observe must be a function, got {observe!r}")
 
 
 def one_of(name: str, argument: str, value: Any, choices: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ import autograd_mini as ag
 from autograd_mini.apply import apply
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike
+from autograd_mini.tools.calls import record_calls
 
 from .ranges import require_range
 from .reduction import Reduction, as_pair, reduce_loss, weighted
@@ -43,6 +44,7 @@ _BCE = Primitive(
 )
 
 
+@record_calls
 def binary_cross_entropy(
     probabilities: TensorLike, targets: TensorLike, *, weight: TensorLike | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -60,6 +62,7 @@ def binary_cross_entropy(
     return reduce_loss(weighted("binary_cross_entropy", apply(_BCE, pair), weight), reduction)
 
 
+@record_calls
 def binary_cross_entropy_with_logits(
     logits: TensorLike,
     targets: TensorLike,

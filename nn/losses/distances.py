@@ -8,6 +8,7 @@ import autograd_mini as ag
 from autograd_mini.apply import as_floats, as_number
 from autograd_mini.tensor import Tensor, TensorLike
 from autograd_mini.tools.arguments import flag
+from autograd_mini.tools.calls import record_calls
 
 from .reduction import Reduction, as_pair, reduce_loss, weighted
 
@@ -48,6 +49,7 @@ def pairwise_distance(x1: TensorLike, x2: TensorLike, p: float = 2.0, eps: float
     return ag.norm(a - b + eps, p=p, dim=-1, keepdim=keepdim)
 
 
+@record_calls
 def cosine_embedding_loss(
     x1: TensorLike, x2: TensorLike, target: TensorLike, *, margin: float = 0.0, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -71,6 +73,7 @@ def cosine_embedding_loss(
     return reduce_loss(ag.where(ag.as_tensor(target) == 1, 1 - cosine, ag.relu(cosine - margin)), reduction)
 
 
+@record_calls
 def margin_ranking_loss(
     x1: TensorLike, x2: TensorLike, target: TensorLike, *, margin: float = 0.0, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -93,6 +96,7 @@ def margin_ranking_loss(
     return reduce_loss(ag.relu(-t * (a - b) + as_number("margin_ranking_loss: margin", margin, _CONSTANT)), reduction)
 
 
+@record_calls
 def hinge_embedding_loss(
     input: TensorLike, target: TensorLike, *, margin: float = 1.0, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -107,6 +111,7 @@ def hinge_embedding_loss(
     return reduce_loss(ag.where(t == 1, x, ag.relu(margin - x)), reduction)
 
 
+@record_calls
 def triplet_margin_loss(
     anchor: TensorLike,
     positive: TensorLike,
@@ -140,6 +145,7 @@ def triplet_margin_loss(
     return reduce_loss(ag.relu(near - far + as_number("triplet_margin_loss: margin", margin, _CONSTANT)), reduction)
 
 
+@record_calls
 def soft_margin_loss(input: TensorLike, target: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
     """ln(1 + e^(−t x)) for targets t of 1 or −1.
 
@@ -151,6 +157,7 @@ def soft_margin_loss(input: TensorLike, target: TensorLike, *, reduction: Reduct
     return reduce_loss(ag.softplus(-t * x), reduction)
 
 
+@record_calls
 def multilabel_soft_margin_loss(
     input: TensorLike, target: TensorLike, weight: TensorLike | None = None, *, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -165,6 +172,7 @@ def multilabel_soft_margin_loss(
     return reduce_loss(ag.mean(weighted("multilabel_soft_margin_loss", loss, weight), -1), reduction)
 
 
+@record_calls
 def poisson_nll_loss(
     input: TensorLike,
     target: TensorLike,
