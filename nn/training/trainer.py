@@ -28,7 +28,7 @@ from ..data.examples import batch_length
 from ..extras import progress_bar, say
 from ..losses.ranges import RangeCheck
 from ..module import HasTrainingMode, evaluation
-from .callback import Callback, add_to_row, call_all
+from .callback import Callback, add_to_row, call_after_step, call_all
 from .checkpoint import explain_write_errors, load_checkpoint, save_checkpoint, write_text
 from .compile_update import compile_update
 from .history import pack_history, unpack_history
@@ -224,7 +224,8 @@ class Trainer:
             self.model.load_state_dict(self._training_weights())
         self._weights_in_use, self._first_iteration = None, self.iteration
         self._keep_copies()
-        call_all(self.callbacks, "before_fit", self)
+        with ag.fork_rng(0):
+            call_all(self.callbacks, "before_fit", self)
         if self.stopped and self.iteration < target and self.ranks.is_main:
             say(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience continues the training")
         self.model.train()
@@ -240,7 +241,8 @@ class Trainer:
                 self._ranges = None
             self.interrupted = self.ranks.stops(interrupt)
             if self.stopped or self.iteration >= target:
-                call_all(self.callbacks, "after_fit", self)
+                with ag.fork_rng(0):
+                    call_all(self.callbacks, "after_fit", self)
             self._write()
 
     def evaluate(self, loader: DataLoader) -> Row:
@@ -416,7 +418,7 @@ class Trainer:
                         if count:
                             self._means.add(values, count, prefix)
         self.iteration += len(batches)
-        call_all(self.callbacks, "after_step", self)
+        call_after_step(self.callbacks, self)
 
     def _step_number(self, epoch: int, epoch_length: int) -> int:
         """Returns how many steps came before; with accumulation, fewer than batches."""
