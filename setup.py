@@ -2,7 +2,7 @@
 
 from setuptools import find_packages, setup
 
-LAYERS = ("nn", "models", "viz", "cli", "examples")
+LAYERS = ("nn", "models", "viz", "playground", "cli", "examples")
 
 setup(
     packages=[
