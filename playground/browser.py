@@ -19,10 +19,10 @@ def connect(post: Callable[[str], object], layout: Callable[[str], str]) -> None
     >>> from autograd_mini import viz
     >>> from autograd_mini.playground import browser
     >>> from autograd_mini.playground.page import connection
-    >>> browser.connect(print, lambda source: "<svg/>")
-    >>> browser.run("print('hello')", "{}", "en")
-    {"kind": "text", "text": "hello\\n"}
-    True
+    >>> events = []
+    >>> browser.connect(events.append, lambda source: "<svg/>")
+    >>> browser.run("print('hello')", "{}", "en"), events
+    (True, ['{"kind": "text", "text": "hello\\\\n"}'])
     >>> connection.close()
     >>> _ = viz.set_renderer(None)
     """

@@ -41,7 +41,8 @@ class Connection:
         self._post = post
 
     def close(self) -> None:
-        self._post = None
+        """Drops all later events, and forgets the numbers of the sliders."""
+        self._post, self.values = None, {}
 
     def post(self, event: Event) -> None:
         if self._post is not None:
@@ -102,9 +103,7 @@ def _execute(code: str) -> None:
 
 
 def _refuse_input(prompt: object = "") -> str:
-    raise RuntimeError(
-        "input() cannot ask for text in the playground; use playground.slider, or write the value in the program"
-    )
+    raise RuntimeError("input() cannot ask for text in the playground; use playground.slider, or a value in the program")
 
 
 def _show_figures() -> None:
@@ -118,14 +117,16 @@ def _show_figures() -> None:
 
 def _error_event(error: BaseException) -> Event:
     """Returns the traceback without the frames of this file, and the last line of the program in it."""
-    rest = error.__traceback__
-    while rest is not None and rest.tb_frame.f_code.co_filename == __file__:
-        rest = rest.tb_next
-    lines = [frame.lineno for frame in traceback.extract_tb(rest) if frame.filename == PROGRAM]
-    if not lines and isinstance(error, SyntaxError) and error.filename == PROGRAM:
-        rest, lines = None, [error.lineno]
-    text = "".join(traceback.format_exception(type(error), error, rest))
-    return {"kind": "error", "text": text, "line": lines[-1] if lines else None}
+    report = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = report
+    while part is not None:  # also of the errors that led to it
+        part.stack = traceback.StackSummary.from_list([frame for frame in part.stack if frame.filename != __file__])
+        part = part.__cause__ or part.__context__
+    lines = [frame.lineno for frame in report.stack if frame.filename == PROGRAM]
+    if isinstance(error, SyntaxError) and error.filename == PROGRAM:
+        report.stack.clear()
+        lines = [error.lineno]
+    return {"kind": "error", "text": "".join(report.format()), "line": lines[-1] if lines else None}
 
 
 class _Lines(io.TextIOBase):
@@ -158,6 +159,4 @@ class _Lines(io.TextIOBase):
             shown, self._left = text[: self._left], self._left - len(text)
             connection.post({"kind": "text", "text": shown})
             if self._left <= 0:
-                connection.post(
-                    {"kind": "text", "text": f"\n… (more than {MOST_CHARACTERS:,} characters; the rest is left out)\n"}
-                )
+                connection.post({"kind": "text", "text": f"\n… (the rest after {MOST_CHARACTERS:,} characters is left out)\n"})

@@ -30,11 +30,13 @@ def test_another_file_under_the_name_of_a_package_is_refused(tmp_path: Path, mon
     npm.write_text("#!/bin/sh\nshift\nfor x in crelt-1.0.7.tgz; do echo changed > $x; done\n")
     npm.chmod(0o755)
     monkeypatch.setattr(fetch.shutil, "which", lambda name: str(npm))
-    monkeypatch.setattr(fetch, "pins", lambda: {"npm": {"crelt": {"version": "1.0.7", "integrity": "sha512-AAAA", "files": {}}}})
+    monkeypatch.setattr(
+        fetch, "pins", lambda: {"npm": {"crelt": {"version": "1.0.7", "integrity": "sha512-AAAA", "files": {}}}}
+    )
     with pytest.raises(fetch.FetchError, match=r"crelt 1\.0\.7: the checksum differs from pins\.json"):
         fetch.npm_archives()
     monkeypatch.setattr(fetch.shutil, "which", lambda name: None)
-    with pytest.raises(fetch.FetchError, match="npm was not found.*install Node"):
+    with pytest.raises(fetch.FetchError, match=r"npm was not found.*install Node"):
         fetch.npm_archives()
 
 
@@ -49,9 +51,9 @@ def test_python_packages_come_from_a_folder_or_a_zip_file(tmp_path: Path, kind: 
         with zipfile.ZipFile(source, "w") as archive:
             archive.writestr("inner/a.whl", b"content")
     assert fetch.python_package(entry, source) == b"content"
-    with pytest.raises(fetch.FetchError, match="a.whl: the checksum differs"):
+    with pytest.raises(fetch.FetchError, match=r"a\.whl: the checksum differs"):
         fetch.python_package({**entry, "sha256": "0" * 64}, source)
-    with pytest.raises(fetch.FetchError, match="expected a folder or zip file that contains b.whl"):
+    with pytest.raises(fetch.FetchError, match=r"expected a folder or zip file that contains b\.whl"):
         fetch.python_package({**entry, "file_name": "b.whl"}, source)
 
 
@@ -61,14 +63,23 @@ def test_the_library_is_packed_as_it_is_installed() -> None:
     assert data == build.library_archive()
     names = zipfile.ZipFile(io.BytesIO(data)).namelist()
     assert len(names) == len(set(names))
-    for name in ("__init__.py", "jit/__init__.py", "nn/__init__.py", "models/__init__.py", "viz/__init__.py", "playground/browser.py"):
+    for name in (
+        "__init__.py",
+        "jit/__init__.py",
+        "nn/__init__.py",
+        "models/__init__.py",
+        "viz/__init__.py",
+        "playground/browser.py",
+    ):
         assert f"autograd_mini/{name}" in names
     assert not any("/cli/" in name or "/examples/" in name for name in names)
 
 
 def test_imports_name_files() -> None:
     files = {"a": "a.js", "@b/c": "b-c.js"}
-    source = "import x from 'a';\nimport { y } from \"@b/c\";\nexport { z } from '@b/c';\nimport './d.js';\nconst t = 'from a';\n"
+    source = (
+        "import x from 'a';\nimport { y } from \"@b/c\";\nexport { z } from '@b/c';\nimport './d.js';\nconst t = 'from a';\n"
+    )
     linked = build.link_modules(source, files)
     assert linked == source.replace("'a';", "'./a.js';").replace("@b/c", "./b-c.js")
 
@@ -92,7 +103,10 @@ def test_the_page_allows_no_inline_code_and_no_other_address() -> None:
 def test_every_word_exists_in_both_languages() -> None:
     """The keys of both tables are equal, and every text that the page asks for is among them."""
     source = (WEB / "words.js").read_text(encoding="utf-8")
-    tables = {name: set(re.findall(r"^    (\w+): ", body, re.M)) for name, body in re.findall(r"^  (\w\w): \{\n(.*?)^  \},", source, re.M | re.S)}
+    tables = {
+        name: set(re.findall(r"^    (\w+): ", body, re.M))
+        for name, body in re.findall(r"^  (\w\w): \{\n(.*?)^  \},", source, re.M | re.S)
+    }
     assert tables.keys() == set(build.LANGUAGES)
     assert tables["en"] == tables["ja"] != set()
     used = set(re.findall(r'data-(?:word|title)="(\w+)"', (WEB / "index.html").read_text(encoding="utf-8")))
@@ -101,7 +115,9 @@ def test_every_word_exists_in_both_languages() -> None:
     assert used <= tables["en"]
 
 
-def test_wrong_options_are_reported(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_wrong_options_are_reported(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def fail() -> Any:
         raise fetch.FetchError("npm was not found")
 

@@ -54,7 +54,8 @@ def test_a_translated_example_has_the_code_of_its_original(name: str) -> None:
             return ast.Constant("…") if isinstance(node.value, str) else node
 
     first, second = (
-        ast.dump(WithoutTexts().visit(ast.parse((FOLDER / f"{name}{ending}.py").read_text(encoding="utf-8")))) for ending in ("", "_ja")
+        ast.dump(WithoutTexts().visit(ast.parse((FOLDER / f"{name}{ending}.py").read_text(encoding="utf-8"))))
+        for ending in ("", "_ja")
     )
     assert first == second
 
@@ -174,13 +175,14 @@ def test_a_trainer_draws_its_losses(events: list[dict[str, Any]]) -> None:
             super().__init__()
             self.layer = nn.Linear(2, 1)
 
-        def training_step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        def training_step(self, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
+            x, y = batch
             return {"loss": nn.mse_loss(self.layer(x), y)}
 
     x = np.arange(16, dtype=np.float32).reshape(8, 2)
     model = Line()
     trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=0.001), callbacks=[playground.LiveCurves()], progress=False)
-    history = trainer.fit(nn.data.DataLoader((x, x[:, :1]), batch_size=4), 3)
+    history = trainer.fit(nn.data.DataLoader(x, x[:, :1], batch_size=4), 3)
     assert [e["y"] for e in events if e["name"] == "loss"] == [row["loss"] for row in history]
     assert [e["x"] for e in events] == [2, 4, 6]
 
