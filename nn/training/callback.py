@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -20,6 +20,9 @@ class Callback:
     ...     def after_row(self, trainer, row):
     ...         row["gap"] = row["val_loss"] - row["loss"]
     """
+
+    in_checkpoints: ClassVar[bool] = True
+    """Whether checkpoints contain its state. A run can be loaded with or without callbacks that only watch."""
 
     def before_fit(self, trainer: Trainer) -> None:
         """Called when training starts or continues; may clear `trainer.stopped`."""

@@ -297,7 +297,7 @@ class Trainer:
         return {
             "model": self._training_weights(),
             "optimizers": [update.optimizer.state_dict() for update in self.updates.values()],
-            "callbacks": [callback.state_dict() for callback in self.callbacks],
+            "callbacks": [callback.state_dict() for callback in self._saved_callbacks()],
             "history": pack_history(self.history),
             "iteration": self.iteration,
             "stopped": self.stopped,
@@ -318,7 +318,7 @@ class Trainer:
             raise ValueError(f"{os.fspath(path)}: incomplete checkpoint: missing {', '.join(sorted(missing))}")
         before = self._state()
         try:
-            for what, present in (("optimizers", self.updates), ("callbacks", self.callbacks)):
+            for what, present in (("optimizers", self.updates), ("callbacks", self._saved_callbacks())):
                 if len(state[what]) != len(present):
                     raise ValueError(f"{os.fspath(path)}: the run had {len(state[what])} {what}, this one has {len(present)}")
             self._restore(state)
@@ -342,12 +342,15 @@ class Trainer:
         self._weights_in_use = None
         for update, saved in zip(self.updates.values(), state["optimizers"], strict=True):
             update.optimizer.load_state_dict(saved)
-        for callback, saved in zip(self.callbacks, state["callbacks"], strict=True):
+        for callback, saved in zip(self._saved_callbacks(), state["callbacks"], strict=True):
             callback.load_state_dict(saved)
         ag.set_rng_state(state["random"])
         self.history, self.iteration, self.stopped = history, state["iteration"], state["stopped"]
         self.notes = dict(state.get("notes", {}))
         self._data_state, self._means = state["data"], RunningMeans(means)
+
+    def _saved_callbacks(self) -> list[Callback]:
+        return [callback for callback in self.callbacks if getattr(callback, "in_checkpoints", True)]
 
     # -- helpers --------------------------------------------------------------------------------------------------------------
 
