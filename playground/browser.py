@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,7 @@ def connect(post: Callable[[str], object], layout: Callable[[str], str]) -> None
     """
     connection.open(lambda event: post(json.dumps(event, default=float)))
     viz.set_renderer(_renderer(layout))
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # its first use takes a few seconds, and says so
     sys.modules.setdefault("playground", sys.modules[__package__])  # `import playground` works too
 
 

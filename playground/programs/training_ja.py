@@ -9,7 +9,7 @@ x, y = ag.Tensor(points), ag.Tensor(labels)
 net = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 2))
 optimizer = nn.Adam(net.parameters(), lr=0.02)
 
-for step in range(400):
+for step in range(200):
     optimizer.zero_grad()
     loss = nn.cross_entropy(net(x), y)
     loss.backward()

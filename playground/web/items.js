@@ -29,7 +29,7 @@ function picture(address, event, kind) {
   const figure = node("figure", { className: kind }, node("div", { className: "scroll", tabIndex: 0 }, image));
   figure.firstChild.setAttribute("role", "group");
   figure.firstChild.setAttribute("aria-label", word("picture"));
-  image.addEventListener("load", () => figure.classList.toggle("wide", image.naturalWidth > 1.5 * image.naturalHeight));
+  image.addEventListener("load", () => figure.classList.toggle("wide", image.naturalWidth > 1.5 * image.naturalHeight), { once: true });
   const size = node("button", { type: "button", textContent: word("large"), onclick() {
     size.textContent = word(figure.classList.toggle("natural") ? "fit" : "large");
   } });
