@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Callback:
     """Base of the callbacks; a subclass overrides what it needs.
 
-    `after_row` may add numbers to the row, and may end training by `trainer.stop(reason)`. Random draws there do not change the
-    random stream of training.
+    `after_row` may add numbers to the row, and may end training by `trainer.stop(reason)`. Random draws do not change the
+    random stream of training: those in `after_step` differ from step to step, and those elsewhere are the same in each call.
 
     >>> from autograd_mini import nn
     >>> class Gap(nn.Callback):

@@ -215,8 +215,9 @@ class Trainer:
             self.model.load_state_dict(self._training_weights())
         self._weights_in_use, self._first_iteration = None, self.iteration
         self._keep_copies()
-        for callback in self.callbacks:
-            callback.before_fit(self)
+        with ag.fork_rng(0):
+            for callback in self.callbacks:
+                callback.before_fit(self)
         if self.stopped and self.iteration < target:
             say(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience continues the training")
         self.model.train()
@@ -232,8 +233,9 @@ class Trainer:
                 self._ranges = None
             self.interrupted = interrupt.requested
             if self.stopped or self.iteration >= target:
-                for callback in self.callbacks:
-                    callback.after_fit(self)
+                with ag.fork_rng(0):
+                    for callback in self.callbacks:
+                        callback.after_fit(self)
             self._write()
 
     def evaluate(self, loader: DataLoader) -> Row:
@@ -396,8 +398,11 @@ class Trainer:
                     for values, batch in zip(losses, batches, strict=True):
                         self._means.add(values, batch_length(batch), prefix)
         self.iteration += len(batches)
-        for callback in self.callbacks:
-            callback.after_step(self)
+        if any(type(callback).after_step is not Callback.after_step for callback in self.callbacks):
+            with ag.fork_rng():
+                ag.manual_seed(ag.randint(0, 1 << 32, ()).item() + self.iteration)  # other numbers at each step, for each seed
+                for callback in self.callbacks:
+                    callback.after_step(self)
 
     def _step_number(self, epoch: int, epoch_length: int) -> int:
         """Returns how many steps came before; with accumulation, fewer than batches."""
