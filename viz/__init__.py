@@ -18,12 +18,13 @@ from .graph.picture import Picture, draw
 from .graph.render import RendererMissing
 from .graph.tree import TextTree, text
 from .plots.animation import save_animation
+from .plots.boundary import plot_boundary
 from .plots.figures import plot_confusion, plot_feature_maps, plot_filters, plot_gan, plot_latent_plane, plot_surface
 from .plots.learning import plot_histograms, plot_images, plot_losses, plot_manifold, plot_reconstructions, plot_scatter
 from .stepper.step import Page, step
 
 __all__ = [
-    "Check", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "plot_confusion", "plot_feature_maps",
-    "plot_filters", "plot_gan", "plot_histograms", "plot_images", "plot_latent_plane", "plot_losses", "plot_manifold",
-    "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "step", "text",
+    "Check", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "plot_boundary", "plot_confusion",
+    "plot_feature_maps", "plot_filters", "plot_gan", "plot_histograms", "plot_images", "plot_latent_plane", "plot_losses",
+    "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "step", "text",
 ]  # fmt: skip

@@ -11,8 +11,9 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from autograd_mini.tools.plain_text import escape_unprintable
 
+from .calls import Path
 from .collapse import cluster_order, title
-from .nodes import Edge, Graph, Kind, Node, Path
+from .nodes import Edge, Graph, Kind, Node
 from .summary import MISSING, format_values
 
 Direction: TypeAlias = Literal["LR", "RL", "TB", "BT"]

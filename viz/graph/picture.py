@@ -11,6 +11,7 @@ from autograd_mini.jit.plan import Plan
 from autograd_mini.tools.plain_text import for_stdout
 
 from ..files import suffix_of, write_atomically
+from ..show import image_page, show_in_browser, show_in_notebook
 from .collapse import Collapse, collapse_graph, collapse_note
 from .dot import Direction, Show, to_dot
 from .gradients import compute_gradients, replace_gradients
@@ -82,6 +83,11 @@ class Picture:
         Raises ValueError for another suffix, and the errors of `pipe`.
         """
         write_atomically(path, self.pipe(suffix_of(path, FORMATS)))
+
+    def show(self) -> None:
+        """Shows the picture in the notebook, or else in a web browser."""
+        if not show_in_notebook(self):
+            show_in_browser(image_page(self.pipe("svg"), "image/svg+xml", repr(self)[1:-1]))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         """Returns what a notebook shows: the picture, or the graph as text and the reason why it cannot be drawn."""

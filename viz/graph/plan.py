@@ -9,7 +9,8 @@ from autograd_mini.jit.plan import Plan
 from autograd_mini.jit.report import Row
 from autograd_mini.jit.trace import Call, Value
 
-from .nodes import Edge, Graph, Kind, Names, Node, Path, named_parameters
+from .calls import Path
+from .nodes import Edge, Graph, Kind, Names, Node, named_parameters
 
 _NAMES: Final = {"argument": "argument", "gradient": "earlier gradient", "captured": "state"}
 """Names of values without a name of their own. A constant shows its number; the result of a call needs no name."""

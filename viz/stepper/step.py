@@ -19,6 +19,7 @@ from ..graph.nodes import Graph, Names, build_graph
 from ..graph.picture import Notation
 from ..graph.render import render
 from ..graph.scopes import assign_scopes
+from ..show import show_in_browser, show_in_notebook
 from .frames import Frame, Granularity, make_frames, node_name, observe_backward
 from .page import build_page
 
@@ -39,6 +40,11 @@ class Page:
         """Writes the page to a file atomically. Raises ValueError if the name does not end in .html."""
         suffix_of(path, ("html",))
         write_atomically(path, self.html.encode())
+
+    def show(self) -> None:
+        """Shows the page in the notebook, or else in a web browser."""
+        if not show_in_notebook(self):
+            show_in_browser(self.html)
 
     def _repr_html_(self) -> str:
         page = html.escape(self.html)
