@@ -84,7 +84,7 @@ def prepare_source(app: Any, name: str, content: list[str]) -> None:
 
 def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
     """Returns the address of the source of a name; the [source] links of the reference."""
-    return make_api.source_address(info["module"], info["fullname"])
+    return make_api.source_address(info["module"], info["fullname"]) if info["module"] else None
 
 
 def setup(app: Any) -> None:

@@ -76,7 +76,7 @@ def with_badges(path: Path, text: str) -> str:
 
 def on_the_site(path: Path, text: str) -> str:
     """Returns a page as MyST-NB reads it: with a head that makes it a notebook, and its blocks as cells."""
-    head = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n  display_name: Python 3\n---\n"
+    head = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n  display_name: Python 3\nlanguage_info:\n  name: python\n  pygments_lexer: ipython3\n---\n"
     return head + with_badges(path, text).replace("\n```python\n", "\n```{code-cell} python\n")
 
 
@@ -91,12 +91,23 @@ def notebook(path: Path) -> dict[str, Any]:
     (_, first), *rest = cells(text)
     made = [_cell(f"{path.stem}-{i}", *cell) for i, cell in enumerate([("markdown", first), ("code", INSTALL.strip()), *rest])]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {"cells": made, "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
+    return {
+        "cells": made,
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
 def _cell(name: str, kind: str, text: str) -> dict[str, Any]:
     results = {"execution_count": None, "outputs": []} if kind == "code" else {}
-    return {"cell_type": kind, "id": name.replace("_", "-")[-64:], "metadata": {}, "source": text.splitlines(keepends=True), **results}
+    return {
+        "cell_type": kind,
+        "id": name.replace("_", "-")[-64:],
+        "metadata": {},
+        "source": text.splitlines(keepends=True),
+        **results,
+    }
 
 
 def as_text(path: Path) -> str:
