@@ -30,6 +30,17 @@ import importlib.util
 if importlib.util.find_spec("autograd_mini") is None:
     %pip install -q "autograd-mini[train,viz] @ git+{SOURCE}"
 """
+HEAD = """\
+---
+file_format: mystnb
+kernelspec:
+  name: python3
+  display_name: Python 3
+language_info:
+  name: python
+  pygments_lexer: ipython3
+---
+"""
 _LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
 
 
@@ -76,8 +87,7 @@ def with_badges(path: Path, text: str) -> str:
 
 def on_the_site(path: Path, text: str) -> str:
     """Returns a page as MyST-NB reads it: with a head that makes it a notebook, and its blocks as cells."""
-    head = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n  display_name: Python 3\nlanguage_info:\n  name: python\n  pygments_lexer: ipython3\n---\n"
-    return head + with_badges(path, text).replace("\n```python\n", "\n```{code-cell} python\n")
+    return HEAD + with_badges(path, text).replace("\n```python\n", "\n```{code-cell} python\n")
 
 
 def absolute_links(path: Path, text: str) -> str:

@@ -64,7 +64,8 @@ def test_a_notebook_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_every_exercise_and_tutorial_has_a_notebook() -> None:
     assert {f"exercise_{number}" for number in range(20, 32)} <= set(NAMES)
     pages = {path.stem for path in (ROOT / "docs" / "tutorials").glob("*.md")} - {"index"}
-    assert len(pages) >= 8 and pages <= set(NAMES)
+    assert len(pages) >= 8
+    assert pages <= set(NAMES)
 
 
 @needs_nbclient
@@ -81,7 +82,8 @@ def test_a_notebook_has_links_and_installs_the_package_first(name: str) -> None:
     assert head.startswith("# ")
     assert f"colab.research.google.com/github/autograd-mini/autograd-mini/blob/main/notebooks/{name}.ipynb" in head
     assert "/playground/#" in head
-    assert install["cell_type"] == "code" and "%pip install" in "".join(install["source"])
+    assert install["cell_type"] == "code"
+    assert "%pip install" in "".join(install["source"])
     assert all(cell.get("outputs", []) == [] and cell.get("execution_count") is None for cell in [install, *cells])
     links = re.findall(r"\]\(([^)]+)\)", "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"))
     assert all(link.startswith("https://") for link in links)
@@ -115,7 +117,8 @@ def test_fifty_epochs_leave_one_display_and_an_interrupt_keeps_the_kernel(
         assert {update["transient"]["display_id"] for update in updates} == {display["transient"]["display_id"]}
         assert updates[-1]["data"]["text/plain"].startswith("epoch 50/50")
         (result,) = (message["content"]["data"] for message in shown if message["msg_type"] == "execute_result")
-        assert result["text/plain"].startswith("<History of 50 rows") and "<table>" in result["text/html"]
+        assert result["text/plain"].startswith("<History of 50 rows")
+        assert "<table>" in result["text/html"]
 
         channel.execute(FIT.format(epochs=10**9))
         while channel.get_iopub_msg(timeout=LIMIT)["msg_type"] != "update_display_data":

@@ -65,7 +65,8 @@ def test_the_table_below_the_bar_has_the_rows_so_far(shown: list[list[dict[str, 
 
 def test_progress_false_shows_nothing(shown: list[list[dict[str, str]]], capsys: pytest.CaptureFixture[str]) -> None:
     train(3, progress=False)
-    assert shown == [] and capsys.readouterr() == ("", "")
+    assert shown == []
+    assert capsys.readouterr() == ("", "")
 
 
 def test_updates_are_rare_and_the_last_one_is_complete(
@@ -84,16 +85,20 @@ def test_text_from_a_data_set_is_escaped(shown: list[list[dict[str, str]]]) -> N
     with extras.progress_bar("a test", desc="<b>", total=None, unit="B") as bar:
         bar.set_postfix({"<i>": "&"})
     page = shown[0][-1]["text/html"]
-    assert "&lt;b&gt;" in page and "&lt;i&gt; &amp;" in page and "<progress" not in page
+    assert "&lt;b&gt;" in page
+    assert "&lt;i&gt; &amp;" in page
+    assert "<progress" not in page
 
 
 def test_a_history_is_a_list_with_a_short_text() -> None:
     rows = [{"epoch": i, "loss": 1 / i} for i in range(1, 51)]
     history = History(rows)
-    assert history == rows and history[-1] == {"epoch": 50, "loss": 0.02}
+    assert history == rows
+    assert history[-1] == {"epoch": 50, "loss": 0.02}
     assert repr(history) == "<History of 50 rows; the last: epoch 50, loss 0.02>"
     assert repr(History(rows[:1])) == "<History of 1 row; the last: epoch 1, loss 1>"
-    assert repr(History()) == "<History without rows>" and History()._repr_html_() == ""
+    assert repr(History()) == "<History without rows>"
+    assert History()._repr_html_() == ""
     assert history._repr_html_().count("<tr>") == 22  # the head, "…", and 20 rows
 
 
@@ -101,7 +106,8 @@ def test_a_resumed_run_has_a_history_too(tmp_path) -> None:
     trainer, _ = train(2, folder=tmp_path, progress=False)
     again = nn.Trainer(trainer.model, nn.SGD(trainer.model.parameters(), lr=0.1), tmp_path, progress=False)
     again.load(tmp_path / "checkpoint.safetensors")
-    assert isinstance(again.history, History) and again.history == trainer.history
+    assert isinstance(again.history, History)
+    assert again.history == trainer.history
 
 
 def test_data_sets_have_short_texts() -> None:
@@ -126,5 +132,6 @@ def test_a_data_set_of_the_user_may_have_none_of_the_fields() -> None:
 def test_a_summary_is_a_table_in_html() -> None:
     summary = nn.summary(models.MLP((4, 3)), np.zeros((1, 4), np.float32))
     page = summary._repr_html_()
-    assert page.startswith("<table>") and page.count("<tr>") == len(summary.rows) + 2
+    assert page.startswith("<table>")
+    assert page.count("<tr>") == len(summary.rows) + 2
     assert "15 trainable" in page
