@@ -21,6 +21,7 @@ PAGES = [page for pattern in ("*.md", "docs/*.md", "docs/tutorials/*.md", "docs/
     "page",
     [
         "README.md",
+        "README.ja.md",
         "CONTRIBUTING.md",
         "autograd_mini/jit/README.md",
         "docs/engine.md",
