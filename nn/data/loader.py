@@ -116,6 +116,10 @@ class DataLoader:
         self._shard = Shard()
         self._row_counts: Callable[[int], int] = lambda i: self.batch_size  # rows of each batch of the present epoch
 
+    def __repr__(self) -> str:
+        of = "" if self.batch_sampler is not None else f" of {self.batch_size}"
+        return f"<DataLoader of {len(self)} batches{of}: {self.dataset!r}>"
+
     def __len__(self) -> int:
         """The number of batches in an epoch."""
         if self.batch_sampler is not None:

@@ -1,20 +1,10 @@
-"""What a trainer says: a row without a progress bar, an interruption, a divergence."""
+"""What a trainer says about an interruption and a divergence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..extras import has_terminal, say
 from .update import DivergedError
-
-
-def report_row(history: Sequence[Mapping[str, float]], epochs: int) -> None:
-    """Without a terminal for a progress bar, prints the last row, at most one for each epoch."""
-    row, *before = reversed(history[-2:])
-    if not has_terminal() and not (before and before[0]["epoch"] == row["epoch"]):
-        means = ", ".join(f"{name} {mean:.4g}" for name, mean in row.items() if name not in ("epoch", "iteration"))
-        say(f"epoch {row['epoch']:.0f}/{epochs}, batch {row['iteration']:.0f}: {means}")
 
 
 def interrupt_message(iteration: int, checkpoint: Path | None) -> str:
