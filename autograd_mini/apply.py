@@ -9,9 +9,9 @@ from typing import Any, Final, TypeGuard
 import numpy as np
 
 from . import dtypes
-from .aliases import link_view
+from .aliases import link_view, mark_modified
 from .primitive import Primitive, Rule, registry
-from .state import active_modes, modes, start_operation, tick
+from .state import active_modes, is_grad_enabled, modes, start_operation, tick
 from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf, read_values
 
 __all__ = ["primitive"]
@@ -42,12 +42,20 @@ recorded: Final[Any] = _Recorded()
 
 
 def primitive(
-    vjp: Sequence[Rule | None] | Rule = (), *, name: str | None = None, **fields: Any
+    vjp: Sequence[Rule | None] | Rule = (),
+    *,
+    name: str | None = None,
+    writes: Sequence[int | str] = (),
+    **fields: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Registers an operation of your own: decorates its kernel on arrays and returns the function on tensors.
 
     Operands are positional and, unless `uniform` says otherwise, share one dtype; parameters are keywords. Defining the
     operation again under the same name replaces it, as notebooks need.
+
+    With `effect=True`, the kernel has an effect besides its result: it draws random numbers, sends a message, writes. A
+    compiled step repeats it at every replay, in its place. A kernel that changes what it gets declares that by `writes` and
+    returns nothing.
 
     Parameters
     ----------
@@ -56,6 +64,9 @@ def primitive(
         can itself be differentiated.
     name
         The name in pictures and messages; the kernel's own by default.
+    writes
+        What the kernel changes in place, only with `effect=True`: numbers of operands, which must be tensors, and names of
+        parameters that are arrays, dicts or objects with attributes.
     **fields
         Any other field of `autograd_mini.primitive.Primitive`: `formula`, `symbol`, `flops`, `rowwise`, `scalar`, ...
 
@@ -70,12 +81,25 @@ def primitive(
     Tensor(12.0)
     >>> bool(primitive_check(lambda x: raised(x, by=3.0), [1.0, 2.0]))
     True
+    >>> @ag.primitive(effect=True, writes=(0,), formula="m ← m + (x − m) s")
+    ... def move_mean(m, x, share):
+    ...     m += (x - m) * share
+    >>> mean = ag.zeros(2)
+    >>> step = ag.jit(lambda x: move_mean(mean, x, share=0.5))
+    >>> for _ in range(3):
+    ...     step(ag.ones(2))
+    >>> mean
+    Tensor([0.875, 0.875])
     """
+    if writes and not fields.get("effect"):
+        raise ValueError(f"primitive: writes={writes!r} needs effect=True, so that a compiled step keeps the call in its place")
 
     def register(kernel: Callable[..., Any]) -> Callable[..., Any]:
         key = name or kernel.__name__
         if key in registry and _same_function(registry[key].kernel, kernel):
             del registry[key]
+        if writes:
+            return _writing_function(Primitive(key, _marking(kernel), vjp, **{"uniform": False, **fields}), kernel, writes)
         record = Primitive(key, kernel, vjp, **fields)
 
         @wraps(kernel)
@@ -85,6 +109,47 @@ def primitive(
         return function
 
     return register
+
+
+def _marking(kernel: Callable[..., Any]) -> Callable[..., None]:
+    """Returns a kernel that also reports its writes to the tensors `targets`, in every replay too."""
+
+    @wraps(kernel)
+    def run(*arrays: Array, targets: Sequence[Tensor], **params: Any) -> None:
+        if kernel(*arrays, **params) is not None:
+            raise TypeError(f"{kernel.__name__}: a kernel that writes in place must return None")
+        mark_modified(*targets)
+
+    return run
+
+
+def _writing_function(record: Primitive, kernel: Callable[..., Any], writes: Sequence[int | str]) -> Callable[..., None]:
+    """Returns the function on tensors of a kernel that changes some of its operands and parameters."""
+
+    @wraps(kernel)
+    def function(*operands: TensorLike, **params: Any) -> None:
+        targets = [_target(record, operands, i) for i in writes if isinstance(i, int)]
+        changed = *(x._data for x in targets), *(params[name] for name in writes if isinstance(name, str))
+        tracer = modes().tracer
+        marked = [x for x in targets if tracer is None or tracer.existed_before(x)]
+        apply_effect(record, promote(record, operands), {**params, "targets": marked}, changed)
+
+    return function
+
+
+def _target(record: Primitive, operands: Sequence[TensorLike], number: int) -> Tensor:
+    """Returns an operand that a kernel may change. Raises TypeError or RuntimeError if it may not."""
+    if not -len(operands) <= number < len(operands):
+        raise TypeError(f"{record.name}: writes operand {number}, got {len(operands)} operands")
+    target = operands[number]
+    if not isinstance(target, Tensor):
+        raise TypeError(f"{record.name}: operand {number} is changed in place, so it must be a Tensor, got {target!r:.80}")
+    if target._requires_grad and is_grad_enabled():
+        raise RuntimeError(
+            f"{record.name}: operand {number} is changed in place but requires a gradient: {target._describe()}; call "
+            f"{record.name} inside `with ag.no_grad():`, or on .detach()"
+        )
+    return target
 
 
 def promote(primitive: Primitive, operands: Sequence[TensorLike]) -> tuple[Tensor, ...]:

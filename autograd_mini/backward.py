@@ -17,8 +17,9 @@ import numpy as np
 from .apply import ITEM, cast, item, recorded
 from .memory.arena import take_ownership
 from .primitive import Primitive, arrays
-from .state import mode, modes
+from .state import mode, modes, tick
 from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
+from .tools.calls import mark_outputs
 
 _ndarray = np.ndarray
 _asarray = np.asarray
@@ -208,11 +209,13 @@ def walk(
     table: dict[int, Any] = {}
     for output, s in zip(outputs, seeds, strict=True):
         table[output._seq] = _add(table, output._seq, seed(output, s, recording), set())
+    first = tick()
     with mode("grad_enabled", create_graph), np.errstate(all="ignore"):
         profiler = modes().profiler
         if profiler is None:
             if recording or observe is not None or modes().anomaly is not None:
-                return sweep(nodes, table, keep, xp, recording, observe)
+                kept = sweep(nodes, table, keep, xp, recording, observe)
+                return mark_outputs(None, "backward", first, kept) if create_graph else kept
             return fast_sweep(nodes, table, keep, xp)
         with profiler.region("backward", "pass"):
             return sweep(nodes, table, keep, xp, recording, observe)

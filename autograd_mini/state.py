@@ -33,6 +33,9 @@ tick: Callable[[], int] = itertools.count(1).__next__
 class Tracer(Protocol):
     """What the engine and its layers report to while `jit` traces a function. `will_...` is called before it happens."""
 
+    is_dry: bool
+    """The run will be undone and replayed, so it must not act on anything outside of the process."""
+
     def record(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, object], out: Tensor) -> None: ...
     def record_effect(
         self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, object], writes: tuple[object, ...]
@@ -49,6 +52,7 @@ class Tracer(Protocol):
     def take_ownership(self, gradient: Tensor) -> Tensor: ...
     def reject_action(self, action: str, instead: str) -> NoReturn: ...
     def reject_value(self, use: str, tensor: Tensor) -> NoReturn: ...
+    def need_eager_mode(self, reason: str) -> NoReturn: ...
 
 
 class WatchedState:

@@ -18,6 +18,7 @@ from .aliases import link, link_view, mark_modified
 from .memory.arena import allocate
 from .state import active_modes, modes, tick, watched
 from .tools.arguments import flag, text
+from .tools.calls import mark_detached
 from .tools.plain_text import for_stdout
 from .tools.removable_handle import RemovableHandle
 
@@ -26,6 +27,7 @@ __all__ = ["Tensor", "as_tensor"]
 if TYPE_CHECKING:
     from .primitive import Primitive
     from .signatures import Methods
+    from .tools.calls import Mark
 else:
     Methods = object
 
@@ -73,10 +75,12 @@ class Tensor(Methods):
     """
 
     __slots__ = (
-        "__weakref__", "_data", "_grad", "_inputs", "_params", "_primitive", "_requires_grad", "_seq", "_watch", "_where",
-        "name",
+        "__weakref__", "_calls", "_data", "_grad", "_inputs", "_params", "_primitive", "_requires_grad", "_seq", "_watch",
+        "_where", "name",
     )  # fmt: skip
 
+    _calls: Mark | None
+    """The recorded calls of modules that returned this tensor; the slot stays empty for all other tensors."""
     _data: Array
     _requires_grad: bool
     _primitive: Primitive | None
@@ -191,6 +195,7 @@ class Tensor(Methods):
         if active_modes and (tracer := modes().tracer) is not None:
             tracer.value_of(self)  # otherwise the new leaf would look like a constant
         detached = leaf(self._data, self.name)
+        mark_detached(self, detached)
         link(self, detached)
         view: Tensor = self
         while view._primitive is not None and view._primitive.view:

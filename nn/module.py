@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
+from weakref import ref
 
 import numpy as np
 
 from autograd_mini.jit.python_state.guards import GUARDED_TYPES
-from autograd_mini.state import Tracer, modes, no_grad, watched
+from autograd_mini.state import Tracer, modes, no_grad, tick, watched
 from autograd_mini.tensor import Array, Tensor
+from autograd_mini.tools.calls import mark_outputs
 from autograd_mini.tools.plain_text import for_stdout
 from autograd_mini.tools.removable_handle import RemovableHandle
 
@@ -68,6 +70,7 @@ class Module(Registration):
         """Calls `forward`, then the forward hooks, and returns the output."""
         if (tracer := modes().tracer) is not None:
             self.guard_attributes(tracer)
+        first = tick()
         if self._forward_pre_hooks:
             args = self.run_pre_hooks(args)
         now = modes()
@@ -79,6 +82,10 @@ class Module(Registration):
         for hook in self._forward_hooks:
             changed = hook(self, args, output)
             output = output if changed is None else changed
+        if type(output) is not Tensor:
+            mark_outputs(ref(self), type(self), first, output)
+        elif output._seq > first:  # as `mark_outputs` does it; an output that existed before was computed by another call
+            output._calls = ref(self), type(self), first, tick(), getattr(output, "_calls", None)
         return output
 
     def guard_attributes(self, tracer: Tracer) -> None:

@@ -7,15 +7,22 @@ from collections.abc import Iterable
 from numpy.typing import DTypeLike
 
 from autograd_mini.leaving import check_constant
+from autograd_mini.state import modes
 from autograd_mini.tensor import Tensor, TensorLike
 
 
 def _constant(data: TensorLike) -> TensorLike:
-    """The values of a new parameter. Raises RuntimeError for a tensor that a transform differentiates."""
+    """Returns the values of a new parameter. Raises RuntimeError for a tensor that a transform differentiates."""
     if not isinstance(data, Tensor):
         return data
     check_constant(data, "Parameter")
     return data.detach()
+
+
+def _run_eagerly(kind: str, data: TensorLike) -> None:
+    """Lets a compiled function that creates a parameter or buffer from a tensor run eagerly: a replay would create none."""
+    if isinstance(data, Tensor) and (tracer := modes().tracer) is not None:
+        tracer.need_eager_mode(f"it creates a {kind} from a tensor; create layers and their parameters outside of the function")
 
 
 class Parameter(Tensor):
@@ -33,6 +40,7 @@ class Parameter(Tensor):
     def __init__(
         self, data: TensorLike, requires_grad: bool = True, *, dtype: DTypeLike | None = None, name: str | None = None
     ):
+        _run_eagerly("parameter", data)
         super().__init__(_constant(data), dtype=dtype, requires_grad=requires_grad, name=name)
 
 
@@ -49,6 +57,7 @@ class Buffer(Tensor):
     __slots__ = ()
 
     def __init__(self, data: TensorLike, *, dtype: DTypeLike | None = None, name: str | None = None):
+        _run_eagerly("buffer", data)
         super().__init__(data, dtype=dtype, name=name)
 
 

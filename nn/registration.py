@@ -13,13 +13,14 @@ from autograd_mini.pytorch.dtype_names import float16, float32, float64
 from autograd_mini.state import modes, tick, watched
 from autograd_mini.tensor import Tensor, TensorLike
 
+from .nesting import Nesting
 from .parameter import Buffer, Parameter
 
 if TYPE_CHECKING:
     from .module import Module
 
 
-class Registration:
+class Registration(Nesting):
     """What PyTorch's programs call on a module, in terms of attributes."""
 
     # -- by name -----------------------------------------------------------------------------------------------------------

@@ -17,15 +17,18 @@ from . import plots
 from .chain_rule.derive import Derivation, derive
 from .check import Check, check
 from .graph.picture import Picture, draw
-from .graph.render import RendererMissing
+from .graph.render import RendererMissing, set_renderer
 from .graph.tree import TextTree, text
+from .language import get_language, set_language
 from .plots.animation import save_animation
+from .plots.boundary import plot_boundary
 from .plots.figures import plot_confusion, plot_feature_maps, plot_filters, plot_gan, plot_latent_plane, plot_surface
 from .plots.learning import plot_histograms, plot_images, plot_losses, plot_manifold, plot_reconstructions, plot_scatter
 from .stepper.step import Page, step
 
 __all__ = [
-    "Check", "Derivation", "Page", "Picture", "RendererMissing", "TextTree", "check", "derive", "draw", "plot_confusion",
-    "plot_feature_maps", "plot_filters", "plot_gan", "plot_histograms", "plot_images", "plot_latent_plane", "plot_losses",
-    "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "step", "text",
+    "Check", "Derivation", "Page", "Picture", "RendererMissing", "TextTree", "check", "derive", "draw", "get_language",
+    "plot_boundary", "plot_confusion", "plot_feature_maps", "plot_filters", "plot_gan", "plot_histograms", "plot_images",
+    "plot_latent_plane", "plot_losses", "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots",
+    "save_animation", "set_language", "set_renderer", "step", "text",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ from .plan import Plan
 from .pool import Pool
 from .python_state.surroundings import Surroundings
 from .signature import Arguments, OutputSpec, describe_change
-from .trace import Trace, TraceError
+from .trace import NeedsEagerModeError, Trace
 
 Backend: TypeAlias = Literal["numpy", "c", "auto"]
 MAX_PLANS: Final = 8  # of one function; the plans used last are kept
@@ -230,10 +230,10 @@ class Jitted:
             if surroundings.types and (numbers := arguments.numbers(frozenset())):
                 self._by_value |= numbers
                 continue
-            trace = Trace(arguments.tracing_tensors(), surroundings)
+            trace = Trace(arguments.tracing_tensors(), surroundings, is_dry=not self.warm_up)
             try:
                 return self._trace_once(trace, arguments)
-            except _PythonStateChangedError as error:
+            except NeedsEagerModeError as error:
                 return self._fall_back(str(error), arguments)
             except Exception:  # perhaps a number among the arguments was not like a number
                 numbers = arguments.numbers(trace.needed)
@@ -248,7 +248,7 @@ class Jitted:
                 result = self._run_function(arguments, operands)
                 trace.guards.surroundings.forget(trace.is_live)
                 if changed := trace.guards.changed_guards():
-                    raise _PythonStateChangedError(f"it changes {', '.join(changed)} in Python, and a replay would not")
+                    raise NeedsEagerModeError(f"it changes {', '.join(changed)} in Python, and a replay would not")
                 output = OutputSpec(result, trace, operands)
                 plan = self._compile(trace, output, arguments)
         except BaseException:
@@ -330,10 +330,6 @@ class Jitted:
         else:
             self._lock = threading.RLock()
             self.clear()
-
-
-class _PythonStateChangedError(TraceError):
-    """The traced function changed state in Python, which is undone."""
 
 
 def _reset_after_fork() -> None:

@@ -14,8 +14,10 @@ from .trace import Call, Value
 def share_common_calls(calls: Sequence[Call], outputs: Iterable[Value]) -> list[Call]:
     """Removes calls that repeat an earlier one, unless their results leave the plan, which needs its own arrays for them.
 
-    A write may change what a tensor from outside holds, so it ends the sharing of calls that read such tensors.
+    A write may change what a tensor from outside holds, so it ends the sharing of calls that read such tensors, or results
+    that a call changes in place. Those results have their own arrays too.
     """
+    changed = changed_values(calls)
     leaving = {memory for out in outputs for memory in (out, out.owner)}
     known: dict[Any, Call] = {}
     same: dict[Value, Value] = {}  # a removed result, and the earlier one
@@ -23,10 +25,10 @@ def share_common_calls(calls: Sequence[Call], outputs: Iterable[Value]) -> list[
     for call in calls:
         call = _on_shared_values(call, same)
         if call.primitive.effect or not call.outs:
-            known = {key: earlier for key, earlier in known.items() if not _reads_outside(earlier)}
+            known = {key: earlier for key, earlier in known.items() if not _reads(earlier, changed)}
             kept.append(call)
             continue
-        key = _key(call)
+        key = None if any(out.owner in changed for out in call.outs) else _key(call)
         earlier = call if key is None else known.setdefault(key, call)
         if earlier is call or any(out in leaving or out.owner in leaving for out in call.outs):
             kept.append(call)
@@ -41,11 +43,18 @@ def _on_shared_values(call: Call, same: dict[Value, Value]) -> Call:
         return call
     for out in call.outs:
         out.owner = same.get(out.owner, out.owner)
-    return Call(call.primitive, tuple(same.get(v, v) for v in call.inputs), call.params, call.outs)
+    inputs, writes = (tuple(same.get(v, v) for v in values) for values in (call.inputs, call.writes))
+    return Call(call.primitive, inputs, call.params, call.outs, writes)
 
 
-def _reads_outside(call: Call) -> bool:
-    return any(v.owner.source in ("captured", "argument", "gradient") for v in call.inputs)
+def changed_values(calls: Iterable[Call]) -> set[Value]:
+    """Returns the values whose memory a call changes in place."""
+    return {v.owner for call in calls for v in call.writes}
+
+
+def _reads(call: Call, changed: set[Value]) -> bool:
+    """Returns whether a call reads a tensor from outside or a value that some call changes."""
+    return any(v.owner.source in ("captured", "argument", "gradient") or v.owner in changed for v in call.inputs)
 
 
 def _key(call: Call) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .allocate import Memory
 from .c.loops import fuse_loops
-from .common_calls import share_common_calls
+from .common_calls import changed_values, share_common_calls
 from .emit import Emitter
 from .plan import TIMED_REPLAYS, Plan, replay_context
 from .pool import Pool
@@ -88,11 +88,15 @@ def compile_trace(
     return plan
 
 
-def fold_constants(calls: Iterable[Call]) -> list[Call]:
-    """Removes calls whose operands are all constants. Their results, which the traced run has computed, become constants."""
-    rest = []
+def fold_constants(calls: Sequence[Call]) -> list[Call]:
+    """Removes calls whose operands are all constants. Their results, which the traced run has computed, become constants.
+
+    Results that a later call changes in place are computed in every replay.
+    """
+    rest, changed = [], changed_values(calls)
     for call in calls:
-        if call.inputs and call.outs and not call.primitive.effect and all(v.source == "constant" for v in call.inputs):
+        is_pure = call.inputs and call.outs and not call.primitive.effect and not changed.intersection(call.outs)
+        if is_pure and all(v.source == "constant" for v in call.inputs):
             for out in call.outs:
                 out.source = "constant"
         else:

@@ -17,6 +17,7 @@ from ..memory.threads import split_work
 from ..primitive import registry
 from ..tensor import Array, leaf
 from .allocate import Memory
+from .common_calls import changed_values
 from .plan import Sinks, Step
 from .report import Row
 from .tiling import RowBlock, tile_rows, tiles
@@ -40,6 +41,8 @@ class Emitter:
         self._sinks: dict[Value, Sinks] = {}
         self._fused = {update.calls[0]: update for update in fused}
         self._done: set[Call] = set()  # updates that a fused update includes
+        blocks = list(blocks)
+        self._changed = changed_values(block for block in blocks if isinstance(block, Call))
         for block in blocks:
             if isinstance(block, Call):
                 self._emit_call(block)
@@ -89,6 +92,8 @@ class Emitter:
             return
         results = [self._memory.arrays[out] for out in outs if out in self._memory.arrays]
         function, arguments = bind(call, arrays, results)
+        if len(outs) == 1 and not results and outs[0] in self._changed:  # a kernel may return a number
+            function = partial(_call_for_array, function)
         self._connect(arguments, call.inputs, arrays)
         sinks: Sinks | None = None
         if len(outs) == 1 and not results:
@@ -185,6 +190,11 @@ def _call_and_distribute(function: Callable[..., Any], sinks: Sequence[Sinks], *
     for value, targets in zip(function(*arguments), sinks, strict=True):
         for target, i in targets:
             target[i] = value
+
+
+def _call_for_array(function: Callable[..., Any], *arguments: Any) -> Array:
+    """Returns the result as an array, which a later call can change in place."""
+    return np.asarray(function(*arguments))
 
 
 def _run_halves(halves: Sequence[Sequence[Tile]], cost: float) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..primitive import Primitive
+from .common_calls import changed_values
 from .trace import Call, Value
 
 MIN_CALLS: Final = 32
@@ -25,9 +26,10 @@ _FUNCTIONS: Final = {name: f for name, f in vars(math).items() if not name.start
 
 
 def fuse_scalars(calls: Sequence[Call], outputs: Sequence[Value]) -> list[Call]:
-    """Replaces each long sequence of scalar calls by one call."""
+    """Replaces each long sequence of scalar calls by one call. Results that are changed in place need arrays: they end it."""
     fused: list[Call] = []
-    for is_scalar, group in groupby(calls, key=_is_scalar):
+    changed = changed_values(calls)
+    for is_scalar, group in groupby(calls, key=lambda call: _is_scalar(call) and not changed.intersection(call.outs)):
         sequence = list(group)
         fused += [_fuse(sequence, calls, outputs)] if is_scalar and len(sequence) >= MIN_CALLS else sequence
     return fused

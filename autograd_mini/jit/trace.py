@@ -46,6 +46,10 @@ class TraceError(RuntimeError):
     """
 
 
+class NeedsEagerModeError(TraceError):
+    """The traced function does something that only eager mode can do; `jit` undoes the traced run and runs it eagerly."""
+
+
 class Value:
     """An array of the trace. `owner` is the value whose memory it shares: itself, unless a call returns a view."""
 
@@ -57,12 +61,22 @@ class Value:
 
 
 class Call:
-    """One recorded call: a primitive, its operands and its results. Calls that only write have no results."""
+    """One recorded call: a primitive, its operands and its results. Calls that only write have no results.
 
-    __slots__ = ("inputs", "outs", "params", "primitive")
+    `writes` are the operands that it changes in place.
+    """
 
-    def __init__(self, primitive: Primitive, inputs: tuple[Value, ...], params: dict[str, Any], outs: tuple[Value, ...]):
-        self.primitive, self.inputs, self.params, self.outs = primitive, inputs, params, outs
+    __slots__ = ("inputs", "outs", "params", "primitive", "writes")
+
+    def __init__(
+        self,
+        primitive: Primitive,
+        inputs: tuple[Value, ...],
+        params: dict[str, Any],
+        outs: tuple[Value, ...],
+        writes: tuple[Value, ...] = (),
+    ):
+        self.primitive, self.inputs, self.params, self.outs, self.writes = primitive, inputs, params, outs, writes
 
 
 class Trace(Tracer):
@@ -73,9 +87,11 @@ class Trace(Tracer):
     initial_grads  the values of gradients that existed before the run and that the run reads
     guards         what the run read besides its arguments
     needed         the numbers of the arguments whose values the run needed in Python
+    is_dry         the run will be undone and replayed, so it must not act on anything outside of the process
     """
 
-    def __init__(self, arguments: Sequence[Tensor], surroundings: Surroundings):
+    def __init__(self, arguments: Sequence[Tensor], surroundings: Surroundings, is_dry: bool = False):
+        self.is_dry = is_dry
         self.calls: list[Call] = []
         self.needed: set[int] = set()
         self.arguments = [Value(x._data, "argument", tensor=x) for x in arguments]
@@ -113,13 +129,13 @@ class Trace(Tracer):
         operands = tuple(self.value_of(x) for x in inputs)
         for target in writes:
             if isinstance(target, np.ndarray) and self._is_constant(target):
-                raise TraceError(
-                    f"jit: {primitive.name} modifies a tensor of shape {target.shape} that the function itself created, so a "
-                    "replay would start from what the last replay left: create it outside the function, start from .copy() of "
-                    "an argument, or assign a new tensor to the name"
+                self.need_eager_mode(
+                    f"it writes into a tensor of shape {target.shape} that it has created, as each new layer does for its "
+                    "parameters; create layers and such tensors outside of the function"
                 )
             self._save(target)
-        self.calls.append(Call(primitive, operands, params, ()))
+        changed = {id(target) for target in writes}
+        self.calls.append(Call(primitive, operands, params, (), tuple(v for v in operands if id(v.array) in changed)))
 
     def record_assignment(self, target: Tensor, value: Tensor) -> None:
         """Records `target.data = value`."""
@@ -193,6 +209,10 @@ class Trace(Tracer):
             f"jit: {use} needs a concrete value, which is not available while tracing. Return the tensor and read it outside, "
             "or choose with ag.where instead of `if`"
         )
+
+    def need_eager_mode(self, reason: str) -> NoReturn:
+        """Raises the error after which `jit` runs the function eagerly, with a warning that contains the reason."""
+        raise NeedsEagerModeError(reason)
 
     # -- after the run ---------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import autograd_mini as ag
 from autograd_mini.apply import as_float, as_floats
 from autograd_mini.tensor import Tensor, TensorLike
+from autograd_mini.tools.calls import record_calls
 
 from .reduction import Reduction, reduce_loss
 
@@ -33,6 +34,7 @@ class AdversarialLoss:
     fake: Elementwise
     generated: Elementwise
 
+    @record_calls
     def discriminator(self, real_logits: TensorLike, fake_logits: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
         """Returns D's loss: the loss on real examples plus the loss on generated ones, each reduced separately.
 
@@ -41,6 +43,7 @@ class AdversarialLoss:
         real, fake = as_floats(real_logits, fake_logits)
         return reduce_loss(self.real(real), reduction) + reduce_loss(self.fake(fake), reduction)
 
+    @record_calls
     def generator(self, fake_logits: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
         """Returns G's loss from D's logits on G(z)."""
         return reduce_loss(self.generated(as_float(fake_logits)), reduction)
@@ -81,6 +84,7 @@ wasserstein_loss: Final = AdversarialLoss(real=lambda x: -x, fake=lambda x: +x, 
 """D, a 1-Lipschitz critic, minimises E x̃ − E x, and G minimises −E x̃ (Arjovsky et al. 2017, eq. 2); see `gradient_penalty`."""
 
 
+@record_calls
 def gradient_penalty(critic: Callable[[Tensor], Any], real: TensorLike, fake: TensorLike, *, target: float = 1.0) -> Tensor:
     """Returns E (‖∇critic(x̂)‖₂ − target)² at x̂ = u · real + (1 − u) · fake with u ~ U[0, 1) (Gulrajani et al. 2017, eq. 3).
 
@@ -103,6 +107,7 @@ def gradient_penalty(critic: Callable[[Tensor], Any], real: TensorLike, fake: Te
         return ag.mean(ag.square(ag.norm(ag.reshape(slope, len(a), -1), axis=1) - target))
 
 
+@record_calls
 def feature_matching_loss(real_features: TensorLike, fake_features: TensorLike, *, per_sample: bool = False) -> Tensor:
     """Returns ‖E f(x) − E f(G(z))‖² for features (N, …) of a hidden layer of D (Salimans et al. 2016, 3.1).
 

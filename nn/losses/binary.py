@@ -10,6 +10,7 @@ import autograd_mini as ag
 from autograd_mini.apply import apply, cast
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike
+from autograd_mini.tools.calls import record_calls
 
 from .ranges import require_range
 from .reduction import Reduction, as_pair, reduce_loss
@@ -54,6 +55,7 @@ def _weighted(name: str, loss: Tensor, weight: TensorLike | None) -> Tensor:
     return loss * factors
 
 
+@record_calls
 def binary_cross_entropy(
     probabilities: TensorLike, targets: TensorLike, *, weight: TensorLike | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -71,6 +73,7 @@ def binary_cross_entropy(
     return reduce_loss(_weighted("binary_cross_entropy", apply(_BCE, pair), weight), reduction)
 
 
+@record_calls
 def binary_cross_entropy_with_logits(
     logits: TensorLike,
     targets: TensorLike,

@@ -7,6 +7,7 @@ import math
 import autograd_mini as ag
 from autograd_mini.apply import as_floats, as_number
 from autograd_mini.tensor import Tensor, TensorLike
+from autograd_mini.tools.calls import record_calls
 
 from .reduction import Reduction, as_pair, reduce_loss
 
@@ -46,6 +47,7 @@ def pairwise_distance(x1: TensorLike, x2: TensorLike, p: float = 2.0, eps: float
     return ag.norm(a - b + eps, p=p, dim=-1, keepdim=keepdim)
 
 
+@record_calls
 def cosine_embedding_loss(
     x1: TensorLike, x2: TensorLike, target: TensorLike, *, margin: float = 0.0, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -69,6 +71,7 @@ def cosine_embedding_loss(
     return reduce_loss(ag.where(ag.as_tensor(target) == 1, 1 - cosine, ag.relu(cosine - margin)), reduction)
 
 
+@record_calls
 def margin_ranking_loss(
     x1: TensorLike, x2: TensorLike, target: TensorLike, *, margin: float = 0.0, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -91,6 +94,7 @@ def margin_ranking_loss(
     return reduce_loss(ag.relu(-t * (a - b) + as_number("margin_ranking_loss: margin", margin, _CONSTANT)), reduction)
 
 
+@record_calls
 def hinge_embedding_loss(
     input: TensorLike, target: TensorLike, *, margin: float = 1.0, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -105,6 +109,7 @@ def hinge_embedding_loss(
     return reduce_loss(ag.where(t == 1, x, ag.relu(margin - x)), reduction)
 
 
+@record_calls
 def triplet_margin_loss(
     anchor: TensorLike,
     positive: TensorLike,
@@ -138,6 +143,7 @@ def triplet_margin_loss(
     return reduce_loss(ag.relu(near - far + as_number("triplet_margin_loss: margin", margin, _CONSTANT)), reduction)
 
 
+@record_calls
 def soft_margin_loss(input: TensorLike, target: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
     """ln(1 + e^(−t x)) for targets t of 1 or −1.
 
@@ -149,6 +155,7 @@ def soft_margin_loss(input: TensorLike, target: TensorLike, *, reduction: Reduct
     return reduce_loss(ag.softplus(-t * x), reduction)
 
 
+@record_calls
 def multilabel_soft_margin_loss(
     input: TensorLike, target: TensorLike, weight: TensorLike | None = None, *, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -163,6 +170,7 @@ def multilabel_soft_margin_loss(
     return reduce_loss(ag.mean(loss if weight is None else loss * weight, -1), reduction)
 
 
+@record_calls
 def poisson_nll_loss(
     input: TensorLike,
     target: TensorLike,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import autograd_mini as ag
 from autograd_mini.apply import as_floats
 from autograd_mini.tensor import Tensor, TensorLike
+from autograd_mini.tools.calls import record_calls
 
 from .reduction import Reduction, reduce_loss
 from .supervised import cross_entropy
@@ -24,6 +25,7 @@ def real_logit(logits: TensorLike) -> Tensor:
     return ag.logsumexp(logits, -1)
 
 
+@record_calls
 def unlabelled_loss(logits: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
     """Returns U = −E ln(1 − p(k + 1 | x)) = E softplus(−ln Z): real examples are real, of any class.
 
@@ -34,6 +36,7 @@ def unlabelled_loss(logits: TensorLike, *, reduction: Reduction = "mean") -> Ten
     return reduce_loss(ag.softplus(-real_logit(logits)), reduction)
 
 
+@record_calls
 def generated_loss(logits: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
     """Returns V = −E ln p(k + 1 | G(z)) = E softplus(ln Z): generated examples are of class k + 1. A generator may minimise −V.
 
@@ -44,6 +47,7 @@ def generated_loss(logits: TensorLike, *, reduction: Reduction = "mean") -> Tens
     return reduce_loss(ag.softplus(real_logit(logits)), reduction)
 
 
+@record_calls
 def semi_supervised_loss(
     labelled: TensorLike,
     labels: TensorLike,

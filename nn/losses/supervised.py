@@ -16,12 +16,14 @@ import autograd_mini as ag
 from autograd_mini.apply import apply, as_float, as_floats, as_number, as_operands, cast, kind_of
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
+from autograd_mini.tools.calls import record_calls
 
 from .reduction import Reduction, as_pair, reduce_loss
 
 # -- regression ------------------------------------------------------------------------------------------------------------
 
 
+@record_calls
 def mse_loss(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
     """Squared error (ŷ − y)². Raises ValueError if the shapes of predictions and targets differ.
 
@@ -33,6 +35,7 @@ def mse_loss(predictions: TensorLike, targets: TensorLike, *, reduction: Reducti
     return reduce_loss(ag.square(a - b), reduction)
 
 
+@record_calls
 def l1_loss(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
     """Absolute error |ŷ − y|, with gradient 0 at 0; shapes as in `mse_loss`.
 
@@ -44,6 +47,7 @@ def l1_loss(predictions: TensorLike, targets: TensorLike, *, reduction: Reductio
     return reduce_loss(ag.abs(a - b), reduction)
 
 
+@record_calls
 def smooth_l1_loss(predictions: TensorLike, targets: TensorLike, *, beta: float = 1.0, reduction: Reduction = "mean") -> Tensor:
     """d²/(2β) if the error d = |ŷ − y| is below β, otherwise d − β/2; `l1_loss` for β = 0 (Girshick 2015, eq. 3: β = 1).
 
@@ -64,6 +68,7 @@ def smooth_l1_loss(predictions: TensorLike, targets: TensorLike, *, beta: float 
     return reduce_loss(near * (error - near * 0.5) * (1 / beta), reduction)
 
 
+@record_calls
 def huber_loss(
     predictions: TensorLike,
     targets: TensorLike,
@@ -124,6 +129,7 @@ _GAUSSIAN_NLL = Primitive(
 )
 
 
+@record_calls
 def gaussian_nll_loss(
     predictions: TensorLike,
     targets: TensorLike,
@@ -196,6 +202,7 @@ Primitive(
 )
 
 
+@record_calls
 def cross_entropy(
     logits: TensorLike,
     targets: TensorLike,
@@ -238,6 +245,7 @@ def cross_entropy(
     return _class_loss("cross_entropy", ag.softmax_cross_entropy, logits, targets, *options)
 
 
+@record_calls
 def nll_loss(
     log_probabilities: TensorLike,
     targets: TensorLike,
@@ -356,6 +364,7 @@ def _smooth_labels(q: Tensor, share: float) -> Tensor:
 # -- distributions ---------------------------------------------------------------------------------------------------------
 
 
+@record_calls
 def kl_div(
     log_probabilities: TensorLike, targets: TensorLike, *, log_target: bool = False, reduction: Reduction = "batchmean"
 ) -> Tensor:
@@ -379,6 +388,7 @@ def kl_div(
     return reduce_loss(loss, reduction)
 
 
+@record_calls
 def kl_normal(
     mu: TensorLike,
     logvar: TensorLike,

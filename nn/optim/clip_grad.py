@@ -32,6 +32,11 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: flo
     >>> w.grad
     Tensor([0.6, 0.8])
     """
+    return scale_to_norm(parameters, max_norm, norm_type, ValueError)
+
+
+def scale_to_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: float, error: type[Exception]) -> Any:
+    """Does what `clip_grad_norm` does; raises `error` if the norm is inf or nan."""
     max_norm, norm_type = (as_number(f"clip_grad_norm: {name}", value, _CONSTANT)
                            for name, value in (("max_norm", max_norm), ("norm_type", norm_type)))  # fmt: skip
     if not max_norm >= 0:
@@ -40,15 +45,15 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: flo
     with ag.no_grad():
         norms = [ag.norm(g.astype(np.float64), norm_type) for _, g in gradients]
         total = ag.norm(ag.stack(norms or [ag.zeros((), dtype=np.float64)]), norm_type)
-        factor = apply(_FACTOR, (total,), {"max_norm": max_norm})
+        factor = apply(_FACTOR, (total,), {"max_norm": max_norm, "error": error})
         for p, g in gradients:
             p.grad = g * factor.astype(g.dtype)
     return total if modes().tracer is not None else total.item()
 
 
-def _factor(total: Array, max_norm: float) -> Array:
+def _factor(total: Array, max_norm: float, error: type[Exception]) -> Array:
     if not np.isfinite(total):
-        raise ValueError
+        raise error(f"norm of the gradients became {total}")
     return np.asarray(max_norm / total if total > max_norm else 1.0)
 
 

@@ -16,7 +16,7 @@ from autograd_mini.tensor import Array, Tensor
 from autograd_mini.trees import leaves
 
 from ..data.examples import batch_length
-from ..optim.clip_grad import clip_grad_norm, clip_grad_value
+from ..optim.clip_grad import clip_grad_value, scale_to_norm
 from ..optim.wrappers import SAM
 
 Losses: TypeAlias = Callable[[Any], Mapping[str, Tensor]]
@@ -35,7 +35,8 @@ class OptimizerLike(Protocol):
 
 
 class DivergedError(ArithmeticError):
-    """A loss or a parameter is nan or infinite; the message says where, and which checkpoint is still valid."""
+    """A loss, the norm of the gradients or a parameter is nan or infinite; the message says where, and names the last valid
+    checkpoint."""
 
 
 def _check_finite(loss: Array) -> None:
@@ -143,7 +144,7 @@ class Update:
         if self.clip_grad_value is not None:
             clip_grad_value(self.parameters(), self.clip_grad_value)
         if self.clip_grad_norm is not None:
-            clip_grad_norm(self.parameters(), self.clip_grad_norm)
+            scale_to_norm(self.parameters(), self.clip_grad_norm, 2.0, DivergedError)
 
 
 def group_batches(batches: Iterable[Any], size: int, start: int, stop: int) -> Iterator[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -130,3 +131,42 @@ def test_a_compiled_function_accepts_arrays_in_any_byte_order(dtype: str) -> Non
         found = compiled(np.array([1, 256, k], dtype))
         assert found.dtype == np.dtype(dtype).newbyteorder("=")
         assert found.tolist() == [2, 512, 2 * k]
+
+
+CREATED_INSIDE: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
+    "LayerNorm": lambda: nn.LayerNorm(3),
+    "Linear": lambda: nn.Linear(3, 3),
+    "a network": lambda: nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.PReLU(), nn.Linear(2, 3)),
+    "GRU": lambda: lambda x, gru=nn.GRU(3, 3): gru(x)[0],
+    "a copy": lambda: copy.deepcopy(nn.Linear(3, 3)),
+    "a parameter": lambda: nn.Parameter(ag.randn(2, 3)).__mul__,
+    "a buffer": lambda: nn.Buffer(ag.randn(2, 3)).__mul__,
+    "filled": lambda: nn.init.xavier_normal_(ag.zeros((3, 3))).__matmul__,
+    "assigned": lambda: lambda x, t=ag.zeros((2, 3)): setattr(t, "data", x) or t + x,
+}
+
+
+@pytest.mark.parametrize("name", CREATED_INSIDE)
+def test_a_function_that_creates_layers_runs_eagerly_with_a_warning(name: str) -> None:
+    """Each call initializes new parameters with new random numbers, as in eager code."""
+    create = CREATED_INSIDE[name]
+    function = lambda x: create()(x).detach() * 2
+    x = Tensor(RNG.normal(size=(3, 3) if name == "filled" else (2, 3)).astype(np.float32))
+    ag.manual_seed(5)
+    expected = [function(x) for _ in range(4)]
+    compiled = ag.jit(function, exact=True)
+    ag.manual_seed(5)
+    found = [compiled(x)]
+    with pytest.warns(UserWarning, match=r"falling back to eager mode.*(into a tensor of shape .* that it has|creates a .*)"):
+        found.append(compiled(x))
+    found += [compiled(x), compiled(x)]
+    assert all(same_bits(a, b) for a, b in zip(found, expected, strict=True))
+    assert "create layers and" in compiled.eager_reason
+
+
+@pytest.mark.parametrize("create", [nn.ReLU, lambda: nn.MaxPool1d(1), lambda: nn.Sequential(nn.Tanh(), nn.Dropout(0.5))])
+def test_a_function_that_creates_layers_without_parameters_is_compiled(create: Callable[[], nn.Module]) -> None:
+    compiled = ag.jit(lambda x: create()(x))
+    for k in range(4):
+        compiled(Tensor([[1.0, k]]))
+    assert len(compiled.plans) == 1

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 import autograd_mini as ag
 from autograd_mini import nn
@@ -76,3 +80,51 @@ def test_a_cycle_of_modules_is_printed_once() -> None:
     net.append(nn.Sequential(net))
     assert repr(net) == "Sequential(\n  (0): ReLU()\n  (1): Sequential(\n    (0): (…)\n  )\n)"
     assert len(list(net.modules())) == 3
+
+
+class Link(nn.Module):
+    """A module of the user's own that contains the next one beside a parameter, and a list that it shares with all others."""
+
+    def __init__(self, inner: nn.Module, shared: nn.Module) -> None:
+        self.inner, self.shared, self.scale = inner, [shared], nn.Parameter([1.0])
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {"deepcopy": copy.deepcopy, "pickle": lambda net: pickle.loads(pickle.dumps(net))}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_two_thousand_nested_modules_are_copied_and_pickled(name: str) -> None:
+    """The copy has the same structure, its own parameters, and modules that are shared inside the same number of times."""
+    net, inner = nested()
+    own: nn.Module = nn.Tanh()
+    for _ in range(DEPTH // 2):
+        own = Link(own, inner)
+    both = nn.ModuleList([net, own])
+    both.eval()
+    found = COPIES[name](both)
+    assert [type(m) for m in found.modules()] == [type(m) for m in both.modules()]
+    assert [vars(m).keys() for m in found.modules()] == [vars(m).keys() for m in both.modules()]
+    assert len(list(found.parameters())) == DEPTH // 2 + 2
+    assert not any(m.training for m in found.modules())
+    inner.weight.data = ag.zeros(2, 2)
+    assert all(p is not q for p, q in zip(found.parameters(), both.parameters(), strict=True))
+    copied = next(m for m in found.modules() if isinstance(m, nn.Linear))
+    np.testing.assert_array_equal(found[0](X).data, ag.tanh(copied(X)).data)
+    assert copied.weight.data.any()
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copies_of_cycles_and_of_modules_that_know_their_parents(name: str) -> None:
+    net = nn.Sequential(nn.ReLU())
+    net.append(nn.Sequential(net))
+    found = COPIES[name](net)
+    assert found[1][0] is found
+    deep: Any = nn.Identity()
+    for _ in range(100):
+        deep.parent = Link(deep, net)
+        deep = deep.parent
+    found = COPIES[name](deep)
+    for _ in range(100):
+        assert found.inner.parent is found
+        assert found.shared[0] is found.inner.shared[0] if isinstance(found.inner, Link) else True
+        found = found.inner

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import shutil
 import time
+import weakref
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -27,14 +30,49 @@ def scopes(graph: Graph) -> dict[str, set[str]]:
     return operations
 
 
-def test_operations_belong_to_the_module_of_their_parameters_and_activations_to_the_layer_before():
-    mlp = models.MLP((4, 3, 2), nn.Tanh)
-    loss = nn.mse_loss(mlp(X), np.zeros((5, 2), np.float32))
-    assert scopes(viz.draw(loss, params=mlp).graph) == {
-        "layers.0": {"linear", "tanh"},
-        "layers.2": {"linear"},
-        "": {"subtract", "square", "mean"},
+def test_each_operation_belongs_to_the_call_in_which_it_ran():
+    net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    loss = nn.mse_loss(net(X), np.zeros((5, 2), np.float32))
+    assert scopes(viz.draw(loss, params=net).graph) == {
+        "0": {"linear"}, "1": {"relu"}, "2": {"linear"}, "mse_loss()": {"subtract", "square", "mean"},
+    }  # fmt: skip
+    assert scopes(viz.draw(nn.CrossEntropyLoss()(net(X), [0, 1, 0, 1, 0]), params=net).graph).keys() == {
+        "0", "1", "2", "CrossEntropyLoss",
+    }, "the function that a loss module calls has no box of its own"  # fmt: skip
+
+
+def test_what_follows_a_module_is_outside_of_it():
+    """The loss of a discriminator looks like an activation: one operand that nothing else uses, the same shape."""
+    d = nn.Sequential(nn.Linear(4, 1))
+    loss = ag.softplus(-d(X)).mean()
+    assert scopes(viz.draw(loss, params={"D": d}).graph) == {"D.0": {"linear"}, "": {"negative", "softplus", "mean"}}
+    named = nn.non_saturating_loss.generator(d(X))
+    assert scopes(viz.draw(named, params={"D": d}).graph) == {
+        "D.0": {"linear"},
+        "generator()": {"negative", "softplus", "mean"},
     }
+
+
+def test_each_use_of_a_module_is_a_box_and_the_shared_parameter_is_outside_of_them():
+    layer, last = nn.Linear(4, 4), nn.Linear(4, 1)
+    graph = viz.draw(last(layer(ag.tanh(layer(X)))).sum(), params={"a": layer, "b": last}).graph
+    assert scopes(graph) == {"a #1": {"linear"}, "": {"tanh", "sum"}, "a #2": {"linear"}, "b": {"linear"}}
+    assert {node.name: node.scope for node in graph.nodes if node.kind == "parameter"} == {
+        "a.weight": (), "a.bias": (), "b.weight": ("b",), "b.bias": ("b",),
+    }  # fmt: skip
+    assert [graph.titles[path] for path in (("a #1",), ("a #2",), ("b",))] == ["a #1 · Linear", "a #2 · Linear", "b · Linear"]
+    collapsed = viz.draw(last(layer(ag.tanh(layer(X)))).sum(), params={"a": layer, "b": last}, collapse="a").graph
+    assert [node.name for node in collapsed.nodes if node.kind == "collapsed"] == ["a #1 · Linear", "a #2 · Linear"]
+
+
+def test_the_steps_of_a_recurrent_network_are_boxes_in_the_order_of_time():
+    cell = nn.LSTMCell(2, 3)
+    h = c = np.zeros((1, 3), np.float32)
+    for x in np.ones((8, 1, 2), np.float32):
+        h, c = cell(x, (h, c))
+    graph = viz.draw(h.sum(), params=cell).graph
+    order = list(dict.fromkeys(node.scope for node in graph.nodes if node.kind == "operation"))
+    assert order == [*((f"LSTMCell #{t}",) for t in range(1, 9)), ()]
 
 
 def test_operations_between_those_of_a_module_belong_to_it():
@@ -47,26 +85,79 @@ def test_operations_between_those_of_a_module_belong_to_it():
             return self.block["b"](h * h.sum(axis=1, keepdims=True)).sum()
 
     net = Residual()
-    assert scopes(viz.draw(net(X), params=net).graph) == {
-        "block.a": {"linear"}, "block": {"multiply", "sum"}, "block.b": {"linear"}, "": {"sum"},
-    }  # fmt: skip
+    graph = viz.draw({"y": net(X) * 2}, params={"net": net}).graph
+    assert scopes(graph) == {"net.block.a": {"linear"}, "net": {"multiply", "sum"}, "net.block.b": {"linear"}, "": {"multiply"}}
+    assert ("net", "block.a") in {node.scope for node in graph.nodes}, "a container that is not called has no box"
 
 
-def test_transposed_or_cast_parameters_still_determine_the_module():
+def test_inputs_created_inside_a_call_are_inside_and_arguments_are_outside():
+    net = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
+    graph = viz.draw(net(X).sum(), params=net).graph
+    inputs = {node.array.shape: node.scope for node in graph.nodes if node.kind == "input"}
+    assert inputs[5, 4] == (), "the array that the first layer converts is its argument"
+    assert set(inputs.values()) <= {(), ("1",)}
+    assert len(inputs) == 1 or inputs[5, 3] == ("1",), "the mask"
+
+
+def test_auxiliary_results_belong_to_the_call_even_if_it_does_not_return_them():
+    class Sparse(nn.Module):
+        def __init__(self) -> None:
+            self.inner = nn.Linear(4, 4)
+
+        def forward(self, x):
+            h = self.inner(x)
+            self.penalty = ag.abs(h).mean()
+            return h
+
+    net = Sparse()
+    y = net(X)
+    graph = viz.draw(y.sum() + net.penalty, params={"net": net}).graph
+    assert scopes(graph) == {"net.inner": {"linear"}, "net": {"abs", "mean"}, "": {"sum", "add"}}
+
+
+def test_results_in_tuples_dicts_and_dataclasses_are_recorded():
+    @dataclass
+    class Output:
+        y: Tensor
+
+    for pack in (lambda y: (y,), lambda y: {"y": [y]}, Output):
+        net = nn.Sequential(nn.Linear(4, 2), nn.Lambda(lambda x, pack=pack: pack(ag.tanh(x))))
+        found = net(X)
+        y = found.y if isinstance(found, Output) else found["y"][0] if isinstance(found, dict) else found[0]
+        assert scopes(viz.draw(y.sum(), params={"net": net}).graph) == {"net.0": {"linear"}, "net.1": {"tanh"}, "": {"sum"}}
+
+
+def test_without_params_the_called_modules_name_parameters_and_boxes():
+    mlp = models.MLP((4, 3, 2))
+    assert viz.draw(mlp(X).sum()).source == viz.draw(mlp(X).sum(), params=mlp).source
+    two = (nn.Linear(4, 3), nn.Linear(3, 2))
+    names = {node.name for node in viz.draw(two[1](two[0](X)).sum()).graph.nodes if node.kind == "parameter"}
+    assert names == {"Linear1.weight", "Linear1.bias", "Linear2.weight", "Linear2.bias"}
+
+
+def test_a_record_keeps_no_module_alive():
+    layer = nn.Linear(4, 2)
+    gone, y = weakref.ref(layer), layer(X)
+    del layer
+    gc.collect()
+    assert gone() is None
+    assert scopes(viz.draw(y.sum()).graph) == {"Linear": {"linear"}, "": {"sum"}}
+
+
+def test_without_recorded_calls_the_paths_of_parameters_group_what_uses_them():
     layers = {"a.w": Tensor(np.ones((3, 4)), requires_grad=True), "b.w": Tensor(np.ones((3, 3)), requires_grad=True)}
     h = ag.tanh(ag.matmul(X, layers["a.w"].T))
     graph = viz.draw((h @ ag.square(layers["b.w"])).sum(), params=layers).graph
-    assert scopes(graph) == {"a": {"transpose", "matmul", "tanh"}, "b": {"square", "matmul"}, "": {"sum"}}
+    assert scopes(graph) == {"a": {"transpose", "matmul"}, "b": {"square", "matmul"}, "": {"sum", "tanh"}}
 
 
-def test_clusters_are_nested_like_modules_and_named_by_path_and_class():
+def test_clusters_are_nested_like_calls_and_named_by_path_and_class():
     mlp = models.MLP((4, 3, 2))
     source = viz.draw(mlp(X).sum(), params=mlp).source
     assert re.findall(r"label=<(layers[^>]*)> labeljust", source) == [
-        "layers · Sequential", "layers.0 · Linear", "layers.2 · Linear",
+        "layers · Sequential", "layers.0 · Linear", "layers.1 · ReLU", "layers.2 · Linear",
     ]  # fmt: skip
     assert source.count("{") == source.count("}")
-    assert "cluster_1" not in viz.draw(mlp(X).sum()).source, "without names there are no clusters"
 
 
 def test_modules_in_a_dict_are_named_by_their_keys():
@@ -78,9 +169,9 @@ def test_modules_in_a_dict_are_named_by_their_keys():
     ("options", "names"),
     [
         ({"depth": 1}, ["layers · Sequential"]),
-        ({"depth": 2}, ["layers.0 · Linear", "layers.2 · Linear"]),
+        ({"depth": 2}, ["layers.0 · Linear", "layers.1 · ReLU", "layers.2 · Linear"]),
         ({"collapse": "layers.0"}, ["layers.0 · Linear"]),
-        ({"collapse": ("layers.*",)}, ["layers.0 · Linear", "layers.2 · Linear"]),
+        ({"collapse": ("layers.*",)}, ["layers.0 · Linear", "layers.1 · ReLU", "layers.2 · Linear"]),
         ({"depth": 0}, ["MLP"]),
     ],
 )
@@ -119,7 +210,7 @@ def test_a_pattern_without_a_match_raises_an_error_that_lists_the_modules():
     with pytest.raises(ValueError, match=r"'encoder' matches no module; the modules are layers, layers\.0"):
         viz.draw(mlp(X).sum(), params=mlp, collapse="encoder")
     with pytest.raises(ValueError, match="pass params=module"):
-        viz.draw(mlp(X).sum(), collapse=["encoder"])
+        viz.draw(ag.square(Tensor(1.0, requires_grad=True)), collapse=["encoder"])
 
 
 def test_repeated_blocks_are_whole_modules_of_equal_structure():
@@ -127,7 +218,7 @@ def test_repeated_blocks_are_whole_modules_of_equal_structure():
     graph = assign_scopes(build_graph(deep(X).sum(), deep))
     (group,) = repeated_blocks(graph)
     assert group.title == "⋯ 6 × (linear, sigmoid)"
-    assert {".".join(graph.nodes[i].scope or ()) for i in group.operations} == {f"layers.{k}" for k in range(4, 16, 2)}
+    assert {".".join(graph.nodes[i].scope or ()) for i in group.operations} == {f"layers.{k}" for k in range(4, 16)}
     mixed = models.MLP((4, 5, 6, 7, 8, 9, 2), nn.Sigmoid)
     assert repeated_blocks(assign_scopes(build_graph(mixed(X).sum(), mixed))) == []
 
@@ -157,7 +248,9 @@ def test_a_picture_prints_as_a_tree_even_if_parts_are_collapsed():
     assert str(viz.draw(loss, params=mlp)) == viz.text(loss, params=mlp)
     lines = str(viz.draw(loss, params=mlp, depth=2)).splitlines()
     inner = [line.strip("│├└─ ").split("  ")[0] for line in lines if "nodes hidden" in line]
-    assert inner == ["layers.2 · Linear (4 nodes hidden)", "layers.0 · Linear (6 nodes hidden)"]
+    assert inner == [
+        "layers.2 · Linear (4 nodes hidden)", "layers.1 · ReLU (2 nodes hidden)", "layers.0 · Linear (4 nodes hidden)",
+    ]  # fmt: skip
     assert "collapse=()" in lines[-1]
 
 
@@ -178,7 +271,7 @@ def test_a_graph_with_a_gradient_and_several_outputs_is_drawn_in_the_same_way():
     graph = viz.draw({"L": loss, "∂L/∂W": dw}, params=mlp).graph
     assert [graph.nodes[i].name for i in graph.roots] == ["L", "∂L/∂W"]
     assert [graph.nodes[i].kind for i in graph.roots] == ["loss", "tensor"]
-    assert "matmul" in scopes(graph)["layers.2"]
+    assert "matmul" in scopes(graph)["backward()"], "a recorded backward pass has a box of its own"
 
 
 @pytest.mark.skipif(not shutil.which("dot"), reason="Graphviz's dot is not on PATH")

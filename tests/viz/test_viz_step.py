@@ -98,11 +98,14 @@ def test_adding_gradients_and_undoing_broadcasting_have_separate_frames():
 def test_each_layer_is_one_frame_with_and_without_modules():
     mlp = models.MLP((5, 4, 2), nn.Tanh)
     assert titles(viz.step(mlp_loss(mlp), params=mlp, granularity="layer"))[1:-1] == [
-        "outside the layers",
+        "mse_loss",
         "layers.2 · Linear",
+        "layers.1 · Tanh",
         "layers.0 · Linear",
     ]
-    assert titles(viz.step(mlp_loss(mlp), granularity="layer"))[1:-1] == ["outside the layers", "layer 3", "layer 2"]
+    w, v = parameter(np.ones((5, 4), np.float32)), parameter(np.ones((4, 2), np.float32))
+    loss = ag.square(ag.tanh(X @ w) @ v - T).mean()
+    assert titles(viz.step(loss, granularity="layer"))[1:-1] == ["outside the layers", "layer 3", "layer 2"]
 
 
 def test_calls_with_several_outputs_and_joint_rules_have_frames():

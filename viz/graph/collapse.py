@@ -9,7 +9,9 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .nodes import Edge, Graph, Node, Path
+from ..language import translate
+from .calls import FUNCTION, USE, Path
+from .nodes import Edge, Graph, Node
 from .scopes import common_prefix
 
 Collapse: TypeAlias = Literal["auto"] | str | Sequence[str]
@@ -55,19 +57,28 @@ def collapse_graph(graph: Graph, depth: int | None, collapse: Collapse, max_node
 def collapse_note(graph: Graph) -> str:
     """Returns the note below a collapsed graph: how many nodes are hidden, and how to show them; empty if none is hidden."""
     hidden = sum(node.hidden for node in graph.nodes)
-    return f"{hidden} nodes are hidden in collapsed nodes; draw(…, depth=None, collapse=()) shows all of them" * (hidden > 0)
+    if not hidden:
+        return ""
+    return translate(
+        "{count} nodes are hidden in collapsed nodes; draw(…, depth=None, collapse=()) shows all of them", count=hidden
+    )
 
 
 def _module_groups(graph: Graph, depth: int | None, collapse: str | Sequence[str]) -> Iterator[Group]:
     """Yields a group for each module at level `depth` or with a path that matches a pattern (`layers.*`)."""
     patterns = [collapse] if isinstance(collapse, str) else collapse
     levels: set[Path] = {path[:i] for node in graph.nodes for path in (node.scope or (),) for i in range(1, len(path) + 1)}
-    names = {".".join(path): path for path in levels}
-    chosen = {path for path in levels if len(path) == depth} | ({()} if depth == 0 else set())
+    names = {path: _name_without_uses(path) for path in levels}
+    chosen = {path for path in levels if len(path) == depth and not path[-1].endswith(FUNCTION)}
+    chosen |= {()} if depth == 0 else set()
     for pattern in patterns:
-        matches = {path for name, path in names.items() if fnmatchcase(name, pattern)}
+        matches = {path for path, name in names.items() if fnmatchcase(name, pattern)}
         if not matches:
-            known = f"the modules are {', '.join(sorted(names))}" if names else "no module is known: pass params=module"
+            known = (
+                f"the modules are {', '.join(sorted(set(names.values())))}"
+                if names
+                else "no module is known: pass params=module"
+            )
             raise ValueError(f"draw: collapse={pattern!r} matches no module; {known}")
         chosen |= matches
     members: dict[Path, list[int]] = {}
@@ -81,9 +92,14 @@ def _module_groups(graph: Graph, depth: int | None, collapse: str | Sequence[str
         yield Group(title(graph, path), path[:-1], operations)
 
 
+def _name_without_uses(path: Path) -> str:
+    """Returns the path of a module with dots, the same for each of its uses."""
+    return ".".join(part.removesuffix(FUNCTION).split(USE)[0] for part in path)
+
+
 def title(graph: Graph, path: Path) -> str:
-    """Returns a module's path and, if known, its class: `layers.0 · Linear`."""
-    return " · ".join(filter(None, (".".join(path), graph.titles.get(path, "")))) or "module"
+    """Returns what the box of a module shows: its path and, if known, its class: `layers.0 · Linear`."""
+    return graph.titles.get(path) or ".".join(path) or translate("module")
 
 
 def repeated_blocks(graph: Graph) -> list[Group]:
@@ -133,11 +149,18 @@ def _signatures(graph: Graph, operations: list[int]) -> np.ndarray[tuple[int], n
 
 
 def _module_offset(graph: Graph, operations: list[int], start: int, period: int) -> int:
-    """Returns the offset at which a module begins in the first block, so that blocks are whole modules; 0 if none begins."""
-    scopes = [graph.nodes[i].scope for i in operations[max(start - 1, 0) : start + period]]
+    """Returns the offset at which blocks begin in a run: where the outermost module begins, preferably one with parameters."""
     if start == 0:
         return 0
-    return next((k for k in range(period) if scopes[k] != scopes[k + 1]), 0)
+    operands, nodes = graph.operands(), graph.nodes
+    borders: list[tuple[int, bool, int]] = []
+    for k in range(period):
+        before, after = (nodes[operations[start + k - i]].scope or () for i in (1, 0))
+        if before != after:
+            shared = len(common_prefix((before, after)) or ())
+            has_parameter = any(nodes[j].kind == "parameter" for j in operands[operations[start + k]])
+            borders.append((shared, not has_parameter, k))
+    return min(borders, default=(0, False, 0))[2]
 
 
 def collapse_groups(graph: Graph, groups: Sequence[Group]) -> Graph:

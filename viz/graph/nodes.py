@@ -10,8 +10,9 @@ from autograd_mini.apply import ITEM
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Shape, Tensor
 
+from .calls import Box, Path, Roots, make_boxes, outermost_modules, recorded_calls
+
 Kind: TypeAlias = Literal["input", "parameter", "operation", "write", "tensor", "loss", "collapsed"]
-Path: TypeAlias = tuple[str, ...]
 
 
 class HasParameters(Protocol):
@@ -83,13 +84,14 @@ class Edge(NamedTuple):
 class Graph(NamedTuple):
     """Nodes in order of creation, which is a topological order; edges and roots are indices of nodes.
 
-    `titles` maps paths of modules to class names.
+    `titles` maps paths of modules to what their boxes show; `boxes` are the calls that were recorded.
     """
 
     nodes: list[Node]
     edges: list[Edge]
     roots: list[int]
     titles: Mapping[Path, str] = {}
+    boxes: Sequence[Box] = ()
 
     def operands(self) -> list[list[int]]:
         """Returns the sources of every node: an operation's operands in the order of its call, a tensor's operation."""
@@ -109,12 +111,18 @@ class Graph(NamedTuple):
 def build_graph(outputs: Outputs, params: Names = None) -> Graph:
     """Returns the graph that computed `outputs`. A call with several outputs is one operation with all outputs that are used.
 
-    It does not recurse, so graphs may be arbitrarily deep. Raises TypeError if an output is not a Tensor.
+    It does not recurse, so graphs may be arbitrarily deep. Without `params`, parameters are named by the modules that were
+    called. Raises TypeError if an output is not a Tensor.
     """
     roots = named_outputs(outputs)
+    reached = _reachable(t for _, t in roots)
+    calls = recorded_calls(reached)
+    if params is None:
+        params = dict(outermost_modules(calls))
+        params = params.get("", params)
     owned = {id(t): name for name, t in named_parameters(params)}
     names = {id(t): name for name, t in roots if name} | owned
-    tensors = _in_order(_reachable(t for _, t in roots), owned)
+    tensors = _in_order(reached, owned)
     changed = {id(x) for t in tensors for x in t._inputs if x._seq > t._seq}
     ends = {id(t) for _, t in roots}
     nodes: list[Node] = []
@@ -137,7 +145,8 @@ def build_graph(outputs: Outputs, params: Names = None) -> Graph:
                     number=len(nodes), seq=t._seq, scope=scope,
                 )
             )  # fmt: skip
-    return Graph(nodes, _edges(tensors, made_by, at), [at[id(t)] for _, t in roots], _titles(params))
+    edges, ends_at, modules = _edges(tensors, made_by, at), [at[id(t)] for _, t in roots], _modules(params)
+    return Graph(nodes, edges, ends_at, _titles(modules), make_boxes(calls, modules))
 
 
 def _edges(tensors: Iterable[Tensor], made_by: Mapping[int, int], at: Mapping[int, int]) -> list[Edge]:
@@ -210,11 +219,16 @@ def named_parameters(params: Names) -> Iterator[tuple[str, Tensor]]:
         yield from params.named_parameters()
 
 
-def _titles(params: Names) -> dict[Path, str]:
+def _modules(params: Names) -> Roots:
     modules = params if isinstance(params, Mapping) else {"": params}
-    return {
-        tuple(part for part in (*key.split("."), *path.split(".")) if part): type(module).__name__
-        for key, root in modules.items()
-        if isinstance(root, nn.Module)
-        for path, module in root.named_modules()
-    }
+    return {key: root for key, root in modules.items() if isinstance(root, nn.Module)}
+
+
+def _titles(modules: Roots) -> dict[Path, str]:
+    """Returns what a box shows of a module that is known by the names of its parameters alone: path and class."""
+    titles: dict[Path, str] = {}
+    for key, root in modules.items():
+        for path, module in root.named_modules():
+            name = ".".join(filter(None, (key, path)))
+            titles[tuple(filter(None, name.split(".")))] = " · ".join(filter(None, (name, type(module).__name__)))
+    return titles

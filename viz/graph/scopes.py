@@ -1,8 +1,11 @@
-"""Assigns each node to a module, using only the parameters' paths: recording a graph costs nothing extra.
+"""Assigns each node to the call of a module or a loss in which it was recorded.
 
-An operation belongs to the deepest module that owns all parameters it uses, directly or transposed, cast or normalised. An
-activation (no parameters, one operand, same shape) belongs to the module of the operation before it if nothing else uses its
-operand. Nodes between operations of one module belong to that module.
+A tensor belongs to the operation that computed it. A parameter belongs to its consumers: to one call, or outside of all calls
+that share it. An input is inside if it was created there, such as a mask or random noise; what a module converts before it does
+anything else is its argument and therefore outside.
+
+A graph without recorded calls may still have parameters with paths, such as `encoder.weight`: an operation then belongs to the
+deepest path of all parameters that it uses.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import takewhile
 
-from .nodes import Graph, Node, Path
+from .calls import Path, scopes_at
+from .nodes import Graph, Node
 
 
 def common_prefix(paths: Iterable[Path | None]) -> Path | None:
@@ -22,51 +26,55 @@ def common_prefix(paths: Iterable[Path | None]) -> Path | None:
 
 
 def assign_scopes(graph: Graph) -> Graph:
-    """Returns the graph with a scope for every node, () outside all modules. The parameters must have scopes."""
-    if not any(node.scope for node in graph.nodes):
+    """Returns the graph with a scope for every node, () outside all modules."""
+    if not graph.boxes and not any(node.scope for node in graph.nodes):
         return graph
-    nodes, operands, consumers = graph.nodes, graph.operands(), graph.consumers()
-    owned = _owner_scopes(graph, operands, consumers)
-    before: list[Path | None] = []
-    for path, sources in zip(owned, operands, strict=True):
-        before.append(common_prefix(before[i] for i in sources) if path is None else path)
-    after: list[Path | None] = [None] * len(nodes)
-    for i in reversed(range(len(nodes))):
-        after[i] = common_prefix(after[j] for j in consumers[i]) if owned[i] is None else owned[i]
+    operands, consumers = graph.operands(), graph.consumers()
+    scopes = _recorded(graph) if graph.boxes else _by_names(graph, operands)
+    for i, node in enumerate(graph.nodes):
+        if node.primitive is None and operands[i]:
+            scopes[i] = scopes[operands[i][0]]  # a tensor belongs to the operation that computed it
+    for i, node in enumerate(graph.nodes):
+        is_constant = not graph.boxes and not node.name and node.kind == "input"
+        if not operands[i] and (node.kind == "parameter" or is_constant):
+            scopes[i] = common_prefix(scopes[j] for j in consumers[i]) or ()
+        elif graph.boxes and not operands[i]:
+            scopes[i] = _outside_if_argument(graph, i, scopes[i], consumers[i])
+    titles = dict(graph.titles) | {box.path: box.title for box in graph.boxes if box.path}
+    nodes = [node._replace(scope=scope) for node, scope in zip(graph.nodes, scopes, strict=True)]
+    return graph._replace(nodes=nodes, titles=titles)
+
+
+def _recorded(graph: Graph) -> list[Path]:
+    at = scopes_at(list(graph.boxes), {node.seq for node in graph.nodes})
+    return [at[node.seq] for node in graph.nodes]
+
+
+def _outside_if_argument(graph: Graph, leaf: int, scope: Path, consumers: list[int]) -> Path:
+    """Returns the scope of an input: outside the calls that created it as the very first, to use it as a first operand."""
+    node = graph.nodes[leaf]
+    is_first = any(edge.slot == 0 for edge in graph.edges if edge.source == leaf and edge.target in consumers[:1])
+    if not scope or not is_first:
+        return scope
+    starts = {box.first: box.path for box in graph.boxes}
+    number = node.seq - 1
+    while number in starts:
+        scope = starts[number][:-1]
+        number -= 1
+    return scope
+
+
+def _by_names(graph: Graph, operands: list[list[int]]) -> list[Path]:
+    """Returns the scopes that the paths of parameters imply, also if they are transposed, cast or normalised first."""
     scopes: list[Path] = []
-    for i, node in enumerate(nodes):
-        if owned[i] is not None or before[i] is None or after[i] is None:
-            scope = owned[i]
-        else:
-            scope = common_prefix((before[i], after[i]))
-        if node.kind not in ("operation", "input", "parameter"):
-            scope = scopes[operands[i][0]]  # a tensor belongs to the operation that computed it
+    owners: list[Path | None] = []  # of what is computed from parameters and numbers alone
+    for node, sources in zip(graph.nodes, operands, strict=True):
+        scope = common_prefix(owners[j] for j in sources) if sources else node.scope
         scopes.append(scope or ())
-    for i, node in enumerate(nodes):
-        if not operands[i] and node.scope is None and not node.name:
-            scopes[i] = common_prefix(scopes[j] for j in consumers[i]) or ()  # a constant belongs to its consumers
-    return graph._replace(nodes=[node._replace(scope=scope) for node, scope in zip(nodes, scopes, strict=True)])
-
-
-def _owner_scopes(graph: Graph, operands: list[list[int]], consumers: list[list[int]]) -> list[Path | None]:
-    """Returns the scopes of operations that use parameters, and of activations."""
-    owned: list[Path | None] = []
-    weights: list[Path | None] = []  # the owner of tensors computed from parameters alone
-    for i, (node, sources) in enumerate(zip(graph.nodes, operands, strict=True)):
-        path = common_prefix(weights[j] for j in sources) if sources else node.scope
-        pure = all(weights[j] is not None or _is_number(graph.nodes[j]) for j in sources)
-        weights.append(path if pure else None)
-        if path is None and sources and (node.kind != "operation" or _is_activation(graph, i, sources, consumers)):
-            path = owned[sources[0]]
-        owned.append(path)
-    return owned
+        known = all(owners[j] is not None or _is_number(graph.nodes[j]) for j in sources)
+        owners.append(scope if known else None)
+    return scopes
 
 
 def _is_number(node: Node) -> bool:
     return node.kind == "input" and node.array is not None and node.array.size == 1
-
-
-def _is_activation(graph: Graph, operation: int, sources: list[int], consumers: list[list[int]]) -> bool:
-    """Whether an operation is an activation: its only operand is not used elsewhere, and its output has the same shape."""
-    sole_use = len(sources) == len(consumers[sources[0]]) == 1
-    return sole_use and graph.nodes[operation + 1].shape == graph.nodes[sources[0]].shape

@@ -5,12 +5,11 @@ The colours (Okabe & Ito 2008) are distinguishable for colour-blind readers; lin
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .plot import Plot
+
+AnyFigure = TypeVar("AnyFigure", bound="Figure")
 Path: TypeAlias = "str | os.PathLike[str] | None"
 Values: TypeAlias = "Tensor | ArrayLike"
 Curve: TypeAlias = "Sequence[Any] | Mapping[Any, Any]"
@@ -104,11 +106,11 @@ def tile(grid: Array, gap: int) -> Array:
     return padded.swapaxes(1, 2).reshape(rows * height, columns * width, *padded.shape[4:])
 
 
-def new_figure(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Axes]:
+def new_figure(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Plot, Axes]:
     """Returns an empty figure with one pair of axes, independent of pyplot."""
-    from matplotlib.figure import Figure
+    from .plot import Plot
 
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Plot(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title)
     axes.grid(alpha=0.25)
@@ -157,7 +159,7 @@ def use_integer_ticks(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def image_figure(image: Array, title: str, **options: Any) -> tuple[Figure, Axes]:
+def image_figure(image: Array, title: str, **options: Any) -> tuple[Plot, Axes]:
     """Returns a figure with axes that shows one image with square pixels, without interpolation."""
     height, width = image.shape[:2]
     longest = 8 / max(height, width)
@@ -169,17 +171,17 @@ def image_figure(image: Array, title: str, **options: Any) -> tuple[Figure, Axes
     return figure, axes
 
 
-def sheet_figure(image: Array, title: str) -> tuple[Figure, Axes]:
+def sheet_figure(image: Array, title: str) -> tuple[Plot, Axes]:
     """Returns a figure of one image without axes: each pixel of the image is a square of equally many pixels of a saved PNG.
 
     The title, if there is one, is above the image.
     """
-    from matplotlib.figure import Figure
+    from .plot import Plot
 
     height, width = image.shape[:2]
     scale = max(1, round(LONGEST_SIDE / max(height, width))) / DOTS_PER_INCH
     inches, above = height * scale, TITLE_HEIGHT if title else 0.0
-    figure = Figure(figsize=(width * scale, inches + above), dpi=DOTS_PER_INCH)
+    figure = Plot(figsize=(width * scale, inches + above), dpi=DOTS_PER_INCH)
     axes = figure.add_axes((0.0, 0.0, 1.0, inches / (inches + above)))
     axes.set_title(title)
     axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
@@ -187,12 +189,11 @@ def sheet_figure(image: Array, title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def save_figure(figure: Figure, path: Path) -> Figure:
+def save_figure(figure: AnyFigure, path: Path) -> AnyFigure:
     """Makes all texts showable and saves the figure to `path`, if given, in the format of its suffix; returns the figure."""
     repair_texts(figure)
     if path is not None:
-        suffix = suffix_of(path, FORMATS)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix, dpi=DOTS_PER_INCH)
-        write_atomically(path, buffer.getvalue())
+        from .plot import render
+
+        write_atomically(path, render(figure, suffix_of(path, FORMATS), DOTS_PER_INCH))
     return figure

@@ -14,10 +14,10 @@ from autograd_mini.tensor import Array, Shape, Tensor
 from . import canvas
 from .canvas import COLOURS, GAP, Curve, Path, Values
 from .learning import plot_manifold
-from .texts import literal
+from .texts import label, literal
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from .plot import Plot
 
 Extent: TypeAlias = tuple[float, float, float, float]
 
@@ -44,7 +44,7 @@ def plot_latent_plane(
     size: int = 15,
     extent: Extent = (-2, 2, -2, 2),
     **options: Any,
-) -> Figure:
+) -> Plot:
     """Plots the images that a decoder computes from a grid of points of its 2-D latent space.
 
     Raises ValueError if the images do not fit `image_shape`.
@@ -77,7 +77,7 @@ def plot_surface(
     extent: Extent = (-5, 5, -5, 5),
     size: int = 50,
     title: str = "",
-) -> Figure:
+) -> Plot:
     """Plots functions of two variables side by side as 3-D surfaces on one scale, for example the truth and a model.
 
     Raises ValueError if there is no function, or one returns another number of values.
@@ -97,7 +97,7 @@ def plot_surface(
     >>> figure.axes[0].get_title()
     'x y'
     """
-    from matplotlib.figure import Figure
+    from .plot import Plot
 
     if not surfaces:
         raise ValueError("plot_surface: expected {name: function}, got an empty mapping")
@@ -109,7 +109,7 @@ def plot_surface(
             raise ValueError(f"plot_surface: {name!r} must return {size * size} values, one per point, got shape {z.shape}")
     x, y = points.reshape(size, size, 2).transpose(2, 0, 1)
     low, high = min(z.min() for z in heights.values()), max(z.max() for z in heights.values())
-    figure = Figure(figsize=(4 * len(heights), 3.6), layout="constrained")
+    figure = Plot(figsize=(4 * len(heights), 3.6), layout="constrained")
     figure.suptitle(title)
     for i, (name, z) in enumerate(heights.items()):
         axes: Any = figure.add_subplot(1, len(heights), i + 1, projection="3d")
@@ -120,7 +120,7 @@ def plot_surface(
 
 def plot_confusion(
     targets: Values, predictions: Values, path: Path = None, *, classes: Sequence[str] | None = None, title: str = ""
-) -> Figure:
+) -> Plot:
     """Plots a confusion matrix: true classes in rows, predictions in columns, coloured by the share of the row.
 
     Raises ValueError for other shapes, types or classes without a name.
@@ -156,8 +156,9 @@ def plot_confusion(
     figure, axes = canvas.new_figure(title, (2.4 + 0.45 * count + room, max(1.5 + 0.45 * count, 2.6) + 0.7 * room))
     axes.grid(False)
     shown = axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
-    figure.colorbar(shown, label="share of the true class", shrink=0.8)
-    axes.set(xlabel="predicted", ylabel="true", xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
+    figure.colorbar(shown, label=label("share of the true class"), shrink=0.8)
+    axes.set(xlabel=label("predicted"), ylabel=label("true"))
+    axes.set(xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
     if longest > 3:  # long names would overlap
         axes.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
     if count <= READABLE_CLASSES:
@@ -166,7 +167,7 @@ def plot_confusion(
     return canvas.save_figure(figure, path)
 
 
-def plot_filters(weights: Values, path: Path = None, *, title: str = "") -> Figure:
+def plot_filters(weights: Values, path: Path = None, *, title: str = "") -> Plot:
     """Plots the filters of a convolution (F, C, H, W): one row per filter, one column per input channel.
 
     If C is 1 or 3 (colour), filters form a grid. Grey is 0; each filter has its own scale. Raises ValueError for other shapes.
@@ -185,7 +186,7 @@ def plot_filters(weights: Values, path: Path = None, *, title: str = "") -> Figu
     return _image_figure(shades, title, path)
 
 
-def plot_feature_maps(maps: Values, path: Path = None, *, columns: int | None = None, title: str = "") -> Figure:
+def plot_feature_maps(maps: Values, path: Path = None, *, columns: int | None = None, title: str = "") -> Plot:
     """Plots the feature maps of one image, (C, H, W), each scaled to its own range; constant maps are black.
 
     Raises ValueError for other shapes.
@@ -203,12 +204,12 @@ def plot_feature_maps(maps: Values, path: Path = None, *, columns: int | None = 
     return _image_figure(canvas.arrange_grid(shades, columns), title, path)
 
 
-def _image_figure(grid: Array, title: str, path: Path) -> Figure:
+def _image_figure(grid: Array, title: str, path: Path) -> Plot:
     figure, _ = canvas.sheet_figure(canvas.tile(grid, GAP), title)
     return canvas.save_figure(figure, path)
 
 
-def plot_gan(real: Curve, fake: Curve, path: Path = None, *, xlabel: str = "iteration", title: str = "") -> Figure:
+def plot_gan(real: Curve, fake: Curve, path: Path = None, *, xlabel: str = "iteration", title: str = "") -> Plot:
     """Plots D(x) on real and D(G(z)) on generated images over training, and ½, where both meet at the optimum.
 
     Raises ValueError if a value lies outside [0, 1], or there are no values.
@@ -235,7 +236,8 @@ def plot_gan(real: Curve, fake: Curve, path: Path = None, *, xlabel: str = "iter
     for (name, (x, y)), colour, line in zip(curves.items(), COLOURS, ("-", "--"), strict=False):
         (lines[name],) = axes.plot(x, y, line, color=colour, label=name, linewidth=2, **canvas.marker_style(y))
     canvas.use_integer_ticks(axes)
-    lines["equilibrium ½"] = axes.axhline(0.5, color="black", linestyle=":", label="equilibrium ½")
-    axes.set(xlabel=xlabel, ylabel="probability of being real", ylim=(0, 1))
+    middle = label("equilibrium ½")
+    lines[middle] = axes.axhline(0.5, color="black", linestyle=":", label=middle)
+    axes.set(xlabel=label(xlabel), ylabel=label("probability of being real"), ylim=(0, 1))
     canvas.add_legend(axes, lines)
     return canvas.save_figure(figure, path)

@@ -12,9 +12,11 @@ from autograd_mini.tensor import Shape
 
 from . import canvas
 from .canvas import COLOURS, GAP, LINES, MARKERS, Curve, Path, Values
+from .scales import Scale, set_scale
+from .texts import label
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from .plot import Plot
 
 
 def plot_losses(
@@ -23,17 +25,20 @@ def plot_losses(
     *,
     xlabel: str = "epoch",
     ylabel: str = "loss",
+    yscale: Scale = "auto",
     title: str = "",
-) -> Figure:
+) -> Plot:
     """Plots one curve for each entry of `history`.
 
-    Raises ValueError if `history` is empty, or the suffix of `path` is not .png, .svg or .pdf.
+    The y axis is logarithmic if a spike would hide everything else. Raises ValueError if `history` is empty, the suffix of
+    `path` is not .png, .svg or .pdf, or the scale is unknown or needs positive values.
 
     Parameters
     ----------
     history : name to values (numbers or scalar Tensors) at 1, 2, 3, …, or to {position: value}; lengths may differ
     path : the file to write, if any
     xlabel, ylabel, title : texts of the figure
+    yscale : "linear", "log", "symlog" (for values of both signs), or "auto", which chooses one of them
 
     Examples
     --------
@@ -41,11 +46,13 @@ def plot_losses(
     >>> figure = viz.plot_losses({"train": [1.0, 0.5, 0.4], "validation": [1.1, 0.7, 0.6]})
     >>> figure.axes[0].get_xlabel()
     'epoch'
+    >>> viz.plot_losses({"train": [3.0, 2.5, 9000.0, 2.1, 1.9]}).axes[0].get_yscale()
+    'log'
     """
     if not history:
         raise ValueError("plot_losses: the history is empty; expected {name: values}")
     figure, axes = canvas.new_figure(title)
-    lines = {}
+    lines, shown = {}, []
     for i, (name, curve) in enumerate(history.items()):
         x, y = canvas.curve_points(curve)
         style: dict[str, Any] = {
@@ -54,15 +61,23 @@ def plot_losses(
             **canvas.marker_style(y, i),
         }
         (lines[name],) = axes.plot(x, y, linewidth=2, **style)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
+        shown.append(y)
+    axes.set(xlabel=label(xlabel), ylabel=label(ylabel))
+    set_scale("plot_losses", axes, shown, yscale)
     canvas.use_integer_ticks(axes)
     canvas.add_legend(axes, lines)
     return canvas.save_figure(figure, path)
 
 
 def plot_histograms(
-    values: Mapping[str, Values], path: Path = None, *, bins: int = 60, xlabel: str = "value", title: str = ""
-) -> Figure:
+    values: Mapping[str, Values],
+    path: Path = None,
+    *,
+    bins: int = 60,
+    xlabel: str = "value",
+    title: str = "",
+    yscale: Scale = "auto",
+) -> Plot:
     """Plots histograms on common intervals, each as an outline with area 1, and shows mean and variance in the legend.
 
     Raises ValueError if `values` is empty, or an array is empty or not finite.
@@ -73,6 +88,7 @@ def plot_histograms(
     path : the file to write, if any
     bins : number of intervals
     xlabel, title : texts of the figure
+    yscale : as in `plot_losses`
 
     Examples
     --------
@@ -88,12 +104,16 @@ def plot_histograms(
         raise ValueError(f"plot_histograms: expected {{name: finite numbers}}, {got}")
     edges = np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins).tolist()
     figure, axes = canvas.new_figure(title)
-    outlines = {}
+    outlines, heights = {}, []
     for i, (name, x) in enumerate(arrays.items()):
-        label = f"{name}: mean {x.mean():z.2f}, variance {x.var():.2f}"
+        moments = {"mean": f"{x.mean():z.2f}", "variance": f"{x.var():.2f}"}
+        entry = label("{name}: mean {mean}, variance {variance}", name=name, **moments)
         style: dict[str, Any] = {"linestyle": LINES[i % len(LINES)], "color": COLOURS[i % len(COLOURS)]}
-        outlines[label] = axes.hist(x, edges, density=True, histtype="step", linewidth=2, **style)[2][0]  # type: ignore[index]
-    axes.set(xlabel=xlabel, ylabel="density")
+        height, _, patches = axes.hist(x, edges, density=True, histtype="step", linewidth=2, **style)
+        outlines[entry] = patches[0]  # type: ignore[index]
+        heights.append(np.asarray(height))
+    axes.set(xlabel=label(xlabel), ylabel=label("density"))
+    set_scale("plot_histograms", axes, [h[h > 0] for h in heights], yscale)
     canvas.add_legend(axes, outlines)
     return canvas.save_figure(figure, path)
 
@@ -107,7 +127,7 @@ def plot_scatter(
     xlabel: str = "$z_1$",
     ylabel: str = "$z_2$",
     title: str = "",
-) -> Figure:
+) -> Plot:
     """Plots points in the plane with a colour and marker for each class.
 
     Raises ValueError for other shapes and for labels without a name.
@@ -135,18 +155,18 @@ def plot_scatter(
         raise ValueError(f"plot_scatter: got {len(classes)} class names for the labels {', '.join(map(str, present))}")
     figure, axes = canvas.new_figure(title, (5, 5))
     groups = {}
-    for i, label in enumerate(present):
-        x, y = xy[numbers == label].T
-        groups[str(label if classes is None else classes[label])] = axes.scatter(
+    for i, number in enumerate(present):
+        x, y = xy[numbers == number].T
+        groups[str(number if classes is None else classes[number])] = axes.scatter(
             x, y, s=24, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], alpha=0.8, linewidths=0.4,
             edgecolors="white",
         )  # fmt: skip
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    canvas.add_legend(axes, groups, "class")
+    axes.set(xlabel=label(xlabel), ylabel=label(ylabel))
+    canvas.add_legend(axes, groups, label("class"))
     return canvas.save_figure(figure, path)
 
 
-def plot_images(images: Values, path: Path = None, *, columns: int | None = None, title: str = "") -> Figure:
+def plot_images(images: Values, path: Path = None, *, columns: int | None = None, title: str = "") -> Plot:
     """Plots images (N, H, W) or (N, H, W, C) in a grid with `columns` images in a row, nearly square by default.
 
     C is 1 (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity, shown on white). White is 255 in uint8 and 1 in
@@ -164,7 +184,7 @@ def plot_images(images: Values, path: Path = None, *, columns: int | None = None
 
 def plot_reconstructions(
     originals: Values, reconstructions: Values, path: Path = None, *, image_shape: Shape, title: str = ""
-) -> Figure:
+) -> Plot:
     """Plots originals in the upper row and their reconstructions below.
 
     Raises ValueError if the arrays do not fit `image_shape`.
@@ -191,7 +211,7 @@ def plot_reconstructions(
     grid = np.stack([canvas.check_images("plot_reconstructions", a.reshape(count, *image_shape)) for a in pair])
     figure, axes = canvas.image_figure(canvas.tile(grid, GAP), title)
     height = image_shape[0] + GAP
-    axes.set(xticks=[], yticks=[height / 2, height * 1.5], yticklabels=["original", "reconstruction"])
+    axes.set(xticks=[], yticks=[height / 2, height * 1.5], yticklabels=[label("original"), label("reconstruction")])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return canvas.save_figure(figure, path)
@@ -206,7 +226,7 @@ def plot_manifold(
     xlabel: str = "$z_1$",
     ylabel: str = "$z_2$",
     title: str = "",
-) -> Figure:
+) -> Plot:
     """Plots a decoder's images over a grid of points in the latent plane.
 
     Raises ValueError for other shapes.
@@ -231,5 +251,5 @@ def plot_manifold(
     rows, columns = grid.shape[:2]
     flat = canvas.check_images("plot_manifold", grid.reshape(rows * columns, *grid.shape[2:]))
     figure, axes = canvas.image_figure(canvas.tile(flat.reshape(rows, columns, *flat.shape[1:]), gap), title, extent=extent)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.set(xlabel=label(xlabel), ylabel=label(ylabel))
     return canvas.save_figure(figure, path)

@@ -76,7 +76,7 @@ def find_pictures(root: str | os.PathLike[str]) -> Layout:
     """Finds the pictures in a folder, without opening them.
 
     Raises OSError if the folder is missing or cannot be read, FileNotFoundError if there are no pictures, and ValueError for
-    the folder of a training run and for a test folder that does not fit the training folder.
+    the folder of a training run, for a test folder that does not fit the training folder, and for two folders of one name.
 
     >>> import pathlib, tempfile
     >>> from autograd_mini.nn.data.pictures.layout import find_pictures
@@ -172,7 +172,13 @@ def _add_folder(tree: Tree, entry: os.DirEntry[str], root: Path, above: tuple[tu
     if child is None:
         tree.skipped.append((RUN, entry.path))
     elif child.has_pictures():
-        tree.folders[unicodedata.normalize("NFC", entry.name)] = child
+        name = unicodedata.normalize("NFC", entry.name)
+        if name in tree.folders:
+            both = " and ".join(ascii(path.name) for path in (tree.folders[name].path, child.path))
+            raise ValueError(
+                f"{tree.path}: the folders {both} have the same name, {name}, in two Unicode forms; rename or merge them"
+            )
+        tree.folders[name] = child
         tree.skipped += child.skipped
     else:
         only_runs = child.skipped and {reason for reason, _ in child.skipped} == {RUN}
@@ -200,7 +206,10 @@ def _parts(tree: Tree) -> list[Tree]:
     Of several test folders, the first one with classes is used, or without classes if the training folder has none: contests
     have a folder `test` of pictures without labels.
     """
-    by_name = {name.lower(): child for name, child in tree.folders.items()}
+    by_name: dict[str, Tree] = {}
+    for name, child in tree.folders.items():
+        if (other := by_name.setdefault(name.lower(), child)) is not child and name.lower() in (*TRAIN, *TEST):
+            raise ValueError(f"{tree.path}: both {other.path.name} and {child.path.name}; rename or merge these folders")
     train, *_ = [*(by_name[name] for name in TRAIN if name in by_name), None]
     tests = [by_name[name] for name in TEST if name in by_name]
     if train is None or not tests:

@@ -44,6 +44,26 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 # -- layouts ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("part", ["", "train/"])
+def test_two_folders_whose_names_are_equal_in_unicode_are_refused(tmp_path: Path, part: str) -> None:
+    """They look the same; one of them would be lost, or both would be one class without notice."""
+    make(tmp_path, *(f"{part}{name}/{i}.png" for i, name in enumerate(["Caf\u00e9", "Cafe\u0301", "tea"])), "test/tea/3.png")
+    with pytest.raises(ValueError, match=r"'Cafe\\u0301' and 'Caf\\xe9' have the same name, Café, .*; rename or merge them"):
+        find_pictures(tmp_path)
+    make(tmp_path / "other", "Cafe\u0301/0.png", "tea/1.png")
+    assert find_pictures(tmp_path / "other").classes == ("Caf\u00e9", "tea"), "one form alone is fine"
+
+
+def test_two_training_folders_that_differ_in_case_are_refused(tmp_path: Path) -> None:
+    make(tmp_path, "train/a/0.png", "Train/b/1.png", "test/a/2.png")
+    if len(list(tmp_path.iterdir())) < 3:
+        pytest.skip("this file system does not distinguish them")
+    with pytest.raises(ValueError, match=r"both Train and train; rename or merge"):
+        find_pictures(tmp_path)
+    make(tmp_path / "classes", "A/0.png", "a/1.png")
+    assert find_pictures(tmp_path / "classes").classes == ("A", "a"), "classes may differ in case"
+
+
 def test_folders_inside_a_class_belong_to_it_and_hidden_ones_are_skipped_at_every_level(tmp_path: Path) -> None:
     make(tmp_path, "cats/a.png", "cats/more/b.png", "cats/.ipynb_checkpoints/c.png", "cats/__MACOSX/d.png", "dogs/._e.png")
     make(tmp_path, "dogs/deep/er/f.png", ".git/g.png", "__MACOSX/cats/h.png", "empty/deeper/i.txt", "notes.txt", "loose.png")

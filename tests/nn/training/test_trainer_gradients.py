@@ -180,3 +180,26 @@ def test_a_killed_run_resumes_to_the_same_bytes_of_all_files(tmp_path: Path, jit
 def test_invalid_options_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         train(batch_size=4, **options)
+
+
+class Overflowing(nn.Module):
+    """Its loss is always 0, but the sum of two gradients of 3 · 10³⁸ is inf."""
+
+    def __init__(self) -> None:
+        self.w = nn.Parameter([0.0])
+
+    def training_step(self, batch: tuple[Any, ...]) -> dict[str, Any]:
+        return {"loss": (self.w * batch[0] + self.w * batch[0]).sum()}
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("options", [{"clip_grad_norm": 1.0}, {"clip_grad_norm": 1.0, "clip_grad_value": np.inf}])
+def test_a_norm_of_the_gradients_that_is_not_finite_is_a_divergence(jit: bool, options: dict[str, Any], tmp_path: Path) -> None:
+    """As a loss or a parameter that is not finite; the weights are still those before the step."""
+    model = Overflowing()
+    inputs = np.array([0, 0, 0, 3e38, 0], np.float32)
+    trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=0.01), progress=False, jit=jit, **options)
+    with pytest.raises(nn.DivergedError, match=r"^the norm of the gradients became inf in epoch 1, at batch 4 of the run; "):
+        trainer.fit(nn.data.DataLoader(inputs, batch_size=1), epochs=1)
+    assert model.w.item() == 0
+    assert trainer.iteration == 3
