@@ -338,7 +338,7 @@ def other() -> Tensor:
         (lambda t: viz.derive(t["L"], other()), ValueError, "does not depend on"),
         (lambda t: viz.derive(t["L"], t["x"], notation="book"), ValueError, "got 'book'"),
         (lambda t: viz.derive(Tensor(1.0), t["x"]), ValueError, "requires no gradient"),
-        (lambda t: viz.derive(t["w2"] * Tensor(2.0, name="c"), "c", notation="code"), ValueError, "flows from the loss to c"),
+        (lambda t: viz.derive(t["w2"] * Tensor(2.0, dtype="float64", name="c"), "c", notation="code"), ValueError, "flows from the loss to c"),
     ],
 )  # fmt: skip
 def test_bad_arguments_raise(call, error, message):
