@@ -68,11 +68,13 @@ class Program:
         for i in reversed(range(len(nodes))):
             if i in above:
                 above.update(operands[i])
-        found: dict[int, list[Link]] = {i: [] for i in sorted(above & below) if nodes[i].primitive is None}
+        found: dict[int, list[Link]] = {
+            i: [] for i in sorted(above & below) if nodes[i].seq in self.tensors and nodes[i].primitive is None
+        }
         for edge in self.graph.edges:
             if edge.source in found and edge.target in above and self._passes_gradient(edge.target, edge.slot):
                 for output, place in outputs.get(edge.target, []):
-                    if output in found and nodes[output].seq in self.tensors:
+                    if output in found:
                         found[edge.source].append(Link(edge.target, edge.slot, edge.source, output, place))
         return self._connected(found)
 
