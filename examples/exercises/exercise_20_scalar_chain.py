@@ -128,6 +128,9 @@ def exercise(study: Study, points: list[tuple[float, float, float]], depths: lis
     )
 
 
+POINTS = [(1.0, 2.0, 3.0), (2.0, 2.0, 1.0)]
+FULL = {"points": POINTS, "depths": [3, 10, 100]}
+QUICK = {"points": POINTS, "depths": [3, 10]}
+
 if __name__ == "__main__":
-    POINTS = [(1.0, 2.0, 3.0), (2.0, 2.0, 1.0)]
-    run(exercise, full={"points": POINTS, "depths": [3, 10, 100]}, quick={"points": POINTS, "depths": [3, 10]})
+    run(exercise, FULL, QUICK)

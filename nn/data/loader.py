@@ -112,6 +112,10 @@ class DataLoader:
         self._order: int | None = None  # checksum of the order of the present epoch, if there is a sampler
         self._expected_order: int | None = None  # checksum of the order of the epoch that is resumed
 
+    def __repr__(self) -> str:
+        of = "" if self.batch_sampler is not None else f" of {self.batch_size}"
+        return f"<DataLoader of {len(self)} batches{of}: {self.dataset!r}>"
+
     def __len__(self) -> int:
         """The number of batches in an epoch."""
         if self.batch_sampler is not None:

@@ -25,16 +25,17 @@ from autograd_mini.tools.locks import FolderClaim
 
 from ..data import DataLoader
 from ..data.examples import batch_length
-from ..extras import has_terminal, progress_bar, say
+from ..extras import say
 from ..layers.normalization import BatchNorm1d
 from ..losses.ranges import RangeCheck
 from ..module import HasTrainingMode, Module, evaluation
 from .callback import Callback
 from .checkpoint import explain_write_errors, load_checkpoint, save_checkpoint, write_text
 from .compile_update import compile_update
-from .history import pack_history, unpack_history
+from .history import History, pack_history, unpack_history
 from .interrupt import Interrupt
 from .keep import Keep
+from .progress import Progress
 from .tables import append_line, to_csv
 from .update import (
     DivergedError,
@@ -84,7 +85,7 @@ class Trainer:
     folder     folder for metrics and checkpoints, created if it is missing; None: nothing is written
     callbacks  callbacks, called in this order
     every      batches per row; None: one row per epoch
-    progress   whether a progress bar is shown
+    progress   whether a progress bar is shown; in a notebook, one output with the last rows of the history
     jit        whether each update is compiled
     backend    of compiled updates: "numpy", "c" or "auto", see `ag.jit`; a run is resumed with the backend that it began with
     accumulate       batches per step: their gradients together are those of one batch as large as all of them. Rows and ends of
@@ -141,7 +142,7 @@ class Trainer:
         self.every = every
         self.progress = progress
         self.threads = threads
-        self.history: list[Row] = []
+        self.history = History()
         self.iteration = self._first_iteration = 0  # batches so far, and at the start of `fit`
         self.stopped: str | None = None  # why a callback ended training
         self.interrupted = False
@@ -166,8 +167,8 @@ class Trainer:
         validation: DataLoader | None = None,
         *,
         iterations: int | None = None,
-    ) -> list[Row]:
-        """Trains and returns the history.
+    ) -> History:
+        """Trains and returns the history, a list of rows.
 
         Ctrl-C stops after the current step: the state is saved, a message says how to resume, and `interrupted` is True. A
         second Ctrl-C raises KeyboardInterrupt. After an error, the last checkpoint is unchanged. Meanwhile no other process can
@@ -228,8 +229,9 @@ class Trainer:
         # DivergedError reports a loss that overflows once; NumPy would warn in each operation.
         with Interrupt() as interrupt, self._threads(), np.errstate(over="ignore", invalid="ignore"):
             self._ranges = RangeCheck()
+            progress = Progress(self.progress, -(-target // len(train)), self.history)
             while self.iteration < target and not (self.stopped or interrupt.requested):
-                self._epoch(train, validation, target, interrupt)
+                self._epoch(train, validation, target, interrupt, progress)
                 self._ranges = None
             self.interrupted = interrupt.requested
             if self.stopped or self.iteration >= target:
@@ -335,7 +337,7 @@ class Trainer:
     def _restore(self, state: Mapping[str, Any]) -> None:
         """Loads a state; raises an error of any kind if it is malformed."""
         history, means = (
-            [dict(row) for row in unpack_history(state["history"])],
+            History(dict(row) for row in unpack_history(state["history"])),
             {name: (s, w) for name, (s, w) in state["means"].items()},
         )
         if not isinstance(state["iteration"], int) or not isinstance(state["stopped"], (str, NoneType)):
@@ -356,19 +358,15 @@ class Trainer:
 
     # -- helpers --------------------------------------------------------------------------------------------------------------
 
-    def _epoch(self, train: DataLoader, validation: DataLoader | None, target: int, interrupt: Interrupt) -> None:
+    def _epoch(
+        self, train: DataLoader, validation: DataLoader | None, target: int, interrupt: Interrupt, progress: Progress
+    ) -> None:
         """Trains for the rest of an epoch, or until the last batch, a stop or an interrupt; adds rows when they are due."""
         period, start = self.every or len(train), time.perf_counter()
         position = train.state_dict()
         epoch = position["epoch"] + 1
-        bar = progress_bar(
-            "training's progress bar",
-            self.progress,
-            desc=f"epoch {epoch}/{-(-target // len(train))}",
-            total=(stop := min(len(train), position["batch"] + target - self.iteration)),
-            initial=position["batch"],
-        )
-        with bar:
+        stop = min(len(train), position["batch"] + target - self.iteration)
+        with progress.bar(epoch, stop, position["batch"]) as bar:
             for batches in group_batches(train, self.accumulate, position["batch"], stop):
                 rows_before = self.iteration // period
                 self._step(batches, epoch, len(train))
@@ -377,7 +375,7 @@ class Trainer:
                 bar.update(len(batches))
                 if self.iteration // period > rows_before or self.iteration == target:
                     self._row(epoch, validation)
-                    self._report(-(-target // len(train)))
+                    progress.row()
                     self._write(time.perf_counter() - start)
                     start = time.perf_counter()
                 if self.iteration == target or self.stopped or interrupt.requested:
@@ -436,13 +434,6 @@ class Trainer:
                 callback.after_row(self, row)
         self.history.append(row)
         self._means = RunningMeans()
-
-    def _report(self, epochs: int) -> None:
-        """Without a terminal for a progress bar, prints the last row, at most one for each epoch."""
-        row, *before = reversed(self.history[-2:])
-        if self.progress and not has_terminal() and not (before and before[0]["epoch"] == row["epoch"]):
-            means = ", ".join(f"{name} {mean:.4g}" for name, mean in row.items() if name not in ("epoch", "iteration"))
-            say(f"epoch {row['epoch']:.0f}/{epochs}, batch {row['iteration']:.0f}: {means}")
 
     def _write(self, seconds: float | None = None) -> None:
         """Writes the checkpoint first: the other files follow from it, and a resumed run writes them again."""
