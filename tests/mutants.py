@@ -171,8 +171,8 @@ def code_nodes(node: ast.AST) -> Iterator[ast.AST]:
                 continue
             if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
                 continue
-            if isinstance(child, ast.FunctionDef) and any("overload" in ast.unparse(d) for d in child.decorator_list):
-                continue
+            if isinstance(child, ast.FunctionDef) and ast.unparse(child.body[-1]) == "...":
+                continue  # an overload, or a signature for type checkers
             yield child
             yield from code_nodes(child)
 
