@@ -17,6 +17,7 @@ from .trace import Trace, Value
 _BY_VALUE: Final = frozenset({bool, int, str, bytes, type(None)})
 _BY_TEXT: Final = (complex, range, np.generic, np.dtype)
 """Types of values whose text says all: 0.0 and -0.0 differ, and nan equals nan."""
+_OPERAND: Final = object()
 
 
 class Arguments:
@@ -30,16 +31,14 @@ class Arguments:
     kept_alive  objects that the signature identifies by `id`, so a plan must keep them alive
     """
 
-    __slots__ = ("_by_value", "_leaves", "_tree", "kept_alive", "kinds", "leaves", "operands", "originals", "signature")
+    __slots__ = ("_by_value", "_leaves", "_numbers", "_tree", "kept_alive", "operands", "signature")
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any], by_value: Set[int] = frozenset()):
         self._tree: Any = (args, kwargs)
-        self._leaves: list[Any] = []
+        self._leaves: list[Any] = []  # all arguments, nested ones included, with _OPERAND in the place of each operand
+        self._numbers: dict[int, tuple[type, Any]] = {}  # kind and original of the operands that were numbers
         self._by_value = by_value
         self.operands: list[Tensor] = []
-        self.kinds: list[type | None] = []
-        self.originals: list[Any] = []
-        self.leaves: list[int] = []
         self.kept_alive: list[Any] = []
         key: list[Any] = [modes().grad_enabled, dtypes.default_dtype()]
         for x in args:
@@ -49,24 +48,34 @@ class Arguments:
             self._add(x, key)
         self.signature = tuple(key)
 
+    @property
+    def kinds(self) -> list[type | None]:
+        return [self._numbers[i][0] if i in self._numbers else None for i in range(len(self.operands))]
+
+    @property
+    def originals(self) -> list[Any]:
+        if not self._numbers:
+            return self.operands
+        return [self._numbers[i][1] if i in self._numbers else t for i, t in enumerate(self.operands)]
+
+    @property
+    def leaves(self) -> list[int]:
+        return [i for i, x in enumerate(self._leaves) if x is _OPERAND]
+
     def _add(self, x: Any, key: list[Any]) -> None:
         kind = type(x)
-        if isinstance(x, Tensor) or kind in FLOATS or isinstance(x, np.ndarray):
-            if self._by_value and len(self._leaves) in self._by_value:
-                key.append((kind, repr(np.asarray(x).item())))
-                self._leaves.append(x)
-                return
+        if kind is Tensor:  # first, because it is the most frequent case
+            self._add_operand(x, kind, key)
+        elif len(self._leaves) in self._by_value and (kind in FLOATS or (kind is np.ndarray and not x.ndim)):
+            key.append((kind, repr(np.asarray(x).item())))
+            self._leaves.append(x)
+        elif kind in FLOATS or isinstance(x, (Tensor, np.ndarray)):
             t = x if isinstance(x, Tensor) else _to_tensor(x)
-            if t._requires_grad and t._primitive is not None and modes().grad_enabled:
-                raise RuntimeError(f"jit: an argument, {t._describe()}, is part of a graph: jit the whole step, or detach it")
-            a = t._data
-            number = kind if not a.ndim and not isinstance(x, Tensor) else None
-            key.append((number or type(t), a.shape, a.strides, a.dtype, id(t) if t._requires_grad else None))
-            self.leaves.append(len(self._leaves))
-            self.operands.append(t)
-            self.kinds.append(number)
-            self.originals.append(t if number is None else x)
-            self._leaves.append(t)
+            if t is not x and not t._data.ndim:
+                self._numbers[len(self.operands)] = kind, x
+                self._add_operand(t, kind, key)
+            else:
+                self._add_operand(t, type(t), key)
         elif isinstance(x, (list, tuple)):
             key.append((kind, len(x)))
             for y in x:
@@ -86,17 +95,23 @@ class Arguments:
             self.kept_alive.append(x)
             self._leaves.append(x)
 
+    def _add_operand(self, t: Tensor, kind: type, key: list[Any]) -> None:
+        if t._requires_grad and t._primitive is not None and modes().grad_enabled:
+            raise RuntimeError(f"jit: an argument, {t._describe()}, is part of a graph: jit the whole step, or detach it")
+        a = t._data
+        key.append((kind, a.shape, a.strides, a.dtype, id(t) if t._requires_grad else None))
+        self.operands.append(t)
+        self._leaves.append(_OPERAND)
+
     def rebuild(self, operands: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Returns positional and keyword arguments with other operands in the same places."""
-        values = list(self._leaves)
-        for i, operand in zip(self.leaves, operands, strict=True):
-            values[i] = operand
-        return rebuild(self._tree, values)
+        remaining = iter(operands)
+        return rebuild(self._tree, [next(remaining) if x is _OPERAND else x for x in self._leaves])
 
     def numbers(self, needed: Set[int]) -> frozenset[int]:
         """Returns which leaves are numbers among the operands: those in `needed`, or all if none of these is a number."""
-        numbers = {i for i, kind in enumerate(self.kinds) if kind}
-        return frozenset(self.leaves[i] for i in numbers & needed or numbers)
+        leaves, numbers = self.leaves, self._numbers.keys()
+        return frozenset(leaves[i] for i in numbers & needed or numbers)
 
     def tracing_tensors(self) -> list[Tensor]:
         """Returns the operands, each with its own array object, so that none looks like a tensor that the function knows."""

@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from autograd_mini.tools.plain_text import escape_unprintable
 
+from ..language import get_language, translate
 from .calls import Path
 from .collapse import cluster_order, title
 from .nodes import Edge, Graph, Kind, Node
@@ -20,14 +21,17 @@ from .summary import MISSING, format_values
 
 Direction: TypeAlias = Literal["LR", "RL", "TB", "BT"]
 
-FONT: Final = "Helvetica,Arial,sans-serif"
+FONTS: Final = {
+    "en": "Helvetica,Arial,sans-serif",
+    "ja": "Helvetica,Arial,Noto Sans CJK JP,Noto Sans JP,Hiragino Sans,Yu Gothic,Meiryo,IPAexGothic,IPAGothic,sans-serif",
+}
+"""Families for each language: the first one that has a character shows it, in Graphviz as in the browser that shows an SVG."""
 QUIET, GRADIENT, ALARM, FRAME, INK = "#555555", "#0072B2", "#D55E00", "#9A9A9A", "#1A1A1A"
 LEGEND_COLUMNS, MAX_NOTE = 6, 110
 SMALL: Final = 12  # points of the smallest text
 DIGITS: Final = 2  # significant digits of means and deviations: text in nodes must be short
 CLUSTER: Final = f'style=rounded peripheries=1 color="{FRAME}" fontsize={SMALL} margin=7 fontcolor="{QUIET}"'
 CONNECTOR: Final = f'shape=circle style=dashed color="{QUIET}" fontcolor="{QUIET}" fontsize={SMALL} width=0.3 margin=0'
-CONTINUED: Final = " (continued)"
 SHORT: Final = 14  # letters; longer names of operations and gradients take several lines
 LEAVES: Final = ("input", "parameter", "frozen", "detached")
 
@@ -102,15 +106,16 @@ def _lines(
     graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Sequence[str]], rows: Sequence[int]
 ) -> Iterator[str]:
     yield "digraph autograd_mini {"
+    font = FONTS[get_language()]
     # nslimit bounds the layout search, which takes minutes if one leaf is used along a whole chain.
-    yield f'graph [rankdir={show.rankdir} bgcolor=white fontname="{FONT}" nodesep=0.2 ranksep=0.28 nslimit=2]'
+    yield f'graph [rankdir={show.rankdir} bgcolor=white fontname="{font}" nodesep=0.2 ranksep=0.28 nslimit=2]'
     # The id makes nodes addressable in an SVG: element n3 is node n3.
-    yield f'node [fontname="{FONT}" fontsize=13 penwidth=1.8 margin="0.1,0.05" height=0.35 width=0.35 id="\\N"]'
+    yield f'node [fontname="{font}" fontsize=13 penwidth=1.8 margin="0.1,0.05" height=0.35 width=0.35 id="\\N"]'
     # Edges with a large weight are straight. The path from input to loss has one; leaves are placed beside it.
-    yield f'edge [fontname="{FONT}" fontsize={SMALL} color="{QUIET}" arrowsize=0.7 weight=8]'
+    yield f'edge [fontname="{font}" fontsize={SMALL} color="{QUIET}" arrowsize=0.7 weight=8]'
     samples = legend_entries(graph, show) if show.legend else []
     if samples and len(set(rows)) > 1:
-        samples.append(f"<td>{_small('① continues at the other ①', QUIET)}</td>")
+        samples.append(f"<td>{_small(translate('① continues at the other ①'), QUIET)}</td>")
     if notes or table or samples:
         yield f'labelloc=b fontsize={SMALL} fontcolor="{QUIET}" label=<{_caption(notes, table, samples)}>'
     several = len(set(rows)) > 1
@@ -121,7 +126,8 @@ def _lines(
             yield f'subgraph cluster_row{row} {{ label="" peripheries=0 margin=4'
             yield from _cluster_lines(graph, show, [row == other for other in rows], opened, row)
             for name, number in connectors.get(row, ()):
-                yield f'{name} [{CONNECTOR} label="{number}" id="{name}" tooltip="goes on at the other circle {number}"]'
+                hint = translate("goes on at the other circle {number}", number=number)
+                yield f'{name} [{CONNECTOR} label="{number}" id="{name}" tooltip="{escape_string(hint)}"]'
             yield "}"
         yield from _row_order(graph, rows, connectors)
     else:
@@ -202,7 +208,9 @@ def _cluster_lines(graph: Graph, show: Show, chosen: Sequence[bool], opened_befo
             opened = path
             name = f"{number}_{row}" if row else str(number)
             yield f"subgraph cluster_{name} {{ {CLUSTER}"
-            heading = title(graph, path) + CONTINUED * (path in opened_before)
+            heading = title(graph, path)
+            if path in opened_before:
+                heading = translate("{module} (continued)", module=heading)
             opened_before.add(path)
             yield f"label=<{escape_label(heading)}> labeljust=l labelloc=t"
         for node in members.get(path, ()):
@@ -242,7 +250,7 @@ def _edge(edge: Edge, source: Node, corner: str) -> str:
         size = "−∞" if math.isinf(edge.heat) else f"{edge.heat:.1f}"
         parts.append(f"{heat_style(edge.heat)} label=<&#160;{_small(size, QUIET)}>")  # clear of a wide edge
     elif edge.label:
-        label = edge.label.replace(" = ", " =\n") if len(edge.label) > SHORT else edge.label
+        label = edge.label.replace(" = ", " =\n") if len(edge.label) > SHORT else translate(edge.label)
         parts.append(f"label=<{_small(label, GRADIENT)}>")
     if corner == "back":
         parts.append("dir=back")
@@ -271,10 +279,12 @@ def legend_entries(graph: Graph, show: Show) -> list[str]:
         entries.append(_sample(CHANGED))
     if show.grad:
         symbols = {node.symbol[0] for node in graph.nodes if node.wants_grad}
-        meaning = ", ".join(meaning for symbol, meaning in SYMBOLS.items() if symbol in symbols)
+        meaning = ", ".join(translate(meaning) for symbol, meaning in SYMBOLS.items() if symbol in symbols)
         if meaning:
             missing = any(node.wants_grad and node.grad is None for node in graph.nodes)
-            entries.append(f"<td>{_small(meaning + f' ({MISSING} not computed)' * missing, GRADIENT)}</td>")
+            if missing:
+                meaning = translate("{meaning} ({missing} not computed)", meaning=meaning, missing=MISSING)
+            entries.append(f"<td>{_small(meaning, GRADIENT)}</td>")
     if any(edge.heat is not None for edge in graph.edges):
         entries.append(f"<td>{_heat_scale()}</td>")
     return entries
@@ -285,7 +295,7 @@ def _sample(style: Style) -> str:
     colours = dict(re.findall(r'(fillcolor|color)="(#\w+)"', style.attributes))
     ink = "#FFFFFF" if style is STYLES["operation"] else INK
     fill_colour, line = colours.get("fillcolor", "#FFFFFF"), colours["color"]
-    return f'<td border="1" bgcolor="{fill_colour}" color="{line}">{_small(style.meaning, ink)}</td>'
+    return f'<td border="1" bgcolor="{fill_colour}" color="{line}">{_small(translate(style.meaning), ink)}</td>'
 
 
 def _legend_rows(samples: Sequence[str]) -> Iterator[str]:
@@ -307,7 +317,8 @@ def _heat_scale() -> str:
         f'<td bgcolor="{colour}"><font color="{"white" if i > 2 else "black"}">{step:g}</font></td>'
         for i, (step, colour) in enumerate(zip(steps, HEAT, strict=True))
     )
-    head = f'<tr><td colspan="5"><font color="{QUIET}">edges: log₁₀ RMS of the gradient</font></td></tr>'
+    title = escape_label(translate("edges: log₁₀ RMS of the gradient"))
+    head = f'<tr><td colspan="5"><font color="{QUIET}">{title}</font></td></tr>'
     return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="3">{head}<tr>{cells}</tr></table>'
 
 
@@ -322,7 +333,7 @@ def label_of(graph: Graph, node: Node, show: Show) -> str:
 
 def _collapsed_rows(node: Node, show: Show) -> Iterator[str]:
     yield f"<b>{escape_label(node.name)}</b>"
-    yield _small(f"{node.hidden} nodes hidden", QUIET)
+    yield _small(translate("{count} nodes hidden", count=node.hidden), QUIET)
 
 
 def break_name(name: str) -> list[str]:
@@ -351,7 +362,7 @@ def _operation_rows(node: Node, show: Show) -> Iterator[str]:
         if node.primitive.derivative:
             yield _small(derivatives(node), ink)
     if node.memory:
-        yield _small(node.memory, ink)
+        yield _small(_memory(node), ink)
     if node.array is not None:  # the result is drawn inside of the operation
         if show.shapes and node.array.ndim:
             yield _small(str(node.shape), ink)
@@ -375,17 +386,23 @@ def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
     if (
         show.shapes and not beside and (node.shape or not (node.name or is_constant))
     ):  # a scalar with a name or value needs no ()
-        yield _small(str(node.shape) if node.shape else "scalar", QUIET)
+        yield _small(str(node.shape) if node.shape else translate("scalar"), QUIET)
     if show.values and not is_constant:
         yield _small(format_values(node.array, DIGITS), "black")
     if show.grad and node.wants_grad:
         yield from (_small(line, GRADIENT) for line in _gradient_lines(node))
     if node.memory:
-        yield _small(node.memory, "black")
+        yield _small(_memory(node), "black")
     if node.badge:
         yield f"<b>{_small(node.badge, ALARM if node.badge.startswith('✗') else GRADIENT)}</b>"
     if node.changed:
-        yield _small("changed since", ALARM)
+        yield _small(translate("changed since"), ALARM)
+
+
+def _memory(node: Node) -> str:
+    """The memory of a result in a plan."""
+    _, _, number = node.memory.partition("buffer ")
+    return translate("buffer {number}", number=number) if number else translate(node.memory)
 
 
 def _gradient_lines(node: Node) -> list[str]:
@@ -408,9 +425,10 @@ def _subscript(i: int) -> str:
 
 def _tooltip(node: Node) -> str:
     if node.kind == "collapsed":
-        return f"{node.name}: {node.hidden} nodes are hidden; depth=None, collapse=() shows them"
+        text = "{name}: {count} nodes are hidden; depth=None, collapse=() shows them"
+        return translate(text, name=node.name, count=node.hidden)
     if node.primitive is None or node.via:
-        return f"{node.kind} {node.name}".rstrip()
+        return f"{translate(node.kind)} {node.name}".rstrip()
     params = ", ".join(f"{key}={value}" for key, value in node.params.items() if isinstance(value, TOOLTIP_TYPES))
     return f"{node.name}({params}): {node.primitive.formula}"
 

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from autograd_mini.tools.plain_text import display_width
 
+from ..language import translate
 from .calls import Path
 from .dot import SHORT, Direction, Show, find_beside, label_of
 from .nodes import Edge, Graph, Node
@@ -165,7 +166,7 @@ def fold_casts(graph: Graph) -> Graph:
             continue
         if edge.source in cut:
             dtype = graph.nodes[edge.source].array
-            label = edge.label or (f"as {dtype.dtype}" if dtype is not None else "")
+            label = edge.label or (translate("as {dtype}", dtype=str(dtype.dtype)) if dtype is not None else "")
             edge = edge._replace(source=cut[edge.source], label=label)
         edges.append(edge._replace(source=at[edge.source], target=at[edge.target]))
     return graph._replace(nodes=[graph.nodes[i] for i in kept], edges=edges, roots=[at[i] for i in graph.roots])

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from autograd_mini.tools.plain_text import escape_unprintable
 
+from ..language import translate
 from .dot import GRADIENT, QUIET
 from .nodes import Graph
 
@@ -24,6 +25,7 @@ DARK: Final = f"""
 .autograd-mini .edge text[fill="{QUIET}"] {{ fill: #c4c9ce; }}
 .autograd-mini .edge text[fill="{GRADIENT.lower()}"] {{ fill: #6cbbea; }}
 """
+FIT: Final = "max-width:100%;height:auto"  # a wide picture is scaled to the page or the cell that shows it
 STYLES: Final[dict[Theme, str]] = {
     "light": "",
     "dark": f"<style>{DARK}</style>",
@@ -36,17 +38,19 @@ def style_svg(svg: bytes, graph: Graph, theme: Theme) -> bytes:
     head, mark, rest = svg.decode().partition("<svg")
     attributes, end, body = rest.partition(">")
     texts = f"<title>{html.escape(title(graph))}</title><desc>{html.escape(description(graph))}</desc>"
-    return f'{head}{mark} class="autograd-mini" role="img"{attributes}{end}{texts}{STYLES[theme]}{body}'.encode()
+    return f'{head}{mark} class="autograd-mini" role="img" style="{FIT}"{attributes}{end}{texts}{STYLES[theme]}{body}'.encode()
 
 
 def title(graph: Graph) -> str:
     """Returns a title with the names of the outputs that have one."""
     names = [escape_unprintable(graph.nodes[i].name) for i in graph.roots]
-    return f"The graph of {', '.join(filter(None, names)) or 'a computation'}"
+    return translate("The graph of {names}", names=", ".join(filter(None, names)) or translate("a computation"))
 
 
 def description(graph: Graph) -> str:
     """Returns the number of nodes of each kind and the first 20 operations."""
-    counts = ", ".join(f"{kind}: {count}" for kind, count in Counter(node.kind for node in graph.nodes).items())
+    counts = ", ".join(f"{translate(kind)}: {count}" for kind, count in Counter(node.kind for node in graph.nodes).items())
     operations = [escape_unprintable(node.name) for node in graph.nodes if node.primitive is not None]
-    return f"{len(graph.nodes)} nodes ({counts}). Operations: {', '.join(operations[:20])}{', …' * (len(operations) > 20)}."
+    text = "{count} nodes ({kinds}). Operations: {operations}."
+    first = ", ".join(operations[:20]) + ", …" * (len(operations) > 20)
+    return translate(text, count=len(graph.nodes), kinds=counts, operations=first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from operator import is_
 from types import CellType
@@ -14,6 +14,8 @@ import numpy as np
 PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, range, slice)
 """Types that are compared by value."""
 MISSING: Final = object()
+MAX_TESTS: Final = 32
+"""More places of one owner are compared faster by a loop."""
 FLAGS: Final = frozenset({"_training", "_forward_hooks"})
 """Attributes of modules that are guarded one by one, because they may be missing."""
 
@@ -35,15 +37,32 @@ class Probe:
     """Some places of one owner: how they are read, what they held, and how they are set again.
 
     `owner` is the list, dict, object, … that has the places; `name` says where it is found, and `keys` name its places.
+    `tests` say the same as `read` in Python code, if there are few places: for each place a test such as
+    "{owner}.__code__ is {value}", and its owner.
     """
 
-    __slots__ = ("_write", "keys", "name", "owner", "read", "saved")
+    __slots__ = ("_write", "keys", "name", "owner", "read", "saved", "tests")
 
     def __init__(
-        self, owner: Any, name: str, keys: Iterable[str], read: Callable[[], Any], write: Callable[[list[Any]], object]
+        self,
+        owner: Any,
+        name: str,
+        keys: Iterable[str],
+        read: Callable[[], Any],
+        write: Callable[[list[Any]], object],
+        tests: Sequence[tuple[str, Any]] = (),
     ):
         self.owner, self.name, self.keys, self.read, self._write = owner, name, list(keys), read, write
+        self.tests = tests if len(tests) <= MAX_TESTS else ()
         self.saved: list[Any] = list(read())
+
+    def is_same(self) -> bool:
+        """Returns whether the places hold the same objects."""
+        try:
+            now = self.read()
+        except (AttributeError, ValueError):
+            return False
+        return len(now) == len(self.saved) and all(map(is_, now, self.saved))
 
     def holds(self) -> bool:
         """Returns whether the places hold what they held, or equal plain values."""
@@ -73,6 +92,45 @@ class Probe:
         """Sets the places to what they held, unless they still hold it."""
         if not self.holds():
             self._write(self.saved)
+
+
+# -- how places are compared fast ---------------------------------------------------------------------------------------------
+
+
+def compile_tests(probes: Iterable[Probe]) -> Callable[[], bool]:
+    """Returns one function that says whether all places of these probes hold the same objects.
+
+    It is generated code, `lambda: owner_0.__code__ is value_0 and …`, which reads a place five times as fast as a loop.
+    It raises an error if a place is gone.
+    """
+    scope: dict[str, Any] = {"MISSING": MISSING}
+    texts = []
+    for probe in probes:
+        for (test, owner), value in zip(probe.tests, probe.saved, strict=True):
+            names = {"owner": f"owner_{len(texts)}", "value": f"value_{len(texts)}"}
+            scope |= {names["owner"]: owner, names["value"]: value}
+            texts.append(test.format(**names))
+    same: Callable[[], bool] = eval(f"lambda: {' and '.join(texts) or 'True'}", scope)
+    return same
+
+
+def item_tests(items: Any, keys: Iterable[Any]) -> list[tuple[str, Any]]:
+    """Returns tests of the items of a dict or list; a key that is missing in a dict must stay so."""
+    tests = []
+    for key in keys:
+        text = repr(key).replace("{", "{{").replace("}", "}}")
+        missing = isinstance(key, str) and key not in items
+        tests.append((f"{{owner}}.get({text}, MISSING) is {{value}}" if missing else f"{{owner}}[{text}] is {{value}}", items))
+    return tests
+
+
+def function_tests(function: Any, cells: list[CellType], names: list[str]) -> list[tuple[str, Any]]:
+    """Returns tests of what `Surroundings` reads of a function; none if one of its variables has no value yet."""
+    if any(read_cell(cell) is MISSING for cell in cells):
+        return []
+    fields = [(f"{{owner}}.{field} is {{value}}", function) for field in ("__code__", "__defaults__", "__kwdefaults__")]
+    values = [("{owner}.cell_contents is {value}", cell) for cell in cells]
+    return [*fields, *values, *item_tests(function.__globals__, names)]
 
 
 # -- how places are set again --------------------------------------------------------------------------------------------------

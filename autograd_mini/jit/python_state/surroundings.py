@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import is_dataclass
 from functools import cached_property, partial
 from itertools import repeat
-from operator import attrgetter, is_
+from operator import attrgetter
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -68,9 +68,9 @@ class Surroundings:
         self.unseen = ""
         self.types = False
         self._streams: list[Stream] = []
-        self._reads: list[Callable[[], Any]] = []
-        self._expected: list[Any] = []
-        self._copies: list[Probe] = []
+        self._tested: list[Probe] = []
+        self._compared: list[Probe] = []
+        self._same: Callable[[], bool] | None = None
         self._seen: dict[int, Any] = {}
         self._names: set[str] = {"forward", "training_step"}
         self._user_names: set[str] = set()  # those of code outside of libraries
@@ -89,34 +89,27 @@ class Surroundings:
 
     def hold(self) -> bool:
         """Returns whether all places, but those of modules, hold what they held, or equal plain values."""
-        now: list[Any] = []
+        if self._same is None:
+            self._tested = [probe for probe in self.probes if probe.tests]
+            self._compared = [probe for probe in self.probes if not probe.tests]
+            self._same = probes.compile_tests(self._tested)
         try:
-            if not self._expected:
-                self._prepare()
-            for read in self._reads:
-                now += read()
-                now.append(MISSING)
-        except (AttributeError, ValueError):  # an attribute or a variable was deleted
+            same = self._same()
+        except (AttributeError, LookupError, ValueError):  # an attribute, an item or a variable was deleted
             return False
-        same = len(now) == len(self._expected) and all(map(is_, now, self._expected))
-        if same and not self._copies:
-            return True
-        if not all(probe.holds() for probe in (self._copies if same else self.probes)):
+        if not same and not self._hold_equal_values():
             return False
-        if not same:
-            self._prepare()
+        return all(map(Probe.holds, self._compared))
+
+    def _hold_equal_values(self) -> bool:
+        """Returns whether the places with new objects hold equal plain values; these are compared one by one from now on."""
+        renewed = [probe for probe in self._tested if not probe.is_same()]
+        if not all(probe.holds() for probe in renewed):
+            return False
+        self._tested = [probe for probe in self._tested if probe not in renewed]
+        self._compared += renewed
+        self._same = probes.compile_tests(self._tested)
         return True
-
-    def _prepare(self) -> None:
-        """Puts what most probes expect into one list: many objects at once are compared faster than one by one.
-
-        The others read a copy of their places, which is another object each time. MISSING separates the probes.
-        """
-        read_twice = [(probe, [*probe.read()]) for probe in self.probes]
-        self._copies = [probe for probe, now in read_twice if not all(map(is_, now, probe.saved))]
-        stable = [probe for probe in self.probes if probe not in self._copies]
-        self._reads = [probe.read for probe in stable]
-        self._expected = [x for probe in stable for x in (*probe.saved, MISSING)]
 
     def modules_hold(self) -> bool:
         """Returns whether the attributes of all modules are unchanged."""
@@ -241,7 +234,8 @@ class Surroundings:
         has_empty = any(x is MISSING for x in contents)
         read_cell = probes.read_cell if has_empty else attrgetter("cell_contents")  # which is three times as fast
         read = lambda: [*_FIELDS(function), *map(read_cell, cells), *map(scope.get, globals_, repeat(MISSING))]
-        self._add(function, name, keys, read, partial(probes.set_function, function, cells, globals_))
+        write = partial(probes.set_function, function, cells, globals_)
+        self._add(function, name, keys, read, write, probes.function_tests(function, cells, globals_))
         self._push(("", function.__defaults__), ("", function.__kwdefaults__), name=name)
         if vars(function):
             self._own(function, name)
@@ -261,7 +255,8 @@ class Surroundings:
             self._add(value, name, [name], lambda: (frozenset(value),), partial(probes.set_contents, value))
         else:
             keys = [f"{name}[{i}]" for i in range(len(value))]
-            self._add(value, name, keys, lambda: value, partial(probes.set_sequence, value))
+            tests = [(f"len({{owner}}) == {len(value)} and {{owner}}[{i}] is {{value}}", value) for i in range(len(value))]
+            self._add(value, name, keys, lambda: value, partial(probes.set_sequence, value), tests)
             self._stack += zip(value, keys, strict=True)
 
     def _visit_subclass(self, value: Any, name: str) -> None:
@@ -344,10 +339,14 @@ class Surroundings:
         if isinstance(owner, (type, ModuleType)):
             get = owner.__dict__.get
             first = (lambda: owner.__bases__) if isinstance(owner, type) else (lambda: None)
-            self._add(owner, name, [name, *keys], lambda: [first(), *[get(key, MISSING) for key in names]], write)
+            tests = [("{owner}.__bases__ is {value}" if isinstance(owner, type) else "True", owner)]
+            tests += probes.item_tests(owner.__dict__, names)
+            self._add(owner, name, [name, *keys], lambda: [first(), *[get(key, MISSING) for key in names]], write, tests)
         elif (attributes := _dict_of(owner)) is not None and not _slots_of(owner):
             keys, write = [name, name, *keys], lambda saved: probes.set_attributes(owner, names, saved[2:])
-            self._add(owner, name, keys, lambda: [len(attributes), type(owner), *map(attributes.get, names)], write)
+            tests = [("len({owner}) == {value}", attributes), ("type({owner}) is {value}", owner)]
+            tests += probes.item_tests(attributes, names)
+            self._add(owner, name, keys, lambda: [len(attributes), type(owner), *map(attributes.get, names)], write, tests)
         else:
             read = lambda: [type(owner), *[getattr(owner, key, MISSING) for key in names]]
             self._add(owner, name, [name, *keys], read, write)
