@@ -188,7 +188,8 @@ def draw(
     else:
         annotated = _annotate(assign_scopes(build_graph(outputs, params)), outputs, notation, heat)
     graph, rows, notes = annotated
-    graph = fold_casts(graph)
+    if not isinstance(outputs, Plan):
+        graph = fold_casts(graph)
     if badges:
         graph = graph._replace(nodes=[node._replace(badge=badges.get(node.name, "")) for node in graph.nodes])
     graph = collapse_graph(graph, depth, collapse, max_nodes)
