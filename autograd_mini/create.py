@@ -215,7 +215,9 @@ def arange(*bounds: float, dtype: DTypeLike | None = None, requires_grad: bool =
         values: Array = np.arange(*[bound.item() if isinstance(bound, Tensor) else bound for bound in bounds])
     except (ValueError, OverflowError, ZeroDivisionError) as error:
         raise ValueError(f"arange: no such range: {', '.join(map(repr, bounds))} ({error})") from None
-    return _as_leaf(values.astype(_dtype(dtype)) if values.dtype.kind == "f" or dtype is not None else values, requires_grad)
+    if dtype is None:  # Python's ints have 64 bits, also where NumPy's have 32
+        dtype = np.int64 if values.dtype == int else None if values.dtype.kind == "f" else values.dtype
+    return _as_leaf(values.astype(_dtype(dtype), copy=False), requires_grad)
 
 
 def linspace(

@@ -22,6 +22,8 @@ __all__ = ["default_dtype", "set_default_dtype"]
 FLOATS: Final = tuple(np.dtype(t) for t in (np.float16, np.float32, np.float64))
 
 _default: np.dtype[Any] = np.dtype(np.float32)
+_INT64: Final = np.dtype(np.int64)
+_NUMPY_INT: Final = np.dtype(int)
 _KINDS: Final = {"f": 2, "i": 1, "u": 1, "b": 0}
 
 
@@ -55,7 +57,7 @@ def set_default_dtype(dtype: Any) -> None:
 def supported(dtype: DTypeLike) -> np.dtype[Any]:
     """Returns `dtype` in native byte order. Raises TypeError if tensors do not support it."""
     try:
-        dtype = np.dtype(dtype)
+        dtype = np.dtype(_INT64 if dtype is int else dtype)
     except TypeError:
         raise TypeError(f"expected a dtype such as 'float32' or np.int64, got {dtype!r}") from None
     if dtype.kind not in _KINDS or dtype.itemsize > 8:
@@ -70,7 +72,7 @@ def common(*operands: tuple[np.dtype[Any], int]) -> np.dtype[Any]:
     for dtype, rank in operands:
         kind = _KINDS[dtype.kind]
         if rank == 0 and kind:
-            dtype = _default if kind == 2 else np.dtype(np.int64)
+            dtype = _default if kind == 2 else _INT64
         if (kind, rank) > best:
             best, result = (kind, rank), dtype
         elif (kind, rank) == best:
@@ -91,7 +93,8 @@ def read_numbers(value: Any) -> tuple[NDArray[Any], np.dtype[Any]]:
     if array.dtype.kind in "OSU":
         raise _not_numbers(array, value)
     if array.dtype.kind != "f" or _has_dtype(value):
-        return array, array.dtype
+        narrow = array.dtype == _NUMPY_INT and not _has_dtype(value)  # Python's ints, which a browser's NumPy reads as int32
+        return array, _INT64 if narrow else array.dtype
     found = list(_float_dtypes(value))
     return array, np.result_type(*found) if found else _default
 

@@ -19,6 +19,7 @@ import numpy as np
 from autograd_mini.tensor import Array, Tensor
 from autograd_mini.tools.atomic_files import atomic_write, require_regular_file
 
+from .file_format import DTYPES, HEADER_LIMIT, Entry, read_layout
 from .module import Module
 
 DIGEST: Final = "autograd_mini.sha256"  # key of the metadata
@@ -26,12 +27,7 @@ _BEFORE_DIGEST: Final = f'"{DIGEST}":"'.encode()
 _START: Final = b'{"__metadata__":{' + _BEFORE_DIGEST
 """How the header of each file that `save` writes begins."""
 _ZEROS: Final = b"0" * 64
-_DTYPES: Final[dict[str, Any]] = {
-    "BOOL": np.bool_, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64, "U8": np.uint8, "U16": np.uint16,
-    "U32": np.uint32, "U64": np.uint64, "F16": np.float16, "F32": np.float32, "F64": np.float64, "C64": np.complex64,
-}  # fmt: skip
-_CODES: Final = {np.dtype(kind): code for code, kind in _DTYPES.items()}
-HEADER_LIMIT: Final = 100_000_000  # bytes; readers of the format refuse more
+_CODES: Final = {np.dtype(kind): code for code, kind in DTYPES.items()}
 
 
 class Contents(NamedTuple):
@@ -109,23 +105,19 @@ def load_contents(path: str | os.PathLike[str]) -> Contents:
     >>> load_contents(path)
     Contents(arrays={'w': array([0., 0.])}, metadata={'epoch': '5'})
     """
-    from safetensors import SafetensorError, deserialize
-
     name = os.fspath(path)
     require_regular_file(path)
     try:
         content = Path(path).read_bytes()
-        tensors = deserialize(content)  # type: ignore[no-untyped-call]
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        notes: dict[str, str] = header.get("__metadata__") or {}
+        entries, notes = read_layout(content)
     except MemoryError:
         raise OSError(errno.ENOMEM, "not enough memory to load it", name) from None
-    except (SafetensorError, ValueError, RecursionError, AttributeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{name}: not a complete safetensors file: {error}") from None
     digest = notes.pop(DIGEST, None)
     if (digest is not None or _starts_with_digest(content)) and (_BEFORE_DIGEST not in content or digest != _digest(content)):
         raise ValueError(f"{name}: damaged: its content does not match its SHA-256 digest")
-    return Contents({key: _read(name, key, tensor) for key, tensor in tensors}, notes)
+    return Contents({key: _read(name, key, entry, content) for key, entry in entries.items()}, notes)
 
 
 def _header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
@@ -158,11 +150,12 @@ def _digest(content: bytes) -> str:
     return digest.hexdigest()
 
 
-def _read(path: str, name: str, tensor: Mapping[str, Any]) -> Array:
-    if tensor["dtype"] not in _DTYPES:  # bfloat16 and similar
-        raise ValueError(f"{path}: {name} has a dtype that NumPy does not support: {tensor['dtype']}")
-    dtype = np.dtype(_DTYPES[tensor["dtype"]])
-    return np.frombuffer(tensor["data"], dtype.newbyteorder("<")).reshape(tensor["shape"]).astype(dtype)
+def _read(path: str, name: str, entry: Entry, content: bytes) -> Array:
+    if entry.dtype not in DTYPES:  # bfloat16 and similar
+        raise ValueError(f"{path}: {name} has a dtype that NumPy does not support: {entry.dtype}")
+    dtype = np.dtype(DTYPES[entry.dtype])
+    data = np.frombuffer(memoryview(content)[entry.start : entry.end], dtype.newbyteorder("<"))
+    return data.reshape(entry.shape).astype(dtype)
 
 
 def _to_array(name: str, value: Any) -> Array:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import threadpoolctl
 from hypothesis import HealthCheck, settings
 
 import autograd_mini as ag
@@ -21,10 +20,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.register_profile("dev", parent=settings.get_profile("ci"), derandomize=False)
+settings.register_profile("few", parent=settings.get_profile("ci"), max_examples=5)
 settings.register_profile("nightly", parent=settings.get_profile("dev"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes with many BLAS threads slow each other down
+    import threadpoolctl
+
     threadpoolctl.threadpool_limits(1)
 
 

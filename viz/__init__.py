@@ -15,7 +15,7 @@ from __future__ import annotations
 from . import plots
 from .check import Check, check
 from .graph.picture import Picture, draw
-from .graph.render import RendererMissing
+from .graph.render import RendererMissing, set_renderer
 from .graph.tree import TextTree, text
 from .plots.animation import save_animation
 from .plots.boundary import plot_boundary
@@ -26,5 +26,6 @@ from .stepper.step import Page, step
 __all__ = [
     "Check", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "plot_boundary", "plot_confusion",
     "plot_feature_maps", "plot_filters", "plot_gan", "plot_histograms", "plot_images", "plot_latent_plane", "plot_losses",
-    "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "step", "text",
+    "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "set_renderer", "step",
+    "text",
 ]  # fmt: skip

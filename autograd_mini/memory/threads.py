@@ -31,6 +31,9 @@ MIN_SPLIT_NS: Final = 300_000
 MIN_SPLIT_ELEMENTS: Final = 1 << 19
 """Elementwise operations of two or three passes over at least this many elements are split."""
 
+HAS_THREADS: Final = sys.platform != "emscripten"
+"""A browser runs Python in one thread."""
+
 _turn = Lock()  # held by the call that uses the helper
 
 
@@ -92,7 +95,7 @@ def threads(number: int = 2) -> Iterator[None]:
 
     Use it around a whole training loop: `with ag.threads(2): …`, or `@ag.threads(2)` above the function that trains. BLAS is
     limited in the whole process until the last such block ends; the two threads serve only the calling thread. Results do not
-    depend on `number`. Raises ValueError if it is neither 1 nor 2.
+    depend on `number`. In a browser, where Python has one thread, 2 works like 1. Raises ValueError if it is neither 1 nor 2.
 
     >>> import autograd_mini as ag
     >>> with ag.threads(2):
@@ -100,7 +103,7 @@ def threads(number: int = 2) -> Iterator[None]:
     """
     if number not in (1, 2):
         raise ValueError(f"threads: number must be 1 or 2, got {number!r}")
-    with _blas, mode("two_threads", number == 2):
+    with _blas, mode("two_threads", number == 2 and HAS_THREADS):
         yield
 
 
@@ -134,6 +137,8 @@ _blas = _SingleThreadedBlas()
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> list[Any]:
     """Returns the BLAS libraries that are loaded; searches again if the number of `modules` changes, which takes 1 ms."""
+    if not HAS_THREADS:
+        return []
     try:
         import threadpoolctl  # type: ignore[import-untyped]
     except ModuleNotFoundError as error:

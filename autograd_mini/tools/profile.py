@@ -107,13 +107,17 @@ def profile(*, clock: Callable[[], int] = time.perf_counter_ns) -> Iterator[Prof
         yield opened
 
 
+# Python in a browser has no numbers of the system for its threads.
+_thread_number: Final[Callable[[], int]] = getattr(threading, "get_native_id", threading.get_ident)
+
+
 class Profile:
     """The events of one thread within `ag.profile()`; shows them as tables and as a trace."""
 
     def __init__(self, clock: Callable[[], int]):
         self.clock = clock
         self._events: list[tuple[Any, ...]] = []  # tuples of plain values: the collector stops tracking them
-        self._thread = threading.get_native_id()
+        self._thread = _thread_number()
         self._began = 0  # when the running operation began, or when the last event ended
         self._paths: dict[int, tuple[str, Any]] = {}  # by id of a module; the module is kept alive, so its id stays unique
         self._roots: Counter[str] = Counter()

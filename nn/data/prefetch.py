@@ -14,6 +14,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Final, TypeVar
 
+from autograd_mini.memory.threads import HAS_THREADS
+
 T = TypeVar("T")
 
 AHEAD: Final = 2  # tasks per thread that are waiting or done
@@ -23,12 +25,15 @@ def load_ahead(load: Callable[[int], T], numbers: Iterable[int], workers: int) -
     """Yields `load(number)` for each number, in order, computed by some threads ahead of time.
 
     An error of `load` is raised in the place of its result. The threads end with the iterator; they are daemons, so that a call
-    of `load` that hangs does not keep the program alive.
+    of `load` that hangs does not keep the program alive. In a browser, where Python has one thread, nothing is loaded ahead.
 
     >>> from autograd_mini.nn.data.prefetch import load_ahead
     >>> list(load_ahead(lambda i: i * i, range(5), workers=3))
     [0, 1, 4, 9, 16]
     """
+    if not HAS_THREADS:
+        yield from map(load, numbers)
+        return
     tasks: SimpleQueue[Any] = SimpleQueue()
     pending: deque[Future[T]] = deque()
     threads = [Thread(target=copy_context().run, args=(_work, tasks, load), daemon=True) for _ in range(workers)]

@@ -86,11 +86,8 @@ def explain_write_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
-        # The safetensors library raises its own error if the disk is full.
-        if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
-            raise
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
+        reason = error.strerror or error
         raise OSError(f"{os.fspath(path)}: cannot be written ({reason}); the previous file is unchanged") from error
 
 

@@ -22,6 +22,7 @@ import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.memory import threads as threads_module
 from autograd_mini.memory.threads import MIN_SPLIT_NS, split_work
+from autograd_mini.nn.data.prefetch import load_ahead
 from autograd_mini.primitive import arrays
 from autograd_mini.testing import arrays as draw_arrays
 
@@ -53,6 +54,21 @@ def test_small_work_is_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
     with ag.threads(2):
         assert split_work(lambda part: part, 4, 9) == [slice(0, 4)]
         assert split_work(lambda part: part, 4, 10) == [slice(0, 2), slice(2, 4)]
+
+
+def test_a_browser_uses_one_thread_and_needs_no_threadpoolctl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python in a browser cannot start threads: `threads(2)` is accepted and computes both halves in the calling thread."""
+    monkeypatch.setattr(threads_module, "HAS_THREADS", False)
+    monkeypatch.setattr(threads_module, "_helper", None)
+    monkeypatch.setattr("autograd_mini.nn.data.prefetch.HAS_THREADS", False)
+    monkeypatch.setattr("autograd_mini.nn.data.prefetch.Thread", None)
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    threads_module._libraries.cache_clear()
+    mine = threading.current_thread().name
+    with ag.threads(2):
+        assert thread_names() == [mine, mine]
+        assert list(load_ahead(lambda i: i * i, range(4), workers=3)) == [0, 1, 4, 9]
+    threads_module._libraries.cache_clear()
 
 
 def test_the_helper_works_only_inside_threads_2() -> None:
@@ -158,6 +174,7 @@ def test_a_forked_child_has_its_own_helper() -> None:
 import os, sys
 import autograd_mini as ag
 from autograd_mini.memory.threads import MIN_SPLIT_NS, split_work
+from autograd_mini.nn.data.prefetch import load_ahead
 with ag.threads(2):
     split_work(lambda part: part, 2, MIN_SPLIT_NS)
     child = os.fork()

@@ -164,6 +164,77 @@ def test_every_flipped_bit_is_detected(tmp_path: Path) -> None:
     assert nn.load_metadata(path).keys() == {"modelspec.sha256hash", "epoch"}
 
 
+W, B = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, {"dtype": "U8", "shape": [2, 2], "data_offsets": [8, 12]}
+HEADERS: dict[str, Any] = {
+    "two arrays": {"w": W, "b": B},
+    "in another order": {"b": B, "w": W, "__metadata__": {"a": "b"}},
+    "an empty array at the end": {"w": W, "b": B, "e": {**B, "shape": [0, 5], "data_offsets": [12, 12]}},
+    "an empty array in between": {"w": W, "b": B, "e": {**B, "shape": [0], "data_offsets": [8, 8]}},
+    "an empty array in a gap": {"w": W, "b": B, "e": {**B, "shape": [0], "data_offsets": [4, 4]}},
+    "a scalar": {"w": {**W, "shape": []}, "b": B},
+    "a gap": {"w": {**W, "shape": [1], "data_offsets": [0, 4]}, "b": B},
+    "an overlap": {"w": W, "b": {**B, "shape": [8], "data_offsets": [4, 12]}},
+    "a part left out": {"w": W},
+    "a part beyond the end": {"w": W, "b": {**B, "shape": [5], "data_offsets": [8, 13]}},
+    "backwards": {"w": {**W, "data_offsets": [8, 0]}, "b": B},
+    "a wrong shape": {"w": {**W, "shape": [3]}, "b": B},
+    "a negative shape": {"w": {**W, "shape": [-2]}, "b": B},
+    "a shape of floats": {"w": {**W, "shape": [2.0]}, "b": B},
+    "a shape of bools": {"w": {**W, "shape": [2, True]}, "b": B},
+    "a shape that is no list": {"w": {**W, "shape": 2}, "b": B},
+    "an unknown dtype": {"w": {**W, "dtype": "F99"}, "b": B},
+    "a dtype that is no string": {"w": {**W, "dtype": 32}, "b": B},
+    "one offset": {"w": {**W, "data_offsets": [0]}, "b": B},
+    "no offsets": {"w": {"dtype": "F32", "shape": [2]}, "b": B},
+    "metadata of numbers": {"w": W, "b": B, "__metadata__": {"epoch": 3}},
+    "metadata that are a list": {"w": W, "b": B, "__metadata__": []},
+    "no metadata": {"w": W, "b": B, "__metadata__": None},
+    "an entry that is a list": {"w": W, "b": [8, 12]},
+    "a list": [W],
+    "a number": 3,
+    "spaces behind": json.dumps({"w": W, "b": B}) + "   ",
+    "a number that is not JSON": '{"w":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]},"b":' + json.dumps(B) + "}",
+    "nothing": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_the_library_of_the_format_accepts_the_same_files(tmp_path: Path, case: str) -> None:
+    """A file is read if and only if the library reads it, and as the same arrays."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    text = HEADERS[case] if isinstance(HEADERS[case], str) else json.dumps(HEADERS[case])
+    content = struct.pack("<Q", len(text.encode())) + text.encode() + bytes(range(12))
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    try:
+        expected = load(content)
+    except (SafetensorError, KeyError):
+        with pytest.raises(ValueError, match=r"a\.safetensors: "):
+            nn.load(path)
+    else:
+        found = nn.load(path)
+        assert found.keys() == expected.keys()
+        for name, array in expected.items():
+            assert (found[name].dtype, found[name].shape, found[name].tobytes()) == (array.dtype, array.shape, array.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"b":' + json.dumps(B) + ',"w":' + json.dumps(W) + ',"w":' + json.dumps(W) + "}", "a name occurs twice"),
+        (" " + json.dumps({"w": W, "b": B}), "does not start with"),
+    ],
+)
+def test_the_specification_of_the_format_counts_where_its_library_is_lax(tmp_path: Path, text: str, reason: str) -> None:
+    """It forbids equal names and asks for a brace at the start."""
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text.encode() + bytes(range(12)))
+    with pytest.raises(ValueError, match=rf"a\.safetensors: not a complete safetensors file: .*{reason}"):
+        nn.load(path)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.data())
 def test_a_file_of_another_program_is_read_or_reported_by_name(tmp_path: Path, data: st.DataObject) -> None:

@@ -1,7 +1,7 @@
 """Converts DOT to SVG, PNG or PDF in a child process, so a crash or hang of the layout cannot reach the caller.
 
 A renderer is a command that reads DOT and writes a picture. The first one available is used: Graphviz's own `dot`, else the
-Graphviz that the wheels of `pygraphviz` contain.
+Graphviz that the wheels of `pygraphviz` contain. `set_renderer` replaces them by a function, where no command can run.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ import importlib.metadata
 import shutil
 import subprocess
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 FORMATS: Final = ("svg", "png", "pdf", "dot")
 DOTS_PER_INCH: Final = {"png": "192"}  # sharp on a projector; vector formats do not need it
+
+Renderer: TypeAlias = Callable[[str, str], "bytes | str"]
+_renderer: Renderer | None = None
 
 _CHILD: Final = """
 import sys
@@ -36,6 +40,27 @@ class RendererMissing(RuntimeError):
         )
 
 
+def set_renderer(renderer: Renderer | None) -> Renderer | None:
+    """Makes `renderer(source, format)` lay out all pictures, and returns the previous one; None: Graphviz as installed.
+
+    It gets DOT text and "svg", "png" or "pdf", and returns the file as bytes or text. If it cannot, it raises RuntimeError,
+    and the stepper lists the nodes. It is for places where no command can run, such as Graphviz in WebAssembly in a browser,
+    or where pictures come from another program. Raises TypeError if `renderer` is not a function.
+
+    >>> import autograd_mini as ag
+    >>> from autograd_mini import viz
+    >>> previous = viz.set_renderer(lambda source, format: f"<svg>{len(source)} letters of DOT</svg>")
+    >>> picture = viz.draw(ag.Tensor(1.0)).pipe("svg")
+    >>> viz.set_renderer(previous) is None
+    False
+    """
+    global _renderer
+    if renderer is not None and not callable(renderer):
+        raise TypeError(f"set_renderer: expected a function of (source, format) or None, got {renderer!r}")
+    previous, _renderer = _renderer, renderer
+    return previous
+
+
 def render(source: str, format: str, timeout: float) -> bytes:
     """Returns the picture of a DOT text as the bytes of a file.
 
@@ -46,6 +71,8 @@ def render(source: str, format: str, timeout: float) -> bytes:
         raise ValueError(f"format: expected {', '.join(FORMATS)}, got {format!r}")
     if format == "dot":
         return source.encode()
+    if _renderer is not None:
+        return _call_renderer(_renderer, source, format)
     failure: Exception = RendererMissing()
     for command in (_system_dot, _pygraphviz):
         if arguments := command(format):
@@ -54,6 +81,13 @@ def render(source: str, format: str, timeout: float) -> bytes:
             except RuntimeError as error:  # a broken installation: try the next one, and report the first
                 failure = failure if not isinstance(failure, RendererMissing) else error
     raise failure
+
+
+def _call_renderer(renderer: Renderer, source: str, format: str) -> bytes:
+    picture = renderer(source, format)
+    if not isinstance(picture, (bytes, str)) or not picture:
+        raise RuntimeError(f"the renderer of set_renderer must return the picture as bytes or text, got {picture!r:.200}")
+    return picture.encode() if isinstance(picture, str) else picture
 
 
 def _system_dot(format: str) -> list[str]:

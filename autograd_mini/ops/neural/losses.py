@@ -28,7 +28,8 @@ def _cross_entropy(logits: Array, targets: Array, out: tuple[Array, Array] | Non
     if targets.size and np.maximum.reduce(labels.view(np.uint64)) >= classes:  # unsigned, negative ones are largest
         raise IndexError
     loss, slope = out or (np.empty(targets.shape, logits.dtype), np.empty(logits.shape, logits.dtype))
-    e, at = slope.reshape(rows.shape), np.arange(0, rows.size, classes) + labels  # one index is three times as fast as two
+    # One index is three times as fast as two. `take` needs it in NumPy's index type, which has 32 bits in a browser.
+    e, at = slope.reshape(rows.shape), np.add(np.arange(0, rows.size, classes), labels, dtype=np.intp, casting="same_kind")
     np.subtract(rows, np.maximum.reduce(rows, axis=1, keepdims=True), e)
     selected, flat = e.take(at), e.reshape(e.size)
     np.exp(e, e)

@@ -14,6 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from autograd_mini.memory.threads import HAS_THREADS
+
 from ...extras import extra, has_terminal, progress_bar, say
 from ..idx import DataError
 from .decode import Decoder
@@ -73,12 +75,14 @@ def decode_all(paths: Sequence[Path], decoder: Decoder, *, skip_damaged: bool = 
 
 
 def thread_count() -> int:
-    """Returns the number of cores that this process may use, at most 16.
+    """Returns the number of cores that this process may use, at most 16; 1 in a browser, where Python has one thread.
 
     >>> from autograd_mini.nn.data.pictures.load import thread_count
     >>> 1 <= thread_count() <= 16
     True
     """
+    if not HAS_THREADS:
+        return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MOST_THREADS)
 
