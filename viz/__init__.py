@@ -17,6 +17,7 @@ from .check import Check, check
 from .graph.picture import Picture, draw
 from .graph.render import RendererMissing, set_renderer
 from .graph.tree import TextTree, text
+from .language import get_language, set_language
 from .plots.animation import save_animation
 from .plots.boundary import plot_boundary
 from .plots.figures import plot_confusion, plot_feature_maps, plot_filters, plot_gan, plot_latent_plane, plot_surface
@@ -24,8 +25,8 @@ from .plots.learning import plot_histograms, plot_images, plot_losses, plot_mani
 from .stepper.step import Page, step
 
 __all__ = [
-    "Check", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "plot_boundary", "plot_confusion",
-    "plot_feature_maps", "plot_filters", "plot_gan", "plot_histograms", "plot_images", "plot_latent_plane", "plot_losses",
-    "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "set_renderer", "step",
-    "text",
+    "Check", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "get_language", "plot_boundary",
+    "plot_confusion", "plot_feature_maps", "plot_filters", "plot_gan", "plot_histograms", "plot_images", "plot_latent_plane",
+    "plot_losses", "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation",
+    "set_language", "set_renderer", "step", "text",
 ]  # fmt: skip

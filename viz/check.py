@@ -20,6 +20,7 @@ from .graph.nodes import Names, named_parameters
 from .graph.picture import Picture, draw
 from .graph.summary import format_number
 from .graph.tree import align_columns
+from .language import translate
 
 Verdict: TypeAlias = Literal["✓", "✗", "undecidable"]
 
@@ -27,6 +28,7 @@ NOTHING_CHECKED: Final = (
     "nothing was checked: finite differences contradict each other at every element (a kink, a jump, a value that is not "
     "finite, or rounding); choose other values"
 )
+TOO_SMALL: Final = "nothing was checked: no derivative exceeds {largest}, but atol is {atol}; pass a smaller atol"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Check:
 
     def __repr__(self) -> str:
         heads = ("parameter", "elements", "at", "analytic", "numeric", "relative error", "verdict")
-        lines = align_columns([heads, *(_cells(row) for row in self.rows)])
+        lines = align_columns([tuple(map(translate, heads)), *(_cells(row) for row in self.rows)])
         return for_stdout("\n".join([*lines, *self.culprit.splitlines()]))
 
     def draw(self) -> Picture:
@@ -122,9 +124,9 @@ def check(
         if any(row.verdict == "✗" for row in rows):
             culprit = find_wrong_operation([loss], tolerance)
         elif all(row.undecidable == row.size for row in rows):
-            culprit = NOTHING_CHECKED
+            culprit = translate(NOTHING_CHECKED)
         elif is_below(largest := max(abs(v) for row in rows for v in (row.analytic, row.numeric) if v == v), tolerance):
-            culprit = f"nothing was checked: no derivative exceeds {largest:.2g}, but atol is {atol:g}; pass a smaller atol"
+            culprit = translate(TOO_SMALL, largest=f"{largest:.2g}", atol=f"{atol:g}")
     return Check(rows, culprit, lambda badges: draw(_record(function), params=params, badges=badges))
 
 
@@ -188,11 +190,13 @@ def _compare(name: str, analytic: Array, numeric: Array, rtol: float, atol: floa
 
 
 def _cells(row: ParameterCheck) -> tuple[str, ...]:
-    verdict = row.verdict + f" ({row.undecidable} undecidable)" * (0 < row.undecidable < row.size)
+    verdict = translate(row.verdict)
+    if 0 < row.undecidable < row.size:
+        verdict = translate("{verdict} ({count} undecidable)", verdict=verdict, count=row.undecidable)
     at = str(list(row.index)) if row.index else ""
     analytic, numeric = format_number(row.analytic, 7), format_number(row.numeric, 7)
     return (row.name, str(row.size), at, analytic, numeric, f"{row.error:.1e}", verdict)
 
 
 def _badge(row: ParameterCheck) -> str:
-    return row.verdict if np.isnan(row.error) else f"{row.verdict} {row.error:.1e}"
+    return translate(row.verdict) if np.isnan(row.error) else f"{row.verdict} {row.error:.1e}"

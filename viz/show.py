@@ -10,6 +10,8 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
+from .language import get_language, translate
+
 
 def show_in_notebook(picture: object) -> bool:
     """Displays an object in the running notebook; returns False if the program does not run in one."""
@@ -30,7 +32,7 @@ def show_in_browser(page: str) -> None:
     except webbrowser.Error:
         opened = False
     if not opened:
-        print(f"no web browser was found; the picture is in {file.name}")
+        print(translate("no web browser was found; the picture is in {file}", file=file.name))
 
 
 def image_page(image: bytes, media_type: str, title: str) -> str:
@@ -42,7 +44,7 @@ def image_page(image: bytes, media_type: str, title: str) -> str:
     """
     name, data = html.escape(title), base64.b64encode(image).decode()
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>\n'
+        f'<!DOCTYPE html>\n<html lang="{get_language()}"><head><meta charset="utf-8"><title>{name}</title>\n'
         "<style>body { margin: 0; display: grid; place-items: center; min-height: 100vh; background: #fff }"
         " img { max-width: 100vw; max-height: 100vh }</style></head>\n"
         f'<body><img alt="{name}" src="data:{media_type};base64,{data}"></body></html>\n'

@@ -191,6 +191,7 @@ def test_characters_without_a_font_are_escaped_and_an_installed_font_is_used(
     for function in (texts._fonts_for, texts._installed):
         function.cache_clear()
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(path)])
+    monkeypatch.setattr(texts, "FONT_PACKAGE", "no_such_package")
     entries = [entry for entry in font_manager.fontManager.ttflist if entry.name.startswith("DejaVu")]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", entries)
     try:

@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from ..language import translate
 from .calls import FUNCTION, USE, Path
 from .nodes import Edge, Graph, Node
 from .scopes import common_prefix
@@ -56,7 +57,11 @@ def collapse_graph(graph: Graph, depth: int | None, collapse: Collapse, max_node
 def collapse_note(graph: Graph) -> str:
     """Returns the note below a collapsed graph: how many nodes are hidden, and how to show them; empty if none is hidden."""
     hidden = sum(node.hidden for node in graph.nodes)
-    return f"{hidden} nodes are hidden in collapsed nodes; draw(…, depth=None, collapse=()) shows all of them" * (hidden > 0)
+    if not hidden:
+        return ""
+    return translate(
+        "{count} nodes are hidden in collapsed nodes; draw(…, depth=None, collapse=()) shows all of them", count=hidden
+    )
 
 
 def _module_groups(graph: Graph, depth: int | None, collapse: str | Sequence[str]) -> Iterator[Group]:
@@ -94,7 +99,7 @@ def _name_without_uses(path: Path) -> str:
 
 def title(graph: Graph, path: Path) -> str:
     """Returns what the box of a module shows: its path and, if known, its class: `layers.0 · Linear`."""
-    return graph.titles.get(path) or ".".join(path) or "module"
+    return graph.titles.get(path) or ".".join(path) or translate("module")
 
 
 def repeated_blocks(graph: Graph) -> list[Group]:

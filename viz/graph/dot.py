@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from autograd_mini.tools.plain_text import escape_unprintable
 
+from ..language import get_language, translate
 from .calls import Path
 from .collapse import cluster_order, title
 from .nodes import Edge, Graph, Kind, Node
@@ -18,7 +19,11 @@ from .summary import MISSING, format_values
 
 Direction: TypeAlias = Literal["LR", "RL", "TB", "BT"]
 
-FONT: Final = "Helvetica,Arial,sans-serif"
+FONTS: Final = {
+    "en": "Helvetica,Arial,sans-serif",
+    "ja": "Helvetica,Arial,Noto Sans CJK JP,Noto Sans JP,Hiragino Sans,Yu Gothic,Meiryo,IPAexGothic,IPAGothic,sans-serif",
+}
+"""Families for each language: the first one that has a character shows it, in Graphviz as in the browser that shows an SVG."""
 QUIET, GRADIENT, ALARM, FRAME = "#555555", "#0072B2", "#D55E00", "#9A9A9A"
 
 # Five colours that also differ in greyscale, for log₁₀ RMS from COLDEST to HOTTEST; values outside use the end colours.
@@ -80,12 +85,13 @@ def to_dot(graph: Graph, show: Show, notes: Sequence[str] = (), table: Sequence[
 
 def _lines(graph: Graph, show: Show, notes: Sequence[str], table: Sequence[Sequence[str]]) -> Iterator[str]:
     yield "digraph autograd_mini {"
+    font = FONTS[get_language()]
     # nslimit bounds the layout search, which takes minutes if one leaf is used along a whole chain.
-    yield f'graph [rankdir={show.rankdir} bgcolor=white fontname="{FONT}" nodesep=0.25 ranksep=0.35 nslimit=2]'
+    yield f'graph [rankdir={show.rankdir} bgcolor=white fontname="{font}" nodesep=0.25 ranksep=0.35 nslimit=2]'
     # The id makes nodes addressable in an SVG: element n3 is node n3.
-    yield f'node [fontname="{FONT}" fontsize=14 penwidth=1.8 margin="0.12,0.06" height=0.35 width=0.35 id="\\N"]'
+    yield f'node [fontname="{font}" fontsize=14 penwidth=1.8 margin="0.12,0.06" height=0.35 width=0.35 id="\\N"]'
     # Edges with a large weight are straight. The path from input to loss has one; leaves are placed beside it.
-    yield f'edge [fontname="{FONT}" color="{QUIET}" arrowsize=0.7 weight=8]'
+    yield f'edge [fontname="{font}" color="{QUIET}" arrowsize=0.7 weight=8]'
     if notes or table:
         yield f'labelloc=b fontsize=11 fontcolor="{QUIET}" label=<{_caption(notes, table)}>'
     yield from _cluster_lines(graph, show)
@@ -142,7 +148,7 @@ def _edge(edge: Edge, source: Node, corner: str) -> str:
         size = "−∞" if math.isinf(edge.heat) else f"{edge.heat:.1f}"
         parts.append(f"{heat_style(edge.heat)} label=<&#160;{_small(size, QUIET)}>")  # clear of a wide edge
     elif edge.label:
-        parts.append(f"label=<{_small(edge.label, GRADIENT)}>")
+        parts.append(f"label=<{_small(translate(edge.label), GRADIENT)}>")
     if corner:
         parts.append(f"headport={corner}")
     return f" [{' '.join(parts)}]" if parts else ""
@@ -164,13 +170,15 @@ def _legend(graph: Graph, show: Show) -> Iterator[str]:
     """Yields the legend: one sample for each kind that occurs."""
     kinds = {node.kind for node in graph.nodes}
     samples = {kind: style for kind, style in STYLES.items() if kind in kinds}
-    entries = [(f"legend_{kind}", style.attributes, escape_label(style.meaning)) for kind, style in samples.items()]
+    entries = [(f"legend_{kind}", style.attributes, escape_label(translate(style.meaning))) for kind, style in samples.items()]
     if any(node.changed for node in graph.nodes):
-        entries.append(("legend_changed", f"shape=box fillcolor=white {CHANGED.attributes}", escape_label(CHANGED.meaning)))
+        meaning = escape_label(translate(CHANGED.meaning))
+        entries.append(("legend_changed", f"shape=box fillcolor=white {CHANGED.attributes}", meaning))
     if show.grad:
         symbols = {node.symbol[0] for node in graph.nodes if node.wants_grad}
-        meaning = ", ".join(meaning for symbol, meaning in SYMBOLS.items() if symbol in symbols)
-        entries.append(("legend_gradient", "shape=plain", _small(f"{meaning} ({MISSING} not computed)", GRADIENT)))
+        meaning = ", ".join(translate(meaning) for symbol, meaning in SYMBOLS.items() if symbol in symbols)
+        meaning = translate("{meaning} ({missing} not computed)", meaning=meaning, missing=MISSING)
+        entries.append(("legend_gradient", "shape=plain", _small(meaning, GRADIENT)))
     if any(edge.heat is not None for edge in graph.edges):
         entries.append(("legend_heat", "shape=plain", _heat_scale()))
     yield 'subgraph cluster_legend { label="" color="#BBBBBB" style=rounded margin=8 fontsize=11 node [fontsize=11]'
@@ -194,7 +202,8 @@ def _heat_scale() -> str:
         f'<td bgcolor="{colour}"><font color="{"white" if i > 2 else "black"}">{step:g}</font></td>'
         for i, (step, colour) in enumerate(zip(steps, HEAT, strict=True))
     )
-    head = f'<tr><td colspan="5"><font color="{QUIET}">edges: log₁₀ RMS of the gradient</font></td></tr>'
+    title = escape_label(translate("edges: log₁₀ RMS of the gradient"))
+    head = f'<tr><td colspan="5"><font color="{QUIET}">{title}</font></td></tr>'
     return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="3">{head}<tr>{cells}</tr></table>'
 
 
@@ -205,7 +214,7 @@ def _label(node: Node, show: Show) -> str:
 
 def _collapsed_rows(node: Node, show: Show) -> Iterator[str]:
     yield f"<b>{escape_label(node.name)}</b>"
-    yield _small(f"{node.hidden} nodes hidden", QUIET)
+    yield _small(translate("{count} nodes hidden", count=node.hidden), QUIET)
 
 
 def _operation_rows(node: Node, show: Show) -> Iterator[str]:
@@ -219,7 +228,7 @@ def _operation_rows(node: Node, show: Show) -> Iterator[str]:
         if node.primitive.derivative:
             yield _small(derivatives(node), ink)
     if node.memory:
-        yield _small(node.memory, ink)
+        yield _small(_memory(node), ink)
 
 
 def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
@@ -236,11 +245,17 @@ def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
     if show.grad and node.wants_grad:
         yield _small(f"{node.symbol} {MISSING if node.grad is None else format_values(node.grad)}", GRADIENT)
     if node.memory:
-        yield _small(node.memory, "black")
+        yield _small(_memory(node), "black")
     if node.badge:
         yield f"<b>{_small(node.badge, ALARM if node.badge.startswith('✗') else GRADIENT)}</b>"
     if node.changed:
-        yield _small("changed since", ALARM)
+        yield _small(translate("changed since"), ALARM)
+
+
+def _memory(node: Node) -> str:
+    """The memory of a result in a plan."""
+    _, _, number = node.memory.partition("buffer ")
+    return translate("buffer {number}", number=number) if number else translate(node.memory)
 
 
 def derivatives(node: Node) -> str:
@@ -256,9 +271,10 @@ def _subscript(i: int) -> str:
 
 def _tooltip(node: Node) -> str:
     if node.kind == "collapsed":
-        return f"{node.name}: {node.hidden} nodes are hidden; depth=None, collapse=() shows them"
+        text = "{name}: {count} nodes are hidden; depth=None, collapse=() shows them"
+        return translate(text, name=node.name, count=node.hidden)
     if node.primitive is None:
-        return f"{node.kind} {node.name}".rstrip()
+        return f"{translate(node.kind)} {node.name}".rstrip()
     params = ", ".join(f"{key}={value}" for key, value in node.params.items() if isinstance(value, TOOLTIP_TYPES))
     return f"{node.name}({params}): {node.primitive.formula}"
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from autograd_mini.tensor import Array
 
+from ..language import translate
 from .lecture import find_layers, layer_symbol
 from .nodes import Graph
 from .summary import format_number, rms
@@ -74,7 +75,7 @@ def table_cells(rows: tuple[LayerDelta, ...]) -> list[tuple[str, ...]]:
             layer_symbol("δ", row.layer),
             f"{row.rms:.2e}",
             "" if math.isnan(row.ratio) else format_number(row.ratio, 2),
-            row.verdict,
+            translate(row.verdict),
         )
         for row in rows
     ]
@@ -82,8 +83,8 @@ def table_cells(rows: tuple[LayerDelta, ...]) -> list[tuple[str, ...]]:
         whole = rows[-1].rms / rows[0].rms
         mean = whole ** (1 / (len(rows) - 1))
         name = f"{layer_symbol('δ', rows[-1].layer)}/{layer_symbol('δ', rows[0].layer)}"
-        body.append((name, "", f"{whole:.1e}", verdict(mean) or "stable"))
-    return [HEADS, *body]
+        body.append((name, "", f"{whole:.1e}", translate(verdict(mean) or "stable")))
+    return [tuple(map(translate, HEADS)), *body]
 
 
 def format_table(rows: tuple[LayerDelta, ...]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from ..language import translate
 from .nodes import Graph, Node
 
 SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -92,15 +93,16 @@ def find_layers(graph: Graph) -> list[Layer]:
             level[i] = layers[i].number = level[i] + 1
             ordered.append(layers[i])
     if not ordered:
-        raise UnclearLayers("no linear layer was found in this graph")
+        raise UnclearLayers(translate("no linear layer was found in this graph"))
     for first, second in pairwise(ordered):
         if first.number == second.number:
-            names = " and ".join(f"#{graph.nodes[x.operation].number}" for x in (first, second))
-            raise UnclearLayers(f"operations {names} would both be layer {first.number}")
+            names = {key: f"#{graph.nodes[x.operation].number}" for key, x in (("first", first), ("second", second))}
+            text = "operations {first} and {second} would both be layer {layer}"
+            raise UnclearLayers(translate(text, layer=first.number, **names))
         if first.number > second.number:
-            raise UnclearLayers("the layers are not in one sequence")
+            raise UnclearLayers(translate("the layers are not in one sequence"))
     if len({layer.weight for layer in ordered}) < len(ordered):
-        raise UnclearLayers("several layers share one weight")
+        raise UnclearLayers(translate("several layers share one weight"))
     return ordered
 
 

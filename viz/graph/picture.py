@@ -11,6 +11,7 @@ from autograd_mini.jit.plan import Plan
 from autograd_mini.tools.plain_text import for_stdout
 
 from ..files import suffix_of, write_atomically
+from ..language import translate
 from ..show import image_page, show_in_browser, show_in_notebook
 from .collapse import Collapse, collapse_graph, collapse_note
 from .dot import Direction, Show, to_dot
@@ -94,7 +95,7 @@ class Picture:
         try:
             return {"image/svg+xml": self.pipe("svg").decode(), "text/plain": repr(self)}
         except Exception as error:  # a notebook cell must show something even if rendering fails
-            return {"text/plain": f"{self}\n(not drawn: {error})"}
+            return {"text/plain": f"{self}\n{translate('(not drawn: {reason})', reason=error)}"}
 
 
 def draw(
@@ -202,7 +203,7 @@ def _annotate(graph: Graph, outputs: Outputs, notation: Notation, heat: Literal[
     try:
         graph = replace_gradients(graph, compute_gradients(outputs))
     except RuntimeError as error:
-        notes.append(f"gradients are not shown: {error}")
+        notes.append(translate("gradients are not shown: {reason}", reason=error))
     try:
         if heat:
             graph = add_heat(graph)
@@ -211,6 +212,6 @@ def _annotate(graph: Graph, outputs: Outputs, notation: Notation, heat: Literal[
             graph = use_lecture_notation(graph)
     except UnclearLayers as error:
         changes = {"drawn in code notation": notation == "lecture", "without a table of layers": bool(heat)}
-        missing = [change for change, is_made in changes.items() if is_made]
-        notes.append(f"{', '.join(missing)}: {error}")
+        missing = [translate(change) for change, is_made in changes.items() if is_made]
+        notes.append(translate("{changes}: {reason}", changes=", ".join(missing), reason=error))
     return graph, rows, notes

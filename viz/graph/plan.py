@@ -9,6 +9,7 @@ from autograd_mini.jit.plan import Plan
 from autograd_mini.jit.report import Row
 from autograd_mini.jit.trace import Call, Value
 
+from ..language import translate
 from .calls import Path
 from .nodes import Edge, Graph, Kind, Names, Node, named_parameters
 
@@ -39,7 +40,7 @@ class _Builder:
         self.results = dict.fromkeys(plan.output.values)
         self.names = {id(t): name for name, t in named_parameters(params)}
         for step, row in enumerate(plan.rows):
-            scope = (f"step {step}, split over two threads",) if row.parts else ()
+            scope = (translate("step {step}, split over two threads", step=step),) if row.parts else ()
             for part in row.parts or (row,):
                 if part.call.outs or not part.labels:  # slices of an argument are drawn as the argument
                     self._step(step, part, scope)
@@ -55,7 +56,9 @@ class _Builder:
         written = [call.inputs[0] for call in calls if _is_write(call)]
         sources = [(v, self._source(v)) for call in calls for v in call.inputs[_is_write(call) :]]
         kind: Kind = "operation" if call.outs else "write"
-        name = call.primitive.name + f" of {len(written)} parameters" * (len(written) > 1)
+        name = call.primitive.name
+        if len(written) > 1:
+            name = translate("{operation} of {count} parameters", operation=name, count=len(written))
         targets = "\n".join([f"→ {self._leaf(v).name}" for v in written[:_MAX_NAMED]] + ["…"] * (len(written) > _MAX_NAMED))
         operation = self._add(
             Node(kind, name, primitive=call.primitive, params=call.params, scope=scope, step=step, memory=targets)
@@ -70,7 +73,7 @@ class _Builder:
         kind: Kind = "loss" if is_result and out.array.size == 1 else "tensor"
         self.places[out] = place
         scope = self.nodes[operation].scope
-        self.at[out] = self._add(Node(kind, "result" if is_result else "", out.array, scope=scope, memory=place))
+        self.at[out] = self._add(Node(kind, translate("result") if is_result else "", out.array, scope=scope, memory=place))
         self.edges.append(Edge(operation, self.at[out], slot, "in place" if in_place else ""))
 
     def _source(self, value: Value) -> int:
@@ -85,7 +88,7 @@ class _Builder:
     def _leaf(self, value: Value) -> Node:
         """Returns the node of a value that exists before the first step."""
         tensor = value.tensor
-        name = _NAMES.get(value.source, "")
+        name = translate(_NAMES.get(value.source, ""))
         if tensor is not None:
             name = self.names.get(id(tensor)) or tensor.name or name
         trained = isinstance(tensor, nn.Parameter) or (tensor is not None and tensor._requires_grad)

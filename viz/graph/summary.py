@@ -8,6 +8,8 @@ import numpy as np
 
 from autograd_mini.tensor import Array
 
+from ..language import translate
+
 MISSING = "—"  # a gradient that is not computed yet; 0 would look like a computed one
 
 
@@ -32,13 +34,13 @@ def format_values(array: Array) -> str:
     ('[1, 2.5]', '0 … 9', '1 ± 0')
     """
     if array.size == 0:
-        return "empty"
+        return translate("empty")
     if array.size <= 4:
         return _format_nested(array)
     if array.dtype.kind != "f":
         return f"{format_number(array.min())} … {format_number(array.max())}"
     if bad := array.size - int(np.isfinite(array).sum()):
-        return f"{bad} of {array.size} not finite"
+        return translate("{bad} of {size} not finite", bad=bad, size=array.size)
     return " ± ".join(format_number(moment(dtype=np.float64), 3) for moment in (array.mean, array.std))
 
 
@@ -56,7 +58,7 @@ def format_rms(grad: Array) -> str:
     >>> format_rms(np.array([3.0, -3.0]))
     '3'
     """
-    return format_number(rms(grad)) if grad.size else "empty"
+    return format_number(rms(grad)) if grad.size else translate("empty")
 
 
 def rms(array: Array) -> float:

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from autograd_mini.tools.plain_text import escape_unprintable
 
+from ..language import translate
 from .dot import GRADIENT, QUIET
 from .nodes import Graph
 
@@ -41,11 +42,13 @@ def style_svg(svg: bytes, graph: Graph, theme: Theme) -> bytes:
 def title(graph: Graph) -> str:
     """Returns a title with the names of the outputs that have one."""
     names = [escape_unprintable(graph.nodes[i].name) for i in graph.roots]
-    return f"The graph of {', '.join(filter(None, names)) or 'a computation'}"
+    return translate("The graph of {names}", names=", ".join(filter(None, names)) or translate("a computation"))
 
 
 def description(graph: Graph) -> str:
     """Returns the number of nodes of each kind and the first 20 operations."""
-    counts = ", ".join(f"{kind}: {count}" for kind, count in Counter(node.kind for node in graph.nodes).items())
+    counts = ", ".join(f"{translate(kind)}: {count}" for kind, count in Counter(node.kind for node in graph.nodes).items())
     operations = [escape_unprintable(node.name) for node in graph.nodes if node.primitive is not None]
-    return f"{len(graph.nodes)} nodes ({counts}). Operations: {', '.join(operations[:20])}{', …' * (len(operations) > 20)}."
+    text = "{count} nodes ({kinds}). Operations: {operations}."
+    first = ", ".join(operations[:20]) + ", …" * (len(operations) > 20)
+    return translate(text, count=len(graph.nodes), kinds=counts, operations=first)

@@ -6,12 +6,14 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import islice
 from typing import Final, NamedTuple
 
 from autograd_mini.tools.plain_text import display_width, escape_unprintable, to_ascii
 from autograd_mini.tools.text_table import pad_columns
 
+from ..language import in_language, translate
 from . import summary
 from .nodes import Graph, Kind, Names, Outputs, build_graph
 
@@ -55,7 +57,7 @@ def text(
     outputs, params : the outputs and the names of the parameters, as in `draw`
     values : show values and gradients
     max_lines : the number of lines to print; None prints the whole graph
-    ascii : use ASCII only; None does so if the standard output cannot encode more
+    ascii : use ASCII only, and English; None does so if the standard output cannot encode more
 
     Examples
     --------
@@ -79,15 +81,20 @@ def format_tree(
 ) -> TextTree:
     """Returns the tree of a graph of node records."""
     use_ascii = not _encodable(FANCY) if ascii is None else ascii
+    with in_language("en") if use_ascii else nullcontext():
+        return _format_tree(graph, show_values, max_lines, use_ascii)
+
+
+def _format_tree(graph: Graph, show_values: bool, max_lines: int | None, use_ascii: bool) -> TextTree:
     lines_of_tree = _tree_lines(graph)
     shown = list(islice(lines_of_tree, max_lines))
     omitted = sum(1 for _ in lines_of_tree)
-    heads = ("operation", "name", "shape", "value", "|g|" if use_ascii else "|δ|")
+    heads = (*map(translate, ("operation", "name", "shape", "value")), "|g|" if use_ascii else "|δ|")
     rows = [heads if show_values else heads[:3], *(_cells(graph, row, show_values) for row in shown)]
     kinds: list[Kind | None] = [None, *(graph.nodes[row.node].kind for row in shown)]
     lines = align_columns([tuple(map(to_ascii, row)) for row in rows] if use_ascii else rows)
     if omitted:
-        more = f"… {omitted} more lines; max_lines=None prints all of them"
+        more = translate("… {count} more lines; max_lines=None prints all of them", count=omitted)
         lines.append(to_ascii(more) if use_ascii else more)
         kinds.append(None)
     return TextTree(lines, kinds)
@@ -129,10 +136,13 @@ def _label_and_operands(graph: Graph, index: int, operands: list[list[int]]) -> 
     """Returns the label of a node (its operation, or its kind for a leaf) and the operands. The node may be a collapsed one."""
     node = graph.nodes[index]
     if node.array is not None and not operands[index]:
-        return node.kind, []
+        return translate(node.kind), []
     maker = index if node.array is None else operands[index][0]
     operation = graph.nodes[maker]
-    return operation.name + f" ({operation.hidden} nodes hidden)" * (operation.hidden > 0), operands[maker]
+    if not operation.hidden:
+        return operation.name, operands[maker]
+    text = "{operation} ({count} nodes hidden)"
+    return translate(text, operation=operation.name, count=operation.hidden), operands[maker]
 
 
 def _cells(graph: Graph, row: TreeLine, show_values: bool) -> tuple[str, ...]:
@@ -140,7 +150,8 @@ def _cells(graph: Graph, row: TreeLine, show_values: bool) -> tuple[str, ...]:
     if not row.first or node.array is None:
         return (row.label,)
     name = escape_unprintable(node.name)
-    cells = (row.label, name + (" (changed since)" if node.changed else ""), str(node.shape))
+    name = translate("{name} (changed since)", name=name) if node.changed else name
+    cells = (row.label, name, str(node.shape))
     if not show_values:
         return cells
     delta = summary.MISSING if node.grad is None else summary.format_rms(node.grad)

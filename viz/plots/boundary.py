@@ -15,6 +15,7 @@ from autograd_mini.tensor import Array, Tensor
 from . import canvas
 from .canvas import COLOURS, MARKERS, Path, Values
 from .figures import Extent, grid_points
+from .texts import label
 
 if TYPE_CHECKING:
     from .plot import Plot
@@ -81,14 +82,14 @@ def plot_boundary(
     axes.imshow(_regions(scores).reshape(size, size, 3), extent=extent, aspect="auto", interpolation="bilinear")
     _draw_boundaries(axes, scores.reshape(size, size, -1), extent)
     groups = {}
-    for i, label in zip(numbers, present, strict=True):
-        x, y = xy[truth == label].T
-        groups[str(label if classes is None else classes[i])] = axes.scatter(
+    for i, number in zip(numbers, present, strict=True):
+        x, y = xy[truth == number].T
+        groups[str(number if classes is None else classes[i])] = axes.scatter(
             x, y, s=26, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], linewidths=0.7, edgecolors="white",
         )  # fmt: skip
     left, right, bottom, top = extent
-    axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(left, right), ylim=(bottom, top))
-    canvas.add_legend(axes, groups, "class")
+    axes.set(xlabel=label(xlabel), ylabel=label(ylabel), xlim=(left, right), ylim=(bottom, top))
+    canvas.add_legend(axes, groups, label("class"))
     return canvas.save_figure(figure, path)
 
 
@@ -131,7 +132,7 @@ def _class_numbers(labels: Array, count: int) -> tuple[Array, list[int]]:
     """Returns the labels that occur, and the number of the output that stands for each."""
     present = np.unique(labels)
     if present.dtype.kind in "iub" and present[0] >= 0 and present[-1] < count:
-        return present, [int(label) for label in present]
+        return present, [int(number) for number in present]
     if count == 2 and len(present) == 2:
         return present, [0, 1]
     raise ValueError(

@@ -14,7 +14,7 @@ from autograd_mini.tensor import Array, Shape, Tensor
 from . import canvas
 from .canvas import COLOURS, GAP, Curve, Path, Values
 from .learning import plot_manifold
-from .texts import literal
+from .texts import label, literal
 
 if TYPE_CHECKING:
     from .plot import Plot
@@ -156,8 +156,9 @@ def plot_confusion(
     figure, axes = canvas.new_figure(title, (2.4 + 0.45 * count + room, max(1.5 + 0.45 * count, 2.6) + 0.7 * room))
     axes.grid(False)
     shown = axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
-    figure.colorbar(shown, label="share of the true class", shrink=0.8)
-    axes.set(xlabel="predicted", ylabel="true", xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
+    figure.colorbar(shown, label=label("share of the true class"), shrink=0.8)
+    axes.set(xlabel=label("predicted"), ylabel=label("true"))
+    axes.set(xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
     if longest > 3:  # long names would overlap
         axes.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
     if count <= READABLE_CLASSES:
@@ -235,7 +236,8 @@ def plot_gan(real: Curve, fake: Curve, path: Path = None, *, xlabel: str = "iter
     for (name, (x, y)), colour, line in zip(curves.items(), COLOURS, ("-", "--"), strict=False):
         (lines[name],) = axes.plot(x, y, line, color=colour, label=name, linewidth=2, **canvas.marker_style(y))
     canvas.use_integer_ticks(axes)
-    lines["equilibrium ½"] = axes.axhline(0.5, color="black", linestyle=":", label="equilibrium ½")
-    axes.set(xlabel=xlabel, ylabel="probability of being real", ylim=(0, 1))
+    middle = label("equilibrium ½")
+    lines[middle] = axes.axhline(0.5, color="black", linestyle=":", label=middle)
+    axes.set(xlabel=label(xlabel), ylabel=label("probability of being real"), ylim=(0, 1))
     canvas.add_legend(axes, lines)
     return canvas.save_figure(figure, path)

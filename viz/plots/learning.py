@@ -13,6 +13,7 @@ from autograd_mini.tensor import Shape
 from . import canvas
 from .canvas import COLOURS, GAP, LINES, MARKERS, Curve, Path, Values
 from .scales import Scale, set_scale
+from .texts import label
 
 if TYPE_CHECKING:
     from .plot import Plot
@@ -61,7 +62,7 @@ def plot_losses(
         }
         (lines[name],) = axes.plot(x, y, linewidth=2, **style)
         shown.append(y)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.set(xlabel=label(xlabel), ylabel=label(ylabel))
     set_scale("plot_losses", axes, shown, yscale)
     canvas.use_integer_ticks(axes)
     canvas.add_legend(axes, lines)
@@ -105,12 +106,13 @@ def plot_histograms(
     figure, axes = canvas.new_figure(title)
     outlines, heights = {}, []
     for i, (name, x) in enumerate(arrays.items()):
-        label = f"{name}: mean {x.mean():z.2f}, variance {x.var():.2f}"
+        moments = {"mean": f"{x.mean():z.2f}", "variance": f"{x.var():.2f}"}
+        entry = label("{name}: mean {mean}, variance {variance}", name=name, **moments)
         style: dict[str, Any] = {"linestyle": LINES[i % len(LINES)], "color": COLOURS[i % len(COLOURS)]}
         height, _, patches = axes.hist(x, edges, density=True, histtype="step", linewidth=2, **style)
-        outlines[label] = patches[0]  # type: ignore[index]
+        outlines[entry] = patches[0]  # type: ignore[index]
         heights.append(np.asarray(height))
-    axes.set(xlabel=xlabel, ylabel="density")
+    axes.set(xlabel=label(xlabel), ylabel=label("density"))
     set_scale("plot_histograms", axes, [h[h > 0] for h in heights], yscale)
     canvas.add_legend(axes, outlines)
     return canvas.save_figure(figure, path)
@@ -153,14 +155,14 @@ def plot_scatter(
         raise ValueError(f"plot_scatter: got {len(classes)} class names for the labels {', '.join(map(str, present))}")
     figure, axes = canvas.new_figure(title, (5, 5))
     groups = {}
-    for i, label in enumerate(present):
-        x, y = xy[numbers == label].T
-        groups[str(label if classes is None else classes[label])] = axes.scatter(
+    for i, number in enumerate(present):
+        x, y = xy[numbers == number].T
+        groups[str(number if classes is None else classes[number])] = axes.scatter(
             x, y, s=24, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], alpha=0.8, linewidths=0.4,
             edgecolors="white",
         )  # fmt: skip
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    canvas.add_legend(axes, groups, "class")
+    axes.set(xlabel=label(xlabel), ylabel=label(ylabel))
+    canvas.add_legend(axes, groups, label("class"))
     return canvas.save_figure(figure, path)
 
 
@@ -209,7 +211,7 @@ def plot_reconstructions(
     grid = np.stack([canvas.check_images("plot_reconstructions", a.reshape(count, *image_shape)) for a in pair])
     figure, axes = canvas.image_figure(canvas.tile(grid, GAP), title)
     height = image_shape[0] + GAP
-    axes.set(xticks=[], yticks=[height / 2, height * 1.5], yticklabels=["original", "reconstruction"])
+    axes.set(xticks=[], yticks=[height / 2, height * 1.5], yticklabels=[label("original"), label("reconstruction")])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return canvas.save_figure(figure, path)
@@ -249,5 +251,5 @@ def plot_manifold(
     rows, columns = grid.shape[:2]
     flat = canvas.check_images("plot_manifold", grid.reshape(rows * columns, *grid.shape[2:]))
     figure, axes = canvas.image_figure(canvas.tile(flat.reshape(rows, columns, *flat.shape[1:]), gap), title, extent=extent)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.set(xlabel=label(xlabel), ylabel=label(ylabel))
     return canvas.save_figure(figure, path)

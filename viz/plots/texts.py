@@ -5,11 +5,15 @@ matplotlib reads the text between two `$` as mathematics. So a title such as `$z
 
 from __future__ import annotations
 
+import importlib.util
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from autograd_mini.tools.plain_text import escape_unprintable
+
+from ..language import get_language, in_language, translate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +25,27 @@ FONTS: Final = (
     "WenQuanYi Micro Hei", "Apple SD Gothic Neo", "Malgun Gothic", "Droid Sans Fallback", "Arial Unicode MS",
 )  # fmt: skip
 """Fonts that are tried first for characters that the default font lacks; then all other installed fonts are."""
+FONT_PACKAGE: Final = "matplotlib_fontja"  # contains the font IPAexGothic; it is read, not imported
 LONGEST: Final = 60  # characters of a name
+
+
+def label(text: str, /, **values: Any) -> str:
+    """Returns a text of a plot in the language of pictures, or in English with a warning if no installed font can show it.
+
+    >>> from autograd_mini.viz.plots.texts import label
+    >>> label("epoch")
+    'epoch'
+    """
+    shown = translate(text, **values)
+    if not shown.isascii() and _showable(shown) != shown and (language := get_language()) != "en":
+        warnings.warn(
+            f"no font for language {language!r} was found, so this plot is in English; "
+            'install one: pip install "autograd-mini[ja]", or apt install fonts-noto-cjk',
+            stacklevel=3,
+        )
+        with in_language("en"):
+            return translate(text, **values)
+    return shown
 
 
 def literal(name: str) -> str:
@@ -111,7 +135,7 @@ def _installed() -> list[tuple[str, Path]]:
 
     manager = font_manager.fontManager
     known = {entry.fname for entry in manager.ttflist}
-    for path in font_manager.findSystemFonts():
+    for path in [*font_manager.findSystemFonts(), *_packaged()]:
         if path not in known:
             try:
                 manager.addfont(path)
@@ -120,6 +144,13 @@ def _installed() -> list[tuple[str, Path]]:
     rank = {name: i for i, name in enumerate(FONTS)}
     regular = {entry.name: entry.fname for entry in manager.ttflist if "last resort" not in entry.name.lower()}
     return [(name, Path(regular[name])) for name in sorted(regular, key=lambda name: (rank.get(name, len(FONTS)), name))]
+
+
+def _packaged() -> list[str]:
+    """Returns the files of the fonts that an installed Python package contains."""
+    found = importlib.util.find_spec(FONT_PACKAGE)
+    folders = found.submodule_search_locations or [] if found else []
+    return [str(path) for folder in folders for path in Path(folder).rglob("*.ttf")]
 
 
 @cache

@@ -16,6 +16,7 @@ from ..graph import summary
 from ..graph.collapse import title
 from ..graph.lecture import UnclearLayers, find_layers, rename_operand
 from ..graph.nodes import Graph, Node
+from ..language import translate
 
 Granularity: TypeAlias = Literal["op", "layer"]
 
@@ -92,15 +93,15 @@ def make_frames(graph: Graph, events: Iterable[Event], gradients: dict[int, Arra
         steps = [frame for event in events for frame in _contribution_frames(event)]
     else:
         layer_of = _layer_titles(graph)
-        groups = groupby(events, lambda event: layer_of.get(event.operation.number, "outside the layers"))
+        groups = groupby(events, lambda event: layer_of.get(event.operation.number, translate("outside the layers")))
         steps = [_layer_frame(name, list(group)) for name, group in groups]
     return [_seed_frame(graph), *steps, _final_frame(graph, gradients)]
 
 
 def _seed_frame(graph: Graph) -> Frame:
     root = graph.nodes[graph.roots[0]]
-    line = _line("∂L/∂L", "the loss with respect to itself", np.ones(()))
-    caption = "The backward pass starts at the loss: its derivative with respect to itself is 1."
+    line = _line("∂L/∂L", translate("the loss with respect to itself"), np.ones(()))
+    caption = translate("The backward pass starts at the loss: its derivative with respect to itself is 1.")
     return _frame("seed", "∂L/∂L = 1", caption, [line], [root], known=[root])
 
 
@@ -108,47 +109,64 @@ def _contribution_frames(event: Event) -> Iterator[Frame]:
     """Yields a contribution and, if they occur, the sum over broadcast copies and the sum with earlier contributions."""
     name, target = event.operation.name, gradient_symbol(event.operand)
     lines = [
-        _line("upstream", "δ of the operation's output", event.upstream),
+        _line(translate("upstream"), translate("δ of the operation's output"), event.upstream),
         *_other_factor(event),
-        _line("contribution", describe_shapes(event), event.raw, answer=True),
+        _line(translate("contribution"), describe_shapes(event), event.raw, answer=True),
     ]
-    caption = f"{name} contributes to the gradient of {node_name(event.operand)}: {describe_rule(event)}"
+    operand = node_name(event.operand)
+    text = "{operation} contributes to the gradient of {name}: {rule}"
+    caption = translate(text, operation=name, name=operand, rule=describe_rule(event))
     yield _frame("rule", f"{name} → {target}", caption, lines, [event.operation, event.operand], [event], [event.operand])
     if event.raw.shape != event.unbroadcast.shape:
         lines = [
-            _line("per copy", str(event.raw.shape), event.raw),
-            _line("sum over the copies", f"{event.unbroadcast.shape} ← Σ {event.raw.shape}", event.unbroadcast, answer=True),
+            _line(translate("per copy"), str(event.raw.shape), event.raw),
+            _line(
+                translate("sum over the copies"),
+                f"{event.unbroadcast.shape} ← Σ {event.raw.shape}",
+                event.unbroadcast,
+                answer=True,
+            ),
         ]
-        caption = f"{node_name(event.operand)} was broadcast, so its gradient is the sum over the copies"
-        yield _frame("unbroadcast", f"undo broadcasting: {target}", caption, lines, [event.operand], [event], [event.operand])
+        caption = translate("{name} was broadcast, so its gradient is the sum over the copies", name=operand)
+        heading = translate("undo broadcasting: {target}", target=target)
+        yield _frame("unbroadcast", heading, caption, lines, [event.operand], [event], [event.operand])
     if event.previous is not None:
         lines = [
-            _line("old", "", event.previous),
-            _line("+ new", "", event.unbroadcast),
-            _line("= total", "", event.previous + event.unbroadcast, answer=True),
+            _line(translate("old"), "", event.previous),
+            _line(translate("+ new"), "", event.unbroadcast),
+            _line(translate("= total"), "", event.previous + event.unbroadcast, answer=True),
         ]
-        caption = f"{node_name(event.operand)} was used more than once: its gradients add up, old + new = total"
-        yield _frame("accumulate", f"add up: {target}", caption, lines, [event.operand], [event], [event.operand])
+        caption = translate("{name} was used more than once: its gradients add up, old + new = total", name=operand)
+        yield _frame(
+            "accumulate",
+            translate("add up: {target}", target=target),
+            caption,
+            lines,
+            [event.operand],
+            [event],
+            [event.operand],
+        )
 
 
 def _layer_frame(name: str, events: list[Event]) -> Frame:
     first = events[0]
-    lines = [_line("upstream", "incoming δ", first.upstream)]
+    lines = [_line(translate("upstream"), translate("incoming δ"), first.upstream)]
     for event in events:
         total = event.unbroadcast if event.previous is None else event.previous + event.unbroadcast
         detail = f"{describe_rule(event)}   {describe_shapes(event)}"
         lines.append(_line(gradient_symbol(event.operand), detail, total, answer=True))
     nodes = [node for event in events for node in (event.operation, event.operand)]
-    contributions = (f"{event.operation.name} to {node_name(event.operand)}" for event in events)
-    caption = f"{name}: contributions from {', then '.join(contributions)}"
+    pairs = [(event.operation.name, node_name(event.operand)) for event in events]
+    steps = translate(", then ").join(translate("{operation} to {name}", operation=o, name=n) for o, n in pairs)
+    caption = translate("{layer}: contributions from {contributions}", layer=name, contributions=steps)
     return _frame("layer", name, caption, lines, nodes, events, [event.operand for event in events])
 
 
 def _final_frame(graph: Graph, gradients: dict[int, Array]) -> Frame:
     leaves = [node for node in graph.nodes if node.kind == "parameter" and node.seq in gradients]
     lines = [_line(gradient_symbol(node), str(node.shape), gradients[node.seq]) for node in leaves]
-    caption = "Every parameter has its gradient: this is what backward adds to .grad."
-    return _frame("end", "the gradients", caption, lines, leaves, known=leaves)
+    caption = translate("Every parameter has its gradient: this is what backward adds to .grad.")
+    return _frame("end", translate("the gradients"), caption, lines, leaves, known=leaves)
 
 
 def _frame(
@@ -190,16 +208,16 @@ def _other_factor(event: Event) -> Iterator[Line]:
     _, other = _product(event)
     if other is not None:
         factor = event.operands[other]
-        yield _line(f"other factor: {node_name(factor)}", f"{factor.shape}", factor.array)
+        yield _line(translate("other factor: {name}", name=node_name(factor)), f"{factor.shape}", factor.array)
     if not text or DELTA.search(text):
         return
     upstream = event.upstream
     assert event.operation.primitive is not None
     comparable = event.operation.primitive.elementwise and upstream is not None and upstream.shape == event.raw.shape
     if comparable and upstream is not None and np.isfinite(upstream).all() and upstream.all():
-        yield _line("× local derivative", _explain_letters(event, text), event.raw / upstream)
+        yield _line(translate("× local derivative"), _explain_letters(event, text), event.raw / upstream)
     else:
-        yield _line("× local derivative", _explain_letters(event, text), None)
+        yield _line(translate("× local derivative"), _explain_letters(event, text), None)
 
 
 def _explain_letters(event: Event, text: str) -> str:
@@ -212,7 +230,7 @@ def describe_rule(event: Event) -> str:
     """Returns the formula of the contribution: `δ W`, or upstream times the local derivative."""
     text = _derivative(event)
     if not text:
-        return "δ through this operation's rule"
+        return translate("δ through this operation's rule")
     if DELTA.search(text):
         return text
     return "δ" if text == "1" else f"δ · ({text})" if " " in text else f"δ · {text}"
@@ -270,5 +288,5 @@ def _layer_titles(graph: Graph) -> dict[int, str]:
     titles: dict[int, str] = {}
     for layer in layers:
         inside = {layer.operation, layer.u - 1} | ({layer.activation} if layer.activation is not None else set())
-        titles |= dict.fromkeys((graph.nodes[i].number for i in inside), f"layer {layer.number}")
+        titles |= dict.fromkeys((graph.nodes[i].number for i in inside), translate("layer {number}", number=layer.number))
     return titles

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 from typing import Final
+
+from ..language import get_language, translate
 
 STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --quiet: #555; --ground: #fff; --panel: #f4f6f8; --line: #c8ccd0;
@@ -48,7 +51,7 @@ nav input { flex: 1; min-width: 8rem; accent-color: var(--known); }
 
 SCRIPT: Final = """
 "use strict";
-const { frames, quiz } = JSON.parse(document.getElementById("data").textContent);
+const { frames, quiz, texts } = JSON.parse(document.getElementById("data").textContent);
 const at = id => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const edges = new Map();
@@ -58,6 +61,10 @@ for (const edge of document.querySelectorAll("g.edge")) {
 }
 const revealed = new Set();
 let current = 0, timer = null;
+
+function fill(text, values) {
+  return text.replace(/{(\\w+)}/g, (all, name) => name in values ? values[name] : all);
+}
 
 function make(kind, text) {
   const element = document.createElement(kind);
@@ -81,7 +88,7 @@ function line(part, hidden) {
   if (hidden) {
     const button = make("button", "?");
     button.className = "reveal";
-    button.setAttribute("aria-label", "show the number: " + part.label);
+    button.setAttribute("aria-label", fill(texts.reveal, { label: part.label }));
     button.onclick = () => { revealed.add(current); show(current); };
     box.append(button);
   } else if (part.rows.length) {
@@ -102,7 +109,7 @@ function show(index) {
   mark("known", frames.slice(0, current + 1).flatMap(f => f.known), []);
   mark("now", frame.nodes, frame.edges);
   at("title").textContent = frame.title;
-  at("caption").textContent = "Frame " + (current + 1) + " of " + frames.length + ". " + frame.caption;
+  at("caption").textContent = fill(texts.place, { frame: current + 1, count: frames.length, caption: frame.caption });
   at("lines").replaceChildren(...frame.lines.map(part => line(part, quiz && part.answer && !revealed.has(current))));
   at("slider").value = current;
   at("count").textContent = (current + 1) + " / " + frames.length;
@@ -119,7 +126,7 @@ function show(index) {
 function play(on) {
   clearInterval(timer);
   timer = on ? setInterval(() => current < frames.length - 1 ? show(current + 1) : play(false), 1500) : null;
-  at("play").textContent = on ? "Pause" : "Play";
+  at("play").textContent = on ? texts.pause : texts.play;
 }
 
 function fromHash() {
@@ -145,6 +152,21 @@ show(fromHash());
 """
 
 
+def script_texts() -> dict[str, str]:
+    """Returns the texts that the script shows, by the names that it uses; {…} stand for values."""
+    texts = {
+        "play": "Play",
+        "pause": "Pause",
+        "place": "Frame {frame} of {count}. {caption}",
+        "reveal": "show the number: {label}",
+    }
+    return {name: translate(text) for name, text in texts.items()}
+
+
+def _text(text: str) -> str:
+    return html.escape(translate(text))
+
+
 def build_page(graph: str, data: str) -> str:
     """Returns the page. All parts are inserted at once, so no part is searched for the place of another one.
 
@@ -158,20 +180,21 @@ def build_page(graph: str, data: str) -> str:
     data : JSON that is safe inside a script element
     """
     return f"""<!DOCTYPE html>
-<html lang="en">
+<html lang="{get_language()}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Backprop, step by step</title>
+<title>{_text("Backprop, step by step")}</title>
 <style>{STYLE}</style>
 </head>
 <body>
-<div id="graph" role="img" aria-label="the graph; the caption below describes the current step">{graph}</div>
-<nav aria-label="steps">
-<button id="first">First</button><button id="previous">Previous</button><button id="play">Play</button>
-<button id="next">Next</button><button id="last">Last</button>
-<input id="slider" type="range" min="0" value="0" aria-label="frame"><output id="count"></output>
+<div id="graph" role="img" aria-label="{_text("the graph; the caption below describes the current step")}">{graph}</div>
+<nav aria-label="{_text("steps")}">
+<button id="first">{_text("First")}</button><button id="previous">{_text("Previous")}</button>
+<button id="play">{_text("Play")}</button>
+<button id="next">{_text("Next")}</button><button id="last">{_text("Last")}</button>
+<input id="slider" type="range" min="0" value="0" aria-label="{_text("frame")}"><output id="count"></output>
 </nav>
 <main id="step">
 <h1 id="title"></h1>

@@ -19,9 +19,10 @@ from ..graph.nodes import Graph, Names, build_graph
 from ..graph.picture import Notation
 from ..graph.render import render
 from ..graph.scopes import assign_scopes
+from ..language import translate
 from ..show import show_in_browser, show_in_notebook
 from .frames import Frame, Granularity, make_frames, node_name, observe_backward
-from .page import build_page
+from .page import build_page, script_texts
 
 HEIGHT: Final = 720  # pixels of the frame in a notebook
 
@@ -47,9 +48,9 @@ class Page:
             show_in_browser(self.html)
 
     def _repr_html_(self) -> str:
-        page = html.escape(self.html)
+        page, title = html.escape(self.html), html.escape(translate("backprop, step by step"))
         style = f"width:100%;height:{HEIGHT}px;border:1px solid #999"
-        return f'<iframe sandbox="allow-scripts" title="backprop, step by step" style="{style}" srcdoc="{page}"></iframe>'
+        return f'<iframe sandbox="allow-scripts" title="{title}" style="{style}" srcdoc="{page}"></iframe>'
 
 
 def step(
@@ -107,7 +108,7 @@ def step(
         with suppress(UnclearLayers):  # then the page uses code notation
             graph = use_lecture_notation(graph)
     played = make_frames(graph, *observe_backward(loss, graph), granularity)
-    data = {"frames": played, "quiz": quiz}
+    data = {"frames": played, "quiz": quiz, "texts": script_texts()}
     return Page(build_page(_render_graph(graph, timeout), embed_json(data)), played)
 
 
@@ -130,7 +131,7 @@ def _render_graph(graph: Graph, timeout: float) -> str:
         svg = render(to_dot(graph, Show(legend=False)), "svg", timeout).decode()
     except (RuntimeError, TimeoutError):
         items = (
-            f'<li id="n{node.number}">{html.escape(escape_unprintable(f"{node.kind} {node_name(node)}"))}</li>'
+            f'<li id="n{node.number}">{html.escape(escape_unprintable(f"{translate(node.kind)} {node_name(node)}"))}</li>'
             for node in graph.nodes
         )
         return f'<ol class="list" start="0">{"".join(items)}</ol>'

@@ -99,13 +99,10 @@ class Surroundings:
             return False
         if not same and not self._hold_equal_values():
             return False
-        for probe in self._compared:  # a loop, because a generator takes longer to start
-            if not probe.holds():
-                return False
-        return True
+        return all(map(Probe.holds, self._compared))
 
     def _hold_equal_values(self) -> bool:
-        """Returns whether the places with new objects hold equal plain values; such places are compared one by one from now on."""
+        """Returns whether the places with new objects hold equal plain values; these are compared one by one from now on."""
         renewed = [probe for probe in self._tested if not probe.is_same()]
         if not all(probe.holds() for probe in renewed):
             return False
@@ -342,7 +339,7 @@ class Surroundings:
         if isinstance(owner, (type, ModuleType)):
             get = owner.__dict__.get
             first = (lambda: owner.__bases__) if isinstance(owner, type) else (lambda: None)
-            tests = [(f"{{owner}}.__bases__ is {{value}}" if isinstance(owner, type) else "True", owner)]
+            tests = [("{owner}.__bases__ is {value}" if isinstance(owner, type) else "True", owner)]
             tests += probes.item_tests(owner.__dict__, names)
             self._add(owner, name, [name, *keys], lambda: [first(), *[get(key, MISSING) for key in names]], write, tests)
         elif (attributes := _dict_of(owner)) is not None and not _slots_of(owner):

@@ -1,0 +1,159 @@
+"""The Japanese texts of pictures: English text -> Japanese text. Terms follow common textbooks on machine learning."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GRAPH: Final = {
+    # the legend and the labels of nodes
+    "input or constant": "入力・定数",
+    "input": "入力",
+    "parameter": "パラメータ",
+    "operation": "演算",
+    "write": "書き込み",
+    "tensor": "テンソル",
+    "loss": "損失",
+    "collapsed": "折りたたみ",
+    "changed since it was used": "使用後に変更された値",
+    "changed since": "使用後に変更",
+    "∇ gradient": "∇ 勾配",
+    "δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾": "δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾",
+    "∂L/∂ gradient": "∂L/∂ 勾配",
+    "{meaning} ({missing} not computed)": "{meaning}（{missing} は未計算）",
+    "edges: log₁₀ RMS of the gradient": "辺：勾配の二乗平均平方根（RMS）の log₁₀",
+    "{count} nodes hidden": "{count}個のノードを省略",
+    "{name}: {count} nodes are hidden; depth=None, collapse=() shows them":
+        "{name}：{count}個のノードを省略（depth=None, collapse=() で表示）",
+    "{count} nodes are hidden in collapsed nodes; draw(…, depth=None, collapse=()) shows all of them":
+        "{count}個のノードを折りたたんでいます。draw(…, depth=None, collapse=()) ですべて表示できます",
+    "module": "モジュール",
+    "empty": "空",
+    "{bad} of {size} not finite": "{size}個中{bad}個が有限でない値",
+    # the nodes of a compiled plan
+    "argument": "引数",
+    "earlier gradient": "以前の勾配",
+    "state": "状態",
+    "result": "結果",
+    "view": "ビュー",
+    "in place": "上書き",
+    "gradient": "勾配",
+    "new": "新規",
+    "buffer {number}": "バッファ {number}",
+    "{operation} of {count} parameters": "{operation}（パラメータ{count}個）",
+    "step {step}, split over two threads": "ステップ {step}（2スレッドに分割）",
+    # the texts of an SVG for screen readers
+    "a computation": "計算",
+    "The graph of {names}": "{names} の計算グラフ",
+    "{count} nodes ({kinds}). Operations: {operations}.": "ノード{count}個({kinds})。演算：{operations}。",
+    "no web browser was found; the picture is in {file}": "ウェブブラウザが見つかりません。図は {file} にあります",
+    # notes below a picture
+    "gradients are not shown: {reason}": "勾配は表示していません：{reason}",
+    "drawn in code notation": "コードの表記で描画",
+    "without a table of layers": "層の表は省略",
+    "{changes}: {reason}": "{changes}:{reason}",
+    "(not drawn: {reason})": "（描画できません：{reason}）",
+    "no linear layer was found in this graph": "この計算グラフには線形層が見つかりません",
+    "operations {first} and {second} would both be layer {layer}": "演算 {first} と {second} がどちらも第{layer}層になります",
+    "the layers are not in one sequence": "層が一列に並んでいません",
+    "several layers share one weight": "複数の層が1つの重みを共有しています",
+}  # fmt: skip
+
+TABLES: Final = {
+    # δ by layer
+    "layer": "層",
+    "RMS of δ": "δ の RMS",
+    "vanishing": "勾配消失",
+    "exploding": "勾配爆発",
+    "stable": "安定",
+    # the tree
+    "name": "名前",
+    "shape": "形状",
+    "value": "値",
+    "{name} (changed since)": "{name}（使用後に変更）",
+    "{operation} ({count} nodes hidden)": "{operation}（{count}個のノードを省略）",
+    "… {count} more lines; max_lines=None prints all of them": "… 残り{count}行（max_lines=None ですべて表示）",
+    # the check of gradients
+    "elements": "要素数",
+    "at": "位置",
+    "analytic": "解析値",
+    "numeric": "数値微分",
+    "relative error": "相対誤差",
+    "verdict": "判定",
+    "undecidable": "判定不能",
+    "{verdict} ({count} undecidable)": "{verdict}（{count}個は判定不能）",
+    "nothing was checked: finite differences contradict each other at every element (a kink, a jump, a value that is not "
+    "finite, or rounding); choose other values":
+        "何も検査できませんでした。どの要素でも差分商が互いに矛盾しています（折れ点、不連続点、有限でない値、または丸め誤差）。"
+        "別の値を選んでください",
+    "nothing was checked: no derivative exceeds {largest}, but atol is {atol}; pass a smaller atol":
+        "何も検査できませんでした。微分係数はどれも {largest} 以下ですが、atol は {atol} です。atol を小さくしてください",
+}  # fmt: skip
+
+STEPPER: Final = {
+    "Backprop, step by step": "誤差逆伝播法をステップごとに",
+    "backprop, step by step": "誤差逆伝播法をステップごとに",
+    "the graph; the caption below describes the current step": "計算グラフ。現在のステップは下の説明文に書かれています",
+    "steps": "ステップ",
+    "frame": "コマ",
+    "First": "最初へ",
+    "Previous": "前へ",
+    "Play": "再生",
+    "Pause": "一時停止",
+    "Next": "次へ",
+    "Last": "最後へ",
+    "Frame {frame} of {count}. {caption}": "{count}コマ中{frame}コマ目。{caption}",
+    "show the number: {label}": "数値を表示：{label}",
+    "the loss with respect to itself": "損失の、損失自身に関する微分",
+    "The backward pass starts at the loss: its derivative with respect to itself is 1.":
+        "逆伝播は損失から始まります。損失を損失自身で微分すると 1 です。",
+    "upstream": "上流の勾配",
+    "δ of the operation's output": "演算の出力に関する δ",
+    "contribution": "寄与",
+    "{operation} contributes to the gradient of {name}: {rule}": "{operation} から {name} の勾配への寄与：{rule}",
+    "per copy": "コピーごと",
+    "sum over the copies": "コピーについての和",
+    "{name} was broadcast, so its gradient is the sum over the copies":
+        "{name} はブロードキャストされたので、勾配はすべてのコピーについての和になります",
+    "undo broadcasting: {target}": "ブロードキャストを戻す：{target}",
+    "old": "これまでの値",
+    "+ new": "+ 新しい寄与",
+    "= total": "= 合計",
+    "{name} was used more than once: its gradients add up, old + new = total":
+        "{name} は2回以上使われているので、勾配を足し合わせます（これまでの値 + 新しい寄与 = 合計）",
+    "add up: {target}": "足し合わせる：{target}",
+    "incoming δ": "入ってくる δ",
+    "{operation} to {name}": "{operation} から {name}",
+    ", then ": "、次に ",
+    "{layer}: contributions from {contributions}": "{layer}：順に、{contributions} への寄与",
+    "outside the layers": "層の外",
+    "layer {number}": "第{number}層",
+    "Every parameter has its gradient: this is what backward adds to .grad.":
+        "すべてのパラメータの勾配が求まりました。backward はこの値を .grad に加えます。",
+    "the gradients": "求まった勾配",
+    "other factor: {name}": "もう一方の因子：{name}",
+    "× local derivative": "× 局所的な微分",
+    "δ through this operation's rule": "この演算の規則に δ を適用",
+}  # fmt: skip
+
+PLOTS: Final = {
+    "epoch": "エポック",
+    "iteration": "反復回数",
+    "density": "密度",
+    "{name}: mean {mean}, variance {variance}": "{name}：平均 {mean}、分散 {variance}",
+    "class": "クラス",
+    "original": "元の画像",
+    "reconstruction": "再構成",
+    "share of the true class": "正解クラス内の割合",
+    "predicted": "予測",
+    "true": "正解",
+    "training": "訓練",
+    "test": "テスト",
+    "accuracy": "正解率",
+    "errors": "誤り数",
+    "discriminator": "識別器",
+    "generator": "生成器",
+    "equilibrium ½": "均衡点 ½",
+    "probability of being real": "本物である確率",
+}  # fmt: skip
+
+JAPANESE: Final[dict[str, str]] = GRAPH | TABLES | STEPPER | PLOTS
