@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import accumulate
 from operator import index
 from reprlib import repr as short
-from typing import Any, TypeAlias, overload
+from typing import Any, Final, TypeAlias, overload
 
 import numpy as np
 
 from .apply import as_tensor_beside, widest_float
 from .backward import gradients, reachable
-from .ops.shape import copy, reshape, stack
+from .batching.vmap import vmap
+from .ops.shape import concatenate, copy, moveaxis, reshape, stack
 from .state import enable_grad, mode, modes, tick
 from .tensor import Tensor, leaf
 from .tools.arguments import flag
@@ -425,42 +427,63 @@ def jacobian(f: Function, *, argnums: Argnums = 0, has_aux: bool = False, mode: 
     return transformed
 
 
-def _units(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
-    """Returns all unit vectors: each is one in one element of one tensor and zero elsewhere."""
-    directions = []
-    for k, t in enumerate(tensors):
-        for i in range(t.size):
-            unit = [np.zeros(s.shape, s.dtype) for s in tensors]
-            unit[k].reshape(-1)[i] = 1
-            directions.append([leaf(u) for u in unit])
-    return directions
+_FEWEST: Final = 4
+"""Fewer passes than this take less time one by one."""
+_CHUNK: Final = 256
+"""The most passes at once; more need too much memory."""
+
+
+def _unit_passes(run_pass: Function, likes: Sequence[Tensor], results: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Runs a pass for each unit vector: one in one element of one tensor of `likes` and zero elsewhere.
+
+    Returns, for each tensor of `likes` and each result, the results for its elements, along a new first axis.
+
+    Parameters
+    ----------
+    run_pass : a function of one tensor for each of `likes`
+    likes : tensors of the shapes of its arguments
+    results : tensors of the shapes of its results
+    """
+    total = sum(t.size for t in likes)
+    chunks = [_units(likes, start, min(start + _CHUNK, total)) for start in range(0, total, _CHUNK)]
+    if total < _FEWEST:
+        rows = [[run_pass([leaf(u[i]) for u in chunk]) for i in range(total)] for chunk in chunks]
+        parts = [[stack(list(column)) for column in zip(*part, strict=True)] for part in rows]
+    else:
+        parts = [vmap(lambda *units: run_pass(units))(*map(leaf, chunk)) for chunk in chunks]
+    whole = [part[0] if len(part) == 1 else concatenate(list(part), 0) for part in zip(*parts, strict=True)]
+    if not whole:
+        whole = [leaf(np.zeros((0, *y.shape), y.dtype)) for y in results]
+    ends = list(accumulate(t.size for t in likes))
+    return [[w[end - t.size : end] for w in whole] for t, end in zip(likes, ends, strict=True)]
+
+
+def _units(likes: Sequence[Tensor], start: int, stop: int) -> list[np.ndarray[Any, Any]]:
+    """Returns the unit vectors with the numbers from `start` to `stop`, as one array for each tensor."""
+    arrays, first = [], 0
+    for t in likes:
+        units = np.zeros((stop - start, t.size), t.dtype)
+        mine = np.arange(max(start, first), min(stop, first + t.size))
+        units[mine - start, mine - first] = 1
+        arrays.append(units.reshape(stop - start, *t.shape))
+        first += t.size
+    return arrays
 
 
 def _jacobian_by_rows(run: _Pass) -> list[list[Tensor]]:
     """Computes the Jacobian's blocks [output][input], one row per output element."""
-    rows = iter([run.pullback(unit) for unit in _units(run.outputs)])
-    blocks = []
-    for y in run.outputs:
-        own_rows = [next(rows) for _ in range(y.size)]
-        blocks.append([
-            reshape(stack([row[j] for row in own_rows]), y.shape + x.shape)
-            if own_rows else leaf(np.zeros(y.shape + x.shape, x.dtype))
-            for j, x in enumerate(run.inputs)
-        ])  # fmt: skip
-    return blocks
+    blocks = _unit_passes(lambda units: run.pullback(units), run.outputs, run.inputs)
+    return [
+        [reshape(block, y.shape + x.shape) for block, x in zip(row, run.inputs, strict=True)]
+        for row, y in zip(blocks, run.outputs, strict=True)
+    ]
 
 
 def _jacobian_by_columns(run: _Pass) -> list[list[Tensor]]:
     """Computes the same blocks, one column per input element."""
-    columns = iter(_pushforward(run, _units(run.inputs)))
-    own_columns = [[next(columns) for _ in range(x.size)] for x in run.inputs]
+    columns = _unit_passes(lambda units: _pushforward(run, [units])[0], run.inputs, run.outputs)
     return [
-        [
-            reshape(stack([column[i] for column in own_columns[j]], axis=-1), y.shape + x.shape)
-            if own_columns[j]
-            else leaf(np.zeros(y.shape + x.shape, y.dtype))
-            for j, x in enumerate(run.inputs)
-        ]
+        [reshape(moveaxis(column[i], 0, -1), y.shape + x.shape) for column, x in zip(columns, run.inputs, strict=True)]
         for i, y in enumerate(run.outputs)
     ]
 
