@@ -21,7 +21,7 @@ from .batching.vmap import vmap
 from .ops.shape import concatenate, copy, moveaxis, reshape, stack
 from .state import enable_grad, mode, modes, tick
 from .tensor import Tensor, leaf
-from .tools.arguments import flag
+from .tools.arguments import flag, flags
 from .trees import Tree, check_primals, flatten_like, leaves, numbers_to_tensors, rebuild
 
 __all__ = ["elementwise_grad", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -272,6 +272,7 @@ def _one_or_all(argnums: Argnums, results: Sequence[Tree]) -> Tree:
 
 
 def _grad_of_tensors(outputs: Any, inputs: Any, seeds: Any, **options: Any) -> Any:
+    flags("grad", **options)
     one_output = isinstance(outputs, Tensor)
     for name, values in (("outputs", outputs), ("inputs", inputs)):
         if not hasattr(values, "__iter__"):

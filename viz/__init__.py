@@ -21,12 +21,16 @@ from .language import get_language, set_language
 from .plots.animation import save_animation
 from .plots.boundary import plot_boundary
 from .plots.figures import plot_confusion, plot_feature_maps, plot_filters, plot_gan, plot_latent_plane, plot_surface
+from .plots.film import Film, film
+from .plots.landscape import plot_landscape
+from .plots.layers import LayerLog, plot_activations, plot_gradients
 from .plots.learning import plot_histograms, plot_images, plot_losses, plot_manifold, plot_reconstructions, plot_scatter
 from .stepper.step import Page, step
 
 __all__ = [
-    "Check", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "get_language", "plot_boundary",
-    "plot_confusion", "plot_feature_maps", "plot_filters", "plot_gan", "plot_histograms", "plot_images", "plot_latent_plane",
-    "plot_losses", "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation",
-    "set_language", "set_renderer", "step", "text",
+    "Check", "Film", "LayerLog", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "film", "get_language",
+    "plot_activations", "plot_boundary", "plot_confusion", "plot_feature_maps", "plot_filters", "plot_gan",
+    "plot_gradients", "plot_histograms", "plot_images", "plot_landscape", "plot_latent_plane", "plot_losses",
+    "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "set_language",
+    "set_renderer", "step", "text",
 ]  # fmt: skip

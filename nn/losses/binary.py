@@ -7,13 +7,13 @@ from typing import Any, Final
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.apply import apply, cast
+from autograd_mini.apply import apply
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike
 from autograd_mini.tools.calls import record_calls
 
 from .ranges import require_range
-from .reduction import Reduction, as_pair, reduce_loss
+from .reduction import Reduction, as_pair, reduce_loss, weighted
 
 
 def _bce(p: Array, t: Array) -> Any:
@@ -44,16 +44,6 @@ _BCE = Primitive(
 )
 
 
-def _weighted(name: str, loss: Tensor, weight: TensorLike | None) -> Tensor:
-    """Multiplies each element of a loss by its weight."""
-    if weight is None:
-        return loss
-    factors = cast(weight, loss.dtype)
-    if np.broadcast_shapes(factors.shape, loss.shape) != loss.shape:
-        raise ValueError(f"{name}: a weight of shape {factors.shape} does not broadcast to the targets' shape {loss.shape}")
-    return loss * factors
-
-
 @record_calls
 def binary_cross_entropy(
     probabilities: TensorLike, targets: TensorLike, *, weight: TensorLike | None = None, reduction: Reduction = "mean"
@@ -69,7 +59,7 @@ def binary_cross_entropy(
     """
     pair = as_pair("binary_cross_entropy", probabilities, targets)
     _require_probabilities("binary_cross_entropy", pair[1])
-    return reduce_loss(_weighted("binary_cross_entropy", apply(_BCE, pair), weight), reduction)
+    return reduce_loss(weighted("binary_cross_entropy", apply(_BCE, pair), weight), reduction)
 
 
 @record_calls
@@ -104,9 +94,9 @@ def binary_cross_entropy_with_logits(
         loss = ag.binary_cross_entropy_with_logits(*pair)
     else:
         x, t = pair
-        factor = _weighted("binary_cross_entropy_with_logits", t, pos_weight) - t + 1  # 1 + (w − 1) t
+        factor = weighted("binary_cross_entropy_with_logits", t, pos_weight) - t + 1  # 1 + (w − 1) t
         loss = (1 - t) * x + factor * ag.softplus(-x)
-    return reduce_loss(_weighted("binary_cross_entropy_with_logits", loss, weight), reduction)
+    return reduce_loss(weighted("binary_cross_entropy_with_logits", loss, weight), reduction)
 
 
 _ADVICE: Final = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 class Callback:
     """Base of the callbacks; a subclass overrides what it needs.
 
-    `after_row` may add numbers to the row, and may end training by `trainer.stop(reason)`. Random draws there do not change the
-    random stream of training.
+    `after_row` may add numbers to the row, and may end training by `trainer.stop(reason)`. Random draws do not change the
+    random stream of training: those in `after_step` differ from step to step, and those elsewhere are the same in each call.
 
     >>> from autograd_mini import nn
     >>> class Gap(nn.Callback):
     ...     def after_row(self, trainer, row):
     ...         row["gap"] = row["val_loss"] - row["loss"]
     """
+
+    in_checkpoints: ClassVar[bool] = True
+    """Whether checkpoints contain its state. A run can be loaded with or without callbacks that only watch."""
 
     def before_fit(self, trainer: Trainer) -> None:
         """Called when training starts or continues; may clear `trainer.stopped`."""

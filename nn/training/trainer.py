@@ -215,8 +215,9 @@ class Trainer:
             self.model.load_state_dict(self._training_weights())
         self._weights_in_use, self._first_iteration = None, self.iteration
         self._keep_copies()
-        for callback in self.callbacks:
-            callback.before_fit(self)
+        with ag.fork_rng(0):
+            for callback in self.callbacks:
+                callback.before_fit(self)
         if self.stopped and self.iteration < target:
             say(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience continues the training")
         self.model.train()
@@ -232,8 +233,9 @@ class Trainer:
                 self._ranges = None
             self.interrupted = interrupt.requested
             if self.stopped or self.iteration >= target:
-                for callback in self.callbacks:
-                    callback.after_fit(self)
+                with ag.fork_rng(0):
+                    for callback in self.callbacks:
+                        callback.after_fit(self)
             self._write()
 
     def evaluate(self, loader: DataLoader) -> Row:
@@ -297,7 +299,7 @@ class Trainer:
         return {
             "model": self._training_weights(),
             "optimizers": [update.optimizer.state_dict() for update in self.updates.values()],
-            "callbacks": [callback.state_dict() for callback in self.callbacks],
+            "callbacks": [callback.state_dict() for callback in self._saved_callbacks()],
             "history": pack_history(self.history),
             "iteration": self.iteration,
             "stopped": self.stopped,
@@ -318,7 +320,7 @@ class Trainer:
             raise ValueError(f"{os.fspath(path)}: incomplete checkpoint: missing {', '.join(sorted(missing))}")
         before = self._state()
         try:
-            for what, present in (("optimizers", self.updates), ("callbacks", self.callbacks)):
+            for what, present in (("optimizers", self.updates), ("callbacks", self._saved_callbacks())):
                 if len(state[what]) != len(present):
                     raise ValueError(f"{os.fspath(path)}: the run had {len(state[what])} {what}, this one has {len(present)}")
             self._restore(state)
@@ -342,12 +344,15 @@ class Trainer:
         self._weights_in_use = None
         for update, saved in zip(self.updates.values(), state["optimizers"], strict=True):
             update.optimizer.load_state_dict(saved)
-        for callback, saved in zip(self.callbacks, state["callbacks"], strict=True):
+        for callback, saved in zip(self._saved_callbacks(), state["callbacks"], strict=True):
             callback.load_state_dict(saved)
         ag.set_rng_state(state["random"])
         self.history, self.iteration, self.stopped = history, state["iteration"], state["stopped"]
         self.notes = dict(state.get("notes", {}))
         self._data_state, self._means = state["data"], RunningMeans(means)
+
+    def _saved_callbacks(self) -> list[Callback]:
+        return [callback for callback in self.callbacks if getattr(callback, "in_checkpoints", True)]
 
     # -- helpers --------------------------------------------------------------------------------------------------------------
 
@@ -393,8 +398,11 @@ class Trainer:
                     for values, batch in zip(losses, batches, strict=True):
                         self._means.add(values, batch_length(batch), prefix)
         self.iteration += len(batches)
-        for callback in self.callbacks:
-            callback.after_step(self)
+        if any(type(callback).after_step is not Callback.after_step for callback in self.callbacks):
+            with ag.fork_rng():
+                ag.manual_seed(ag.randint(0, 1 << 32, ()).item() + self.iteration)  # other numbers at each step, for each seed
+                for callback in self.callbacks:
+                    callback.after_step(self)
 
     def _step_number(self, epoch: int, epoch_length: int) -> int:
         """Returns how many steps came before; with accumulation, fewer than batches."""

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
     "page",
     [
         "README.md",
+        "README.ja.md",
         "CONTRIBUTING.md",
         "autograd_mini/jit/README.md",
         "docs/engine.md",

@@ -50,7 +50,7 @@ def test_every_plot_function_is_listed_here() -> None:
     assert {name for name in viz.__all__ if name.startswith("plot_")} - NOT_HERE == names
 
 
-NOT_HERE: set[str] = set()
+NOT_HERE = {"plot_activations", "plot_gradients", "plot_landscape"}  # they have files of their own
 
 
 @pytest.mark.parametrize("name", PLOTS)
