@@ -20,6 +20,7 @@ from .batching.vmap import *
 from .checkpoint import *
 from .create import *
 from .dtypes import *
+from .jacobian import *
 from .jit import *
 from .memory.malloc import *
 from .memory.threads import *

@@ -55,9 +55,7 @@ def _replaced(module: Module, tensors: Mapping[str, Any]) -> Iterator[None]:
     try:
         for path, value in tensors.items():
             if path not in known:
-                raise KeyError(
-                    f"functional_call: {type(module).__name__} has no parameter {path!r}; it has {short(list(known))}"
-                )
+                raise KeyError(f"functional_call: {type(module).__name__} has no parameter {path!r}, but {short(list(known))}")
             tensor = as_tensor(value)
             if tensor.shape != known[path].shape:
                 raise ValueError(f"functional_call: {path} has shape {known[path].shape}, got a tensor of shape {tensor.shape}")
