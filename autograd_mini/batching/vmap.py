@@ -131,9 +131,9 @@ def _join(chunks: Sequence[Tree], out_axes: Axes) -> Tree:
     parts = zip(*[leaves(chunk) for chunk in chunks], strict=True)
     joined = [part[0] if len(part) == 1 else concatenate(list(part), 0) for part in parts]
     axes = _flatten_axes("out_axes", out_axes, chunks[0])
-    if None in axes:
+    if any(axis is None for axis in axes):
         raise ValueError("vmap: out_axes must be ints, because each result has the examples along some axis; got None")
-    moved = [y if axis == 0 else moveaxis(y, 0, axis) for y, axis in zip(joined, axes, strict=True)]
+    moved = [moveaxis(y, 0, axis) if axis else y for y, axis in zip(joined, axes, strict=True)]
     return rebuild(chunks[0], moved)
 
 
