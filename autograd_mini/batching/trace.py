@@ -42,9 +42,9 @@ class ExampleTrace(Trace):
         self._connected_results[id(out)] = out._requires_grad and any(flags)
 
     def check_call(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> None:
-        """Raises RuntimeError for a random draw."""
-        if primitive.effect:
-            raise RuntimeError(f"vmap: {primitive.name} draws random numbers, {_ONCE}; {_DRAW_OUTSIDE}")
+        """Raises RuntimeError for an effect, unless the record says how to have it for a batch."""
+        if primitive.effect and primitive.batch is None:
+            raise RuntimeError(f"vmap: {primitive.name} has an effect, {_ONCE}; call it outside")
 
     def is_connected(self, x: Tensor) -> bool:
         """Returns whether a tensor passes a gradient to an argument, or to a tensor from outside of the run."""

@@ -17,6 +17,7 @@ from ..ops.shape import broadcast_to, concatenate, moveaxis
 from ..primitive import Primitive
 from ..state import mode, modes, no_grad
 from ..tensor import Tensor, as_tensor, leaf
+from ..tools.arguments import one_int
 from ..trees import Tree, leaves, numbers_to_tensors, rebuild
 from .rules import BatchedCall, aligned, loop
 from .trace import ExampleTrace
@@ -63,8 +64,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0, *, chunk_
     """
     if not callable(f):
         raise TypeError(f"vmap: expected a function, got {f!r}")
-    if chunk_size is not None and (isinstance(chunk_size, bool) or not hasattr(chunk_size, "__index__") or chunk_size < 1):
-        raise ValueError(f"vmap: chunk_size must be a positive int or None, got {chunk_size!r}")
+    size = None if chunk_size is None else one_int("vmap", "chunk_size", chunk_size, least=1)
 
     @wraps(f)
     def batched(*args: Any, **kwargs: Any) -> Any:
@@ -74,7 +74,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0, *, chunk_
         axes = _flatten_axes("in_axes", in_axes, trees)
         operands = [x if axis is None else _examples_first(x, axis, dtype) for x, axis in zip(flat, axes, strict=True)]
         n = _count_examples(operands, axes)
-        step = n if chunk_size is None else min(chunk_size, n)
+        step = n if size is None else min(size, n)
         results: list[Tree] = []
         for start in range(0, n, step):
             part = [x if axis is None or step == n else x[start : start + step] for x, axis in zip(operands, axes, strict=True)]

@@ -179,7 +179,7 @@ def test_functional_call_names_what_does_not_fit() -> None:
         (lambda x: x, {"in_axes": "a"}, "must be ints or None, got 'a'"),
         (lambda x: x, {"in_axes": (0, 0)}, "write one axis for each entry"),
         (lambda x: x, {"out_axes": None}, "out_axes must be ints"),
-        (lambda x: x, {"chunk_size": 0}, "chunk_size must be a positive int or None, got 0"),
+        (lambda x: x, {"chunk_size": 0}, "chunk_size must be at least 1, got 0"),
     ],
 )
 def test_vmap_says_what_it_cannot_do(f: Any, options: dict[str, Any], message: str) -> None:
