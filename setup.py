@@ -8,7 +8,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-LAYERS = ("nn", "models", "viz", "cli", "examples")
+LAYERS = ("nn", "models", "viz", "playground", "cli", "examples")
 REPOSITORY = "https://github.com/autograd-mini/autograd-mini/blob/main/"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LAYERS = ("nn", "models", "viz", "cli")
+LAYERS = ("nn", "models", "viz", "playground", "cli")
 SHIPPED = (*LAYERS, "examples")
 
 
@@ -180,6 +180,7 @@ def test_layers_import_only_downwards() -> None:
         "nn": {"autograd_mini"},
         "viz": {"autograd_mini", "nn"},
         "models": {"autograd_mini", "nn"},
+        "playground": {"autograd_mini", "nn", "viz"},
         "cli": {"autograd_mini", "nn", "models", "viz"},
     }
     for layer, below in allowed.items():
