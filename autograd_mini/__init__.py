@@ -63,7 +63,7 @@ from .tools.scipy_function import *
 from .transform import *
 
 __version__ = "0.1.0"
-_LAZY = ("nn", "optim", "models", "viz", "cli", "testing")
+_LAZY = ("nn", "optim", "models", "viz", "playground", "cli", "testing")
 
 # In a checkout the layers above are next to the engine's folder; in an installed package they are inside it.
 if not _path.isdir(_path.join(__path__[0], "nn")):
@@ -74,6 +74,7 @@ if _typing.TYPE_CHECKING:
     from . import models as models
     from . import nn as nn
     from . import optim as optim
+    from . import playground as playground
     from . import testing as testing
     from . import viz as viz
     from .nn.serialize_tree import load as load

@@ -19,11 +19,10 @@ from .memory.arena import take_ownership
 from .primitive import Primitive, arrays
 from .state import mode, modes, tick
 from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
+from .tools.arguments import check_backward_options
 from .tools.calls import mark_outputs
 
-_ndarray = np.ndarray
-_asarray = np.asarray
-_add_into = np.add
+_ndarray, _asarray, _add_into = np.ndarray, np.asarray, np.add
 
 Observer = Callable[[Tensor, int, Any, Any, Any], None]
 
@@ -77,6 +76,8 @@ def backward(
             f"backward: nothing here requires a gradient, also not {output._describe()}; create the input with "
             "requires_grad=True, and compute outside of ag.no_grad()"
         )
+    if create_graph is not False or free is not False or retain_graph is not None or observe is not None:
+        check_backward_options(create_graph, free, retain_graph, observe)
     nodes = reachable([output])
     table = walk(nodes, [output], [gradient], create_graph=create_graph, observe=observe)
     owned_bases: set[int] = set()
@@ -92,7 +93,7 @@ def backward(
         else:
             g = take_ownership(g, tensor._data.dtype, owned_bases)
             tensor._grad = leaf(g if held is None else _asarray(held._data + g))
-    if free or retain_graph is False:
+    if free or (retain_graph is not None and not retain_graph):
         for tensor in nodes.values():
             if tensor._primitive is not None:
                 tensor._primitive, tensor._inputs, tensor._params = FREED, (), _EMPTY

@@ -19,7 +19,7 @@ from .backward import gradients, reachable
 from .ops.shape import copy, reshape, stack
 from .state import enable_grad, mode, modes, tick
 from .tensor import Tensor, leaf
-from .tools.arguments import flag
+from .tools.arguments import flag, flags
 from .trees import Tree, check_primals, flatten_like, leaves, numbers_to_tensors, rebuild
 
 __all__ = ["elementwise_grad", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -270,6 +270,7 @@ def _one_or_all(argnums: Argnums, results: Sequence[Tree]) -> Tree:
 
 
 def _grad_of_tensors(outputs: Any, inputs: Any, seeds: Any, **options: Any) -> Any:
+    flags("grad", **options)
     one_output = isinstance(outputs, Tensor)
     for name, values in (("outputs", outputs), ("inputs", inputs)):
         if not hasattr(values, "__iter__"):

@@ -1,14 +1,21 @@
-"""What the exercises and ablations share: `Study` prints and stores results and figures; `run` is the command line."""
+"""What the exercises and ablations share: `Study` prints and stores results and figures; `run` is the command line.
+
+`run_here` runs an exercise in a notebook or a REPL.
+"""
 
 from __future__ import annotations
 
 import argparse
+import base64
+import html
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +23,7 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.cli.tables import Cell, Rows, markdown
+from autograd_mini.nn.extras import extra
 from autograd_mini.tools.plain_text import never_fail_to_print
 
 RESULT, NUMBERS = "result.md", "result.json"
@@ -56,6 +64,13 @@ class Study:
         self.figures.append(name)
         return self.folder / name
 
+    def __repr__(self) -> str:
+        return f"<Study in {self.folder}: {len(self.tables)} tables, figures: {', '.join(self.figures) or 'none'}>"
+
+    def _repr_html_(self) -> str:
+        """Returns what a notebook shows: the figures, inside the text, so that the notebook needs no other file."""
+        return "\n".join(_embed(self.folder / name) for name in self.figures)
+
     def data_name(self, name: str) -> str:
         """Returns what a result says about its data: the image set or, if `quick`, what replaces it."""
         return f"digits in place of {name}" if self.quick else name
@@ -67,6 +82,24 @@ class Study:
         if STAND_IN_NOTE not in self.parts:
             self.say(STAND_IN_NOTE)
         return stand_in(name)
+
+
+def run_here(exercise: ModuleType, quick: bool = True, folder: str | os.PathLike[str] | None = None, seed: int = 0) -> Study:
+    """Runs an exercise or an ablation in a notebook or a REPL, prints its results, and returns the study with its figures.
+
+    Parameters
+    ----------
+    exercise : a module of `autograd_mini.examples.exercises` or `.ablations`
+    quick : whether to use small image sets and few steps, as `--quick` does
+    folder : where the figures are stored; None: `runs/NAME`
+    seed : the seed passed to `ag.manual_seed`
+    """
+    extra("matplotlib", "drawing figures")
+    study = Study(Path("runs", exercise.__name__.rpartition(".")[2]) if folder is None else Path(folder), quick, seed)
+    study.folder.mkdir(parents=True, exist_ok=True)
+    ag.manual_seed(seed)
+    study.say(exercise.exercise(study, **(exercise.QUICK if quick else exercise.FULL)))
+    return study
 
 
 def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[str, Any]) -> None:
@@ -83,7 +116,7 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
     parser.add_argument("--seed", type=int, default=0)
     never_fail_to_print()
     options = parser.parse_args()
-    nn.extras.extra("matplotlib", "drawing figures")  # fail before the work, not after it
+    extra("matplotlib", "drawing figures")  # fail before the work, not after it
     options.out.mkdir(parents=True, exist_ok=True)
     settings = dict(quick if options.quick else full)
     study = Study(options.out, options.quick, options.seed)
@@ -104,6 +137,18 @@ def _write(study: Study, title: str, facts: Mapping[str, Any]) -> None:
     nn.training.checkpoint.write_text(study.folder / RESULT, page + "\n")
     numbers = json.dumps({**facts, "tables": study.tables, "figures": study.figures}, indent=1, ensure_ascii=False, default=str)
     nn.training.checkpoint.write_text(study.folder / NUMBERS, numbers + "\n")
+
+
+def _embed(figure: Path) -> str:
+    """Returns a figure as HTML that needs no other file; a page is shown in a sandboxed frame."""
+    if figure.suffix == ".html":
+        page = html.escape(figure.read_text(encoding="utf-8"))
+        style = "width:100%;height:720px;border:1px solid #999"
+        return f'<iframe sandbox="allow-scripts" title="{html.escape(figure.name)}" style="{style}" srcdoc="{page}"></iframe>'
+    kind = {".png": "png", ".svg": "svg+xml", ".gif": "gif"}[figure.suffix]
+    data = base64.b64encode(figure.read_bytes()).decode()
+    alt = html.escape(figure.stem.replace("-", " "))
+    return f'<img alt="{alt}" style="max-width:100%;height:auto" src="data:image/{kind};base64,{data}">'
 
 
 def stand_in(name: str) -> nn.data.Dataset:

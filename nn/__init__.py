@@ -10,7 +10,8 @@ from __future__ import annotations
 import typing as _typing
 
 from ..tools.missing_names import MissingNameError as _MissingNameError
-from . import data, functional, init, optim, training, utils
+from . import data, distributed, functional, init, optim, training, utils
+from .distributed.sync_batch_norm import SyncBatchNorm
 from .layers.activation import (
     CELU,
     ELU,
@@ -206,13 +207,14 @@ __all__ = [
     "PolynomialLR", "RMSNorm", "RMSprop", "RNNCell", "ReLU", "ReLU6", "ReduceLROnPlateau", "ReflectionPad1d",
     "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "Schedule", "Sequential",
     "SequentialLR", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d", "Softmin", "Softplus",
-    "Softshrink", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh", "Tanhshrink", "TensorBoard",
-    "Threshold", "Trainer", "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
+    "Softshrink", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "SyncBatchNorm", "Tanh", "Tanhshrink",
+    "TensorBoard", "Threshold", "Trainer", "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
     "TransformerEncoderLayer", "TripletMarginLoss", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch",
     "VirtualBatchNorm", "WeightNorm", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
-    "evaluation", "feature_matching_loss", "functional", "gaussian_nll_loss", "generated_loss", "gradient_penalty",
-    "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss",
+    "distributed", "evaluation", "feature_matching_loss", "functional", "gaussian_nll_loss", "generated_loss",
+    "gradient_penalty", "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load",
+    "load_metadata", "minimax_loss", "mse_loss",
     "nll_loss", "non_saturating_loss", "optim", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary",
     "training", "unlabelled_loss", "utils", "wasserstein_loss",
 ]  # fmt: skip

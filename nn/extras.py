@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from .notebook import NotebookBar, in_notebook
+
 
 def extra(module: str, purpose: str, group: str = "train") -> Any:
     """Imports `module`. Raises ModuleNotFoundError with its `purpose` and the install command if it is not installed.
@@ -49,16 +51,18 @@ def has_terminal() -> bool:
     >>> has_terminal() in (True, False)
     True
     """
-    return sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
 def progress_bar(purpose: str, shown: bool = True, **options: Any) -> Any:
-    """Returns a progress bar of tqdm, or one that does nothing, without tqdm, unless `shown` and `has_terminal()`.
+    """Returns a progress bar: of tqdm in a terminal, HTML in a notebook. Elsewhere, or unless `shown`, it does nothing.
 
     >>> from autograd_mini.nn.extras import progress_bar
     >>> with progress_bar("counting", shown=False, total=2) as bar:
     ...     bar.update()
     """
+    if shown and in_notebook():
+        return NotebookBar(**options)
     if shown and has_terminal():
         return _bar_class(extra("tqdm.auto", purpose).tqdm)(**options)
     return _NoBar()

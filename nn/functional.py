@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.apply import as_float
+from autograd_mini.apply import as_float, as_number
 from autograd_mini.tensor import Tensor, TensorLike, as_tensor
+from autograd_mini.tools.arguments import flag, one_int
 from autograd_mini.tools.missing_names import MissingNameError as _MissingNameError
 
 from .layers.padding import pad as _pad_last_axes
@@ -104,6 +105,7 @@ def hardswish(input: TensorLike, inplace: bool = False) -> Tensor:
 
 def softplus(input: TensorLike, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Returns ln(1 + e^(βx)) / β, exact for any x, so that it needs no `threshold`."""
+    beta = as_number("softplus: beta", beta, "write softplus(x * beta) / beta")
     return ag.softplus(input) if beta == 1 else ag.softplus(as_float(input) * beta) / beta
 
 
@@ -144,10 +146,12 @@ def gumbel_softmax(logits: TensorLike, tau: float = 1.0, hard: bool = False, eps
     eps     has no effect
     dim     the axis of the classes
     """
-    x = as_float(logits)
+    x, tau = as_float(logits), as_number("gumbel_softmax: tau", tau, "use .detach() for a constant")
+    if not tau > 0:
+        raise ValueError(f"gumbel_softmax: tau must be positive, got {tau}")
     uniform = ag.clip(ag.rand(x.shape, dtype=x.dtype), float(np.finfo(x.dtype).tiny), 1.0)
     soft = ag.softmax((x - ag.log(-ag.log(uniform))) / tau, dim=dim)
-    if not hard:
+    if not flag("gumbel_softmax", "hard", hard):
         return soft
     best = ag.argmax(soft.detach(), dim=dim)
     return ag.moveaxis(ag.one_hot(best, x.shape[dim], x.dtype), -1, dim) - soft.detach() + soft
@@ -181,7 +185,7 @@ def embedding(input: TensorLike, weight: TensorLike, padding_idx: int | None = N
 def one_hot(tensor: TensorLike, num_classes: int = -1) -> Tensor:
     """Returns int64 rows of zeros with a 1 at each index; by default with as many classes as the largest index needs."""
     indices = as_tensor(tensor)
-    if num_classes == -1:
+    if one_int("one_hot", "num_classes", num_classes) == -1:
         num_classes = int(indices.max().item()) + 1
     return ag.one_hot(indices, num_classes, np.int64)
 
@@ -235,13 +239,16 @@ def batch_norm(
     In training, the running statistics are updated in place: (1 − momentum) running + momentum · batch, with the unbiased
     variance of the batch.
     """
-    if not training:
+    if not flag("batch_norm", "training", training):
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: expected running_mean and running_var unless training=True, got None")
         return ag.batch_norm_inference(input, running_mean, running_var, weight, bias, eps)
     y, mean, var = ag.batch_norm(input, weight, bias, eps)
     count = y.size // y.shape[1]
     if running_mean is not None and running_var is not None:
+        if not (isinstance(running_mean, Tensor) and isinstance(running_var, Tensor)):
+            got = f"{type(running_mean).__name__} and {type(running_var).__name__}"
+            raise TypeError(f"batch_norm: training updates running_mean and running_var, which must be tensors, got {got}")
         with ag.no_grad():
             running_mean.lerp_(mean.detach(), momentum)
             running_var.lerp_(var.detach() * (count / max(count - 1, 1)), momentum)
@@ -276,6 +283,10 @@ def _loss(function: Callable[..., Tensor], **defaults: Any) -> Callable[..., Ten
 
     call.__name__ = call.__qualname__ = function.__name__
     call.__doc__ = function.__doc__
+    first, second, *others = signature(function).parameters.values()
+    others = [p.replace(default=defaults.get(p.name, p.default)) for p in others]
+    parameters = [first.replace(name="input"), second.replace(name="target"), *others]
+    call.__signature__ = signature(function).replace(parameters=parameters)  # type: ignore[attr-defined]
     return call
 
 

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeVar
 
 import numpy as np
 
+from autograd_mini.apply import as_number
 from autograd_mini.ops.random import generator
 from autograd_mini.tensor import Array, Tensor
 
@@ -38,9 +39,9 @@ def calculate_gain(nonlinearity: str, negative_slope: float = 0.01) -> float:
     >>> round(nn.init.calculate_gain("relu"), 4)
     1.4142
     """
-    if nonlinearity not in _GAINS:
+    if not isinstance(nonlinearity, str) or nonlinearity not in _GAINS:
         raise ValueError(f"calculate_gain: expected nonlinearity to be one of {', '.join(_GAINS)}, got {nonlinearity!r}")
-    return _GAINS[nonlinearity](negative_slope)
+    return _GAINS[nonlinearity](_number("calculate_gain: negative_slope", negative_slope))
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
@@ -66,6 +67,10 @@ def array_of(tensor: Tensor) -> Array:
     return tensor._data
 
 
+def _number(name: str, value: float) -> float:
+    return as_number(name, value, "use .detach() for a constant")
+
+
 def _assign(tensor: T, values: Array) -> T:
     if isinstance(tensor, np.ndarray):
         tensor[...] = values
@@ -84,7 +89,8 @@ def constant_(tensor: T, value: float) -> T:
     >>> nn.init.constant_(Tensor([1.0, 2.0]), 0.5)
     Tensor([0.5, 0.5])
     """
-    return _assign(tensor, np.broadcast_to(np.asarray(value, array_of(tensor).dtype), array_of(tensor).shape))
+    array = array_of(tensor)
+    return _assign(tensor, np.full(array.shape, _number("constant_: value", value), array.dtype))
 
 
 def zeros_(tensor: T) -> T:
@@ -114,7 +120,8 @@ def uniform_(tensor: T, low: float = 0.0, high: float = 1.0, *, a: float | None 
     >>> bool((abs(nn.init.uniform_(Tensor([0.0] * 100), -0.1, 0.1)) <= 0.1).all())
     True
     """
-    low, high = low if a is None else a, high if b is None else b
+    low = _number("uniform_: low", low if a is None else a)
+    high = _number("uniform_: high", high if b is None else b)
     return _fill_with_draws(tensor, generator().random, high - low, low)
 
 
@@ -125,6 +132,7 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
     >>> nn.init.normal_(Tensor([0.0, 0.0]), 3.0, std=0)
     Tensor([3., 3.])
     """
+    mean, std = _number("normal_: mean", mean), _number("normal_: std", std)
     return _fill_with_draws(tensor, generator().standard_normal, std, mean)
 
 
@@ -137,7 +145,7 @@ def _fill_with_draws(tensor: T, draw: Callable[..., Array], scale: float, shift:
 
 
 def trunc_normal_(tensor: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> T:
-    """Draws from N(mean, std²), again and again where a value lies outside [a, b].
+    """Draws from the part of N(mean, std²) inside [a, b].
 
     Parameters
     ----------
@@ -151,13 +159,30 @@ def trunc_normal_(tensor: T, mean: float = 0.0, std: float = 1.0, a: float = -2.
     >>> bool((abs(nn.init.trunc_normal_(Tensor([0.0] * 100), std=2.0)) <= 2).all())
     True
     """
-    if not a < b or mean + 8 * std < a or mean - 8 * std > b:
-        raise ValueError(f"trunc_normal_: expected a < b near the mean, got {mean=}, {std=}, {a=}, {b=}")
+    mean, std, a, b = (_number(f"trunc_normal_: {n}", value) for n, value in (("mean", mean), ("std", std), ("a", a), ("b", b)))
+    if not (a < b and std >= 0 and mean + 8 * std >= a and mean - 8 * std <= b):
+        raise ValueError(f"trunc_normal_: expected a < b near the mean, and std ≥ 0, got {mean=}, {std=}, {a=}, {b=}")
     array = array_of(tensor)
-    values = generator().standard_normal(array.shape) * std + mean
-    while (outside := (values < a) | (values > b)).any():
-        values[outside] = generator().standard_normal(int(outside.sum())) * std + mean
+    if not std or math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2)) > 0.05:
+        values = generator().standard_normal(array.shape) * std + mean
+        while (outside := (values < a) | (values > b)).any():
+            values[outside] = generator().standard_normal(int(outside.sum())) * std + mean
+    else:
+        values = np.clip(_normal_in_a_tail((a - mean) / std, (b - mean) / std, array.shape) * std + mean, a, b)
     return _assign(tensor, values.astype(array.dtype))
+
+
+def _normal_in_a_tail(low: float, high: float, shape: tuple[int, ...]) -> Array:
+    """Draws from N(0, 1) in [low, high], where few draws of N(0, 1) lie: uniform draws, kept in proportion to the density."""
+    top = min(max(low, 0.0), high)  # where the density is largest; it is e⁻⁴⁰ times as large beyond `reach`
+    reach = 40 / max(abs(top), 1.0)
+    low, high = max(low, top - reach), min(high, top + reach)
+    values, rejected = np.zeros(shape), np.ones(shape, bool)
+    while count := int(rejected.sum()):
+        draws = generator().uniform(low, high, count)
+        kept = generator().random(count) < np.exp((top * top - draws * draws) / 2)
+        values[rejected], rejected[rejected] = draws, ~kept
+    return values
 
 
 def eye_(tensor: T) -> T:
@@ -181,7 +206,7 @@ def orthogonal_(tensor: T, gain: float = 1.0) -> T:
     >>> (w @ w.T).round(3).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    array = array_of(tensor)
+    array, gain = array_of(tensor), _number("orthogonal_: gain", gain)
     if array.ndim < 2:
         raise ValueError(f"orthogonal_: expected a weight (out, in, …), got shape {array.shape}")
     rows, columns = array.shape[0], array.size // max(array.shape[0], 1)
@@ -236,12 +261,12 @@ def kaiming_normal_(tensor: T, a: float = 0.0, mode: Fan = "fan_in", nonlinearit
 
 
 def _xavier_std(tensor: Tensor, gain: float) -> float:
-    return gain * math.sqrt(2 / max(sum(fans(tensor)), 1))  # both fans are 0 for an empty weight
+    return _number("xavier: gain", gain) * math.sqrt(2 / max(sum(fans(tensor)), 1))  # both fans are 0 for an empty weight
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     sizes = dict(zip(("fan_in", "fan_out"), fans(tensor), strict=True))
-    if mode not in sizes:
+    if not isinstance(mode, str) or mode not in sizes:
         raise ValueError(f"kaiming: expected mode to be 'fan_in' or 'fan_out', got {mode!r}")
     return calculate_gain(nonlinearity, a) / math.sqrt(max(sizes[mode], 1))
 

@@ -80,6 +80,8 @@ def parameter_list(owner: str, parameters: Iterable[Tensor]) -> list[Tensor]:
     """
     if isinstance(parameters, Tensor):
         raise TypeError(f"{owner}: parameters must be an iterable of tensors, not one {type(parameters).__name__}")
+    if not isinstance(parameters, Iterable):
+        raise TypeError(f"{owner}: parameters must be an iterable of tensors, got {parameters!r}")
     tensors = list(parameters)
     for p in tensors:
         if not isinstance(p, Tensor):

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import autograd_mini as ag
 from autograd_mini.primitive import Primitive
 from autograd_mini.state import mode
 from autograd_mini.tensor import Tensor
 from autograd_mini.tools.profile import Profile
-from autograd_mini.tools.text_table import format_table
+from autograd_mini.tools.text_table import format_table, html_table
 
 from .module import Module, Parameter, evaluation
+
+_HEAD: Final = ("name", "layer", "output shape", "parameters", "FLOPs")
+_LEFT: Final = (0, 1, 2)  # columns of text
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows, and the totals of the network: parameters, trainable parameters and FLOPs. `str` returns a table."""
+    """The rows, and the totals of the network: parameters, trainable parameters and FLOPs. `str` returns a table.
+
+    A notebook shows the table as HTML.
+    """
 
     rows: tuple[Row, ...]
     parameters: int
@@ -38,10 +44,16 @@ class Summary:
     flops: int
 
     def __str__(self) -> str:
-        head = ("name", "layer", "output shape", "parameters", "FLOPs")
-        body = [(r.name, r.layer, str(r.output_shape), f"{r.parameters:,}", f"{r.flops:,}") for r in self.rows]
-        total = ("total", "", f"{self.trainable:,} trainable", f"{self.parameters:,}", f"{self.flops:,}")
-        return format_table(head, body, left=(0, 1, 2), total=total)
+        return format_table(_HEAD, self._body(), _LEFT, self._total())
+
+    def _repr_html_(self) -> str:
+        return html_table(_HEAD, [*self._body(), self._total()], _LEFT)
+
+    def _body(self) -> list[tuple[str, ...]]:
+        return [(r.name, r.layer, str(r.output_shape), f"{r.parameters:,}", f"{r.flops:,}") for r in self.rows]
+
+    def _total(self) -> tuple[str, ...]:
+        return "total", "", f"{self.trainable:,} trainable", f"{self.parameters:,}", f"{self.flops:,}"
 
 
 class _FlopCounter(Profile):

@@ -86,10 +86,23 @@ class Browser:
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Loads a file again, even if only the fragment of the address differs."""
-        for url in ("about:blank", path.as_uri() + fragment):
-            self.send("Page.navigate", url=url)
-        while self.run("location.protocol + document.readyState") != "file:complete":
+        self.visit(path.as_uri() + fragment)
+
+    def visit(self, url: str) -> None:
+        """Loads an address again, even if only its fragment differs."""
+        for address in ("about:blank", url):
+            self.send("Page.navigate", url=address)
+        scheme = url.partition(":")[0]
+        while self.run("location.protocol + document.readyState") != f"{scheme}:complete":
             time.sleep(0.01)
+
+    def wait(self, script: str, timeout: float = TIMEOUT) -> Any:
+        """Returns the value of a JavaScript expression as soon as it is true; AssertionError after `timeout` seconds."""
+        end = time.monotonic() + timeout
+        while not (value := self.run(script)):
+            assert time.monotonic() < end, f"still not true after {timeout} s: {script}; errors: {self.errors}"
+            time.sleep(0.05)
+        return value
 
     def run(self, script: str, frame: str = "") -> Any:
         """Returns the value of a JavaScript expression."""

@@ -17,6 +17,7 @@ import numpy as np
 from ..aliases import mark_modified
 from ..state import mode, modes
 from ..tensor import Tensor
+from ..tools.arguments import flag
 from ..trees import leaves
 from .c.build import CompilerError, compiler
 from .compile import compile_trace
@@ -93,13 +94,17 @@ def jit(
     """
     if function is not None and not callable(function):
         raise TypeError(f"jit: expected a function, got {function!r}")
-    options: dict[str, Any] = {"profile": profile, "exact": exact, "backend": check_backend(backend, exact)}
+    options: dict[str, Any] = {
+        "profile": flag("jit", "profile", profile),
+        "exact": flag("jit", "exact", exact),
+        "backend": check_backend(backend, exact),
+    }
     return partial(Jitted, **options) if function is None else Jitted(function, **options)
 
 
 def check_backend(backend: Backend, exact: bool = False) -> Backend:
     """Returns a backend that can be used. Raises ValueError and RuntimeError as `jit` does."""
-    if backend not in get_args(Backend):
+    if not isinstance(backend, str) or backend not in get_args(Backend):
         raise ValueError(f'jit: backend must be "numpy", "c" or "auto", got {backend!r}')
     if backend == "c" and exact:
         raise ValueError('jit: backend="c" rounds in another way than eager code; leave out exact=True, or use backend="numpy"')

@@ -30,6 +30,19 @@ def flag(name: str, argument: str, value: Any) -> bool:
     raise TypeError(f"{name}: {argument} must be True or False, got {value!r}")
 
 
+def flags(name: str, **values: Any) -> None:
+    """Raises TypeError unless each argument is a bool; see `flag`."""
+    for argument, value in values.items():
+        flag(name, argument, value)
+
+
+def check_backward_options(create_graph: Any, free: Any, retain_graph: Any, observe: Any) -> None:
+    """Raises TypeError unless the options of `backward` are bools, and `observe` is None or a function."""
+    flags("backward", create_graph=create_graph, free=free, retain_graph=retain_graph is not None and retain_graph)
+    if observe is not None and not callable(observe):
+        raise TypeError(f"backward: observe must be a function, got {observe!r}")
+
+
 def one_of(name: str, argument: str, value: Any, choices: tuple[str, ...]) -> str:
     """Returns an argument that is one of a few strings. Raises ValueError for anything else."""
     if isinstance(value, str) and value in choices:

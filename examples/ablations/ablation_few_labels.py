@@ -77,9 +77,8 @@ def ablation(study: Study, images: int, steps: int, iterations: int, seeds: int)
     return compare(study, rows(gans), scorer(task), seeds)
 
 
+FULL = {"images": 500, "steps": 1000, "iterations": 1000, "seeds": 3}
+QUICK = {"images": 100, "steps": 10, "iterations": 5, "seeds": 2}
+
 if __name__ == "__main__":
-    run(
-        ablation,
-        full={"images": 500, "steps": 1000, "iterations": 1000, "seeds": 3},
-        quick={"images": 100, "steps": 10, "iterations": 5, "seeds": 2},
-    )
+    run(ablation, FULL, QUICK)

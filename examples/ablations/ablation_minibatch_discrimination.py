@@ -72,9 +72,8 @@ def plot_samples(study: Study, samples: dict[str, list[Array]]) -> None:
     viz.plots.canvas.save_figure(drawing, study.figure("samples.png"))
 
 
+FULL = {"iterations": 3000, "lr": 1e-3, "seeds": 5}
+QUICK = {"iterations": 20, "lr": 1e-3, "seeds": 2}
+
 if __name__ == "__main__":
-    run(
-        ablation,
-        full={"iterations": 3000, "lr": 1e-3, "seeds": 5},
-        quick={"iterations": 20, "lr": 1e-3, "seeds": 2},
-    )
+    run(ablation, FULL, QUICK)

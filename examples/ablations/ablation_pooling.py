@@ -48,5 +48,8 @@ def ablation(study: Study, images: int, steps: int, seeds: int) -> str:
     return f"{conclusion} Among the networks trained on augmented images, {augmented_only}"
 
 
+FULL = {"images": 10_000, "steps": 1000, "seeds": 3}
+QUICK = {"images": 100, "steps": 5, "seeds": 2}
+
 if __name__ == "__main__":
-    run(ablation, full={"images": 10_000, "steps": 1000, "seeds": 3}, quick={"images": 100, "steps": 5, "seeds": 2})
+    run(ablation, FULL, QUICK)

@@ -44,5 +44,8 @@ def ablation(study: Study, images: int, steps: int, seeds: int) -> str:
     return compare(study, ROWS, scorer(make_tasks(study, images, steps)), seeds)
 
 
+FULL = {"images": 5000, "steps": 2000, "seeds": 5}
+QUICK = {"images": 100, "steps": 10, "seeds": 2}
+
 if __name__ == "__main__":
-    run(ablation, full={"images": 5000, "steps": 2000, "seeds": 5}, quick={"images": 100, "steps": 10, "seeds": 2})
+    run(ablation, FULL, QUICK)

@@ -114,16 +114,15 @@ def exercise(study: Study, depths: list[int], width: int, images: int, seeds: in
     )
 
 
+FULL = {
+    "depths": list(range(2, 21)),
+    "width": 100,
+    "images": 1000,
+    "seeds": 5,
+    "trained": [1, 2, 3, 5, 10, 20],
+    "steps": 600,
+}
+QUICK = {"depths": [2, 5, 10], "width": 30, "images": 100, "seeds": 2, "trained": [1, 5], "steps": 20}
+
 if __name__ == "__main__":
-    run(
-        exercise,
-        full={
-            "depths": list(range(2, 21)),
-            "width": 100,
-            "images": 1000,
-            "seeds": 5,
-            "trained": [1, 2, 3, 5, 10, 20],
-            "steps": 600,
-        },
-        quick={"depths": [2, 5, 10], "width": 30, "images": 100, "seeds": 2, "trained": [1, 5], "steps": 20},
-    )
+    run(exercise, FULL, QUICK)

@@ -88,5 +88,8 @@ def exercise(study: Study, rates: list[float], epochs: int) -> str:
     )
 
 
+FULL = {"rates": [0.03, 0.1, 0.3, 1.0, 3.0], "epochs": 10}
+QUICK = {"rates": [0.03, 0.3, 1.0], "epochs": 3}
+
 if __name__ == "__main__":
-    run(exercise, full={"rates": [0.03, 0.1, 0.3, 1.0, 3.0], "epochs": 10}, quick={"rates": [0.03, 0.3, 1.0], "epochs": 3})
+    run(exercise, FULL, QUICK)

@@ -118,5 +118,8 @@ def exercise(study: Study, samples: int, hidden: int, epochs: int) -> str:
     )
 
 
+FULL = {"samples": 1000, "hidden": 64, "epochs": 400}
+QUICK = {"samples": 1000, "hidden": 32, "epochs": 40}
+
 if __name__ == "__main__":
-    run(exercise, full={"samples": 1000, "hidden": 64, "epochs": 400}, quick={"samples": 1000, "hidden": 32, "epochs": 40})
+    run(exercise, FULL, QUICK)

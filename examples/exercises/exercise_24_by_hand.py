@@ -164,21 +164,20 @@ def exercise(study: Study, runs: dict[str, Descent]) -> str:
     )
 
 
+FULL = {
+    "runs": {
+        "gradient descent": Descent(batch=0, lr=0.3, epochs=30),
+        "SGD, batches of 100": Descent(batch=100, lr=0.1, epochs=5),
+        "SGD, one image": Descent(batch=1, lr=0.01, epochs=1),
+    }
+}
+QUICK = {
+    "runs": {
+        "gradient descent": Descent(batch=0, lr=0.2, epochs=30),
+        "SGD, batches of 20": Descent(batch=20, lr=0.1, epochs=5),
+        "SGD, one image": Descent(batch=1, lr=0.01, epochs=1),
+    }
+}
+
 if __name__ == "__main__":
-    run(
-        exercise,
-        full={
-            "runs": {
-                "gradient descent": Descent(batch=0, lr=0.3, epochs=30),
-                "SGD, batches of 100": Descent(batch=100, lr=0.1, epochs=5),
-                "SGD, one image": Descent(batch=1, lr=0.01, epochs=1),
-            }
-        },
-        quick={
-            "runs": {
-                "gradient descent": Descent(batch=0, lr=0.2, epochs=30),
-                "SGD, batches of 20": Descent(batch=20, lr=0.1, epochs=5),
-                "SGD, one image": Descent(batch=1, lr=0.01, epochs=1),
-            }
-        },
-    )
+    run(exercise, FULL, QUICK)

@@ -82,9 +82,8 @@ def exercise(study: Study, widths: list[int], epochs: int, batch: int) -> str:
     )
 
 
+FULL = {"widths": [10, 100, 1000, 10_000, 100_000], "epochs": 1, "batch": 250}
+QUICK = {"widths": [10, 100, 1000], "epochs": 5, "batch": 20}
+
 if __name__ == "__main__":
-    run(
-        exercise,
-        full={"widths": [10, 100, 1000, 10_000, 100_000], "epochs": 1, "batch": 250},
-        quick={"widths": [10, 100, 1000], "epochs": 5, "batch": 20},
-    )
+    run(exercise, FULL, QUICK)

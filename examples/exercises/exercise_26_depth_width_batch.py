@@ -121,16 +121,15 @@ def plot_accuracy(rows: list[dict[str, int | float]], study: Study) -> None:
     viz.plots.canvas.save_figure(drawing, study.figure("accuracy.png"))
 
 
+FULL = {
+    "layers": [1, 2, 3],
+    "nodes": [16, 64, 256],
+    "batches": [16, 64, 256],
+    "epochs": 100,
+    "images": 3000,
+    "patience": 10,
+}
+QUICK = {"layers": [1, 2], "nodes": [16, 64], "batches": [16, 64], "epochs": 8, "images": 200, "patience": 2}
+
 if __name__ == "__main__":
-    run(
-        exercise,
-        full={
-            "layers": [1, 2, 3],
-            "nodes": [16, 64, 256],
-            "batches": [16, 64, 256],
-            "epochs": 100,
-            "images": 3000,
-            "patience": 10,
-        },
-        quick={"layers": [1, 2], "nodes": [16, 64], "batches": [16, 64], "epochs": 8, "images": 200, "patience": 2},
-    )
+    run(exercise, FULL, QUICK)

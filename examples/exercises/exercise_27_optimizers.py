@@ -126,10 +126,9 @@ def plot_sweep(
     viz.plots.canvas.save_figure(drawing, study.figure("optimizers.png"))
 
 
+RATES = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0]
+FULL = {"rates": RATES, "images": 10_000, "epochs": 5, "seeds": 3}
+QUICK = {"rates": [1e-3, 1e-2, 1e-1, 1.0], "images": 150, "epochs": 4, "seeds": 1}
+
 if __name__ == "__main__":
-    RATES = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0]
-    run(
-        exercise,
-        full={"rates": RATES, "images": 10_000, "epochs": 5, "seeds": 3},
-        quick={"rates": [1e-3, 1e-2, 1e-1, 1.0], "images": 150, "epochs": 4, "seeds": 1},
-    )
+    run(exercise, FULL, QUICK)

@@ -69,5 +69,8 @@ def exercise(study: Study, epochs: dict[str, int]) -> str:
     )
 
 
+FULL = {"epochs": {"mnist": 3, "cifar10": 5}}
+QUICK = {"epochs": {"mnist": 2, "cifar10": 2}}
+
 if __name__ == "__main__":
-    run(exercise, full={"epochs": {"mnist": 3, "cifar10": 5}}, quick={"epochs": {"mnist": 2, "cifar10": 2}})
+    run(exercise, FULL, QUICK)

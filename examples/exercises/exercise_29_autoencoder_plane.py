@@ -81,10 +81,9 @@ def exercise(study: Study, groups: list[tuple[int, ...]], per_class: int, epochs
     )
 
 
+GROUPS = [(0, 1), (0, 1, 2)]
+FULL = {"groups": GROUPS, "per_class": 100, "epochs": 200}
+QUICK = {"groups": GROUPS, "per_class": 20, "epochs": 60}
+
 if __name__ == "__main__":
-    GROUPS = [(0, 1), (0, 1, 2)]
-    run(
-        exercise,
-        full={"groups": GROUPS, "per_class": 100, "epochs": 200},
-        quick={"groups": GROUPS, "per_class": 20, "epochs": 60},
-    )
+    run(exercise, FULL, QUICK)

@@ -129,9 +129,8 @@ def plot_bounds(study: Study, ks: list[int], panels: dict[str, dict[str, list[fl
     viz.plots.canvas.save_figure(drawing, study.figure("bounds.png"))
 
 
+FULL = {"points": 100, "steps": 2000, "epochs": 10, "images": 1000, "ks": [1, 5, 50, 500]}
+QUICK = {"points": 20, "steps": 800, "epochs": 10, "images": 100, "ks": [1, 5, 50, 500]}
+
 if __name__ == "__main__":
-    run(
-        exercise,
-        full={"points": 100, "steps": 2000, "epochs": 10, "images": 1000, "ks": [1, 5, 50, 500]},
-        quick={"points": 20, "steps": 800, "epochs": 10, "images": 100, "ks": [1, 5, 50, 500]},
-    )
+    run(exercise, FULL, QUICK)

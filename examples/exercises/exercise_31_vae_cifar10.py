@@ -84,5 +84,8 @@ def exercise(study: Study, images: int, epochs: int, held_out: int) -> str:
     )
 
 
+FULL = {"images": 20_000, "epochs": 6, "held_out": 1000}
+QUICK = {"images": 200, "epochs": 3, "held_out": 40}
+
 if __name__ == "__main__":
-    run(exercise, full={"images": 20_000, "epochs": 6, "held_out": 1000}, quick={"images": 200, "epochs": 3, "held_out": 40})
+    run(exercise, FULL, QUICK)

@@ -66,6 +66,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        labels = f", labels {self.labels.min()} to {self.labels.max()}" if len(self) else ""
+        return f"<Split of {len(self):,} images {self.images.shape[1:]}{labels}>"
+
     def __getitem__(self, rows: Any) -> tuple[Array, ...]:
         return self.images[rows], self.labels[rows]
 
@@ -116,6 +120,12 @@ class Dataset:
     test: Split = _NO_IMAGES
     classes: tuple[str, ...] = ()
     files_digest: str = ""
+
+    def __repr__(self) -> str:
+        if type(self) is not Dataset:
+            return object.__repr__(self)
+        counts = f"{len(self.train):,} training and {len(self.test):,} test images"
+        return f"<Dataset {self.name!r}: {counts} {self.image_shape}, {len(self.classes)} classes>"
 
     @property
     def image_shape(self) -> tuple[int, ...]:

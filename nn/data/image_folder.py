@@ -91,6 +91,9 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def __repr__(self) -> str:
+        return f"<ImageFolder {str(self.root)!r}: {len(self):,} images, {len(self.classes)} classes>"
+
     def __getitem__(self, rows: Any) -> tuple[Array, ...]:
         indices = np.arange(len(self))[rows]
         if self._images is not None:

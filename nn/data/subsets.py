@@ -60,6 +60,9 @@ class TensorDataset:
     def __len__(self) -> int:
         return len(self.arrays[0])
 
+    def __repr__(self) -> str:
+        return f"<TensorDataset of {len(self):,} rows: {', '.join(f'{a.dtype} {a.shape[1:]}' for a in self.arrays)}>"
+
     def __getitem__(self, rows: Any) -> tuple[Array, ...]:
         return tuple(array[rows] for array in self.arrays)
 
@@ -85,6 +88,9 @@ class Subset:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def __repr__(self) -> str:
+        return f"<Subset of {len(self):,} rows of {len(self.dataset):,}>"
 
     def __getitem__(self, rows: Any) -> Any:
         if isinstance(rows, (int, np.integer)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 import autograd_mini as ag
@@ -34,10 +34,10 @@ def pad(x: TensorLike, padding: Sequence[int], mode: str = "constant", value: fl
     (Tensor([0., 1., 2., 3., 0., 0.]), Tensor([2., 1., 2.]))
     """
     x = as_tensor(x)
-    numbers = tuple(padding)
+    numbers = tuple(padding) if isinstance(padding, Iterable) else ("",)
     if len(numbers) % 2 or len(numbers) > 2 * x.ndim or not all(hasattr(n, "__index__") for n in numbers):
         raise ValueError(f"pad: expected a pair of ints for each of the last axes of input {x.shape}, got padding {padding!r}")
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         raise ValueError(f"pad: mode must be one of {', '.join(MODES)}, got {mode!r}")
     if value is not None and mode != "constant":
         raise ValueError(f"pad: only mode constant has a value, got mode {mode!r} with value={value}")

@@ -12,9 +12,10 @@ from typing import Any, Final
 import autograd_mini as ag
 from autograd_mini.apply import as_float, as_floats
 from autograd_mini.tensor import Tensor, TensorLike
+from autograd_mini.tools.arguments import flag
 from autograd_mini.tools.calls import record_calls
 
-from .reduction import Reduction, reduce_loss
+from .reduction import Reduction, factor, reduce_loss
 
 Elementwise = Callable[[Tensor], Tensor]
 
@@ -96,6 +97,9 @@ def gradient_penalty(critic: Callable[[Tensor], Any], real: TensorLike, fake: Te
     >>> nn.gradient_penalty(lambda x: (x * [3.0, 4.0]).sum(1), ag.zeros((5, 2)), ag.ones((5, 2))).item()  # (5 − 1)²
     16.0
     """
+    if not callable(critic):
+        raise TypeError(f"gradient_penalty: critic must be a function or module, got {critic!r}")
+    wanted = factor("gradient_penalty: target", target)
     a, b = (x.detach() for x in as_floats(real, fake))
     if a.shape != b.shape or not a.ndim:
         raise ValueError(f"gradient_penalty: expected batches of one shape, got real {a.shape} and fake {b.shape}")
@@ -104,7 +108,7 @@ def gradient_penalty(critic: Callable[[Tensor], Any], real: TensorLike, fake: Te
         between = (a * u + b * (1 - u)).detach()
         between.requires_grad = True
         (slope,) = ag.grad(ag.sum(critic(between)), [between], create_graph=True)
-        return ag.mean(ag.square(ag.norm(ag.reshape(slope, len(a), -1), axis=1) - target))
+        return ag.mean(ag.square(ag.norm(ag.reshape(slope, len(a), -1), axis=1) - wanted))
 
 
 @record_calls
@@ -121,6 +125,7 @@ def feature_matching_loss(real_features: TensorLike, fake_features: TensorLike, 
     Tensor(4.0)
     """
     a, b = as_floats(real_features, fake_features)
+    per_sample = flag("feature_matching_loss", "per_sample", per_sample)
     first = 0 if per_sample else 1
     if a.ndim < 1 or a.ndim != b.ndim or a.shape[first:] != b.shape[first:]:
         raise ValueError(f"feature_matching_loss: expected features of one shape, got real {a.shape} and fake {b.shape}")

@@ -7,13 +7,13 @@ from typing import Any, Final
 import numpy as np
 
 import autograd_mini as ag
-from autograd_mini.apply import apply, cast
+from autograd_mini.apply import apply
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike
 from autograd_mini.tools.calls import record_calls
 
 from .ranges import require_range
-from .reduction import Reduction, as_pair, reduce_loss
+from .reduction import Reduction, as_pair, reduce_loss, weighted
 
 
 def _bce(p: Array, t: Array) -> Any:
@@ -38,20 +38,11 @@ _BCE = Primitive(
     _bce,
     (_bce_by_probability, lambda xp, g, y, p, t: g * (xp.maximum(xp.log(1 - p), -100) - xp.maximum(xp.log(p), -100))),
     formula="−t ln p − (1 − t) ln(1 − p)",
+    letters="pt",
     derivative=("(p − t) / (p (1 − p))", "ln(1 − p) − ln p"),
     kink="logarithms are clamped at −100",
     explain=_not_probabilities,
 )
-
-
-def _weighted(name: str, loss: Tensor, weight: TensorLike | None) -> Tensor:
-    """Multiplies each element of a loss by its weight."""
-    if weight is None:
-        return loss
-    factors = cast(weight, loss.dtype)
-    if np.broadcast_shapes(factors.shape, loss.shape) != loss.shape:
-        raise ValueError(f"{name}: a weight of shape {factors.shape} does not broadcast to the targets' shape {loss.shape}")
-    return loss * factors
 
 
 @record_calls
@@ -69,7 +60,7 @@ def binary_cross_entropy(
     """
     pair = as_pair("binary_cross_entropy", probabilities, targets)
     _require_probabilities("binary_cross_entropy", pair[1])
-    return reduce_loss(_weighted("binary_cross_entropy", apply(_BCE, pair), weight), reduction)
+    return reduce_loss(weighted("binary_cross_entropy", apply(_BCE, pair), weight), reduction)
 
 
 @record_calls
@@ -104,9 +95,9 @@ def binary_cross_entropy_with_logits(
         loss = ag.binary_cross_entropy_with_logits(*pair)
     else:
         x, t = pair
-        factor = _weighted("binary_cross_entropy_with_logits", t, pos_weight) - t + 1  # 1 + (w − 1) t
+        factor = weighted("binary_cross_entropy_with_logits", t, pos_weight) - t + 1  # 1 + (w − 1) t
         loss = (1 - t) * x + factor * ag.softplus(-x)
-    return reduce_loss(_weighted("binary_cross_entropy_with_logits", loss, weight), reduction)
+    return reduce_loss(weighted("binary_cross_entropy_with_logits", loss, weight), reduction)
 
 
 _ADVICE: Final = (

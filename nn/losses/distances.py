@@ -7,9 +7,10 @@ import math
 import autograd_mini as ag
 from autograd_mini.apply import as_floats, as_number
 from autograd_mini.tensor import Tensor, TensorLike
+from autograd_mini.tools.arguments import flag
 from autograd_mini.tools.calls import record_calls
 
-from .reduction import Reduction, as_pair, reduce_loss
+from .reduction import Reduction, as_pair, reduce_loss, weighted
 
 _CONSTANT = "write the loss with functions of ag"
 
@@ -44,6 +45,7 @@ def pairwise_distance(x1: TensorLike, x2: TensorLike, p: float = 2.0, eps: float
     Tensor([5.])
     """
     a, b = as_floats(x1, x2)
+    eps = as_number("pairwise_distance: eps", eps, _CONSTANT)
     return ag.norm(a - b + eps, p=p, dim=-1, keepdim=keepdim)
 
 
@@ -138,7 +140,7 @@ def triplet_margin_loss(
     3.0
     """
     near, far = pairwise_distance(anchor, positive, p, eps), pairwise_distance(anchor, negative, p, eps)
-    if swap:
+    if flag("triplet_margin_loss", "swap", swap):
         far = ag.minimum(far, pairwise_distance(positive, negative, p, eps))
     return reduce_loss(ag.relu(near - far + as_number("triplet_margin_loss: margin", margin, _CONSTANT)), reduction)
 
@@ -167,7 +169,7 @@ def multilabel_soft_margin_loss(
     """
     x, t = as_pair("multilabel_soft_margin_loss", *as_floats(input, target))
     loss = ag.binary_cross_entropy_with_logits(x, t)
-    return reduce_loss(ag.mean(loss if weight is None else loss * weight, -1), reduction)
+    return reduce_loss(ag.mean(weighted("multilabel_soft_margin_loss", loss, weight), -1), reduction)
 
 
 @record_calls
@@ -198,8 +200,11 @@ def poisson_nll_loss(
     Tensor(1.0)
     """
     x, t = as_pair("poisson_nll_loss", *as_floats(input, target))
-    loss = ag.exp(x) - t * x if log_input else x - t * ag.log(x + eps)
-    if full:
+    if flag("poisson_nll_loss", "log_input", log_input):
+        loss = ag.exp(x) - t * x
+    else:
+        loss = x - t * ag.log(x + as_number("poisson_nll_loss: eps", eps, _CONSTANT))
+    if flag("poisson_nll_loss", "full", full):
         counts = ag.maximum(t, 1.0)
         loss = loss + ag.where(t > 1, t * ag.log(counts) - t + 0.5 * ag.log(2 * math.pi * counts), 0.0)
     return reduce_loss(loss, reduction)

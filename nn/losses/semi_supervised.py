@@ -11,7 +11,7 @@ from autograd_mini.apply import as_floats
 from autograd_mini.tensor import Tensor, TensorLike
 from autograd_mini.tools.calls import record_calls
 
-from .reduction import Reduction, reduce_loss
+from .reduction import Reduction, factor, reduce_loss
 from .supervised import cross_entropy
 
 
@@ -74,5 +74,6 @@ def semi_supervised_loss(
     Tensor(0.0)
     """
     labelled, unlabelled, generated = as_floats(labelled, unlabelled, generated)
+    weight = factor("semi_supervised_loss: unsupervised_weight", unsupervised_weight)
     unsupervised = unlabelled_loss(unlabelled) + generated_loss(generated)
-    return cross_entropy(labelled, labels) + unsupervised * unsupervised_weight
+    return cross_entropy(labelled, labels) + unsupervised * weight

@@ -16,9 +16,10 @@ import autograd_mini as ag
 from autograd_mini.apply import apply, as_float, as_floats, as_number, as_operands, cast, kind_of
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Tensor, TensorLike, as_tensor
+from autograd_mini.tools.arguments import flag, one_int
 from autograd_mini.tools.calls import record_calls
 
-from .reduction import Reduction, as_pair, reduce_loss
+from .reduction import Reduction, as_pair, check_reduction, reduce_loss, weighted
 
 # -- regression ------------------------------------------------------------------------------------------------------------
 
@@ -98,7 +99,7 @@ def huber_loss(
     a, b = as_pair("huber_loss", predictions, targets)
     error = ag.abs(a - b)
     loss = ag.where(error < delta, ag.square(a - b) * 0.5, error * delta - 0.5 * delta * delta)
-    return reduce_loss(loss if weight is None else loss * weight, reduction)
+    return reduce_loss(weighted("huber_loss", loss, weight), reduction)
 
 
 def _gaussian_nll(mean: Array, target: Array, var: Array, eps: float) -> Any:
@@ -161,7 +162,7 @@ def gaussian_nll_loss(
         as_pair("gaussian_nll_loss", operands[0], other)
     floor = as_number("gaussian_nll_loss: eps", eps, "apply ag.maximum(var, eps) first")
     loss = apply(_GAUSSIAN_NLL, operands, {"eps": floor})
-    return reduce_loss(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+    return reduce_loss(loss + 0.5 * math.log(2 * math.pi) if flag("gaussian_nll_loss", "full", full) else loss, reduction)
 
 
 # -- many classes ----------------------------------------------------------------------------------------------------------
@@ -308,13 +309,15 @@ def _class_loss(
     label_smoothing: float,
 ) -> Tensor:
     """Applies the options of `cross_entropy` to `rows(x, t)`, a loss for each row of classes."""
+    check_reduction(reduction)
+    ignored = None if ignore_index is None else one_int(name, "ignore_index", ignore_index)
     x, whole = as_float(logits), kind_of(targets) in "iu"
     t = as_tensor(targets) if whole else cast(targets, x.dtype)
     x, t = _classes_last(name, x, t) if x.ndim > 2 else (x, t)
     if not whole and t.shape != x.shape:  # the product with the weights would broadcast
         hint = "; class indices must be integers: targets.astype(int)" if t.shape == x.shape[:-1] else ""
         raise ValueError(f"{name}: logits {x.shape} do not fit probability targets {t.shape}{hint}")
-    kept = t != ignore_index if whole and ignore_index is not None else None
+    kept = t != ignored if whole and ignored is not None else None
     if kept is not None:
         t = ag.where(kept, t, 0)
     scale = None if weight is None else _class_weights(name, x, weight)
@@ -384,7 +387,7 @@ def kl_div(
     Tensor(0.6931472)
     """
     q, p = as_pair("kl_div", log_probabilities, targets)
-    loss = ag.exp(p) * (p - q) if log_target else ag.xlogy(p, p) - p * q
+    loss = ag.exp(p) * (p - q) if flag("kl_div", "log_target", log_target) else ag.xlogy(p, p) - p * q
     return reduce_loss(loss, reduction)
 
 
@@ -418,6 +421,8 @@ def kl_normal(
     >>> nn.kl_normal([[1.0, 2.0]], [[0.0, 0.0]], [[1.0, 1.0]], [[0.0, 0.0]])
     Tensor(0.5)
     """
+    if mu is None or logvar is None:
+        raise TypeError(f"kl_normal: mu and logvar must be tensors, got mu={mu!r} and logvar={logvar!r}")
     shift, ratio, *others = as_floats(*(x for x in (mu, logvar, other_mu, other_logvar) if x is not None))
     for t in (ratio, *others):
         as_pair("kl_normal", shift, t)

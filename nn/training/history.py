@@ -1,4 +1,7 @@
-"""The rows of a history as columns: arrays for a checkpoint, whose header would be too large for half a million rows."""
+"""The history of a training run: `History`, a list of rows; and its rows as columns, for checkpoints.
+
+Columns are arrays, because the header of a checkpoint would be too large for half a million rows.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,27 @@ import numpy as np
 
 from autograd_mini.tensor import Array
 
+from ..notebook import format_value, rows_table
+
 Row: TypeAlias = dict[str, Any]
+
+
+class History(list[Row]):
+    """A list with a row, a dict of numbers, for each epoch; it is shown as its last row, and in a notebook as a table.
+
+    >>> from autograd_mini.nn.training.history import History
+    >>> History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
+    <History of 2 rows; the last: epoch 2, loss 0.25>
+    """
+
+    def __repr__(self) -> str:
+        if not self:
+            return "<History without rows>"
+        last = ", ".join(f"{name} {format_value(value)}" for name, value in self[-1].items())
+        return f"<History of {len(self)} row{'s' * (len(self) > 1)}; the last: {last}>"
+
+    def _repr_html_(self) -> str:
+        return rows_table(self, most=20)
 
 
 def pack_history(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FOLDERS = ("autograd_mini", "nn", "models", "viz", "cli", "examples", "benchmarks", "docs", "tests")
-SHIPPED = ("nn", "models", "viz", "cli", "examples")
+FOLDERS = ("autograd_mini", "nn", "models", "viz", "playground", "cli", "examples", "benchmarks", "docs", "tests")
+SHIPPED = ("nn", "models", "viz", "playground", "cli", "examples")
 MOST_MODULES, MOST_LINES = 16, 500
 
 

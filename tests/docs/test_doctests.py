@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def _modules() -> list[str]:
     """Returns all modules of the engine and the layers, by the name that users import."""
     names = []
-    for layer in ("autograd_mini", "nn", "models", "viz", "cli"):
+    for layer in ("autograd_mini", "nn", "models", "viz", "playground", "cli"):
         prefix = "" if layer == "autograd_mini" else "autograd_mini."
         for path in (ROOT / layer).rglob("*.py"):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            if parts[-1] != "__main__":
+            if parts[-1] != "__main__" and "programs" not in parts:
                 names.append(prefix + ".".join(p for p in parts if p != "__init__"))
     return sorted(names)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LAYERS = ("nn", "models", "viz", "cli")
+LAYERS = ("nn", "models", "viz", "playground", "cli")
 SHIPPED = (*LAYERS, "examples")
 
 
@@ -26,18 +28,60 @@ def run(code: str, cwd: Path, *flags: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Builds the wheel from a copy, so that the checkout stays clean."""
-    place = tmp_path_factory.mktemp("wheel")
-    source = place / "source"
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Builds the source distribution, and the wheel from it. Uses a copy, so that the checkout stays clean."""
+    place = tmp_path_factory.mktemp("dist")
     ignored = shutil.ignore_patterns(
-        ".git", "__pycache__", "runs", "build", "*.egg-info", ".*cache", ".hypothesis", "tests", "docs"
+        ".git", "__pycache__", "runs", "build", "dist", "node_modules", "*.egg-info", ".*cache", ".hypothesis"
     )
-    shutil.copytree(ROOT, source, ignore=ignored)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(place), str(source)]
+    shutil.copytree(ROOT, place / "source", ignore=ignored)
+    command = [sys.executable, "-m", "build", "--outdir", str(place), str(place / "source")]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
-    return next(place.glob("*.whl"))
+    return place
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    return next(built.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def source(built: Path) -> list[str]:
+    """Returns the names of the files in the source distribution."""
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        return [name.partition("/")[2] for name in archive.getnames()]
+
+
+def test_the_source_distribution_carries_its_tests(source: list[str]) -> None:
+    """A distributor runs the tests from it, so it needs every file that they read."""
+    folders = ("tests", "docs", "examples", "benchmarks", "autograd_mini")
+    files = {str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()}
+    kept = {name for name in files if "__pycache__" not in name and not name.startswith("docs/_build")}
+    top = {"README.md", "README.ja.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "pyproject.toml", ".ci/run"}
+    assert (kept | top) - set(source) == set()
+
+
+def test_the_description_for_a_package_index_is_valid_and_has_no_relative_link(built: Path) -> None:
+    command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, [*built.glob("*.whl"), *built.glob("*.gz")])]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as archive:
+        (metadata,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
+    targets = re.findall(r"\]\(([^)]+)\)", metadata)
+    assert len(targets) > 10
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+
+
+def test_pictures_of_the_readme_are_absolute_and_exist() -> None:
+    """Pages that show the README elsewhere have no folder `docs`."""
+    prefix = "https://raw.githubusercontent.com/autograd-mini/autograd-mini/main/"
+    for page in ("README.md", "README.ja.md"):
+        pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+        assert pictures, page
+        for picture in pictures:
+            assert picture.startswith(prefix)
+            assert (ROOT / picture.removeprefix(prefix)).exists(), picture
 
 
 def test_the_wheel_puts_one_name_into_site_packages(wheel: Path) -> None:
@@ -136,6 +180,7 @@ def test_layers_import_only_downwards() -> None:
         "nn": {"autograd_mini"},
         "viz": {"autograd_mini", "nn"},
         "models": {"autograd_mini", "nn"},
+        "playground": {"autograd_mini", "nn", "viz"},
         "cli": {"autograd_mini", "nn", "models", "viz"},
     }
     for layer, below in allowed.items():

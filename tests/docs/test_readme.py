@@ -14,12 +14,14 @@ import autograd_mini as ag
 from autograd_mini import nn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = [page for pattern in ("*.md", "docs/*.md", "docs/tutorials/*.md", "docs/exercises/*.md") for page in ROOT.glob(pattern)]
 
 
 @pytest.mark.parametrize(
     "page",
     [
         "README.md",
+        "README.ja.md",
         "CONTRIBUTING.md",
         "autograd_mini/jit/README.md",
         "docs/engine.md",
@@ -29,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         "docs/sequences.md",
         "docs/gans.md",
         "docs/from-pytorch.md",
+        "docs/lecture.md",
+        "docs/index.md",
     ],
 )
 def test_examples_run_as_written(page: str) -> None:
@@ -48,7 +52,7 @@ def test_introductions_on_the_reference_page_are_full_sentences() -> None:
     assert [text for text in introductions if not text.endswith(".")] == []
 
 
-@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_pictures_and_modules_on_a_page_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):

@@ -24,6 +24,7 @@ DARK: Final = f"""
 .autograd-mini .edge text[fill="{QUIET}"], .autograd-mini [id="legend_heat"] text[fill="{QUIET}"] {{ fill: #c4c9ce; }}
 .autograd-mini .edge text[fill="{GRADIENT.lower()}"], .autograd-mini [id="legend_gradient"] text {{ fill: #6cbbea; }}
 """
+FIT: Final = "max-width:100%;height:auto"  # a wide picture is scaled to the page or the cell that shows it
 STYLES: Final[dict[Theme, str]] = {
     "light": "",
     "dark": f"<style>{DARK}</style>",
@@ -36,7 +37,7 @@ def style_svg(svg: bytes, graph: Graph, theme: Theme) -> bytes:
     head, mark, rest = svg.decode().partition("<svg")
     attributes, end, body = rest.partition(">")
     texts = f"<title>{html.escape(title(graph))}</title><desc>{html.escape(description(graph))}</desc>"
-    return f'{head}{mark} class="autograd-mini" role="img"{attributes}{end}{texts}{STYLES[theme]}{body}'.encode()
+    return f'{head}{mark} class="autograd-mini" role="img" style="{FIT}"{attributes}{end}{texts}{STYLES[theme]}{body}'.encode()
 
 
 def title(graph: Graph) -> str:

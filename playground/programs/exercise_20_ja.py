@@ -1,0 +1,19 @@
+# 課題 20: u1 = x, h = u², u = w h, L = ŷ²。スライダーを動かすと、計算グラフと各 δ の値が変わります。
+import autograd_mini as ag
+from autograd_mini import Tensor, playground, viz
+
+x = Tensor(playground.slider("x", 1.0), requires_grad=True, name="x")
+w2 = Tensor(playground.slider("w2", 2.0), requires_grad=True, name="w2")
+w3 = Tensor(playground.slider("w3", 3.0), requires_grad=True, name="w3")
+
+h1 = ag.square(x)
+h2 = ag.square(w2 * h1)
+h3 = ag.square(w3 * h2)
+loss = ag.square(h3)
+loss.backward()
+
+print("∂L/∂w2 =", w2.grad.item(), "  手計算: 8 w3⁴ w2⁷ x¹⁶ =", 8 * w3.item() ** 4 * w2.item() ** 7 * x.item() ** 16)
+print("∂L/∂w3 =", w3.grad.item(), "  手計算: 4 w3³ w2⁸ x¹⁶ =", 4 * w3.item() ** 3 * w2.item() ** 8 * x.item() ** 16)
+
+playground.show(viz.draw({"L": loss}, notation="lecture", show_values=True))
+playground.show(viz.step(loss, notation="lecture"))
