@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -268,15 +269,15 @@ def primitive_cases(task: Task, sample: Sequence[Array]) -> Iterator[Case]:
 
     yield Case("value", value)
     for name in task.floating(sample):
-        yield Case(f"gradient for {name}", lambda case, inputs, name=name: _pulled(task, case, name, inputs, programs))
-    yield Case("second derivatives", lambda case, inputs: _second(task, case, inputs, programs), optional=True)
-    yield Case("float32", lambda case, inputs: _single(task, case, inputs, programs), optional=True)
+        yield Case(f"gradient for {name}", partial(_pulled, task, name, programs))
+    yield Case("second derivatives", partial(_second, task, programs), optional=True)
+    yield Case("float32", partial(_single, task, programs), optional=True)
 
 
 _Programs: TypeAlias = Callable[..., "tuple[Program, Program | Failure]"]
 
 
-def _pulled(task: Task, case: Case, name: str, inputs: Sequence[Array], programs: _Programs) -> Failure | None:
+def _pulled(task: Task, name: str, programs: _Programs, case: Case, inputs: Sequence[Array]) -> Failure | None:
     given = dict(zip(task.names, inputs, strict=True))
     reference, student = programs(inputs)
     g = upstream(reference.output.shape)
@@ -293,7 +294,7 @@ def _pulled(task: Task, case: Case, name: str, inputs: Sequence[Array], programs
     return compare_gradient(task, name, gradient, reference, g, inputs_and_g, f"the gradient for {name}")
 
 
-def _second(task: Task, case: Case, inputs: Sequence[Array], programs: _Programs) -> Failure | None:
+def _second(task: Task, programs: _Programs, case: Case, inputs: Sequence[Array]) -> Failure | None:
     """Compares the gradient of the gradients, weighted with fixed numbers."""
     given = dict(zip(task.names, inputs, strict=True))
     reference, student = programs(inputs)
@@ -327,7 +328,7 @@ def _gradient_of_gradients(program: Program, g: Array) -> dict[str, Array]:
     return {name: as_gradient(h, x) for (name, x), h in zip(wanted.items(), found, strict=True)}
 
 
-def _single(task: Task, case: Case, inputs: Sequence[Array], programs: _Programs) -> Failure | None:
+def _single(task: Task, programs: _Programs, case: Case, inputs: Sequence[Array]) -> Failure | None:
     """Demands that float32 operands give float32 results and gradients."""
     given = dict(zip(task.names, inputs, strict=True))
     _, student = programs(inputs, np.float32)
@@ -349,7 +350,7 @@ def _single(task: Task, case: Case, inputs: Sequence[Array], programs: _Programs
 
 def layer_cases(task: Task, sample: Sequence[Array]) -> Iterator[Case]:
     """A student's layer: its output, and its gradients for the inputs and for each parameter, from the same parameters."""
-    reference = task.reference() if inspect.isclass(task.reference) else task.reference
+    reference: Any = task.reference() if inspect.isclass(task.reference) else task.reference
     expected_shapes = {name: p.shape for name, p in reference.named_parameters()}
 
     def programs(inputs: Sequence[Array]) -> tuple[Program, Program | Failure]:

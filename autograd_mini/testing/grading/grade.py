@@ -217,7 +217,7 @@ def _samples(strategy: st.SearchStrategy[Any]) -> list[list[Array]]:
     def collect(found: Any) -> None:
         drawn.append([np.asarray(x) for x in found])
 
-    find_smallest(strategy, collect, SAMPLES)  # type: ignore[arg-type]
+    find_smallest(strategy, collect, SAMPLES)
     return drawn
 
 
@@ -231,7 +231,7 @@ def _check_reference(task: Task, kind: str, samples: Sequence[Sequence[Array]]) 
     for sample in samples:
         try:
             if kind == "layer":
-                reference = task.reference() if inspect.isclass(task.reference) else task.reference
+                reference: Any = task.reference() if inspect.isclass(task.reference) else task.reference
                 reference(*tensors_of(task.names, sample).values())
                 continue
             leaves = tensors_of(task.names, sample)

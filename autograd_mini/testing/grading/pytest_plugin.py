@@ -66,7 +66,7 @@ class Reporter:
         self.tests: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        found = [value for key, value in report.user_properties if key == KEY]
+        found: list[dict[str, Any]] = [value for key, value in report.user_properties if key == KEY]  # type: ignore[misc]
         if report.when == "call":
             for graded in found:
                 self.tests += [{**test, "name": f"{graded['title']}: {test['name']}"} for test in graded["tests"]]

@@ -25,12 +25,10 @@ class CaseResult(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """Returns the result as JSON values, with the names that graders of Gradescope's format expect, and details."""
         failure = self.failure
-        details = {"output": "passed"}
+        details: dict[str, Any] = {"output": str(failure or "passed")}
         if failure:
-            details = {
-                "output": str(failure), "entry": failure.entry, "expected": failure.expected, "found": failure.found,
-                "hint": failure.hint, "inputs": dict(failure.inputs),
-            }  # type: ignore[dict-item]  # fmt: skip
+            details |= {name: getattr(failure, name) for name in ("entry", "expected", "found", "hint")}
+            details["inputs"] = dict(failure.inputs)
         status = "failed" if failure else "passed"
         return {"name": self.name, "score": self.score, "max_score": self.max_score, "status": status, **details}
 
