@@ -169,7 +169,7 @@ _EVALUATE: Final[Mapping[str, Callable[[Term, list[Array]], Any]]] = {
     "absolute": lambda t, v: np.abs(v[0]),
     "floor": lambda t, v: np.floor(v[0]),
     "total": _total,
-    "spread": lambda t, v: np.expand_dims(v[0], t.axis),
+    "spread": lambda t, v: np.expand_dims(v[0], t.axis) if v[0].ndim else v[0],
 }
 
 
