@@ -103,8 +103,12 @@ def evaluate(term: Term) -> Array:
         return np.asarray(term.value, np.float64)
     if term.kind not in _EVALUATE:
         raise NotEvaluable(f"{term.kind} {term.text!r} has no value")
-    with np.errstate(all="ignore"):
-        return np.asarray(_EVALUATE[term.kind](term, [evaluate(part) for part in term.parts]))
+    values = [evaluate(part) for part in term.parts]
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(_EVALUATE[term.kind](term, values))
+    except ValueError as error:  # shapes that fit only in the sense of linear algebra, such as A⁻¹ B
+        raise NotEvaluable(str(error)) from None
 
 
 def _product(term: Term, values: list[Array]) -> Array:
