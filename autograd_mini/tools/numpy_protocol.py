@@ -29,6 +29,7 @@ Function = Callable[..., Any]
 RENAMED: Final = {
     "dim": "axis", "keepdim": "keepdims",
     "a_min": "lo", "min": "lo", "a_max": "hi", "max": "hi", "correction": "ddof", "indices_or_sections": "sections",
+    "newshape": "shape",  # before NumPy 2.1
 }  # fmt: skip
 """NumPy's parameters that have another name here. The first parameter is always passed by position."""
 

@@ -47,7 +47,7 @@ def test_integer_operands_give_integers_or_the_default_dtype(ufunc: np.ufunc) ->
     with np.errstate(all="ignore"):
         expected = ufunc(*[np.array([1, 2])] * ufunc.nin).dtype.kind
         result = ufunc(*[ag.Tensor([1, 2])] * ufunc.nin)
-    kind = "f" if ufunc is np.reciprocal else expected
+    kind = "f" if ufunc is np.reciprocal else "i" if ufunc in (np.floor, np.ceil, np.trunc) else expected  # as since NumPy 2.1
     assert result.dtype == {"f": np.float32, "i": np.int64, "b": np.bool_}[kind]
 
 
