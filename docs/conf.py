@@ -36,6 +36,7 @@ myst_enable_extensions = ["colon_fence"]
 nb_execution_mode = os.environ.get("AUTOGRAD_MINI_DOCS_EXECUTE", "cache")  # "off" builds without running the notebooks
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_execution_in_temp = True
 nb_merge_streams = True
 
 locale_dirs = ["locale"]
