@@ -16,9 +16,11 @@ from types import ModuleType as _ModuleType
 
 from . import methods as _methods  # binds operators and methods to Tensor
 from .apply import *
+from .batching.vmap import *
 from .checkpoint import *
 from .create import *
 from .dtypes import *
+from .jacobian import *
 from .jit import *
 from .memory.malloc import *
 from .memory.threads import *
