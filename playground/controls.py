@@ -105,10 +105,8 @@ def curve(name: str, value: SupportsFloat, x: float | None = None) -> None:
         raise TypeError(f"curve: name must be a text such as 'loss', got {name!r}")
     height = float(value.detach().item()) if hasattr(value, "detach") else float(value)
     if connection.is_open:
-        count = connection.counts[name] = connection.counts.get(name, -1) + 1
         # JSON has no number for nan and infinity; the page draws a gap there.
-        point = height if math.isfinite(height) else None
-        connection.post({"kind": "curve", "name": name, "x": float(count if x is None else x), "y": point})
+        connection.curves.add(name, x, height if math.isfinite(height) else None)
 
 
 class LiveCurves(nn.Callback):
