@@ -51,6 +51,8 @@ class Primitive:
     """What it computes, in the field's notation."""
     derivative: Sequence[str] = ()
     """The local derivative with respect to each input, as text. δ is the gradient of the output."""
+    letters: Sequence[str] = ()
+    """The letters of the operands in `formula` and `derivative`, if the formula does not name them in their order."""
     kink: str = ""
     """The convention where the derivative does not exist."""
     explain: Callable[..., str] | None = None

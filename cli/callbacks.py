@@ -20,6 +20,8 @@ SAMPLES: Final = "samples"  # folder of images from fixed noise
 class FrechetLog(nn.Callback):
     """Logs `frechet`, the Fréchet distance between generated and test images; see `models.metrics.Judge`."""
 
+    main_rank_only = True
+
     def __init__(self, model: AdversarialModel, data: nn.data.Dataset) -> None:
         self.model, self.judge = model, Judge(data)
 
@@ -29,6 +31,8 @@ class FrechetLog(nn.Callback):
 
 class ErrorLog(nn.Callback):
     """Logs `errors`, the number of misclassified test images."""
+
+    main_rank_only = True
 
     def __init__(self, model: Classifier, data: nn.data.Dataset) -> None:
         self.model, self.batches = model, nn.data.DataLoader(data.test, batch_size=images_per_batch(data.image_shape))

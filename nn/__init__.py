@@ -8,9 +8,11 @@
 from __future__ import annotations
 
 import typing as _typing
+from importlib import import_module as _import_module
 
 from ..tools.missing_names import MissingNameError as _MissingNameError
-from . import data, functional, init, optim, training, utils
+from . import data, distributed, functional, init, optim, training, utils
+from .distributed.sync_batch_norm import SyncBatchNorm
 from .layers.activation import (
     CELU,
     ELU,
@@ -149,6 +151,7 @@ from .losses.supervised import (
     smooth_l1_loss,
 )
 from .module import Buffer, Module, Parameter, evaluation
+from .onnx.export import export_onnx
 from .optim.adagrad import Adadelta, Adagrad, RMSprop
 from .optim.adam import Adam, AdamW, NAdam
 from .optim.averaging import EMA, HistoricalAverage
@@ -206,13 +209,14 @@ __all__ = [
     "PolynomialLR", "RMSNorm", "RMSprop", "RNNCell", "ReLU", "ReLU6", "ReduceLROnPlateau", "ReflectionPad1d",
     "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "Schedule", "Sequential",
     "SequentialLR", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d", "Softmin", "Softplus",
-    "Softshrink", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "Tanh", "Tanhshrink", "TensorBoard",
-    "Threshold", "Trainer", "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
+    "Softshrink", "Softsign", "SpectralNorm", "StepLR", "Summary", "SwitchOptimizer", "SyncBatchNorm", "Tanh", "Tanhshrink",
+    "TensorBoard", "Threshold", "Trainer", "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
     "TransformerEncoderLayer", "TripletMarginLoss", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch",
     "VirtualBatchNorm", "WeightNorm", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
-    "evaluation", "feature_matching_loss", "functional", "gaussian_nll_loss", "generated_loss", "gradient_penalty",
-    "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load", "load_metadata", "minimax_loss", "mse_loss",
+    "distributed", "evaluation", "export_onnx", "feature_matching_loss", "functional", "gaussian_nll_loss",
+    "generated_loss", "gradient_penalty", "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load",
+    "load_metadata", "minimax_loss", "mse_loss",
     "nll_loss", "non_saturating_loss", "optim", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary",
     "training", "unlabelled_loss", "utils", "wasserstein_loss",
 ]  # fmt: skip
@@ -220,4 +224,6 @@ __all__ = [
 if not _typing.TYPE_CHECKING:  # type checkers find missing names themselves
 
     def __getattr__(name):
+        if name == "sklearn":  # imports scikit-learn, so it is imported on first use
+            return _import_module(".sklearn", __name__)
         raise _MissingNameError(__name__, name)

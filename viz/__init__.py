@@ -4,6 +4,7 @@
     viz.draw(loss, params=model).save("loss.svg")
     viz.step(loss, params=model).save("backprop.html")
     print(viz.text(loss))
+    print(viz.derive(loss, w))
     assert viz.check(lambda: compute_loss(model), model)
 
 Graph pictures are made from recorded operations only. Graphviz and matplotlib are imported on first use. Start reading at
@@ -13,6 +14,7 @@ Graph pictures are made from recorded operations only. Graphviz and matplotlib a
 from __future__ import annotations
 
 from . import plots
+from .chain_rule.derive import Derivation, derive
 from .check import Check, check
 from .graph.picture import Picture, draw
 from .graph.render import RendererMissing, set_renderer
@@ -28,9 +30,9 @@ from .plots.learning import plot_histograms, plot_images, plot_losses, plot_mani
 from .stepper.step import Page, step
 
 __all__ = [
-    "Check", "Film", "LayerLog", "Page", "Picture", "RendererMissing", "TextTree", "check", "draw", "film", "get_language",
-    "plot_activations", "plot_boundary", "plot_confusion", "plot_feature_maps", "plot_filters", "plot_gan",
-    "plot_gradients", "plot_histograms", "plot_images", "plot_landscape", "plot_latent_plane", "plot_losses",
+    "Check", "Derivation", "Film", "LayerLog", "Page", "Picture", "RendererMissing", "TextTree", "check", "derive", "draw",
+    "film", "get_language", "plot_activations", "plot_boundary", "plot_confusion", "plot_feature_maps", "plot_filters",
+    "plot_gan", "plot_gradients", "plot_histograms", "plot_images", "plot_landscape", "plot_latent_plane", "plot_losses",
     "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "set_language",
     "set_renderer", "step", "text",
 ]  # fmt: skip

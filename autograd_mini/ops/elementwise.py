@@ -385,7 +385,7 @@ def ones_like(x: TensorLike) -> Tensor:
 
 
 _WHERE = Primitive(
-    "where", np.where, formula="a if c, else b", derivative=("none", "[c]", "[not c]"),
+    "where", np.where, formula="a if c, else b", letters="cab", derivative=("none", "[c]", "[not c]"),
     vjp=(
         None,
         lambda xp, g, y, c, a, b: xp.where(c, g, xp.zeros_like(g)),
@@ -413,7 +413,7 @@ def where(condition: TensorLike, a: TensorLike, b: TensorLike) -> Tensor:
 
 
 Primitive(
-    "convention", np.where, formula="a if c, else b", derivative=("none", "none", "1, nan if c"),
+    "convention", np.where, formula="a if c, else b", letters="cab", derivative=("none", "none", "1, nan if c"),
     vjp=(None, None, lambda xp, g, y, c, a, b: g * xp.where(c, np.nan, xp.ones_like(g))),
     kink="for rules: a slope that is a convention, and that has no derivative itself",
     explain=explain_broadcast, elementwise=True, uniform=slice(1, None), scalar="{1} if {0} else {2}",

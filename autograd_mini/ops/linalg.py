@@ -169,7 +169,7 @@ def _explain_linear(x: Array, weight: Array, bias: Array | None = None) -> str:
 
 
 _LINEAR = Primitive(
-    "linear", _linear, formula="W h + b", derivative=("δ W", "δᵀ h", "Σ δ"),
+    "linear", _linear, formula="h Wᵀ + b", derivative=("δ W", "δᵀ h", "Σ δ"),
     vjp=(
         lambda xp, g, y, x, weight, bias=None: xp.matmul(g, weight),
         _linear_weight_rule,
@@ -183,7 +183,7 @@ _LINEAR = Primitive(
 
 
 def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:
-    """Computes u = W h + b for every row h of `x`: (…, in) → (…, out), with weight (out, in) and bias (out,).
+    """Computes u = h Wᵀ + b for every row h of `x`: (…, in) → (…, out), with weight (out, in) and bias (out,).
 
     Gradients, with δ = ∂L/∂u: δ W for x, δᵀ h for the weight, δ summed over rows for the bias.
 

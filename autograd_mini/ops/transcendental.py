@@ -152,7 +152,7 @@ def _divide_by_square(xp: Any, g: Any, leg: Any, a: Any, b: Any) -> Any:
 
 
 arctan2 = binary(
-    np.arctan2, formula="the angle of the point (b, a)", derivative=("b/(a² + b²)", "−a/(a² + b²)"),
+    np.arctan2, formula="the angle of the point (b, a)", letters="ab", derivative=("b/(a² + b²)", "−a/(a² + b²)"),
     vjp=(lambda xp, g, y, a, b: _divide_by_square(xp, g, b, a, b), lambda xp, g, y, a, b: _divide_by_square(xp, -g, a, a, b)),
     text="Angle of a point from its ordinate and abscissa", example=(1.0, -1.0, 2.3562),
     kink="0 for both at the origin, second derivatives nan", float_only=True,

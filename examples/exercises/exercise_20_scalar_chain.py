@@ -109,6 +109,9 @@ def exercise(study: Study, points: list[tuple[float, float, float]], depths: lis
             f"results at (x, w2, w3) = {point}",
             [{"": name, "by backpropagation": value, "by the formula": exact[name]} for name, value in rows],
         )
+    t = chain(*points[0])
+    for name in ("w2", "w3"):
+        study.say(f"**the chain rule for {name}, written out**\n\n```text\n{viz.derive(t['L'], t[name])}\n```")
     study.table("multiplications", [multiplications(depth) for depth in depths])
     loss = chain(*points[0])["L"]
     viz.step(loss, notation="lecture").save(study.figure("steps.html"))

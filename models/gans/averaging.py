@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from autograd_mini import nn
+from autograd_mini.nn.training.callback import add_to_row, call_all
 
 
 class WithAverage(nn.Callback):
@@ -24,21 +25,17 @@ class WithAverage(nn.Callback):
         self.average, self.callbacks = average, callbacks
 
     def before_fit(self, trainer: nn.Trainer) -> None:
-        for callback in self.callbacks:
-            callback.before_fit(trainer)
+        call_all(self.callbacks, "before_fit", trainer)
 
     def after_row(self, trainer: nn.Trainer, row: dict[str, float]) -> None:
         with self.average.average_parameters() if self.average else nullcontext():
-            for callback in self.callbacks:
-                callback.after_row(trainer, row)
+            add_to_row(self.callbacks, trainer, row)
 
     def after_fit(self, trainer: nn.Trainer) -> None:
-        for callback in self.callbacks:
-            callback.after_fit(trainer)
+        call_all(self.callbacks, "after_fit", trainer)
 
     def after_stop(self, trainer: nn.Trainer) -> None:
-        for callback in self.callbacks:
-            callback.after_stop(trainer)
+        call_all(self.callbacks, "after_stop", trainer)
 
     def state_dict(self) -> dict[str, Any]:
         return {str(i): callback.state_dict() for i, callback in enumerate(self.callbacks)}

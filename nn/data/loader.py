@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from numbers import Integral
 from typing import Any, TypeAlias, cast
@@ -17,6 +18,7 @@ from autograd_mini.tensor import Array, Tensor
 from .examples import Collate, Rows, as_batch, as_fields, by_rows, check_dataset, collate, draws_globally, load_items
 from .prefetch import load_ahead
 from .sampler import IndexSource, epoch_order
+from .shard import Shard, count_rows
 from .subsets import RowSource, TensorDataset
 
 BatchTransform: TypeAlias = Callable[[tuple[Array, ...], np.random.Generator], Any]
@@ -111,6 +113,8 @@ class DataLoader:
         self._next = self._place = (0, 0)  # (epoch, batch): start of the next iteration; position after the last batch
         self._order: int | None = None  # checksum of the order of the present epoch, if there is a sampler
         self._expected_order: int | None = None  # checksum of the order of the epoch that is resumed
+        self._shard = Shard()
+        self._row_counts: Callable[[int], int] = lambda i: self.batch_size  # rows of each batch of the present epoch
 
     def __repr__(self) -> str:
         of = "" if self.batch_sampler is not None else f" of {self.batch_size}"
@@ -137,11 +141,12 @@ class DataLoader:
         >>> [x.tolist() for x, in loader.epoch(7)][1:] == [x.tolist() for x, in loader.epoch(7, start=1)]
         True
         """
-        batches, count = self._rows_of_batches(number), len(self)
+        batches, count, shard = self._rows_of_batches(number), len(self), self._shard
+        self._row_counts = lambda i: count_rows(batches(i))
 
         def load(i: int) -> Any:
             try:
-                return self._load(batches(i), (self.seed, number, i + 1))
+                return self._load(shard.rows_of(batches(i)), (self.seed, number, i + 1, *shard.seed))
             except Exception as error:
                 error.add_note(f"DataLoader: batch {i} of epoch {number}")
                 raise
@@ -149,6 +154,33 @@ class DataLoader:
         workers = self.num_workers if self.num_workers and start < count and self._workers_are_safe else 0
         for batch in load_ahead(load, range(start, count), workers) if workers else map(load, range(start, count)):
             yield as_batch(batch)
+
+    @contextmanager
+    def sharded(self, rank: int, size: int, least: int = 1) -> Iterator[None]:
+        """Inside the block, each batch is the part of it that belongs to a rank; the parts of all ranks are the batch.
+
+        Lengths, positions and orders are those of whole batches. A rank gets no rows, or at least `least`; one without rows
+        gets the first rows of the batch, of which `shard_is_empty` says that they do not count.
+
+        >>> import numpy as np
+        >>> from autograd_mini import nn
+        >>> loader = nn.data.DataLoader(np.arange(8), batch_size=5)
+        >>> for rank in range(2):
+        ...     with loader.sharded(rank, 2):
+        ...         [x.tolist() for x, in loader.epoch(0)]
+        [[0, 1], [5]]
+        [[2, 3, 4], [6, 7]]
+        """
+        before, self._shard = self._shard, Shard(rank, size, least)
+        try:
+            yield
+        finally:
+            self._shard = before
+
+    def shard_is_empty(self, number: int) -> bool:
+        """Returns whether batch `number` of the present epoch has no rows for this rank."""
+        part = self._shard.part(self._row_counts(number))
+        return part.start == part.stop
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the position, epoch and next batch, and the settings that determine the order of the data.
@@ -202,7 +234,7 @@ class DataLoader:
         elif self.shuffle:
             order = np.random.default_rng((self.seed, number)).permutation(len(self.dataset))
         last, rows = len(self) - 1, len(self.dataset) if order is None else len(order)
-        end = rows if self._merges_last(rows) else len(self) * self.batch_size
+        end = rows if self._merges_last(rows) else min(rows, len(self) * self.batch_size)
 
         def rows_of_batch(i: int) -> Rows:
             part = slice(i * self.batch_size, end if i == last else (i + 1) * self.batch_size)
@@ -238,7 +270,7 @@ class DataLoader:
 
     # -- loading -----------------------------------------------------------------------------------------------------------
 
-    def _load(self, rows: Rows, seed: tuple[int, int, int]) -> Any:
+    def _load(self, rows: Rows, seed: tuple[int, ...]) -> Any:
         if self.collate_fn is None and self._by_rows:
             batch = self.dataset[rows]
         else:

@@ -21,7 +21,8 @@ class MinibatchDiscrimination(Layer):
 
     (N, A) → (N, A + B). M_i = f(x_i) T with T = `weight` of shape (A, B · C); c_b(x_i, x_j) = exp(−‖M_ib − M_jb‖₁);
     o(x_i)_b = Σ_j c_b(x_i, x_j); the output is [f(x_i), o(x_i)]. Real and generated examples need separate batches. T starts
-    from N(0, 1/A), so that distances are of the size of the features. Memory grows with N² B C.
+    from N(0, 1/A), so that distances are of the size of the features. Memory grows with N² B C. With several ranks of MPI, each
+    one compares its own rows only, as with a smaller batch.
 
     Parameters
     ----------

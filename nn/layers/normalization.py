@@ -29,10 +29,11 @@ class _Affine(Layer):
 # -- over the batch --------------------------------------------------------------------------------------------------------
 
 
-class _BatchNorm(_Affine):
-    """Base of the batch normalisations."""
+class BatchNorm(_Affine):
+    """Base of the batch normalisations, and of all layers with running statistics."""
 
     shapes: ClassVar[dict[int, str]]  # number of axes of the input -> its shape
+    is_synchronised = False  # the statistics are those of several ranks
 
     def __init__(
         self,
@@ -62,16 +63,21 @@ class _BatchNorm(_Affine):
             raise ValueError(f"{kind}: expected an input of shape {shapes} with C = {self.num_features}, got {x.shape}")
         if not self.training and self.running_mean is not None and self.running_var is not None:
             return ag.batch_norm_inference(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
-        count = x.size // self.num_features
-        if self.training and count < 2:
+        if self.training and x.size < 2 * self.num_features and not self.is_synchronised:
             raise ValueError(
                 f"{type(self).__name__}: training needs more than one value per channel, got {x.shape}; use batches of two or "
                 "more examples, or DataLoader(drop_last=True)"
             )
-        y, mean, var = ag.batch_norm(x, self.weight, self.bias, self.eps)
+        y, mean, var = self.normalise(x)
         if self.training:
-            self._update_statistics(mean.detach(), var.detach() * (count / (count - 1)))
+            self._update_statistics(mean, var)
         return y
+
+    def normalise(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the result, and the mean and unbiased variance of the batch as constants."""
+        count = x.size // self.num_features
+        y, mean, var = ag.batch_norm(x, self.weight, self.bias, self.eps)
+        return y, mean.detach(), var.detach() * (count / max(count - 1, 1))
 
     def _update_statistics(self, mean: Tensor, var: Tensor) -> None:
         """Moves the running statistics towards those of a batch by the share `momentum`, or 1/t for the mean of t batches."""
@@ -87,12 +93,13 @@ class _BatchNorm(_Affine):
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}{affine}"
 
 
-class BatchNorm1d(_BatchNorm):
+class BatchNorm1d(BatchNorm):
     """Normalises each channel of (N, C) or (N, C, L): γ (x − μ) / √(σ² + ε) + β (Ioffe & Szegedy 2015).
 
     Training uses μ and the biased σ² of the batch, and updates `running_mean` and `running_var` with μ and the unbiased
     variance: r ← (1 − momentum) r + momentum · value. Evaluation uses these running statistics. Raises ValueError for another
     shape, and in training for one value per channel. Defaults are PyTorch's; TensorFlow's are eps 1e-3 and momentum 0.01.
+    With several ranks of MPI, each one normalises by its own rows; `SyncBatchNorm` uses the rows of all.
 
     Parameters
     ----------
@@ -118,7 +125,7 @@ class BatchNorm1d(_BatchNorm):
     shapes: ClassVar = {2: "(N, C)", 3: "(N, C, L)"}
 
 
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(BatchNorm):
     """`BatchNorm1d` for images (N, C, H, W): μ and σ² are computed over the batch and all pixels of a channel.
 
     `num_features`, `eps`, `momentum`, `affine`, `track_running_stats` and `dtype` are those of `BatchNorm1d`.
@@ -133,7 +140,7 @@ class BatchNorm2d(_BatchNorm):
     shapes: ClassVar = {4: "(N, C, H, W)"}
 
 
-class BatchNorm3d(_BatchNorm):
+class BatchNorm3d(BatchNorm):
     """`BatchNorm1d` for volumes (N, C, D, H, W): μ and σ² are computed over the batch and all voxels of a channel.
 
     `num_features`, `eps`, `momentum`, `affine`, `track_running_stats` and `dtype` are those of `BatchNorm1d`.
@@ -230,7 +237,7 @@ class GroupNorm(_Affine):
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}{affine}"
 
 
-class _InstanceNorm(_BatchNorm):
+class _InstanceNorm(BatchNorm):
     """Base of the instance normalisations: the statistics of each example, or running ones in evaluation."""
 
     def __init__(
@@ -371,7 +378,8 @@ class VirtualBatchNorm(_Affine):
     The layer belongs into a network inside `VirtualBatch`, which puts the n reference examples before the batch: inputs are
     (n + N, C, …). The references are normalised by their own mean and variance; any other example by the mean and variance
     of the references and itself, in which it has weight 1/(n + 1). Gradients flow through the references too. Training and
-    evaluation are the same. Raises ValueError outside a `VirtualBatch`. Source: Salimans et al. 2016, section 3.5.
+    evaluation are the same. With several ranks of MPI, all have the references of rank 0, so an output is the one of a single
+    process. Raises ValueError outside a `VirtualBatch`. Source: Salimans et al. 2016, section 3.5.
 
     Parameters
     ----------

@@ -38,6 +38,7 @@ _BCE = Primitive(
     _bce,
     (_bce_by_probability, lambda xp, g, y, p, t: g * (xp.maximum(xp.log(1 - p), -100) - xp.maximum(xp.log(p), -100))),
     formula="−t ln p − (1 − t) ln(1 − p)",
+    letters="pt",
     derivative=("(p − t) / (p (1 − p))", "ln(1 − p) − ln p"),
     kink="logarithms are clamped at −100",
     explain=_not_probabilities,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import autograd_mini as ag
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -21,6 +23,8 @@ class Callback:
     ...         row["gap"] = row["val_loss"] - row["loss"]
     """
 
+    main_rank_only: ClassVar[bool] = False
+    """With several ranks of MPI, call it on rank 0 only, such as what writes files. What it adds to a row reaches all ranks."""
     in_checkpoints: ClassVar[bool] = True
     """Whether checkpoints contain its state. A run can be loaded with or without callbacks that only watch."""
 
@@ -45,3 +49,32 @@ class Callback:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Loads what `state_dict` returned."""
+
+
+def call_all(callbacks: Iterable[Callback], hook: str, trainer: Trainer) -> None:
+    """Calls a method of each callback, such as "after_fit"; those for rank 0 only there."""
+    for callback in callbacks:
+        if trainer.ranks.is_main or not _is_for_main_rank(callback):
+            getattr(callback, hook)(trainer)
+
+
+def call_after_step(callbacks: Sequence[Callback], trainer: Trainer) -> None:
+    """Calls `after_step` of each callback, if there is one that does something, with random numbers of its own."""
+    if any(type(callback).after_step is not Callback.after_step for callback in callbacks):
+        with ag.fork_rng():
+            ag.manual_seed(ag.randint(0, 1 << 32, ()).item() + trainer.iteration)  # other numbers at each step, for each seed
+            call_all(callbacks, "after_step", trainer)
+
+
+def add_to_row(callbacks: Iterable[Callback], trainer: Trainer, row: dict[str, float]) -> None:
+    """Calls `after_row` of each callback; all ranks see what those for rank 0 did."""
+    for callback in callbacks:
+        for_main = _is_for_main_rank(callback)
+        if trainer.ranks.is_main or not for_main:
+            callback.after_row(trainer, row)
+        if for_main:
+            trainer.ranks.share_row(trainer, row)
+
+
+def _is_for_main_rank(callback: Callback) -> bool:
+    return getattr(callback, "main_rank_only", False)

@@ -191,6 +191,8 @@ class FixedNoise(Callback):
     ['iteration-000002.npy', 'iteration-000004.npy']
     """
 
+    main_rank_only = True
+
     def __init__(
         self,
         generate: Callable[[Tensor], Tensor],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import autograd_mini as ag
 from autograd_mini.jit.api import Backend, Jitted
 from autograd_mini.state import modes
 from autograd_mini.tensor import Tensor
@@ -17,13 +16,15 @@ from .update import Update
 def compile_update(model: Any, update: Update, backend: Backend = "numpy") -> Callable[..., list[Mapping[str, Tensor]]]:
     """Returns a compiled `update.step_by_sum`; raises TraceError in the step that is recorded if it cannot be compiled.
 
-    With loops in C, each result comes from a replay, so that a resumed run computes what an undisturbed one computes.
+    With loops in C, each result comes from a replay, so that a resumed run computes what an undisturbed one computes. With
+    several ranks too: a rank traces when its shapes are new, and the others must not notice.
     """
 
-    def step(*batches: Any) -> list[Mapping[str, Tensor]]:
+    def step(*batches: Any, rows: tuple[int, ...] | None = None) -> list[Mapping[str, Tensor]]:
         if (tracer := modes().tracer) is not None and isinstance(model, Module):
             for part in model.modules():
                 part.guard_attributes(tracer)
-        return [{name: value.detach() for name, value in losses.items()} for losses in update.step_by_sum(*batches)]
+        return [{name: value.detach() for name, value in losses.items()} for losses in update.step_by_sum(*batches, rows=rows)]
 
-    return ag.jit(step, exact=True) if backend == "numpy" else Jitted(step, backend=backend, warm_up=False)
+    exact = backend == "numpy"
+    return Jitted(step, exact=exact, backend=backend, warm_up=exact and update.reducer is None)

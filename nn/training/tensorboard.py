@@ -24,6 +24,8 @@ class TensorBoard(Callback):
     >>> callbacks = [nn.LearningRateLog(), nn.TensorBoard(folder)]
     """
 
+    main_rank_only = True
+
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._writer: Any = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import NoneType
@@ -26,16 +26,17 @@ from autograd_mini.tools.locks import FolderClaim
 from ..data import DataLoader
 from ..data.examples import batch_length
 from ..extras import say
-from ..layers.normalization import BatchNorm1d
 from ..losses.ranges import RangeCheck
-from ..module import HasTrainingMode, Module, evaluation
-from .callback import Callback
+from ..module import HasTrainingMode, evaluation
+from .callback import Callback, add_to_row, call_after_step, call_all
 from .checkpoint import explain_write_errors, load_checkpoint, save_checkpoint, write_text
 from .compile_update import compile_update
 from .history import History, pack_history, unpack_history
 from .interrupt import Interrupt
 from .keep import Keep
+from .messages import divergence, interrupt_message
 from .progress import Progress
+from .ranks import Ranks
 from .tables import append_line, to_csv
 from .update import (
     DivergedError,
@@ -97,6 +98,8 @@ class Trainer:
     keep_every       also keep the checkpoint of every n-th row, as checkpoint-NNNNNN.safetensors, by the number of batches
     threads    threads that share large operations, 1 or 2, while BLAS uses one: results are the same bits on any number of
                cores, and small products do not wait for a busy core. None lets BLAS choose
+    comm       a communicator of mpi4py: data-parallel training, in which each rank computes on its rows of every batch. All
+               ranks call the same methods; rank 0 writes and prints. See docs/scaling.md
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import models, nn
@@ -127,20 +130,22 @@ class Trainer:
         clip_grad_value: float | None = None,
         keep_best: str | tuple[str, str] | None = None,
         keep_every: int | None = None,
+        comm: Any = None,
     ) -> None:
         for name, number in (("every", every), ("accumulate", accumulate)):
             if number is not None and number < 1:
                 raise ValueError(f"Trainer: {name} must be at least 1 batch, got {number}")
         self.model: Any = model
         limits = {"clip_grad_norm": clip_grad_norm, "clip_grad_value": clip_grad_value}
-        self.updates = with_limits(named_updates(self.model, optimizer), limits)
+        self.ranks = Ranks(comm)
+        self.updates = self.ranks.with_reducers(with_limits(named_updates(self.model, optimizer), limits), model)
         self.accumulate, self.keep = accumulate, Keep(keep_best, keep_every)
         for name, update in self.updates.items():
             check_owner(model, name.removesuffix("_"), update)
         self.folder = None if folder is None else Path(folder)
         self.callbacks = tuple(callbacks)
         self.every = every
-        self.progress = progress
+        self.progress = progress and self.ranks.is_main
         self.threads = threads
         self.history = History()
         self.iteration = self._first_iteration = 0  # batches so far, and at the start of `fit`
@@ -157,7 +162,7 @@ class Trainer:
         self.jit, self.backend = jit, available_backend(backend)
         self._steps: dict[str, Callable[..., list[Mapping[str, Tensor]]]] = {}
         self._frozen = {name: other_parameters(self.updates, name) for name in self.updates}
-        if self.folder:
+        if self.folder and self.ranks.is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def fit(
@@ -187,39 +192,42 @@ class Trainer:
         DivergedError     if a loss or parameter is not finite
         FolderInUseError  if another process or thread trains in the folder
         OSError           if the folder cannot be written
+        RankError         if another rank has failed, or the ranks have different data or weights
         ValueError        if the loader has no batches, or another order than before; or in the first epoch, if data are outside
                           the range of a loss or a model: binary cross-entropy and GANs need [0, 1]
         """
         if (epochs is None) == (iterations is None):
             raise ValueError(f"Trainer.fit: expected either epochs or iterations, got {epochs} and {iterations}")
-        if train.batch_size > 1 and _needs_two_rows(self.model):
-            train.min_batch_size = max(2, train.min_batch_size)
+        needed = self.ranks.rows_needed(self.model)
+        if train.batch_size > 1:
+            train.min_batch_size = max(needed, train.min_batch_size)
         if not len(train):
             raise ValueError("Trainer.fit: the training loader has no batches")
-        if self._data_state is not None:
-            train.load_state_dict(self._data_state)
-        target = iterations if iterations is not None else (epochs or 0) * len(train)
-        with self._claim_folder():
+        with self.ranks.failing_together(), self._claim_folder():
+            self.ranks.share_state(self._state, self._restore)
+            if self._data_state is not None:
+                train.load_state_dict(self._data_state)
+            target = iterations if iterations is not None else (epochs or 0) * len(train)
+            self.ranks.comm.check_equal("batches per epoch and in total", (len(train), target))
             try:
-                self._fit(train, target, validation)
+                with train.sharded(self.ranks.comm.rank, self.ranks.comm.size, needed):
+                    self._fit(train, target, validation)
             finally:
-                for callback in self.callbacks:
-                    callback.after_stop(self)
-        if self.interrupted:
-            say(self._interrupt_message())
+                call_all(self.callbacks, "after_stop", self)
+        if self.interrupted and self.ranks.is_main:
+            say(interrupt_message(self.iteration, self._checkpoint))
         return self.history
 
     def _fit(self, train: DataLoader, target: int, validation: DataLoader | None) -> None:
-        if self.folder:
+        if self.folder and self.ranks.is_main:
             remove_temporary_files(self.folder)
         if self._weights_in_use is not None:
             self.model.load_state_dict(self._training_weights())
         self._weights_in_use, self._first_iteration = None, self.iteration
         self._keep_copies()
         with ag.fork_rng(0):
-            for callback in self.callbacks:
-                callback.before_fit(self)
-        if self.stopped and self.iteration < target:
+            call_all(self.callbacks, "before_fit", self)
+        if self.stopped and self.iteration < target and self.ranks.is_main:
             say(f"stopped early after {self.iteration} batches: {self.stopped}; a larger patience continues the training")
         self.model.train()
         self._steps = {
@@ -230,14 +238,13 @@ class Trainer:
         with Interrupt() as interrupt, self._threads(), np.errstate(over="ignore", invalid="ignore"):
             self._ranges = RangeCheck()
             progress = Progress(self.progress, -(-target // len(train)), self.history)
-            while self.iteration < target and not (self.stopped or interrupt.requested):
+            while self.iteration < target and not (self.stopped or self.ranks.stops(interrupt)):
                 self._epoch(train, validation, target, interrupt, progress)
                 self._ranges = None
-            self.interrupted = interrupt.requested
+            self.interrupted = self.ranks.stops(interrupt)
             if self.stopped or self.iteration >= target:
                 with ag.fork_rng(0):
-                    for callback in self.callbacks:
-                        callback.after_fit(self)
+                    call_all(self.callbacks, "after_fit", self)
             self._write()
 
     def evaluate(self, loader: DataLoader) -> Row:
@@ -252,21 +259,23 @@ class Trainer:
         >>> sorted(trainer.evaluate(nn.data.DataLoader(np.zeros((3, 4), "float32"), np.zeros(3, int))))
         ['accuracy', 'loss']
         """
-        means = RunningMeans()
-        with self.inference(), np.errstate(over="ignore", invalid="ignore"):
+        means, comm = RunningMeans(), self.ranks.comm
+        with self.inference(), np.errstate(over="ignore", invalid="ignore"), loader.sharded(comm.rank, comm.size):
             for number, batch in enumerate(loader.epoch(0), 1):
+                if loader.shard_is_empty(number - 1):
+                    continue
                 for prefix, update in self.updates.items():
                     with self._checked_ranges(batch, f"batch {number} of the evaluation"):
                         losses = update.compute(batch)
                     means.add(losses, batch_length(batch), prefix)
                     if not np.isfinite(losses["loss"].item()) and (fault := find_bad_input(batch)):
                         warnings.warn(f"Trainer.evaluate: {prefix}loss is not finite: {fault}", stacklevel=2)
-        return means.means()
+        return self.ranks.merge(means).means()
 
     @contextmanager
     def inference(self) -> Iterator[None]:
         """Runs the block with the model in evaluation mode, without recording gradients, and with a separate random stream."""
-        with evaluation(self.model), ag.fork_rng(0):
+        with evaluation(self.model), ag.fork_rng(self.ranks.comm.rank):
             yield
 
     def stop(self, reason: str) -> None:
@@ -293,9 +302,11 @@ class Trainer:
         """Writes model, optimizers, callbacks, history, random stream and position in the data to one safetensors file.
 
         The model's weights are those of training, also while `use_weights` has loaded others. Raises OSError if the file cannot
-        be written; the previous file is then unchanged.
+        be written; the previous file is then unchanged. With several ranks, all of them must call it, and rank 0 writes.
         """
-        save_checkpoint(path, self._state())
+        self.ranks.gather_streams()
+        if self.ranks.is_main:
+            save_checkpoint(path, self._state())
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -309,6 +320,7 @@ class Trainer:
             "data": self._data_state,
             "means": self._means.sums,
             **({"notes": self.notes} if self.notes else {}),
+            **({"streams": self.ranks.streams} if self.ranks.streams else {}),
         }
 
     def load(self, path: str | os.PathLike[str]) -> None:
@@ -326,6 +338,7 @@ class Trainer:
                 if len(state[what]) != len(present):
                     raise ValueError(f"{os.fspath(path)}: the run had {len(state[what])} {what}, this one has {len(present)}")
             self._restore(state)
+            self.ranks.forget_streams(state.get("streams"))
         except ValueError:
             self._restore(before)
             raise
@@ -351,6 +364,7 @@ class Trainer:
         ag.set_rng_state(state["random"])
         self.history, self.iteration, self.stopped = history, state["iteration"], state["stopped"]
         self.notes = dict(state.get("notes", {}))
+        self.ranks.streams = state.get("streams")
         self._data_state, self._means = state["data"], RunningMeans(means)
 
     def _saved_callbacks(self) -> list[Callback]:
@@ -365,11 +379,13 @@ class Trainer:
         period, start = self.every or len(train), time.perf_counter()
         position = train.state_dict()
         epoch = position["epoch"] + 1
-        stop = min(len(train), position["batch"] + target - self.iteration)
-        with progress.bar(epoch, stop, position["batch"]) as bar:
-            for batches in group_batches(train, self.accumulate, position["batch"], stop):
+        first, stop = position["batch"], min(len(train), position["batch"] + target - self.iteration)
+        with progress.bar(epoch, stop, first) as bar:
+            for batches in group_batches(train, self.accumulate, first, stop):
                 rows_before = self.iteration // period
-                self._step(batches, epoch, len(train))
+                self.ranks.request_stop(interrupt)
+                self._step(batches, self.ranks.rows(train, first, batches), epoch, len(train))
+                first += len(batches)
                 self._data_state = train.state_dict()
                 bar.set_postfix({name: f"{mean:.4g}" for name, mean in self._means.means().items()}, refresh=False)
                 bar.update(len(batches))
@@ -378,10 +394,10 @@ class Trainer:
                     progress.row()
                     self._write(time.perf_counter() - start)
                     start = time.perf_counter()
-                if self.iteration == target or self.stopped or interrupt.requested:
+                if self.iteration == target or self.stopped or self.ranks.stops(interrupt):
                     break
 
-    def _step(self, batches: tuple[Any, ...], epoch: int, epoch_length: int) -> None:
+    def _step(self, batches: tuple[Any, ...], rows: Sequence[int], epoch: int, epoch_length: int) -> None:
         number = self._step_number(epoch, epoch_length)
         for prefix, update in self.updates.items():
             if not update.due(number):
@@ -389,18 +405,16 @@ class Trainer:
             with frozen_parameters(self._frozen[prefix]):
                 for _ in range(update.times):
                     try:
-                        losses = self._losses(prefix, batches)
+                        losses = self._losses(prefix, batches, rows)
                     except DivergedError as error:
                         bad_input = next(filter(None, map(find_bad_input, batches)), "")
-                        raise self._divergence(f"{prefix or 'the '}{error} in epoch {epoch}", bad_input) from None
-                    for values, batch in zip(losses, batches, strict=True):
-                        self._means.add(values, batch_length(batch), prefix)
+                        problem = f"{prefix or 'the '}{error} in epoch {epoch}"
+                        raise divergence(problem, self.iteration, self._checkpoint, bad_input) from None
+                    for values, count in zip(losses, rows, strict=True):
+                        if count:
+                            self._means.add(values, count, prefix)
         self.iteration += len(batches)
-        if any(type(callback).after_step is not Callback.after_step for callback in self.callbacks):
-            with ag.fork_rng():
-                ag.manual_seed(ag.randint(0, 1 << 32, ()).item() + self.iteration)  # other numbers at each step, for each seed
-                for callback in self.callbacks:
-                    callback.after_step(self)
+        call_after_step(self.callbacks, self)
 
     def _step_number(self, epoch: int, epoch_length: int) -> int:
         """Returns how many steps came before; with accumulation, fewer than batches."""
@@ -409,40 +423,45 @@ class Trainer:
         batch = self.iteration - (epoch - 1) * epoch_length
         return (epoch - 1) * -(-epoch_length // self.accumulate) + batch // self.accumulate
 
-    def _losses(self, prefix: str, batches: tuple[Any, ...]) -> list[Mapping[str, Tensor]]:
+    def _losses(self, prefix: str, batches: tuple[Any, ...], rows: Sequence[int]) -> list[Mapping[str, Tensor]]:
         first, last = self.iteration + 1, self.iteration + len(batches)
+        options = {} if all(rows) else {"rows": tuple(rows)}
         try:
             with self._checked_ranges(batches, f"batch {first}{f' … {last}' if last > first else ''} of the run"):
-                return self._steps[prefix](*batches)
+                return self._steps[prefix](*batches, **options)
         except ag.TraceError as error:  # raised before anything has changed
             warnings.warn(f"falling back to eager mode: this step cannot be compiled: {error}", stacklevel=2)
             self._steps[prefix] = self.updates[prefix].step_by_sum
-            return self._steps[prefix](*batches)
+            return self._steps[prefix](*batches, **options)
 
     def _checked_ranges(self, batch: Any, place: str) -> AbstractContextManager[None]:
         return nullcontext() if self._ranges is None else self._ranges.batch(batch, place)
 
     def _row(self, epoch: int, validation: DataLoader | None) -> None:
-        row: Row = {"epoch": epoch, "iteration": self.iteration, **self._means.means()}
+        row: Row = {"epoch": epoch, "iteration": self.iteration, **self.ranks.merge(self._means).means()}
         if validation is not None:
             row |= {f"val_{name}": mean for name, mean in self.evaluate(validation).items()}
         for update in self.updates.values():
             if not all(np.isfinite(p._data).all() for p in update.parameters()):
-                raise self._divergence(f"a parameter became nan or infinite in epoch {epoch}")
+                problem = f"a parameter became nan or infinite in epoch {epoch}"
+                raise divergence(problem, self.iteration, self._checkpoint)
         with ag.fork_rng(0):
-            for callback in self.callbacks:
-                callback.after_row(self, row)
+            add_to_row(self.callbacks, self, row)
         self.history.append(row)
         self._means = RunningMeans()
 
     def _write(self, seconds: float | None = None) -> None:
         """Writes the checkpoint first: the other files follow from it, and a resumed run writes them again."""
-        if self.folder is None:
+        self.ranks.check_same(self)
+        self.ranks.gather_streams()
+        means = self.ranks.merge(self._means)
+        self._means = means if self.ranks.is_main else RunningMeans()
+        if self.folder is None or not self.ranks.is_main:
             return
         if self.iteration > self._first_iteration:
             while self.at_later_checkpoint:
                 self.at_later_checkpoint.pop()()
-        self.save(self.folder / CHECKPOINT)
+        save_checkpoint(self.folder / CHECKPOINT, self._state())
         self._keep_copies()
         if self.history:
             write_text(self.folder / METRICS, to_csv(self.history))
@@ -452,9 +471,10 @@ class Trainer:
 
     def _keep_copies(self) -> None:
         """Saves the state of the last row again if it is to be kept; also at the start, if a kill came before that."""
-        if self.folder and self.history and self.history[-1]["iteration"] == self.iteration:
+        is_last = bool(self.history) and self.history[-1]["iteration"] == self.iteration
+        if self.folder and is_last and self.ranks.is_main:
             for name in self.keep.names(self.history):
-                self.save(self.folder / name)
+                save_checkpoint(self.folder / name, self._state())
 
     def _training_weights(self) -> dict[str, Array]:
         """Returns the weights that training continues from: the model's, unless `use_weights` has replaced them."""
@@ -465,23 +485,12 @@ class Trainer:
         return weights
 
     def _claim_folder(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self.folder is None or self.claim else FolderClaim(self.folder)
+        return nullcontext() if self.folder is None or self.claim or not self.ranks.is_main else FolderClaim(self.folder)
 
     def _threads(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self.threads is None else ag.threads(self.threads)
+        threads = self.ranks.threads(self.threads)
+        return nullcontext() if threads is None else ag.threads(threads)
 
-    def _divergence(self, problem: str, bad_input: str = "") -> DivergedError:
-        saved = self.folder and (self.folder / CHECKPOINT).exists()
-        last = f"the last valid state: {self.folder / CHECKPOINT}" if self.folder and saved else "no checkpoint was written"
-        advice = f"{bad_input}: repair or remove it" if bad_input else "a lower learning rate may help"
-        return DivergedError(f"{problem}, at batch {self.iteration + 1} of the run; {last}; {advice}")
-
-    def _interrupt_message(self) -> str:
-        done = f"interrupted after {self.iteration} batches"
-        if self.folder is None:
-            return f"{done}; not saved, because the trainer has no folder"
-        return f"{done}; saved to {self.folder / CHECKPOINT}; resume with Trainer.load"
-
-
-def _needs_two_rows(model: Any) -> bool:
-    return isinstance(model, Module) and any(isinstance(part, BatchNorm1d) for part in model.modules())
+    @property
+    def _checkpoint(self) -> Path | None:
+        return self.folder and self.folder / CHECKPOINT

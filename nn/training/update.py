@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeAlias
@@ -16,6 +16,7 @@ from autograd_mini.tensor import Array, Tensor
 from autograd_mini.trees import leaves
 
 from ..data.examples import batch_length
+from ..distributed.gradients import GradientReducer
 from ..optim.clip_grad import clip_grad_value, scale_to_norm
 from ..optim.wrappers import SAM
 
@@ -65,6 +66,7 @@ class Update:
     start      steps only after the first n batches
     clip_grad_norm   largest joint norm of the gradients; larger ones are scaled (`nn.clip_grad_norm`). None: no limit
     clip_grad_value  largest size of each element of a gradient (`nn.clip_grad_value`). None: no limit
+    reducer          averages gradients over the ranks of an MPI run, before they are clipped; `Trainer(comm=…)` sets it
     """
 
     losses: Losses
@@ -74,6 +76,7 @@ class Update:
     start: int = 0
     clip_grad_norm: float | None = None
     clip_grad_value: float | None = None
+    reducer: GradientReducer | None = None
 
     def __post_init__(self) -> None:
         if self.start < 0:
@@ -113,23 +116,29 @@ class Update:
         """Updates the parameters and returns the losses before that. Raises DivergedError first if the loss is not finite."""
         return self.step_by_sum(batch)[0]
 
-    def step_by_sum(self, *batches: Any) -> list[Mapping[str, Tensor]]:
+    def step_by_sum(self, *batches: Any, rows: Sequence[int] | None = None) -> list[Mapping[str, Tensor]]:
         """Does one step by the gradients of several batches together, and returns the losses of each.
 
         If the loss is a mean over the examples of a batch, these are the gradients of one batch of all examples. Memory is
-        needed for one batch at a time.
+        needed for one batch at a time. `rows` are the numbers of examples that count; None: those of the batches.
         """
-        rows = [batch_length(batch) for batch in batches] if len(batches) > 1 else [1]
+        reducer, weights = self.reducer, rows
+        if weights is None:
+            weights = [batch_length(batch) for batch in batches] if len(batches) > 1 or reducer else [1]
         results: list[list[Mapping[str, Tensor]]] = []
 
         def closure() -> Tensor:
             self.optimizer.zero_grad()
             results.append([])
-            for batch, count in zip(batches, rows, strict=True):
+            for batch, count in zip(batches, weights, strict=True):
+                if reducer is not None:
+                    reducer.comm.has_rows = count > 0
                 results[-1].append(self.compute(batch))
                 loss = results[-1][-1]["loss"]
                 apply_effect(_FINITE, (loss,), {})
-                (loss * (count / sum(rows)) if len(batches) > 1 else loss).backward(free=True)
+                (loss * (count / max(sum(weights), 1)) if len(batches) > 1 else loss).backward(free=True)
+            if reducer is not None:
+                reducer.reduce(sum(weights))
             self._clip()
             return loss
 

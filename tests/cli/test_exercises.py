@@ -209,5 +209,7 @@ def test_an_exercise_script_runs_from_any_folder(tmp_path: Path) -> None:
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Exercise 20: ")
+    assert "δ⁽²⁾ = δ⁽³⁾ w⁽³⁾ f′(u⁽²⁾) = δ⁽³⁾ w⁽³⁾ · 2u⁽²⁾ = 6912 · 3 · 2 · 2 = 82944" in result.stdout
+    assert "∂L/∂w₂ = 8w₃⁴ w₂⁷ x¹⁶ = 82944" in result.stdout
     assert "results in found" in result.stdout
     assert (tmp_path / "found" / "result.md").exists()

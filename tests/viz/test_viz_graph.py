@@ -171,7 +171,7 @@ def test_options_show_and_hide_shapes_values_and_formulas():
     full = viz.draw(loss, show_values=True, show_formula=True, rankdir="TB").source
     assert "(5, 4)" in full
     assert "±" in full
-    assert "W h + b" in full
+    assert "h Wᵀ + b" in full
     assert "∂ = 2x" in full
     assert "rankdir=TB" in full
 

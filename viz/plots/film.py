@@ -58,6 +58,7 @@ class Film(Callback):
     """
 
     in_checkpoints = False
+    main_rank_only = True
 
     def __init__(self, plot: Callable[[Any], Any] | None = None, *, every: int | None = None, milliseconds: int = 300) -> None:
         if every is not None and every < 1:

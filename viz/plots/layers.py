@@ -57,6 +57,7 @@ class LayerLog(Callback):
     """
 
     in_checkpoints = False
+    main_rank_only = True
 
     def __init__(self, inputs: Any = None, every: int | None = None) -> None:
         if every is not None and every < 1:

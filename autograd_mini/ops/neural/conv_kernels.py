@@ -283,7 +283,7 @@ def _family(axes: int) -> tuple[Primitive, Primitive]:
     """Registers the convolution over `axes` axes and its two gradients; returns it and the transposed convolution."""
     conv, conv_transpose, conv_weight = f"conv{axes}d", f"conv_transpose{axes}d", f"conv{axes}d_weight"
     convolution = Primitive(
-        conv, _conv, formula="w ⋆ x + b", derivative=("wᵀ ⋆ δ", "x ⋆ δ", "Σ δ"),
+        conv, _conv, formula="w ⋆ x + b", letters="xwb", derivative=("wᵀ ⋆ δ", "x ⋆ δ", "Σ δ"),
         vjp=(
             lambda xp, g, y, x, w, b=None, **params: getattr(xp, conv_transpose)(g, w, size=x.shape[2:], **params),
             lambda xp, g, y, x, w, b=None, **params: getattr(xp, conv_weight)(x, g, kernel_size=w.shape[2:], **params),
@@ -293,7 +293,7 @@ def _family(axes: int) -> tuple[Primitive, Primitive]:
         flops=lambda inputs, outputs, params: _count_flops(outputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
     )  # fmt: skip
     transposed = Primitive(
-        conv_transpose, _conv_transpose, formula="wᵀ ⋆ x + b", derivative=("w ⋆ δ", "δ ⋆ x", "Σ δ"),
+        conv_transpose, _conv_transpose, formula="wᵀ ⋆ x + b", letters="xwb", derivative=("w ⋆ δ", "δ ⋆ x", "Σ δ"),
         vjp=(
             lambda xp, g, z, y, w, b=None, size=None, **params: getattr(xp, conv)(g, w, **params),
             lambda xp, g, z, y, w, b=None, size=None, **params: getattr(xp, conv_weight)(

@@ -151,7 +151,8 @@ def _bce_rule_targets(xp: Any, g: Any, out: Any, z: Any, t: Any) -> Any:
 
 
 _BCE = Primitive(
-    "binary_cross_entropy_with_logits", _bce, formula="−t ln σ(z) − (1 − t) ln(1 − σ(z))", derivative=("σ(z) − t", "−z"),
+    "binary_cross_entropy_with_logits", _bce, formula="−t ln σ(z) − (1 − t) ln(1 − σ(z))", letters="zt",
+    derivative=("σ(z) − t", "−z"),
     vjp=(_bce_rule_logits, _bce_rule_targets),
     outputs=2, nanoseconds=1.0, rowwise=True,
 )  # fmt: skip

@@ -109,14 +109,15 @@ _MATRICES: Final[dict[str, Callable[..., Array]]] = {
 
 
 @lru_cache(maxsize=256)
-def _matrices(maps: tuple[AxisMap, ...], transposed: bool, dtype: Any) -> list[Array]:
+def axis_matrices(maps: tuple[AxisMap, ...], transposed: bool, dtype: Any) -> list[Array]:
+    """Returns the matrix of each axis, the last ones of the image."""
     full = [_MATRICES[kind](*args) for kind, *args in maps]
     return [np.ascontiguousarray(weights.T if transposed else weights, dtype) for weights in full]
 
 
 @in_float32
 def _resample(x: Array, maps: tuple[AxisMap, ...], transposed: bool, out: Array | None = None) -> Any:
-    matrices = _matrices(maps, transposed, x.dtype)
+    matrices = axis_matrices(maps, transposed, x.dtype)
     if x.flags.c_contiguous:
         return _map_axes(x, matrices, out)
     maps_last = _map_axes(channels_last(x), matrices, None if out is None else channels_last_view(out), first=1)
