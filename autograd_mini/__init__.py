@@ -16,9 +16,11 @@ from types import ModuleType as _ModuleType
 
 from . import methods as _methods  # binds operators and methods to Tensor
 from .apply import *
+from .batching.vmap import *
 from .checkpoint import *
 from .create import *
 from .dtypes import *
+from .jacobian import *
 from .jit import *
 from .memory.malloc import *
 from .memory.threads import *
@@ -62,7 +64,7 @@ from .tools.profile import *
 from .tools.scipy_function import *
 from .transform import *
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _LAZY = ("nn", "optim", "models", "viz", "playground", "cli", "testing")
 
 # In a checkout the layers above are next to the engine's folder; in an installed package they are inside it.

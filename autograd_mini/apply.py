@@ -10,6 +10,7 @@ import numpy as np
 
 from . import dtypes
 from .aliases import link_view, mark_modified
+from .batching import rules
 from .primitive import Primitive, Rule, registry
 from .state import active_modes, is_grad_enabled, modes, start_operation, tick
 from .tensor import _EMPTY, Array, Number, Tensor, TensorLike, _new, as_tensor, leaf, read_values
@@ -447,7 +448,8 @@ CAST: Final = Primitive(
     derivative=("1",),
     relayout=True,
     flops=0,
+    batch=rules.same,
 )
 TRUNCATE: Final = Primitive(
-    "truncate", lambda x, dtype: x.astype(dtype), formula="x as integers or bools", constant=True, flops=0
+    "truncate", lambda x, dtype: x.astype(dtype), formula="x as integers or bools", constant=True, flops=0, batch=rules.same
 )  # fmt: skip

@@ -95,6 +95,9 @@ class Primitive:
     # -- for the compiler and the reports
     flops: Callable[[Sequence[Any], Sequence[Any], dict[str, Any]], int] | int | None = None
     """Floating-point operations of a call, given its inputs, outputs and parameters; see `count_flops` for the default."""
+    batch: Callable[..., Any] | None = None
+    """How one call computes all examples of a batch, for `vmap`: a rule of `batching/rules.py`. By default the operands of an
+    elementwise operation broadcast, and another operation is called once per example."""
     nanoseconds: float = 0.15
     """What an output element costs on one thread, about; products of matrices are estimated from their FLOPs."""
     rowwise: bool | tuple[bool, ...] = False

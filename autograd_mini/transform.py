@@ -16,13 +16,13 @@ import numpy as np
 
 from .apply import as_tensor_beside, widest_float
 from .backward import gradients, reachable
-from .ops.shape import copy, reshape, stack
+from .ops.shape import copy
 from .state import enable_grad, mode, modes, tick
 from .tensor import Tensor, leaf
 from .tools.arguments import flag, flags
 from .trees import Tree, check_primals, flatten_like, leaves, numbers_to_tensors, rebuild
 
-__all__ = ["elementwise_grad", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["elementwise_grad", "grad", "hvp", "jvp", "value_and_grad", "vjp"]
 
 Function: TypeAlias = Callable[..., Any]
 Argnums: TypeAlias = "int | Sequence[int]"
@@ -397,87 +397,6 @@ def _pushforward(run: _Pass, directions: Sequence[Sequence[Any]]) -> list[list[T
             tangents = [next(grads) if d.requires_grad else None for d in dummies]
             results.append([leaf(np.zeros_like(d._data)) if t is None else t for t, d in zip(tangents, dummies, strict=True)])
     return results
-
-
-def jacobian(f: Function, *, argnums: Argnums = 0, has_aux: bool = False, mode: str | None = None) -> Function:
-    """Returns the function x ↦ J with shape (*output, *input); for trees, a tree like the output of trees like the input.
-
-    Several `argnums` give a tuple in place of each tree like the input; with `has_aux` the result is (J, aux). `mode` is
-    "reverse" (a pass per output element), "forward" (a pass per input element), or None for fewer passes.
-
-    >>> import autograd_mini as ag
-    >>> ag.jacobian(lambda x: x * x)(ag.Tensor([1.0, 2.0]))
-    Tensor([[2., 0.],
-            [0., 4.]], shape=(2, 2))
-    """
-    _check_function("jacobian", f)
-    if not (mode is None or isinstance(mode, str)) or mode not in (None, "reverse", "forward"):
-        raise ValueError(f"jacobian: mode must be 'reverse', 'forward' or None, got {mode!r}")
-
-    @wraps(f)
-    def transformed(*args: Any, **kwargs: Any) -> Tree:
-        run = _Pass("jacobian", f, args, argnums, kwargs, has_aux)
-        n_inputs, n_outputs = (sum(t.size for t in tensors) for tensors in (run.inputs, run.outputs))
-        forward = mode == "forward" or (mode is None and n_inputs < n_outputs)
-        blocks = (_jacobian_by_columns if forward else _jacobian_by_rows)(run)
-        result = rebuild(run.output, [_one_or_all(argnums, run.by_argument(row)) for row in blocks])
-        return (result, run.aux()) if has_aux else result
-
-    return transformed
-
-
-def _units(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
-    """Returns all unit vectors: each is one in one element of one tensor and zero elsewhere."""
-    directions = []
-    for k, t in enumerate(tensors):
-        for i in range(t.size):
-            unit = [np.zeros(s.shape, s.dtype) for s in tensors]
-            unit[k].reshape(-1)[i] = 1
-            directions.append([leaf(u) for u in unit])
-    return directions
-
-
-def _jacobian_by_rows(run: _Pass) -> list[list[Tensor]]:
-    """Computes the Jacobian's blocks [output][input], one row per output element."""
-    rows = iter([run.pullback(unit) for unit in _units(run.outputs)])
-    blocks = []
-    for y in run.outputs:
-        own_rows = [next(rows) for _ in range(y.size)]
-        blocks.append([
-            reshape(stack([row[j] for row in own_rows]), y.shape + x.shape)
-            if own_rows else leaf(np.zeros(y.shape + x.shape, x.dtype))
-            for j, x in enumerate(run.inputs)
-        ])  # fmt: skip
-    return blocks
-
-
-def _jacobian_by_columns(run: _Pass) -> list[list[Tensor]]:
-    """Computes the same blocks, one column per input element."""
-    columns = iter(_pushforward(run, _units(run.inputs)))
-    own_columns = [[next(columns) for _ in range(x.size)] for x in run.inputs]
-    return [
-        [
-            reshape(stack([column[i] for column in own_columns[j]], axis=-1), y.shape + x.shape)
-            if own_columns[j]
-            else leaf(np.zeros(y.shape + x.shape, y.dtype))
-            for j, x in enumerate(run.inputs)
-        ]
-        for i, y in enumerate(run.outputs)
-    ]
-
-
-def hessian(f: Function, *, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """Returns the function x ↦ H, the Hessian of a scalar f, with shape (*input, *input).
-
-    Several `argnums` give a tuple of rows, which are tuples of blocks; with `has_aux` the result is (H, aux).
-
-    >>> import autograd_mini as ag
-    >>> ag.hessian(lambda x: (x ** 3).sum())(ag.Tensor([1.0, 2.0]))
-    Tensor([[ 6.,  0.],
-            [ 0., 12.]], shape=(2, 2))
-    """
-    _check_function("hessian", f)
-    return jacobian(grad(f, argnums=argnums, has_aux=has_aux), argnums=argnums, has_aux=has_aux)
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:

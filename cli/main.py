@@ -31,6 +31,7 @@ from .evaluate import nothing_to_measure
 from .export import Format
 from .finished_run import FinishedRun, open_run
 from .listing import listing
+from .many.ranks import Distributed, is_silent, ranks, start_together
 from .options import choose, override, parse_size
 from .plots import INTERPOLATION
 from .run import (
@@ -48,15 +49,26 @@ from .tables import Rows, markdown
 from .training_options import (
     Accumulate,
     BackendName,
+    Channels,
     ClipGradNorm,
     ClipGradValue,
+    Epochs,
     FreeBits,
+    Iterations,
     KeepBest,
     KeepEvery,
     KLWarmup,
+    Latent,
     Layers,
     OptimizerName,
+    Option,
+    Patience,
+    Rate,
+    Seed,
+    Size,
     TensorBoardFlag,
+    TotalEpochs,
+    TotalIterations,
 )
 
 NOT_IN_FILES = r"[^\w.+-]+"  # characters of class names that are not used in file names
@@ -85,41 +97,9 @@ Preset = Annotated[
         help="A named set of options, " + "; ".join(f"for {kind}: {names}" for kind, names in _PRESET_NAMES.items()) + "."
     ),
 ]
-Option = Annotated[
-    list[str],
-    typer.Option(
-        metavar="NAME=VALUE",
-        help="Set an option of the model, such as beta=4; can be repeated. An unknown NAME lists all options.",
-    ),
-]
-Latent = Annotated[int | None, typer.Option(min=1, help="Number of latent dimensions, for models with a latent space.")]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HxW",
-        help="Crop images at the centre and scale them to height x width, such as 30x50, or 28 for 28x28; sides of 8 or more.",
-        show_default="that of the images",
-    ),
-]
-Channels = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        max=4,
-        help="Convert images to 1 channel (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity).",
-        show_default="that of the images",
-    ),
-]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs.")]
-Iterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches instead of epochs.")]
-TotalEpochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs in total, including those already done.")]
-TotalIterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches in total instead of epochs.")]
-Rate = Annotated[float | None, typer.Option(min=0, help="Learning rate.")]
-Patience = Annotated[int | None, typer.Option(min=1, help="With early stopping: stop after N logged rows without improvement.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Run in seconds instead of minutes, on a small data set.")]
 ResultFolder = Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/NAME")]
 Picture = Annotated[Path | None, typer.Option(help="Output file: .png, .svg or .pdf.", show_default="in the run's folder")]
-Seed = Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same results.")]
 
 
 def _version(requested: bool) -> None:
@@ -203,11 +183,12 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results.", show_default="runs/MODEL-DATA-PRESET, then …-2")
     ] = None,
+    distributed: Distributed = True,
 ) -> None:
     """Trains a model and saves its weights, metrics and plots to a folder.
 
     Options that are not set come from the preset, then from the recipe for this model and data. Existing runs are never
-    overwritten.
+    overwritten. `mpiexec -n 4 autograd-mini train …` trains one model on four processes, each on a quarter of every batch.
     """
     flags = {
         "background": background,
@@ -238,29 +219,52 @@ def train(
         recipe = with_classes(_choose(model, data, preset, size, channels), classes)
         recipe = override(recipe, flags, option, latent, layers)
         name = "-".join(filter(None, (model, Path(recipe.data).name, preset)))
-        run = Run(recipe, claim_folder(out) if out else claim_fresh_folder(Path("runs") / name))
+        comm = ranks(distributed)
+        claim = lambda: claim_folder(out) if out else claim_fresh_folder(Path("runs") / name)
+        run = start_together(comm, claim, lambda folder: Run(recipe, folder, comm=comm))
     with run:
         _train(run)
 
 
 @app.command()
 def resume(
-    folder: Folder, epochs: TotalEpochs = None, iterations: TotalIterations = None, lr: Rate = None, patience: Patience = None
+    folder: Folder,
+    epochs: TotalEpochs = None,
+    iterations: TotalIterations = None,
+    lr: Rate = None,
+    patience: Patience = None,
+    distributed: Distributed = True,
 ) -> None:
     """Resumes an interrupted run, or trains it longer.
 
-    A run that stopped early continues with a larger patience. A run without a checkpoint starts from the beginning.
+    A run that stopped early continues with a larger patience. A run without a checkpoint starts from the beginning. The number
+    of processes of `mpiexec` may be another one than before.
     """
     flags = {"epochs": epochs, "iterations": iterations, "lr": lr, "patience": patience}
-    with claim_run(folder) as claim:
-        with _usage_errors():
-            run = Run(override(stored_recipe(folder), flags), claim, resume=True)
+    comm = ranks(distributed)
+
+    def reopen(claim: Any) -> Run:
+        return Run(override(stored_recipe(folder), flags), claim, resume=True, comm=comm)
+
+    with _usage_errors():
+        run = start_together(comm, lambda: claim_run(folder), reopen)
+    with run:
         _train(run)
 
 
 def _train(run: Run) -> None:
     with _usage_errors():
         run.train()
+    with run.comm.failing_together():
+        if run.comm.is_main:
+            _finish(run)
+        run.comm.barrier()
+    if run.trainer.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _finish(run: Run) -> None:
+    """Writes the results and prints the last metrics."""
     if run.trainer.interrupted:  # printed first, because writing the plots may be interrupted too
         say(f"resume with: autograd-mini resume {shlex.quote(str(run.folder))}")
     if run.trainer.history:
@@ -269,8 +273,6 @@ def _train(run: Run) -> None:
         if run.trainer.stopped:
             print(f"stopped early: {run.trainer.stopped}; those weights are kept; {run.how_to_continue()}")
         print(f"epoch {last['epoch']}: {comparison.format_row(last)}; results in {run.folder}")
-    if run.trainer.interrupted:
-        raise typer.Exit(INTERRUPTED)
 
 
 # -- finished runs ---------------------------------------------------------------------------------------------------------
@@ -447,13 +449,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return app(arguments, standalone_mode=False) or 0
     except ClickException as error:
-        return _usage_error(error.format_message())
+        return _usage_error(error, error.format_message())
     except OSError as error:
-        return _usage_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except (ModuleNotFoundError, nn.data.DataError, nn.DivergedError, viz.RendererMissing) as error:
-        return _usage_error(str(error))
+        return _usage_error(error, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except (ModuleNotFoundError, nn.data.DataError, nn.DivergedError, nn.distributed.RankError, viz.RendererMissing) as error:
+        return _usage_error(error, str(error))
     except MemoryError as error:
-        return _usage_error(f"not enough memory: {error}")
+        return _usage_error(error, f"not enough memory: {error}")
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
 
@@ -469,10 +471,13 @@ def _usage_errors() -> Iterator[None]:
         raise typer.BadParameter(message_with_notes(error)) from error
 
 
-def _usage_error(message: str) -> int:
-    """Prints one line to stderr, unless the help text was shown instead, and returns the exit code."""
-    if message:
-        say(f"autograd-mini: {' '.join(message.split())}")
+def _usage_error(error: Exception, message: str) -> int:
+    """Prints one line to stderr, unless the help text was shown instead, and returns the exit code.
+
+    With several ranks, rank 0 prints what all of them found. An error that ended training on one rank ends the others too.
+    """
+    if message and not is_silent():
+        nn.distributed.faults.end_after_failure(error, lambda: say(f"autograd-mini: {' '.join(message.split())}"), USAGE_ERROR)
     return USAGE_ERROR
 
 

@@ -40,6 +40,7 @@ from autograd_mini.tools.locks import FolderClaim, FolderInUseError
 from . import datasets
 from .callbacks import ROW_METRICS, ROW_PLOTS, SAMPLES
 from .classes import changed_files, check_notes, notes_of
+from .many.ranks import FolderOfMainRank
 from .plots import BALANCE, CURVES, PLOTS, plot_history, plots_of
 
 CONFIG: Final = "config.json"
@@ -70,6 +71,7 @@ class Run:
     folder    folder for the results, or the claim on it; it must not contain a run unless `resume` is set
     resume    whether training continues from the checkpoint in the folder
     progress  whether a progress bar is shown
+    comm      ranks of MPI that train together; only rank 0 claims the folder and writes
 
     Raises
     ------
@@ -87,10 +89,18 @@ class Run:
     ['config.json']
     """
 
-    def __init__(self, recipe: Recipe, folder: Path | FolderClaim, *, resume: bool = False, progress: bool = True) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path | FolderClaim | FolderOfMainRank,
+        *,
+        resume: bool = False,
+        progress: bool = True,
+        comm: nn.distributed.Communicator | None = None,
+    ) -> None:
         nn.extras.extra("matplotlib", "plotting")  # fail before training, not after it
-        self.recipe = recipe
-        self._claim = folder if isinstance(folder, FolderClaim) else claim_folder(folder)
+        self.recipe, self.comm = recipe, comm or nn.distributed.Communicator()
+        self._claim: Any = claim_folder(folder) if isinstance(folder, Path) else folder
         self.folder = self._claim.folder
         try:
             self._build(resume, progress)
@@ -113,7 +123,7 @@ class Run:
 
     def _build(self, resume: bool, progress: bool) -> None:
         recipe, folder = self.recipe, self.folder
-        if not resume and contains_run(folder):
+        if not resume and self.comm.is_main and contains_run(folder):
             raise ValueError(
                 f"{folder} already contains a run: resume it with autograd-mini resume {folder}, or choose another folder"
             )
@@ -122,7 +132,7 @@ class Run:
         self.model = recipe.build()
         updates = self.model.updates(recipe.lr, OPTIMIZERS[recipe.optimizer])
         settings = {name: getattr(recipe, name) for name in TRAINER_SETTINGS}
-        self.trainer = nn.Trainer(self.model, updates, folder, progress=progress, **settings)
+        self.trainer = nn.Trainer(self.model, updates, folder, progress=progress, comm=self.comm, **settings)
         schedules = [nn.ExponentialLR(update.optimizer, recipe.lr_decay) for update in self.trainer.updates.values()]
         self.trainer.claim = self._claim
         self.trainer.notes = notes_of(recipe, self.data)
@@ -143,7 +153,8 @@ class Run:
 
     def _write_config(self, recipe: Recipe) -> None:
         self._config = json.dumps(dataclasses.asdict(recipe), indent=2)
-        nn.training.checkpoint.write_text(self.folder / CONFIG, self._config + "\n")
+        if self.comm.is_main:
+            nn.training.checkpoint.write_text(self.folder / CONFIG, self._config + "\n")
 
     def _resume(self, schedules: Sequence[nn.ExponentialLR]) -> None:
         """Loads the checkpoint; raises ValueError if the recipe does not train on from there."""
@@ -160,8 +171,7 @@ class Run:
         for unit, done in trained.items():
             if (requested := getattr(recipe, unit)) is not None and done > requested:
                 raise ValueError(f"{self.folder} is already trained for {done} {unit}, more than the requested {requested}")
-        for callback in trainer.callbacks:  # a larger patience lifts an early stop
-            callback.before_fit(trainer)
+        nn.training.callback.call_all(trainer.callbacks, "before_fit", trainer)  # a larger patience lifts an early stop
         if trainer.stopped and recipe != stored_recipe(self.folder):
             raise ValueError(f"{self.folder} stopped early: {trainer.stopped}; {self.how_to_continue()}")
         for schedule, rate in zip(schedules, rates, strict=True):  # the learning rate may have changed
@@ -188,12 +198,15 @@ class Run:
             if self.model.validates
             else None
         )
-        remove_temporary_files(self.folder / SAMPLES)
+        if self.comm.is_main:
+            remove_temporary_files(self.folder / SAMPLES)
         logged = len(self.trainer.history)
         try:
             self.trainer.fit(batches, recipe.epochs, validation, iterations=recipe.iterations)
         except nn.DivergedError:
-            if self._previous_config and len(self.trainer.history) == logged:  # the last checkpoint is of the previous recipe
+            if (
+                self.comm.is_main and self._previous_config and len(self.trainer.history) == logged
+            ):  # the last checkpoint is of the previous recipe
                 nn.training.checkpoint.write_text(self.folder / CONFIG, self._previous_config)
             raise
 
@@ -234,7 +247,9 @@ class Run:
 
     def _check_metric(self, purpose: str, metric: str) -> None:
         """Raises ValueError before training if the metric will not be logged; gets the names of losses from two images."""
-        losses = list(self.trainer.evaluate(nn.data.DataLoader(*self.data.train[:2], batch_size=2)))
+        batch = next(iter(nn.data.DataLoader(*self.data.train[:2], batch_size=2)))
+        with self.trainer.inference():
+            losses = [f"{prefix}{name}" for prefix, update in self.trainer.updates.items() for name in update.compute(batch)]
         validated = [f"val_{name}" for name in losses] if self.model.validates else []
         names = ["epoch", "iteration", *losses, *validated, *_row_metrics(self.recipe, self.model)]
         if metric not in names:

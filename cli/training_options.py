@@ -1,4 +1,4 @@
-"""Options of `train` for layers, optimizers, gradients and checkpoints, for every model."""
+"""Options of `train` and other commands: models, images, layers, optimizers, gradients and checkpoints."""
 
 from __future__ import annotations
 
@@ -7,6 +7,39 @@ from typing import Annotated, Final
 import typer
 
 from autograd_mini.models.recipes import OPTIMIZERS
+
+Option = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Set an option of the model, such as beta=4; can be repeated. An unknown NAME lists all options.",
+    ),
+]
+Latent = Annotated[int | None, typer.Option(min=1, help="Number of latent dimensions, for models with a latent space.")]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HxW",
+        help="Crop images at the centre and scale them to height x width, such as 30x50, or 28 for 28x28; sides of 8 or more.",
+        show_default="that of the images",
+    ),
+]
+Channels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=4,
+        help="Convert images to 1 channel (grey), 2 (grey and opacity), 3 (colour) or 4 (colour and opacity).",
+        show_default="that of the images",
+    ),
+]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs.")]
+Iterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches instead of epochs.")]
+TotalEpochs = Annotated[int | None, typer.Option(min=1, help="Train for N epochs in total, including those already done.")]
+TotalIterations = Annotated[int | None, typer.Option(min=1, help="Train for N batches in total instead of epochs.")]
+Rate = Annotated[float | None, typer.Option(min=0, help="Learning rate.")]
+Patience = Annotated[int | None, typer.Option(min=1, help="With early stopping: stop after N logged rows without improvement.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same results.")]
 
 Layers = Annotated[
     str | None,

@@ -13,6 +13,7 @@ from importlib import import_module as _import_module
 from ..tools.missing_names import MissingNameError as _MissingNameError
 from . import data, distributed, functional, init, optim, training, utils
 from .distributed.sync_batch_norm import SyncBatchNorm
+from .functional_call import functional_call
 from .layers.activation import (
     CELU,
     ELU,
@@ -214,7 +215,8 @@ __all__ = [
     "TransformerEncoderLayer", "TripletMarginLoss", "Unflatten", "Unfold", "Update", "Upsample", "VirtualBatch",
     "VirtualBatchNorm", "WeightNorm", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "clip_grad_norm", "clip_grad_value", "cross_entropy", "data", "data_dependent_init",
-    "distributed", "evaluation", "export_onnx", "feature_matching_loss", "functional", "gaussian_nll_loss",
+    "distributed", "evaluation", "export_onnx", "feature_matching_loss", "functional", "functional_call",
+    "gaussian_nll_loss",
     "generated_loss", "gradient_penalty", "hinge_loss", "huber_loss", "init", "kl_div", "kl_normal", "l1_loss", "load",
     "load_metadata", "minimax_loss", "mse_loss",
     "nll_loss", "non_saturating_loss", "optim", "real_logit", "save", "semi_supervised_loss", "smooth_l1_loss", "summary",

@@ -110,6 +110,13 @@ class Trace(Tracer):
 
     def record(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], out: Tensor) -> None:
         """Records a call and its result. If there are several results, `out` is the hidden node that holds them all."""
+        self.check_call(primitive, inputs, params)
+        operands = tuple(self.value_of(x) for x in inputs)
+        arrays = out._data if isinstance(out._data, tuple) else (out._data,)
+        self.calls.append(Call(primitive, operands, params, tuple(self._add_result(a, operands) for a in arrays)))
+
+    def check_call(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> None:
+        """Raises TraceError for a call that a replay cannot repeat."""
         if not primitive.has_fixed_shape(*[x._data for x in inputs]):
             raise TraceError(
                 f"jit: the shape of the result of {primitive.name} depends on values, but a compiled step has fixed shapes; "
@@ -118,9 +125,6 @@ class Trace(Tracer):
         for x in leaves(list(params.values())):
             if isinstance(x, TracedNumber):
                 x.reject(f"{primitive.name}()")
-        operands = tuple(self.value_of(x) for x in inputs)
-        arrays = out._data if isinstance(out._data, tuple) else (out._data,)
-        self.calls.append(Call(primitive, operands, params, tuple(self._add_result(a, operands) for a in arrays)))
 
     def record_effect(
         self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...]

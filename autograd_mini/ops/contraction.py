@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..apply import apply, as_operands
+from ..batching import rules
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike
 from ..tools.arguments import one_int
@@ -156,7 +157,7 @@ def _einsum_flops(inputs: Sequence[Array], outputs: Sequence[Array], params: dic
 _EINSUM = Primitive(
     "einsum", _einsum, formula="Σ of products", derivative=("the product of the others, summed",),
     vjp=_einsum_rule,
-    flops=_einsum_flops,
+    flops=_einsum_flops, batch=rules.einsum,
 )  # fmt: skip
 
 

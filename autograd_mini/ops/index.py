@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..apply import apply, as_float, as_operands, cast, common_dtype
+from ..batching import rules
 from ..dtypes import default_dtype, supported
 from ..primitive import Primitive
 from ..tensor import Array, Shape, Tensor, TensorLike, as_tensor
@@ -123,16 +124,18 @@ _GETITEM = Primitive(
     "getitem", _getitem, formula="x[index]", derivative=("1 for each time that an element is selected",),
     vjp=(lambda xp, g, y, x, *arrays, index: xp.index_add(g, *arrays, index=index, shape=x.shape),),
     explain=_explain_index, view=True, uniform=False, value_dependent_shape=_has_mask, accumulate="add_at",
+    batch=rules.index(1),
 )  # fmt: skip
 INDEX_ADD: Final = Primitive(
     "index_add", _index_add, formula="zeros + x at index", derivative=("1",),
     vjp=(lambda xp, g, y, x, *arrays, index, shape: xp.getitem(g, *arrays, index=index),),
-    uniform=False, value_dependent_shape=_has_mask,
+    uniform=False, value_dependent_shape=_has_mask, batch=rules.index(1),
 )  # fmt: skip
 _ADD_AT = Primitive(
     "add_at", _add_at, formula="x with v added at index", derivative=("1", "1 at index"),
     vjp=(lambda xp, g, y, x, v, *arrays, index: g, lambda xp, g, y, x, v, *arrays, index: xp.getitem(g, *arrays, index=index)),
     uniform=slice(0, 2), in_place=True, flops=lambda inputs, outputs, params: int(inputs[1].size),
+    batch=rules.index(2),
 )  # fmt: skip
 
 
@@ -177,13 +180,13 @@ def _index_put_value_kernel(g: Array, v: Array, *arrays: Array, index: Template)
 Primitive(
     "index_put_value", _index_put_value_kernel, formula="x[index], summed to the shape of v", derivative=("1 at index", "0"),
     vjp=(lambda xp, u, y, g, v, *arrays, index: xp.index_put(xp.zeros_like(g), u, *arrays, index=index), None),
-    kink="0 for values that are overwritten", uniform=False, flops=0,
+    kink="0 for values that are overwritten", uniform=False, flops=0, batch=rules.index_put_value,
 )  # fmt: skip
 _INDEX_PUT = Primitive(
     "index_put", _index_put, formula="x with v at index", derivative=("0 at index, else 1", "1, or 0 if overwritten"),
     vjp=(_index_put_base, _index_put_value),
     kink="of values with the same index, the last one counts",
-    explain=_explain_index_put, uniform=False, flops=0,
+    explain=_explain_index_put, uniform=False, flops=0, batch=rules.index(2),
 )  # fmt: skip
 
 
@@ -418,7 +421,7 @@ def _one_hot(i: Array, classes: int, dtype: np.dtype[Any]) -> Array:
 _ONE_HOT = Primitive(
     "one_hot", _one_hot, formula="[j = i]",
     explain=lambda i, classes, dtype: f"indices must lie in [0, {classes}), got {i.min()} to {i.max()}",
-    constant=True, flops=0,
+    constant=True, flops=0, batch=rules.same,
 )  # fmt: skip
 
 
@@ -445,12 +448,12 @@ _EMBEDDING = Primitive(
     "embedding", _embedding, formula="row i of W", derivative=("δ added to row i",),
     vjp=(lambda xp, g, y, weight, indices: xp.embedding_add(g, indices, rows=weight.shape[0]), None),
     explain=lambda weight, indices: f"indices must lie in [0, {len(weight)}), got {indices.min()} to {indices.max()}",
-    uniform=False, flops=0,
+    uniform=False, flops=0, batch=rules.embedding,
 )  # fmt: skip
 Primitive(
     "embedding_add", _embedding_add, formula="sum of the rows with index i", derivative=("1",),
     vjp=(lambda xp, g, y, x, indices, rows: xp.embedding(g, indices), None),
-    uniform=False,
+    uniform=False, batch=rules.embedding_add,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import apply, as_float, as_floats
+from ..batching import rules
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike
 from ._make import implements
@@ -73,7 +74,7 @@ def _inv_rule(xp: Any, g: Any, y: Any, x: Any) -> Any:
 _INV = Primitive(
     "inv", lapack(np.linalg.inv), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
     vjp=(_inv_rule,),
-    explain=explain_lapack("the matrix is singular"),
+    explain=explain_lapack("the matrix is singular"), batch=rules.aligned,
 )  # fmt: skip
 _SOLVE = Primitive(
     "solve", lapack(np.linalg.solve), formula="A⁻¹ B", derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
@@ -81,7 +82,7 @@ _SOLVE = Primitive(
         lambda xp, g, y, a, b: -xp.matmul(xp.solve(swap_last_axes(xp, a), g), swap_last_axes(xp, y)),
         lambda xp, g, y, a, b: xp.solve(swap_last_axes(xp, a), g),
     ),
-    explain=explain_lapack("the matrix is singular"),
+    explain=explain_lapack("the matrix is singular"), batch=rules.aligned,
 )  # fmt: skip
 
 
@@ -171,17 +172,18 @@ def _third_derivative(xp: Any, v: Any, y: Any, g: Any, x: Any) -> Any:
 Primitive(
     "cofactor", lapack(_cofactor), formula="C = det A · A⁻ᵀ", derivative=("(⟨δ, C⟩ C − C δᵀ C) / det A, without dividing",),
     vjp=(lambda xp, g, y, x: xp.cofactor_backward(g, x),),
+    batch=rules.aligned,
 )  # fmt: skip
 Primitive(
     "cofactor_backward", lapack(_cofactor_backward), formula="∇ ⟨δ, C⟩ = (⟨δ, C⟩ C − C δᵀ C) / det A",
     derivative=("the same for δ", "the third derivative of det"),
     vjp=(lambda xp, v, y, g, x: xp.cofactor_backward(v, x), _third_derivative),
-    kink="third derivatives are nan for a singular or badly conditioned A",
+    kink="third derivatives are nan for a singular or badly conditioned A", batch=rules.aligned,
 )  # fmt: skip
 _DET = Primitive(
     "det", lapack(np.linalg.det), formula="det A", derivative=("δ · cofactors of A",),
     vjp=(lambda xp, g, y, x: _per_matrix(xp, g) * xp.cofactor(x),),
-    explain=explain_lapack("LAPACK found no determinant"),
+    explain=explain_lapack("LAPACK found no determinant"), batch=rules.aligned,
 )  # fmt: skip
 
 
@@ -196,7 +198,7 @@ def _inverse_or_nan(x: Array, accurate: bool = False) -> Array:
 Primitive(
     "inverse_or_nan", lapack(_inverse_or_nan), formula="A⁻¹", derivative=("−A⁻ᵀ δ A⁻ᵀ",),
     vjp=(lambda xp, g, y, x, **_: _inv_rule(xp, g, y, x),),
-    kink="nan for a singular A, or a badly conditioned one if it must be accurate",
+    kink="nan for a singular A, or a badly conditioned one if it must be accurate", batch=rules.aligned,
 )  # fmt: skip
 
 
@@ -210,6 +212,7 @@ _SLOGDET = Primitive(
     derivative=("δ A⁻ᵀ for the logarithm, 0 for the sign",),
     vjp=(_slogdet_rule,),
     kink="nan for a singular matrix", explain=explain_lapack("LAPACK found no determinant"), outputs=2,
+    batch=rules.aligned,
 )  # fmt: skip
 
 
@@ -258,7 +261,7 @@ _CHOLESKY = Primitive(
     "cholesky", lapack(np.linalg.cholesky), formula="L with A = L Lᵀ",
     derivative=("sym(L⁻ᵀ Φ(Lᵀ δ) L⁻¹), Φ: lower triangle, diagonal halved",),
     vjp=(_cholesky_rule,),
-    explain=explain_lapack("the matrix is not positive definite"),
+    explain=explain_lapack("the matrix is not positive definite"), batch=rules.aligned,
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..apply import apply, as_operands
+from ..batching import rules
 from ..memory.threads import MIN_SPLIT_NS, split_work
 from ..primitive import Primitive, arrays
 from ..tensor import Array, Tensor, TensorLike, as_tensor
@@ -111,6 +112,7 @@ _MATMUL = Primitive(
     products=(("{out} ← {g} @ {1T}", 1), ("{out} ← {0T} @ {g}", 0)), fast_arity=2,
     flops=lambda inputs, outputs, params: 2 * outputs[0].size * inputs[0].shape[-1], rowwise=(True, False),
     splits=_splits, specialize=lambda a, b: np.ndarray.dot if is_single_dot(a, b) else None,
+    batch=rules.matmul,
 )  # fmt: skip
 
 
@@ -179,6 +181,7 @@ _LINEAR = Primitive(
     products=(("{out} ← {g} @ {1}", 1), ("{out} ← {gT} @ {0}", 0), ("{out} ← Σ {g}", None)),
     flops=lambda inputs, outputs, params: outputs[0].size * (2 * inputs[0].shape[-1] + len(inputs[2:])),
     rowwise=(True, False, False), splits=lambda x, weight, bias=None: _nanoseconds(x, weight) >= MIN_SPLIT_NS,
+    batch=rules.linear,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import as_float, as_number
+from ..batching import rules
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike
 from . import reduce
@@ -31,6 +32,7 @@ def _subtract_mean(x: Array, axis: tuple[int, ...]) -> Array:
 Primitive(
     "subtract_mean", _subtract_mean, formula="x − x̄", derivative=("δᵢⱼ − 1/n",),
     vjp=(lambda xp, g, y, x, axis: xp.subtract_mean(g, axis=axis),),
+    batch=rules.along_axis,
 )  # fmt: skip
 
 
@@ -57,7 +59,7 @@ def _var_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: floa
 _VAR = Primitive(
     "var", _var, formula="Σ (x − x̄)² / (n − ddof)", derivative=("2 (x − x̄) / (n − ddof)",),
     vjp=(_var_rule,),
-    kink="nan for one element and ddof 1",
+    kink="nan for one element and ddof 1", batch=rules.along_axis,
 )  # fmt: skip
 
 
@@ -76,7 +78,7 @@ def _std_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], ddof: floa
 _STD = Primitive(
     "std", _std, formula="√(Σ (x − x̄)² / (n − ddof))", derivative=("(x − x̄) / ((n − ddof) std)",),
     vjp=(_std_rule,),
-    kink="0 for a constant, second derivatives nan",
+    kink="0 for a constant, second derivatives nan", batch=rules.along_axis,
 )  # fmt: skip
 
 
@@ -200,7 +202,7 @@ def _norm_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
 _NORM = Primitive(
     "norm", _norm, formula="(Σ |x|ᵖ)^(1/p)", derivative=("sgn x · (|x| / norm)ᵖ⁻¹",),
     vjp=(_norm_rule,),
-    kink="0 at the zero vector, second derivatives nan",
+    kink="0 at the zero vector, second derivatives nan", batch=rules.along_axis,
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any, overload
 import numpy as np
 
 from ..apply import apply, as_float, recorded
+from ..batching import rules
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from ..tools.arguments import flag, one_int
@@ -28,7 +29,7 @@ def _argsort(x: Array, axis: int, descending: bool) -> Array:
     return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
 
 
-_ARGSORT = Primitive("argsort", _argsort, formula="the indices that sort x", constant=True, flops=0)
+_ARGSORT = Primitive("argsort", _argsort, formula="the indices that sort x", constant=True, flops=0, batch=rules.along_axis)
 
 
 @implements(np.argsort)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..apply import apply, as_operands, cast, common_dtype
+from ..batching import rules
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Tensor, TensorLike, as_tensor
 from ..tools.arguments import one_int
@@ -32,12 +33,12 @@ Pairs: TypeAlias = tuple[tuple[int, int], ...]
 _FLIP = Primitive(
     "flip", lambda x, axis: np.flip(x, axis), formula="x in reverse order", derivative=("1",),
     vjp=(lambda xp, g, y, x, axis: xp.flip(g, axis=axis),),
-    view=True,
+    view=True, batch=rules.along_axis,
 )  # fmt: skip
 _ROLL = Primitive(
     "roll", lambda x, shift, axis: np.roll(x, shift, axis), formula="x shifted cyclically", derivative=("1",),
     vjp=(lambda xp, g, y, x, shift, axis: xp.roll(g, shift=tuple(-s for s in shift), axis=axis),),
-    flops=0,
+    flops=0, batch=rules.along_axis,
 )  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def _inner_slices(x: Any, pad_width: Pairs) -> tuple[slice, ...]:
 _PAD = Primitive(
     "pad", _pad, formula="x with padding", derivative=("1",),
     vjp=(lambda xp, g, y, x, pad_width, value: xp.getitem(g, index=_inner_slices(x, pad_width)),),
-    flops=0,
+    flops=0, batch=rules.pad,
 )  # fmt: skip
 _PAD_MODES = ("edge", "reflect", "symmetric", "wrap")
 
@@ -134,12 +135,13 @@ def _sum_copies(g: Array, pad_width: Pairs, mode: str) -> Array:
 _PAD_WITH_COPIES = Primitive(
     "pad_with_copies", _pad_with_copies, formula="x with copies of its elements as padding", derivative=("1",),
     vjp=(lambda xp, g, y, x, **params: xp.sum_copies(g, **params),),
-    flops=0,
+    flops=0, batch=rules.pad,
 )  # fmt: skip
 Primitive(
     "sum_copies", _sum_copies, formula="x without padding, plus the padding at the elements it was copied from",
     derivative=("1",),
     vjp=(lambda xp, g, y, x, **params: xp.pad_with_copies(g, **params),),
+    batch=rules.pad,
 )  # fmt: skip
 
 
@@ -244,7 +246,7 @@ def _triangle(name: str, kernel: Any, formula: str) -> Primitive:
     return Primitive(
         name, lambda x, k: kernel(x, k), formula=formula, derivative=("1 inside the triangle, else 0",),
         vjp=(lambda xp, g, y, x, k: getattr(xp, name)(g, k=k),),
-        flops=0,
+        flops=0, batch=rules.same,
     )  # fmt: skip
 
 

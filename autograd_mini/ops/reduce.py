@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from ..apply import apply, as_float, recorded
+from ..batching import rules
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
 from ..tools.arguments import flag
@@ -104,12 +105,12 @@ def _mean_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims:
 _SUM = Primitive(
     "sum", sum_kernel, formula="Σ x", derivative=("1",),
     vjp=(_sum_rule,),
-    rowwise=True, scalar="{0}", reduction="sum",
+    rowwise=True, scalar="{0}", reduction="sum", batch=rules.along_axis,
 )  # fmt: skip
 _MEAN = Primitive(
     "mean", mean_kernel, formula="Σ x / n", derivative=("1/n",),
     vjp=(_mean_rule,),
-    kink="nan without elements", scalar="{0}", reduction="mean",
+    kink="nan without elements", scalar="{0}", reduction="mean", batch=rules.along_axis,
 )  # fmt: skip
 
 
@@ -186,7 +187,7 @@ _PROD = Primitive(
     "prod", lambda x, axis, keepdims: np.multiply.reduce(x, axis=axis, keepdims=keepdims), formula="Π x",
     derivative=("the product of the others",),
     vjp=(_prod_rule,),
-    kink="exact with zeros",
+    kink="exact with zeros", batch=rules.along_axis,
 )  # fmt: skip
 
 
@@ -215,7 +216,7 @@ def _extremum_share(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
     return extreme.astype(x.dtype) / np.add.reduce(extreme, axis=axis, keepdims=True).astype(x.dtype)
 
 
-Primitive("extremum_share", _extremum_share, formula="[x is extreme] / number of ties", constant=True)
+Primitive("extremum_share", _extremum_share, formula="[x is extreme] / number of ties", constant=True, batch=rules.along_axis)
 
 
 def _extremum_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -232,7 +233,7 @@ def _extremum(name: str, ufunc: np.ufunc, formula: str) -> Primitive:
     return Primitive(
         name, kernel, formula=formula, derivative=("[x is extreme] / number of ties",),
         vjp=(_extremum_rule,),
-        kink="ties share the gradient evenly", explain=explain,
+        kink="ties share the gradient evenly", explain=explain, batch=rules.along_axis,
     )  # fmt: skip
 
 
@@ -352,7 +353,7 @@ def _index_primitive(name: str, function: Callable[..., Any], formula: str) -> P
 
     return Primitive(
         name, lambda x, axis, keepdims: function(x, axis=axis, keepdims=keepdims), formula=formula,
-        explain=explain, constant=True,
+        explain=explain, constant=True, batch=rules.along_axis,
     )  # fmt: skip
 
 
@@ -410,8 +411,20 @@ def argmin(
     return _apply_index(_ARGMIN, x, axis, either_flag("argmin", keepdims, keepdim), dim)
 
 
-_ANY = Primitive("any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims), formula="∨ x", constant=True)
-_ALL = Primitive("all", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims), formula="∧ x", constant=True)
+_ANY = Primitive(
+    "any",
+    lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims),
+    formula="∨ x",
+    constant=True,
+    batch=rules.along_axis,
+)
+_ALL = Primitive(
+    "all",
+    lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims),
+    formula="∧ x",
+    constant=True,
+    batch=rules.along_axis,
+)
 
 
 @implements(np.any)
@@ -446,7 +459,7 @@ def all(
 
 _COUNT = Primitive(
     "count_nonzero", lambda x, axis, keepdims: np.count_nonzero(x, axis=axis, keepdims=keepdims), formula="Σ [x ≠ 0]",
-    constant=True,
+    constant=True, batch=rules.along_axis,
 )  # fmt: skip
 
 

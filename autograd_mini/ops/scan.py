@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import apply
+from ..batching import rules
 from ..primitive import Primitive
 from ..tensor import Array, Tensor, TensorLike, as_tensor
 from ..tools.arguments import one_int
@@ -27,6 +28,7 @@ def _cumsum_rule(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
 _CUMSUM = Primitive(
     "cumsum", lambda x, axis: np.cumsum(x, axis), formula="yᵢ = Σ x₁ … xᵢ", derivative=("1 for j ≤ i",),
     vjp=(_cumsum_rule,),
+    batch=rules.along_axis,
 )  # fmt: skip
 
 
@@ -53,13 +55,14 @@ Primitive(
         lambda xp, g, y, a, b, axis: _reverse_recurrence(xp, a, g, axis) * shift_by_one(xp, y, axis, 0),
         lambda xp, g, y, a, b, axis: _reverse_recurrence(xp, a, g, axis),
     ),
+    batch=rules.along_axis,
 )  # fmt: skip
 # xᵢ is multiplied by yᵢ₋₁, and yᵢ is a factor of every later product. No division: exact with zeros.
 _CUMPROD = Primitive(
     "cumprod", lambda x, axis: np.cumprod(x, axis), formula="yᵢ = Π x₁ … xᵢ",
     derivative=("the product of the others, for j ≤ i",),
     vjp=(lambda xp, g, y, x, axis: _reverse_recurrence(xp, x, g, axis) * shift_by_one(xp, y, axis, 1),),
-    kink="exact with zeros",
+    kink="exact with zeros", batch=rules.along_axis,
 )  # fmt: skip
 
 

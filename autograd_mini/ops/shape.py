@@ -10,6 +10,7 @@ import numpy as np
 
 from ..apply import apply, as_operands
 from ..apply import cast as _cast
+from ..batching import rules
 from ..dtypes import supported
 from ..primitive import Primitive
 from ..tensor import Array, Axis, Shape, Tensor, TensorLike, as_tensor
@@ -38,12 +39,12 @@ def _reshape(x: Array, shape: Shape, out: Array | None = None) -> Array:
 _RESHAPE = Primitive(
     "reshape", _reshape, formula="x in another shape", derivative=("1",),
     vjp=(lambda xp, g, y, x, shape: xp.reshape(g, shape=x.shape),),
-    explain=_explain_reshape, view=True, relayout=True, scalar="{0}",
+    explain=_explain_reshape, view=True, relayout=True, scalar="{0}", batch=rules.reshape,
 )  # fmt: skip
 _TRANSPOSE = Primitive(
     "transpose", lambda x, axes: x.transpose(axes), formula="xᵀ", derivative=("1",),
     vjp=(lambda xp, g, y, x, axes: xp.transpose(g, axes=tuple(sorted(range(len(axes)), key=axes.__getitem__))),),
-    view=True, relayout=True,
+    view=True, relayout=True, batch=rules.transpose,
 )  # fmt: skip
 
 
@@ -59,6 +60,7 @@ _BROADCAST = Primitive(
     "broadcast_to", _broadcast_to, formula="x repeated to a larger shape", derivative=("1, summed over the copies",),
     vjp=(lambda xp, g, y, x, shape: g,),
     explain=lambda x, shape: f"shape {x.shape} does not broadcast to {shape}", view=True, scalar="{0}",
+    batch=rules.broadcast_to,
 )  # fmt: skip
 
 
@@ -278,7 +280,7 @@ def _explain_concatenate(*xs: Array, axis: int) -> str:
 _CONCATENATE = Primitive(
     "concatenate", lambda *xs, axis: np.concatenate(xs, axis), formula="x₁ ⧺ x₂ ⧺ …", derivative=("1",),
     vjp=_concatenate_rule,
-    explain=_explain_concatenate, flops=0,
+    explain=_explain_concatenate, flops=0, batch=rules.along_axis,
 )  # fmt: skip
 
 
@@ -353,7 +355,7 @@ def _copy(x: Array, out: Array | None = None) -> Array:
 _COPY = Primitive(
     "copy", _copy, formula="x", derivative=("1",),
     vjp=(lambda xp, g, y, x: g,),
-    relayout=True, flops=0, scalar="{0}",
+    relayout=True, flops=0, scalar="{0}", batch=rules.same,
 )  # fmt: skip
 
 

@@ -32,7 +32,6 @@ INSTEAD: Final = {
     "from_array": "ag.from_numpy",
     "random": "ag.randn, ag.rand, ag.randint, ag.permutation and ag.bernoulli",
     "seed": "ag.manual_seed",
-    "vmap": "operations on a batch, which broadcast over leading axes",
 }
 """PyTorch's and JAX's names, and what does the same here."""
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..apply import as_tensor_beside
+from ..jacobian import hessian
 from ..tensor import Array, Tensor, as_tensor
-from ..transform import hessian, hvp, value_and_grad, vjp
+from ..transform import hvp, value_and_grad, vjp
 from ..trees import Tree, leaves, numbers_to_tensors, rebuild
 
 __all__ = ["scipy_function"]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Self, TypeVar
 
 from autograd_mini.tensor import Array
@@ -110,11 +111,20 @@ class Communicator:
 
     # -- faults --------------------------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def failing_together(self) -> Iterator[None]:
+        """Tells the other ranks about an error inside the block, so that they stop too."""
+        try:
+            yield
+        except BaseException as error:
+            self.fail(error)
+            raise
+
     def fail(self, error: BaseException) -> None:
         """Tells the other ranks that this one has failed: they raise RankError with the message instead of waiting."""
         if self.size > 1 and not self.has_failed and not isinstance(error, RankError):
             self._tell("failed", f"{type(error).__name__}: {error}")
-        self.has_failed = True
+        self.has_failed = self.size > 1
 
     def leave(self) -> None:
         """Tells the other ranks that this one takes part in no further exchange."""
@@ -156,7 +166,7 @@ class Communicator:
         late = [r for r in range(self.size) if r != self.rank and self._progress[r] < self.exchanges]
         waiting = [r for r in range(self.size) if r not in late]
         if waiting[0] == self.rank:
-            say(f"{_ranks(waiting)} waited {waited:.0f} s at exchange {self.exchanges} for {_ranks(late)}")
+            say(f"{_ranks(waiting)} waited {waited:.3g} s at exchange {self.exchanges} for {_ranks(late)}")
 
     def _tell(self, kind: str, content: Any) -> None:
         self._pending = [request for request in self._pending if not request.Test()]

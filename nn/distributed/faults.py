@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,7 +39,7 @@ def watch(comm: Communicator) -> None:
     _watched.append(comm)
 
 
-def end_after(error: BaseException, report: Any, code: int = 1) -> None:
+def end_after(error: BaseException, report: Callable[[], Any], code: int = 1) -> None:
     """Reports an error that ends this rank, and then ends all ranks.
 
     The rank that failed reports first. If all ranks fail alike, rank 0 does.
@@ -54,10 +55,28 @@ def end_after(error: BaseException, report: Any, code: int = 1) -> None:
     comm.abort(130 if isinstance(error, KeyboardInterrupt) else code)
 
 
+def end_after_failure(error: BaseException, report: Callable[[], Any], code: int) -> None:
+    """Reports an error; if training with other ranks has failed, ends them all as `end_after` does."""
+    if has_failed():
+        end_after(error, report, code)
+    else:
+        report()
+
+
 def _at_exit() -> None:
     """Ends all ranks after a failure; otherwise tells them that this rank has ended."""
     for comm in _watched:
-        if comm.has_failed:
-            time.sleep(_GRACE)
+        if comm.has_failed:  # this rank reported nothing, as with sys.exit, so another one may have to
+            time.sleep(2 * _GRACE)
             comm.abort()
         comm.leave()
+
+
+def has_failed() -> bool:
+    """Returns whether training with other ranks has failed.
+
+    >>> from autograd_mini.nn.distributed.faults import has_failed
+    >>> has_failed()
+    False
+    """
+    return any(comm.has_failed for comm in _watched)

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from autograd_mini.apply import apply, as_float
+from autograd_mini.batching import rules
 from autograd_mini.primitive import Primitive
 from autograd_mini.state import modes
 from autograd_mini.tensor import Array, Tensor, TensorLike
@@ -33,6 +34,7 @@ ALL_REDUCE: Final = Primitive(
     formula="Σᵣ xᵣ",
     derivative=("Σᵣ wᵣ δᵣ / w",),
     effect=True,
+    batch=rules.same,
 )
 WEIGHTED: Final = Primitive(
     "all_reduce_weighted",
@@ -41,6 +43,7 @@ WEIGHTED: Final = Primitive(
     formula="Σᵣ wᵣ xᵣ / w",
     derivative=("Σᵣ δᵣ",),
     effect=True,
+    batch=rules.same,
 )
 
 

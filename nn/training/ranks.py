@@ -7,7 +7,6 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -103,15 +102,6 @@ class Ranks:
             return requested
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return 1 if requested is None or cores < 2 * self.comm.local_size else requested
-
-    @contextmanager
-    def failing_together(self) -> Iterator[None]:
-        """Tells the other ranks about an error inside the block, so that they stop too."""
-        try:
-            yield
-        except BaseException as error:
-            self.comm.fail(error)
-            raise
 
     # -- during training -----------------------------------------------------------------------------------------------------
 

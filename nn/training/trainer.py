@@ -203,7 +203,7 @@ class Trainer:
             train.min_batch_size = max(needed, train.min_batch_size)
         if not len(train):
             raise ValueError("Trainer.fit: the training loader has no batches")
-        with self.ranks.failing_together(), self._claim_folder():
+        with self.ranks.comm.failing_together(), self._claim_folder():
             self.ranks.share_state(self._state, self._restore)
             if self._data_state is not None:
                 train.load_state_dict(self._data_state)

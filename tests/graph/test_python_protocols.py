@@ -168,7 +168,6 @@ def test_matplotlib_draws_tensors() -> None:
 
 MISSING: dict[str, tuple[Callable[[], Any], str]] = {
     "ag.asarray": (lambda: ag.asarray, "use ag.as_tensor"),
-    "ag.vmap": (lambda: ag.vmap, "use operations on a batch"),
     "ag.mse_loss": (lambda: ag.mse_loss, "use nn.(mse_loss|MSELoss)"),
     "ag.Linear": (lambda: ag.Linear, "use ag.linear or nn.Linear"),
     "nn.relu": (lambda: nn.relu, "use ag.relu or nn.ReLU"),

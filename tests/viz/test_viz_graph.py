@@ -18,7 +18,7 @@ from autograd_mini import Tensor, nn, viz
 from autograd_mini.apply import apply
 from autograd_mini.primitive import Primitive, registry
 from autograd_mini.tools.plain_text import escape_unprintable
-from autograd_mini.viz.graph.dot import STYLES, Show, to_dot
+from autograd_mini.viz.graph.dot import STYLES, Show, legend_entries, to_dot
 from autograd_mini.viz.graph.nodes import build_graph
 from autograd_mini.viz.graph.summary import format_number, format_rms, format_values
 
@@ -151,10 +151,13 @@ def test_a_graph_of_gradients_can_be_drawn():
 
 
 def test_dot_has_one_line_for_each_node_and_edge_in_order_of_creation():
-    picture = viz.draw(mlp_loss())
-    assert [name for name, _ in NODE.findall(picture.source)] == [f"n{i}" for i in range(len(picture.graph.nodes))]
-    assert EDGE.findall(picture.source) == [(f"n{e.source}", f"n{e.target}") for e in picture.graph.edges]
-    assert all(e.source < e.target for e in picture.graph.edges)
+    graph = build_graph(mlp_loss())
+    source = to_dot(graph, Show())
+    assert [name for name, _ in NODE.findall(source)] == [f"n{i}" for i in range(len(graph.nodes))]
+    assert [{*ends} for ends in EDGE.findall(source)] == [{f"n{e.source}", f"n{e.target}"} for e in graph.edges]
+    backward = {ends for ends in EDGE.findall(source) if int(ends[0][1:]) > int(ends[1][1:])}
+    assert all(re.search(rf"^{a} -> {b} \[.*dir=back", source, re.M) for a, b in backward), "their arrows point the right way"
+    assert all(e.source < e.target for e in graph.edges)
 
 
 def test_the_same_program_gives_the_same_dot_text():
@@ -166,7 +169,7 @@ def test_options_show_and_hide_shapes_values_and_formulas():
     loss = mlp_loss()
     bare = viz.draw(loss, show_shapes=False, legend=False).source
     assert "(5, 4)" not in bare
-    assert "cluster_legend" not in bare
+    assert "input or constant" not in bare
     assert "∂" not in bare
     full = viz.draw(loss, show_values=True, show_formula=True, rankdir="TB").source
     assert "(5, 4)" in full
@@ -221,7 +224,7 @@ def test_names_are_escaped_in_labels(name):
     assert len(NODE.findall(source)) == 3
     assert len(EDGE.findall(source)) == 3
     label = NODE.findall(source)[0][1].split("label=<", 1)[1].rsplit("> tooltip=", 1)[0]
-    assert set(re.findall(r"<[^>]*>", label)) <= {"<b>", "</b>", "<br/>", '<font point-size="11" color="#555555">', "</font>"}
+    assert set(re.findall(r"<[^>]*>", label)) <= {"<b>", "</b>", "<br/>", '<font point-size="12" color="#555555">', "</font>"}
     assert label.count("\\") == 2 * escape_unprintable(name, keep="\n\u3000").count("\\")
     assert not re.search(r"&(?!(lt|gt|amp|quot|#x27);)", label)
 
@@ -333,10 +336,12 @@ def test_a_chain_of_100_000_operations_is_drawn_and_printed_without_recursion():
 
 def test_a_legend_shows_only_kinds_that_occur():
     graph = build_graph(parameter(1.0) * 2.0)
-    legend = to_dot(graph, Show()).split("cluster_legend")[1]
+    legend = "".join(legend_entries(graph, Show(grad=True)))
     assert "parameter" in legend
-    assert "legend_tensor" not in legend
-    assert "legend_gradient" not in legend
-    alone = viz.draw(Tensor(1.0, name="x")).source
-    assert "legend_input" in alone
-    assert "invis" not in alone, "a single sample has no invisible edge"
+    assert "∇ gradient (— not computed)" in legend
+    assert "tensor" not in legend
+    assert "loss" in legend
+    source = to_dot(graph, Show())
+    assert source.index("parameter") < source.index("n0 ["), "the legend is part of the text below, not of the layout"
+    assert "legend" not in source
+    assert "input or constant" in viz.draw(Tensor(1.0, name="x")).source

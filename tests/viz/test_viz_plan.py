@@ -98,7 +98,7 @@ def test_a_step_split_over_threads_is_a_cluster():
     inside = [node.name for node in steps(picture) if node.scope]
     assert inside == [part.call.primitive.name for part in plan.rows[step].parts]
     assert {node.scope for node in steps(picture) if node.step == step} == {(f"step {step}, split over two threads",)}
-    assert picture.source.count("subgraph cluster_") == 2, "the step and the legend"
+    assert picture.source.count("subgraph cluster_") == 1, "the step"
     (argument,) = (node for node in picture.graph.nodes if node.name == "argument")
     assert not [node for node in steps(picture) if node.name == "getitem"], "slices of the argument are drawn as the argument"
     assert argument.shape == (256, 512)

@@ -22,11 +22,15 @@ MAX_BLOCK: Final = 64  # operations in a block
 
 
 class Group(NamedTuple):
-    """Operations that become one node, the title of that node, and the module that contains it."""
+    """Operations that become one node, the title of that node, the module that contains it, and the path of the module itself.
+
+    A group of repeated blocks has no path.
+    """
 
     title: str
     scope: Path
     operations: list[int]
+    path: Path = ()
 
 
 def collapse_graph(graph: Graph, depth: int | None, collapse: Collapse, max_nodes: int) -> Graph:
@@ -52,6 +56,17 @@ def collapse_graph(graph: Graph, depth: int | None, collapse: Collapse, max_node
             f"pass max_nodes={len(graph.nodes)} to draw them all, or use viz.text(outputs)"
         )
     return graph
+
+
+def fold_level(graph: Graph) -> Graph | None:
+    """Returns the graph with the deepest modules folded, then repeated blocks, then functions; None if nothing is left."""
+    deepest = max((len(node.scope or ()) for node in graph.nodes if node.kind in ("operation", "collapsed")), default=0)
+    for level in range(deepest, 0, -1):
+        if groups := list(_module_groups(graph, level, ())):
+            return merge_shared_parameters(collapse_groups(graph, groups))
+    functions = {node.scope[:1] for node in graph.nodes if node.scope and node.scope[0].endswith(FUNCTION)}
+    groups = repeated_blocks(graph) or [group for path in functions for group in _groups_at(graph, {path})]
+    return merge_shared_parameters(collapse_groups(graph, groups)) if groups else None
 
 
 def collapse_note(graph: Graph) -> str:
@@ -81,6 +96,11 @@ def _module_groups(graph: Graph, depth: int | None, collapse: str | Sequence[str
             )
             raise ValueError(f"draw: collapse={pattern!r} matches no module; {known}")
         chosen |= matches
+    yield from _groups_at(graph, chosen)
+
+
+def _groups_at(graph: Graph, chosen: set[Path]) -> Iterator[Group]:
+    """Yields a group for each of the chosen paths that has operations and is not inside another one."""
     members: dict[Path, list[int]] = {}
     for i, node in enumerate(graph.nodes):
         scope = node.scope or ()
@@ -89,7 +109,8 @@ def _module_groups(graph: Graph, depth: int | None, collapse: str | Sequence[str
             if outermost is not None:
                 members.setdefault(outermost, []).append(i)
     for path, operations in members.items():
-        yield Group(title(graph, path), path[:-1], operations)
+        if len(operations) > 1 or graph.nodes[operations[0]].kind == "operation":
+            yield Group(title(graph, path), path[:-1], operations, path)
 
 
 def _name_without_uses(path: Path) -> str:
@@ -172,7 +193,7 @@ def collapse_groups(graph: Graph, groups: Sequence[Group]) -> Graph:
     for i, users in enumerate(graph.consumers()):
         if users and i not in roots and i not in into and graph.nodes[i].array is not None:
             targets = {into.get(j) for j in users}
-            if len(targets) == 1 and None not in targets:
+            if len(targets) == 1 and None not in targets and not _is_argument(graph.nodes[i], groups[into[users[0]]]):
                 into[i] = into[users[0]]
     nodes, at = _rebuild_nodes(_move_outputs(graph, groups, into), groups, into)
     edges: dict[tuple[int, int, int], Edge] = {}
@@ -182,6 +203,41 @@ def collapse_groups(graph: Graph, groups: Sequence[Group]) -> Graph:
             slot = 0 if edge.source in into or edge.target in into else edge.slot  # an operation may use a tensor twice
             edges.setdefault((source, target, slot), edge._replace(source=source, target=target))
     return graph._replace(nodes=nodes, edges=list(edges.values()), roots=[at[i] for i in graph.roots])
+
+
+def _is_argument(node: Node, group: Group) -> bool:
+    """Whether a node is an input from outside of the module that the group stands for; it stays visible."""
+    return node.kind in ("input", "detached") and bool(group.path) and (node.scope or ())[: len(group.path)] != group.path
+
+
+def merge_shared_parameters(graph: Graph) -> Graph:
+    """Merges parameters that the same collapsed nodes share, such as those of a cell that runs at each time, into one node."""
+    consumers = graph.consumers()
+    shared: dict[tuple[int, ...], list[int]] = {}
+    for i, node in enumerate(graph.nodes):
+        users = tuple(sorted(set(consumers[i])))
+        if node.kind in ("parameter", "frozen") and len(users) > 1 and all(graph.nodes[j].kind == "collapsed" for j in users):
+            shared.setdefault(users, []).append(i)
+    merged = {i: members[0] for members in shared.values() if len(members) > 1 for i in members}
+    if not merged:
+        return graph
+    nodes = list(graph.nodes)
+    for members in shared.values():
+        if len(members) > 1:
+            first = nodes[members[0]]
+            prefix = common_prefix(tuple(nodes[i].name.split(".")[:-1]) for i in members) or ()
+            name = translate("{module} · {count} parameters", module=".".join(prefix), count=len(members)).removeprefix(" · ")
+            nodes[members[0]] = Node(
+                "collapsed", name, number=first.number, seq=first.seq, scope=first.scope, hidden=len(members)
+            )
+    kept = [i for i in range(len(nodes)) if merged.get(i, i) == i]
+    at = {i: k for k, i in enumerate(kept)}
+    edges: dict[tuple[int, int, int], Edge] = {}
+    for edge in graph.edges:
+        source, target = at[merged.get(edge.source, edge.source)], at[edge.target]
+        slot = 0 if edge.source in merged else edge.slot
+        edges.setdefault((source, target, slot), edge._replace(source=source, target=target))
+    return graph._replace(nodes=[nodes[i] for i in kept], edges=list(edges.values()), roots=[at[i] for i in graph.roots])
 
 
 def _move_outputs(graph: Graph, groups: Sequence[Group], into: dict[int, int]) -> Graph:

@@ -12,7 +12,9 @@ from autograd_mini.tensor import Array, Shape, Tensor
 
 from .calls import Box, Path, Roots, make_boxes, outermost_modules, recorded_calls
 
-Kind: TypeAlias = Literal["input", "parameter", "operation", "write", "tensor", "loss", "collapsed"]
+Kind: TypeAlias = Literal[
+    "input", "parameter", "frozen", "detached", "outside", "operation", "write", "tensor", "loss", "collapsed"
+]
 
 
 class HasParameters(Protocol):
@@ -43,6 +45,7 @@ class Node(NamedTuple):
     symbol      symbol of its gradient
     badge       a short verdict shown at the node
     step        in a compiled plan, the number of the step
+    via         the operation that computed the tensor, if it is drawn inside of it
     memory      in a compiled plan, the tensor's memory ("buffer 3", "gradient", "new"), or what the operation writes
     """
 
@@ -62,6 +65,7 @@ class Node(NamedTuple):
     badge: str = ""
     step: int | None = None
     memory: str = ""
+    via: str = ""
 
     @property
     def shape(self) -> Shape:

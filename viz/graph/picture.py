@@ -13,10 +13,11 @@ from autograd_mini.tools.plain_text import for_stdout
 from ..files import suffix_of, write_atomically
 from ..language import translate
 from ..show import image_page, show_in_browser, show_in_notebook
-from .collapse import Collapse, collapse_graph, collapse_note
+from .collapse import Collapse, collapse_graph, collapse_note, fold_level
 from .dot import Direction, Show, to_dot
 from .gradients import compute_gradients, replace_gradients
 from .heat import LayerDelta, add_heat, format_table, layer_deltas, table_cells
+from .layout import Layout, fit, fold_casts
 from .lecture import UnclearLayers, use_lecture_notation
 from .nodes import Graph, Names, Outputs, build_graph
 from .plan import plan_graph
@@ -107,7 +108,7 @@ def draw(
     show_grad: bool | None = None,
     show_formula: bool = False,
     notation: Notation = "code",
-    rankdir: Direction = "LR",
+    rankdir: Direction | None = None,
     depth: int | None = None,
     collapse: Collapse = "auto",
     heat: Literal["grad"] | None = None,
@@ -139,7 +140,7 @@ def draw(
         shows δ⁽ˡ⁾ at pre-activations and ∂L/∂W⁽ˡ⁾ at parameters, and local derivatives at the edges. draw then computes the
         gradients of the scalar outputs itself and does not change `.grad`. If no layers can be identified, a note says why, and
         "code" is used
-    rankdir : direction of the forward pass: LR, RL, TB or BT
+    rankdir : direction of the forward pass: LR, RL, TB or BT; None takes LR, or TB if the picture is then easier to read
     depth : collapse each module at this level into one node
     collapse : names of modules to collapse, or patterns like "layers.*"; "auto" collapses repeated blocks if the graph has more
         than 150 nodes, and modules if it has more than `max_nodes`; () collapses nothing
@@ -168,7 +169,11 @@ def draw(
     >>> "<b>w</b>" in picture.source
     True
     """
-    for name, value, known in (("rankdir", rankdir, Direction), ("notation", notation, Notation), ("theme", theme, Theme)):
+    for name, value, known in (
+        ("rankdir", rankdir or "LR", Direction),
+        ("notation", notation, Notation),
+        ("theme", theme, Theme),
+    ):
         if value not in get_args(known):
             raise ValueError(f"draw: {name} must be one of {', '.join(get_args(known))}, got {value!r}")
     if heat not in ("grad", None):
@@ -183,14 +188,21 @@ def draw(
     else:
         annotated = _annotate(assign_scopes(build_graph(outputs, params)), outputs, notation, heat)
     graph, rows, notes = annotated
+    if not isinstance(outputs, Plan):
+        graph = fold_casts(graph)
     if badges:
         graph = graph._replace(nodes=[node._replace(badge=badges.get(node.name, "")) for node in graph.nodes])
     graph = collapse_graph(graph, depth, collapse, max_nodes)
     if show_grad is None:
         show_grad = not heat and any(node.grad is not None for node in graph.nodes)
-    show = Show(show_shapes, show_values, show_grad, show_formula, rankdir, legend)
+    show = Show(show_shapes, show_values, show_grad, show_formula, rankdir or "LR", legend)
+    layout = Layout(graph, show.rankdir, ())
+    if not isinstance(outputs, Plan):
+        fold = fold_level if collapse == "auto" else lambda graph: None
+        graph, layout = fit(graph, show, rankdir, fold, boxes=notation == "code")
+        show = show._replace(rankdir=layout.rankdir)
     captions = tuple(filter(None, [*notes, collapse_note(graph)]))
-    source = to_dot(graph, show, captions, table_cells(rows) if rows else ())
+    source = to_dot(layout.graph, show, captions, table_cells(rows) if rows else (), layout.rows)
     return Picture(source, graph, captions, rows, theme, timeout, repr(outputs) if isinstance(outputs, Plan) else "")
 
 

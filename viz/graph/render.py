@@ -7,6 +7,7 @@ Graphviz that the wheels of `pygraphviz` contain. `set_renderer` replaces them b
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Final, TypeAlias
 
 FORMATS: Final = ("svg", "png", "pdf", "dot")
 DOTS_PER_INCH: Final = {"png": "192"}  # sharp on a projector; vector formats do not need it
+
+BACKWARD: Final = re.compile(r"^(n\d+) -> (n\d+) \[.*dir=back", re.M)
 
 Renderer: TypeAlias = Callable[[str, str], "bytes | str"]
 _renderer: Renderer | None = None
@@ -72,15 +75,24 @@ def render(source: str, format: str, timeout: float) -> bytes:
     if format == "dot":
         return source.encode()
     if _renderer is not None:
-        return _call_renderer(_renderer, source, format)
+        return _turn_titles(source, _call_renderer(_renderer, source, format), format)
     failure: Exception = RendererMissing()
     for command in (_system_dot, _pygraphviz):
         if arguments := command(format):
             try:
-                return _run(arguments, source, timeout)
+                return _turn_titles(source, _run(arguments, source, timeout), format)
             except RuntimeError as error:  # a broken installation: try the next one, and report the first
                 failure = failure if not isinstance(failure, RendererMissing) else error
     raise failure
+
+
+def _turn_titles(source: str, picture: bytes, format: str) -> bytes:
+    """Gives edges that are drawn backwards, with `dir=back`, the title of the direction in which the values flow."""
+    if format == "svg":
+        for first, second in BACKWARD.findall(source):
+            wrong, right = (f"<title>{a}&#45;&gt;{b}</title>".encode() for a, b in ((first, second), (second, first)))
+            picture = picture.replace(wrong, right)
+    return picture
 
 
 def _call_renderer(renderer: Renderer, source: str, format: str) -> bytes:

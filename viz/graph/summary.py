@@ -25,8 +25,10 @@ def format_number(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
-def format_values(array: Array) -> str:
+def format_values(array: Array, digits: int = 3) -> str:
     """Formats up to four numbers one by one; otherwise mean ± standard deviation, or the range of integers and bools.
+
+    Mean and deviation have this many significant `digits`; with fewer than three, more than two single numbers have so, too.
 
     >>> import numpy as np
     >>> from autograd_mini.viz.graph.summary import format_values
@@ -36,18 +38,18 @@ def format_values(array: Array) -> str:
     if array.size == 0:
         return translate("empty")
     if array.size <= 4:
-        return _format_nested(array)
+        return _format_nested(array, digits if digits < 3 and array.size > 2 else 4)
     if array.dtype.kind != "f":
         return f"{format_number(array.min())} … {format_number(array.max())}"
     if bad := array.size - int(np.isfinite(array).sum()):
         return translate("{bad} of {size} not finite", bad=bad, size=array.size)
-    return " ± ".join(format_number(moment(dtype=np.float64), 3) for moment in (array.mean, array.std))
+    return " ± ".join(format_number(moment(dtype=np.float64), digits) for moment in (array.mean, array.std))
 
 
-def _format_nested(array: Array) -> str:
+def _format_nested(array: Array, digits: int) -> str:
     if array.ndim == 0:
-        return str(bool(array)) if array.dtype.kind == "b" else format_number(float(array))
-    return "[" + ", ".join(_format_nested(part) for part in array) + "]"
+        return str(bool(array)) if array.dtype.kind == "b" else format_number(float(array), digits)
+    return "[" + ", ".join(_format_nested(part, digits) for part in array) + "]"
 
 
 def format_rms(grad: Array) -> str:

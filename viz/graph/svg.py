@@ -16,13 +16,14 @@ Theme: TypeAlias = Literal["auto", "light", "dark"]
 
 # Selectors start with the class of this SVG, so they do not change the rest of a page or notebook.
 DARK: Final = f"""
-.autograd-mini .graph > polygon {{ fill: #16181b; }}
+.autograd-mini .graph > polygon:first-of-type {{ fill: #16181b; }}
 .autograd-mini .cluster > path, .autograd-mini .cluster > polygon {{ fill: none; }}
 .autograd-mini .edge path[stroke="{QUIET}"], .autograd-mini .edge polygon[stroke="{QUIET}"] {{ stroke: #a9afb5; }}
 .autograd-mini .edge polygon[fill="{QUIET}"] {{ fill: #a9afb5; }}
-.autograd-mini .graph > text, .autograd-mini .cluster > text {{ fill: #c4c9ce; }}
-.autograd-mini .edge text[fill="{QUIET}"], .autograd-mini [id="legend_heat"] text[fill="{QUIET}"] {{ fill: #c4c9ce; }}
-.autograd-mini .edge text[fill="{GRADIENT.lower()}"], .autograd-mini [id="legend_gradient"] text {{ fill: #6cbbea; }}
+.autograd-mini .graph > text[fill="{QUIET}"], .autograd-mini .cluster > text {{ fill: #c4c9ce; }}
+.autograd-mini .graph > text[fill="{GRADIENT.lower()}"] {{ fill: #6cbbea; }}
+.autograd-mini .edge text[fill="{QUIET}"] {{ fill: #c4c9ce; }}
+.autograd-mini .edge text[fill="{GRADIENT.lower()}"] {{ fill: #6cbbea; }}
 """
 FIT: Final = "max-width:100%;height:auto"  # a wide picture is scaled to the page or the cell that shows it
 STYLES: Final[dict[Theme, str]] = {

@@ -104,7 +104,7 @@ def compile_tests(probes: Iterable[Probe]) -> Callable[[], bool]:
     It raises an error if a place is gone.
     """
     scope: dict[str, Any] = {"MISSING": MISSING}
-    texts = []
+    texts: list[str] = []
     for probe in probes:
         for (test, owner), value in zip(probe.tests, probe.saved, strict=True):
             names = {"owner": f"owner_{len(texts)}", "value": f"value_{len(texts)}"}

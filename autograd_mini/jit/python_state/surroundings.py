@@ -339,7 +339,7 @@ class Surroundings:
         if isinstance(owner, (type, ModuleType)):
             get = owner.__dict__.get
             first = (lambda: owner.__bases__) if isinstance(owner, type) else (lambda: None)
-            tests = [("{owner}.__bases__ is {value}" if isinstance(owner, type) else "True", owner)]
+            tests: list[tuple[str, Any]] = [("{owner}.__bases__ is {value}" if isinstance(owner, type) else "True", owner)]
             tests += probes.item_tests(owner.__dict__, names)
             self._add(owner, name, [name, *keys], lambda: [first(), *[get(key, MISSING) for key in names]], write, tests)
         elif (attributes := _dict_of(owner)) is not None and not _slots_of(owner):

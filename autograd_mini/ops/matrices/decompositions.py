@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...apply import apply, as_float
+from ...batching import rules
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from ...tools.arguments import flag, one_of
@@ -63,6 +64,7 @@ _EIGH = Primitive(
     derivative=("sym(V (diag δ_Λ + Vᵀ δ_V / (λⱼ − λᵢ)) Vᵀ)",),
     vjp=(_eigh_rule,),
     kink="nan through eigenvectors of coinciding eigenvalues", explain=explain_lapack("LAPACK found no eigenvalues"), outputs=2,
+    batch=rules.aligned,
 )  # fmt: skip
 
 
@@ -132,6 +134,7 @@ _SVD = Primitive(
     vjp=(_svd_rule,),
     kink="nan through singular vectors of coinciding singular values, and of 0 if A is not square",
     explain=explain_lapack("LAPACK found no singular values", square=False), outputs=3,
+    batch=rules.aligned,
 )  # fmt: skip
 
 
@@ -203,6 +206,7 @@ _QR = Primitive(
     derivative=("(δ_Q + Q M) R⁻ᵀ, M: R δ_Rᵀ − δ_Qᵀ Q with its lower triangle copied to the upper one",),
     vjp=(_qr_rule,),
     kink="nan if the first columns are linearly dependent", explain=explain_lapack("LAPACK failed", square=False), outputs=2,
+    batch=rules.aligned,
 )  # fmt: skip
 
 
@@ -268,7 +272,7 @@ _LU = Primitive(
     derivative=("Pᵀ L⁻ᵀ (tril(Lᵀ δ_L) + triu(δ_U Uᵀ)) U⁻ᵀ",),
     vjp=(_lu_rule,),
     kink="nan for a singular matrix; unchanged where the order of rows changes",
-    explain=explain_lapack("the factors do not exist"), outputs=2,
+    explain=explain_lapack("the factors do not exist"), outputs=2, batch=rules.aligned,
 )  # fmt: skip
 
 

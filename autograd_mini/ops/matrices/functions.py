@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ...apply import apply, as_float, as_floats, as_number
+from ...batching import rules
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from ...tools.arguments import flag
@@ -40,6 +41,7 @@ _PINV = Primitive(
     derivative=("(I − A A⁺) δᵀ A⁺ A⁺ᵀ + A⁺ᵀ A⁺ δᵀ (I − A⁺ A) − A⁺ᵀ δ A⁺ᵀ",),
     vjp=(_pinv_rule,),
     kink="the derivative along changes that keep the rank", explain=explain_lapack("LAPACK failed", square=False),
+    batch=rules.aligned,
 )  # fmt: skip
 
 
@@ -215,6 +217,7 @@ _EXPM = Primitive(
     "expm", lapack(lambda x: _expm(x.astype(np.float64))), formula="e^A = Σ Aᵏ / k!",
     derivative=("the upper right block of exp [[Aᵀ δ], [0 Aᵀ]]",),
     vjp=(_expm_rule,), explain=explain_lapack("the exponential overflows"),
+    batch=rules.aligned,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...batching import rules
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Shape
@@ -120,4 +121,5 @@ def _channel_sum(x: Array, out: Array | None = None) -> Any:
 Primitive(
     "channel_sum", _channel_sum, formula="Σ x for each channel", derivative=("1",),
     vjp=(lambda xp, g, y, x: xp.broadcast_to(per_channel(xp, g, x), shape=x.shape),),
+    batch=rules.by_channel,
 )  # fmt: skip

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...batching import rules
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array
@@ -289,7 +290,7 @@ def _family(axes: int) -> tuple[Primitive, Primitive]:
             lambda xp, g, y, x, w, b=None, **params: getattr(xp, conv_weight)(x, g, kernel_size=w.shape[2:], **params),
             _bias_rule,
         ),
-        role="affine",
+        role="affine", batch=rules.rows(1, 2),
         flops=lambda inputs, outputs, params: _count_flops(outputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
     )  # fmt: skip
     transposed = Primitive(
@@ -301,7 +302,7 @@ def _family(axes: int) -> tuple[Primitive, Primitive]:
             ),
             _bias_rule,
         ),
-        role="affine",
+        role="affine", batch=rules.rows(1, 2),
         flops=lambda inputs, outputs, params: _count_flops(inputs[0], inputs[1]) + outputs[0].size * len(inputs[2:]),
     )  # fmt: skip
     Primitive(

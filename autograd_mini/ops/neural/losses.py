@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...apply import apply, as_float, as_floats, cast, kind_of
+from ...batching import rules
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike, as_tensor
@@ -63,7 +64,7 @@ _CROSS_ENTROPY = Primitive(
     "softmax_cross_entropy", _cross_entropy, formula="−ln softmax(z)ₜ", derivative=("softmax(z) − [j = t]",),
     vjp=(_cross_entropy_rule, None),
     explain=lambda z, t: f"targets must lie in [0, {z.shape[-1]}), got {t.min()} to {t.max()}" if t.size else "", outputs=2,
-    uniform=False, nanoseconds=1.0, rowwise=True,
+    uniform=False, nanoseconds=1.0, rowwise=True, batch=rules.same,
 )  # fmt: skip
 
 
@@ -154,7 +155,7 @@ _BCE = Primitive(
     "binary_cross_entropy_with_logits", _bce, formula="−t ln σ(z) − (1 − t) ln(1 − σ(z))", letters="zt",
     derivative=("σ(z) − t", "−z"),
     vjp=(_bce_rule_logits, _bce_rule_targets),
-    outputs=2, nanoseconds=1.0, rowwise=True,
+    outputs=2, nanoseconds=1.0, rowwise=True, batch=rules.repeated,
 )  # fmt: skip
 
 

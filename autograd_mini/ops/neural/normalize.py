@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...apply import apply, as_floats_or_none, as_number, as_operands
+from ...batching import rules
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array, Shape, Tensor, TensorLike
@@ -131,7 +132,7 @@ _BATCH_NORM = Primitive(
     "batch_norm", _batch_norm, formula="γ (x − μ) / √(σ² + ε) + β",
     derivative=("γ/√(σ² + ε) · (δ − m(δ) − x̂ m(δ x̂))", "Σ δ x̂", "Σ δ"),
     vjp=_batch_norm_rule,
-    outputs=3,
+    outputs=3, batch=rules.by_channel,
 )  # fmt: skip
 Primitive(
     "batch_norm_backward", _batch_norm_backward, formula="s (δ − m(δ) − x̂ m(δ x̂))",
@@ -140,7 +141,7 @@ Primitive(
         "−s Σ (g m(δ x̂) + δ m(g x̂)) (x − μ) + γ Σ g (δ − m(δ) − x̂ m(δ x̂))", "Σ g (δ − m(δ) − x̂ m(δ x̂)) / σ",
     ),
     vjp=_batch_norm_backward_rule,
-    outputs=3,
+    outputs=3, batch=rules.by_channel,
 )  # fmt: skip
 
 # -- public functions ----------------------------------------------------------------------------------------------------------

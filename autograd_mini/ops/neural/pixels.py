@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...apply import apply, as_float
+from ...batching import rules
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from ..shape import reshape, transpose
@@ -59,11 +60,12 @@ def _fold(x: Array, size: Lengths, kernel_size: Lengths, stride: Lengths, paddin
 _UNFOLD = Primitive(
     "unfold", _unfold, formula="the windows of x as columns", derivative=("1 for each window with the pixel",),
     vjp=(lambda xp, g, y, x, **params: xp.fold(g, size=x.shape[2:], **params),),
-    flops=0,
+    flops=0, batch=rules.rows(),
 )  # fmt: skip
 _FOLD = Primitive(
     "fold", _fold, formula="the sum of columns, each at its window", derivative=("1",),
     vjp=(lambda xp, g, y, x, size, **params: xp.unfold(g, **params),),
+    batch=rules.rows(),
 )  # fmt: skip
 
 

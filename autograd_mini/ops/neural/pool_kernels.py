@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...batching import rules
 from ...memory.threads import split_work
 from ...primitive import Primitive
 from ...tensor import Array
@@ -122,7 +123,7 @@ MAX_POOLS: Final = {
     axes: Primitive(
         f"max_pool{axes}d", _max_pool, formula="max of a window", derivative=("1 at the maximum, else 0",),
         vjp=(_max_pool_rule,),
-        kink="the first of equal pixels gets the gradient, or the first nan", outputs=2,
+        kink="the first of equal pixels gets the gradient, or the first nan", outputs=2, batch=rules.rows(),
     )
     for axes in (1, 2, 3)
 }  # fmt: skip
@@ -138,17 +139,19 @@ def _valid_positions(positions: Array, pixels: int) -> Array:
 VALID_POSITIONS: Final = Primitive(
     "valid_positions", _valid_positions, formula="x, whose elements are positions in an image", constant=True, uniform=False,
     explain=lambda x, pixels: f"indices must lie in [0, {pixels}), got {x.min()} to {x.max()}", view=True, flops=0,
+    batch=rules.rows(),
 )  # fmt: skip
 POSITIONS: Final = Primitive(
     "pool_positions", _pool_positions, formula="where in the image the maximum of each window is", constant=True, uniform=False,
+    batch=rules.rows(),
 )  # fmt: skip
 Primitive(
     "pool_scatter", _pool_scatter, formula="x added at the maximum of its window", derivative=("1",),
     vjp=(lambda xp, g, y, x, index, size, **params: xp.pool_gather(g, index, **params), None),
-    uniform=False,
+    uniform=False, batch=rules.rows(),
 )  # fmt: skip
 Primitive(
     "pool_gather", _pool_gather, formula="x at the maximum of each window", derivative=("1 at the maximum, else 0",),
     vjp=(lambda xp, g, y, x, index, **params: xp.pool_scatter(g, index, size=x.shape[2:], **params), None),
-    uniform=False,
+    uniform=False, batch=rules.rows(),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from ...apply import apply, as_floats, as_floats_or_none, as_operands
+from ...batching import rules
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike, as_tensor
 from ...tools.arguments import flag
@@ -235,25 +236,25 @@ _LSTM_GATES: Final = Primitive(
     "lstm_gates", _lstm_gates, formula="c′ = f c + i g, h = o tanh c′; i, f, o = σ(z), g = tanh z",
     derivative=("δᶜ (g, c, i) and δ tanh c′, times the slopes of the gates; δᶜ = δ o (1 − tanh² c′) + δ_c′", "δᶜ f"),
     vjp=_lstm_gates_rule,
-    outputs=3, nanoseconds=10.0, rowwise=True,
+    outputs=3, nanoseconds=10.0, rowwise=True, batch=rules.same,
 )  # fmt: skip
 Primitive(
     "lstm_gates_backward", _lstm_gates_backward, formula="the gradients of z and c in lstm_gates",
     derivative=("o (1 − t²) for δᶜ, t o (1 − o) for o", "1 for δᶜ", "by the product rule", "by the product rule", "δᶜ f′"),
     vjp=_lstm_backward_rule,
-    outputs=2, nanoseconds=10.0, rowwise=True,
+    outputs=2, nanoseconds=10.0, rowwise=True, batch=rules.same,
 )  # fmt: skip
 _GRU_GATES: Final = Primitive(
     "gru_gates", _gru_gates, formula="h′ = (1 − z) n + z h; r, z = σ(u + v), n = tanh(u + r v)",
     derivative=("the slopes of the gates, times δ v n′ (1 − z), δ (h − n), δ (1 − z)", "the same, and r times for n", "δ z"),
     vjp=_gru_gates_rule,
-    outputs=2, nanoseconds=10.0, rowwise=True,
+    outputs=2, nanoseconds=10.0, rowwise=True, batch=rules.same,
 )  # fmt: skip
 Primitive(
     "gru_gates_backward", _gru_gates_backward, formula="the gradients of u, v and h in gru_gates",
     derivative=("(1 − z) n′, (h − n) z (1 − z) and z", "by the product rule", "δⁿ r (1 − r)", "δ z (1 − z)"),
     vjp=_gru_backward_rule,
-    outputs=3, nanoseconds=10.0, rowwise=True,
+    outputs=3, nanoseconds=10.0, rowwise=True, batch=rules.same,
 )  # fmt: skip
 
 # -- public functions --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from ...apply import apply, as_float, as_number
+from ...batching import rules
 from ...primitive import Primitive
 from ...tensor import Array, Tensor, TensorLike
 from ...tools.arguments import flag
@@ -147,6 +148,7 @@ def _resample_rule(xp: Any, g: Any, y: Any, x: Any, maps: tuple[AxisMap, ...], t
 RESAMPLE: Final = Primitive(
     "resample", _resample, formula="A x Bᵀ", derivative=("Aᵀ δ B",),
     vjp=(_resample_rule,),
+    batch=rules.rows(),
 )  # fmt: skip
 
 # -- public functions ---------------------------------------------------------------------------------------------------

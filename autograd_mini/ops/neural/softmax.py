@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...apply import apply, as_float
+from ...batching import rules
 from ...primitive import Primitive
 from ...tensor import Array, Axis, Tensor, TensorLike
 from ..reduce import canonical_axes, one_axis, reduce_axes, restore_axes
@@ -91,22 +92,22 @@ def _log_softmax_rule(xp: Any, g: Any, y: Any, x: Any, axis: tuple[int, ...]) ->
 _LOGSUMEXP = Primitive(
     "logsumexp", _logsumexp, formula="ln Σ eˣ", derivative=("softmax(x)",),
     vjp=(_logsumexp_rule,),
-    kink="0 if every x is −inf",
+    kink="0 if every x is −inf", batch=rules.along_axis,
 )  # fmt: skip
 _SOFTMAX = Primitive(
     "softmax", _softmax, formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",),
     vjp=(_softmax_rule,),
-    rowwise=True,
+    rowwise=True, batch=rules.along_axis,
 )  # fmt: skip
 Primitive(
     "softmax_or_zero", _softmax_or_zero, formula="eˣⁱ / Σⱼ eˣʲ", derivative=("yᵢ (δᵢⱼ − yⱼ)",),
     vjp=(_softmax_rule,),
-    kink="0 if every x is −inf", rowwise=True,
+    kink="0 if every x is −inf", rowwise=True, batch=rules.along_axis,
 )  # fmt: skip
 _LOG_SOFTMAX = Primitive(
     "log_softmax", _log_softmax, formula="x − ln Σ eˣ", derivative=("δᵢⱼ − softmax(x)ⱼ",),
     vjp=(_log_softmax_rule,),
-    rowwise=True,
+    rowwise=True, batch=rules.along_axis,
 )  # fmt: skip
 
 

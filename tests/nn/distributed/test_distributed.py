@@ -60,6 +60,14 @@ def test_networks_with_state_and_faults(ranks: int) -> None:
         assert all(message.startswith(expected[name]) for message in messages), messages
 
 
+@needs_mpi
+def test_all_models_train_on_ranks() -> None:
+    """GANs with their two optimizers too; the third batch has 2 rows, so one of 3 ranks has none."""
+    for name, found in results(3, PROGRAM.with_name("program_models.py")).items():
+        assert (found["ranks"], found["finite"]) == (1, True), name
+        assert all(found["updates"]), name
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("least", [1, 2])
 def test_shards_are_a_partition(size: int, least: int) -> None:
