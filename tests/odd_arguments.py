@@ -74,7 +74,7 @@ def complaints(name: str, function: Callable[..., Any], args: tuple[Any, ...], s
             try:
                 function(*changed, **options)
             except Exception as error:
-                found = complaint(error) or ("" if any(n in str(error) for n in names) else f"names another function: {error}")
+                found = complaint(error) or ("" if str(error).startswith(names) else f"names another function: {error}")
                 if found:
                     bad.append(f"{name}({parameter}={value!r}): {found}")
     return bad
