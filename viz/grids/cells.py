@@ -47,12 +47,16 @@ class Grid(TypedDict):
 
 
 class Part(NamedTuple):
-    """One operand or the output: name, values, gradient, and for an operand the derivatives of each output cell."""
+    """One operand or the output: name, values, gradient, and for an operand the derivatives of each output cell.
+
+    `uses` tells which output cells use which elements, also where the derivative happens to be 0.
+    """
 
     name: str
     array: Array
     grad: Array
     slopes: Array | None = None
+    uses: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,21 @@ def _operands(call: Tensor, output: Tensor, names: dict[int, str], gradients: di
             g: Any = delta if index is None else [delta if i == index else None for i in range(len(call._data))]
             raw = run_vjp(call, {x._seq: x}, arrays, g, False)[slot]
             slopes[j] = 0 if raw is None else np.asarray(unbroadcast(arrays, raw, x)).reshape(-1)
-        yield Part(_name(x, names) or f"x{slot}", x._data, gradients[x._seq], slopes)
+        yield Part(_name(x, names) or f"x{slot}", x._data, gradients[x._seq], slopes, _uses(call, slot, slopes))
+
+
+def _uses(call: Tensor, slot: int, slopes: Array) -> Array:
+    """Returns which output cells use which elements of an operand. In a product, factors of 0 hide it, so they become 1."""
+    primitive = call._primitive
+    assert primitive is not None
+    used = slopes != 0
+    if primitive.role == "affine" and slot < 2:
+        ones = [np.ones_like(x._data) for x in call._inputs]
+        for j in range(len(slopes)):
+            delta = np.zeros(call._data.shape, call._data.dtype)
+            delta.reshape(-1)[j] = 1
+            used[j] |= np.asarray(primitive.vjp[slot](arrays, delta, call._data, *ones, **call._params)).reshape(-1) != 0
+    return used
 
 
 def _name(x: Tensor, names: dict[int, str]) -> str:
@@ -189,7 +207,7 @@ def _slices(shape: tuple[int, ...], shown: int) -> Iterator[tuple[str, int, int,
 def _output_cell(parts: Sequence[Part], j: int, params: dict[str, Any]) -> Cell:
     """The cells that output j was computed from; as a sum, if the operation is one."""
     output = parts[-1]
-    lit = [(k, int(i)) for k, p in enumerate(parts[:-1]) if p.slopes is not None for i in np.flatnonzero(p.slopes[j])]
+    lit = [(k, int(i)) for k, p in enumerate(parts[:-1]) if p.uses is not None for i in np.flatnonzero(p.uses[j])]
     lit += [(0, i) for i in _window(parts, j, params)]
     value = float(output.array.reshape(-1)[j])
     first = parts[0]
@@ -214,7 +232,8 @@ def _input_cell(parts: Sequence[Part], k: int, i: int) -> Cell:
     """The output cells that an element of operand k contributes to, and its gradient as a sum over them."""
     part, output = parts[k], parts[-1]
     assert part.slopes is not None
-    at = np.flatnonzero(part.slopes[:, i])
+    assert part.uses is not None
+    at = np.flatnonzero(part.uses[:, i])
     terms = [(float(output.grad.reshape(-1)[j]), float(part.slopes[j, i])) for j in at]
     value = float(part.grad.reshape(-1)[i])
     place = f"∂L/∂{part.name}{_place(part.array.shape, i)}"
@@ -224,9 +243,10 @@ def _input_cell(parts: Sequence[Part], k: int, i: int) -> Cell:
 
 
 def _sum(left: str, terms: Sequence[tuple[float, float]], value: float, rest: str = "") -> str:
+    terms = [(a, b) for a, b in terms if a and b]
     written = " + ".join(f"{_factor(a)} · {_factor(b)}" for a, b in terms[:MAX_TERMS]) or "0"
     more = f" + {translate('{count} more', count=len(terms) - MAX_TERMS)}" if len(terms) > MAX_TERMS else ""
-    return f"{left} = {written}{more}{rest} = {format_number(value)}"
+    return f"{left} = {written}{more}{rest} = {format_number(value).replace('-', '−')}"
 
 
 def _factor(value: float) -> str:
