@@ -149,6 +149,27 @@ PARAGRAPHS: Final = {
         "界（{2}）：{3}。したがって、ELBO は log p(x) より少なくとも {4} ナット小さい値です。",
 }  # fmt: skip
 
+# Sentences that an exercise joins from several parts, and their parts.
+JOINED: Final = {
+    "On {0}, the held-out −ELBO {1} from {2} nats per image after one epoch to {3} after {4}, and improves in {5} "
+    "of {6} epochs; a model of one Gaussian per pixel is {7}, with {8}. The contrast within a sampled image is "
+    "{9} times that of a test image{10} (σ = {11}).":
+        "{0} では、訓練に使わない画像の −ELBO が、1エポック後の {2} ナットから{4}エポック後の {3} ナットへ{1}、"
+        "{6}エポック中{5}エポックで改善しました。画素ごとに1つのガウス分布を当てはめたモデルは {8} で、{7}値です。"
+        "生成画像の中のコントラストは、テスト画像の {9} 倍です{10}（σ = {11}）。",
+    ": each pixel is the mean of its possible values, so fine structure that z does not contain is averaged away":
+        "。各画素は取り得る値の平均になるので、z に含まれない細かい構造はならされて消えます",
+    "falls": "下がり",
+    "rises": "上がり",
+    "worse": "これより悪い",
+    "still better": "これよりまだ良い",
+    "digits in place of {0}": "{0} の代わりの数字",
+    "sigmoid, per layer": "シグモイド（1層あたり）",
+    "ReLU, per layer": "ReLU（1層あたり）",
+    "‖δ‖, sigmoid": "‖δ‖、シグモイド",
+    "‖δ‖, ReLU": "‖δ‖、ReLU",
+}  # fmt: skip
+
 PROOF: Final = {
     "**Claim.** For every density q(z|x) that is positive if p(x, z) is,\n"
     "\n"
@@ -224,10 +245,6 @@ TABLES: Final = {
     "hidden layers": "隠れ層の数",
     "hidden layer": "隠れ層",
     "sigmoid": "シグモイド",
-    "sigmoid, per layer": "シグモイド（1層あたり）",
-    "ReLU, per layer": "ReLU（1層あたり）",
-    "‖δ‖, sigmoid": "‖δ‖、シグモイド",
-    "‖δ‖, ReLU": "‖δ‖、ReLU",
     "accuracy on test images after {0} steps": "{0}ステップ後のテスト画像の正解率",
     "accuracy on test images after {0} epochs": "{0}エポック後のテスト画像の正解率",
     "‖∂L/∂u‖ for one image, by the confidence in a wrong class": "画像1枚に対する ‖∂L/∂u‖（誤ったクラスへの確信の強さ別）",
@@ -286,8 +303,7 @@ TABLES: Final = {
     "bounds on log p(x) by the number of draws K, nats": "サンプル数 K ごとの log p(x) の下界（ナット）",
     "−ELBO, nats per image": "−ELBO（画像1枚あたりのナット）",
     "held out": "訓練に使わない画像",
-    "the chain rule for {0}, written out": "{0} についての連鎖律",
-    "**the chain rule for {0}, written out**\n\n{1}": "**{0} についての連鎖律**\n\n{1}",
+    "**the chain rule for {0}, written out**\n\n```text\n{1}\n```": "**{0} についての連鎖律**\n\n```text\n{1}\n```",
 }  # fmt: skip
 
-JAPANESE: Final[dict[str, str]] = TITLES | PARAGRAPHS | PROOF | TABLES
+JAPANESE: Final[dict[str, str]] = TITLES | PARAGRAPHS | JOINED | PROOF | TABLES

@@ -41,4 +41,4 @@ def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
 
 def _pattern(template: str) -> re.Pattern[str]:
     """Returns the pattern of a sentence whose numbers are {0}, {1}, … in this order."""
-    return re.compile("(.+?)".join(map(re.escape, re.split(r"{\d+}", template))), re.DOTALL)
+    return re.compile("(.*?)".join(map(re.escape, re.split(r"{\d+}", template))), re.DOTALL)
