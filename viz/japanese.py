@@ -126,6 +126,13 @@ STEPPER: Final = {
     "Pause": "一時停止",
     "Next": "次へ",
     "Last": "最後へ",
+    "{operation}, cell by cell": "{operation} をセルごとに見る",
+    "Next array": "次の配列",
+    "Gradients": "勾配",
+    "{count} more": "ほか{count}項",
+    "Forward: the output cell and the inputs that it was computed from": "順伝播：出力のセルと、その計算に使われた入力",
+    "Backward: the gradient of an input cell, a sum over the outputs that it contributed to":
+        "逆伝播：入力のセルの勾配。そのセルが寄与した出力についての和",
     "{k} · forward": "{k}回目・順伝播",
     "{k} · loss": "{k}回目・損失",
     "{k} · backward": "{k}回目・逆伝播",
