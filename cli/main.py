@@ -22,6 +22,7 @@ from autograd_mini.models.recipes import MODELS, PRESETS, Recipe
 from autograd_mini.nn.extras import say
 from autograd_mini.nn.layers.base import message_with_notes
 from autograd_mini.tools.plain_text import never_fail_to_print
+from autograd_mini.viz.language import CATALOGUES
 
 from . import compare as comparison
 from . import datasets, sampling
@@ -391,9 +392,10 @@ def exercise(
     quick: Quick = False,
     out: ResultFolder = None,
     seed: Seed = 0,
+    lang: Annotated[str | None, typer.Option(help="Language of the results: en or ja.")] = None,
 ) -> None:
     """Runs an exercise of the lecture, prints its results and saves them with its figures to a folder."""
-    _run_study("exercise", number, quick, out, seed)
+    _run_study("exercise", number, quick, out, seed, lang)
 
 
 @app.command()
@@ -407,12 +409,15 @@ def ablation(
     _run_study("ablation", name, quick, out, seed)
 
 
-def _run_study(kind: str, name: str, quick: bool, out: Path | None, seed: int) -> None:
+def _run_study(kind: str, name: str, quick: bool, out: Path | None, seed: int, lang: str | None = None) -> None:
     """Runs one of the scripts that come with the package."""
     known = scripts(kind)
     if name not in known:
         raise typer.BadParameter(f"unknown {kind} {name!r}; available: {', '.join(known)}")
-    run_script(known[name], [*(["--quick"] if quick else []), *(["--out", str(out)] if out else []), "--seed", str(seed)])
+    if lang not in (None, *CATALOGUES):
+        raise typer.BadParameter(f"--lang must be one of {', '.join(CATALOGUES)}, got {lang!r}")
+    chosen = [*(["--quick"] if quick else []), *(["--out", str(out)] if out else []), *(["--lang", lang] if lang else [])]
+    run_script(known[name], [*chosen, "--seed", str(seed)])
 
 
 @app.command()

@@ -18,6 +18,7 @@ from ..graph.gradients import compute_gradients
 from ..graph.lecture import UnclearLayers, use_lecture_notation
 from ..graph.nodes import Graph, Names, build_graph
 from ..graph.picture import Notation
+from ..language import translate
 from . import closed_form
 from .markup import equal_terms, to_latex, to_mathml, to_text
 from .program import Link, Program, count_paths, paths, short_name
@@ -108,18 +109,23 @@ class Derivation:
 
     def _sections(self) -> Iterator[tuple[str, list[str], list[Equation]]]:
         """Yields a heading, lines of text and equations for each part."""
-        count = "one path" if self.path_count == 1 else f"{self.path_count} paths, whose contributions add up"
+        ends = {"start": self.paths[0].names[0], "end": self.name}
+        one, several = (
+            "From {start} to {end} leads one path:",
+            "From {start} to {end} lead {count} paths, whose contributions add up:",
+        )
         rest = self.path_count - len(self.paths)
-        yield f"From {self.paths[0].names[0]} to {self.name} leads {count}:", [], []
+        yield translate(one if self.path_count == 1 else several, **ends, count=self.path_count), [], []
         for path in self.paths:
             yield str(path), [], [path.equation]
         if rest:
-            yield f"… and {rest} more paths", [], []
-        yield "With the shared factors named:" if len(self.equations) > 1 else "Together:", [], list(self.equations)
+            yield translate("… and {count} more paths", count=rest), [], []
+        together = "With the shared factors named:" if len(self.equations) > 1 else "Together:"
+        yield translate(together), [], list(self.equations)
         if self.closed_form:
-            yield "Expanded:", [], [self.closed_form]
+            yield translate("Expanded:"), [], [self.closed_form]
         if self.definitions:
-            yield "where", [], list(self.definitions)
+            yield translate("where"), [], list(self.definitions)
         for note in self.notes:
             yield note, [], []
 
@@ -241,7 +247,7 @@ def _record(loss: Tensor, w: Tensor | str, params: Names, notation: Notation) ->
         except UnclearLayers as error:
             is_lecture = False
             if any(node.primitive and node.primitive.role == "affine" for node in graph.nodes):
-                notes.append(f"In the program's own names, not in lecture notation: {error}")
+                notes.append(translate("In the program's own names, not in lecture notation: {reason}", reason=error))
     program = Program(graph, loss, _find(graph, plain, w), is_lecture, compute_gradients(loss))
     if program.target not in program.links:
         name = program.names[program.target]
