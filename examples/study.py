@@ -25,9 +25,11 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.cli.tables import Cell, Rows, markdown
+from autograd_mini.examples.words import CATALOGUES, in_words
 from autograd_mini.nn.extras import extra
 from autograd_mini.nn.jobs import map_jobs
 from autograd_mini.tools.plain_text import never_fail_to_print
+from autograd_mini.viz.language import get_language, in_language
 
 RESULT, NUMBERS = "result.md", "result.json"
 PER_CLASS: Final = 20  # training images of each class with --quick
@@ -70,13 +72,15 @@ class Study:
         return self.folder / "unfinished"
 
     def say(self, text: str) -> None:
-        """Prints a paragraph and stores it for the result page."""
+        """Prints a paragraph in the chosen language and stores it for the result page."""
+        text = in_words(text)
         print(f"{text}\n", flush=True)
         self.parts.append(text)
 
     def table(self, name: str, rows: Rows) -> None:
         """Prints rows with equal keys as a table and stores them, in the result page and as numbers under `name`."""
-        self.say(f"**{name}**\n\n{markdown(rows)}")
+        words = [{in_words(key): in_words(x) if isinstance(x, str) else x for key, x in row.items()} for row in rows]
+        self.say(f"**{in_words(name)}**\n\n{markdown(words)}")
         self.tables[name] = [dict(row) for row in rows]
 
     def figure(self, name: str) -> Path:
@@ -91,6 +95,11 @@ class Study:
         """Returns what a notebook shows: the figures, inside the text, so that the notebook needs no other file."""
         return "\n".join(_embed(self.folder / name) for name in self.figures)
 
+    @property
+    def html(self) -> str:
+        """The figures as one page; the playground shows it."""
+        return f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Figures</title>{self._repr_html_()}</html>'
+
     def data_name(self, name: str) -> str:
         """Returns what a result says about its data: the image set or, if `quick`, what replaces it."""
         return f"digits in place of {name}" if self.quick else name
@@ -99,7 +108,7 @@ class Study:
         """Loads an image set; if `quick`, the bundled digits in its shape, with 20 training images per class and a note."""
         if not self.quick:
             return nn.data.DATASETS[name]()
-        if STAND_IN_NOTE not in self.parts:
+        if in_words(STAND_IN_NOTE) not in self.parts:
             self.say(STAND_IN_NOTE)
         return stand_in(name)
 
@@ -158,6 +167,7 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
     parser.add_argument("--out", type=Path, default=Path("runs") / script.stem, help="folder for result.md and the figures")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes that train at a time, if there are several runs")
+    parser.add_argument("--lang", choices=list(CATALOGUES), default=get_language(), help="language of the results")
     never_fail_to_print()
     options = parser.parse_args()
     extra("matplotlib", "drawing figures")  # fail before the work, not after it
@@ -166,13 +176,14 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
     study = Study(options.out, options.quick, options.seed, jobs=options.jobs, settings=settings)
     study.version = hashlib.sha256(script.read_bytes()).hexdigest() if script.is_file() else ""
     ag.manual_seed(study.seed)
-    print(f"{title}\n", flush=True)
-    started = time.perf_counter()
-    study.say(exercise(study, **settings))
-    seconds = round(time.perf_counter() - started, 1)
-    facts = {"quick": study.quick, "seed": study.seed, "seconds": seconds, "settings": settings}
-    _write(study, title, facts)
-    print(f"{seconds} s; results in {study.folder}")
+    with in_language(options.lang):
+        print(f"{in_words(title)}\n", flush=True)
+        started = time.perf_counter()
+        study.say(exercise(study, **settings))
+        seconds = round(time.perf_counter() - started, 1)
+        facts = {"quick": study.quick, "seed": study.seed, "seconds": seconds, "settings": settings}
+        _write(study, in_words(title), facts)
+        print(in_words(f"{seconds} s; results in {study.folder}"))
 
 
 def _write(study: Study, title: str, facts: Mapping[str, Any]) -> None:

@@ -101,6 +101,19 @@ TABLES: Final = {
         "何も検査できませんでした。微分係数はどれも {largest} 以下ですが、atol は {atol} です。atol を小さくしてください",
 }  # fmt: skip
 
+DERIVATION: Final = {
+    "From {start} to {end} leads one path:": "{start} から {end} への経路は1つです：",
+    "From {start} to {end} lead {count} paths, whose contributions add up:":
+        "{start} から {end} への経路は{count}個あり、それらの寄与を足し合わせます：",
+    "… and {count} more paths": "… ほかに{count}個の経路",
+    "With the shared factors named:": "共通の因子に名前を付けると：",
+    "Together:": "まとめると：",
+    "Expanded:": "展開すると：",
+    "where": "ただし",
+    "In the program's own names, not in lecture notation: {reason}":
+        "講義の表記ではなく、プログラム中の名前を使います：{reason}",
+}  # fmt: skip
+
 STEPPER: Final = {
     "Backprop, step by step": "誤差逆伝播法をステップごとに",
     "backprop, step by step": "誤差逆伝播法をステップごとに",
@@ -113,6 +126,38 @@ STEPPER: Final = {
     "Pause": "一時停止",
     "Next": "次へ",
     "Last": "最後へ",
+    "{operation}, cell by cell": "{operation} をセルごとに見る",
+    "Next array": "次の配列",
+    "Gradients": "勾配",
+    "{count} more": "ほか{count}項",
+    "Forward: the output cell and the inputs that it was computed from": "順伝播：出力のセルと、その計算に使われた入力",
+    "Backward: the gradient of an input cell, a sum over the outputs that it contributed to":
+        "逆伝播：入力のセルの勾配。そのセルが寄与した出力についての和",
+    "{k} · forward": "{k}回目・順伝播",
+    "{k} · loss": "{k}回目・損失",
+    "{k} · backward": "{k}回目・逆伝播",
+    "{k} · update": "{k}回目・更新",
+    "phases": "段階",
+    "Check": "検算",
+    "scalar": "スカラー",
+    "unit {i}": "ユニット{i}",
+    "example {i}": "データ{i}",
+    "iteration {k}: inputs and parameters": "{k}回目：入力とパラメータ",
+    "Before the forward pass: the input, and the parameters with their current values.":
+        "順伝播の前：入力と、パラメータの現在の値です。",
+    "{operation} of {operands}": "{operands} の {operation}",
+    "The loss: one number that the backward pass starts from.": "損失：逆伝播の出発点となる一つの数です。",
+    "Forward: {names} is computed.": "順伝播：{names} を計算します。",
+    "before the update": "更新前",
+    "after the update": "更新後",
+    "The update by {rule}: a step of size η = {rate} against the gradient.":
+        "{rule} による更新：勾配と逆の向きに、学習率 η = {rate} で進みます。",
+    "The update by {rule}: the change Δ follows its own rule, with the step size {rate}.":
+        "{rule} による更新：変化量 Δ はこの手法の規則に従います（学習率 {rate}）。",
+    "The loss after each update: {values}": "各更新後の損失：{values}",
+    "by iteration": "反復ごと",
+    "numerical {symbol}": "数値微分による {symbol}",
+    "central differences; relative difference {difference}": "中心差分。相対誤差 {difference}",
     "Frame {frame} of {count}. {caption}": "{count}コマ中{frame}コマ目。{caption}",
     "show the number: {label}": "数値を表示：{label}",
     "the loss with respect to itself": "損失の、損失自身に関する微分",
@@ -165,7 +210,20 @@ PLOTS: Final = {
     "discriminator": "識別器",
     "generator": "生成器",
     "equilibrium ½": "均衡点 ½",
+    "batch": "バッチ",
+    "output": "出力",
+    "now": "現在",
+    "direction {number}": "方向{number}",
+    "random direction {number}": "ランダムな方向{number}",
+    "principal direction {number} ({share} % of the variation)": "第{number}主成分の方向（変動の{share} %）",
+    "root mean square of the gradient": "勾配の二乗平均平方根",
+    "({shown} of {count} layers)": "（{count}層中{shown}層）",
+    "mean {mean}, standard deviation {deviation}": "平均 {mean}、標準偏差 {deviation}",
+    "batch {number}": "バッチ {number}",
+    "batch {number}, loss {loss}": "バッチ {number}、損失 {loss}",
+    "Film of a training": "訓練の動画",
+    "frames": "コマ",
     "probability of being real": "本物である確率",
 }  # fmt: skip
 
-JAPANESE: Final[dict[str, str]] = GRAPH | TABLES | STEPPER | PLOTS
+JAPANESE: Final[dict[str, str]] = GRAPH | TABLES | DERIVATION | STEPPER | PLOTS

@@ -169,16 +169,28 @@ hypot = binary(
 
 # -- rounding and remainders -------------------------------------------------------------------------------------------
 
+
+def _keep_integers(ufunc: Any) -> Any:
+    """Returns a rounding function that leaves integers as they are; NumPy 2.0 converts them to floats."""
+    if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+        return ufunc
+
+    def kernel(x: Array, out: Array | None = None) -> Array:
+        return np.positive(x, out=out) if x.dtype.kind in "iu" else np.copy(x) if x.dtype.kind == "b" else ufunc(x, out=out)
+
+    return kernel
+
+
 floor = unary(
-    np.floor, formula="⌊x⌋", derivative="0",
+    _keep_integers(np.floor), name="floor", numpy=np.floor, formula="⌊x⌋", derivative="0",
     text="Largest integer that is at most x", example=(-1.5, -2.0), integers=True,
 )  # fmt: skip
 ceil = unary(
-    np.ceil, formula="⌈x⌉", derivative="0",
+    _keep_integers(np.ceil), name="ceil", numpy=np.ceil, formula="⌈x⌉", derivative="0",
     text="Smallest integer that is at least x", example=(-1.5, -1.0), integers=True,
 )  # fmt: skip
 trunc = unary(
-    np.trunc, formula="x without its fractional part", derivative="0",
+    _keep_integers(np.trunc), name="trunc", numpy=np.trunc, formula="x without its fractional part", derivative="0",
     text="Integer part", example=(-1.5, -1.0), integers=True,
 )  # fmt: skip
 rint = unary(
@@ -192,12 +204,12 @@ floor_divide = binary(
 remainder = binary(
     np.remainder, formula="a − b⌊a / b⌋", derivative=("1", "−⌊a/b⌋"),
     vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.floor_divide(a, b)),
-    text="Remainder with the divisor's sign", example=(-7.0, 2.0, 1.0), kink="unchanged at a jump",
+    text="Remainder with the divisor's sign", example=(-7.0, 2.0, 1.0), kink="unchanged at a jump", ordered=True,
 )  # fmt: skip
 fmod = binary(
     np.fmod, formula="a − b·trunc(a / b)", derivative=("1", "−trunc(a/b)"),
     vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.rint((a - y) / b)),
-    text="Remainder with the dividend's sign", example=(-7.0, 2.0, -1.0), kink="unchanged at a jump",
+    text="Remainder with the dividend's sign", example=(-7.0, 2.0, -1.0), kink="unchanged at a jump", ordered=True,
 )  # fmt: skip
 _ROUND = Primitive("round", np.round, formula="x to a number of decimals", elementwise=True, constant=True)
 
@@ -248,7 +260,7 @@ copysign = binary(
     np.copysign, formula="|a| with the sign of b", derivative=("sgn a · sgn b", "0"),
     vjp=(lambda xp, g, y, a, b: g * xp.abs_slope(a) * xp.copysign(xp.ones_like(b), b), lambda xp, g, y, a, b: xp.zeros_like(b)),
     text="Magnitude of a with the sign of b", example=(2.0, -3.0, -2.0), kink="0 at a = 0, second derivative nan",
-    float_only=True,
+    float_only=True, ordered=True,
 )  # fmt: skip
 
 

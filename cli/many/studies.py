@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from autograd_mini.examples.words import CATALOGUES
+
 from ..scripts import run_script, scripts
 from ..training_options import Jobs, Seed
 
@@ -22,9 +24,10 @@ def exercise(
     out: ResultFolder = None,
     seed: Seed = 0,
     jobs: Jobs = 1,
+    lang: Annotated[str | None, typer.Option(help="Language of the results: en or ja.")] = None,
 ) -> None:
     """Runs an exercise of the lecture, prints its results and saves them with its figures to a folder."""
-    _run_study("exercise", number, quick, out, seed, jobs)
+    _run_study("exercise", number, quick, out, seed, jobs, lang)
 
 
 def ablation(
@@ -38,10 +41,13 @@ def ablation(
     _run_study("ablation", name, quick, out, seed, jobs)
 
 
-def _run_study(kind: str, name: str, quick: bool, out: Path | None, seed: int, jobs: int) -> None:
+def _run_study(kind: str, name: str, quick: bool, out: Path | None, seed: int, jobs: int, lang: str | None = None) -> None:
     """Runs one of the scripts that come with the package."""
     known = scripts(kind)
     if name not in known:
         raise typer.BadParameter(f"unknown {kind} {name!r}; available: {', '.join(known)}")
-    options = [*(["--quick"] if quick else []), *(["--out", str(out)] if out else []), "--seed", str(seed)]
+    if lang not in (None, *CATALOGUES):
+        raise typer.BadParameter(f"--lang must be one of {', '.join(CATALOGUES)}, got {lang!r}")
+    language = ["--lang", lang] if lang else []
+    options = [*(["--quick"] if quick else []), *(["--out", str(out)] if out else []), "--seed", str(seed), *language]
     run_script(known[name], [*options, *(["--jobs", str(jobs)] if jobs > 1 else [])])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -18,6 +18,7 @@ from ..graph.gradients import compute_gradients
 from ..graph.lecture import UnclearLayers, use_lecture_notation
 from ..graph.nodes import Graph, Names, build_graph
 from ..graph.picture import Notation
+from ..language import translate
 from . import closed_form
 from .markup import equal_terms, to_latex, to_mathml, to_text
 from .program import Link, Program, count_paths, paths, short_name
@@ -108,18 +109,23 @@ class Derivation:
 
     def _sections(self) -> Iterator[tuple[str, list[str], list[Equation]]]:
         """Yields a heading, lines of text and equations for each part."""
-        count = "one path" if self.path_count == 1 else f"{self.path_count} paths, whose contributions add up"
+        ends = {"start": self.paths[0].names[0], "end": self.name}
+        one, several = (
+            "From {start} to {end} leads one path:",
+            "From {start} to {end} lead {count} paths, whose contributions add up:",
+        )
         rest = self.path_count - len(self.paths)
-        yield f"From {self.paths[0].names[0]} to {self.name} leads {count}:", [], []
+        yield translate(one if self.path_count == 1 else several, **ends, count=self.path_count), [], []
         for path in self.paths:
             yield str(path), [], [path.equation]
         if rest:
-            yield f"… and {rest} more paths", [], []
-        yield "With the shared factors named:" if len(self.equations) > 1 else "Together:", [], list(self.equations)
+            yield translate("… and {count} more paths", count=rest), [], []
+        together = "With the shared factors named:" if len(self.equations) > 1 else "Together:"
+        yield translate(together), [], list(self.equations)
         if self.closed_form:
-            yield "Expanded:", [], [self.closed_form]
+            yield translate("Expanded:"), [], [self.closed_form]
         if self.definitions:
-            yield "where", [], list(self.definitions)
+            yield translate("where"), [], list(self.definitions)
         for note in self.notes:
             yield note, [], []
 
@@ -141,14 +147,29 @@ class Derivation:
         return {"text/html": self.html, "text/latex": f"$\\displaystyle {self.latex}$", "text/plain": str(self)}
 
 
-def equations_mathml(equations: Iterable[Equation]) -> str:
-    """Returns equations as one MathML table, aligned at their first equals sign."""
-    rows = "".join(
-        f'<mtr><mtd style="text-align:right">{to_mathml(e.left)}</mtd>'
-        f'<mtd style="text-align:left"><mo>=</mo>{"<mo>=</mo>".join(map(to_mathml, e.sides))}</mtd></mtr>'
-        for e in equations
-    )
+def gradient_equations(graph: Graph, loss: Tensor, target: int, gradients: Mapping[int, Array]) -> list[Equation]:
+    """Returns the equations of the gradient of one node, shared factors first; empty if it has no gradient."""
+    is_lecture = any(node.symbol.startswith("δ") for node in graph.nodes)
+    program = Program(graph, loss, target, is_lecture, gradients)
+    if target not in program.links:
+        return []
+    stations = _stations(program)
+    return [_equation(program, i, set(stations)) for i in stations]
+
+
+def equations_mathml(equations: Iterable[Equation], sign: str = "=") -> str:
+    """Returns equations as one MathML table, aligned at their first sign."""
+    rows = "".join(row for equation in equations for row in _mathml_rows(equation, sign))
     return f'<math display="block" style="text-align:left"><mtable>{rows}</mtable></math>'
+
+
+def _mathml_rows(equation: Equation, sign: str) -> Iterator[str]:
+    """Yields one row, or one for each side if there are matrices."""
+    left = f'<mtd style="text-align:right" displaystyle="true">{to_mathml(equation.left)}</mtd>'
+    for sides in [[side] for side in equation.sides] if equation.value.size > 1 else [equation.sides]:
+        right = "<mo>=</mo>".join(map(to_mathml, sides))
+        yield f'<mtr>{left}<mtd style="text-align:left" displaystyle="true"><mo>{sign}</mo>{right}</mtd></mtr>'
+        left, sign = "<mtd></mtd>", "="
 
 
 def derive(
@@ -226,7 +247,7 @@ def _record(loss: Tensor, w: Tensor | str, params: Names, notation: Notation) ->
         except UnclearLayers as error:
             is_lecture = False
             if any(node.primitive and node.primitive.role == "affine" for node in graph.nodes):
-                notes.append(f"In the program's own names, not in lecture notation: {error}")
+                notes.append(translate("In the program's own names, not in lecture notation: {reason}", reason=error))
     program = Program(graph, loss, _find(graph, plain, w), is_lecture, compute_gradients(loss))
     if program.target not in program.links:
         name = program.names[program.target]
@@ -291,7 +312,7 @@ def _equation(program: Program, i: int, named: set[int]) -> Equation:
     if not chains:
         return Equation(left, (ONE,), value)
     general, exact = (add([_contribution(program, chain, g) for chain in chains]) for g in (True, False))
-    return _with_numbers(left, [general, exact], value)
+    return with_numbers(left, [general, exact], value)
 
 
 def _chain(program: Program, link: Link, named: set[int]) -> list[Link]:
@@ -316,7 +337,7 @@ def _contribution(program: Program, chain: Sequence[Link], general: bool) -> Ter
     return term
 
 
-def _with_numbers(left: Term, forms: Iterable[Term], value: Array) -> Equation:
+def with_numbers(left: Term, forms: Iterable[Term], value: Array) -> Equation:
     """Returns the equation with the different forms, the numbers put in, and the value."""
     sides = list(forms)
     with suppress(NotEvaluable):  # a derivative that the record describes in words
@@ -341,7 +362,7 @@ def _path(program: Program, links: Sequence[Link]) -> Path:
         slopes[MAX_LINKS // 2 : -MAX_LINKS // 2] = [symbol("…")]
     left = multiply(slopes, "·")
     if is_short and is_scalar(exact):
-        return Path(tuple(names), _with_numbers(left, [exact], value))
+        return Path(tuple(names), with_numbers(left, [exact], value))
     return Path(tuple(names), Equation(left, (exact, as_value(value)) if is_short else (as_value(value),), value))
 
 
@@ -358,7 +379,7 @@ def _definitions(program: Program) -> Iterator[Equation]:
     for i in sorted(done):
         term, value = program.definition(i), program.graph.nodes[i].array
         if term is not None and value is not None:
-            yield _with_numbers(program.used[i], [term], value)
+            yield with_numbers(program.used[i], [term], value)
 
 
 def _described(program: Program, equations: Iterable[Equation]) -> Iterator[tuple[Link, str]]:
