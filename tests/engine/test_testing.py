@@ -386,3 +386,13 @@ def test_strategies_reach_both_bounds(dtype: str, lo: float, hi: float) -> None:
     values = _grid(np.dtype(dtype), lo, hi)
     assert (values.min(), values.max(), values.dtype) == (lo, hi, dtype)
     assert len(values) == 49 or dtype in ("int64", "uint8")
+
+
+def test_a_function_that_is_nan_in_some_calls_is_not_the_same_function() -> None:
+    calls = iter(range(1000))
+
+    def sometimes_nan(x: Tensor) -> Tensor:
+        return x * (float("nan") if next(calls) % 2 else 1.0)
+
+    with pytest.raises(GradientError):
+        testing.gradcheck(sometimes_nan, np.array([1.0, 2.0]))

@@ -242,3 +242,22 @@ def test_tensors_with_one_gradient_have_gradients_and_updates_of_their_own() -> 
     with ag.no_grad():
         compiled[0].grad.zero_()  # type: ignore[union-attr]
     np.testing.assert_array_equal(compiled[1].grad.data, eager[1].grad.data)  # type: ignore[union-attr]
+
+
+def test_a_variable_of_an_enclosing_function_that_is_deleted_raises_as_in_eager_code() -> None:
+    def enclosing() -> tuple[Callable[[Tensor], Tensor], Callable[[], None]]:
+        factor = 2.0
+
+        def delete() -> None:
+            nonlocal factor
+            del factor
+
+        return (lambda x: x * factor), delete
+
+    function, delete = enclosing()
+    compiled = ag.jit(function)
+    for _ in range(3):
+        assert compiled(Tensor([1.0])).tolist() == [2.0]
+    delete()
+    with pytest.raises(NameError):
+        compiled(Tensor([1.0]))
