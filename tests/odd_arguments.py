@@ -56,7 +56,7 @@ def complaint(error: Exception) -> str:
 
 
 ANY_FUNCTION = (  # what all functions say about an argument of a common kind
-    "Tensor: ", "expected a dtype", "tensors support", "requires_grad: ", "expected reduction", "int64 cannot represent",
+    "Tensor: ", "expected a dtype", "tensors support", "requires_grad: ", "an index must be", "expected reduction", "int64 cannot represent",
     "device must be",
 )  # fmt: skip
 
