@@ -133,6 +133,7 @@ STEPPER: Final = {
     "Forward: the output cell and the inputs that it was computed from": "順伝播：出力のセルと、その計算に使われた入力",
     "Backward: the gradient of an input cell, a sum over the outputs that it contributed to":
         "逆伝播：入力のセルの勾配。そのセルが寄与した出力についての和",
+    "a hook is called with {name} and makes it {value}": "フックが {name} を受け取り、{value} に変えます",
     "{k} · forward": "{k}回目・順伝播",
     "{k} · loss": "{k}回目・損失",
     "{k} · backward": "{k}回目・逆伝播",

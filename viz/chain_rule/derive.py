@@ -160,7 +160,7 @@ def gradient_equations(graph: Graph, loss: Tensor, target: int, gradients: Mappi
 def equations_mathml(equations: Iterable[Equation], sign: str = "=") -> str:
     """Returns equations as one MathML table, aligned at their first sign."""
     rows = "".join(row for equation in equations for row in _mathml_rows(equation, sign))
-    return f'<math display="block" style="text-align:left"><mtable>{rows}</mtable></math>'
+    return f'<math display="block" style="text-align:left;width:fit-content"><mtable>{rows}</mtable></math>'
 
 
 def _mathml_rows(equation: Equation, sign: str) -> Iterator[str]:
@@ -221,6 +221,7 @@ def derive(
     closed = _closed_form(program)
     definitions = list(_definitions(program))
     notes += [f"{to_text(program.slope(link))}: {text}" for link, text in _described(program, equations)]
+    notes += _hooked(program)
     return Derivation(
         program.names[program.target], program.gradient(program.target), tuple(listed), total, tuple(equations),
         tuple(definitions), closed, tuple(notes),
@@ -307,12 +308,31 @@ def _is_copy(program: Program, link: Link) -> bool:
 def _equation(program: Program, i: int, named: set[int]) -> Equation:
     """Returns the equation of one named gradient: the sum over the uses of the tensor."""
     chains = [_chain(program, link, named) for link in program.links[i]]
-    value = program.gradient(i)
-    left = symbol(program.gradient_name(i), value)
+    left = symbol(program.gradient_name(i), program.gradient(i))
     if not chains:
-        return Equation(left, (ONE,), value)
+        return Equation(left, (ONE,), program.gradient(i))
+    value = np.asarray(sum(_value_along(program, chain) for chain in chains))
     general, exact = (add([_contribution(program, chain, g) for chain in chains]) for g in (True, False))
     return with_numbers(left, [general, exact], value)
+
+
+def _value_along(program: Program, chain: Sequence[Link]) -> Array:
+    """Returns what a chain contributes, by the rules of its operations."""
+    top = chain[0].output
+    is_root = top == program.graph.roots[0]
+    value = np.ones(program.loss.shape, program.loss.dtype) if is_root else program.gradient(top)
+    for link in chain:
+        value = program.pull(link, value)
+    return value
+
+
+def _hooked(program: Program) -> Iterator[str]:
+    """Yields a note for each tensor whose gradient a hook may have changed."""
+    for i in program.links:
+        watch = program.tensors[program.graph.nodes[i].seq]._watch
+        if watch is not None and watch.hooks:
+            name, value = program.gradient_name(i), to_text(as_value(program.gradient(i)))
+            yield translate("a hook is called with {name} and makes it {value}", name=name, value=value)
 
 
 def _chain(program: Program, link: Link, named: set[int]) -> list[Link]:

@@ -165,7 +165,8 @@ def _uses(call: Tensor, slot: int, slopes: Array) -> Array:
         for j in range(len(slopes)):
             delta = np.zeros(call._data.shape, call._data.dtype)
             delta.reshape(-1)[j] = 1
-            used[j] |= np.asarray(primitive.vjp[slot](arrays, delta, call._data, *ones, **call._params)).reshape(-1) != 0
+            raw = primitive.vjp[slot](arrays, delta, call._data, *ones, **call._params)
+            used[j] |= np.asarray(unbroadcast(arrays, raw, call._inputs[slot])).reshape(-1) != 0
     return used
 
 

@@ -86,6 +86,16 @@ def test_the_first_operation_that_mixes_elements_is_the_default():
     assert viz.cells(u.sum(), u).operation == "max_pool2d"
 
 
+def test_operands_that_are_broadcast_have_the_gradient_of_all_copies():
+    x = Tensor(np.arange(24.0).reshape(2, 3, 4), requires_grad=True, name="x")
+    w = Tensor(np.ones((4, 2)), requires_grad=True, name="w")
+    loss = (x @ w).sum()
+    page = viz.cells(loss, "matmul")
+    loss.backward()
+    np.testing.assert_allclose([float(v) for v in page.grids[1]["grads"]], w.grad.data.reshape(-1))
+    assert len(page.grids[1]["cells"][0]["lit"]) == 6
+
+
 def test_large_arrays_are_cut_and_names_are_escaped():
     x = Tensor(np.ones((1, 1, 40, 40)), requires_grad=True, name="</script><b>")
     page = viz.cells(ag.avg_pool2d(x, 2).sum())
