@@ -24,6 +24,7 @@ version = release = autograd_mini.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "numpydoc"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints", "locale"]
 nitpicky = False
+suppress_warnings = ["toc.empty_glob"]
 default_role = "code"
 add_module_names = False
 autodoc_typehints = "none"  # signatures stay readable; the parameter tables say what is expected
@@ -36,13 +37,14 @@ myst_enable_extensions = ["colon_fence"]
 nb_execution_mode = os.environ.get("AUTOGRAD_MINI_DOCS_EXECUTE", "cache")  # "off" builds without running the notebooks
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_execution_in_temp = True
 nb_merge_streams = True
 
 locale_dirs = ["locale"]
 gettext_compact = False
 
 html_theme = "pydata_sphinx_theme"
-html_title = f"autograd_mini {version}"
+html_title = "autograd_mini"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {
@@ -59,6 +61,14 @@ html_theme_options = {
 html_show_sourcelink = False
 
 os.environ.setdefault("PYTHONPATH", str(DOCS.parent))  # notebooks run in processes of their own
+
+
+def quiet_kernels() -> None:
+    """Lets the kernels of notebooks log errors only; other messages would look like warnings of Sphinx."""
+    profile = DOCS / "_build" / "ipython" / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text('get_config().IPKernelApp.log_level = "ERROR"\n', encoding="utf-8")
+    os.environ["IPYTHONDIR"] = str(profile.parent)
 
 
 def write_pages(app: Any, config: Any) -> None:
@@ -88,6 +98,7 @@ def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
 
 
 def setup(app: Any) -> None:
+    quiet_kernels()
     app.connect("config-inited", write_pages)
     app.connect("source-read", prepare_source)
     make_api.connect(app)
