@@ -274,7 +274,7 @@ def node_name(node: Node) -> str:
 
 def gradient_symbol(node: Node) -> str:
     """Returns the symbol of a tensor's gradient: δ⁽²⁾, ∂L/∂w."""
-    return f"∂L/∂{node_name(node)}" if node.symbol == "∇" else node.symbol
+    return f"∂L/∂{node_name(node).split(' = ')[0]}" if node.symbol == "∇" else node.symbol
 
 
 def _layer_titles(graph: Graph) -> dict[int, str]:
