@@ -49,7 +49,8 @@ EVALUATION: Final = "evaluation.json"
 SUMMARY, DIAGNOSIS, GRAPH, GRAPH_SOURCE = "summary.txt", "diagnosis.txt", "graph.svg", "graph.dot"
 RESULTS: Final = (
     WEIGHTS, EVALUATION, SUMMARY, DIAGNOSIS, GRAPH, GRAPH_SOURCE, BALANCE,
-    *(f"{name}.png" for name in CURVES), *(file for file, _ in PLOTS.values()),
+    *(f"graph-{player}.{kind}" for player in "dg" for kind in ("svg", "dot")), *(f"{name}.png" for name in CURVES),
+    *(file for file, _ in PLOTS.values()),
 )  # fmt: skip
 """What follows from a checkpoint."""
 EVENTS: Final = "events"  # folder of the files for TensorBoard
