@@ -64,7 +64,7 @@ from .tools.profile import *
 from .tools.scipy_function import *
 from .transform import *
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _LAZY = ("nn", "optim", "models", "viz", "playground", "cli", "testing")
 
 # In a checkout the layers above are next to the engine's folder; in an installed package they are inside it.

@@ -481,7 +481,7 @@ def _run_hooks(node: Tensor, g: Any, recording: bool) -> Any:
             if np.shape(replaced) != node._data.shape:
                 raise ValueError(f"hook: expected a gradient of shape {node._data.shape}, got {np.shape(replaced)}")
             replaced = cast(replaced, node._data.dtype)
-            g = replaced if recording else replaced._data
+            g = replaced if recording else replaced._data.copy()  # the hook may keep its tensor
     return g
 
 

@@ -65,12 +65,16 @@ def chain() -> None:
 
 @entry("The same backward pass, step by step", "backprop.html")
 def stepper() -> None:
-    """An interactive page for lectures: arrow keys or the slider move through the steps, and `#frame=7` in the address opens
-    step 7. With `quiz=True` a number is hidden until it is clicked."""
+    """An interactive page for lectures: the forward pass, the loss, the backward pass and the update, then the next iteration.
+    Values and gradients appear in the nodes, the formula with its numbers below, and the key c shows the numerical gradient.
+    Arrow keys or the slider move through the steps, and `#frame=7` in the address opens step 7. With `quiz=True` a number is
+    hidden until it is clicked."""
     ag.manual_seed(0)
     mlp = models.MLP((3, 4, 2), nn.Tanh)
     x, y = Tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]], name="x"), Tensor([[1.0, 0.0], [0.0, 1.0]], name="y")
-    viz.step(nn.mse_loss(mlp(x), y), params=mlp, notation="lecture").save("backprop.html")
+    optimizer = nn.SGD(mlp.parameters(), lr=0.5)
+    page = viz.step(nn.mse_loss(mlp(x), y), params=mlp, notation="lecture", update=optimizer, iterations=2)
+    page.save("backprop.html")
 
 
 @entry("A network in the notation of the lecture", "mlp.svg")

@@ -2,10 +2,12 @@
 
     python tests/mutants.py autograd_mini/backward.py
     python tests/mutants.py autograd_mini/checkpoint.py --tests tests/graph/test_checkpoint.py --sample 40 --jobs 2
+    python tests/mutants.py autograd_mini nn models --sample 150 --seed 1 --lines lines
 
 Each mutant changes one operator, constant, condition, argument or statement, and runs the tests of its area in a copy of the
-repository. A mutant that survives is either a behaviour without a test, or equivalent: nobody can observe the change; then it is
-listed in EQUIVALENT with the reason. Tests run with hypothesis's fixed seed, so a second run gives the same list.
+repository; with `--lines`, the tests that run the changed line, as `line_map.py` recorded them. A mutant that survives is either
+a behaviour without a test, or equivalent: nobody can observe the change; then it is listed in `equivalent_mutants.py` with the
+reason. Tests run with hypothesis's fixed seed, so a second run gives the same list.
 """
 
 from __future__ import annotations
@@ -20,11 +22,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
+from typing import TypeAlias
+
+from equivalent_mutants import EQUIVALENT
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,25 +57,6 @@ CHECKED = [
 ]  # fmt: skip
 """The files of which the slow test tries a sample of mutants."""
 
-_NO_NUMBER = "no tensor has this creation number"
-EQUIVALENT: dict[str, dict[str, str]] = {
-    "autograd_mini/backward.py": {
-        "not y.ndim → (not not y.ndim)": "0-d arrays and NumPy scalars give the same values; it is an optimization",
-    },
-    "autograd_mini/checkpoint.py": {
-        "output._seq < start → (output._seq <= start)": _NO_NUMBER,
-        "x._seq > start → (x._seq >= start)": _NO_NUMBER,
-        "x._seq < start → (x._seq <= start)": _NO_NUMBER,
-        "False → (True)": "of `uniform`, which only calls by `apply.promote` read; the record is never called in this way",
-    },
-    "autograd_mini/transform.py": {
-        "n_inputs < n_outputs → (n_inputs <= n_outputs)": "for equal numbers both modes need as many passes",
-        "run.pullback([d if d.requires_grad else None for d in dummies], creat… → "
-        "(run.pullback([d if d.requires_grad else None for d in dummies]))": "the dummies require a gradient, so it is recorded",
-    },
-}
-"""Mutants that nobody can observe, by file and text without line number, and why."""
-
 
 @dataclass(frozen=True)
 class Mutant:
@@ -81,17 +67,44 @@ class Mutant:
     end: int
     before: str
     after: str
+    code: str = ""  # the line itself
 
     def apply(self, source: bytes) -> bytes:
         return source[: self.start] + self.after.encode() + source[self.end :]
 
+    @property
+    def lines(self) -> range:
+        """The numbers of the lines that it changes."""
+        return range(self.line, self.line + self.before.count("\n") + 1)
+
+    @property
+    def key(self) -> str:
+        """The mutant without its line number, which other changes of the file would change."""
+        return f"{self.code} | {str(self).partition(': ')[2]}"
+
     def __str__(self) -> str:
-        return f"{self.line}: {_on_one_line(self.before)} → {_on_one_line(self.after)}"
+        before, after = (" ".join(text.split()) for text in (self.before, self.after))
+        if max(len(before), len(after)) > WIDTH:  # the part around the change, in one style of quotes
+            before, after = _in_one_style(self.before), _in_one_style(self.after)
+            same = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
+            before, after = before[max(same - 20, 0) :], after[max(same - 20, 0) :]
+        return f"{self.line}: {_shorten(before)} → {_shorten(after)}"
 
 
-def _on_one_line(text: str, width: int = 70) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= width else line[: width - 1] + "…"
+WIDTH = 70
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+
+
+def _in_one_style(code: str) -> str:
+    """Returns code as Python prints it, on one line."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # an expression on several lines
+        tree = ast.parse(f"({code})")
+    return " ".join(ast.unparse(tree).split())
 
 
 # -- what is changed --------------------------------------------------------------------------------------------------------
@@ -158,18 +171,19 @@ def code_nodes(node: ast.AST) -> Iterator[ast.AST]:
                 continue
             if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
                 continue
-            if isinstance(child, ast.FunctionDef) and any("overload" in ast.unparse(d) for d in child.decorator_list):
-                continue
+            if isinstance(child, ast.FunctionDef) and ast.unparse(child.body[-1]) == "...":
+                continue  # an overload, or a signature for type checkers
             yield child
             yield from code_nodes(child)
 
 
-def mutants(source: str) -> list[Mutant]:
-    """Returns all mutants of a source file, in order."""
+def mutants(source: str, check: bool = True) -> list[Mutant]:
+    """Returns all mutants of a source file, in order; without `check`, also the few that Python refuses."""
     data = source.encode()
     starts = [0]
     for line in data.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
+    lines = source.splitlines()
     found: list[Mutant] = []
     tree = ast.parse(source)
     for node in code_nodes(tree):
@@ -181,8 +195,9 @@ def mutants(source: str) -> list[Mutant]:
             end = starts[old.end_lineno - 1] + old.end_col_offset  # type: ignore[attr-defined]
             text = ast.unparse(ast.fix_missing_locations(new))
             after = text if isinstance(old, ast.stmt) else f"({text})"
-            mutant = Mutant(old.lineno, start, end, data[start:end].decode(), after)  # type: ignore[attr-defined]
-            if _compiles(mutant.apply(data)):
+            line = old.lineno  # type: ignore[attr-defined]
+            mutant = Mutant(line, start, end, data[start:end].decode(), after, lines[line - 1].strip())
+            if not check or _compiles(mutant.apply(data)):
                 found.append(mutant)
     return sorted(set(found), key=lambda m: (m.start, m.end, m.after))
 
@@ -223,30 +238,42 @@ def copy_repository(root: Path, target: Path) -> Path:
     return Path(shutil.copytree(root, target, ignore=ignored))
 
 
-def survivors(root: Path, path: str, chosen: Sequence[Mutant], tests: Sequence[str], jobs: int = 1) -> list[Mutant]:
-    """Runs the tests on each mutant of a file and returns those for which all tests pass.
+Choice: TypeAlias = "Callable[[str, Mutant], Sequence[str]]"
+
+
+def survivors(
+    root: Path, chosen: Sequence[tuple[str, Mutant]], tests_for: Choice, jobs: int = 1, check: bool = True
+) -> list[tuple[str, Mutant]]:
+    """Runs tests on each mutant and returns those for which all tests pass.
 
     Parameters
     ----------
     root : the repository
-    path : the file, relative to it
-    chosen : the mutants
-    tests : files or folders, relative to the repository; they must pass on the unchanged source
+    chosen : pairs of a file, relative to it, and a mutant
+    tests_for : returns the tests of a mutant, relative to the repository; they must pass on the unchanged source
     jobs : number of processes
+    check : run the tests on the unchanged source first, once for each selection; without it, they are known to pass
     """
-    source = (root / path).read_bytes()
+    seconds: dict[tuple[str, ...], float] = {}
     with tempfile.TemporaryDirectory() as scratch:
         copies: Queue[Path] = Queue()
         for i in range(jobs):
             copies.put(copy_repository(root, Path(scratch) / str(i)))
-        start = time.monotonic()
-        if not run_tests(Path(scratch) / "0", tests):
-            raise RuntimeError(f"the tests fail on the unchanged source: {' '.join(tests)}")
-        timeout = 30 + 5 * (time.monotonic() - start)
 
-        def survives(mutant: Mutant) -> bool:
-            folder = copies.get()
+        def run_unchanged(folder: Path, tests: Sequence[str]) -> float:
+            if (key := tuple(tests)) not in seconds:
+                start = time.monotonic()
+                if check and not run_tests(folder, tests):
+                    raise RuntimeError(f"the tests fail on the unchanged source: {' '.join(tests)}")
+                seconds[key] = time.monotonic() - start if check else 60.0
+            return seconds[key]
+
+        def survives(case: tuple[str, Mutant]) -> bool:
+            path, mutant = case
+            folder, tests = copies.get(), tests_for(path, mutant)
+            source = (root / path).read_bytes()
             try:
+                timeout = 30 + 5 * run_unchanged(folder, tests)
                 (folder / path).write_bytes(mutant.apply(source))
                 alive = run_tests(folder, tests, timeout)
                 if alive:
@@ -258,36 +285,56 @@ def survivors(root: Path, path: str, chosen: Sequence[Mutant], tests: Sequence[s
 
         with ThreadPoolExecutor(jobs) as pool:
             alive = list(pool.map(survives, chosen))
-    return [mutant for mutant, lives in zip(chosen, alive, strict=True) if lives]
+    return [case for case, lives in zip(chosen, alive, strict=True) if lives]
 
 
 def is_equivalent(path: str, mutant: Mutant) -> bool:
     """Returns whether a mutant is in the list of those that nobody can observe."""
-    return str(mutant).partition(": ")[2] in EQUIVALENT.get(path, {})
+    return mutant.key in EQUIVALENT.get(path, {})
 
 
-def sample(found: Sequence[Mutant], count: int | None, seed: int = 0) -> list[Mutant]:
+def files(root: Path, paths: Iterable[str]) -> list[str]:
+    """Returns the source files among some files and folders, relative to the repository."""
+    found = [root / path for path in paths]
+    sources = {file for path in found for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    return sorted(file.relative_to(root).as_posix() for file in sources)
+
+
+def sample(found: Sequence[tuple[str, Mutant]], count: int | None, seed: int = 0) -> list[tuple[str, Mutant]]:
     """Returns `count` of the mutants, chosen at random and in order, or all of them."""
     if count is None or count >= len(found):
         return list(found)
-    return sorted(random.Random(seed).sample(list(found), count), key=lambda m: m.start)
+    return sorted(random.Random(seed).sample(list(found), count), key=lambda case: (case[0], case[1].start))
+
+
+def candidates(root: Path, path: str) -> list[tuple[str, Mutant]]:
+    """Returns all mutants of a file that somebody could observe."""
+    return [(path, m) for m in mutants((root / path).read_text(encoding="utf-8")) if not is_equivalent(path, m)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="List the changes of a source file that no test notices.")
-    parser.add_argument("path", help="the file to change, such as autograd_mini/backward.py")
+    parser = argparse.ArgumentParser(description="List the changes of source files that no test notices.")
+    parser.add_argument("paths", nargs="+", help="the files or folders to change, such as autograd_mini/backward.py")
     parser.add_argument("--tests", nargs="+", help="tests to run; those of the file's area by default")
+    parser.add_argument("--lines", nargs="+", metavar="NAME", help="run the tests of the changed line; see line_map.py")
+    parser.add_argument("--budget", type=float, default=30, metavar="SECONDS", help="of tests per mutant, with --lines")
     parser.add_argument("--sample", type=int, metavar="N", help="try N mutants, chosen at random")
     parser.add_argument("--seed", type=int, default=0, help="of the choice")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="run N mutants at the same time")
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     options = parser.parse_args()
-    everything = mutants((ROOT / options.path).read_text(encoding="utf-8"))
-    chosen = sample([m for m in everything if not is_equivalent(options.path, m)], options.sample, options.seed)
+    everything = [case for path in files(ROOT, options.paths) for case in candidates(ROOT, path)]
+    chosen = sample(everything, options.sample, options.seed)
     if options.list:
-        print("\n".join(f"{options.path}:{mutant}" for mutant in chosen))
+        print("\n".join(f"{path}:{mutant}" for path, mutant in chosen))
         return
-    alive = survivors(ROOT, options.path, chosen, options.tests or tests_of(options.path), options.jobs)
+    tests_for: Choice = lambda path, _: options.tests or tests_of(path)
+    if options.lines:
+        from line_map import LineMap
+
+        lines = LineMap(options.lines)
+        tests_for = lambda path, mutant: lines.tests_of(path, mutant.lines, options.budget)
+    alive = survivors(ROOT, chosen, tests_for, options.jobs, check=not options.lines)
     print(f"{len(chosen) - len(alive)} of {len(chosen)} mutants were noticed")
 
 

@@ -55,15 +55,26 @@ def complaint(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error)[:80]} at {frame.filename.rpartition('/')[2]}:{frame.lineno}"
 
 
-def complaints(name: str, function: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
-    """Calls a function with each odd argument in turn, and returns what is wrong with the errors."""
+ANY_FUNCTION = (  # what all functions say about an argument of a common kind
+    "Tensor: ", "expected a dtype", "tensors support", "requires_grad: ", "expected reduction", "int64 cannot represent",
+    "device must be",
+)  # fmt: skip
+
+
+def complaints(name: str, function: Callable[..., Any], args: tuple[Any, ...], speakers: tuple[str, ...] = ()) -> list[str]:
+    """Calls a function with each odd argument in turn, and returns what is wrong with the errors.
+
+    An error names the function that was called, or one of the `speakers`: the functions that it consists of.
+    """
     bad = []
+    names = (name, getattr(function, "__name__", name), *speakers, *ANY_FUNCTION)
     with np.errstate(all="ignore"):
         function(*args)
         for parameter, value, changed, options in odd_calls(function, args):
             try:
                 function(*changed, **options)
             except Exception as error:
-                if found := complaint(error):
+                found = complaint(error) or ("" if any(n in str(error) for n in names) else f"names another function: {error}")
+                if found:
                     bad.append(f"{name}({parameter}={value!r}): {found}")
     return bad

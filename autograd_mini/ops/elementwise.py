@@ -169,16 +169,28 @@ hypot = binary(
 
 # -- rounding and remainders -------------------------------------------------------------------------------------------
 
+
+def _keep_integers(ufunc: Any) -> Any:
+    """Returns a rounding function that leaves integers as they are; NumPy 2.0 converts them to floats."""
+    if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+        return ufunc
+
+    def kernel(x: Array, out: Array | None = None) -> Array:
+        return np.positive(x, out=out) if x.dtype.kind in "iu" else np.copy(x) if x.dtype.kind == "b" else ufunc(x, out=out)
+
+    return kernel
+
+
 floor = unary(
-    np.floor, formula="⌊x⌋", derivative="0",
+    _keep_integers(np.floor), name="floor", numpy=np.floor, formula="⌊x⌋", derivative="0",
     text="Largest integer that is at most x", example=(-1.5, -2.0), integers=True,
 )  # fmt: skip
 ceil = unary(
-    np.ceil, formula="⌈x⌉", derivative="0",
+    _keep_integers(np.ceil), name="ceil", numpy=np.ceil, formula="⌈x⌉", derivative="0",
     text="Smallest integer that is at least x", example=(-1.5, -1.0), integers=True,
 )  # fmt: skip
 trunc = unary(
-    np.trunc, formula="x without its fractional part", derivative="0",
+    _keep_integers(np.trunc), name="trunc", numpy=np.trunc, formula="x without its fractional part", derivative="0",
     text="Integer part", example=(-1.5, -1.0), integers=True,
 )  # fmt: skip
 rint = unary(

@@ -29,6 +29,7 @@ Function = Callable[..., Any]
 RENAMED: Final = {
     "dim": "axis", "keepdim": "keepdims",
     "a_min": "lo", "min": "lo", "a_max": "hi", "max": "hi", "correction": "ddof", "indices_or_sections": "sections",
+    "newshape": "shape",  # before NumPy 2.1
 }  # fmt: skip
 """NumPy's parameters that have another name here. The first parameter is always passed by position."""
 
@@ -346,7 +347,7 @@ def _divmod(a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
     return e.floor_divide(a, b), e.remainder(a, b)
 
 
-def _like(value: float) -> Function:
+def _like(value: float = 0.0) -> Function:
     """Returns `zeros_like`, `ones_like` or `full_like` with NumPy's parameters."""
 
     def like(a: TensorLike, fill_value: TensorLike = value, dtype: Any = None, shape: Any = None) -> Tensor:
@@ -362,5 +363,5 @@ def _each(ours: Function) -> Function:
     return lambda *arrays: ours(arrays[0]) if len(arrays) == 1 else tuple(ours(x) for x in arrays)
 
 
-numpy_functions.update({np.zeros_like: _like(0.0), np.ones_like: _like(1.0), np.full_like: _like(0.0)})
+numpy_functions.update({np.zeros_like: _like(), np.ones_like: _like(1.0), np.full_like: _like()})
 numpy_functions.update({np.atleast_1d: _each(atleast_1d), np.atleast_2d: _each(atleast_2d), np.atleast_3d: _each(atleast_3d)})

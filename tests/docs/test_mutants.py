@@ -67,14 +67,32 @@ def test_every_mutant_differs_from_the_source_in_meaning_and_compiles() -> None:
 def test_the_survivors_are_the_changes_without_a_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "toy.py").write_text(TOY, encoding="utf-8")
     (tmp_path / "test_toy.py").write_text(TESTS, encoding="utf-8")
-    chosen = [m for m in mutants.mutants(TOY) if m.line in (7, 10, 13)]
-    alive = mutants.survivors(tmp_path, "toy.py", chosen, ["test_toy.py"], jobs=2)
-    assert [str(mutant) for mutant in alive] == ['13: raise ValueError("less than 0") → pass']
+    chosen = [("toy.py", m) for m in mutants.mutants(TOY) if m.line in (7, 13)]
+    tests_for = lambda path, mutant: ["test_toy.py"]
+    alive = mutants.survivors(tmp_path, chosen, tests_for, jobs=2)
+    assert [str(mutant) for _, mutant in alive] == ['13: raise ValueError("less than 0") → pass']
     assert "survived  toy.py:13" in capsys.readouterr().out
     assert (tmp_path / "toy.py").read_text(encoding="utf-8") == TOY, "the repository itself does not change"
     (tmp_path / "test_toy.py").write_text("def test():\n    assert False\n", encoding="utf-8")
     with pytest.raises(RuntimeError, match=r"the tests fail on the unchanged source: test_toy\.py"):
-        mutants.survivors(tmp_path, "toy.py", chosen, ["test_toy.py"])
+        mutants.survivors(tmp_path, chosen, tests_for)
+
+
+def test_long_mutants_show_the_part_around_the_change_and_have_different_keys() -> None:
+    call = "f(" + ", ".join(f"argument_{i}={i}" for i in range(20)) + ")"
+    found = [m for m in mutants.mutants(f"x = {call}\ny = {call}\n") if "argument" in m.before]
+    assert len(found) == 40
+    assert all(len(str(m)) < 3 * mutants.WIDTH for m in found)
+    assert len({m.key for m in found}) == 40, "which argument is missing, and in which line"
+
+
+def test_a_folder_stands_for_its_files_and_a_sample_repeats_with_its_seed() -> None:
+    folder = mutants.files(ROOT, ["autograd_mini/memory", "autograd_mini/memory/arena.py"])
+    assert folder == sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "autograd_mini/memory").glob("*.py"))
+    found = mutants.candidates(ROOT, "autograd_mini/memory/malloc.py")
+    assert mutants.sample(found, 3, seed=1) == mutants.sample(found, 3, seed=1)
+    assert mutants.sample(found, 3, seed=1) != mutants.sample(found, 3, seed=2)
+    assert mutants.sample(found, None) == found
 
 
 def test_every_area_and_its_tests_exist() -> None:
@@ -89,14 +107,13 @@ def test_every_area_and_its_tests_exist() -> None:
 def test_the_list_of_equivalent_mutants_is_current() -> None:
     """An entry whose mutant no longer exists is removed."""
     for path, entries in mutants.EQUIVALENT.items():
-        texts = {str(m).partition(": ")[2] for m in mutants.mutants((ROOT / path).read_text(encoding="utf-8"))}
-        assert sorted(set(entries) - texts) == [], path
+        keys = {m.key for m in mutants.mutants((ROOT / path).read_text(encoding="utf-8"), check=False)}
+        assert sorted(set(entries) - keys) == [], path
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", mutants.CHECKED)
 def test_at_least_95_percent_of_a_sample_of_mutants_are_noticed(path: str) -> None:
-    found = [m for m in mutants.mutants((ROOT / path).read_text(encoding="utf-8")) if not mutants.is_equivalent(path, m)]
-    chosen = mutants.sample(found, 40)
-    alive = mutants.survivors(ROOT, path, chosen, mutants.tests_of(path), jobs=2)
-    assert len(alive) <= 0.05 * len(chosen), "\n".join(f"{path}:{mutant}" for mutant in alive)
+    chosen = mutants.sample(mutants.candidates(ROOT, path), 40)
+    alive = mutants.survivors(ROOT, chosen, lambda path, _: mutants.tests_of(path), jobs=2)
+    assert len(alive) <= 0.05 * len(chosen), "\n".join(f"{path}:{mutant}" for path, mutant in alive)

@@ -106,6 +106,45 @@ def test_gradients_handed_out_have_no_repeated_elements(number: int) -> None:
         assert not any(np.shares_memory(a.data, b.data) for b in handed_out[i + 1 :])
 
 
+READ_ONLY = np.full(3, 2.0)
+READ_ONLY.flags.writeable = False
+FOREIGN = bytearray(np.full(3, 2.0).tobytes())
+
+
+@pytest.mark.parametrize("kept", [READ_ONLY, np.frombuffer(FOREIGN)], ids=["read-only", "foreign"])
+def test_a_gradient_shares_no_memory_that_its_rule_keeps(kept: np.ndarray) -> None:
+    """A rule may return a constant that it marks as read-only, or a view of memory that belongs to no array."""
+
+    @ag.primitive((lambda xp, g, y, x: kept,), formula="2x")
+    def keeping_double(x: np.ndarray) -> np.ndarray:
+        return x * 2
+
+    x = Tensor(np.ones(3), requires_grad=True)
+    for _ in range(2):
+        x.grad = None
+        keeping_double(x).sum().backward()
+        assert x.grad.tolist() == [2, 2, 2]
+        x.grad.data[0] = 7
+        assert kept.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_gradient_shares_no_memory_with_what_a_hook_returns(jit: bool) -> None:
+    constant, x = Tensor(np.full(3, 2.0)), Tensor(np.ones(3), requires_grad=True)
+    x.register_hook(lambda g: constant)
+
+    def step() -> None:
+        x.grad = None
+        (x * x).sum().backward()
+
+    run = ag.jit(step) if jit else step
+    for _ in range(4):
+        run()
+        assert x.grad.tolist() == [2, 2, 2]
+        x.grad.data[0] = 7
+        assert constant.tolist() == [2, 2, 2]
+
+
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_a_gradient_has_its_inputs_dtype_whatever_the_rule_returns(create_graph: bool) -> None:
     @ag.primitive(

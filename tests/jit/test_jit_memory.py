@@ -172,3 +172,63 @@ def test_a_function_that_creates_layers_without_parameters_is_compiled(create: C
     for k in range(4):
         compiled(Tensor([[1.0, k]]))
     assert len(compiled.plans) == 1
+
+
+TWO_OPERANDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "xlogy": ag.xlogy, "subtract": ag.subtract, "power": ag.power, "logaddexp": ag.logaddexp, "arctan2": ag.arctan2,
+    "maximum": ag.maximum,
+}  # fmt: skip
+VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
+    "transposed": lambda y: y.T, "reversed": lambda y: y[::-1, ::-1], "a row": lambda y: y[1], "itself": lambda y: y,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", TWO_OPERANDS)
+def test_a_result_does_not_overwrite_an_operand_while_a_view_of_it_is_read(name: str, view: str) -> None:
+    """The same in loops of C; gradients of such operations are two more of them."""
+
+    def function(x: Tensor) -> list[Tensor]:
+        y = ag.exp(x) + 1
+        first = TWO_OPERANDS[name](y, VIEWS[view](y)) * 2
+        y = ag.exp(-x) + 1
+        second = TWO_OPERANDS[name](VIEWS[view](y), y) * 2
+        return [first, second, ag.grad(lambda x: TWO_OPERANDS[name](x * x + 1, VIEWS[view](x * x + 1)).sum())(x)]
+
+    compiled, looped = ag.jit(function, exact=True), ag.jit(function, backend="auto")
+    for seed in range(4):
+        x = Tensor(np.random.default_rng(seed).normal(size=(24, 24)))
+        expected = function(x)
+        for found, in_loop, right in zip(compiled(x), looped(x), expected, strict=True):
+            np.testing.assert_array_equal(found.data, right.data)
+            np.testing.assert_allclose(in_loop.data, right.data, rtol=1e-12, atol=1e-12)
+
+
+def test_tensors_with_one_gradient_have_gradients_and_updates_of_their_own() -> None:
+    """A sum gives all its operands the same array; three parameters, each with momentum, in one flat group or not."""
+
+    def make() -> tuple[list[Tensor], Callable[[Tensor], Tensor]]:
+        weights = [Tensor(np.arange(6.0).reshape(2, 3) / 7 + k, requires_grad=True) for k in range(3)]
+        a, b, c = weights
+        optimizer = nn.SGD([a, b, c], lr=0.1, momentum=0.9)
+
+        def step(x: Tensor) -> Tensor:
+            optimizer.zero_grad()
+            loss = ag.square(a + b + c - x).sum()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        return weights, step
+
+    (eager, step), (compiled, function) = make(), make()
+    run = ag.jit(function, exact=True)
+    for k in range(6):
+        x = ag.full((2, 3), float(k))
+        assert run(x).item() == step(x).item()
+        for p, q in zip(compiled, eager, strict=True):
+            np.testing.assert_array_equal(p.data, q.data)
+            np.testing.assert_array_equal(p.grad.data, q.grad.data)  # type: ignore[union-attr]
+    with ag.no_grad():
+        compiled[0].grad.zero_()  # type: ignore[union-attr]
+    np.testing.assert_array_equal(compiled[1].grad.data, eager[1].grad.data)  # type: ignore[union-attr]

@@ -138,3 +138,13 @@ def test_dropout_keeps_the_memory_layout() -> None:
 def test_errors_say_what_was_expected(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("state", "error"), [({}, ValueError), ({"bit_generator": "MT19937"}, ValueError), (None, TypeError), ("PCG64", TypeError)]
+)
+def test_a_state_of_another_generator_is_refused_and_changes_nothing(state: Any, error: type[Exception]) -> None:
+    before = ag.get_rng_state()
+    with pytest.raises(error, match=r"set_rng_state: expected a state from get_rng_state\(\), got"):
+        ag.set_rng_state(state)
+    assert ag.get_rng_state() == before

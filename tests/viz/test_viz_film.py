@@ -19,6 +19,8 @@ from autograd_mini import models, nn, viz
 from autograd_mini.viz.plots.layers import layer_gradients, layer_outputs
 
 pytest.importorskip("matplotlib")
+from autograd_mini.viz.plots.plot import Plot
+
 X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
 Y = np.arange(20) % 3
 
@@ -163,7 +165,7 @@ def test_bad_input_raises_value_error(call: Any, message: str) -> None:
 
 def shade(model: Any) -> Any:
     """A small figure whose colour changes with the model."""
-    figure = viz.plots.plot.Plot(figsize=(0.4, 0.3))
+    figure = Plot(figsize=(0.4, 0.3))
     figure.patch.set_facecolor(str(min(abs(float(model.layers[0].weight.data.sum())), 1)))
     return figure
 
@@ -220,7 +222,7 @@ def test_checkpoints_do_not_depend_on_films_and_logs(tmp_path: Path) -> None:
 def film_of(*shades: str, **options: Any) -> viz.Film:
     film = viz.Film(**options)
     for number, colour in enumerate(shades):
-        figure = viz.plots.plot.Plot(figsize=(0.5 + 0.2 * number, 0.4), facecolor=colour)
+        figure = Plot(figsize=(0.5 + 0.2 * number, 0.4), facecolor=colour)
         film.add(figure, f"frame <b>{number}</b> 重み $x$")
     return film
 
@@ -304,3 +306,15 @@ def test_keys_slider_and_address_move_through_a_film(browser: Browser, tmp_path:
       c.drawImage(document.getElementById('picture'), 0, 0); return [...c.getImageData(5, 5, 1, 1).data].slice(0, 3); })()"""
     assert np.abs(np.array(browser.run(colour)) - [255, 0, 0]).max() < 16
     assert browser.errors == []
+
+
+def test_a_film_and_its_plots_are_japanese_if_the_language_is() -> None:
+    viz.set_language("ja")
+    try:
+        page = film_of("#ff0000").html
+        figure = viz.plot_activations(nn.Tanh(), X)
+    finally:
+        viz.set_language(None)
+    assert '<html lang="ja">' in page
+    assert '<button id="play">再生</button>' in page
+    assert figure.axes[-1].get_xlabel() == "出力"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -141,14 +141,29 @@ class Derivation:
         return {"text/html": self.html, "text/latex": f"$\\displaystyle {self.latex}$", "text/plain": str(self)}
 
 
-def equations_mathml(equations: Iterable[Equation]) -> str:
-    """Returns equations as one MathML table, aligned at their first equals sign."""
-    rows = "".join(
-        f'<mtr><mtd style="text-align:right">{to_mathml(e.left)}</mtd>'
-        f'<mtd style="text-align:left"><mo>=</mo>{"<mo>=</mo>".join(map(to_mathml, e.sides))}</mtd></mtr>'
-        for e in equations
-    )
+def gradient_equations(graph: Graph, loss: Tensor, target: int, gradients: Mapping[int, Array]) -> list[Equation]:
+    """Returns the equations of the gradient of one node, shared factors first; empty if it has no gradient."""
+    is_lecture = any(node.symbol.startswith("δ") for node in graph.nodes)
+    program = Program(graph, loss, target, is_lecture, gradients)
+    if target not in program.links:
+        return []
+    stations = _stations(program)
+    return [_equation(program, i, set(stations)) for i in stations]
+
+
+def equations_mathml(equations: Iterable[Equation], sign: str = "=") -> str:
+    """Returns equations as one MathML table, aligned at their first sign."""
+    rows = "".join(row for equation in equations for row in _mathml_rows(equation, sign))
     return f'<math display="block" style="text-align:left"><mtable>{rows}</mtable></math>'
+
+
+def _mathml_rows(equation: Equation, sign: str) -> Iterator[str]:
+    """Yields one row, or one for each side if there are matrices."""
+    left = f'<mtd style="text-align:right" displaystyle="true">{to_mathml(equation.left)}</mtd>'
+    for sides in [[side] for side in equation.sides] if equation.value.size > 1 else [equation.sides]:
+        right = "<mo>=</mo>".join(map(to_mathml, sides))
+        yield f'<mtr>{left}<mtd style="text-align:left" displaystyle="true"><mo>{sign}</mo>{right}</mtd></mtr>'
+        left, sign = "<mtd></mtd>", "="
 
 
 def derive(
@@ -291,7 +306,7 @@ def _equation(program: Program, i: int, named: set[int]) -> Equation:
     if not chains:
         return Equation(left, (ONE,), value)
     general, exact = (add([_contribution(program, chain, g) for chain in chains]) for g in (True, False))
-    return _with_numbers(left, [general, exact], value)
+    return with_numbers(left, [general, exact], value)
 
 
 def _chain(program: Program, link: Link, named: set[int]) -> list[Link]:
@@ -316,7 +331,7 @@ def _contribution(program: Program, chain: Sequence[Link], general: bool) -> Ter
     return term
 
 
-def _with_numbers(left: Term, forms: Iterable[Term], value: Array) -> Equation:
+def with_numbers(left: Term, forms: Iterable[Term], value: Array) -> Equation:
     """Returns the equation with the different forms, the numbers put in, and the value."""
     sides = list(forms)
     with suppress(NotEvaluable):  # a derivative that the record describes in words
@@ -341,7 +356,7 @@ def _path(program: Program, links: Sequence[Link]) -> Path:
         slopes[MAX_LINKS // 2 : -MAX_LINKS // 2] = [symbol("…")]
     left = multiply(slopes, "·")
     if is_short and is_scalar(exact):
-        return Path(tuple(names), _with_numbers(left, [exact], value))
+        return Path(tuple(names), with_numbers(left, [exact], value))
     return Path(tuple(names), Equation(left, (exact, as_value(value)) if is_short else (as_value(value),), value))
 
 
@@ -358,7 +373,7 @@ def _definitions(program: Program) -> Iterator[Equation]:
     for i in sorted(done):
         term, value = program.definition(i), program.graph.nodes[i].array
         if term is not None and value is not None:
-            yield _with_numbers(program.used[i], [term], value)
+            yield with_numbers(program.used[i], [term], value)
 
 
 def _described(program: Program, equations: Iterable[Equation]) -> Iterator[tuple[Link, str]]:

@@ -134,7 +134,7 @@ def _text_relation(format: Format, term: Term, parts: Sequence[str]) -> str:
 
 
 def _matrix_rows(array: Array) -> list[list[str]]:
-    return [[format_number(float(v)).replace("-", "−") for v in row] for row in np.atleast_2d(array)]
+    return [[format_number(float(v), 3).replace("-", "−") for v in row] for row in np.atleast_2d(array)]
 
 
 def _is_shown(array: Array) -> bool:
@@ -221,6 +221,11 @@ def _tex_product(format: Format, term: Term, parts: Sequence[str]) -> str:
     return text
 
 
+def _is_layered(term: Term) -> bool:
+    """Whether a name has a layer, whose place the sign of a transpose shares."""
+    return term.kind == "symbol" and term.text.endswith("⁾") and not SLOPE.fullmatch(term.text)
+
+
 def _tex_power(format: Format, term: Term, parts: Sequence[str]) -> str:
     if term.parts[0].kind == "call":
         name = _tex_function(term.parts[0].text)
@@ -259,7 +264,7 @@ LATEX: Final = Format(
         "product": _tex_product,
         "quotient": lambda f, t, p: rf"\frac{{{p[0]}}}{{{p[1]}}}",
         "power": _tex_power,
-        "transpose": lambda f, t, p: rf"{{{p[0]}}}^{{\top}}",
+        "transpose": lambda f, t, p: f"{p[0][:-1]}\\top}}" if _is_layered(t.parts[0]) else rf"{{{p[0]}}}^{{\top}}",
         "call": _tex_call,
         "root": lambda f, t, p: rf"\sqrt{'[3]' * (t.text == '∛')}{{{p[0]}}}",
         "relation": lambda f, t, p: rf"\left[{p[0]}{''.join(f' {s} {x}' for s, x in zip(t.text, p[1:], strict=True))}\right]",
@@ -339,6 +344,18 @@ def _mathml_power(format: Format, term: Term, parts: Sequence[str]) -> str:
     return f"<msup>{base}{parts[1]}</msup>"
 
 
+def _mathml_transpose(format: Format, term: Term, parts: Sequence[str]) -> str:
+    end = "</mrow></msup>"
+    if _is_layered(term.parts[0]) and parts[0].endswith(end):
+        return f"{parts[0][: -len(end)]}<mo>⊤</mo>{end}"
+    return f"<msup>{parts[0]}<mo>⊤</mo></msup>"
+
+
+def _mathml_call(format: Format, term: Term, parts: Sequence[str]) -> str:
+    small = ' stretchy="false"' if term.parts[0].kind == "symbol" else ""
+    return _row(_mi(term.text), _mo("\u2061"), f"<mo{small}>(</mo>", parts[0], f"<mo{small}>)</mo>")
+
+
 MATHML: Final = Format(
     {
         "number": _mathml_number,
@@ -350,8 +367,8 @@ MATHML: Final = Format(
         "product": _mathml_product,
         "quotient": lambda f, t, p: f"<mfrac>{p[0]}{p[1]}</mfrac>",
         "power": _mathml_power,
-        "transpose": lambda f, t, p: f"<msup>{p[0]}<mo>⊤</mo></msup>",
-        "call": lambda f, t, p: _row(_mi(t.text), _mo("\u2061"), _mo("("), p[0], _mo(")")),
+        "transpose": _mathml_transpose,
+        "call": _mathml_call,
         "root": lambda f, t, p: f"<msqrt>{p[0]}</msqrt>" if t.text == "√" else f"<mroot>{p[0]}<mn>3</mn></mroot>",
         "relation": lambda f, t, p: _row(_mo("["), p[0], *(_mo(s) + x for s, x in zip(t.text, p[1:], strict=True)), _mo("]")),
         "absolute": lambda f, t, p: _row(_mo("|"), p[0], _mo("|")),

@@ -103,8 +103,12 @@ def evaluate(term: Term) -> Array:
         return np.asarray(term.value, np.float64)
     if term.kind not in _EVALUATE:
         raise NotEvaluable(f"{term.kind} {term.text!r} has no value")
-    with np.errstate(all="ignore"):
-        return np.asarray(_EVALUATE[term.kind](term, [evaluate(part) for part in term.parts]))
+    values = [evaluate(part) for part in term.parts]
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(_EVALUATE[term.kind](term, values))
+    except ValueError as error:  # shapes that fit only in the sense of linear algebra, such as A⁻¹ B
+        raise NotEvaluable(str(error)) from None
 
 
 def _product(term: Term, values: list[Array]) -> Array:
@@ -169,7 +173,7 @@ _EVALUATE: Final[Mapping[str, Callable[[Term, list[Array]], Any]]] = {
     "absolute": lambda t, v: np.abs(v[0]),
     "floor": lambda t, v: np.floor(v[0]),
     "total": _total,
-    "spread": lambda t, v: np.expand_dims(v[0], t.axis),
+    "spread": lambda t, v: np.expand_dims(v[0], t.axis) if v[0].ndim else v[0],
 }
 
 

@@ -139,8 +139,8 @@ def build_graph(outputs: Outputs, params: Names = None) -> Graph:
     reached = _reachable(t for _, t in roots)
     calls = recorded_calls(reached)
     if params is None:
-        params = dict(outermost_modules(calls))
-        params = params.get("", params)
+        found = outermost_modules(calls)
+        params = found.get("", found)
     owned = {id(t): name for name, t in named_parameters(params)}
     names = {id(t): name for name, t in roots if name} | owned
     tensors = _in_order(reached, owned)

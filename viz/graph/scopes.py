@@ -63,9 +63,8 @@ def name_outputs(graph: Graph) -> Graph:
         is_result = all((nodes[j].scope or ())[:1] != (node.scope or ())[:1] for j in consumers[i]) or node.kind == "detached"
         if node.array is None or node.name or len(outer) != 1 or not outer.isalpha() or not is_result:
             continue
-        inside = [
-            j for j, other in enumerate(nodes) if other.primitive is not None and (other.scope or ())[:1] == node.scope[:1]
-        ]
+        box = (node.scope or ())[:1]
+        inside = [j for j, other in enumerate(nodes) if other.primitive is not None and (other.scope or ())[:1] == box]
         arguments = {nodes[k].name for j in inside for k in operands[j] if _is_argument(nodes[k], node.scope[:1])}
         argument = "z" if node.kind == "detached" else arguments.pop() if len(arguments) == 1 else "·"
         logit = "logit " * any(nodes[j].primitive is not None and nodes[j].name in ON_LOGITS for j in _soon(i, consumers))

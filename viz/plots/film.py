@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from autograd_mini.nn.training.callback import Callback
 
 from ..files import suffix_of, write_atomically
+from ..language import translate
 from ..show import show_in_browser, show_in_notebook
 from ..stepper.step import embed_json
 from .animation import PAUSE
-from .player import build_player
+from .player import build_player, script_texts
 from .texts import literal, repair_texts
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Film(Callback):
         """The page that plays the film; it needs no network."""
         self._demand_frames()
         frames = [{"caption": f.caption, "image": base64.b64encode(f.image).decode()} for f in self.frames]
-        return build_player(embed_json({"frames": frames, "milliseconds": self.milliseconds}))
+        return build_player(embed_json({"frames": frames, "milliseconds": self.milliseconds, "texts": script_texts()}))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the film to a file atomically, in the format of the suffix: .html, .gif, .png or .apng.
@@ -141,8 +142,8 @@ class Film(Callback):
         if not self.frames:
             return html.escape(repr(self))
         style = f"width:100%;height:{HEIGHT}px;border:1px solid #999"
-        page = html.escape(self.html)
-        return f'<iframe sandbox="allow-scripts" title="film of a training" style="{style}" srcdoc="{page}"></iframe>'
+        page, title = html.escape(self.html), html.escape(translate("Film of a training"))
+        return f'<iframe sandbox="allow-scripts" title="{title}" style="{style}" srcdoc="{page}"></iframe>'
 
     def _demand_frames(self) -> None:
         if not self.frames:
@@ -164,8 +165,10 @@ class Film(Callback):
 
 
 def _caption(trainer: Trainer) -> str:
-    loss = next((f", loss {v:.4g}" for k, v in trainer.history[-1].items() if k == "loss"), "") if trainer.history else ""
-    return f"batch {trainer.iteration:,}{loss}"
+    number, row = f"{trainer.iteration:,}", trainer.history[-1] if trainer.history else {}
+    if "loss" in row:
+        return translate("batch {number}, loss {loss}", number=number, loss=f"{row['loss']:.4g}")
+    return translate("batch {number}", number=number)
 
 
 def _reduce(png: bytes) -> bytes:

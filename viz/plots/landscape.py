@@ -22,6 +22,7 @@ from . import canvas
 from .canvas import COLOURS, MARKERS, Path
 from .figures import Extent
 from .scales import choose_scale
+from .texts import label
 
 if TYPE_CHECKING:
     from .plot import Plot
@@ -113,7 +114,7 @@ def plot_landscape(
     figure, axes = canvas.new_figure(title, (6, 5.4))
     axes.grid(False)
     _draw_contours(figure, axes, losses, extent)
-    lines = _draw_paths(axes, shown) if shown else {"now": axes.plot(*plane.coordinates(here[None]).T, "P", **_MARK)[0]}
+    lines = _draw_paths(axes, shown) if shown else {label("now"): axes.plot(*plane.coordinates(here[None]).T, "P", **_MARK)[0]}
     left, right, bottom, top = extent
     axes.set(xlabel=plane.labels[0], ylabel=plane.labels[1], xlim=(left, right), ylim=(bottom, top))
     canvas.add_legend(axes, lines)
@@ -168,7 +169,7 @@ def _choose_plane(
 ) -> Plane:
     if directions is not None:
         first, second = (_flatten(parameters, direction) for direction in directions)
-        return Plane(here, first, second, ("along the first direction", "along the second direction"))
+        return Plane(here, first, second, (label("direction {number}", number=1), label("direction {number}", number=2)))
     if here.size == 2:
         names = [f"{name}{list(index) if p.ndim else ''}" for name, p in parameters.items() for index in np.ndindex(p.shape)]
         return Plane(np.zeros(2), np.array([1.0, 0.0]), np.array([0.0, 1.0]), (names[0], names[1]))
@@ -176,7 +177,9 @@ def _choose_plane(
         return _principal_plane(here, np.concatenate(list(tracks.values())))
     rng = np.random.default_rng(seed)
     first, second = (_random_direction(parameters, rng) for _ in range(2))
-    return Plane(here, first, second, ("random direction 1", "random direction 2"))
+    return Plane(
+        here, first, second, (label("random direction {number}", number=1), label("random direction {number}", number=2))
+    )
 
 
 def _principal_plane(here: Array, states: Array) -> Plane:
@@ -186,7 +189,10 @@ def _principal_plane(here: Array, states: Array) -> Plane:
     if len(directions) < 2 or here.size < 2:
         directions = np.concatenate([directions, np.eye(2, here.size)])
         shares = np.append(shares, [0.0, 0.0])
-    labels = [f"principal direction {k + 1} ({100 * shares[k]:.0f} % of the variation)" for k in range(2)]
+    labels = [
+        label("principal direction {number} ({share} % of the variation)", number=k + 1, share=f"{100 * shares[k]:.0f}")
+        for k in range(2)
+    ]
     return Plane(here, directions[0], directions[1], (labels[0], labels[1]))
 
 
@@ -286,7 +292,7 @@ def _draw_contours(figure: Any, axes: Any, losses: Array, extent: Extent) -> Non
     filled = axes.contourf(x, y, z, levels=levels, norm=norm, cmap="cividis", extend=extend)
     if finite.max() > levels[1]:
         axes.contour(x, y, z, levels=levels[1:-1], colors="white", linewidths=0.4, alpha=0.6)
-    bar = figure.colorbar(filled, ax=axes, label="loss", location="bottom", aspect=40)
+    bar = figure.colorbar(filled, ax=axes, label=label("loss"), location="bottom", aspect=40)
     bar.set_ticks(_ticks(low, high, is_log))
     bar.ax.minorticks_off()
     bar.ax.xaxis.set_major_formatter("{x:.4g}")

@@ -18,7 +18,7 @@ from autograd_mini.tensor import Array, Tensor
 
 from . import canvas
 from .canvas import COLOURS, MARKERS, Path
-from .texts import literal
+from .texts import label, literal
 
 if TYPE_CHECKING:
     from autograd_mini.nn.training.trainer import Trainer
@@ -189,7 +189,7 @@ def plot_gradients(source: LayerLog | Module, path: Path = None, *, xlabel: str 
         )
     if any(v > 0 for curve in source.gradients.values() for v in curve.values()):
         axes.set_yscale("log")
-    axes.set(xlabel=xlabel, ylabel="root mean square of the gradient")
+    axes.set(xlabel=label(xlabel), ylabel=label("root mean square of the gradient"))
     canvas.use_integer_ticks(axes)
     canvas.add_legend(axes, lines)
     return canvas.save_figure(figure, path)
@@ -213,7 +213,7 @@ def _gradient_dots(sizes: Mapping[str, float], path: Path, title: str) -> Plot:
     axes.invert_yaxis()
     if any(size > 0 for size in sizes.values()):
         axes.set_xscale("log")
-    axes.set_xlabel("root mean square of the gradient")
+    axes.set_xlabel(label("root mean square of the gradient"))
     return canvas.save_figure(figure, path)
 
 
@@ -263,7 +263,7 @@ def _panels(layers: Mapping[str, Any], draw: Any, xlabel: str, path: Path, title
     chosen = list(layers)
     if len(chosen) > MOST_PANELS:
         chosen = [chosen[i] for i in np.linspace(0, len(chosen) - 1, MOST_PANELS).round().astype(int)]
-        title = f"{title} ({MOST_PANELS} of {len(layers)} layers)".strip()
+        title = f"{title} {label('({shown} of {count} layers)', shown=MOST_PANELS, count=len(layers))}".strip()
     figure = Plot(figsize=(7, 0.9 + 0.95 * len(chosen)), layout="constrained")
     figure.suptitle(title)
     panels = figure.subplots(len(chosen), 1, sharex=draw is _draw_bands, squeeze=False)[:, 0]
@@ -273,7 +273,7 @@ def _panels(layers: Mapping[str, Any], draw: Any, xlabel: str, path: Path, title
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
         axes.set_axisbelow(True)
-    panels[-1].set_xlabel(xlabel)
+    panels[-1].set_xlabel(label(xlabel))
     return canvas.save_figure(figure, path)
 
 
@@ -288,5 +288,6 @@ def _draw_bands(axes: Any, curve: Mapping[int, Array], colour: str) -> None:
 def _draw_histogram(axes: Any, values: Array, colour: str) -> None:
     finite = values[np.isfinite(values)]
     axes.hist(finite, BINS, density=True, color=colour, alpha=0.75)
-    axes.set_title(f"mean {finite.mean():.3g}, std {finite.std():.3g}", loc="right", fontsize="small")
+    moments = {"mean": f"{finite.mean():.3g}", "deviation": f"{finite.std():.3g}"}
+    axes.set_title(label("mean {mean}, standard deviation {deviation}", **moments), loc="right", fontsize="small")
     axes.set_yticks([])

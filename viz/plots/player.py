@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 from typing import Final
+
+from ..language import get_language, translate
 
 STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --quiet: #555; --ground: #fff; --panel: #f4f6f8; --line: #c8ccd0;
@@ -25,7 +28,7 @@ button { font: inherit; color: inherit; background: var(--panel); border: 1px so
 
 SCRIPT: Final = """
 "use strict";
-const { frames, milliseconds } = JSON.parse(document.getElementById("data").textContent);
+const { frames, milliseconds, texts } = JSON.parse(document.getElementById("data").textContent);
 const at = id => document.getElementById(id);
 const last = frames.length - 1;
 let current = 0, timer = null;
@@ -34,7 +37,8 @@ function show(index) {
   current = Math.min(Math.max(index, 0), last);
   const frame = frames[current];
   at("picture").src = "data:image/png;base64," + frame.image;
-  at("picture").alt = "frame " + (current + 1) + " of " + frames.length + (frame.caption ? ": " + frame.caption : "");
+  const values = { frame: current + 1, count: frames.length, caption: frame.caption };
+  at("picture").alt = texts.place.replace(/{(\\w+)}/g, (_, name) => values[name]);
   at("caption").textContent = frame.caption;
   at("slider").value = current;
   at("slider").setAttribute("aria-valuetext", at("picture").alt);
@@ -45,7 +49,7 @@ function show(index) {
 function play(on) {
   clearInterval(timer);
   timer = on ? setInterval(() => current < last ? show(current + 1) : play(false), milliseconds) : null;
-  at("play").textContent = on ? "Pause" : "Play";
+  at("play").textContent = on ? texts.pause : texts.play;
 }
 
 function fromHash() {
@@ -73,6 +77,16 @@ if (start === null && !matchMedia("(prefers-reduced-motion: reduce)").matches) p
 """
 
 
+def script_texts() -> dict[str, str]:
+    """Returns the texts that the script shows, by the names that it uses; {…} stand for values."""
+    texts = {"play": "Play", "pause": "Pause", "place": "Frame {frame} of {count}. {caption}"}
+    return {name: translate(text) for name, text in texts.items()}
+
+
+def _text(text: str) -> str:
+    return html.escape(translate(text))
+
+
 def build_player(data: str) -> str:
     """Returns the page.
 
@@ -85,21 +99,21 @@ def build_player(data: str) -> str:
     data : JSON that is safe inside a script element
     """
     return f"""<!DOCTYPE html>
-<html lang="en">
+<html lang="{get_language()}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Film of a training</title>
+<title>{_text("Film of a training")}</title>
 <style>{STYLE}</style>
 </head>
 <body>
 <div id="screen"><img id="picture" alt=""></div>
 <p id="caption"></p>
-<nav aria-label="frames">
-<button id="play">Play</button>
-<input id="slider" type="range" min="0" value="0" aria-label="frame"><output id="count"></output>
+<nav aria-label="{_text("frames")}">
+<button id="play">{_text("Play")}</button>
+<input id="slider" type="range" min="0" value="0" aria-label="{_text("frame")}"><output id="count"></output>
 </nav>
 <script type="application/json" id="data">{data}</script>
 <script>{SCRIPT}</script>

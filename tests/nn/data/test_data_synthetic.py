@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,3 +131,11 @@ def test_16_bit_images_keep_their_grey_levels_and_float_images_raise(tmp_path: P
     Image.fromarray((ramp / 255).astype(np.float32)).save(tmp_path / "fractions.tif")
     with pytest.raises(nn.data.DataError, match=r"fractions\.tif: cannot be read as an image: its pixels are floats"):
         nn.data.ImageFolder(tmp_path)[:]
+
+
+@pytest.mark.parametrize("make", [data.gaussian_ring, data.swiss_roll, data.moons, data.funnel_samples])
+def test_the_default_seed_is_0(make: Any) -> None:
+    """A program without a seed gives the same data in each run and in each release."""
+    for given, default, other in zip(make(9, seed=0), make(9), make(9, seed=1), strict=True):
+        np.testing.assert_array_equal(given, default)
+        assert not np.array_equal(given, other)

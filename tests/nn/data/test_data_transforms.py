@@ -112,6 +112,11 @@ def test_random_affine_stays_in_its_ranges() -> None:
     assert 11.7 < distances.min() < 12.3 < 13.7 < distances.max() < 14.3
 
 
+def test_random_affine_without_ranges_changes_nothing() -> None:
+    batch = images(5, 3, 12, 9)
+    np.testing.assert_allclose(t.RandomAffine()((batch,), rng())[0], batch, atol=1e-6)
+
+
 # -- all transforms--------------------------------------------------------------------------------------------------------
 
 EVERY = [

@@ -158,6 +158,7 @@ def test_gradients_of_composed_functions(function: Callable[..., ag.Tensor]) -> 
         (lambda: ag.matrix_power(SQUARE, 1.5), TypeError, "n must be an int, got 1.5"),
         (lambda: ag.matrix_power(TALL, 2), ValueError, "square"),
         (lambda: ag.matrix_norm(SQUARE, 3), ValueError, "got 3"),
+        (lambda: ag.matrix_norm([1.0, 2.0]), ValueError, r"matrix_norm: expected a matrix .* got shape \(2,\)"),
         (lambda: ag.expm(TALL), ValueError, "square"),
         (lambda: ag.lstsq(TALL, np.ones(4)), ValueError, "expected shapes"),
         (lambda: ag.solve_triangular(TALL, B), ValueError, "square"),

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +33,11 @@ def mlp_loss(mlp: nn.Module) -> Tensor:
     return nn.mse_loss(mlp(X), T)
 
 
+def play(loss: Tensor, **options: Any) -> viz.Page:
+    """The page of a backward pass alone."""
+    return viz.step(loss, **{"forward": False, **options})
+
+
 def titles(page: viz.Page) -> list[str]:
     return [frame["title"] for frame in page.frames]
 
@@ -45,9 +51,9 @@ def lecture_chain() -> Tensor:
 
 
 def test_the_lecture_chain_shows_the_numbers_computed_by_hand():
-    page = viz.step(lecture_chain(), notation="lecture")
+    page = play(lecture_chain(), notation="lecture")
     assert titles(page) == [
-        "∂L/∂L = 1", "square → ∂L/∂ŷ = h⁽³⁾", "square → δ⁽³⁾", "multiply → ∂L/∂w⁽³⁾", "multiply → ∂L/∂h⁽²⁾", "square → δ⁽²⁾",
+        "∂L/∂L = 1", "square → ∂L/∂ŷ", "square → δ⁽³⁾", "multiply → ∂L/∂w⁽³⁾", "multiply → ∂L/∂h⁽²⁾", "square → δ⁽²⁾",
         "multiply → ∂L/∂w⁽²⁾", "the gradients",
     ]  # fmt: skip
     answers = [line["rows"] for frame in page.frames for line in frame["lines"] if line["answer"]]
@@ -58,7 +64,7 @@ def test_the_lecture_chain_shows_the_numbers_computed_by_hand():
 
 
 def test_the_letters_of_a_local_derivative_are_explained():
-    page = viz.step(lecture_chain(), notation="lecture")
+    page = play(lecture_chain(), notation="lecture")
     details = [line["detail"] for frame in page.frames for line in frame["lines"] if line["label"] == "× local derivative"]
     assert details == ["2x", "2u", "b   (b = h⁽²⁾)", "a   (a = w⁽³⁾)", "2u", "b   (b = h⁽¹⁾)"]
 
@@ -66,7 +72,7 @@ def test_the_letters_of_a_local_derivative_are_explained():
 def test_the_last_frame_shows_the_gradients_of_backward_and_no_grad_changes():
     mlp = models.MLP((5, 4, 2), nn.Tanh)
     loss = mlp_loss(mlp)
-    page = viz.step(loss, params=mlp)
+    page = play(loss, params=mlp)
     assert all(p.grad is None for p in mlp.parameters())
     loss.backward()
     shown = {line["label"]: line["rows"] for line in page.frames[-1]["lines"]}
@@ -75,7 +81,7 @@ def test_the_last_frame_shows_the_gradients_of_backward_and_no_grad_changes():
 
 def test_shapes_of_products_are_shown():
     mlp = models.MLP((5, 5, 2), nn.Tanh)
-    page = viz.step(mlp_loss(mlp), params=mlp)
+    page = play(mlp_loss(mlp), params=mlp)
     details = {frame["title"]: frame["lines"][-1]["detail"] for frame in page.frames}
     assert details["linear → ∂L/∂layers.2.weight"] == "(2, 5) ← (2, 4) @ (4, 5)"
     assert "(4, 5) ← (4, 2) @ (2, 5)" in details.values()
@@ -84,7 +90,7 @@ def test_shapes_of_products_are_shown():
 
 def test_adding_gradients_and_undoing_broadcasting_have_separate_frames():
     w, b = parameter(np.ones((2, 3), np.float32), "w"), parameter(2.0, "b")
-    page = viz.step(((w * b) * w).sum())
+    page = play(((w * b) * w).sum())
     kinds = [(frame["kind"], frame["title"]) for frame in page.frames]
     assert ("accumulate", "add up: ∂L/∂w") in kinds
     assert ("unbroadcast", "undo broadcasting: ∂L/∂b") in kinds
@@ -97,7 +103,7 @@ def test_adding_gradients_and_undoing_broadcasting_have_separate_frames():
 
 def test_each_layer_is_one_frame_with_and_without_modules():
     mlp = models.MLP((5, 4, 2), nn.Tanh)
-    assert titles(viz.step(mlp_loss(mlp), params=mlp, granularity="layer"))[1:-1] == [
+    assert titles(play(mlp_loss(mlp), params=mlp, granularity="layer"))[1:-1] == [
         "mse_loss",
         "layers.2 · Linear",
         "layers.1 · Tanh",
@@ -105,14 +111,14 @@ def test_each_layer_is_one_frame_with_and_without_modules():
     ]
     w, v = parameter(np.ones((5, 4), np.float32)), parameter(np.ones((4, 2), np.float32))
     loss = ag.square(ag.tanh(X @ w) @ v - T).mean()
-    assert titles(viz.step(loss, granularity="layer"))[1:-1] == ["outside the layers", "layer 3", "layer 2"]
+    assert titles(play(loss, granularity="layer"))[1:-1] == ["outside the layers", "layer 3", "layer 2"]
 
 
 def test_calls_with_several_outputs_and_joint_rules_have_frames():
     ag.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 2))
     loss = nn.mse_loss(net(np.ones((2, 1, 6, 6), np.float32) * np.arange(6, dtype=np.float32)), T[:2])
-    page = viz.step(ag.concatenate([loss[None], loss[None]]).sum(), params=net)
+    page = play(ag.concatenate([loss[None], loss[None]]).sum(), params=net)
     played = {title.split(" → ")[0] for title in titles(page)}
     assert {"max_pool2d", "batch_norm", "conv2d", "concatenate"} <= played
     shown = {line["label"]: line["rows"] for line in page.frames[-1]["lines"]}
@@ -123,7 +129,7 @@ def test_calls_with_several_outputs_and_joint_rules_have_frames():
 def test_frames_highlight_nodes_and_edges_of_the_picture():
     vae = models.VAE((4, 3, 2))
     loss = vae.loss(abs(X[:, :4]))["loss"]
-    page = viz.step(loss, params=vae)
+    page = play(loss, params=vae)
     numbers = {f"n{node.number}" for node in viz.draw(loss, collapse=()).graph.nodes}
     assert all({*frame["nodes"], *frame["known"]} <= numbers for frame in page.frames)
     edges = {f"n{e.source}->n{e.target}" for e in viz.draw(loss, collapse=()).graph.edges}
@@ -133,11 +139,11 @@ def test_frames_highlight_nodes_and_edges_of_the_picture():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: viz.step(parameter([1.0, 2.0])), r"scalar loss, got shape \(2,\)"),
-        (lambda: viz.step(Tensor(1.0)), "requires no gradient"),
-        (lambda: viz.step(parameter(1.0) * 2, granularity="node"), "op, layer, got 'node'"),
-        (lambda: viz.step(parameter(1.0) * 2, max_nodes=3), "4 nodes, more than max_nodes=3; pass max_nodes=4"),
-        (lambda: viz.step(parameter(1.0) * 2).save("p.htm"), r"ends in \.html"),
+        (lambda: play(parameter([1.0, 2.0])), r"scalar loss, got shape \(2,\)"),
+        (lambda: play(Tensor(1.0)), "requires no gradient"),
+        (lambda: play(parameter(1.0) * 2, granularity="node"), "op, layer, got 'node'"),
+        (lambda: play(parameter(1.0) * 2, max_nodes=3), "4 nodes, more than max_nodes=3; pass max_nodes=4"),
+        (lambda: play(parameter(1.0) * 2).save("p.htm"), r"ends in \.html"),
     ],
 )
 def test_bad_input_raises_value_error(call, message):
@@ -157,7 +163,7 @@ def test_embedded_text_cannot_end_its_script_element_and_is_unchanged(text):
 
 
 def test_the_page_loads_nothing_and_is_sandboxed_in_a_notebook(tmp_path):
-    page = viz.step(lecture_chain())
+    page = play(lecture_chain())
     page.save(tmp_path / "p.html")
     assert (tmp_path / "p.html").read_text(encoding="utf-8") == page.html
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:|#)|@import|url\(""", page.html.replace("xlink:", ""))
@@ -170,7 +176,7 @@ def test_the_page_loads_nothing_and_is_sandboxed_in_a_notebook(tmp_path):
 def test_without_a_renderer_the_page_lists_the_nodes(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(rendering, "_pygraphviz", lambda format: [])
-    page = viz.step(parameter(2.0, "<w>") * 3.0)
+    page = play(parameter(2.0, "<w>") * 3.0)
     assert "<svg" not in page.html
     assert '<li id="n0">parameter &lt;w&gt;</li>' in page.html
 
@@ -210,7 +216,7 @@ def shown(tab: Browser) -> int:
 
 @needs_chromium
 def test_buttons_keys_slider_and_hash_move_between_frames(opened):
-    page = viz.step(lecture_chain())
+    page = play(lecture_chain())
     last = len(page.frames)
     tab = opened(page)
     assert shown(tab) == 1
@@ -236,9 +242,12 @@ def test_buttons_keys_slider_and_hash_move_between_frames(opened):
 
 @needs_chromium
 def test_play_advances_automatically_and_stops_at_the_end(opened):
-    tab = opened(viz.step(lecture_chain()))
+    tab = opened(play(lecture_chain()))
     tab.run("const real = setInterval; window.setInterval = (f, ms) => real(f, 5); document.getElementById('play').click()")
-    tab.send("Runtime.evaluate", expression="new Promise(done => setTimeout(done, 300))", awaitPromise=True)
+    for _ in range(40):
+        tab.send("Runtime.evaluate", expression="new Promise(done => setTimeout(done, 100))", awaitPromise=True)
+        if tab.run("document.getElementById('play').textContent") == "Play":
+            break
     assert shown(tab) > 3
     assert tab.run("document.getElementById('play').textContent") == "Play", "it stops at the end"
 
@@ -247,9 +256,9 @@ def test_play_advances_automatically_and_stops_at_the_end(opened):
 def test_the_numbers_in_the_page_are_those_of_grad(opened):
     mlp = models.MLP((5, 4, 2), nn.Tanh)
     loss = mlp_loss(mlp)
-    tab = opened(viz.step(loss, params=mlp))
+    tab = opened(play(loss, params=mlp))
     tab.press("End")
-    text = "l => [l.querySelector('h2').textContent, [...l.querySelectorAll('tr')].map(r => [...r.cells].map(c => +c.textContent))]"
+    text = "l => [l.querySelector('h2').textContent, [...l.querySelectorAll('tr')].map(r => [...r.querySelectorAll('td')].map(c => +c.textContent))]"
     numbers = dict(tab.run(f"[...document.querySelectorAll('.line')].map({text})"))
     loss.backward()
     assert numbers.keys() == {f"∂L/∂{name}" for name, _ in mlp.named_parameters()}
@@ -259,7 +268,7 @@ def test_the_numbers_in_the_page_are_those_of_grad(opened):
 
 @needs_chromium
 def test_a_frame_highlights_its_operation_its_operand_and_their_edge(opened):
-    page = viz.step(lecture_chain())
+    page = play(lecture_chain())
     tab = opened(page, "#frame=3")
     lit = tab.run("[...document.querySelectorAll('.now')].map(e => e.id || e.querySelector('title').textContent)")
     assert {*page.frames[2]["nodes"]} <= {*lit}
@@ -270,7 +279,7 @@ def test_a_frame_highlights_its_operation_its_operand_and_their_edge(opened):
 
 @needs_chromium
 def test_an_edge_that_ends_at_a_corner_is_highlighted(opened):
-    page = viz.step(parameter(3.0, "a") - parameter(2.0, "b"))
+    page = play(parameter(3.0, "a") - parameter(2.0, "b"))
     tab = opened(page, "#frame=2")
     lit = tab.run("[...document.querySelectorAll('.edge.now')].map(e => e.querySelector('title').textContent.split(':')[0])")
     assert {*lit} == {*page.frames[1]["edges"]} != set()
@@ -278,8 +287,8 @@ def test_an_edge_that_ends_at_a_corner_is_highlighted(opened):
 
 @needs_chromium
 def test_a_quiz_hides_the_number_until_it_is_clicked(opened):
-    tab = opened(viz.step(lecture_chain(), quiz=True), "#frame=3")
-    text = "document.getElementById('step').textContent"
+    tab = opened(play(lecture_chain(), quiz=True), "#frame=3")
+    text = "document.body.innerText"
     assert "6912" not in tab.run(text)
     tab.run("document.querySelector('.reveal').click()")
     assert "6912" in tab.run(text)
@@ -290,7 +299,7 @@ def test_a_quiz_hides_the_number_until_it_is_clicked(opened):
 
 @needs_chromium
 def test_dark_mode_and_reduced_motion_follow_the_reader_s_settings(opened):
-    tab = opened(viz.step(lecture_chain()))
+    tab = opened(play(lecture_chain()))
     ground = "getComputedStyle(document.body).backgroundColor"
     tab.media(prefers_color_scheme="light", prefers_reduced_motion="no-preference")
     assert tab.run(ground) == "rgb(255, 255, 255)"
@@ -306,7 +315,7 @@ def test_names_are_escaped_and_never_executed(opened):
     total = parameter(1.0, NAMES[0])
     for name in NAMES[1:]:
         total = total + parameter(1.0, name)
-    tab = opened(viz.step(total))
+    tab = opened(play(total))
     tab.press("End")
     labels = tab.run("[...document.querySelectorAll('.line h2')].map(e => e.textContent)")
     assert labels == [f"∂L/∂{name}" for name in NAMES]
@@ -316,7 +325,7 @@ def test_names_are_escaped_and_never_executed(opened):
 @needs_chromium
 def test_the_page_works_inside_a_notebook_frame(browser, tmp_path):
     path = tmp_path / "notebook.html"
-    path.write_text(f"<!DOCTYPE html><meta charset=utf-8>{viz.step(lecture_chain())._repr_html_()}", encoding="utf-8")
+    path.write_text(f"<!DOCTYPE html><meta charset=utf-8>{play(lecture_chain())._repr_html_()}", encoding="utf-8")
     browser.errors.clear()
     browser.open(path)
     (frame,) = browser.frames
@@ -324,3 +333,72 @@ def test_the_page_works_inside_a_notebook_frame(browser, tmp_path):
         browser.run("document.getElementById('next').click(); document.getElementById('count').textContent", frame) == "2 / 8"
     )
     assert browser.errors == []
+
+
+# -- the lesson in a browser -------------------------------------------------------------------------------------------
+
+
+def lesson(iterations: int = 1, **options: Any) -> tuple[viz.Page, Tensor, nn.Module]:
+    ag.manual_seed(0)
+    mlp = models.MLP((3, 4, 2), nn.Tanh)
+    x, y = Tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]], name="x"), Tensor([[1.0, 0.0], [0.0, 1.0]], name="y")
+    loss = nn.mse_loss(mlp(x), y)
+    if iterations:
+        options |= {"update": nn.SGD(mlp.parameters(), lr=0.1), "iterations": iterations}
+    return viz.step(loss, params=mlp, notation="lecture", **options), loss, mlp
+
+
+SIZES = [(1280, 720), (900, 720), (390, 800)]
+
+
+@needs_chromium
+@pytest.mark.parametrize("size", SIZES)
+def test_a_lesson_can_be_clicked_through_at_this_size(opened, size):
+    page, *_ = lesson(iterations=2)
+    tab = opened(page)
+    tab.send("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False)
+    try:
+        assert tab.run("document.querySelectorAll('#phases button').length") == 8
+        tab.run("document.querySelectorAll('#phases button')[3].click()")
+        assert page.frames[shown(tab) - 1]["kind"] == "update"
+        for _ in page.frames:
+            tab.press("ArrowRight")
+        assert shown(tab) == len(page.frames)
+        tab.run("location.hash = '#frame=9'; dispatchEvent(new HashChangeEvent('hashchange'))")
+        visible = "[...document.querySelectorAll('#math > div')].filter(e => !e.hidden).length"
+        assert tab.run(visible) >= 1
+        text = "[...document.querySelectorAll('#graph text')].filter(t => t.textContent.trim())"
+        heights = f"Math.min(...{text}.map(t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a))"
+        assert tab.run(heights) >= 11.99, "the smallest text of the graph"
+        assert tab.run("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut off at the right"
+        if size == SIZES[0]:
+            assert tab.run("document.documentElement.scrollHeight <= innerHeight"), "the whole lesson is in the window"
+            bottom = tab.run("document.getElementById('step').getBoundingClientRect().bottom")
+            assert bottom > 700, "and fills it"
+    finally:
+        tab.send("Emulation.clearDeviceMetricsOverride")
+
+
+@needs_chromium
+def test_nodes_show_their_values_and_gradients_up_to_this_step(opened):
+    page = viz.step(lecture_chain(), notation="lecture", update=None)
+    graph = "[...document.querySelectorAll('#graph text')].map(t => t.textContent).filter(t => t.trim())"
+    tab = opened(page, "#frame=2")
+    assert "144" not in tab.run(graph)
+    tab = opened(page, "#frame=9")
+    texts = tab.run(graph)
+    assert {"144", "12", "δ⁽³⁾ = 6912"} <= set(texts)
+    assert not any("82944" in text for text in texts)
+
+
+@needs_chromium
+def test_the_numerical_gradient_appears_with_a_button_and_a_key(opened):
+    page = viz.step(lecture_chain(), notation="lecture")
+    tab = opened(page, "#frame=9")
+    text = "document.getElementById('lines').innerText"
+    assert "numerical" not in tab.run(text)
+    tab.press("c")
+    assert "numerical δ⁽³⁾" in tab.run(text)
+    assert "6912" in tab.run("document.querySelector('.numeric td').textContent")
+    tab.run("document.getElementById('check').click()")
+    assert "numerical" not in tab.run(text)
