@@ -24,6 +24,7 @@ version = release = autograd_mini.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "numpydoc"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints", "locale"]
 nitpicky = False
+suppress_warnings = ["toc.empty_glob"]
 default_role = "code"
 add_module_names = False
 autodoc_typehints = "none"  # signatures stay readable; the parameter tables say what is expected
@@ -36,13 +37,14 @@ myst_enable_extensions = ["colon_fence"]
 nb_execution_mode = os.environ.get("AUTOGRAD_MINI_DOCS_EXECUTE", "cache")  # "off" builds without running the notebooks
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_execution_in_temp = True
 nb_merge_streams = True
 
 locale_dirs = ["locale"]
 gettext_compact = False
 
 html_theme = "pydata_sphinx_theme"
-html_title = f"autograd_mini {version}"
+html_title = "autograd_mini"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {

@@ -8,10 +8,12 @@ python docs/make_notebooks.py --check   exits with 1 if a notebook is not curren
 
 from __future__ import annotations
 
+import ast
+import base64
 import json
 import re
 import sys
-import urllib.parse
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +66,53 @@ def cells(text: str) -> list[tuple[str, str]]:
 
 
 def program(text: str) -> str:
-    """Returns the code of a page as one program."""
-    return "\n\n".join(part for kind, part in cells(text) if kind == "code") + "\n"
+    """Returns the code of a page as one program for the playground, without the cells that install something.
+
+    A notebook shows the last expression of each cell; the program shows it by `playground.show`.
+
+    >>> print(program("```python\\nx = 1\\nx\\n```\\n```python\\nprint(x)\\n```\\n"), end="")
+    from autograd_mini import playground
+    <BLANKLINE>
+    x = 1
+    playground.show(x)
+    <BLANKLINE>
+    print(x)
+    """
+    parts = [show_last(part) for kind, part in cells(text) if kind == "code" and "%pip" not in part]
+    return "\n\n".join(["from autograd_mini import playground", *parts]) + "\n"
+
+
+def show_last(code: str) -> str:
+    """Returns a cell whose last expression, if it is one, is shown in the playground."""
+    last = ast.parse(code).body[-1]
+    value = last.value if isinstance(last, ast.Expr) else None
+    if value is None or (isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "print"):
+        return code
+    before = "\n".join(code.splitlines()[: last.lineno - 1])
+    return f"{before}\nplayground.show({ast.get_source_segment(code, value)})".lstrip("\n")
+
+
+def fragment(code: str) -> str:
+    """Returns a program as the playground reads it from an address: compressed, in letters that any address may contain."""
+    packed = zlib.compress(code.encode(), level=9, wbits=-15)  # raw deflate
+    return "#program=" + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def unpack(text: str) -> str:
+    """Returns a text with its programs readable, to compare texts: other versions of zlib compress to other letters."""
+
+    def code(match: re.Match[str]) -> str:
+        letters = match[1] + "=" * (-len(match[1]) % 4)
+        return zlib.decompress(base64.urlsafe_b64decode(letters), wbits=-15).decode()
+
+    return re.sub(r"#program=([\w-]+)", code, text)
 
 
 def badges(path: Path, text: str) -> str:
     """Returns the links that open a page as a notebook or as a program."""
-    playground = f"{SITE}/playground/#code={urllib.parse.quote(program(text), safe='')}"
     links = {
         "Open in Colab": f"{COLAB}/blob/{BRANCH}/notebooks/{path.stem}.ipynb",
-        "Open in the playground": playground,
+        "Open in the playground": f"{SITE}/playground/{fragment(program(text))}",
         "Download the notebook": f"{SOURCE}/raw/{BRANCH}/notebooks/{path.stem}.ipynb",
     }
     return " · ".join(f"[{name}]({address})" for name, address in links.items())
@@ -127,7 +166,8 @@ def as_text(path: Path) -> str:
 
 def main() -> None:
     wanted = {TARGET / f"{path.stem}.ipynb": as_text(path) for path in sources()}
-    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    found = {path: path.read_text(encoding="utf-8") if path.exists() else "" for path in wanted}
+    stale = [path for path, text in wanted.items() if unpack(found[path]) != unpack(text)]
     stale += [path for path in TARGET.glob("*.ipynb") if path not in wanted]
     if "--check" in sys.argv:
         if stale:

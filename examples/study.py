@@ -71,6 +71,11 @@ class Study:
         """Returns what a notebook shows: the figures, inside the text, so that the notebook needs no other file."""
         return "\n".join(_embed(self.folder / name) for name in self.figures)
 
+    @property
+    def html(self) -> str:
+        """The figures as one page; the playground shows it."""
+        return f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Figures</title>{self._repr_html_()}</html>'
+
     def data_name(self, name: str) -> str:
         """Returns what a result says about its data: the image set or, if `quick`, what replaces it."""
         return f"digits in place of {name}" if self.quick else name

@@ -25,7 +25,7 @@ PACKAGES: Final = ("numpy", "matplotlib")
 """The Python packages of a folder that works offline."""
 MORE_PACKAGES: Final = ("pillow", "scikit-learn")
 """Those that the published page can also load."""
-LIBRARY: Final = ("autograd_mini", "nn", "models", "viz", "playground")
+LIBRARY: Final = ("autograd_mini", "nn", "models", "viz", "playground", "cli", "examples")
 """The folders of the library that programs can use."""
 LANGUAGES: Final = ("en", "ja")
 PROGRAMS: Final = {
@@ -128,7 +128,7 @@ def library_archive() -> bytes:
             inside = "" if layer == "autograd_mini" else f"{layer}/"
             for path in sorted(source.rglob("*.py")):
                 name = path.relative_to(source).as_posix()
-                if layer == "autograd_mini" and name.split("/")[0] in (*LIBRARY, "cli", "examples"):
+                if layer == "autograd_mini" and name.split("/")[0] in LIBRARY:
                     continue
                 archive.writestr(
                     zipfile.ZipInfo(f"autograd_mini/{inside}{name}", _WHEN), path.read_bytes(), zipfile.ZIP_DEFLATED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from importlib import import_module
 from typing import Any, SupportsFloat
 
 from autograd_mini import nn
@@ -21,7 +22,8 @@ def slider(name: str, value: float, low: float | None = None, high: float | None
     name : the label; two sliders of one name are one slider
     value : the number at the start
     low, high : the range, by default −2 … 2, or −2·|value| … 2·|value| if that is wider
-    step : the distance of neighbouring numbers, by default a 200th of the range, or 1 for ints
+    step : the distance of neighbouring numbers, by default 1, 2 or 5 times a power of ten, so that the range has at least 200
+        steps; 1 for ints
 
     Returns
     -------
@@ -50,7 +52,7 @@ def slider(name: str, value: float, low: float | None = None, high: float | None
     whole = all(isinstance(number, int) for number in given.values() if number is not None) and low is not None
     reach = 2 * max(1, abs(value))
     low, high = -reach if low is None else low, reach if high is None else high
-    step = step if step is not None else 1 if whole else (high - low) / 200
+    step = step if step is not None else 1 if whole else _round_step((high - low) / 200) if low < high else 1.0
     if not (low <= value <= high and low < high and step > 0):
         raise ValueError(
             f"slider {name!r}: expected low ≤ value ≤ high, low < high and step > 0, "
@@ -60,6 +62,17 @@ def slider(name: str, value: float, low: float | None = None, high: float | None
     current = min(max(current, low), high)  # the program may have a smaller range than before
     connection.post({"kind": "slider", "name": name, "value": current, "low": low, "high": high, "step": step})
     return round(current) if whole else float(current)
+
+
+def _round_step(largest: float) -> float:
+    """Returns the largest of 1, 2 and 5 times a power of ten that is at most `largest`: steps that meet whole numbers.
+
+    >>> from autograd_mini.playground.controls import _round_step
+    >>> _round_step(0.06), _round_step(0.02), _round_step(130.0)
+    (0.05, 0.02, 100.0)
+    """
+    power = 10.0 ** math.floor(math.log10(largest))
+    return max(factor * power for factor in (1, 2, 5) if factor * power <= largest * (1 + 1e-9))
 
 
 def _is_number(value: object) -> bool:
@@ -79,9 +92,7 @@ def show(*values: Any) -> None:
         if connection.is_open:
             show_item(value)
         elif "ipykernel" in sys.modules:
-            from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
-
-            display(value)
+            import_module("IPython.display").display(value)
         else:
             print(value)
 
@@ -105,10 +116,8 @@ def curve(name: str, value: SupportsFloat, x: float | None = None) -> None:
         raise TypeError(f"curve: name must be a text such as 'loss', got {name!r}")
     height = float(value.detach().item()) if hasattr(value, "detach") else float(value)
     if connection.is_open:
-        count = connection.counts[name] = connection.counts.get(name, -1) + 1
         # JSON has no number for nan and infinity; the page draws a gap there.
-        point = height if math.isfinite(height) else None
-        connection.post({"kind": "curve", "name": name, "x": float(count if x is None else x), "y": point})
+        connection.curves.add(name, x, height if math.isfinite(height) else None)
 
 
 class LiveCurves(nn.Callback):

@@ -11,6 +11,7 @@ import contextlib
 import io
 import linecache
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
@@ -20,8 +21,35 @@ from .display import as_event
 Event: TypeAlias = dict[str, Any]
 PROGRAM: Final = "program.py"
 """The name of the program in messages."""
+FIRST_POINTS: Final = 200
+SECONDS_BETWEEN_GROUPS: Final = 0.05
 MOST_CHARACTERS: Final = 200_000
 """What one run may print; a page with more becomes slow."""
+
+
+class Curves:
+    """Points on their way to the page: the first ones at once, later ones in groups, because a fast loop makes thousands."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._counts: dict[str, int] = {}
+        self._waiting: dict[str, list[tuple[float, float | None]]] = {}
+        self._posted = 0.0
+
+    def add(self, name: str, x: float | None, y: float | None) -> None:
+        """Adds a point; without `x`, it follows the one before."""
+        count = self._counts.get(name, 0)
+        self._counts[name] = count + 1
+        self._waiting.setdefault(name, []).append((float(count if x is None else x), y))
+        if sum(self._counts.values()) <= FIRST_POINTS or time.monotonic() - self._posted > SECONDS_BETWEEN_GROUPS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Reports the points that are waiting."""
+        for name, points in self._waiting.items():
+            self._connection.post({"kind": "curve", "name": name, "points": points})
+        self._waiting.clear()
+        self._posted = time.monotonic()
 
 
 class Connection:
@@ -30,7 +58,11 @@ class Connection:
     def __init__(self) -> None:
         self._post: Callable[[Event], object] | None = None
         self.values: Mapping[str, float] = {}  # of the sliders that the reader has moved
-        self.counts: dict[str, int] = {}  # points of each curve
+        self.curves = Curves(self)
+
+    def begin(self, values: Mapping[str, float]) -> None:
+        """Starts a new run with the numbers of the sliders."""
+        self.values, self.curves = dict(values), Curves(self)
 
     @property
     def is_open(self) -> bool:
@@ -72,7 +104,7 @@ def run_program(code: str, values: Mapping[str, float] | None = None) -> bool:
     >>> [event["kind"] for event in events], events[-1]["line"]
     (['text', 'text', 'error'], 1)
     """
-    connection.values, connection.counts = dict(values or {}), {}
+    connection.begin(values or {})
     linecache.cache[PROGRAM] = (len(code), None, code.splitlines(keepends=True), PROGRAM)
     output = _Lines()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
@@ -87,6 +119,7 @@ def run_program(code: str, values: Mapping[str, float] | None = None) -> bool:
             return False
         finally:
             output.end_line()
+            connection.curves.flush()
     return True
 
 
@@ -131,6 +164,8 @@ def _error_event(error: BaseException) -> Event:
 
 class _Lines(io.TextIOBase):
     """A text stream that reports each line when it is complete, or when the stream is flushed."""
+
+    encoding = "utf-8"  # so pictures as text keep their lines and letters
 
     def __init__(self) -> None:
         self._open = ""

@@ -12,8 +12,9 @@ h3 = ag.square(w3 * h2)
 loss = ag.square(h3)
 loss.backward()
 
-print("∂L/∂w2 =", w2.grad.item(), "  by hand: 8 w3⁴ w2⁷ x¹⁶ =", 8 * w3.item() ** 4 * w2.item() ** 7 * x.item() ** 16)
-print("∂L/∂w3 =", w3.grad.item(), "  by hand: 4 w3³ w2⁸ x¹⁶ =", 4 * w3.item() ** 3 * w2.item() ** 8 * x.item() ** 16)
+a, b, c = x.item(), w2.item(), w3.item()
+print(f"∂L/∂w2 = {w2.grad:g}   by hand: 8 w3⁴ w2⁷ x¹⁶ = {8 * c**4 * b**7 * a**16:g}")
+print(f"∂L/∂w3 = {w3.grad:g}   by hand: 4 w3³ w2⁸ x¹⁶ = {4 * c**3 * b**8 * a**16:g}")
 
 playground.show(viz.draw({"L": loss}, notation="lecture", show_values=True))
 playground.show(viz.step(loss, notation="lecture"))

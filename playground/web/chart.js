@@ -30,13 +30,13 @@ export class Curves {
     this.place.replaceChildren();
   }
 
-  add({ name, x, y }) {
+  add({ name, points }) {
     if (!this.curves.has(name)) this.curves.set(name, { points: [], count: 0, last: null });
     const curve = this.curves.get(name);
-    curve.points.push([x, y]);
-    curve.count += 1;
-    curve.last = y;
-    if (curve.points.length > MOST_POINTS) curve.points = curve.points.filter((_, i) => i % 2 === 0);
+    curve.points.push(...points);
+    curve.count += points.length;
+    curve.last = points.at(-1)[1];
+    while (curve.points.length > MOST_POINTS) curve.points = curve.points.filter((_, i) => i % 2 === 0);
     if (this.waiting) return;
     this.waiting = true;
     requestAnimationFrame(() => { if (this.waiting) this.draw(); });

@@ -53,7 +53,7 @@ const MAKERS = {
     const number = frames.length;
     const frame = node("iframe", { title: word("stepper") });
     frame.setAttribute("sandbox", "allow-scripts");
-    frame.src = chosenSteps[number] === undefined ? "frame.html" : `frame.html#frame=${chosenSteps[number]}`;
+    frame.src = chosenSteps[number] === undefined ? "frame.html" : `frame.html#frame=${chosenSteps[number] + 1}`;
     frames.push({ frame, html: event.html, number });
     return frame;
   },

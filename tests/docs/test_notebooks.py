@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import base64
+import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +85,63 @@ def test_a_notebook_has_links_and_installs_the_package_first(name: str) -> None:
     head = "".join(title["source"])
     assert head.startswith("# ")
     assert f"colab.research.google.com/github/autograd-mini/autograd-mini/blob/main/notebooks/{name}.ipynb" in head
-    assert "/playground/#" in head
+    assert "/playground/#program=" in head
     assert install["cell_type"] == "code"
     assert "%pip install" in "".join(install["source"])
     assert all(cell.get("outputs", []) == [] and cell.get("execution_count") is None for cell in [install, *cells])
     links = re.findall(r"\]\(([^)]+)\)", "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"))
     assert all(link.startswith("https://") for link in links)
+
+
+@pytest.fixture(scope="module")
+def pages() -> Any:
+    """The module that makes the notebooks."""
+    spec = importlib.util.spec_from_file_location("make_notebooks", ROOT / "docs" / "make_notebooks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@needs_nbclient
+@pytest.mark.parametrize("name", NAMES)
+def test_the_link_to_the_playground_has_the_code_of_the_page(name: str, pages: Any) -> None:
+    """The playground decodes base64 without padding, and then raw deflate."""
+    notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+    letters = re.search(r"/playground/#program=([\w-]+)\)", "".join(notebook["cells"][0]["source"]))[1]
+    code = zlib.decompress(base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4)), wbits=-15).decode()
+    (page,) = (path for path in pages.sources() if path.stem == name)
+    assert code == pages.program(page.read_text(encoding="utf-8"))
+    assert "%pip" not in code
+    ast.parse(code)
+
+
+@needs_nbclient
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("x = 1\nx + 1", "x = 1\nplayground.show(x + 1)"),
+        ("f(\n    1,\n)", "playground.show(f(\n    1,\n))"),
+        ("print(1)", "print(1)"),
+        ("x = 1", "x = 1"),
+        ("for i in x:\n    i", "for i in x:\n    i"),
+    ],
+)
+def test_the_playground_shows_what_a_notebook_shows(cell: str, shown: str, pages: Any) -> None:
+    assert pages.show_last(cell) == shown
+
+
+@needs_nbclient
+def test_a_program_runs_as_the_playground_runs_it(pages: Any) -> None:
+    from autograd_mini.playground import page
+
+    text = (ROOT / "docs" / "exercises" / "exercise_20.md").read_text(encoding="utf-8")
+    events: list[dict[str, Any]] = []
+    page.connection.open(events.append)
+    try:
+        assert page.run_program(pages.program(text)), events[-1]
+    finally:
+        page.connection.close()
+    assert {"svg", "page"} <= {event["kind"] for event in events}
 
 
 FIT = """

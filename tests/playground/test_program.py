@@ -34,6 +34,10 @@ def texts(events: list[dict[str, Any]]) -> str:
     return "".join(event["text"] for event in events if event["kind"] == "text")
 
 
+def points(events: list[dict[str, Any]], name: str) -> list[list[float | None]]:
+    return [point for event in events if event["kind"] == "curve" and event["name"] == name for point in event["points"]]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_examples_run(events: list[dict[str, Any]], name: str, language: str) -> None:
@@ -162,9 +166,8 @@ def test_curves_have_one_point_per_call_and_gaps_at_nan(events: list[dict[str, A
     for value in (1.0, Tensor(0.5), math.nan, math.inf):
         playground.curve("loss", value)
     playground.curve("other", 2, x=10)
-    assert [(e["name"], e["x"], e["y"]) for e in events] == [
-        ("loss", 0, 1), ("loss", 1, 0.5), ("loss", 2, None), ("loss", 3, None), ("other", 10, 2),
-    ]  # fmt: skip
+    assert points(events, "loss") == [[0, 1], [1, 0.5], [2, None], [3, None]]
+    assert points(events, "other") == [[10, 2]]
     with pytest.raises(TypeError, match="curve: name must be a text such as 'loss', got 1"):
         playground.curve(1, 2.0)  # type: ignore[arg-type]
 
@@ -183,8 +186,17 @@ def test_a_trainer_draws_its_losses(events: list[dict[str, Any]]) -> None:
     model = Line()
     trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=0.001), callbacks=[playground.LiveCurves()], progress=False)
     history = trainer.fit(nn.data.DataLoader(x, x[:, :1], batch_size=4), 3)
-    assert [e["y"] for e in events if e["name"] == "loss"] == [row["loss"] for row in history]
-    assert [e["x"] for e in events] == [2, 4, 6]
+    assert points(events, "loss") == [[row["iteration"], row["loss"]] for row in history]
+    assert [row["iteration"] for row in history] == [2, 4, 6]
+
+
+def test_a_fast_loop_does_not_flood_the_page_with_points(events: list[dict[str, Any]]) -> None:
+    """All points arrive, in far fewer events; the first ones at once, so that a program that hangs shows them."""
+    code = "from autograd_mini import playground\nfor i in range(20_000): playground.curve('i', i)"
+    assert run_program(code)
+    assert points(events, "i") == [[i, i] for i in range(20_000)]
+    assert 200 < len(events) < 2_000
+    assert [event["points"] for event in events[:2]] == [[[0, 0]], [[1, 1]]]
 
 
 def test_outside_the_page_a_program_runs_too(capsys: pytest.CaptureFixture[str]) -> None:
