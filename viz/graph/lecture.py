@@ -196,7 +196,7 @@ def _parameters(graph: Graph, operands: list[list[int]]) -> dict[int, int]:
     """Maps each parameter, and each tensor computed from it alone (its transpose, a cast), to the parameter."""
     parameter_of: dict[int, int] = {}
     for i, (node, sources) in enumerate(zip(graph.nodes, operands, strict=True)):
-        if node.kind == "parameter":
+        if node.kind in ("parameter", "frozen"):
             parameter_of[i] = i
         elif len(sources) == 1 and sources[0] in parameter_of and (node.primitive is None or node.primitive.relayout):
             parameter_of[i] = parameter_of[sources[0]]
