@@ -16,6 +16,7 @@ from types import ModuleType as _ModuleType
 
 from . import methods as _methods  # binds operators and methods to Tensor
 from .apply import *
+from .batching.scan import *
 from .batching.vmap import *
 from .checkpoint import *
 from .create import *

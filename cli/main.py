@@ -32,6 +32,9 @@ from .export import Format
 from .finished_run import FinishedRun, open_run
 from .listing import listing
 from .many.ranks import Distributed, is_silent, ranks, start_together
+from .many.studies import ablation, exercise
+from .many.sweep import parse_grid
+from .many.sweep import sweep as run_sweep
 from .options import choose, override, parse_size
 from .plots import INTERPOLATION
 from .run import (
@@ -45,7 +48,6 @@ from .run import (
     stored_recipe,
     training_graphs,
 )
-from .scripts import run_script, scripts
 from .tables import Rows, markdown
 from .training_options import (
     Accumulate,
@@ -53,9 +55,12 @@ from .training_options import (
     Channels,
     ClipGradNorm,
     ClipGradValue,
+    Cluster,
     Epochs,
     FreeBits,
+    GridOption,
     Iterations,
+    Jobs,
     KeepBest,
     KeepEvery,
     KLWarmup,
@@ -98,8 +103,6 @@ Preset = Annotated[
         help="A named set of options, " + "; ".join(f"for {kind}: {names}" for kind, names in _PRESET_NAMES.items()) + "."
     ),
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="Run in seconds instead of minutes, on a small data set.")]
-ResultFolder = Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/NAME")]
 Picture = Annotated[Path | None, typer.Option(help="Output file: .png, .svg or .pdf.", show_default="in the run's folder")]
 
 
@@ -276,6 +279,33 @@ def _finish(run: Run) -> None:
         print(f"epoch {last['epoch']}: {comparison.format_row(last)}; results in {run.folder}")
 
 
+@app.command()
+def sweep(
+    model: ModelName,
+    option: GridOption = [],  # noqa: B006
+    data: DataName = "digits",
+    preset: Preset = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Train every setting with N seeds.")] = 1,
+    jobs: Jobs = 1,
+    epochs: Epochs = None,
+    iterations: Iterations = None,
+    seed: Seed = 0,
+    metric: Annotated[str | None, typer.Option(help="The metric of the figure.", show_default="val_accuracy …")] = None,
+    cluster: Cluster = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the sweep.", show_default="runs/sweep-MODEL-DATA")] = None,
+) -> None:
+    """Trains all combinations of some settings, and compares them in a table and a figure.
+
+    `--option lr=1e-3,3e-3 --option optimizer=adam,sgd --seeds 5` makes 20 runs. The same command continues a sweep.
+    """
+    with _usage_errors():
+        recipe = override(_choose(model, data, preset, None, None), {"epochs": epochs, "iterations": iterations, "seed": seed})
+        folder = out or Path("runs") / f"sweep-{model}-{Path(recipe.data).name}"
+        rows = run_sweep(recipe, parse_grid(option), seeds, folder, jobs=jobs, cluster=cluster, metric=metric)
+    print(markdown(rows))
+    print(f"\n{folder}")
+
+
 # -- finished runs ---------------------------------------------------------------------------------------------------------
 
 
@@ -386,34 +416,8 @@ def list_all(runs: Annotated[Path, typer.Option(help="Folder to search for runs.
 # -- exercises and pictures ------------------------------------------------------------------------------------------------
 
 
-@app.command()
-def exercise(
-    number: Annotated[str, _argument(f"One of {', '.join(scripts('exercise'))}.", "NUMBER")],
-    quick: Quick = False,
-    out: ResultFolder = None,
-    seed: Seed = 0,
-) -> None:
-    """Runs an exercise of the lecture, prints its results and saves them with its figures to a folder."""
-    _run_study("exercise", number, quick, out, seed)
-
-
-@app.command()
-def ablation(
-    name: Annotated[str, _argument(f"One of {', '.join(scripts('ablation'))}.", "NAME")],
-    quick: Quick = False,
-    out: ResultFolder = None,
-    seed: Seed = 0,
-) -> None:
-    """Runs an ablation study: trains variants of a method with several seeds and compares them in a table and a figure."""
-    _run_study("ablation", name, quick, out, seed)
-
-
-def _run_study(kind: str, name: str, quick: bool, out: Path | None, seed: int) -> None:
-    """Runs one of the scripts that come with the package."""
-    known = scripts(kind)
-    if name not in known:
-        raise typer.BadParameter(f"unknown {kind} {name!r}; available: {', '.join(known)}")
-    run_script(known[name], [*(["--quick"] if quick else []), *(["--out", str(out)] if out else []), "--seed", str(seed)])
+app.command()(exercise)
+app.command()(ablation)
 
 
 @app.command()

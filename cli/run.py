@@ -73,6 +73,7 @@ class Run:
     resume    whether training continues from the checkpoint in the folder
     progress  whether a progress bar is shown
     comm      ranks of MPI that train together; only rank 0 claims the folder and writes
+    threads   threads of the trainer
 
     Raises
     ------
@@ -98,9 +99,10 @@ class Run:
         resume: bool = False,
         progress: bool = True,
         comm: nn.distributed.Communicator | None = None,
+        threads: int | None = 2,
     ) -> None:
         nn.extras.extra("matplotlib", "plotting")  # fail before training, not after it
-        self.recipe, self.comm = recipe, comm or nn.distributed.Communicator()
+        self.recipe, self.comm, self.threads = recipe, comm or nn.distributed.Communicator(), threads
         self._claim: Any = claim_folder(folder) if isinstance(folder, Path) else folder
         self.folder = self._claim.folder
         try:
@@ -132,7 +134,7 @@ class Run:
         ag.manual_seed(recipe.seed)
         self.model = recipe.build()
         updates = self.model.updates(recipe.lr, OPTIMIZERS[recipe.optimizer])
-        settings = {name: getattr(recipe, name) for name in TRAINER_SETTINGS}
+        settings = {name: getattr(recipe, name) for name in TRAINER_SETTINGS} | {"threads": self.threads}
         self.trainer = nn.Trainer(self.model, updates, folder, progress=progress, comm=self.comm, **settings)
         schedules = [nn.ExponentialLR(update.optimizer, recipe.lr_decay) for update in self.trainer.updates.values()]
         self.trainer.claim = self._claim

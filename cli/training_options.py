@@ -15,6 +15,19 @@ Option = Annotated[
         help="Set an option of the model, such as beta=4; can be repeated. An unknown NAME lists all options.",
     ),
 ]
+GridOption = Annotated[
+    list[str],
+    typer.Option(
+        "--option",
+        metavar="NAME=VALUE,…",
+        help="Values to try: of a field of the recipe (lr, batch_size, optimizer, epochs …) or an option of the model.",
+    ),
+]
+Jobs = Annotated[int, typer.Option(min=1, help="Train N runs at a time, each in a process with one thread.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Train on the workers of a running Dask scheduler, such as tcp://HOST:8786."),
+]
 Latent = Annotated[int | None, typer.Option(min=1, help="Number of latent dimensions, for models with a latent space.")]
 Size = Annotated[
     str | None,

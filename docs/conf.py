@@ -63,6 +63,14 @@ html_show_sourcelink = False
 os.environ.setdefault("PYTHONPATH", str(DOCS.parent))  # notebooks run in processes of their own
 
 
+def quiet_kernels() -> None:
+    """Lets the kernels of notebooks log errors only; other messages would look like warnings of Sphinx."""
+    profile = DOCS / "_build" / "ipython" / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text('get_config().IPKernelApp.log_level = "ERROR"\n', encoding="utf-8")
+    os.environ["IPYTHONDIR"] = str(profile.parent)
+
+
 def write_pages(app: Any, config: Any) -> None:
     """Writes the generated pages, and only those that have changed, so that Sphinx reads no page twice."""
     generated = {**make_api.pages(), **links.copies()}
@@ -90,6 +98,7 @@ def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
 
 
 def setup(app: Any) -> None:
+    quiet_kernels()
     app.connect("config-inited", write_pages)
     app.connect("source-read", prepare_source)
     make_api.connect(app)

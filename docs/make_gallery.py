@@ -277,6 +277,66 @@ def film() -> None:
     """The same eight points of latent space, every six epochs."""
 
 
+@entry("The boundary of a classifier", "boundary.png")
+def boundary() -> None:
+    """Three spirals: regions have the colour of their class, darker where the network is certain. The film below shows the same
+    network while it learns."""
+    ag.manual_seed(0)
+    t, spiral = np.random.default_rng(0).uniform(1, 7, 300), np.arange(300) % 3
+    angle = t + 2 * np.pi * spiral / 3
+    points = (0.3 * t * np.stack([np.cos(angle), np.sin(angle)])).T.astype(np.float32)
+    net = models.MLP((2, 48, 48, 3), nn.Tanh)
+    trainer = nn.Trainer(net, nn.Adam(net.parameters(), lr=1e-2), progress=False)
+    film = viz.film(trainer, lambda net: viz.plot_boundary(net, points, spiral, size=60), every=72, milliseconds=600)
+    trainer.fit(nn.data.DataLoader(points, spiral, batch_size=50, shuffle=True), epochs=48)
+    film.save("training.gif")  # or training.html, a page with a slider
+    viz.plot_boundary(net, points, spiral, "boundary.png")
+
+
+@entry("A film of the training", "training.gif")
+def training() -> None:
+    """`viz.film(trainer, plot)` records any plot while a model trains."""
+
+
+@entry("Optimizers on the landscape of the loss", "landscape.png")
+def landscape() -> None:
+    """Two parameters are the axes; of more, the axes are the two directions in which the paths vary most. Here Rosenbrock's
+    function, from the circle on."""
+    w = Tensor([-1.5, 2.0], requires_grad=True)
+
+    def loss() -> Tensor:
+        return ag.square(1 - w[0]) + 20 * ag.square(w[1] - ag.square(w[0]))
+
+    optimizers = {"SGD": nn.SGD([w], lr=3e-3), "momentum": nn.SGD([w], lr=2e-3, momentum=0.9), "Adam": nn.Adam([w], lr=0.04)}
+    paths: dict[str, list[np.ndarray]] = {name: [] for name in optimizers}
+    for name, optimizer in optimizers.items():
+        w.data[:] = -1.5, 2.0
+        for _ in range(200):
+            paths[name].append(w.data.copy())
+            optimizer.zero_grad()
+            loss().backward()
+            optimizer.step()
+    viz.plot_landscape(loss, {"w": w}, "landscape.png", paths=paths)
+
+
+@entry("Gradients of each layer over the training", "gradients.png")
+def gradients() -> None:
+    """Six sigmoid layers: at first, the gradient of the first layer is 100,000 times smaller than that of the last one."""
+    ag.manual_seed(0)
+    digits = nn.data.digits()
+    deep = models.MLP((64, *[32] * 6, 10), nn.Sigmoid)
+    log = viz.LayerLog(digits.train.images[:100], every=10)
+    trainer = nn.Trainer(deep, nn.Adam(deep.parameters(), lr=1e-2), callbacks=[log], progress=False)
+    trainer.fit(nn.data.DataLoader(digits.train, batch_size=64, shuffle=True), epochs=8)
+    viz.plot_gradients(log, "gradients.png")
+    viz.plot_activations(log, path="activations.png")
+
+
+@entry("Activations of each layer over the training", "activations.png")
+def activations() -> None:
+    """The same network on 100 images: medians, and bands with 50 % and 90 % of the outputs."""
+
+
 @entry("The balance of a GAN", "gan.png")
 def gan() -> None:
     """A generator of one number against a discriminator: D(x) and D(G(z)) approach ½."""
@@ -322,7 +382,8 @@ def slim(path: Path) -> None:
     from PIL import Image
 
     with Image.open(path) as picture:
-        picture.convert("RGB").quantize(64).save(path, optimize=True)
+        colours = picture.convert("RGB").quantize(64, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        colours.save(path, optimize=True)
 
 
 def main(wanted: list[str]) -> None:

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from autograd_mini.viz.plots.canvas import COLOURS, LINES, MARKERS, save_figure
 
 FOLDER = DOCS / "lecture"
+MOST_TICKS = 6  # points that get a tick each
 Curves = dict[str, tuple[list[float], list[float]]]
 FIGURES: dict[str, Callable[[str], None]] = {}
 
@@ -65,6 +66,9 @@ def plot(name: str, curves: Curves, *, xlabel: str, ylabel: str, xscale: str = "
         style = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)], "marker": MARKERS[i % len(MARKERS)]}
         axes.plot(x, y, label=label, markersize=4, linewidth=1.8, **style)
     axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale)
+    if len(x) <= MOST_TICKS:
+        axes.set_xticks(x, [f"{value:,g}" for value in x])
+        axes.minorticks_off()
     _finish(drawing, axes, name)
 
 
@@ -90,7 +94,7 @@ def _finish(drawing: Figure, axes: Axes, name: str) -> None:
 def depth(results: str) -> None:
     x = find(results, r"600 steps with ([\d, ]+) layers")
     sigmoid, relu = (find(results, rf"{name} ([\d. ]+) %")[-6:] for name in ("sigmoid", "ReLU"))
-    plot("depth", {"sigmoid": (x, sigmoid), "ReLU": (x, relu)}, xlabel="hidden layers", ylabel="test accuracy, %")
+    plot("depth", {"sigmoid": (x, sigmoid), "ReLU": (x, relu)}, xlabel="hidden layers", ylabel="test accuracy, %", xscale="log")
 
 
 @figure

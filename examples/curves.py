@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from autograd_mini.examples.study import Study
+from autograd_mini.examples.words import in_words
 from autograd_mini.viz.plots.canvas import COLOURS, LINES, MARKERS, save_figure
 
 Curve = tuple[Sequence[float], Sequence[float]]  # x, y
@@ -35,8 +36,8 @@ def plot_curves(
         for i, (label, (x, y)) in enumerate(curves.items()):
             marker, color, linestyle = (styles[i % len(styles)] for styles in (MARKERS, COLOURS, LINES))
             marker = marker if len(x) <= 30 else ""
-            axes.plot(x, y, label=label, color=color, linestyle=linestyle, marker=marker, markersize=4, linewidth=1.8)
-        axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
+            axes.plot(x, y, label=in_words(label), color=color, linestyle=linestyle, marker=marker, markersize=4, linewidth=1.8)
+        axes.set(xlabel=in_words(xlabel), ylabel=in_words(ylabel), xscale=xscale, yscale=yscale)
         if xscale == "linear":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import base64
+import hashlib
 import html
 import json
 import os
+import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -23,8 +25,11 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.cli.tables import Cell, Rows, markdown
+from autograd_mini.examples.words import CATALOGUES, in_words
 from autograd_mini.nn.extras import extra
+from autograd_mini.nn.jobs import map_jobs
 from autograd_mini.tools.plain_text import never_fail_to_print
+from autograd_mini.viz.language import get_language, in_language
 
 RESULT, NUMBERS = "result.md", "result.json"
 PER_CLASS: Final = 20  # training images of each class with --quick
@@ -39,7 +44,8 @@ SHAPES: Final = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (3, 32
 class Study:
     """A running exercise: `say` and `table` print and store results, `figure` returns a file name, `data` loads images.
 
-    If `quick`, small stand-ins replace the image sets. `seed` is the seed passed to `ag.manual_seed`.
+    If `quick`, small stand-ins replace the image sets. `seed` is the seed passed to `ag.manual_seed`. `map` runs many cases,
+    `jobs` at a time.
     """
 
     folder: Path
@@ -48,15 +54,33 @@ class Study:
     parts: list[str] = field(default_factory=list)
     tables: dict[str, list[dict[str, Cell]]] = field(default_factory=dict)
     figures: list[str] = field(default_factory=list)
+    jobs: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""  # of the program; results of another one are not used
+
+    def map(self, function: Callable[..., Any], cases: Iterable[Sequence[Any]]) -> list[Any]:
+        """Returns `function(*case)` for each case, several at a time with --jobs.
+
+        Results are stored until the study is complete, so an interrupted one continues. Tuples become lists.
+        """
+        kind = repr((self.quick, self.seed, sorted(self.settings.items()), self.version)).encode()
+        return map_jobs(function, cases, self.jobs, folder=self.unfinished / hashlib.sha256(kind).hexdigest()[:16])
+
+    @property
+    def unfinished(self) -> Path:
+        """The folder of the results of an unfinished study."""
+        return self.folder / "unfinished"
 
     def say(self, text: str) -> None:
-        """Prints a paragraph and stores it for the result page."""
+        """Prints a paragraph in the chosen language and stores it for the result page."""
+        text = in_words(text)
         print(f"{text}\n", flush=True)
         self.parts.append(text)
 
     def table(self, name: str, rows: Rows) -> None:
         """Prints rows with equal keys as a table and stores them, in the result page and as numbers under `name`."""
-        self.say(f"**{name}**\n\n{markdown(rows)}")
+        words = [{in_words(key): in_words(x) if isinstance(x, str) else x for key, x in row.items()} for row in rows]
+        self.say(f"**{in_words(name)}**\n\n{markdown(words)}")
         self.tables[name] = [dict(row) for row in rows]
 
     def figure(self, name: str) -> Path:
@@ -84,9 +108,30 @@ class Study:
         """Loads an image set; if `quick`, the bundled digits in its shape, with 20 training images per class and a note."""
         if not self.quick:
             return nn.data.DATASETS[name]()
-        if STAND_IN_NOTE not in self.parts:
+        if in_words(STAND_IN_NOTE) not in self.parts:
             self.say(STAND_IN_NOTE)
         return stand_in(name)
+
+
+class Cached:
+    """A function of one argument that computes each result once; a copy in another process starts without results.
+
+    >>> from autograd_mini.examples.study import Cached
+    >>> square = Cached(lambda x: x * x)
+    >>> square(3), list(square.results)
+    (9, [3])
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function, self.results = function, dict[Any, Any]()
+
+    def __call__(self, argument: Any) -> Any:
+        if argument not in self.results:
+            self.results[argument] = self.function(argument)
+        return self.results[argument]
+
+    def __reduce__(self) -> Any:
+        return Cached, (self.function,)
 
 
 def run_here(exercise: ModuleType, quick: bool = True, folder: str | os.PathLike[str] | None = None, seed: int = 0) -> Study:
@@ -103,7 +148,9 @@ def run_here(exercise: ModuleType, quick: bool = True, folder: str | os.PathLike
     study = Study(Path("runs", exercise.__name__.rpartition(".")[2]) if folder is None else Path(folder), quick, seed)
     study.folder.mkdir(parents=True, exist_ok=True)
     ag.manual_seed(seed)
-    study.say(exercise.exercise(study, **(exercise.QUICK if quick else exercise.FULL)))
+    study.settings = exercise.QUICK if quick else exercise.FULL
+    study.say(exercise.exercise(study, **study.settings))
+    shutil.rmtree(study.unfinished, ignore_errors=True)
     return study
 
 
@@ -119,20 +166,24 @@ def run(exercise: Callable[..., str], full: Mapping[str, Any], quick: Mapping[st
     parser.add_argument("--quick", action="store_true", help="run in seconds, on small image sets")
     parser.add_argument("--out", type=Path, default=Path("runs") / script.stem, help="folder for result.md and the figures")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that train at a time, if there are several runs")
+    parser.add_argument("--lang", choices=list(CATALOGUES), default=get_language(), help="language of the results")
     never_fail_to_print()
     options = parser.parse_args()
     extra("matplotlib", "drawing figures")  # fail before the work, not after it
     options.out.mkdir(parents=True, exist_ok=True)
     settings = dict(quick if options.quick else full)
-    study = Study(options.out, options.quick, options.seed)
+    study = Study(options.out, options.quick, options.seed, jobs=options.jobs, settings=settings)
+    study.version = hashlib.sha256(script.read_bytes()).hexdigest() if script.is_file() else ""
     ag.manual_seed(study.seed)
-    print(f"{title}\n", flush=True)
-    started = time.perf_counter()
-    study.say(exercise(study, **settings))
-    seconds = round(time.perf_counter() - started, 1)
-    facts = {"quick": study.quick, "seed": study.seed, "seconds": seconds, "settings": settings}
-    _write(study, title, facts)
-    print(f"{seconds} s; results in {study.folder}")
+    with in_language(options.lang):
+        print(f"{in_words(title)}\n", flush=True)
+        started = time.perf_counter()
+        study.say(exercise(study, **settings))
+        seconds = round(time.perf_counter() - started, 1)
+        facts = {"quick": study.quick, "seed": study.seed, "seconds": seconds, "settings": settings}
+        _write(study, in_words(title), facts)
+        print(in_words(f"{seconds} s; results in {study.folder}"))
 
 
 def _write(study: Study, title: str, facts: Mapping[str, Any]) -> None:
@@ -142,6 +193,7 @@ def _write(study: Study, title: str, facts: Mapping[str, Any]) -> None:
     nn.training.checkpoint.write_text(study.folder / RESULT, page + "\n")
     numbers = json.dumps({**facts, "tables": study.tables, "figures": study.figures}, indent=1, ensure_ascii=False, default=str)
     nn.training.checkpoint.write_text(study.folder / NUMBERS, numbers + "\n")
+    shutil.rmtree(study.unfinished, ignore_errors=True)
 
 
 def _embed(figure: Path) -> str:

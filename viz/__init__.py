@@ -19,6 +19,7 @@ from .check import Check, check
 from .graph.picture import Picture, draw
 from .graph.render import RendererMissing, set_renderer
 from .graph.tree import TextTree, text
+from .grids.cells import CellPage, cells
 from .language import get_language, set_language
 from .plots.animation import save_animation
 from .plots.boundary import plot_boundary
@@ -30,9 +31,9 @@ from .plots.learning import plot_histograms, plot_images, plot_losses, plot_mani
 from .stepper.step import Page, step
 
 __all__ = [
-    "Check", "Derivation", "Film", "LayerLog", "Page", "Picture", "RendererMissing", "TextTree", "check", "derive", "draw",
-    "film", "get_language", "plot_activations", "plot_boundary", "plot_confusion", "plot_feature_maps", "plot_filters",
-    "plot_gan", "plot_gradients", "plot_histograms", "plot_images", "plot_landscape", "plot_latent_plane", "plot_losses",
-    "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation", "set_language",
-    "set_renderer", "step", "text",
+    "CellPage", "Check", "Derivation", "Film", "LayerLog", "Page", "Picture", "RendererMissing", "TextTree", "cells", "check",
+    "derive", "draw", "film", "get_language", "plot_activations", "plot_boundary", "plot_confusion", "plot_feature_maps",
+    "plot_filters", "plot_gan", "plot_gradients", "plot_histograms", "plot_images", "plot_landscape", "plot_latent_plane",
+    "plot_losses", "plot_manifold", "plot_reconstructions", "plot_scatter", "plot_surface", "plots", "save_animation",
+    "set_language", "set_renderer", "step", "text",
 ]  # fmt: skip

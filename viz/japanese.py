@@ -105,6 +105,19 @@ TABLES: Final = {
         "何も検査できませんでした。微分係数はどれも {largest} 以下ですが、atol は {atol} です。atol を小さくしてください",
 }  # fmt: skip
 
+DERIVATION: Final = {
+    "From {start} to {end} leads one path:": "{start} から {end} への経路は1つです：",
+    "From {start} to {end} lead {count} paths, whose contributions add up:":
+        "{start} から {end} への経路は{count}個あり、それらの寄与を足し合わせます：",
+    "… and {count} more paths": "… ほかに{count}個の経路",
+    "With the shared factors named:": "共通の因子に名前を付けると：",
+    "Together:": "まとめると：",
+    "Expanded:": "展開すると：",
+    "where": "ただし",
+    "In the program's own names, not in lecture notation: {reason}":
+        "講義の表記ではなく、プログラム中の名前を使います：{reason}",
+}  # fmt: skip
+
 STEPPER: Final = {
     "Backprop, step by step": "誤差逆伝播法をステップごとに",
     "backprop, step by step": "誤差逆伝播法をステップごとに",
@@ -117,6 +130,14 @@ STEPPER: Final = {
     "Pause": "一時停止",
     "Next": "次へ",
     "Last": "最後へ",
+    "{operation}, cell by cell": "{operation} をセルごとに見る",
+    "Next array": "次の配列",
+    "Gradients": "勾配",
+    "{count} more": "ほか{count}項",
+    "Forward: the output cell and the inputs that it was computed from": "順伝播：出力のセルと、その計算に使われた入力",
+    "Backward: the gradient of an input cell, a sum over the outputs that it contributed to":
+        "逆伝播：入力のセルの勾配。そのセルが寄与した出力についての和",
+    "a hook is called with {name} and makes it {value}": "フックが {name} を受け取り、{value} に変えます",
     "{k} · forward": "{k}回目・順伝播",
     "{k} · loss": "{k}回目・損失",
     "{k} · backward": "{k}回目・逆伝播",
@@ -210,4 +231,4 @@ PLOTS: Final = {
     "probability of being real": "本物である確率",
 }  # fmt: skip
 
-JAPANESE: Final[dict[str, str]] = GRAPH | TABLES | STEPPER | PLOTS
+JAPANESE: Final[dict[str, str]] = GRAPH | TABLES | DERIVATION | STEPPER | PLOTS

@@ -1,4 +1,4 @@
-"""`ExampleTrace`: records the run of a function on one example."""
+"""`ExampleTrace`: records the run of a function on one example, or of the body of a loop on one step."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from ..jit.trace import Trace
 from ..primitive import Primitive
 from ..tensor import Tensor
 
-_ONCE: Final = "but the function runs once for all examples"
-_DRAW_OUTSIDE: Final = "draw outside, with a leading axis for the examples, and pass the numbers as another argument"
+_DRAW_OUTSIDE: Final = "draw outside, with a leading axis, and pass the numbers as another argument"
 
 
 class ExampleTrace(Trace):
@@ -22,10 +21,12 @@ class ExampleTrace(Trace):
     operands   for each call its operands as tensors
     connected  for each call whether each operand passes a gradient to an argument or to a tensor from outside; `detach` and
                `no_grad` inside the function end that
+
+    Errors begin with `name`, and say by `once` that the function runs once: "but the function runs once for all examples".
     """
 
-    def __init__(self, arguments: Sequence[Tensor]):
-        self._running = False
+    def __init__(self, arguments: Sequence[Tensor], name: str, once: str):
+        self._name, self._once, self._running = name, once, False
         super().__init__(arguments, _NothingRead())  # type: ignore[arg-type]
         self._running = True
         self.operands: list[tuple[Tensor, ...]] = []
@@ -44,7 +45,7 @@ class ExampleTrace(Trace):
     def check_call(self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> None:
         """Raises RuntimeError for an effect, unless the record says how to have it for a batch."""
         if primitive.effect and primitive.batch is None:
-            raise RuntimeError(f"vmap: {primitive.name} has an effect, {_ONCE}; call it outside")
+            raise RuntimeError(f"{self._name}: {primitive.name} has an effect, {self._once}; call it outside")
 
     def is_connected(self, x: Tensor) -> bool:
         """Returns whether a tensor passes a gradient to an argument, or to a tensor from outside of the run."""
@@ -63,25 +64,25 @@ class ExampleTrace(Trace):
     def record_effect(
         self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...]
     ) -> None:
-        raise RuntimeError(f"vmap: {primitive.name} modifies a tensor in place, {_ONCE}; compute a new tensor")
+        raise RuntimeError(f"{self._name}: {primitive.name} modifies a tensor in place, {self._once}; compute a new tensor")
 
     def will_draw(self, stream: np.random.Generator) -> None:
         if self._running:
-            raise RuntimeError(f"vmap: the function draws random numbers, {_ONCE}; {_DRAW_OUTSIDE}")
+            raise RuntimeError(f"{self._name}: the function draws random numbers, {self._once}; {_DRAW_OUTSIDE}")
 
     def will_write_grad(self, tensor: Tensor) -> None:
-        raise RuntimeError(f"vmap: .backward() and `.grad = …` write one gradient, {_ONCE}; use ag.grad inside the function")
+        raise RuntimeError(f"{self._name}: .backward() and `.grad = …` write one gradient, {self._once}; use ag.grad inside it")
 
     def guard(self, owner: Any, name: str) -> None:
         """Does nothing: the function is traced in each call."""
 
     def reject_action(self, action: str, instead: str) -> NoReturn:
-        raise RuntimeError(f"vmap: {action} cannot be used inside the function, {_ONCE}: {instead}")
+        raise RuntimeError(f"{self._name}: {action} cannot be used inside the function, {self._once}: {instead}")
 
     def reject_value(self, use: str, tensor: Tensor) -> NoReturn:
         raise RuntimeError(
-            f"vmap: {use} needs one concrete value, {_ONCE}; return the tensor and read it outside, or choose with ag.where "
-            "instead of `if`"
+            f"{self._name}: {use} needs one concrete value, {self._once}; return the tensor and read it outside, or choose "
+            "with ag.where instead of `if`"
         )
 
 

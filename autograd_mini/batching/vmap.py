@@ -156,7 +156,7 @@ def _run(
     batches = [x for x, axis in zip(operands, axes, strict=True) if axis is not None]
     examples = [_first_example(x) for x in batches]
     remaining = iter(examples)
-    trace = ExampleTrace(examples)
+    trace = ExampleTrace(examples, "vmap", "but the function runs once for all examples")
     with mode("tracer", trace):
         arguments = [x if axis is None else next(remaining) for x, axis in zip(operands, axes, strict=True)]
         result = f(*rebuild(trees, arguments), **kwargs)

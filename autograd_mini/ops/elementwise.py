@@ -204,12 +204,12 @@ floor_divide = binary(
 remainder = binary(
     np.remainder, formula="a − b⌊a / b⌋", derivative=("1", "−⌊a/b⌋"),
     vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.floor_divide(a, b)),
-    text="Remainder with the divisor's sign", example=(-7.0, 2.0, 1.0), kink="unchanged at a jump",
+    text="Remainder with the divisor's sign", example=(-7.0, 2.0, 1.0), kink="unchanged at a jump", ordered=True,
 )  # fmt: skip
 fmod = binary(
     np.fmod, formula="a − b·trunc(a / b)", derivative=("1", "−trunc(a/b)"),
     vjp=(lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -g * xp.rint((a - y) / b)),
-    text="Remainder with the dividend's sign", example=(-7.0, 2.0, -1.0), kink="unchanged at a jump",
+    text="Remainder with the dividend's sign", example=(-7.0, 2.0, -1.0), kink="unchanged at a jump", ordered=True,
 )  # fmt: skip
 _ROUND = Primitive("round", np.round, formula="x to a number of decimals", elementwise=True, constant=True)
 
@@ -260,7 +260,7 @@ copysign = binary(
     np.copysign, formula="|a| with the sign of b", derivative=("sgn a · sgn b", "0"),
     vjp=(lambda xp, g, y, a, b: g * xp.abs_slope(a) * xp.copysign(xp.ones_like(b), b), lambda xp, g, y, a, b: xp.zeros_like(b)),
     text="Magnitude of a with the sign of b", example=(2.0, -3.0, -2.0), kink="0 at a = 0, second derivative nan",
-    float_only=True,
+    float_only=True, ordered=True,
 )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ _INV = Primitive(
     explain=explain_lapack("the matrix is singular"), batch=rules.aligned,
 )  # fmt: skip
 _SOLVE = Primitive(
-    "solve", lapack(np.linalg.solve), formula="A⁻¹ B", derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
+    "solve", lapack(np.linalg.solve), ordered=True, formula="A⁻¹ B", derivative=("−(A⁻ᵀ δ) Xᵀ", "A⁻ᵀ δ"),
     vjp=(
         lambda xp, g, y, a, b: -xp.matmul(xp.solve(swap_last_axes(xp, a), g), swap_last_axes(xp, y)),
         lambda xp, g, y, a, b: xp.solve(swap_last_axes(xp, a), g),

@@ -101,6 +101,7 @@ xlogy = binary(
     _xlogy, formula="x ln y", derivative=("ln y", "x/y"),
     vjp=(lambda xp, g, z, x, y: g * xp.log(xp.convention((x == 0) & (y <= 0), 1.0, y)), lambda xp, g, z, x, y: g * x / y),
     text="x ln y, and 0 if x is 0", example=(2.0, 1.0, 0.0), kink="at (0, 0): 0 for x, nan for y", float_only=True,
+    ordered=True,
 )  # fmt: skip
 
 # -- trigonometry ----------------------------------------------------------------------------------------------------
@@ -155,7 +156,7 @@ arctan2 = binary(
     np.arctan2, formula="the angle of the point (b, a)", letters="ab", derivative=("b/(a² + b²)", "−a/(a² + b²)"),
     vjp=(lambda xp, g, y, a, b: _divide_by_square(xp, g, b, a, b), lambda xp, g, y, a, b: _divide_by_square(xp, -g, a, a, b)),
     text="Angle of a point from its ordinate and abscissa", example=(1.0, -1.0, 2.3562),
-    kink="0 for both at the origin, second derivatives nan", float_only=True,
+    kink="0 for both at the origin, second derivatives nan", float_only=True, ordered=True,
 )  # fmt: skip
 deg2rad = unary(
     np.deg2rad, formula="πx/180", derivative="π/180",

@@ -276,8 +276,8 @@ def _with_ends(run: Function, prepend: Any, append: Any, axis: int) -> Function:
         x = as_tensor(x)
         shape = tuple(1 if i == axis % x.ndim else n for i, n in enumerate(x.shape))
         ends = [None if v is None else broadcast_to(v, shape) if not as_tensor(v).ndim else v for v in (prepend, append)]
-        parts = [ends[0], x, ends[1]]
-        return run(x if ends == [None, None] else concatenate([part for part in parts if part is not None], axis))
+        parts = [part for part in (ends[0], x, ends[1]) if part is not None]
+        return run(x if len(parts) == 1 else concatenate(parts, axis))
 
     return joined
 

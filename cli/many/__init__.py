@@ -1,1 +1,1 @@
-"""Several processes: one run on the ranks of MPI (`ranks.py`), and many runs at a time (`sweep.py`)."""
+"""Several processes or models: one run on the ranks of MPI (`ranks.py`), the runs of a grid (`sweep.py`), and studies."""

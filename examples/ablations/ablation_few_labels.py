@@ -9,7 +9,7 @@ Generated images come from a conditional GAN that was trained on the same few la
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from autograd_mini import models, nn, viz
 from autograd_mini.examples.ablations.ablation_augmentation import AFFINE
 from autograd_mini.examples.ablations.classification import Task, TrainingSet, Variant, make_tasks, probabilities, scorer, train
 from autograd_mini.examples.ablations.comparison import compare
-from autograd_mini.examples.study import Study, run
+from autograd_mini.examples.study import Cached, Study, run
 
 MIN_CONFIDENCE = 0.95  # a pseudo-label is used if its probability is at least this
 
@@ -67,7 +67,7 @@ def rows(gans: GANs) -> dict[str, Variant]:
 
 def ablation(study: Study, images: int, steps: int, iterations: int, seeds: int) -> str:
     task = make_tasks(study, images, steps)
-    gans = cache(lambda seed: conditional_gan(task(seed), iterations, seed))
+    gans = Cached(lambda seed: conditional_gan(task(seed), iterations, seed))
     viz.plot_images(
         gans(study.seed).sample(100).numpy()[:, 0],
         study.figure("generated.png"),

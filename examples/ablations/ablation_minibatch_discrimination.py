@@ -10,12 +10,13 @@ of samples near any mode. The discriminator has a tenth of the generator's learn
 from __future__ import annotations
 
 from statistics import median
+from typing import Any
 
 import numpy as np
 
 import autograd_mini as ag
 from autograd_mini import models, nn, viz
-from autograd_mini.examples.ablations.comparison import compare
+from autograd_mini.examples.ablations.comparison import measure_all, present
 from autograd_mini.examples.study import Study, run
 from autograd_mini.models.metrics import mode_coverage
 from autograd_mini.tensor import Array
@@ -40,19 +41,21 @@ def train_and_sample(kernels: int, iterations: int, lr: float, seed: int) -> Arr
 
 
 def ablation(study: Study, iterations: int, lr: float, seeds: int) -> str:
-    samples: dict[str, list[Array]] = {}
-    covered: dict[str, list[int]] = {}
-
-    def measure(name: str, kernels: int, seed: int) -> dict[str, float]:
+    def measure(name: str, kernels: int, seed: int) -> dict[str, Any]:
         points = train_and_sample(kernels, iterations, lr, seed)
-        samples.setdefault(name, []).append(points)
         coverage = mode_coverage(points, CENTRES, NEAR)
-        covered.setdefault(name, []).append(coverage.covered)
-        return {"modes": float(coverage.covered), "precision, %": 100 * coverage.precision}
+        return {
+            "modes": float(coverage.covered),
+            "precision, %": float(100 * coverage.precision),
+            "points": points.tolist(),
+        }
 
-    conclusion = compare(study, ROWS, measure, seeds)
+    results = measure_all(study, ROWS, measure, seeds)
+    samples = {name: [np.array(points) for points in columns.pop("points")] for name, columns in results.items()}
+    conclusion = present(study, results, seeds)
     plot_samples(study, samples)
-    each = "; ".join(f"{name}: median {median(modes):g}, fewest {min(modes)}" for name, modes in covered.items())
+    covered = {name: columns["modes"] for name, columns in results.items()}
+    each = "; ".join(f"{name}: median {median(modes):g}, fewest {min(modes):g}" for name, modes in covered.items())
     return f"{conclusion} Number of covered modes out of {MODES}: {each}."
 
 

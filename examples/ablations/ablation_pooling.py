@@ -9,12 +9,14 @@ trained with affine augmentation; here each pooling size is trained on clean and
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from autograd_mini import viz
 from autograd_mini.examples.ablations.ablation_augmentation import AFFINE
 from autograd_mini.examples.ablations.classification import Variant, accuracies, make_tasks, probabilities, train
-from autograd_mini.examples.ablations.comparison import compare, verdict
+from autograd_mini.examples.ablations.comparison import measure_all, present, verdict
 from autograd_mini.examples.study import Study, run
 
 ROWS = {
@@ -26,24 +28,23 @@ ROWS = {
 
 def ablation(study: Study, images: int, steps: int, seeds: int) -> str:
     task = make_tasks(study, images, steps)
-    augmented: dict[str, dict[str, list[float]]] = {}
 
-    def measure(name: str, variant: Variant, seed: int) -> dict[str, float]:
+    def measure(name: str, variant: Variant, seed: int) -> dict[str, Any]:
         current = task(seed)
         model, clean = train(variant, current, seed), current.tests["clean"]
         truth, predicted = clean.labels, probabilities(model, clean.images).argmax(axis=1)
-        if seed == study.seed:
-            path = study.figure(f"confusion-{name.replace(' ', '-')}.png")
-            viz.plot_confusion(truth, predicted, path, title=f"{name}, clean test images")
         nines, sevens = (float(np.sum((truth == a) & (predicted == b))) for a, b in ((9, 7), (7, 9)))
         values = {**accuracies(model, current), "9 taken for 7": nines, "7 and 9 mixed up": nines + sevens}
-        if variant.transform:
-            columns = augmented.setdefault(name, {})
-            for column, value in values.items():
-                columns.setdefault(column, []).append(value)
-        return values
+        return {**values, "predictions": predicted.tolist()}
 
-    conclusion = compare(study, ROWS, measure, seeds)
+    results = measure_all(study, ROWS, measure, seeds)
+    for name, columns in results.items():
+        predictions = columns.pop("predictions")
+        path = study.figure(f"confusion-{name.replace(' ', '-')}.png")
+        truth = task(study.seed).tests["clean"].labels
+        viz.plot_confusion(truth, np.array(predictions[0]), path, title=f"{name}, clean test images")
+    conclusion = present(study, results, seeds)
+    augmented = {name: columns for name, columns in results.items() if ROWS[name].transform}
     augmented_only = " ".join(verdict(augmented, column) for column in next(iter(augmented.values())))
     return f"{conclusion} Among the networks trained on augmented images, {augmented_only}"
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import numpy as np
 
 import autograd_mini as ag
 from autograd_mini import models, nn
-from autograd_mini.examples.study import Study
+from autograd_mini.examples.study import Cached, Study
 from autograd_mini.nn.data.loader import BatchTransform
 from autograd_mini.nn.data.transforms import RandomAffine
 from autograd_mini.nn.training.update import OptimizerLike
@@ -65,12 +64,11 @@ def make_tasks(study: Study, images: int, steps: int) -> Callable[[int], Task]:
     tests = {"clean": data.test, "distorted": nn.data.Split(distorted, data.test.labels)}
     share = images / len(data.train)
 
-    @cache
     def task(seed: int) -> Task:
         train, hidden = nn.data.stratified_split(data.train, [share, 1 - share], data.train.labels, seed)
         return Task(nn.data.Split(*train[:]), hidden[:][0], tests, steps)
 
-    return task
+    return Cached(task)
 
 
 def train(variant: Variant, task: Task, seed: int) -> models.CNN:

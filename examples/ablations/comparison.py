@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from autograd_mini.examples.study import Study
 from autograd_mini.viz.plots import canvas
@@ -16,7 +16,14 @@ Results = Mapping[str, Mapping[str, Sequence[float]]]  # row -> column -> a valu
 
 
 def compare(study: Study, rows: Mapping[str, T], measure: Callable[[str, T, int], Mapping[str, float]], seeds: int) -> str:
-    """Measures every row with every seed, shows a table and a figure, and returns the verdicts.
+    """Measures every row with every seed, shows a table and a figure, and returns the verdicts; see `measure_all`."""
+    return present(study, measure_all(study, rows, measure, seeds), seeds)
+
+
+def measure_all(
+    study: Study, rows: Mapping[str, T], measure: Callable[[str, T, int], Mapping[str, Any]], seeds: int
+) -> dict[str, dict[str, list[Any]]]:
+    """Returns the values of every row with every seed, by row and column; with --jobs, several are measured at a time.
 
     Parameters
     ----------
@@ -24,15 +31,19 @@ def compare(study: Study, rows: Mapping[str, T], measure: Callable[[str, T, int]
     measure : returns a value for each column, given the name, the setting and a seed
     seeds : number of seeds
     """
-    results: dict[str, dict[str, list[float]]] = {}
-    for name, setting in rows.items():
-        columns = results.setdefault(name, {})
-        for seed in range(study.seed, study.seed + seeds):
-            for column, value in measure(name, setting, seed).items():
-                columns.setdefault(column, []).append(value)
+    cases = [(name, seed) for name in rows for seed in range(study.seed, study.seed + seeds)]
+    results: dict[str, dict[str, list[Any]]] = {name: {} for name in rows}
+    for (name, _), values in zip(cases, study.map(lambda name, seed: measure(name, rows[name], seed), cases), strict=True):
+        for column, value in values.items():
+            results[name].setdefault(column, []).append(value)
+    return results
+
+
+def present(study: Study, results: Results, seeds: int) -> str:
+    """Shows a table and a figure, and returns the verdicts."""
     study.table(f"mean ± standard deviation of {seeds} seeds", result_table(results))
     plot_results(results, study.figure("comparison.png"))
-    return " ".join(verdict(results, column) for column in results[next(iter(rows))])
+    return " ".join(verdict(results, column) for column in next(iter(results.values())))
 
 
 def result_table(results: Results) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 With 100,000 units there are 79 million weights. With the gradient and Adam's two running means this takes 1.3 GB. Every width
 is trained on the same images in the same order, with learning rate 0.03/√width, since in a wider layer more weights change an
-output at once.
+output at once. With --jobs, the times are those of several runs at once.
 
     python examples/exercises/exercise_25_width.py [--quick] [--out DIR]
 """
@@ -10,7 +10,6 @@ output at once.
 from __future__ import annotations
 
 import math
-import sys
 import time
 import tracemalloc
 
@@ -60,10 +59,7 @@ def measure(width: int, data: nn.data.Dataset, seed: int, epochs: int, batch: in
 def exercise(study: Study, widths: list[int], epochs: int, batch: int) -> str:
     data = study.data("mnist")
     peak_memory(widths[0], data, study.seed, batch)  # loads modules, so that later measurements do not count them
-    rows: list[Figures] = []
-    for width in widths:
-        rows.append(measure(width, data, study.seed, epochs, batch))
-        print(f"{width} units: {rows[-1]['seconds per epoch']:.2g} s per epoch", file=sys.stderr)
+    rows: list[Figures] = study.map(lambda width: measure(width, data, study.seed, epochs, batch), [(n,) for n in widths])
     study.table(f"one hidden layer, epochs: {epochs}, batches of {batch}", rows)
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     for name in ("seconds per epoch", "peak memory, MB"):

@@ -68,7 +68,9 @@ def exercise(
     data = study.data("mnist")
     train = data.train.only(limit_per_class=images // 10)
     validation = nn.data.Split(*data.test[:2000])
-    histories = {key: train_network(key, train, validation, epochs, study.seed) for key in product(layers, nodes, batches)}
+    keys = list(product(layers, nodes, batches))
+    trained = study.map(lambda *key: list(train_network(key, train, validation, epochs, study.seed)), keys)
+    histories = dict(zip(keys, trained, strict=True))
     rows = [summary(key, history, patience) for key, history in histories.items()]
     study.table(f"{len(train)} images, {epochs} epochs; early stopping with patience {patience}", rows)
     extremes = {"smallest": (layers[0], nodes[0], batches[-1]), "largest": (layers[-1], nodes[-1], batches[0])}

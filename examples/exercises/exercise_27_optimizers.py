@@ -56,11 +56,11 @@ def exercise(study: Study, rates: list[float], images: int, epochs: int, seeds: 
     data = study.data("mnist")
     slices = nn.data.Subset(data.train, range(images)), nn.data.Subset(data.train, range(images, images + images // 5))
     splits: list[RowSource] = [*slices, data.test]
-    runs = {
-        (name, rate): [train(make, rate, splits, epochs, study.seed + i) for i in range(seeds)]
-        for name, make in OPTIMIZERS.items()
-        for rate in rates
-    }
+    cases = [(name, rate, study.seed + i) for name in OPTIMIZERS for rate in rates for i in range(seeds)]
+    results = study.map(lambda name, rate, seed: train(OPTIMIZERS[name], rate, splits, epochs, seed), cases)
+    runs: dict[tuple[str, float], list[tuple[Curves, float]]] = {}
+    for (name, rate, _), result in zip(cases, results, strict=True):
+        runs.setdefault((name, rate), []).append(result)
     final = {key: mean(curves["val_accuracy"][-1] for curves, _ in results) for key, results in runs.items()}
     best = {name: max(rates, key=lambda rate: final[name, rate]) for name in OPTIMIZERS}
     study.table(

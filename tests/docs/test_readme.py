@@ -31,6 +31,7 @@ PAGES = [page for pattern in ("*.md", "docs/*.md", "docs/tutorials/*.md", "docs/
         "docs/sequences.md",
         "docs/gans.md",
         "docs/from-pytorch.md",
+        "docs/grading.md",
         "docs/lecture.md",
         "docs/index.md",
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import os
 import re
 import subprocess
@@ -114,6 +116,46 @@ def test_every_public_name_has_an_entry(api: ModuleType) -> None:
 )  # fmt: skip
 def test_plain_docstrings_become_valid_markup(api: ModuleType, plain: list[str], markup: list[str]) -> None:
     assert api.clean_docstring(plain) == markup
+
+
+@needs_docs
+@pytest.mark.parametrize("name", ["links", "make_api", "make_lecture_figures", "make_notebooks"])
+def test_examples_of_the_programs_in_docs_run(name: str, monkeypatch_module: pytest.MonkeyPatch) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+@needs_docs
+def test_the_figures_of_the_lecture_page_are_drawn_from_the_results(
+    monkeypatch_module: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A figure whose numbers are no longer in the results raises an error."""
+    figures = importlib.import_module("make_lecture_figures")
+    monkeypatch_module.setattr(figures, "FOLDER", tmp_path)
+    figures.main()
+    page = (DOCS / "lecture.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"\(lecture/(\w+\.png)\)", page))
+    assert shown == {path.name for path in tmp_path.iterdir()} == {path.name for path in (DOCS / "lecture").iterdir()}
+    assert all(f"exercises/exercise_{number}.md" in page and f"exercise {number}`" in page for number in range(20, 32))
+
+
+@needs_docs
+def test_the_figures_show_the_numbers_of_the_results(monkeypatch_module: pytest.MonkeyPatch) -> None:
+    figures = importlib.import_module("make_lecture_figures")
+    results = (DOCS / "results.md").read_text(encoding="utf-8")
+    drawn: dict[str, object] = {}
+    for name in ("plot", "bars"):
+        monkeypatch_module.setattr(figures, name, lambda figure, curves, *_, **__: drawn.update({figure: curves}))
+    for draw in figures.FIGURES.values():
+        draw(results)
+    assert drawn["depth"]["sigmoid"] == ([1, 2, 3, 5, 10, 20], [90.3, 86.7, 60.7, 11.4, 11.4, 11.4])
+    assert drawn["losses"]["cross-entropy"] == ([0.03, 0.1, 0.3, 1, 3], [94.6, 97.2, 97.8, 97.3, 11.4])
+    assert drawn["by_hand"]["with the engine"]["single images, 1 epoch"] == 15.3
+    assert drawn["width"]["after 1 epoch"][1] == [90.7, 94.2, 94.8, 95.6, 95.8]
+    assert drawn["nodes"]["2 hidden layers, batch 64"] == ([16, 64, 256], [85.5, 89, 91.1])
+    assert drawn["optimizers"]["Adam"][1] == [89.1, 92.1, 94.0, 95.5, 94.7, 92.2, 76.0, 23.8, 10.1, 13.3]
+    assert drawn["convolution"]["with convolution"] == {"mnist": 98.69, "cifar10": 69.03}
+    assert drawn["elbo"]["MNIST"] == ([1, 5, 50, 500], [-104.3, -101.7, -99.94, -99.04])
+    assert drawn["cifar"]["held out"][1] == [-894, -1515, -1798, -1796, -2230, -2340]
 
 
 @needs_docs

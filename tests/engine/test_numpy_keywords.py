@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as ag
+from autograd_mini.tools.numpy_protocol import numpy_functions
 
 X = np.array([[3.0, 1.0, 2.0], [6.0, 5.0, 4.0]])
 LARGE = X > 2
@@ -56,6 +58,7 @@ CALLS: dict[str, Pair] = {
     "mode wrap": (lambda x: ag.take(x, [7, -8], mode="wrap"), lambda x: np.take(x, [7, -8], mode="wrap")),
     "mode clip": (lambda x: np.take(x, [7, 1], axis=1, mode="clip"), lambda x: np.take(x, [7, 1], axis=1, mode="clip")),
     "prepend": (lambda x: ag.diff(x, prepend=0.0, append=x[:, :1]), lambda x: np.diff(x, prepend=0.0, append=x[:, :1])),
+    "arrays at both ends": (lambda x: ag.diff(x, prepend=X[:, :2], append=X[:, 1:]), lambda x: np.diff(x, prepend=X[:, :2], append=X[:, 1:])),
     "prepend by the protocol": (lambda x: np.diff(x, axis=0, prepend=1.0), lambda x: np.diff(x, axis=0, prepend=1.0)),
     "no out": (lambda x: ag.sum(x, 0, out=None), lambda x: np.sum(x, 0)),
     "Frobenius norm": (lambda x: ag.norm(x, "fro"), lambda x: np.linalg.norm(x, "fro")),
@@ -101,3 +104,67 @@ def test_a_keyword_that_is_not_supported_is_named(name: str) -> None:
     use, kind, message = REFUSED[name]
     with pytest.raises(kind, match=message):
         use(ag.Tensor(X, requires_grad=True))
+
+
+MIXED = {  # function -> a keyword of NumPy, with a value that changes nothing
+    "sum": {"initial": 0.0}, "mean": {"where": True}, "prod": {"initial": 1.0}, "max": {"initial": -9.0}, "min": {"initial": 9.0},
+    "any": {"where": True}, "all": {"where": True}, "var": {"mean": None, "where": True}, "std": {"where": True},
+    "argmax": {"out": None}, "argmin": {"out": None}, "cumsum": {"out": None}, "cumprod": {"out": None}, "sort": {"kind": None},
+    "argsort": {"kind": None}, "diff": {"prepend": np.empty((2, 0))}, "take": {"mode": "raise"}, "concatenate": {"dtype": None},
+    "stack": {"dtype": None},
+}  # fmt: skip
+OPTIONS: list[dict[str, Any]] = [
+    {}, {"axis": 0}, {"axis": 1}, {"dim": 0}, {"dim": -1}, {"axis": 1, "keepdims": True}, {"axis": 0, "keepdim": True}, {"keepdims": True},
+    {"descending": True}, {"dim": 1, "keepdim": True}, {"ddof": 1}, {"correction": 1}, {"n": 2},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_the_other_arguments_keep_their_meaning_beside_a_keyword_of_numpy(name: str) -> None:
+    """A keyword that changes nothing changes nothing, whatever else is given; PyTorch's pairs of values and indices included."""
+    function = getattr(ag, name)
+    x = ag.Tensor(X)
+    args = ([x, x],) if name in ("concatenate", "stack") else (x, [1, 0]) if name == "take" else (x,)
+    numpys = dict(MIXED[name])
+    if name == "var":
+        numpys.pop("mean")
+    checked = 0
+    for options in OPTIONS:
+        if name == "diff" and options.get("axis", options.get("dim", -1)) == 0:
+            continue  # `prepend` has the shape for axis 1
+        try:
+            plain = function(*args, **options)
+        except TypeError:  # it has no such option
+            continue
+        if not isinstance(plain, ag.Tensor):  # with dim, values and indices
+            continue
+        mixed = function(*args, **options, **numpys)
+        assert mixed.shape == plain.shape, options
+        np.testing.assert_allclose(mixed.data, plain.data, rtol=1e-12, err_msg=str(options))
+        checked += 1
+    assert checked >= 2
+
+
+OWN_DEFAULTS = {  # where this library follows PyTorch, or a method of NumPy needs no argument
+    ("cross", "axis"), ("var", "ddof"), ("std", "ddof"), ("argsort", "stable"), ("sort", "stable"), ("svd", "full_matrices"),
+}  # fmt: skip
+
+
+def test_functions_that_numpy_dispatches_to_have_numpys_defaults() -> None:
+    checked = 0
+    for numpys, ours in numpy_functions.items():
+        try:
+            theirs, own = inspect.signature(numpys).parameters, inspect.signature(ours).parameters
+        except ValueError:  # written in C
+            continue
+        for name in theirs.keys() & own.keys():
+            a, b = theirs[name].default, own[name].default
+            if a in (inspect.Parameter.empty, np._NoValue) or b is inspect.Parameter.empty:  # type: ignore[attr-defined]
+                continue
+            checked += 1
+            assert a == b or (numpys.__name__, name) in OWN_DEFAULTS, (numpys.__name__, name, a, b)
+    assert checked > 60
+
+
+def test_a_split_into_parts_of_length_1() -> None:
+    assert [part.tolist() for part in ag.split([1.0, 2.0, 3.0], 1, dim=0)] == [[1.0], [2.0], [3.0]]

@@ -39,6 +39,21 @@ def test_every_primitive_has_a_formula() -> None:
     assert [n for n, p in registry.items() if p.differentiable and not p.derivative and n not in OF_THE_ENGINE] == []
 
 
+def test_pictures_draw_operands_in_order_if_their_exchange_changes_the_result() -> None:
+    """Of public functions of two operands; the operands of the others may be drawn in any order."""
+    a, b = np.random.default_rng(0).uniform(0.2, 0.8, (2, 2, 2))
+    pairs = [p for n, p in registry.items() if len(p.vjp) == 2 and p.outputs == 1 and hasattr(ag, n) and n != "prelu"]
+    checked = 0
+    for primitive in pairs:
+        try:
+            same = np.array_equal(primitive.kernel(a, b), primitive.kernel(b, a))
+        except (TypeError, ValueError, IndexError):  # it needs indices, or parameters
+            continue
+        checked += 1
+        assert primitive.ordered != same, primitive.name
+    assert checked > 12
+
+
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_the_gradient_of_each_primitive_has_all_properties(name: str) -> None:
     """Orders 1 and 2 equal differences; float32, float16 and forward mode agree; shapes are right; no operand is modified.

@@ -48,7 +48,7 @@ def test_a_user_can_set_every_field(names: None) -> None:
         "products": (("{g}", None),), "outputs": 2, "elementwise": True, "view": True, "relayout": True, "effect": True,
         "uniform": False, "constant": True, "fast_arity": 1, "flops": 3, "nanoseconds": 2.0, "rowwise": True, "splits": bool,
         "specialize": bool, "scalar": "{0}", "value_dependent_shape": True, "reduction": "sum", "selects_output": True, "accumulate": "add_at",
-        "in_place": True,
+        "in_place": True, "batch": str, "letters": ("a", "b"),
     }  # fmt: skip
     ag.primitive((None,), name="all_fields", **values)(lambda x: x)
     record = registry["all_fields"]

@@ -81,7 +81,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "swapaxes": (M, 0, 1), "swapdims": (M, 0, 1), "take": (V, [0]), "take_along_axis": (M, [[0], [1]], 1),
     "take_along_dim": (M, [[0], [1]], 1), "tensordot": (M, M, 1), "threads": (1,), "tile": (V, 2), "topk": (V, 2),
     "unflatten": ([1.0, 2.0, 3.0, 4.0], 0, (2, 2)), "unsqueeze": (V, 0), "upsample": (IMAGE, 2), "value_and_grad": (squares,),
-    "view": (V, 3, 1), "vjp": (ag.sin, TENSOR), "vmap": (ag.sin,), "vstack": ([V, V],), "where": ([True, False, True], V, V), "zeros": (2,),
+    "view": (V, 3, 1), "scan": (lambda h, x: (h, x), 0.0, V), "vjp": (ag.sin, TENSOR), "vmap": (ag.sin,), "vstack": ([V, V],), "where": ([True, False, True], V, V), "zeros": (2,),
 }  # fmt: skip
 MODES = {  # they set or read modes of the process or of a block, or wrap a function
     "default_dtype", "detect_anomaly", "enable_grad", "fork_rng", "generator", "get_default_dtype", "get_rng_state",

@@ -270,6 +270,20 @@ def test_the_page_of_a_film_is_one_file_in_which_captions_are_text(tmp_path: Pat
     assert viz.Film()._repr_html_() == "&lt;Film of 0 frames&gt;"
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: viz.plot_gradients(3), "plot_gradients: expected a LayerLog or a module, got int"),
+        (lambda: viz.plot_activations([1.0]), "plot_activations: expected a LayerLog or a module, got list"),
+        (lambda: viz.film(nn.Linear(2, 2), shade), "film: expected an nn.Trainer, got Linear"),
+        (lambda: viz.film(new_trainer(), 3), "film: expected a function from the model to a figure, got int"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(call: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
 def test_what_is_no_figure_is_refused() -> None:
     trainer = new_trainer()
     viz.film(trainer, lambda model: None)

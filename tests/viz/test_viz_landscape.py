@@ -156,21 +156,31 @@ def test_flat_undefined_and_steep_losses_can_be_drawn(function: Any) -> None:
     assert len(figure.axes) == 2
 
 
-W = Tensor([1.0, 2.0], requires_grad=True)
+W, V = Tensor([1.0, 2.0], requires_grad=True), Tensor(1.0, requires_grad=True)
 
 
 @pytest.mark.parametrize(
     ("function", "params", "options", "message"),
     [
         (lambda: W.sum(), {"w": Tensor([1.0])}, {}, "no parameter in `params` requires a gradient"),
+        (lambda: V * V, {"v": V}, {}, "one number has no plane"),
         (lambda: W * 1, {"w": W}, {}, r"must return a scalar loss, got shape \(2,\)"),
         (lambda: W.sum() * np.nan, {"w": W}, {}, "not finite at any point"),
         (lambda: W.sum(), {"w": W}, {"paths": {"a": [np.zeros(3)]}}, r"the shapes \(2,\), got \(3,\)"),
         (lambda: W.sum(), {"w": W}, {"paths": {"a": [{"v": np.zeros(2)}]}}, "no value for 'w', only for v"),
         (lambda: W.sum(), {"w": W}, {"paths": {"a": [W, W]}}, "the states of 'a' share their memory, .* append copies"),
         (lambda: W.sum(), {"w": W}, {"paths": {"a": [[W.data], [W.data]]}}, "share their memory"),
+        (lambda: W.sum(), {"w": W}, {"paths": {"a": {"w": W.data}}}, "the path 'a' must be a list of states"),
+        (lambda: W.sum(), {"w": W}, {"extent": (0, 1, 1, 1)}, r"left < right and bottom < top, got \(0, 1, 1, 1\)"),
     ],
 )
 def test_bad_input_raises_value_error(function: Any, params: Any, options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"plot_landscape: .*{message}"):
         viz.plot_landscape(function, params, size=2, **options)
+
+
+def test_a_loss_instead_of_a_function_is_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"plot_landscape: expected a function that computes the loss, got Tensor; pass lambda: …"
+    ):
+        viz.plot_landscape(W.sum(), {"w": W})  # type: ignore[arg-type]

@@ -176,7 +176,10 @@ def boundary_lines(figure: object) -> list[np.ndarray]:
     [
         (lambda x: x[:, 0] - 0.25, {}),
         (lambda x: x[:, :1] - 0.25, {}),
+        (lambda x: ag.sigmoid(x[:, 0] - 0.25), {}),
         (lambda x: ag.sigmoid(x[:, 0] - 0.25), {"threshold": 0.5}),
+        (lambda x: ag.sigmoid(x[:, 0]), {"threshold": 1 / (1 + np.exp(-0.25))}),
+        (lambda x: 3 * x[:, 0], {"threshold": 0.75}),
         (lambda x: ag.stack([0.25 - x[:, 0], x[:, 0] - 0.25], axis=1), {}),
         (lambda x: ag.softmax(ag.stack([0.25 - x[:, 0], x[:, 0] - 0.25], axis=1), axis=1), {}),
         (lambda x: (x.data[:, 0] > 0.25).astype(int), {}),
@@ -214,6 +217,13 @@ def test_the_model_runs_in_evaluation_mode_and_keeps_its_mode() -> None:
     assert model.training
 
 
+def test_a_model_may_return_classes_that_do_not_all_occur() -> None:
+    """As `predict` does; the plane may contain only some of the classes of the data."""
+    figure = viz.plot_boundary(lambda x: np.zeros(len(x), int), CORNERS, [0, 1, 2, 0], size=5)
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["0", "1", "2"]
+    assert boundary_lines(figure) == []
+
+
 def test_any_two_numbers_are_labels_of_one_output() -> None:
     for labels in ([-1, 1, 1, -1], [0, 1, 1, 0], [[0], [1], [1], [0]], [0.0, 1.0, 1.0, 0.0], [True, False, True, True]):
         figure = viz.plot_boundary(lambda x: x[:, 0], CORNERS, labels, size=5)
@@ -231,6 +241,9 @@ def test_any_two_numbers_are_labels_of_one_output() -> None:
         (lambda x: x, np.zeros((0, 2)), [], {}, r"got \(0, 2\)"),
         (lambda x: x.sum(), CORNERS, [0, 1, 1, 0], {}, r"must map points .* got \(\) for N = 25"),
         (lambda x: x, CORNERS, [0, 1, 1, 0], {"classes": ["a"]}, "got 1 class names for 2 classes"),
+        (lambda x: x, CORNERS * np.nan, [0, 1, 1, 0], {}, r"points must be finite, got \[nan, nan\]"),
+        (lambda x: x, CORNERS, [0, 1, 1, 0], {"extent": (1, 1, 0, 1)}, r"left < right and bottom < top, got \(1, 1, 0, 1\)"),
+        (lambda x: x, CORNERS, ["a", "b", "c", "a"], {}, "integers from 0 to 1, got a, b, c"),
     ],
 )
 def test_bad_input_names_what_was_expected(

@@ -119,7 +119,7 @@ class Program:
         for i, node in enumerate(self.graph.nodes):
             if node.primitive is None:
                 own = short_name(node.name) or ("L" if i == root else names.get(self.origin(i), ""))
-                is_number = not self.operands[i] and node.array is not None and node.array.size == 1
+                is_number = node.kind == "input" and node.array is not None and node.array.size == 1
                 names[i] = own or f"v{str('' if is_number else next(counter)).translate(INDICES)}"
         return names
 
@@ -144,7 +144,7 @@ class Program:
         i = self.origin(i)
         node = self.graph.nodes[i]
         assert node.array is not None
-        if not node.name and not self.operands[i] and node.array.size == 1:
+        if not node.name and node.kind == "input" and node.array.size == 1:
             return number(float(node.array.reshape(-1)[0]))
         term = self._inline(i) if not node.name and i != self.graph.roots[0] else None
         if term is None:
@@ -355,6 +355,8 @@ def short_name(name: str) -> str:
 
 def paths(program: Program, i: int) -> Iterator[list[Link]]:
     """Yields every path from the loss to tensor i, as its links from the loss down; it does not recurse."""
+    if i == program.graph.roots[0]:
+        yield []
     stack: list[list[Link]] = [[link] for link in reversed(program.links[i])]
     while stack:
         path = stack.pop()

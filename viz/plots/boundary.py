@@ -14,7 +14,7 @@ from autograd_mini.tensor import Array, Tensor
 
 from . import canvas
 from .canvas import COLOURS, MARKERS, Path, Values
-from .figures import Extent, grid_points
+from .figures import Extent, check_grid, grid_points
 from .texts import label
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def plot_boundary(
     labels: Values,
     path: Path = None,
     *,
-    threshold: float = 0.0,
+    threshold: float | None = None,
     extent: Extent | None = None,
     size: int = 200,
     classes: Sequence[str] | None = None,
@@ -48,7 +48,8 @@ def plot_boundary(
     model : maps points (N, 2) to (N, C) logits or probabilities, or for two classes to N numbers, (N,) or (N, 1)
     points, labels : the data, (N, 2) and (N,). Labels are classes from 0; with one output, any two numbers
     path : the file to write, if any
-    threshold : with one output, the class changes here: 0 for logits and ±1, 0.5 for probabilities
+    threshold : with one output, the class changes here; by default at 0.5 if all outputs lie between 0 and 1, like
+        probabilities, else at 0, as for logits and ±1
     extent : (left, right, bottom, top) of the plane; by default the data with a margin
     size : the model is evaluated at size × size points
     classes : names of the classes
@@ -72,8 +73,12 @@ def plot_boundary(
     truth = truth[:, 0] if truth.ndim == 2 and truth.shape[1] == 1 else truth
     if xy.ndim != 2 or xy.shape[1] != 2 or truth.shape != xy.shape[:1] or not len(xy):
         raise ValueError(f"plot_boundary: expected points (N, 2) and labels (N,), got {xy.shape} and {truth.shape}")
+    if not np.isfinite(xy).all():
+        raise ValueError(f"plot_boundary: points must be finite, got {xy[~np.isfinite(xy).all(axis=1)][0].tolist()}")
     extent = _around(xy) if extent is None else extent
-    scores = _scores(model, grid_points(extent, size), threshold)
+    check_grid("plot_boundary", extent, size)
+    most = int(truth.max()) + 1 if truth.dtype.kind in "iu" else 2
+    scores = _scores(model, grid_points(extent, size), threshold, most)
     present, numbers = _class_numbers(truth, scores.shape[1])
     if classes is not None and len(classes) < scores.shape[1]:
         raise ValueError(f"plot_boundary: got {len(classes)} class names for {scores.shape[1]} classes")
@@ -101,8 +106,11 @@ def _around(xy: Array) -> Extent:
     return left, right, bottom, top
 
 
-def _scores(model: Callable[[Tensor], Any], grid: Array, threshold: float) -> Array:
-    """Returns one score per point and class; the class with the largest score is the answer, and softmax its probability."""
+def _scores(model: Callable[[Tensor], Any], grid: Array, threshold: float | None, most: int) -> Array:
+    """Returns one score per point and class; the class with the largest score is the answer, and softmax its probability.
+
+    A model that returns classes, as `predict` does, has at least `most` classes.
+    """
     with ag.no_grad(), evaluation(model) if isinstance(model, Module) else nullcontext():
         output = canvas.as_array(model(Tensor(grid.astype(ag.default_dtype()))))
     if output.ndim not in (1, 2) or len(output) != len(grid) or not output.size:
@@ -111,11 +119,13 @@ def _scores(model: Callable[[Tensor], Any], grid: Array, threshold: float) -> Ar
             f"got {output.shape} for N = {len(grid)}"
         )
     if output.ndim == 1 and output.dtype.kind in "iub":  # classes, as `predict` returns
-        return np.where(output[:, None] == np.arange(max(2, int(output.max()) + 1)), 8.0, 0.0)
+        return np.where(output[:, None] == np.arange(max(2, most, int(output.max()) + 1)), 8.0, 0.0)
     output = output.reshape(len(grid), -1).astype(np.float64)
     if output.shape[1] == 1:
         # Probabilities become logits, so that certainty has the same colour.
-        are_probabilities = 0 < threshold < 1 and output.min() >= 0 and output.max() <= 1
+        in_unit_range = output.min() >= 0 and output.max() <= 1
+        threshold = (0.5 if in_unit_range else 0.0) if threshold is None else threshold
+        are_probabilities = 0 < threshold < 1 and in_unit_range
         logits = _logit(output) - _logit(np.asarray(threshold)) if are_probabilities else output - threshold
         return np.concatenate([-logits / 2, logits / 2], axis=1)
     if output.min() >= 0 and np.allclose(output.sum(axis=1), 1, atol=1e-4):

@@ -24,6 +24,17 @@ Extent: TypeAlias = tuple[float, float, float, float]
 READABLE_CLASSES: Final = 20  # with more classes, the counts in a confusion matrix are too small to read
 
 
+def check_grid(caller: str, extent: Extent, size: int) -> None:
+    """Raises ValueError unless a grid of size × size points of a plane makes sense."""
+    left, right, bottom, top = extent
+    if not (left < right and bottom < top and np.isfinite(extent).all()):
+        raise ValueError(
+            f"{caller}: expected extent=(left, right, bottom, top) with left < right and bottom < top, got {extent}"
+        )
+    if size < 2:
+        raise ValueError(f"{caller}: size must be at least 2 points, got {size}")
+
+
 def grid_points(extent: Extent, size: int) -> Array:
     """Returns a grid of size × size points of the plane as rows (size², 2), top row first, left to right.
 

@@ -236,6 +236,12 @@ def film(trainer: Trainer, plot: Callable[[Any], Any], *, every: int | None = No
     >>> [frame.caption.split(",")[0] for frame in film.frames]
     ['batch 0', 'batch 2', 'batch 4']
     """
+    if not hasattr(trainer, "callbacks") or not hasattr(trainer, "fit"):
+        raise TypeError(
+            f"film: expected an nn.Trainer, got {type(trainer).__name__}; in a loop of your own, use viz.Film().add(figure)"
+        )
+    if not callable(plot):
+        raise TypeError(f"film: expected a function from the model to a figure, got {type(plot).__name__}")
     recorded = Film(plot, every=every, milliseconds=milliseconds)
     trainer.callbacks = (*trainer.callbacks, recorded)
     return recorded

@@ -20,7 +20,7 @@ from autograd_mini.tensor import Array, Tensor
 from ..graph.nodes import Names, named_parameters
 from . import canvas
 from .canvas import COLOURS, MARKERS, Path
-from .figures import Extent
+from .figures import Extent, check_grid
 from .scales import choose_scale
 from .texts import label
 
@@ -101,14 +101,21 @@ def plot_landscape(
     >>> figure.axes[0].get_xlabel()
     'w[0]'
     """
+    if not callable(function):
+        raise TypeError(
+            f"plot_landscape: expected a function that computes the loss, got {type(function).__name__}; pass lambda: …"
+        )
     parameters = {name: p for name, p in named_parameters(params) if p._requires_grad}
     if not parameters:
         raise ValueError("plot_landscape: no parameter in `params` requires a gradient; create one with requires_grad=True")
+    if sum(p.size for p in parameters.values()) < 2:
+        raise ValueError("plot_landscape: one number has no plane; plot its curve, such as plot_losses({'L': {w: loss, …}})")
     here = _flatten(parameters, [p._data for p in parameters.values()])
     tracks = {name: _flatten_all(parameters, name, states) for name, states in (paths or {}).items() if len(states)}
     plane = _choose_plane(parameters, here, tracks, directions, seed)
     shown = {name: plane.coordinates(states) for name, states in tracks.items()}
     extent = _surrounding([*shown.values(), plane.coordinates(here[None])], bool(tracks)) if extent is None else extent
+    check_grid("plot_landscape", extent, size)
     model = params if isinstance(params, Module) else None
     losses = _evaluate(function, parameters, plane, extent, size, model)
     figure, axes = canvas.new_figure(title, (6, 5.4))
@@ -148,6 +155,10 @@ def _parts(state: State) -> list[Array]:
 
 def _flatten_all(parameters: Mapping[str, Tensor], name: str, states: Sequence[State]) -> Array:
     """Returns the states of a path as rows (N, size)."""
+    if isinstance(states, Mapping):
+        raise ValueError(
+            f"plot_landscape: the path {name!r} must be a list of states, such as [model.state_dict(), …], got a dict"
+        )
     first, last = (_parts(states[k]) for k in (0, -1))
     if len(states) > 1 and any(a.size and np.may_share_memory(a, b) for a, b in zip(first, last, strict=False)):
         raise ValueError(
@@ -186,7 +197,7 @@ def _principal_plane(here: Array, states: Array) -> Plane:
     """Returns the plane through `here` in the two directions that show most of the distances of the states from it."""
     _, sizes, directions = np.linalg.svd(states - here, full_matrices=False)
     shares = sizes**2 / max(float((sizes**2).sum()), 1e-300)
-    if len(directions) < 2 or here.size < 2:
+    if len(directions) < 2:
         directions = np.concatenate([directions, np.eye(2, here.size)])
         shares = np.append(shares, [0.0, 0.0])
     labels = [

@@ -175,6 +175,7 @@ def plot_gradients(source: LayerLog | Module, path: Path = None, *, xlabel: str 
     >>> [label.get_text() for label in viz.plot_gradients(model).axes[0].get_yticklabels()]
     ['layers.0 Linear', 'layers.2 Linear', 'layers.4 Linear']
     """
+    _check_source("plot_gradients", source)
     if not isinstance(source, LayerLog):
         return _gradient_dots({name: _root_mean_square(g) for name, g in layer_gradients(source).items()}, path, title)
     if not source.gradients:
@@ -193,6 +194,11 @@ def plot_gradients(source: LayerLog | Module, path: Path = None, *, xlabel: str 
     canvas.use_integer_ticks(axes)
     canvas.add_legend(axes, lines)
     return canvas.save_figure(figure, path)
+
+
+def _check_source(caller: str, source: object) -> None:
+    if not isinstance(source, (LayerLog, Module)):
+        raise TypeError(f"{caller}: expected a LayerLog or a module, got {type(source).__name__}")
 
 
 def _depth_colour(number: int, count: int) -> Any:
@@ -245,6 +251,7 @@ def plot_activations(
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['layers.0 Linear', 'layers.1 ReLU', 'layers.2 Linear']
     """
+    _check_source("plot_activations", source)
     if isinstance(source, LayerLog):
         if not source.activations:
             raise ValueError("plot_activations: the log has no activations; create it with inputs, LayerLog(images), and train")

@@ -171,3 +171,14 @@ def test_rms_norm_equals_its_formula(shape: tuple[int, ...]) -> None:
 def test_an_error_names_the_argument_and_its_value(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("scaling", ["train", "test"])
+@pytest.mark.parametrize("make", [nn.Dropout, nn.Dropout2d])
+def test_dropout_of_everything_is_0_and_not_nan(make: Callable[..., nn.Module], scaling: str) -> None:
+    x = ag.Tensor(RNG.normal(size=(2, 3, 4)), requires_grad=True)
+    y = make(1.0, scaling=scaling)(x)
+    y.sum().backward()
+    assert not y.data.any()
+    assert x.grad is not None
+    assert not x.grad.data.any()

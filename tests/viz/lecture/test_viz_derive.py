@@ -315,6 +315,23 @@ def test_large_arrays_are_shown_by_their_shape():
     assert max(map(len, text.splitlines())) < 400
 
 
+def test_a_hook_is_named_and_never_makes_a_sum_false():
+    """The sum is that of the rules; the note says what the hook made of it."""
+    w = parameter(2.0, "w")
+    w.register_hook(lambda g: g * 10)
+    derivation = viz.derive(w * w, w)
+    assert str(derivation.equations[-1]) == "∂L/∂w = w + w = 2 + 2 = 4"
+    assert derivation.notes == ("a hook is called with ∂L/∂w and makes it 40",)
+    assert float(derivation.gradient) == 40
+
+
+def test_the_loss_itself_and_tensors_without_a_name():
+    w = parameter(3.0)
+    assert [str(e) for e in viz.derive(w, w).equations] == ["∂L/∂L = 1"]
+    assert str(viz.derive(w * w, w).equations[-1]) == "∂L/∂v₁ = v₁ + v₁ = 3 + 3 = 6"
+    assert "derive" not in str(viz.derive(w, w))
+
+
 def test_grad_does_not_change():
     t = chain()
     viz.derive(t["L"], t["w2"])
