@@ -24,7 +24,6 @@ version = release = autograd_mini.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "numpydoc"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints", "locale"]
 nitpicky = False
-suppress_warnings = ["toc.empty_glob"]
 default_role = "code"
 add_module_names = False
 autodoc_typehints = "none"  # signatures stay readable; the parameter tables say what is expected
