@@ -160,7 +160,7 @@ def gradient_equations(graph: Graph, loss: Tensor, target: int, gradients: Mappi
 def equations_mathml(equations: Iterable[Equation], sign: str = "=") -> str:
     """Returns equations as one MathML table, aligned at their first sign."""
     rows = "".join(row for equation in equations for row in _mathml_rows(equation, sign))
-    return f'<math display="block" style="text-align:left"><mtable>{rows}</mtable></math>'
+    return f'<math display="block" style="text-align:left;width:fit-content"><mtable>{rows}</mtable></math>'
 
 
 def _mathml_rows(equation: Equation, sign: str) -> Iterator[str]:

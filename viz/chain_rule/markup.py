@@ -328,10 +328,11 @@ def _mathml_matrix(format: Format, term: Term, parts: Sequence[str]) -> str:
 
 
 def _mathml_sum(format: Format, term: Term, parts: Sequence[str]) -> str:
+    """Joins terms by + or −; the minus of a term is taken out of its row, so that it has space on both sides."""
+    start = f"<mrow>{_mo('−')}"
     written = [parts[0]]
-    for part, text in zip(term.parts[1:], parts[1:], strict=True):
-        minus = part.kind == "negative" or (part.text.startswith("−") and part.kind == "number")
-        written += [text] if minus else [_mo("+"), text]
+    for text in parts[1:]:
+        written += [_mo("−"), f"<mrow>{text[len(start) :]}"] if text.startswith(start) else [_mo("+"), text]
     return _row(*written)
 
 

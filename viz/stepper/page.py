@@ -42,6 +42,7 @@ body { margin: 0; padding: 0.6rem 0.8rem; background: var(--ground); color: var(
 .list .known { font-weight: bold; }
 .list .now { outline: 3px solid var(--now); }
 #step { background: var(--panel); border-radius: 6px; padding: 0.6rem 1rem; display: grid; align-content: start;
+  grid-auto-rows: max-content;
   gap: 0.2rem 2rem; grid-template-columns: minmax(0, 1fr); }
 @media (min-width: 1000px) { #step.formula { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
   #step.formula :is(h1, #caption) { grid-column: 1 / -1; } }

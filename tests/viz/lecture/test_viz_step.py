@@ -367,6 +367,8 @@ def test_a_lesson_can_be_clicked_through_at_this_size(opened, size):
         tab.run("location.hash = '#frame=9'; dispatchEvent(new HashChangeEvent('hashchange'))")
         visible = "[...document.querySelectorAll('#math > div')].filter(e => !e.hidden).length"
         assert tab.run(visible) >= 1
+        formula = "[...document.querySelectorAll('#math > div')].filter(e => !e.hidden).pop().getBoundingClientRect().height"
+        assert tab.run(f"document.getElementById('math').getBoundingClientRect().height + 1 >= {formula}"), "nothing is cut off"
         text = "[...document.querySelectorAll('#graph text')].filter(t => t.textContent.trim())"
         heights = f"Math.min(...{text}.map(t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a))"
         assert tab.run(heights) >= 11.99, "the smallest text of the graph"
