@@ -234,7 +234,7 @@ class AdversarialModel(Model):
         """
         config, has_betas = self.config, "betas" in signature(optimizer).parameters
         create = partial(optimizer, betas=(config.beta1, config.beta2)) if has_betas else optimizer
-        pace = {"times": config.g_times, "every": config.g_every, "start": config.pretrain}
+        pace: dict[str, Any] = {"times": config.g_times, "every": config.g_every, "start": config.pretrain}
         return {
             "d": nn.Update(self.d_losses, create(self.discriminator.parameters(), lr=lr * config.d_rate)),
             "g": nn.Update(self.g_losses, create(self.generator.parameters(), lr=lr), **pace),
