@@ -197,9 +197,6 @@ def _principal_plane(here: Array, states: Array) -> Plane:
     """Returns the plane through `here` in the two directions that show most of the distances of the states from it."""
     _, sizes, directions = np.linalg.svd(states - here, full_matrices=False)
     shares = sizes**2 / max(float((sizes**2).sum()), 1e-300)
-    if len(directions) < 2:
-        directions = np.concatenate([directions, np.eye(2, here.size)])
-        shares = np.append(shares, [0.0, 0.0])
     labels = [
         label("principal direction {number} ({share} % of the variation)", number=k + 1, share=f"{100 * shares[k]:.0f}")
         for k in range(2)
