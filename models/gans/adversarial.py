@@ -200,6 +200,8 @@ class AdversarialModel(Model):
             fake = self.generate(self.noise(len(real)), labels)
         real.name = "x"
         real_logits, fake_logits = self._logits(real, fake, labels)
+        scale = "" if config.loss in ("hinge", "wasserstein") else "logit "
+        real_logits.name, fake_logits.name = f"{scale}D(x)", f"{scale}D(G(z))"
         loss = config.adversarial_loss().discriminator(real_logits, fake_logits)
         if config.gradient_penalty:
             critic = lambda images: self.discriminator(self.discriminator_input(images, labels))
