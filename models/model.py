@@ -78,8 +78,10 @@ class Model(nn.Module):
     def steps(self, batch: Any) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
         """Yields the losses of each part of a training step, for pictures: one part without a name, unless networks compete.
 
+        >>> import autograd_mini as ag
         >>> from autograd_mini import models
-        >>> [(name, list(losses)) for name, losses in models.MLP((4, 2)).steps(([[1.0, 0.0, 0.0, 1.0]], [1]))]
+        >>> batch = ag.Tensor([[1.0, 0.0, 0.0, 1.0]]), ag.Tensor([1])
+        >>> [(name, list(losses)) for name, losses in models.MLP((4, 2)).steps(batch)]
         [('', ['loss', 'accuracy'])]
         """
         yield "", self.training_step(batch)
