@@ -65,7 +65,7 @@ def name_outputs(graph: Graph) -> Graph:
             continue
         box = (node.scope or ())[:1]
         inside = [j for j, other in enumerate(nodes) if other.primitive is not None and (other.scope or ())[:1] == box]
-        arguments = {nodes[k].name for j in inside for k in operands[j] if _is_argument(nodes[k], node.scope[:1])}
+        arguments = {nodes[k].name for j in inside for k in operands[j] if _is_argument(nodes[k], box)}
         argument = "z" if node.kind == "detached" else arguments.pop() if len(arguments) == 1 else "·"
         logit = "logit " * any(nodes[j].primitive is not None and nodes[j].name in ON_LOGITS for j in _soon(i, consumers))
         nodes[i] = node._replace(name=f"{logit}{outer}({argument or '·'})")
