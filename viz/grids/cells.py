@@ -20,7 +20,8 @@ from ..graph.gradients import compute_gradients
 from ..graph.nodes import Names, named_parameters
 from ..graph.summary import format_number
 from ..language import translate
-from ..stepper.step import Page, embed_json
+from ..show import embed_json
+from ..stepper.step import Page
 from .page import build_page, script_texts
 
 MAX_CELLS: Final = 256  # of one array on the page
