@@ -374,7 +374,10 @@ def cast(x: TensorLike, dtype: np.dtype[Any]) -> Tensor:
         return x.to(dtype) if isinstance(x, Number) else Tensor(x, dtype=dtype)
     if x._data.dtype == dtype:
         return x
-    return apply(CAST if dtype.kind == "f" else TRUNCATE, (x,), {"dtype": dtype})
+    converted: Tensor = apply(CAST if dtype.kind == "f" else TRUNCATE, (x,), {"dtype": dtype})
+    if converted._primitive is None:
+        converted.name = x.name  # nothing else connects it with its operand
+    return converted
 
 
 def is_number(value: Any) -> TypeGuard[float]:

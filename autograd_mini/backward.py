@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from .apply import ITEM, cast, item, recorded
-from .memory.arena import take_ownership
+from .memory.arena import read_only, take_ownership
 from .primitive import Primitive, arrays
 from .state import mode, modes, tick
 from .tensor import _EMPTY, Array, Tensor, TensorLike, leaf, to_array
@@ -481,7 +481,7 @@ def _run_hooks(node: Tensor, g: Any, recording: bool) -> Any:
             if np.shape(replaced) != node._data.shape:
                 raise ValueError(f"hook: expected a gradient of shape {node._data.shape}, got {np.shape(replaced)}")
             replaced = cast(replaced, node._data.dtype)
-            g = replaced if recording else replaced._data.copy()  # the hook may keep its tensor
+            g = replaced if recording else read_only(replaced._data)  # the hook may keep its tensor
     return g
 
 

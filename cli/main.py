@@ -44,8 +44,9 @@ from .run import (
     claim_folder,
     claim_fresh_folder,
     claim_run,
+    name_of_step,
     stored_recipe,
-    training_graph,
+    training_graphs,
 )
 from .tables import Rows, markdown
 from .training_options import (
@@ -431,12 +432,14 @@ def draw(
     layers: Layers = None,
     out: Annotated[Path, typer.Option(help="Output file: .svg, .png, .pdf or .dot.")] = Path("graph.svg"),
 ) -> None:
-    """Draws the computation graph of a model's training loss on a few random images."""
+    """Draws the computation graph of a model's training loss on a few random images; for a GAN, D's step and G's step."""
     with _usage_errors():
         recipe = override(_choose(model, data, preset, size, channels), {}, option, latent, layers)
         images = np.random.default_rng(0).random((GRAPH_BATCH_SIZE, *datasets.image_shape(recipe)), np.float32)
-        training_graph(recipe.build(), images, np.zeros(GRAPH_BATCH_SIZE, np.int64)).save(out)
-    print(out)
+        pictures = training_graphs(recipe.build(), images, np.zeros(GRAPH_BATCH_SIZE, np.int64))
+        for step, picture in pictures.items():
+            picture.save(name_of_step(out, step))
+    print(*(name_of_step(out, step) for step in pictures), sep="\n")
 
 
 # -- entry point -----------------------------------------------------------------------------------------------------------

@@ -49,7 +49,8 @@ EVALUATION: Final = "evaluation.json"
 SUMMARY, DIAGNOSIS, GRAPH, GRAPH_SOURCE = "summary.txt", "diagnosis.txt", "graph.svg", "graph.dot"
 RESULTS: Final = (
     WEIGHTS, EVALUATION, SUMMARY, DIAGNOSIS, GRAPH, GRAPH_SOURCE, BALANCE,
-    *(f"{name}.png" for name in CURVES), *(file for file, _ in PLOTS.values()),
+    *(f"graph-{player}.{kind}" for player in "dg" for kind in ("svg", "dot")), *(f"{name}.png" for name in CURVES),
+    *(file for file, _ in PLOTS.values()),
 )  # fmt: skip
 """What follows from a checkpoint."""
 EVENTS: Final = "events"  # folder of the files for TensorBoard
@@ -230,14 +231,15 @@ class Run:
             nn.training.checkpoint.write_text(self.folder / DIAGNOSIS, f"{diagnosis}\n")
         else:
             (self.folder / DIAGNOSIS).unlink(missing_ok=True)
-        picture = training_graph(self.model, images, labels)
-        try:
-            picture.save(self.folder / GRAPH)
-            (self.folder / GRAPH_SOURCE).unlink(missing_ok=True)
-        except (RuntimeError, TimeoutError) as error:
-            picture.save(self.folder / GRAPH_SOURCE)
-            (self.folder / GRAPH).unlink(missing_ok=True)
-            say(f"wrote {self.folder / GRAPH_SOURCE} instead of {GRAPH}: {error}")
+        for step, picture in training_graphs(self.model, images, labels).items():
+            drawn, source = (name_of_step(self.folder / name, step) for name in (GRAPH, GRAPH_SOURCE))
+            try:
+                picture.save(drawn)
+                source.unlink(missing_ok=True)
+            except (RuntimeError, TimeoutError) as error:
+                picture.save(source)
+                drawn.unlink(missing_ok=True)
+                say(f"wrote {source} instead of {drawn.name}: {error}")
         if diagnosis:
             print(diagnosis)
 
@@ -389,14 +391,28 @@ def _row_metrics(recipe: Recipe, model: Model) -> list[str]:
     return [name for name in model.row_metrics if frechet or name != "frechet"]
 
 
-def training_graph(model: Model, images: Array, labels: Array) -> viz.Picture:
-    """Returns the picture of the graph of one training loss and its parts, as backpropagation traverses it.
+def training_graphs(model: Model, images: Array, labels: Array) -> dict[str, viz.Picture]:
+    """Returns pictures of the graphs of one training step, as backpropagation traverses them: one, or one for each player.
 
-    Gradients that training has left are cleared, so that a run that is resumed after its last batch has the same picture.
+    Gradients that training has left are cleared, so that a run that is resumed after its last batch has the same pictures.
     """
     model.zero_grad()
-    losses = model.training_step((ag.as_tensor(images), ag.as_tensor(labels)))
-    return viz.draw({name: loss for name, loss in losses.items() if loss.requires_grad}, params=model)
+    steps = model.steps((ag.as_tensor(images), ag.as_tensor(labels)))
+    return {
+        name: viz.draw({key: loss for key, loss in losses.items() if loss.requires_grad}, params=model.parts())
+        for name, losses in steps
+    }
+
+
+def name_of_step(file: Path, step: str) -> Path:
+    """Returns the file of a step's picture: graph.svg, or graph-d.svg and graph-g.svg.
+
+    >>> from pathlib import Path
+    >>> from autograd_mini.cli.run import name_of_step
+    >>> name_of_step(Path("graph.svg"), "d").name
+    'graph-d.svg'
+    """
+    return file.with_stem(f"{file.stem}-{step}") if step else file
 
 
 def _early_stopping(metric: str, patience: int) -> nn.EarlyStopping:

@@ -24,7 +24,6 @@ version = release = autograd_mini.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "numpydoc"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints", "locale"]
 nitpicky = False
-suppress_warnings = ["toc.empty_glob"]
 default_role = "code"
 add_module_names = False
 autodoc_typehints = "none"  # signatures stay readable; the parameter tables say what is expected
@@ -85,10 +84,18 @@ def write_pages(app: Any, config: Any) -> None:
                 path.unlink()
 
 
+def unlisted_pages() -> list[str]:
+    """Returns the pages that no table of contents names yet; the site adds them to its front page."""
+    lines = {line for path in DOCS.glob("*.md") for line in path.read_text(encoding="utf-8").splitlines()}
+    return sorted(path.stem for path in DOCS.glob("*.md") if path.stem not in {*lines, "index"})
+
+
 def prepare_source(app: Any, name: str, content: list[str]) -> None:
     """Rewrites the links of a page for the site."""
     if (path := DOCS / f"{name}.md").exists():
         text = links.relink(content[0], path, path)
+        if name == "index" and (more := unlisted_pages()):
+            text += "\n```{toctree}\n:hidden:\n\n" + "\n".join(more) + "\n```\n"
         content[0] = make_notebooks.on_the_site(path, text) if path in make_notebooks.sources() else text
 
 

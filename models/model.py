@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from inspect import Parameter, signature
 from numbers import Integral, Real
@@ -74,6 +74,21 @@ class Model(nn.Module):
         """
         named = [p.name for p in signature(cls).parameters.values() if p.default is not Parameter.empty]
         return [*(name for name in named if name != "sizes"), *(option.name for kind in cls.configs for option in fields(kind))]
+
+    def steps(self, batch: Any) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+        """Yields the losses of each part of a training step, for pictures: one part without a name, unless networks compete.
+
+        >>> import autograd_mini as ag
+        >>> from autograd_mini import models
+        >>> batch = ag.Tensor([[1.0, 0.0, 0.0, 1.0]]), ag.Tensor([1])
+        >>> [(name, list(losses)) for name, losses in models.MLP((4, 2)).steps(batch)]
+        [('', ['loss', 'accuracy'])]
+        """
+        yield "", self.training_step(batch)
+
+    def parts(self) -> nn.Module | dict[str, nn.Module]:
+        """Returns what names the parameters in pictures: the model, or networks by their short names."""
+        return self
 
     def with_options(self, config: C, options: Mapping[str, Any]) -> C:
         """Returns the config with other values for some fields. Raises ValueError if a field is unknown."""

@@ -27,6 +27,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "autograd_mini/ops/neural/recurrent.py": {
         "u = linear(x, w_ih, _sum_present(b_ih, b_hh)) | _sum_present(b_ih, b_hh) → (_sum_present(b_hh, b_ih))": _SUM,
     },
+    "autograd_mini/ops/reduce.py": {
+        "_SUM = Primitive( | , vjp=(_sum_rule,), rowwise=True, scalar='{0}', reduction='sum', batc… → "
+        ", vjp=(_sum_rule,), scalar='{0}', reduction='sum', batch=rules.along_…": "whether a plan splits the rows among threads changes no value",
+    },
     "autograd_mini/transform.py": {
         "products = run.pullback([d if d.requires_grad else None for d in dummies], create_graph=True) | "
         "ne for d in dummies], create_graph=True) → ne for d in dummies])": "the dummies require a gradient, so it is recorded",
@@ -43,7 +47,23 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "nn/data/loader.py": {
         "pin_memory: bool = False, | False → (True)": "PyTorch's argument, without effect here",
     },
+    "nn/layers/reparametrize.py": {
+        "return vector / ag.maximum(ag.norm(vector), self.eps) | ag.maximum(ag.norm(vector), self.eps) → "
+        "(ag.maximum(self.eps, ag.norm(vector)))": "a maximum of two does not depend on their order",
+    },
     "nn/optim/optimizer.py": {
         "kernel(*arrays, *self._scratch(whole, 0)) | 0 → (1)": "a key of memory: any number works",
+    },
+    'nn/losses/binary.py': {
+        '(_bce_by_probability, lambda xp, g, y, p, t: g * (xp.maximum(xp.log(1 - p), -100) - xp.maximum(xp.log(p), -100))), | xp.maximum(xp.log(p), -100) → (xp.maximum(-100, xp.log(p)))':
+            'a maximum of two does not depend on their order',
+    },
+    'autograd_mini/testing/differences.py': {
+        'if (count := int(decidable.sum())) > best_count: | (count := int(decidable.sum())) > best_count → ((count := int(decidable.sum())) >= best_count)':
+            'of two steps that decide equally many outputs, either may be used',
+    },
+    'nn/summary.py': {
+        'super().__init__(lambda: 0) | 0 → (1)':
+            'the clock of a counter, whose times nobody reads',
     },
 }  # fmt: skip

@@ -140,7 +140,8 @@ def changes(node: ast.AST) -> Iterator[ast.AST]:
             for i, keyword in enumerate(keywords):
                 if keyword.arg != "strict":  # of zip: all callers pass sequences of one length
                     yield _with(node, keywords=keywords[:i] + keywords[i + 1 :])
-            if len(args) > 1 and ast.unparse(node.func) not in FIXED and not any(isinstance(a, ast.Starred) for a in args[:2]):
+            starred = any(isinstance(a, ast.Starred) for a in args[:2])
+            if len(args) > 1 and ast.unparse(node.func) not in FIXED and not starred and ast.dump(args[0]) != ast.dump(args[1]):
                 yield _with(node, args=[args[1], args[0], *args[2:]])
         case ast.Expr(value=ast.Call()) | ast.Raise() | ast.Continue() | ast.Break():
             yield ast.Pass()

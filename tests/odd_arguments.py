@@ -56,7 +56,7 @@ def complaint(error: Exception) -> str:
 
 
 ANY_FUNCTION = (  # what all functions say about an argument of a common kind
-    "Tensor: ", "expected a dtype", "tensors support", "requires_grad: ", "expected reduction", "int64 cannot represent",
+    "Tensor: ", "expected a dtype", "tensors support", "requires_grad: ", "an index must be", "expected reduction", "int64 cannot represent",
     "device must be",
 )  # fmt: skip
 
@@ -74,7 +74,7 @@ def complaints(name: str, function: Callable[..., Any], args: tuple[Any, ...], s
             try:
                 function(*changed, **options)
             except Exception as error:
-                found = complaint(error) or ("" if any(n in str(error) for n in names) else f"names another function: {error}")
+                found = complaint(error) or ("" if str(error).startswith(names) else f"names another function: {error}")
                 if found:
                     bad.append(f"{name}({parameter}={value!r}): {found}")
     return bad

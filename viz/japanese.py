@@ -20,6 +20,8 @@ GRAPH: Final = {
     "outside": "勾配なしの計算",
     "no gradient flows back": "勾配が流れない値",
     "ran without gradient": "勾配なしで実行",
+    "✂ detach": "✂ detach（切断）",
+    "✂ no_grad": "✂ no_grad（勾配なし）",
     "scalar": "スカラー",
     "{module} (continued)": "{module}（続き）",
     "{module} · {count} parameters": "{module} · パラメータ{count}個",
@@ -67,6 +69,8 @@ GRAPH: Final = {
     "no linear layer was found in this graph": "この計算グラフには線形層が見つかりません",
     "operations {first} and {second} would both be layer {layer}": "演算 {first} と {second} がどちらも第{layer}層になります",
     "the layers are not in one sequence": "層が一列に並んでいません",
+    "the input of layer {layer} depends on more than the layer before, as in a residual connection":
+        "第{layer}層の入力は直前の層だけでは決まりません（残差接続など）",
     "several layers share one weight": "複数の層が1つの重みを共有しています",
 }  # fmt: skip
 

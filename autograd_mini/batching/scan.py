@@ -280,8 +280,8 @@ def _loop(*arrays: Any, body: Body, steps: int, reverse: bool) -> Any:
         state = results[: body.state]
         for stack, y in zip(stacks, results[body.state :], strict=True):
             stack[t] = y
-    results = (*map(np.array, state), *stacks, *kept)
-    return results if len(results) > 1 else results[0]
+    everything = (*map(np.array, state), *stacks, *kept)
+    return everything if len(everything) > 1 else everything[0]
 
 
 def _loop_rule(
@@ -291,7 +291,11 @@ def _loop_rule(
     several = isinstance(out, tuple)
     outputs = out if several else (out,)
     recorded = isinstance(operands[0], Tensor)
-    zeros = lambda x: leaf(np.zeros(x.shape, x.dtype)) if recorded else np.zeros(x.shape, x.dtype)
+
+    def zeros(x: Any) -> Any:
+        array = np.zeros(x.shape, x.dtype)
+        return leaf(array) if recorded else array
+
     gradients = [zeros(y) if d is None else d for y, d in zip(outputs, g if several else (g,), strict=True)]
     shared, _, inputs = split(operands, body.shared, body.state)
     kept = outputs[len(body.outputs) :]

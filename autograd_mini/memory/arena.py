@@ -108,6 +108,19 @@ def base_of(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Returns a view of an array that cannot be written.
+
+    >>> import numpy as np
+    >>> from autograd_mini.memory.arena import read_only
+    >>> read_only(np.ones(2)).flags.writeable
+    False
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def take_ownership(array: Any, dtype: np.dtype[Any], owned_bases: set[int]) -> NDArray[Any]:
     """Returns an array of `dtype` in memory that nothing else in `owned_bases`, a set of ids, shares; copies it if needed.
 

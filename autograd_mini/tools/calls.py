@@ -24,6 +24,9 @@ Mark = tuple[Any, Any, int, int, Any]
 """A weak reference to the module (or to the tensor that was detached), its class or the name of the function, the first and
 the last creation number of the call, and the mark of the call inside that returned the same tensor, or None."""
 
+DETACH: Final = object()
+"""Stands in a mark for the class of a module, if `detach` made the tensor."""
+
 _PLAIN: Final = (int, float, str, bytes, type(None))
 
 
@@ -66,7 +69,8 @@ def record_calls(function: F) -> F:
     >>> "penalty" in viz.draw(penalty(ag.Tensor([1.0], requires_grad=True))).source
     True
     """
-    name = function.__name__
+    *_, owner, name = f".{function.__qualname__}".split(".")
+    name = f"{name} loss" if owner.isidentifier() else name  # a method of a loss
 
     @wraps(function)
     def recorded(*args: Any, **kwargs: Any) -> Any:
@@ -77,8 +81,12 @@ def record_calls(function: F) -> F:
 
 
 def mark_detached(origin: Tensor, detached: Tensor) -> None:
-    """Records that a leaf is what `detach` returned for `origin`."""
-    detached._calls = ref(origin), "detach", detached._seq, detached._seq, getattr(origin, "_calls", None)
+    """Records that a leaf is what `detach` returned for `origin`: a cut, if `origin` required a gradient."""
+    mark = getattr(origin, "_calls", None)
+    if origin._requires_grad:
+        mark = ref(origin), DETACH, detached._seq, detached._seq, mark
+    if mark is not None:
+        detached._calls = mark
 
 
 def marks_of(tensor: Tensor) -> list[Mark]:

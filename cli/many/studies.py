@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autograd_mini.examples.words import CATALOGUES
+from autograd_mini.viz.language import CATALOGUES
 
 from ..scripts import run_script, scripts
 from ..training_options import Jobs, Seed

@@ -94,7 +94,10 @@ class Variational(LatentModel):
 
     def draw(self, mu: Tensor, logvar: Tensor) -> Tensor:
         """Draws one z from each N(μ, σ²): z = μ + σ ε, ε ~ N(0, I)."""
-        return mu + ag.exp(0.5 * logvar) * ag.randn(*mu.shape, dtype=mu.dtype)
+        sigma, noise = ag.exp(0.5 * logvar), ag.randn(*mu.shape, dtype=mu.dtype)
+        z = mu + sigma * noise
+        sigma.name, noise.name, z.name = "σ", "ε", "z"
+        return z
 
     def loss(self, images: TensorLike) -> dict[str, Tensor]:
         """Returns the terms of −ELBO in nats, averaged over the images: `loss` = `reconstruction` + β `kl`.
@@ -108,8 +111,10 @@ class Variational(LatentModel):
             weights = self.log_weights(images, self.config.importance_samples)
             return {"loss": math.log(len(weights)) - ag.mean(ag.logsumexp(weights, axis=0))}
         mu, logvar = self.encode(images)
+        mu.name, logvar.name, images.name = "μ", "log σ²", images.name or "x"
         reconstruction = self.likelihood.loss(self.decoder(self.draw(mu, logvar)), images)
         kl = nn.kl_normal(mu, logvar)
+        reconstruction.name, kl.name = "reconstruction", "KL"
         penalty = self._annealed(kl, mu, logvar) if self.training else kl
         return {"loss": reconstruction + (penalty if beta == 1 else beta * penalty), "reconstruction": reconstruction, "kl": kl}
 

@@ -6,7 +6,7 @@ A subclass builds a generator G and a discriminator D. Everything about how they
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
@@ -17,6 +17,7 @@ import numpy as np
 import autograd_mini as ag
 from autograd_mini import nn
 from autograd_mini.nn.losses.ranges import require_range
+from autograd_mini.nn.training.update import frozen_parameters
 from autograd_mini.tensor import Array, Shape, Tensor, TensorLike
 
 from ..model import Config, Model, Names
@@ -122,7 +123,9 @@ class AdversarialModel(Model):
 
     def noise(self, n: int) -> Tensor:
         """Draws z ~ N(0, I), (n, latent_features)."""
-        return ag.randn(n, self.latent_features)
+        z = ag.randn(n, self.latent_features)
+        z.name = "z"
+        return z
 
     def generator_input(self, z: TensorLike, labels: TensorLike | None = None) -> Tensor:
         """Returns the generator's input: z, to which a subclass may add labels."""
@@ -195,7 +198,10 @@ class AdversarialModel(Model):
         real = self.preprocess(batch[0])
         with ag.no_grad():
             fake = self.generate(self.noise(len(real)), labels)
+        real.name = "x"
         real_logits, fake_logits = self._logits(real, fake, labels)
+        scale = "" if config.loss in ("hinge", "wasserstein") else "logit "
+        real_logits.name, fake_logits.name = f"{scale}D(x)", f"{scale}D(G(z))"
         loss = config.adversarial_loss().discriminator(real_logits, fake_logits)
         if config.gradient_penalty:
             critic = lambda images: self.discriminator(self.discriminator_input(images, labels))
@@ -217,8 +223,25 @@ class AdversarialModel(Model):
             loss = self.config.adversarial_loss().generator(self.discriminator(fake))
         return {"loss": self._add_history_penalty("g", loss)}
 
+    def steps(self, batch: Batch) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+        """Yields the losses of D's step and of G's step; until the next one, the other network is frozen, as in training.
+
+        >>> import numpy as np
+        >>> from autograd_mini import models
+        >>> gan = models.GAN((8, 1, 8, 8), width=16)
+        >>> [(name, list(losses)) for name, losses in gan.steps((np.zeros((2, 1, 8, 8)), np.zeros(2)))]
+        [('d', ['L_D']), ('g', ['L_G'])]
+        """
+        with frozen_parameters(self.generator.parameters()):
+            yield "d", {"L_D": self.d_losses(batch)["loss"]}
+        with frozen_parameters(self.discriminator.parameters()):
+            yield "g", {"L_G": self.g_losses(batch)["loss"]}
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {"G": self.generator, "D": self.discriminator}
+
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Returns both losses of a batch as one graph, for drawing it; training uses `updates`."""
+        """Returns both losses of a batch and their sum, for a single backward pass; training uses `updates`."""
         d, g = self.d_losses(batch)["loss"], self.g_losses(batch)["loss"]
         return {"loss": d + g, "d_loss": d, "g_loss": g}
 
@@ -234,7 +257,7 @@ class AdversarialModel(Model):
         """
         config, has_betas = self.config, "betas" in signature(optimizer).parameters
         create = partial(optimizer, betas=(config.beta1, config.beta2)) if has_betas else optimizer
-        pace = {"times": config.g_times, "every": config.g_every, "start": config.pretrain}
+        pace: dict[str, Any] = {"times": config.g_times, "every": config.g_every, "start": config.pretrain}
         return {
             "d": nn.Update(self.d_losses, create(self.discriminator.parameters(), lr=lr * config.d_rate)),
             "g": nn.Update(self.g_losses, create(self.generator.parameters(), lr=lr), **pace),

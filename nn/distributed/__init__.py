@@ -7,7 +7,8 @@ runs alone. The optional packages are those of `pip install "autograd-mini[mpi]"
 
 from __future__ import annotations
 
-from .communicator import Communicator, RankError, as_communicator, world
+from .communicator import Communicator, as_communicator, world
+from .faults import RankError
 from .gradients import GradientReducer
 from .operations import all_reduce
 from .optimizer import Optimizer

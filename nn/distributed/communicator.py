@@ -6,6 +6,7 @@ ended", "I am waiting too". So each rank knows whom it waits for, and stops with
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from .faults import RankError
 from .launcher import place
 
 T = TypeVar("T")
+
+_let_others_run: Final = getattr(os, "sched_yield", lambda: None)  # if there are more ranks than cores
 
 _SPIN: Final = 0.02  # seconds for which a rank waits without sleeping
 _NOTES_AFTER: Final = 0.1  # seconds between looks at the notes of others
@@ -39,7 +42,8 @@ class Communicator:
     """
 
     def __init__(self, comm: Any = None, patience: float = 60.0) -> None:
-        self.rank, self.size = (0, 1) if comm is None else (comm.Get_rank(), comm.Get_size())
+        self.rank: int = 0 if comm is None else comm.Get_rank()
+        self.size: int = 1 if comm is None else comm.Get_size()
         self.patience = patience
         self.stop_requested = False  # by Ctrl-C on this rank
         self.stop_agreed = False  # a rank had requested it in the last update
@@ -151,6 +155,8 @@ class Communicator:
             waited = time.monotonic() - start
             if waited > _SPIN:
                 time.sleep(1e-4)
+            else:
+                _let_others_run()
             if waited > next_look:
                 next_look = waited + _NOTES_AFTER
                 self._read_notes()

@@ -65,6 +65,10 @@ PAD_MODES: Final = {"edge": "edge", "reflect": "reflect", "wrap": "wrap"}
 LAST: Final = 2**31  # the end of a slice that has none
 
 
+def _direct(operator: str) -> Rule:
+    return lambda step: step.write.node(operator, *step.inputs)
+
+
 def _reduce(operator: str) -> Rule:
     def rule(step: Step) -> str:
         axis, keepdims = step.params.get("axis"), step.params.get("keepdims", False)
@@ -273,7 +277,7 @@ def _times(factor: float) -> Rule:
 
 
 RULES: Final[dict[str, Rule]] = {
-    **{name: (lambda step, operator=operator: step.write.node(operator, *step.inputs)) for name, operator in DIRECT.items()},
+    **{name: _direct(operator) for name, operator in DIRECT.items()},
     **{name: _reduce(operator) for name, operator in REDUCTIONS.items()},
     **{f"conv{n}d": _conv for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": _conv_transpose for n in (1, 2, 3)},

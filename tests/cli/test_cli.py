@@ -175,7 +175,7 @@ def test_draw_works_for_each_data_set_and_preset(tmp_path: Path) -> None:
     assert main(["draw", "cnn", "--data", "cifar10", "--out", str(path)]) == 0
     assert "MaxPool2d" in path.read_text()
     assert main(["draw", "cnn", "--data", "mnist", "--preset", "contest-pool-7", "--out", str(path)]) == 0
-    assert "batch_norm" in path.read_text()
+    assert "BatchNorm2d" in path.read_text()
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_trainer_claims_its_folder_only_while_it_trains(tmp_path: Path) -> Non
 @pytest.fixture
 def no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = type("Picture", (), {"save": lambda self, path: Path(path).write_text("graph")})()
-    monkeypatch.setattr(run_module, "training_graph", lambda *_: picture)
+    monkeypatch.setattr(run_module, "training_graphs", lambda *_: {"": picture})
 
 
 @pytest.mark.usefixtures("no_graph")
@@ -193,9 +193,9 @@ def test_a_checkpoint_gives_the_weights_that_a_finished_run_saves(
 def test_the_graph_does_not_depend_on_gradients_that_training_left() -> None:
     """A run that was killed while it wrote its results has none when it is resumed."""
     model, images = TINY.build(), nn.data.digits().test[:4]
-    before = run_module.training_graph(model, *images).source
+    before = run_module.training_graphs(model, *images)[""].source
     model.training_step(tuple(map(ag.as_tensor, images)))["loss"].backward()
-    assert run_module.training_graph(model, *images).source == before
+    assert run_module.training_graphs(model, *images)[""].source == before
 
 
 # -- no dead end -----------------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ def test_a_mutant_changes_one_operator_constant_condition_argument_or_statement(
     assert not any(text.startswith(("1:", "2:")) for text in found), "docstrings and imports are not code"
     assert "sorted(x)" in {m.after.strip("()") + ")" for m in mutants.mutants("sorted(x, key=len)")}
     assert {m.after for m in mutants.mutants("f(a, b)")} >= {"(f(b, a))"}
+    assert "(f(a, a))" not in {m.after for m in mutants.mutants("x = f(a, a)")}, "equal arguments are not exchanged"
 
 
 def test_every_mutant_differs_from_the_source_in_meaning_and_compiles() -> None:

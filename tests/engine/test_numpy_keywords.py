@@ -58,6 +58,7 @@ CALLS: dict[str, Pair] = {
     "mode wrap": (lambda x: ag.take(x, [7, -8], mode="wrap"), lambda x: np.take(x, [7, -8], mode="wrap")),
     "mode clip": (lambda x: np.take(x, [7, 1], axis=1, mode="clip"), lambda x: np.take(x, [7, 1], axis=1, mode="clip")),
     "prepend": (lambda x: ag.diff(x, prepend=0.0, append=x[:, :1]), lambda x: np.diff(x, prepend=0.0, append=x[:, :1])),
+    "no difference": (lambda x: ag.diff(x, n=0), lambda x: np.diff(x, n=0)),
     "arrays at both ends": (lambda x: ag.diff(x, prepend=X[:, :2], append=X[:, 1:]), lambda x: np.diff(x, prepend=X[:, :2], append=X[:, 1:])),
     "prepend by the protocol": (lambda x: np.diff(x, axis=0, prepend=1.0), lambda x: np.diff(x, axis=0, prepend=1.0)),
     "no out": (lambda x: ag.sum(x, 0, out=None), lambda x: np.sum(x, 0)),

@@ -94,7 +94,7 @@ def test_the_memory_layout_of_operands_does_not_matter(name: str) -> None:
     """Permuted, reversed, strided and broadcast operands give the same values and gradients, and are not modified."""
 
     @given(call=SAMPLES[name], data=st.data())
-    @settings(max_examples=8)
+    @settings(max_examples=min(8, EXAMPLES))
     def check(call: samples.call.Call, data: st.DataObject) -> None:
         arranged = [data.draw(layouts(x)) for x in call.operands]
         repeated = [np.broadcast_to(x.flat[0], x.shape) if x.size else x for x in call.operands]

@@ -26,6 +26,7 @@ from autograd_mini.testing import (
     shapes,
     tensors,
 )
+from autograd_mini.testing.strategies import _grid
 
 
 @given(st.data())
@@ -376,3 +377,22 @@ def test_tensors_have_every_memory_layout() -> None:
 
 def test_every_exported_name_exists() -> None:
     assert all(callable(getattr(testing, name)) for name in testing.__all__)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "uint8"])
+@pytest.mark.parametrize(("lo", "hi"), [(0.0, 48.0), (2.0, 200.0), (5.0, 5.0)])
+def test_strategies_reach_both_bounds(dtype: str, lo: float, hi: float) -> None:
+    """Bounds are where functions go wrong most often, such as probabilities of 0 and 1."""
+    values = _grid(np.dtype(dtype), lo, hi)
+    assert (values.min(), values.max(), values.dtype) == (lo, hi, dtype)
+    assert len(values) == 49 or dtype in ("int64", "uint8")
+
+
+def test_a_function_that_is_nan_in_some_calls_is_not_the_same_function() -> None:
+    calls = iter(range(1000))
+
+    def sometimes_nan(x: Tensor) -> Tensor:
+        return x * (float("nan") if next(calls) % 2 else 1.0)
+
+    with pytest.raises(GradientError):
+        testing.gradcheck(sometimes_nan, np.array([1.0, 2.0]))

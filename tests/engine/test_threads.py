@@ -246,3 +246,31 @@ def test_training_gives_the_same_bits_with_one_and_two_threads() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("autograd_mini.ops.neural.activation.MIN_SPLIT_ELEMENTS", 0)
         assert_same_bits(*with_one_and_two_threads(run))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_compiled_function_works_in_a_child_that_was_forked_while_it_ran_in_another_thread() -> None:
+    """The other thread holds its lock, and does not exist in the child: the child makes a new lock and new plans."""
+    code = """
+import os, signal, sys, threading
+import autograd_mini as ag
+entered, leave = threading.Event(), threading.Event()
+@ag.jit
+def double(x):
+    if threading.current_thread() is not threading.main_thread():
+        entered.set()
+        leave.wait(30)
+    return x * 2
+thread = threading.Thread(target=lambda: double(ag.ones(3)))
+thread.start()
+entered.wait(30)
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    os._exit(0 if [double.function(ag.ones(2)).tolist(), double(ag.ones(2)).tolist()] == [[2, 2], [2, 2]] else 1)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+leave.set()
+thread.join()
+sys.exit(status)
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60).returncode == 0

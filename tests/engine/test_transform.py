@@ -141,7 +141,7 @@ def test_the_fourth_derivative_of_tanh_equals_the_difference_of_the_third() -> N
     ("use", "message"),
     [
         (lambda: ag.grad(lambda x: x * 2)([1.0, 2.0]), "scalar"),
-        (lambda: ag.grad(lambda x: x.sum())(np.array([1, 2])), "int64"),
+        (lambda: ag.grad(lambda x: x.sum())(np.array([1, 2])), r"tensor of int(32|64)"),
         (lambda: ag.grad(lambda x: 3.0)(1.0), "must return tensors"),
         (lambda: ag.grad(lambda x: x, argnums=1)(1.0), "argnums 1"),
         (lambda: ag.jvp(lambda x: x, (1.0,), (1.0, 2.0)), "expected one tangent for each of 1 primals"),
@@ -212,7 +212,7 @@ def test_an_integer_is_no_variable_but_may_be_an_argument(value: object) -> None
         lambda: ag.jvp(scaled, (1.0, value), (1.0, value)),
         lambda: ag.hvp(scaled, (1.0, value), (1.0, value)),
     ):
-        with pytest.raises(TypeError, match=r"cannot differentiate with respect to a tensor of (int64|bool)"):
+        with pytest.raises(TypeError, match=r"cannot differentiate with respect to a tensor of (int64|int32|bool)"):
             use()
     assert ag.grad(scaled)(2.0, value).item() == np.sum(np.asarray(value))
 

@@ -94,6 +94,7 @@ MODES = {  # they set or read modes of the process or of a block, or wrap a func
 
 
 SPEAKERS: dict[str, tuple[str, ...]] = {
+    "elu": ("parametric_elu",), "sort": ("argsort",),
     "amax": ("max",), "amin": ("min",), "diagonal": ("moveaxis",), "flatten": ("ravel",),
     "fliplr": ("flip",), "flipud": ("flip",), "hardtanh": ("maximum", "minimum"), "leaky_relu": ("multiply",),
     "nan_to_num": ("where",), "ptp": ("max",), "rand_like": ("rand",), "randn_like": ("randn",),

@@ -174,8 +174,18 @@ def test_a_function_that_creates_layers_without_parameters_is_compiled(create: C
     assert len(compiled.plans) == 1
 
 
+@ag.primitive((lambda xp, g, y, a, b: g * b, lambda xp, g, y, a, b: g * (a + 1)), elementwise=True, formula="(a + 1) b")
+def row_by_row(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """An elementwise kernel may get an operand as `out`; rows that it has written are then gone."""
+    a, b = np.broadcast_arrays(a, b)
+    out = np.empty(a.shape, a.dtype) if out is None else out
+    for i in range(len(a)):
+        np.multiply(a[i] + 1, b[i], out=out[i])
+    return out
+
+
 TWO_OPERANDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "xlogy": ag.xlogy, "subtract": ag.subtract, "power": ag.power, "logaddexp": ag.logaddexp, "arctan2": ag.arctan2,
+    "row by row": row_by_row, "xlogy": ag.xlogy, "subtract": ag.subtract, "power": ag.power, "logaddexp": ag.logaddexp, "arctan2": ag.arctan2,
     "maximum": ag.maximum,
 }  # fmt: skip
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -232,3 +242,22 @@ def test_tensors_with_one_gradient_have_gradients_and_updates_of_their_own() -> 
     with ag.no_grad():
         compiled[0].grad.zero_()  # type: ignore[union-attr]
     np.testing.assert_array_equal(compiled[1].grad.data, eager[1].grad.data)  # type: ignore[union-attr]
+
+
+def test_a_variable_of_an_enclosing_function_that_is_deleted_raises_as_in_eager_code() -> None:
+    def enclosing() -> tuple[Callable[[Tensor], Tensor], Callable[[], None]]:
+        factor = 2.0
+
+        def delete() -> None:
+            nonlocal factor
+            del factor
+
+        return (lambda x: x * factor), delete
+
+    function, delete = enclosing()
+    compiled = ag.jit(function)
+    for _ in range(3):
+        assert compiled(Tensor([1.0])).tolist() == [2.0]
+    delete()
+    with pytest.raises(NameError):
+        compiled(Tensor([1.0]))

@@ -163,6 +163,7 @@ def test_a_unit_is_active_if_the_variance_of_its_mean_exceeds_0_01() -> None:
     means = np.stack([0.09 * signs, 0.11 * signs, 2 * signs, np.full(1000, 7.0)], axis=1)
     assert metrics.active_units(Fixed(), means, rows=300) == 2
     assert metrics.active_units(Fixed(), means, threshold=0.005) == 3
+    assert metrics.active_units(Fixed(), means, threshold=4.0) == 0, "a unit at the threshold is not active"
 
 
 @pytest.mark.parametrize("changes", [{"k": 0}, {"k": 5, "rows": 0}])

@@ -9,6 +9,8 @@ import pytest
 
 import autograd_mini as ag
 from autograd_mini import models, nn
+from autograd_mini.models.gans.networks import GANArchitecture
+from autograd_mini.models.gans.pyramid import maps_of
 from autograd_mini.models.gans.semi_supervised_gan import PartlyLabelled, uniform
 from autograd_mini.models.recipes import RECIPES
 
@@ -408,3 +410,11 @@ def test_interpolation_starts_and_ends_at_its_points() -> None:
     gan.eval()
     np.testing.assert_allclose(line[[0, -1]], gan.decode(ag.stack([a, b])).detach().numpy(), atol=1e-5)
     np.testing.assert_allclose(gan.interpolate(a, a, steps=2).numpy()[0], line[0], atol=1e-5)
+
+
+def test_images_are_halved_down_to_one_pixel_and_not_further() -> None:
+    halved = lambda side, layers: maps_of((1, side, side), GANArchitecture(form="transposed", layers=layers))
+    assert halved(2, (4,)) == [(4, 1, 1), (1, 2, 2)]
+    assert halved(5, (8, 4, 2)) == [(8, 1, 1), (4, 2, 2), (2, 3, 3), (1, 5, 5)]
+    with pytest.raises(ValueError, match=r"layers \(8, 4\): images \(1, 2, 2\) cannot be halved that often"):
+        halved(2, (8, 4))

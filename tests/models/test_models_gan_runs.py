@@ -53,7 +53,7 @@ def test_a_run_is_reproducible_and_can_be_interrupted_and_resumed(tmp_path: Path
 def test_a_run_writes_its_plots_and_its_diagnosis(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli.run, "training_graph", lambda *_: type("Picture", (), {"save": lambda self, path: None})())
+    monkeypatch.setattr(cli.run, "training_graphs", lambda *_: {})
     recipe = replace(RECIPES["cgan", "digits"], iterations=8, every=2)
     run = Run(recipe, tmp_path, progress=False)
     run.train()
@@ -69,7 +69,7 @@ def test_a_run_writes_its_plots_and_its_diagnosis(
 
 
 def test_the_averaged_weights_are_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.run, "training_graph", lambda *_: type("Picture", (), {"save": lambda self, path: None})())
+    monkeypatch.setattr(cli.run, "training_graphs", lambda *_: {})
     options = {"width": 4, "ema": 0.9}
     run = Run(replace(RECIPES["dcgan", "digits"], iterations=6, frechet=False, options=options), tmp_path, progress=False)
     run.train()

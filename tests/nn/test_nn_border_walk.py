@@ -39,6 +39,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
 
 
 SPEAKERS: dict[str, tuple[str, ...]] = {
+    "elu": ("parametric_elu",), "cross_entropy": ("softmax_cross_entropy",),
     "adaptive_max_pool1d": ("max_pool1d",), "adaptive_max_pool2d": ("max_pool2d",), "adaptive_max_pool3d": ("max_pool3d",), "celu": ("divide",),
     "hardtanh": ("maximum", "minimum"), "leaky_relu": ("multiply",), "dropout2d": ("dropout",), "normalize": ("clip", "divide", "norm"),
     "gumbel_softmax": ("softmax",), "cosine_similarity": ("norm",), "pairwise_distance": ("norm", "subtract"), "softmin": ("softmax",),

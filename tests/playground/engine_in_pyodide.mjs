@@ -8,7 +8,7 @@ const python = await loadPyodide({
   indexURL: `${settings.pyodide}/`,
   lockFileURL: `${settings.pyodide}/packages.json`,
   packages: ["numpy"],
-  env: { HOME: "/home/pyodide", HYPOTHESIS_PROFILE: "few", PYTHONDONTWRITEBYTECODE: "1" },
+  env: { HOME: "/home/pyodide", HYPOTHESIS_PROFILE: "few", PRIMITIVE_EXAMPLES: "1", PYTHONDONTWRITEBYTECODE: "1" },
 });
 for (const [place, folder] of Object.entries(settings.folders)) python.mountNodeFS(place, folder);
 python.globals.set("arguments", python.toPy(settings.arguments));

@@ -33,6 +33,7 @@ EXCLUDED = {
     "test_records.py::test_a_rowwise_operation_joins_a_block_of_rows": SLOW,
     "test_slices.py::test_parts_of_any_kind_have_the_gradient_of_separate_passes": SLOW,
     "test_stateful.py": SLOW,
+    "test_testing.py::test_checks_work_without_asserts": PROCESSES,
     "test_threads.py": THREADS,
 }
 PACKAGES = ("pytest>=8", "hypothesis<6.150", "mpmath", "graphviz")

@@ -7,14 +7,18 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
+from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browser import CHROMIUM, Browser
-from playground_site import build_site, fragment
+from playground_site import build_site, fragment, pyodide_packages
 
+from autograd_mini.playground import build, fetch
 from autograd_mini.playground.build import PROGRAMS
-from autograd_mini.playground.serve import make_server
+from autograd_mini.playground.serve import _Handler, make_server
 
 pytestmark = pytest.mark.skipif(not CHROMIUM or not shutil.which("npm"), reason="needs Chromium and npm")
 
@@ -186,6 +190,16 @@ def f(x):
     return ag.tanh(x).sum()
 print([round(f(ag.ones(3)).item(), 4) for _ in range(3)])
 print([x.tolist() for (x,) in DataLoader(np.arange(4.0), batch_size=2, num_workers=2)])
+class Line(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+    def training_step(self, batch):
+        return {"loss": nn.mse_loss(self.layer(batch[0]), batch[1])}
+x = np.arange(16, dtype=np.float32).reshape(8, 2)
+model = Line()
+trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=0.001), callbacks=[playground.LiveCurves()], progress=False)
+print(len(trainer.fit(DataLoader(x, x[:, :1], batch_size=4), 3)))
 """
 
 
@@ -195,7 +209,8 @@ def test_the_library_works_with_32_bit_indices_and_without_threads_and_extra_pac
     assert lines[0] == "2.0.2 int32", "this test is about such a NumPy"
     assert lines[1] == "[-0.213, 0.1065, 0.1065] Tensor([1, 2]) int64 int64"
     assert "targets must lie in [0, 3), got 5 to 5" in lines[2]
-    assert lines[3:] == ["['bias', 'weight']", "True", "[2.2848, 2.2848, 2.2848]", "[[0.0, 1.0], [2.0, 3.0]]"]
+    assert lines[3:] == ["['bias', 'weight']", "True", "[2.2848, 2.2848, 2.2848]", "[[0.0, 1.0], [2.0, 3.0]]", "3"]
+    assert page.ask("document.querySelector('.curve-plot').getAttribute('aria-label')").startswith("loss: 3 points")
 
 
 def test_stop_ends_an_endless_loop_while_the_page_answers(page: Page) -> None:
@@ -266,6 +281,41 @@ def test_a_program_reaches_no_other_server(page: Page) -> None:
     assert any("Content Security Policy" in error for error in page.browser.errors)
     page.browser.errors.clear()
     page.browser.requests[:] = [url for url in page.browser.requests if "localhost:9" not in url]
+
+
+class WithCors(_Handler):
+    """A server whose files pages of other origins may read, as that of Pyodide's packages."""
+
+    def end_headers(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
+
+
+def test_the_published_page_loads_its_packages_from_the_pinned_address(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only NumPy, and only from there."""
+    far = tmp_path / "far"
+    far.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(WithCors, directory=str(far))) as packages:
+        threading.Thread(target=packages.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{packages.server_port}/"
+        monkeypatch.setattr(build, "pins", lambda: {**fetch.pins(), "pyodide_packages": address})
+        build.build(tmp_path / "site")
+        entry = json.loads((tmp_path / "site" / "pyodide" / "packages.json").read_text())["packages"]["numpy"]
+        name = entry["file_name"].removeprefix(address)
+        (far / name).write_bytes(fetch.python_package({**entry, "file_name": name}, pyodide_packages()))
+        with make_server(tmp_path / "site") as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            published = Page(page.browser, f"http://127.0.0.1:{server.server_port}/")
+            published.open()
+            assert published.run("import numpy\nprint(numpy.__version__)") == "2.0.2\n"
+            server.shutdown()
+        packages.shutdown()
+    known = (published.address, page.address, "blob:", "data:", "about:")
+    assert {url for url in page.browser.requests if not url.startswith(known)} <= {address + name}
+    page.browser.requests.clear()
+    page.open()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844), (320, 568)])

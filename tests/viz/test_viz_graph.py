@@ -87,7 +87,7 @@ def test_inputs_parameters_tensors_and_losses_have_different_kinds_shapes_and_co
     x, w = Tensor([1.0, 2.0], name="x"), parameter([3.0, 4.0], "w")
     loss = (x * w * frozen).sum()
     kinds = {n.name: n.kind for n in build_graph(loss).nodes if n.kind != "operation"}
-    assert kinds == {"x": "input", "w": "parameter", "frozen": "parameter", "": "loss"}
+    assert kinds == {"x": "input", "w": "parameter", "frozen": "frozen", "": "loss"}
     assert build_graph(x * w).nodes[-1].kind == "tensor", "a non-scalar output is not a loss"
     shapes = {re.sub(r'\w*color="?#?\w+"?', "", style.attributes).strip() for style in STYLES.values()}
     colours = {re.search(r' color="(#\w+)"', style.attributes)[1] for style in STYLES.values()}

@@ -105,3 +105,115 @@ def test_derivatives_use_u_as_operand():
     assert [rename_operand(text) for text in ("1 − tanh²(x)", "σ(x)(1 − σ(x))", "[x > 0]", "2/√π exp(−x²)")] == [
         "1 − tanh²(u)", "σ(u)(1 − σ(u))", "[u > 0]", "2/√π exp(−u²)",
     ]  # fmt: skip
+
+
+def labels_of(outputs, **options) -> dict[tuple[str, str], str]:
+    graph = viz.draw(outputs, notation="lecture", collapse=(), **options).graph
+    return {(graph.nodes[e.source].name, graph.nodes[e.target].name): e.label for e in graph.edges if e.label}
+
+
+def test_the_chain_carries_the_factors_of_the_hand_written_solution():
+    """∂L/∂w⁽²⁾ = 2ŷ · 2u⁽³⁾ · w⁽³⁾ · 2u⁽²⁾ · h⁽¹⁾, and ∂L/∂x has the further factors w⁽²⁾ and 2u⁽¹⁾."""
+    assert labels_of({"L": chain(1.0, 2.0, 3.0)}) == {
+        ("x = u⁽¹⁾", "square"): "f′(u⁽¹⁾) = 2u", ("h⁽¹⁾", "multiply"): "· w⁽²⁾", ("w⁽²⁾", "multiply"): "· h⁽¹⁾",
+        ("u⁽²⁾", "square"): "f′(u⁽²⁾) = 2u", ("h⁽²⁾", "multiply"): "· w⁽³⁾", ("w⁽³⁾", "multiply"): "· h⁽²⁾",
+        ("u⁽³⁾", "square"): "f′(u⁽³⁾) = 2u", ("ŷ = h⁽³⁾", "square"): "2ŷ",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "predict"),
+    [(nn.cross_entropy, [0, 1, 0, 1, 0], ag.softmax), (nn.binary_cross_entropy_with_logits, T, ag.sigmoid)],
+)
+def test_a_fused_loss_shows_u_then_the_prediction_then_the_loss(loss, targets, predict):
+    mlp = models.MLP((4, 3, 2), nn.Tanh)
+    graph = viz.draw({"L": loss(mlp(X), targets)}, params=mlp, notation="lecture", collapse=()).graph
+    nodes = {node.name: node for node in graph.nodes}
+    np.testing.assert_allclose(nodes["ŷ"].array, predict(mlp(X)).data, rtol=1e-5)
+    assert nodes["u⁽³⁾"].symbol == "δ⁽³⁾"
+    assert [node.name for node in graph.nodes if node.name.startswith("ŷ")] == ["ŷ"]
+    arrows = {(graph.nodes[e.source].name, graph.nodes[e.target].name) for e in graph.edges}
+    assert {name for name, target in arrows if target == "ŷ"} <= {"softmax", "σ"}
+    assert (
+        "ŷ",
+        loss.__name__.replace("cross_entropy", "softmax_cross_entropy") if loss is nn.cross_entropy else loss.__name__,
+    ) in arrows
+
+
+def test_a_residual_connection_falls_back_to_code_notation():
+    first, second = nn.Linear(4, 4), nn.Linear(4, 2)
+    x = Tensor(X, name="x")
+    loss = nn.mse_loss(second(ag.tanh(first(x)) + x), T)
+    (note,) = viz.draw(loss, notation="lecture").notes[:1]
+    assert "the input of layer 3 depends on more than the layer before, as in a residual connection" in note
+
+
+def test_convolutions_are_named_as_convolutions_and_pools_belong_to_the_activation():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 2))
+    images = Tensor(np.ones((5, 1, 6, 6), np.float32), name="x")
+    labels = labels_of({"L": nn.mse_loss(net(images), T)}, params=net)
+    assert labels["x = h⁽¹⁾", "conv2d"] == "∗ᵀ W⁽²⁾"
+    assert labels["W⁽²⁾", "conv2d"] == "∗ h⁽¹⁾"
+    assert labels["h⁽²⁾", "linear"] == "· W⁽³⁾ᵀ"
+    nodes = nodes_by_name({"L": nn.mse_loss(net(images), T)}, params=net, collapse=())
+    assert nodes["h⁽²⁾"].shape == (5, 8), "what enters the next layer"
+
+
+def test_a_cast_input_keeps_its_name():
+    w, x = parameter(np.ones((4, 2), np.float32)), Tensor(X.astype(np.float64), name="x")
+    loss = ag.square(ag.astype(x, np.float32) @ w - T).mean()
+    assert "x = h⁽¹⁾" in nodes_by_name(loss)
+
+
+def test_a_vae_shows_its_quantities():
+    names = {node.name for node in viz.draw(models.VAE((4, 3, 2)).loss(abs(X))["loss"], collapse=()).graph.nodes}
+    assert {"x", "μ", "log σ²", "σ", "ε", "z", "KL", "reconstruction"} <= names
+
+
+def players() -> tuple[nn.Module, nn.Module, Tensor, Tensor]:
+    g = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 4))
+    d = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
+    return g, d, Tensor(np.ones((5, 2), np.float32), name="z"), Tensor(X, name="x")
+
+
+def test_detach_is_a_visible_cut_and_results_of_networks_are_named():
+    g, d, z, x = players()
+    loss = nn.non_saturating_loss.discriminator(d(x), d(g(z).detach()))
+    picture = viz.draw({"L_D": loss}, params={"G": g, "D": d}, collapse=())
+    nodes = {node.name: node for node in picture.graph.nodes}
+    assert {"x", "G(z)", "logit D(x)", "logit D(G(z))", "L_D"} <= nodes.keys()
+    assert (nodes["G(z)"].kind, nodes["G · Sequential"].kind) == ("detached", "outside")
+    (cut,) = [edge for edge in picture.graph.edges if edge.label]
+    assert (picture.graph.nodes[cut.source].name, picture.graph.nodes[cut.target].name, cut.label) == (
+        "G · Sequential", "G(z)", "✂ detach",
+    )  # fmt: skip
+    assert not any(name.startswith("G.") for name in nodes), "parameters behind the cut take no part"
+    with ag.no_grad():
+        fake = g(z)
+    labels = {e.label for e in viz.draw(d(fake).sum(), params={"G": g, "D": d}).graph.edges}
+    assert "✂ no_grad" in labels
+    assert not {e.label for e in viz.draw(d(x.detach()).sum(), params={"D": d}).graph.edges} - {""}, "nothing was cut"
+
+
+def test_frozen_parameters_are_grey_in_the_step_of_the_other_player():
+    gan = models.GAN((8, 1, 8, 8), width=16)
+    steps = gan.steps((np.ones((2, 1, 8, 8), np.float32), np.zeros(2)))
+    kinds = {}
+    for step, losses in steps:
+        graph = viz.draw(losses, params=gan.parts(), collapse=()).graph
+        kinds[step] = {(node.name[0], node.kind) for node in graph.nodes if node.kind in ("parameter", "frozen")}
+    assert kinds == {"d": {("D", "parameter")}, "g": {("G", "parameter"), ("D", "frozen")}}
+    assert all(p.requires_grad for p in gan.parameters()), "they train again afterwards"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_loss"), [("y", False), ("accuracy", False), ("L", True), ("L_D", True), ("g_loss", True), ("dy/dx", False)]
+)
+def test_an_output_that_is_not_a_loss_is_not_drawn_as_one(name, is_loss):
+    graph = viz.draw({name: ag.square(parameter(2.0))}).graph
+    assert (graph.nodes[graph.roots[0]].kind == "loss") == is_loss
+
+
+def test_the_result_of_a_loss_is_a_loss_under_any_name():
+    graph = viz.draw({"fit": nn.mse_loss(parameter([1.0, 2.0]), [0.0, 0.0])}).graph
+    assert graph.nodes[graph.roots[0]].kind == "loss"

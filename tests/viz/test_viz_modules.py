@@ -50,7 +50,7 @@ def test_what_follows_a_module_is_outside_of_it():
     named = nn.non_saturating_loss.generator(d(X))
     assert scopes(viz.draw(named, params={"D": d}).graph) == {
         "D.0": {"linear"},
-        "generator()": {"negative", "softplus", "mean"},
+        "generator loss()": {"negative", "softplus", "mean"},
     }
 
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from autograd_mini import nn
 from autograd_mini.tensor import Tensor
-from autograd_mini.tools.calls import marks_of
+from autograd_mini.tools.calls import DETACH, marks_of
 
 Path: TypeAlias = tuple[str, ...]
 Roots: TypeAlias = Mapping[str, nn.Module]  # modules by the name with which their paths start; the name may be empty
@@ -81,6 +81,25 @@ def paths_of(roots: Roots) -> dict[int, str]:
         for path, module in root.named_modules():
             paths.setdefault(id(module), ".".join(filter(None, (key, path))))
     return paths
+
+
+class Origin(NamedTuple):
+    """Where a leaf without gradient was computed: the title of the module, and whether `detach` cut it off."""
+
+    key: int
+    title: str
+    is_detached: bool
+
+
+def find_origin(leaf: Tensor, paths: Mapping[int, str]) -> Origin | None:
+    """Returns the outermost module that returned a leaf under `no_grad` or before `detach`; None for any other leaf."""
+    marks = [] if leaf._requires_grad or isinstance(leaf, nn.Parameter) else marks_of(leaf)
+    detached = any(kind is DETACH for _, kind, *_ in marks)
+    for owner, kind, first, *_ in marks:
+        if isinstance(kind, type):
+            path = paths.get(id(owner()), "")
+            return Origin(first, f"{path} · {kind.__name__}" if path else kind.__name__, detached)
+    return Origin(-leaf._seq, "", True) if detached else None
 
 
 def make_boxes(calls: list[Call], roots: Roots) -> list[Box]:

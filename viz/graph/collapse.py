@@ -206,8 +206,9 @@ def collapse_groups(graph: Graph, groups: Sequence[Group]) -> Graph:
 
 
 def _is_argument(node: Node, group: Group) -> bool:
-    """Whether a node is an input from outside of the module that the group stands for; it stays visible."""
-    return node.kind in ("input", "detached") and bool(group.path) and (node.scope or ())[: len(group.path)] != group.path
+    """Whether a node is an input or a named result from outside of the group's module; it stays visible."""
+    is_shown = node.kind in ("input", "detached") or (node.kind == "tensor" and bool(node.name))
+    return is_shown and bool(group.path) and (node.scope or ())[: len(group.path)] != group.path
 
 
 def merge_shared_parameters(graph: Graph) -> Graph:

@@ -245,7 +245,7 @@ def _is_ordered(node: Node, show: Show) -> bool:
 
 def _edge(edge: Edge, source: Node, corner: str) -> str:
     """The attributes of an edge: label, or gradient size as colour, width and number, and the corner at its end."""
-    parts = ["weight=1"] if source.kind in LEAVES else []
+    parts = ["weight=1"] if source.kind in LEAVES else ["style=dashed"] if source.kind == "outside" else []
     if edge.heat is not None:
         size = "−∞" if math.isinf(edge.heat) else f"{edge.heat:.1f}"
         parts.append(f"{heat_style(edge.heat)} label=<&#160;{_small(size, QUIET)}>")  # clear of a wide edge
@@ -327,12 +327,19 @@ def label_of(graph: Graph, node: Node, show: Show) -> str:
     inside = graph.titles.get(node.scope or (), "").split(" · ")[0]
     if inside and node.kind in ("parameter", "frozen"):
         node = node._replace(name=node.name.removeprefix(f"{inside}."))
-    rows = {"operation": _operation_rows, "write": _operation_rows, "collapsed": _collapsed_rows}.get(node.kind, _tensor_rows)
+    rows = {
+        "operation": _operation_rows,
+        "write": _operation_rows,
+        "collapsed": _collapsed_rows,
+        "outside": _collapsed_rows,
+    }.get(node.kind, _tensor_rows)
     return "<br/>".join(rows(node, show)) or "·"
 
 
 def _collapsed_rows(node: Node, show: Show) -> Iterator[str]:
     yield f"<b>{escape_label(node.name)}</b>"
+    if node.kind == "outside":
+        return
     yield _small(translate("{count} nodes hidden", count=node.hidden), QUIET)
 
 
@@ -417,6 +424,11 @@ def derivatives(node: Node) -> str:
     assert node.primitive is not None
     rows = node.primitive.derivative
     return ", ".join(f"∂{_subscript(i + 1) if len(rows) > 1 else ''} = {d}" for i, d in enumerate(rows))
+
+
+ROWS: Final = {
+    "operation": _operation_rows, "write": _operation_rows, "collapsed": _collapsed_rows, "outside": _collapsed_rows,
+}  # fmt: skip
 
 
 def _subscript(i: int) -> str:

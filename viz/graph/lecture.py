@@ -7,13 +7,17 @@ a convolution, else multiplication by a parameter) computes a pre-activation; it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+import numpy as np
+
+from autograd_mini.tensor import Array
+
 from ..language import translate
-from .nodes import Graph, Node
+from .nodes import Edge, Graph, Node
 
 SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 OPERAND: Final = re.compile(r"(?<![a-zα-ω])x(?![a-zα-ω̂])")  # the operand in the text of a derivative, not the x of exp
@@ -65,17 +69,75 @@ def use_lecture_notation(graph: Graph) -> Graph:
         if nodes[root].kind == "loss" and not nodes[root].name:
             nodes[root] = nodes[root]._replace(name="L")
     labels = {key: label for layer in layers for key, label in _edge_factors(graph, layer)}
+    labels |= dict(_outer_factors(graph, layers))
     edges = [edge._replace(label=labels.get((edge.source, edge.target), "")) for edge in graph.edges]
     return graph._replace(nodes=nodes, edges=edges)
 
 
 def _input_names(graph: Graph, second: Layer) -> Iterator[tuple[int, str, str]]:
-    """Layer 1: the input is h⁽¹⁾, or u⁽¹⁾ if an activation follows it directly."""
-    yield second.signal, "h", "∇"
+    """Layer 1: the input is h⁽¹⁾, or u⁽¹⁾ if an activation follows it directly. A cast is no activation."""
     operands = graph.operands()
-    for operation in operands[second.signal]:
+    signal = second.signal
+    while operands[signal] and graph.nodes[operands[signal][0]].name == "cast":
+        signal = operands[operands[signal][0]][0]
+    yield signal, "h", "∇"
+    for operation in operands[signal]:
         if len(operands[operation]) == 1 and not operands[operands[operation][0]]:
             yield operands[operation][0], "u", "δ"
+
+
+def _outer_factors(graph: Graph, layers: list[Layer]) -> Iterator[tuple[tuple[int, int], str]]:
+    """Yields the first and the last factor of the chain: f′(u⁽¹⁾), and the derivative of the loss by ŷ, such as 2ŷ."""
+    operands, consumers = graph.operands(), graph.consumers()
+    for index, symbol, _ in _input_names(graph, layers[0]):
+        primitive = graph.nodes[consumers[index][0]].primitive
+        if symbol == "u" and primitive is not None and primitive.derivative:
+            yield (index, consumers[index][0]), f"f′({layer_symbol('u', 1)}) = {rename_operand(primitive.derivative[0])}"
+    y = layers[-1].u if layers[-1].h is None else layers[-1].h
+    if len(consumers[y]) == 1 and len(operands[consumers[y][0]]) == 1:
+        primitive = graph.nodes[consumers[y][0]].primitive
+        is_last = any(j in graph.roots for j in consumers[consumers[y][0]])
+        if is_last and primitive is not None and primitive.derivative:
+            yield (y, consumers[y][0]), OPERAND.sub("ŷ", primitive.derivative[0]).replace("ˣ", "^ŷ")
+
+
+def show_fused_loss(graph: Graph) -> Graph:
+    """Returns the graph with ŷ between u⁽ᴸ⁾ and a loss of logits, which computes ŷ = softmax(u⁽ᴸ⁾) or σ(u⁽ᴸ⁾) itself."""
+    operands = graph.operands()
+    for i, node in enumerate(graph.nodes):
+        function = FUSED.get(node.name) if node.primitive is not None else None
+        u = operands[i][0] if operands[i] else -1
+        name, logits = graph.nodes[u].name, graph.nodes[u].array
+        if function is None or logits is None or not name.startswith("ŷ = u"):
+            continue
+        symbol, compute = function
+        nodes, edges, count = list(graph.nodes), list(graph.edges), max(n.number for n in graph.nodes)
+        nodes[u] = nodes[u]._replace(name=name.removeprefix("ŷ = "))
+        scope = nodes[u].scope
+        nodes += [
+            Node("operation", symbol, number=count + 1, seq=-1, scope=scope),
+            Node("tensor", "ŷ", compute(logits), number=count + 2, seq=-2, scope=scope),
+        ]
+        at = len(graph.nodes)
+        edges = [e._replace(source=at + 1) if (e.source, e.target) == (u, i) else e for e in edges]
+        return graph._replace(nodes=nodes, edges=[*edges, Edge(u, at, 0), Edge(at, at + 1, 0)])
+    return graph
+
+
+def _softmax(u: Array) -> Array:
+    exponentials = np.exp(u - u.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+
+
+def _sigmoid(u: Array) -> Array:
+    return np.asarray(0.5 * (1 + np.tanh(u / 2)))
+
+
+FUSED: Final[dict[str, tuple[str, Callable[[Array], Array]]]] = {
+    "softmax_cross_entropy": ("softmax", _softmax),
+    "binary_cross_entropy_with_logits": ("σ", _sigmoid),
+}
+"""For each loss of logits, the activation that it contains."""
 
 
 def find_layers(graph: Graph) -> list[Layer]:
@@ -103,7 +165,27 @@ def find_layers(graph: Graph) -> list[Layer]:
             raise UnclearLayers(translate("the layers are not in one sequence"))
     if len({layer.weight for layer in ordered}) < len(ordered):
         raise UnclearLayers(translate("several layers share one weight"))
+    for first, second in pairwise(ordered):
+        _follow_signal(graph, first, second, operands)
     return ordered
+
+
+def _follow_signal(graph: Graph, first: Layer, second: Layer, operands: list[list[int]]) -> None:
+    """Makes the signal of the next layer the h of a layer, if a pool or a reshape follows its activation.
+
+    Raises UnclearLayers if the signal is not a function of u alone: then another value enters, as in a residual connection.
+    """
+    at = second.signal
+    while at not in (first.u, first.h):
+        maker = operands[at][0] if operands[at] else -1
+        values = [j for j in operands[maker] if graph.nodes[j].kind not in ("parameter", "frozen")] if maker >= 0 else []
+        values = [j for j in values if operands[j] or graph.nodes[j].shape]
+        if len(values) != 1:
+            text = "the input of layer {layer} depends on more than the layer before, as in a residual connection"
+            raise UnclearLayers(translate(text, layer=second.number))
+        at = values[0]
+    if second.signal not in (first.u, first.h):
+        first.h = second.signal
 
 
 def _role(node: Node) -> str:
@@ -114,7 +196,7 @@ def _parameters(graph: Graph, operands: list[list[int]]) -> dict[int, int]:
     """Maps each parameter, and each tensor computed from it alone (its transpose, a cast), to the parameter."""
     parameter_of: dict[int, int] = {}
     for i, (node, sources) in enumerate(zip(graph.nodes, operands, strict=True)):
-        if node.kind == "parameter":
+        if node.kind in ("parameter", "frozen"):
             parameter_of[i] = i
         elif len(sources) == 1 and sources[0] in parameter_of and (node.primitive is None or node.primitive.relayout):
             parameter_of[i] = parameter_of[sources[0]]
@@ -167,8 +249,12 @@ def _edge_factors(graph: Graph, layer: Layer) -> Iterator[tuple[tuple[int, int],
     weight = graph.nodes[layer.weight]
     transposed = "" if weight.array is not None and weight.array.ndim == 0 else "ᵀ"
     w, h = layer_symbol(_letter(weight, "W"), layer.number), layer_symbol("h", layer.number - 1)
-    yield (layer.signal, layer.operation), f"· {w}{transposed}"
-    yield (layer.weight_operand, layer.operation), f"· {h}{transposed}"
+    if "conv" in graph.nodes[layer.operation].name:
+        yield (layer.signal, layer.operation), f"∗ᵀ {w}"  # the transposed convolution with w
+        yield (layer.weight_operand, layer.operation), f"∗ {h}"
+    else:
+        yield (layer.signal, layer.operation), f"· {w}{transposed}"
+        yield (layer.weight_operand, layer.operation), f"· {h}{transposed}"
     if layer.activation is not None:
         primitive = graph.nodes[layer.activation].primitive
         if primitive is not None and primitive.derivative:

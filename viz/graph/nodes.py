@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from autograd_mini import nn
 from autograd_mini.apply import ITEM
 from autograd_mini.primitive import Primitive
 from autograd_mini.tensor import Array, Shape, Tensor
 
-from .calls import Box, Path, Roots, make_boxes, outermost_modules, recorded_calls
+from .calls import (
+    FUNCTION,
+    Box,
+    Origin,
+    Path,
+    Roots,
+    find_origin,
+    make_boxes,
+    outermost_modules,
+    paths_of,
+    recorded_calls,
+    scopes_at,
+)
 
 Kind: TypeAlias = Literal[
     "input", "parameter", "frozen", "detached", "outside", "operation", "write", "tensor", "loss", "collapsed"
 ]
+
+
+CUT, NO_GRADIENT = "✂ detach", "✂ no_grad"  # labels of edges along which no gradient flows
+LOSS_NAME: Final = re.compile(r"loss|elbo|cost|objective|risk|energy|nll|^L$|^L[_₀-₉A-Z]|^[ℒJE]$", re.I)
 
 
 class HasParameters(Protocol):
@@ -122,8 +139,8 @@ def build_graph(outputs: Outputs, params: Names = None) -> Graph:
     reached = _reachable(t for _, t in roots)
     calls = recorded_calls(reached)
     if params is None:
-        params = dict(outermost_modules(calls))
-        params = params.get("", params)
+        found = outermost_modules(calls)
+        params = found.get("", found)
     owned = {id(t): name for name, t in named_parameters(params)}
     names = {id(t): name for name, t in roots if name} | owned
     tensors = _in_order(reached, owned)
@@ -132,24 +149,36 @@ def build_graph(outputs: Outputs, params: Names = None) -> Graph:
     nodes: list[Node] = []
     made_by: dict[int, int] = {}  # id of a call's tensor -> its operation's index
     at: dict[int, int] = {}  # id of a tensor -> its index
+    outside: dict[int, int] = {}  # key of a call without gradient -> its index
+    cuts: list[Edge] = []
+    modules = _modules(params)
+    paths = paths_of(modules)
+    in_losses = scopes_at(make_boxes(calls, modules), {t._seq for _, t in roots})
     for t in tensors:
         key = id(t)
         if t._primitive is not None and t._primitive is not ITEM:
             made_by[key] = len(nodes)
             call = Node("operation", t._primitive.name, primitive=t._primitive, params=t._params, number=len(nodes), seq=t._seq)
             nodes.append(call)
+        origin = find_origin(t, paths) if t._primitive is None else None
+        if origin and origin.title and origin.key not in outside:
+            outside[origin.key] = len(nodes)
+            nodes.append(Node("outside", origin.title, number=len(nodes), seq=t._seq))
+        if origin and origin.title:
+            cuts.append(Edge(outside[origin.key], len(nodes), 0, CUT if origin.is_detached else NO_GRADIENT))
         if not _is_multi_output(t):
             at[key] = len(nodes)
             grad = None if t.grad is None else t.grad._data
             name = names.get(key) or t.name or ""
             scope = tuple(owned[key].split(".")[:-1]) if key in owned and t._primitive is None else None
+            minimised = key in ends and is_loss(name, in_losses[t._seq], len(roots))
             nodes.append(
                 Node(
-                    _kind(t, key in ends), name, t._data, grad, t._requires_grad, key in changed,
+                    _kind(t, minimised, origin), name, t._data, grad, t._requires_grad, key in changed,
                     number=len(nodes), seq=t._seq, scope=scope,
                 )
             )  # fmt: skip
-    edges, ends_at, modules = _edges(tensors, made_by, at), [at[id(t)] for _, t in roots], _modules(params)
+    edges, ends_at = [*cuts, *_edges(tensors, made_by, at)], [at[id(t)] for _, t in roots]
     return Graph(nodes, edges, ends_at, _titles(modules), make_boxes(calls, modules))
 
 
@@ -171,10 +200,24 @@ def _is_multi_output(t: Tensor) -> bool:
     return isinstance(t._data, tuple)
 
 
-def _kind(t: Tensor, is_root: bool) -> Kind:
+def _kind(t: Tensor, is_minimised: bool, origin: Origin | None) -> Kind:
     if t._primitive is None:
-        return "parameter" if t._requires_grad or isinstance(t, nn.Parameter) else "input"
-    return "loss" if is_root and t._data.size == 1 else "tensor"
+        if t._requires_grad:
+            return "parameter"
+        return "frozen" if isinstance(t, nn.Parameter) else "detached" if origin else "input"
+    return "loss" if is_minimised and t._data.size == 1 else "tensor"
+
+
+def is_loss(name: str, scope: Path, outputs: int) -> bool:
+    """Whether a scalar output is a loss: by its name, as the result of a recorded loss, or as the only output without a name.
+
+    >>> from autograd_mini.viz.graph.nodes import is_loss
+    >>> [is_loss(name, (), 2) for name in ("L", "L_D", "d_loss", "accuracy", "y", "dy/dx")]
+    [True, True, True, False, False, False]
+    """
+    if name:
+        return bool(LOSS_NAME.search(name)) or bool(scope and "loss" in scope[0].lower())
+    return outputs == 1 or bool(scope and scope[-1].endswith(FUNCTION))
 
 
 def _in_order(tensors: Iterable[Tensor], owned: Iterable[int]) -> list[Tensor]:

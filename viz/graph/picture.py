@@ -18,11 +18,11 @@ from .dot import Direction, Show, to_dot
 from .gradients import compute_gradients, replace_gradients
 from .heat import LayerDelta, add_heat, format_table, layer_deltas, table_cells
 from .layout import Layout, fit, fold_casts
-from .lecture import UnclearLayers, use_lecture_notation
+from .lecture import UnclearLayers, show_fused_loss, use_lecture_notation
 from .nodes import Graph, Names, Outputs, build_graph
 from .plan import plan_graph
 from .render import FORMATS, render
-from .scopes import assign_scopes
+from .scopes import assign_scopes, name_outputs
 from .svg import Theme, style_svg
 from .tree import format_tree
 
@@ -186,7 +186,7 @@ def draw(
             )
         annotated: _Annotated = plan_graph(outputs, params), (), []
     else:
-        annotated = _annotate(assign_scopes(build_graph(outputs, params)), outputs, notation, heat)
+        annotated = _annotate(name_outputs(assign_scopes(build_graph(outputs, params))), outputs, notation, heat)
     graph, rows, notes = annotated
     if not isinstance(outputs, Plan):
         graph = fold_casts(graph)
@@ -221,7 +221,7 @@ def _annotate(graph: Graph, outputs: Outputs, notation: Notation, heat: Literal[
             graph = add_heat(graph)
             rows = layer_deltas(graph)
         if notation == "lecture":
-            graph = use_lecture_notation(graph)
+            graph = show_fused_loss(use_lecture_notation(graph))
     except UnclearLayers as error:
         changes = {"drawn in code notation": notation == "lecture", "without a table of layers": bool(heat)}
         missing = [translate(change) for change, is_made in changes.items() if is_made]

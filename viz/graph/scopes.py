@@ -10,11 +10,14 @@ deepest path of all parameters that it uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
+from typing import Final
 
-from .calls import Path, scopes_at
+from .calls import USE, Path, scopes_at
 from .nodes import Graph, Node
+
+ON_LOGITS: Final = ("softplus", "binary_cross_entropy_with_logits", "log_sigmoid")
 
 
 def common_prefix(paths: Iterable[Path | None]) -> Path | None:
@@ -34,15 +37,49 @@ def assign_scopes(graph: Graph) -> Graph:
     for i, node in enumerate(graph.nodes):
         if node.primitive is None and operands[i]:
             scopes[i] = scopes[operands[i][0]]  # a tensor belongs to the operation that computed it
+    starts = {box.first: box.path for box in graph.boxes}
+    firsts = {edge.source for edge in graph.edges if edge.slot == 0 and edge.target == consumers[edge.source][0]}
     for i, node in enumerate(graph.nodes):
         is_constant = not graph.boxes and not node.name and node.kind == "input"
-        if not operands[i] and (node.kind == "parameter" or is_constant):
+        if not operands[i] and (node.kind in ("parameter", "frozen") or is_constant):
             scopes[i] = common_prefix(scopes[j] for j in consumers[i]) or ()
-        elif graph.boxes and not operands[i]:
-            scopes[i] = _outside_if_argument(graph, i, scopes[i], consumers[i])
+        elif graph.boxes and not operands[i] and i in firsts:
+            scopes[i] = _outside_if_argument(starts, node, scopes[i])
     titles = dict(graph.titles) | {box.path: box.title for box in graph.boxes if box.path}
     nodes = [node._replace(scope=scope) for node, scope in zip(graph.nodes, scopes, strict=True)]
     return graph._replace(nodes=nodes, titles=titles)
+
+
+def name_outputs(graph: Graph) -> Graph:
+    """Names the results of networks that have a letter as their name: G(z), D(x), D(G(z)).
+
+    What a loss turns into probabilities by a sigmoid is called the logit of D(x), because D(x) is the probability.
+    """
+    operands, consumers, nodes = graph.operands(), graph.consumers(), list(graph.nodes)
+    for i, node in enumerate(graph.nodes):
+        outer = (node.scope or ("",))[0].split(USE)[0] if operands[i] else ""
+        if node.kind == "detached" and operands[i]:
+            outer = nodes[operands[i][0]].name.split(" · ")[0]
+        is_result = all((nodes[j].scope or ())[:1] != (node.scope or ())[:1] for j in consumers[i]) or node.kind == "detached"
+        if node.array is None or node.name or len(outer) != 1 or not outer.isalpha() or not is_result:
+            continue
+        box = (node.scope or ())[:1]
+        inside = [j for j, other in enumerate(nodes) if other.primitive is not None and (other.scope or ())[:1] == box]
+        arguments = {nodes[k].name for j in inside for k in operands[j] if _is_argument(nodes[k], box)}
+        argument = "z" if node.kind == "detached" else arguments.pop() if len(arguments) == 1 else "·"
+        logit = "logit " * any(nodes[j].primitive is not None and nodes[j].name in ON_LOGITS for j in _soon(i, consumers))
+        nodes[i] = node._replace(name=f"{logit}{outer}({argument or '·'})")
+    return graph._replace(nodes=nodes)
+
+
+def _is_argument(node: Node, outer: Path) -> bool:
+    return node.kind in ("input", "tensor", "detached") and (node.scope or ())[:1] != outer
+
+
+def _soon(i: int, consumers: list[list[int]]) -> list[int]:
+    """The operations that use a result, and those that use the results of these."""
+    first = consumers[i]
+    return [*first, *(k for j in first for result in consumers[j] for k in consumers[result])]
 
 
 def _recorded(graph: Graph) -> list[Path]:
@@ -50,15 +87,10 @@ def _recorded(graph: Graph) -> list[Path]:
     return [at[node.seq] for node in graph.nodes]
 
 
-def _outside_if_argument(graph: Graph, leaf: int, scope: Path, consumers: list[int]) -> Path:
-    """Returns the scope of an input: outside the calls that created it as the very first, to use it as a first operand."""
-    node = graph.nodes[leaf]
-    is_first = any(edge.slot == 0 for edge in graph.edges if edge.source == leaf and edge.target in consumers[:1])
-    if not scope or not is_first:
-        return scope
-    starts = {box.first: box.path for box in graph.boxes}
+def _outside_if_argument(starts: Mapping[int, Path], node: Node, scope: Path) -> Path:
+    """Returns the scope of the first operand of an operation: outside of the calls that created it before anything else."""
     number = node.seq - 1
-    while number in starts:
+    while scope and number in starts:
         scope = starts[number][:-1]
         number -= 1
     return scope

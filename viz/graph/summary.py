@@ -53,7 +53,7 @@ def _format_nested(array: Array, digits: int) -> str:
 
 
 def format_rms(grad: Array) -> str:
-    """Formats |δ|, the root mean square of a gradient; for a scalar this is its absolute value.
+    """Formats the root mean square (RMS) of a gradient; for a scalar this is its absolute value.
 
     >>> import numpy as np
     >>> from autograd_mini.viz.graph.summary import format_rms

@@ -47,10 +47,10 @@ def _colour(line: str, kind: Kind | None) -> str:
 def text(
     outputs: Outputs, *, params: Names = None, values: bool = True, max_lines: int | None = MAX_LINES, ascii: bool | None = None
 ) -> TextTree:
-    """Returns the graph that computed `outputs` as an indented tree with name, shape, value and |δ| of each tensor in columns.
+    """Returns the graph that computed `outputs` as an indented tree: name, shape, value and RMS of δ of each tensor.
 
-    |δ| is the root mean square of the gradient, `—` if not computed. A tensor that is used several times is printed once, with
-    the number of its node in `draw`; later lines refer to it as `↑ #3`.
+    δ is the gradient and RMS its root mean square, `—` if not computed. A tensor that is used several times is printed once,
+    with the number of its node in `draw`; later lines refer to it as `↑ #3`.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def text(
     >>> loss = ag.square(w * 2)
     >>> loss.backward()
     >>> viz.text(loss, ascii=True)
-    operation          name  shape  value  |g|
+    operation          name  shape  value  RMS of g
     square                   ()     36     -
     `-- multiply             ()     6      -
         |-- parameter  w     ()     3      24
@@ -89,7 +89,10 @@ def _format_tree(graph: Graph, show_values: bool, max_lines: int | None, use_asc
     lines_of_tree = _tree_lines(graph)
     shown = list(islice(lines_of_tree, max_lines))
     omitted = sum(1 for _ in lines_of_tree)
-    heads = (*map(translate, ("operation", "name", "shape", "value")), "|g|" if use_ascii else "|δ|")
+    heads = (
+        *map(translate, ("operation", "name", "shape", "value")),
+        translate("RMS of δ").replace("δ", "g" if use_ascii else "δ"),
+    )
     rows = [heads if show_values else heads[:3], *(_cells(graph, row, show_values) for row in shown)]
     kinds: list[Kind | None] = [None, *(graph.nodes[row.node].kind for row in shown)]
     lines = align_columns([tuple(map(to_ascii, row)) for row in rows] if use_ascii else rows)

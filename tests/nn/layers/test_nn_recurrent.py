@@ -207,3 +207,16 @@ def test_summary_shows_outputs_and_states() -> None:
 def test_an_error_names_the_argument_and_its_value(make: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_the_functions_run_forward_unless_reverse_is_given(name: str) -> None:
+    rng, gates = np.random.default_rng(0), {"rnn": 1, "gru": 3, "lstm": 4}[name]
+    x, h = rng.normal(size=(5, 2, 3)), rng.normal(size=(2, 4))
+    state = (h, h) if name == "lstm" else h
+    weights = rng.normal(size=(4 * gates, 3)), rng.normal(size=(4 * gates, 4))
+    function = getattr(ag, name)
+    forward, backward = function(x, state, *weights)[0], function(x[::-1], state, *weights, reverse=True)[0]
+    np.testing.assert_allclose(backward.data[::-1], forward.data, rtol=1e-12)
+    first = function(x[:1], state, *weights)[0]
+    np.testing.assert_allclose(forward.data[0], first.data[0], rtol=1e-12, err_msg="the first step needs the first input only")

@@ -182,3 +182,10 @@ def test_dropout_of_everything_is_0_and_not_nan(make: Callable[..., nn.Module], 
     assert not y.data.any()
     assert x.grad is not None
     assert not x.grad.data.any()
+
+
+@pytest.mark.parametrize("layer", [nn.GroupNorm, nn.BatchNorm1d, nn.InstanceNorm1d])
+def test_layers_show_that_they_have_no_parameters(layer: Any) -> None:
+    sizes = (1, 2) if layer is nn.GroupNorm else (2,)
+    assert "affine=False" in repr(layer(*sizes, affine=False))
+    assert "affine=False" not in repr(layer(*sizes, affine=True))

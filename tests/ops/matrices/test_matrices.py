@@ -168,3 +168,12 @@ def test_gradients_of_composed_functions(function: Callable[..., ag.Tensor]) -> 
 def test_errors_name_what_was_expected(function: Callable[[], Any], error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         function()
+
+
+def test_least_squares_have_residuals_only_with_more_equations_than_unknowns() -> None:
+    """As in NumPy."""
+    for rows in (2, 3, 4):
+        a, b = np.random.default_rng(0).normal(size=(rows, 3)), np.ones(rows)
+        found, expected = ag.lstsq(a, b).residuals, np.linalg.lstsq(a, b)[1]
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found.data, expected, rtol=1e-10)
