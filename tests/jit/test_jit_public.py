@@ -270,7 +270,7 @@ NOT_OPERATIONS = {  # settings, tools, and what must run outside a compiled step
     "jit", "default_dtype", "set_default_dtype", "detect_anomaly", "fork_rng", "from_numpy", "generator", "get_rng_state", "set_rng_state",
     "manual_seed", "is_recording", "keep_memory", "primitive", "profile", "threads", "set_grad_enabled", "no_grad", "enable_grad",
     "scipy_function", "multinomial",
-    "nn.clip_grad_norm", "nn.clip_grad_value", "nn.data_dependent_init", "nn.evaluation", "nn.load", "nn.load_metadata", "nn.save",
+    "nn.clip_grad_norm", "nn.clip_grad_value", "nn.export_onnx", "nn.functional_call", "nn.data_dependent_init", "nn.evaluation", "nn.load", "nn.load_metadata", "nn.save",
     "nn.summary",
 }  # fmt: skip
 
