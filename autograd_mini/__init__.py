@@ -45,6 +45,10 @@ from .ops.neural.recurrent import *
 from .ops.neural.recurrent_cells import *
 from .ops.neural.resample import *
 from .ops.neural.softmax import *
+from .ops.numpy_names.calculus import *
+from .ops.numpy_names.joins import *
+from .ops.numpy_names.order import *
+from .ops.numpy_names.statistics import *
 from .ops.order import *
 from .ops.random import *
 from .ops.rearrange import *

@@ -120,8 +120,8 @@ TABLES: Final = {
 }  # fmt: skip
 
 DERIVATION: Final = {
-    "From {start} to {end} leads one path:": "{start} から {end} への経路は1つです：",
-    "From {start} to {end} lead {count} paths, whose contributions add up:":
+    "One path leads from {start} to {end}:": "{start} から {end} への経路は1つです：",
+    "{count} paths lead from {start} to {end}; their contributions add up:":
         "{start} から {end} への経路は{count}個あり、それらの寄与を足し合わせます：",
     "… and {count} more paths": "… ほかに{count}個の経路",
     "With the shared factors named:": "共通の因子に名前を付けると：",

@@ -24,7 +24,6 @@ INSTEAD: Final = {
     "iinfo": "np.iinfo",
     "inf": 'float("inf")',
     "linalg": "ag.norm, ag.inv, ag.solve, ag.det, ag.svd, ag.qr, ag.cholesky and ag.eigh",
-    "meshgrid": "ag.tensor(np.meshgrid(...))",
     "nan": 'float("nan")',
     "pi": "math.pi",
     "unique": "np.unique(x)",

@@ -39,10 +39,13 @@ WITHOUT_EFFECT: Final = {"kind", "stable", "optimize", "subok", "device"}
 ANY_ORDER: Final = {np.copy, np.zeros_like, np.ones_like, np.full_like}
 """Functions whose `order` is the layout in memory only."""
 
-CAST_FIRST: Final = {np.sum, np.prod, np.mean, np.var, np.std, np.cumsum, np.cumprod, np.trace}
+CAST_FIRST: Final = {np.sum, np.prod, np.mean, np.var, np.std, np.cumsum, np.cumprod, np.trace, np.nansum, np.nanmean}
 """Functions that compute in the given `dtype`; the others convert their result."""
 
-NEUTRAL: Final = {np.sum: 0, np.prod: 1, np.any: False, np.all: True, np.mean: 0, np.max: 0, np.amax: 0, np.min: 0, np.amin: 0}
+NEUTRAL: Final = {
+    np.sum: 0, np.prod: 1, np.any: False, np.all: True, np.mean: 0, np.max: 0, np.amax: 0, np.min: 0, np.amin: 0,
+    np.nansum: 0, np.nanmean: np.nan,
+}  # fmt: skip
 """What an element counts that `where` does not select; `max` and `min` have `initial` instead."""
 
 EXTREMA: Final = {np.max, np.amax, np.min, np.amin}
@@ -52,6 +55,7 @@ OLD_NAMES: Final = {"newshape": "shape"}
 
 COMBINED_WITH: Final[dict[Function, Function]] = {
     np.sum: e.add, np.prod: e.multiply, np.max: e.maximum, np.amax: e.maximum, np.min: e.minimum, np.amin: e.minimum,
+    np.nansum: e.add,
 }  # fmt: skip
 """How a reduction combines its result with `initial`."""
 

@@ -23,6 +23,7 @@ SERIES, VOLUME, ROWS, STATE = np.ones((1, 1, 4)), np.ones((1, 1, 2, 2, 2)), np.o
 ONE = (
     "abs absolute acos all amax amin any arccos arccosh arcsin arcsinh arctan arctanh argmax argmin argsort argwhere array as_tensor "
     "asin atan atleast_1d atleast_2d atleast_3d cbrt ceil copy cos cosh count_nonzero cumprod cumsum deg2rad diag diagonal diff "
+    "column_stack corrcoef cov cummax cummin dstack gradient logcumsumexp meshgrid nanmean nansum sinc trapezoid unstack average "
     "dropout elu empty_like erf exp exp2 expm1 fabs flatten flip fliplr flipud floor gelu hardtanh is_floating_point isfinite isinf isnan "
     "leaky_relu log log10 log1p log2 log_softmax logical_not logsigmoid logsumexp matrix_transpose max mean median min mish "
     "nan_to_num neg negative nonzero norm numel ones_like prod ptp rad2deg rand_like randn_like ravel reciprocal relu relu6 "
@@ -42,6 +43,8 @@ def squares(x: Any) -> Any:
 
 CALLS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(ONE.split(), (M,)), **dict.fromkeys(TWO.split(), (M, M)),
+    "append": (V, V), "convolve": (V, V), "dsplit": (VOLUME, 2), "hsplit": (M, 2), "interp": (V, V, V), "partition": (V, 1),
+    "percentile": (V, 50), "quantile": (V, 0.5), "select": ([BITS], [V[:2]]), "vsplit": (M, 2),
     "adaptive_avg_pool2d": (IMAGE, 2), "addcdiv": (V, V, V), "addcmul": (V, V, V), "arange": (3,), "array_split": (V, 2),
     "astype": (V, "float64"), "avg_pool2d": (IMAGE, 2), "batch_norm": (IMAGE, [1.0, 1.0], [0.0, 0.0]),
     "batch_norm_inference": (IMAGE, [0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [0.0, 0.0]), "bernoulli": ([0.5, 0.5],),
@@ -107,7 +110,8 @@ SPEAKERS: dict[str, tuple[str, ...]] = {
     "solve_triangular": ("solve",), "svdvals": ("svd",), "permute": ("transpose",), "randperm": ("permutation",),
     "repeat_interleave": ("repeat",), "scatter": ("index_put",), "scatter_add": ("broadcast_to",), "stack": ("concatenate", "expand_dims"),
     "take": ("getitem",), "tile": ("broadcast_to",), "unflatten": ("reshape",), "unsqueeze": ("expand_dims",),
-    "vjp": ("item",),
+    "vjp": ("item",), "append": ("concatenate",), "average": ("mean",), "interp": ("where",), "nanmean": ("sum",), "nansum": ("sum",),
+    "select": ("where",),
 }  # fmt: skip
 """Functions that consist of others, whose errors name the other one."""
 

@@ -72,6 +72,18 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
     "masked_fill": (lambda x, v: ag.masked_fill(x, [True, False, True], v), (V, W)),
     "scatter": (lambda x, v: ag.scatter(x, 0, [0, 2], v), (V, W[:2])),
     "sub": (ag.sub, (V, W)),
+    "append": (ag.append, (V, W)),
+    "average": (lambda x, w: ag.average(x, weights=w), (V, W)),
+    "convolve": (ag.convolve, (V, W)),
+    "corrcoef": (ag.corrcoef, (V, W)),
+    "cov": (ag.cov, (V, W)),
+    "gradient": (ag.gradient, (V, sorted(W))),
+    "interp": (ag.interp, (W, V, W)),
+    "meshgrid": (lambda *xs: ag.meshgrid(*xs)[0], (V,)),
+    "percentile": (ag.percentile, (V, W)),
+    "quantile": (ag.quantile, (V, W)),
+    "select": (lambda a, b: ag.select([[True, False, True]], [a], b), (V, W)),
+    "trapezoid": (ag.trapezoid, (V, sorted(W))),
     "nan_to_num": (ag.nan_to_num, ([0.1, float("nan")], [0.3, 0.3])),
     "nll_loss": (lambda x, q, w: nn.nll_loss(x, q, weight=w), (M, Q, W[:2])),
     "scatter_add": (lambda x, v: ag.scatter_add(x, 0, [0, 0], v), (V, W[:2])),
@@ -165,7 +177,23 @@ def test_python_floats_beside_float64_tensors_are_not_rounded(name: str, chosen:
         np.testing.assert_array_equal(result.data, NUMPY[name](*[np.array(x, F64) for x in operands]))
 
 
-JOINS = {"cross", "concatenate", "stack", "hstack", "vstack", "where"}  # they need operands with axes, or of one shape
+JOINS = {
+    "cross",
+    "concatenate",
+    "stack",
+    "hstack",
+    "vstack",
+    "where",
+    "append",
+    "average",
+    "convolve",
+    "corrcoef",
+    "cov",
+    "quantile",
+    "percentile",
+    "gradient",
+    "trapezoid",
+}  # they need operands with axes, or of one shape
 
 
 @pytest.mark.parametrize("name", [n for n, (_, operands) in FUNCTIONS.items() if operands == (V, W) and n not in JOINS])

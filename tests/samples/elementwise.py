@@ -21,7 +21,7 @@ _UNARY = {
     "erf": (-3, 3), "exp": (-3, 3), "exp2": (-3, 3),
     "expm1": (-3, 3), "gelu": (-3, 3), "log": ABOVE, "log10": ABOVE, "log1p": (-0.8, 3), "log2": ABOVE, "logsigmoid": (-3, 3),
     "mish": (-3, 3), "negative": (-3, 3), "rad2deg": (-3, 3), "reciprocal": (-3, -0.2), "relu": (-3, 3), "relu6": (-3, 8),
-    "sigmoid": (-3, 3), "silu": (-3, 3), "sin": (-3, 3), "sinh": (-3, 3), "softplus": (-3, 3), "softsign": (-3, 3),
+    "sigmoid": (-3, 3), "sinc": (-3, 3), "silu": (-3, 3), "sin": (-3, 3), "sinh": (-3, 3), "softplus": (-3, 3), "softsign": (-3, 3),
     "sqrt": ABOVE, "square": (-3, 3), "tan": (-1.3, 1.3), "tanh": (-3, 3),
 }  # fmt: skip
 _BINARY = {

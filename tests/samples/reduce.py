@@ -81,6 +81,7 @@ SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     "cumprod": scans(ag.cumprod, -1.4, 1.4),
     "cumsum": scans(ag.cumsum),
     "log_softmax": reductions(ag.log_softmax),
+    "logcumsumexp": scans(ag.logcumsumexp),
     "logsumexp": reductions(ag.logsumexp, keepdims=KEEP),
     "max": reductions(ag.max, distinct=True, shapes=NON_EMPTY, keepdims=KEEP),
     "mean": reductions(ag.mean, keepdims=KEEP),

@@ -1,0 +1,1 @@
+"""NumPy's and PyTorch's functions that consist of other operations: joins, statistics, calculus on samples, running extrema."""
