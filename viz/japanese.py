@@ -60,6 +60,20 @@ GRAPH: Final = {
     "The graph of {names}": "{names} の計算グラフ",
     "{count} nodes ({kinds}). Operations: {operations}.": "ノード{count}個({kinds})。演算：{operations}。",
     "no web browser was found; the picture is in {file}": "ウェブブラウザが見つかりません。図は {file} にあります",
+    # the page whose modules fold and unfold
+    "source line": "ソースコードの行",
+    "shown: {part}": "表示部分：{part}",
+    "fold {module}": "{module} を折りたたむ",
+    "unfold {module}": "{module} を展開する",
+    "{module} is folded": "{module} を折りたたみました",
+    "{module} is unfolded": "{module} を展開しました",
+    "Fold all": "すべて折りたたむ",
+    "Unfold all": "すべて展開",
+    "Point at a node to see its values and the path of its gradient; a click keeps them.":
+        "ノードにマウスを重ねると、値と勾配の経路が表示されます。クリックすると表示を固定します。",
+    "A click on a folded module or on the title of a box unfolds or folds it.":
+        "折りたたまれたモジュールや枠の見出しをクリックすると、展開したり折りたたんだりできます。",
+    "Keys: Tab and ← → move, Enter is a click.": "キー操作：Tab と ← → で移動、Enter でクリック。",
     # notes below a picture
     "gradients are not shown: {reason}": "勾配は表示していません：{reason}",
     "drawn in code notation": "コードの表記で描画",
@@ -106,8 +120,8 @@ TABLES: Final = {
 }  # fmt: skip
 
 DERIVATION: Final = {
-    "From {start} to {end} leads one path:": "{start} から {end} への経路は1つです：",
-    "From {start} to {end} lead {count} paths, whose contributions add up:":
+    "One path leads from {start} to {end}:": "{start} から {end} への経路は1つです：",
+    "{count} paths lead from {start} to {end}; their contributions add up:":
         "{start} から {end} への経路は{count}個あり、それらの寄与を足し合わせます：",
     "… and {count} more paths": "… ほかに{count}個の経路",
     "With the shared factors named:": "共通の因子に名前を付けると：",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import sys
 import tempfile
 import webbrowser
@@ -49,3 +50,16 @@ def image_page(image: bytes, media_type: str, title: str) -> str:
         " img { max-width: 100vw; max-height: 100vh }</style></head>\n"
         f'<body><img alt="{name}" src="data:{media_type};base64,{data}"></body></html>\n'
     )
+
+
+def embed_json(data: object) -> str:
+    """Returns JSON that is safe inside a script element: no string in it can end the element or open a comment.
+
+    >>> from autograd_mini.viz.show import embed_json
+    >>> embed_json("</script>")
+    '"\\\\u003c/script\\\\u003e"'
+    """
+    text = json.dumps(data, ensure_ascii=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text.encode("utf-8", "replace").decode()

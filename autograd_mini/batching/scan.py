@@ -42,9 +42,9 @@ def scan(
     Parameters
     ----------
     f : a function of the state and of one element of `xs` that returns the new state and a result, each of them a tensor, or
-        nested lists, tuples and dicts of tensors; None for no result
+        nested lists, tuples and dicts of tensors; a result of None stays None
     init : the first state; each state must have its structure, shapes and dtypes
-    xs : the inputs, with the steps along axis 0; None if f needs none
+    xs : the inputs, with the steps along axis 0; with None, each xₜ is None
     length : the number of steps; needed only without `xs`
     reverse : run from the last step to the first; yₜ stays at position t
 
@@ -71,22 +71,30 @@ def scan(
     backwards = flag("scan", "reverse", reverse)
     dtype = widest_float(leaves([init, xs]))
     states, inputs = _tensors(init, dtype), _tensors(xs, dtype)
-    steps = _count_steps(leaves(inputs), length)
+    steps = _count_steps(_leaves(inputs), length)
     body, structure = _record(f, states, inputs)
-    operands = (*body.captured, *leaves(states), *leaves(inputs))
+    operands = (*body.captured, *leaves(states), *_leaves(inputs))
     results = _repeat(body, operands, steps, backwards)
-    return rebuild(states, results[: body.state]), rebuild(structure, results[body.state : len(body.outputs)])
+    return rebuild(states, results[: body.state]), _rebuild(structure, results[body.state : len(body.outputs)])
 
 
 def _tensors(tree: Tree, dtype: np.dtype[Any]) -> Tree:
-    """Returns a tree of tensors; None is an empty tree."""
+    """Returns a tree of tensors; None is a tree without any."""
     if tree is None:
-        return ()
+        return None
     tree = numbers_to_tensors(tree, dtype)
     try:
         return rebuild(tree, [as_tensor_beside(x, dtype) for x in leaves(tree)])
     except (TypeError, ValueError):
         raise TypeError(f"scan: expected tensors, in lists, tuples and dicts, got {short(tree)}") from None
+
+
+def _leaves(tree: Tree) -> list[Any]:
+    return [] if tree is None else leaves(tree)
+
+
+def _rebuild(tree: Tree, values: Sequence[Any]) -> Tree:
+    return None if tree is None else rebuild(tree, values)
 
 
 def _count_steps(inputs: Sequence[Tensor], length: int | None) -> int:
@@ -96,7 +104,8 @@ def _count_steps(inputs: Sequence[Tensor], length: int | None) -> int:
     if not lengths:
         raise ValueError("scan: expected xs or a length")
     if len(lengths) > 1:
-        raise ValueError(f"scan: xs and length have different numbers of steps: {', '.join(map(str, sorted(lengths)))}")
+        what = "the parts of xs" if length is None else "xs and length"
+        raise ValueError(f"scan: {what} have different numbers of steps: {', '.join(map(str, sorted(lengths)))}")
     if not (steps := lengths.pop()):
         raise ValueError("scan: expected at least one step, got none")
     return steps
@@ -231,15 +240,15 @@ def _variable(x: Tensor) -> Tensor:
 
 def _record(f: Callable[[Any, Any], Any], states: Tree, inputs: Tree) -> tuple[Body, Tree]:
     """Runs f on the first step; returns its body, and the structure of its result besides the state."""
-    flat = [*map(_variable, leaves(states)), *[_variable(leaf(x._data[0])) for x in leaves(inputs)]]
+    flat = [*map(_variable, leaves(states)), *[_variable(leaf(x._data[0])) for x in _leaves(inputs)]]
     count = len(leaves(states))
     trace = ExampleTrace(flat, "scan", ONCE)
     with mode("tracer", trace), enable_grad():
-        result = f(rebuild(states, flat[:count]), rebuild(inputs, flat[count:]))
+        result = f(rebuild(states, flat[:count]), _rebuild(inputs, flat[count:]))
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"scan: the function must return a pair (state, result), got {short(result)}")
         structure = _tensors(result[1], np.dtype(float))
-        return Body(trace, [*_check_state(result[0], states), *leaves(structure)], count), structure
+        return Body(trace, [*_check_state(result[0], states), *_leaves(structure)], count), structure
 
 
 def _check_state(new: Tree, states: Tree) -> list[Tensor]:

@@ -7,7 +7,7 @@ import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -123,6 +123,20 @@ def train_run(recipe: Recipe, folder: Path, threads: int | None) -> dict[str, An
         return {"error": str(error)}
 
 
+def _check_settings(recipe: Recipe, folder: Path) -> None:
+    """Raises ValueError if a folder holds a run with other settings, such as fewer epochs: it must not count as this one."""
+    if not folder.exists():
+        return
+    from ..run import contains_run, stored_recipe
+
+    if not contains_run(folder):
+        return
+    old, new = (json.loads(json.dumps(asdict(each))) for each in (stored_recipe(folder), recipe))
+    changed = ", ".join(f"{name}={old[name]!r} instead of {new[name]!r}" for name in new if old[name] != new[name])
+    if changed:
+        raise ValueError(f"{folder} is a run with {changed}; choose another folder with --out, or repeat that sweep's command")
+
+
 def sweep(
     recipe: Recipe,
     grid: Mapping[str, Sequence[Any]],
@@ -154,6 +168,8 @@ def sweep(
         for setting, changed in zip(settings, recipes, strict=True)
         for k in range(seeds)
     ]
+    for changed, path in cases:
+        _check_settings(changed, path)
     folder.mkdir(parents=True, exist_ok=True)
     threads = 2 if jobs == 1 and cluster is None else 1
     report = lambda done, total: say(f"{done} of {total} runs")
@@ -162,7 +178,10 @@ def sweep(
     shown = _metric(results, metric)
     rows = [_row(name, group) for name, group in groups]
     write = nn.training.checkpoint.write_text
-    write(folder / RESULT, f"# {recipe.model} on {recipe.data}, {seeds} seeds\n\n{markdown(rows)}\n\n![{shown}]({FIGURE})\n")
+    write(
+        folder / RESULT,
+        f"# {recipe.model} on {recipe.data}, {seeds} seed{'s' * (seeds > 1)}\n\n{markdown(rows)}\n\n![{shown}]({FIGURE})\n",
+    )
     runs = [{"run": path.name, **result} for (_, path), result in zip(cases, results, strict=True)]
     write(folder / NUMBERS, json.dumps({"grid": dict(grid), "seeds": seeds, "runs": runs}, indent=1) + "\n")
     if shown:

@@ -96,7 +96,7 @@ def test_states_are_trees_and_integers_have_no_gradient() -> None:
     """A counter beside a float, no inputs but a length, and no results."""
     start = Tensor(2.0, requires_grad=True)
     (n, x), nothing = ag.scan(lambda s, _: ((s[0] + 1, s[1] * s[1]), None), (Tensor(0), start), length=3)
-    assert (n.item(), x.item(), nothing) == (3, 256.0, ())
+    assert (n.item(), x.item(), nothing) == (3, 256.0, None)
     x.backward()
     assert start.grad.item() == 8 * 2.0**7
 
@@ -127,6 +127,7 @@ def test_detach_inside_ends_the_gradient() -> None:
         (lambda h, x: (h + ag.randn(()), None), (0.0, [1.0, 2.0]), "scan: the function draws random numbers"),
         (lambda h, x: (h, None), (0.0,), "expected xs or a length"),
         (lambda h, x: (h, None), (0.0, [1.0, 2.0], 3), "different numbers of steps: 2, 3"),
+        (lambda h, x: (h, None), (0.0, (ag.ones(2), ag.ones(3))), "the parts of xs have different numbers of steps: 2, 3"),
         (lambda h, x: (h, None), (0.0, 1.0), "steps along axis 0"),
         (lambda h, x: (h, None), (0.0, ag.zeros((0, 2))), "at least one step"),
         (3, (0.0, [1.0]), "expected a function, got 3"),
@@ -135,3 +136,9 @@ def test_detach_inside_ends_the_gradient() -> None:
 def test_scan_says_what_does_not_fit(f: Any, arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises((TypeError, ValueError, RuntimeError), match=message):
         ag.scan(f, *arguments)
+
+
+def test_a_step_without_inputs_gets_none() -> None:
+    seen: list[Any] = []
+    last, results = ag.scan(lambda h, x: (seen.append(x), (2 * h, h))[1], 1.0, length=3)
+    assert (last.item(), results.tolist(), seen) == (8.0, [1.0, 2.0, 4.0], [None])

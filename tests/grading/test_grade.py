@@ -249,6 +249,21 @@ def test_an_endless_loop_ends() -> None:
     assert "took longer than 0.3 s; is there an endless loop?" in str(grade(student, lambda x: (x * x).sum(), seconds=0.3))
 
 
+def test_exit_in_a_submission_is_a_failure_and_does_not_end_the_grader() -> None:
+    class Layer(nn.Module):
+        def forward(self, x: Any) -> Any:
+            raise SystemExit(3)
+
+    report = str(grade(lambda x: exit(1), lambda x: ag.square(x).sum()))
+    assert "0 of 1 points" in report
+    assert "your function raised SystemExit: 1" in report
+    assert grade(Layer(), nn.Tanh(), inputs=[arrays((2, 2))]).score == 0
+
+
+def test_complex_numbers_are_no_gradient() -> None:
+    assert "must be real" in str(grade(lambda x: 2 * x + 0j, lambda x: ag.square(x).sum()))
+
+
 def test_grading_works_in_a_thread_where_no_alarm_is_possible() -> None:
     results: list[Grade] = []
     thread = threading.Thread(target=lambda: results.append(grade(lambda x: 2 * x, lambda x: (x * x).sum())))

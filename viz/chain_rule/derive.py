@@ -111,8 +111,8 @@ class Derivation:
         """Yields a heading, lines of text and equations for each part."""
         ends = {"start": self.paths[0].names[0], "end": self.name}
         one, several = (
-            "From {start} to {end} leads one path:",
-            "From {start} to {end} lead {count} paths, whose contributions add up:",
+            "One path leads from {start} to {end}:",
+            "{count} paths lead from {start} to {end}; their contributions add up:",
         )
         rest = self.path_count - len(self.paths)
         yield translate(one if self.path_count == 1 else several, **ends, count=self.path_count), [], []
@@ -203,7 +203,7 @@ def derive(
     >>> w = ag.Tensor(3.0, requires_grad=True, name="w")
     >>> x = ag.Tensor(2.0, name="x")
     >>> print(viz.derive(ag.square(w * x + 1), w, notation="code"))
-    From L to w leads one path:
+    One path leads from L to w:
     L ← v₂ ← v₁ ← w
         ∂L/∂v₂ · ∂v₂/∂v₁ · ∂v₁/∂w = 2v₂ x = 2 · 7 · 2 = 28
     Together:
@@ -398,8 +398,12 @@ def _definitions(program: Program) -> Iterator[Equation]:
             todo += list(program.used)[before:]
     for i in sorted(done):
         term, value = program.definition(i), program.graph.nodes[i].array
-        if term is not None and value is not None:
+        if value is None:
+            continue
+        if term is not None:
             yield with_numbers(program.used[i], [term], value)
+        elif not program.operands[i] and value.size > 1 and not program.graph.nodes[i].name:  # such as targets
+            yield Equation(program.used[i], (as_value(value),), value)
 
 
 def _described(program: Program, equations: Iterable[Equation]) -> Iterator[tuple[Link, str]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -84,6 +86,8 @@ def _need(format: Format, term: Term, i: int) -> float:
 
 def _text_product(format: Format, term: Term, parts: Sequence[str]) -> str:
     """Joins factors by their sign; numbers are separated by a dot, a number and a letter by nothing."""
+    factors = [_close_call(x) if not _begins_with_call(y) else x for x, y in pairwise(term.parts)]
+    parts = [*map(format, factors, format.needs(term)), parts[-1]]
     sign, text = TEXT_SIGNS[term.text], parts[0]
     for before, part, written in zip(term.parts, term.parts[1:], parts[1:], strict=False):
         exponent = "." in before.text and written.startswith("e")  # 0.4e³ would be read as 400
@@ -93,6 +97,20 @@ def _text_product(format: Format, term: Term, parts: Sequence[str]) -> str:
         close = term.text == "" and before.kind == "number" and tight and not dot
         text += (" · " if dot else "" if close else sign) + written
     return text
+
+
+def _close_call(term: Term) -> Term:
+    """Puts the argument of a function at the end of a term in parentheses, so that sin(w) w cannot be read as sin(w w)."""
+    if term.kind == "call":
+        return replace(term, parts=(Term("spread", term.parts),))
+    if term.kind == "power":
+        return replace(term, parts=(_close_call(term.parts[0]), *term.parts[1:]))
+    return replace(term, parts=(*term.parts[:-1], _close_call(term.parts[-1]))) if term.kind == "product" else term
+
+
+def _begins_with_call(term: Term) -> bool:
+    """Whether a term begins with a function, as in cos w sin w, which nobody reads as cos(w sin w)."""
+    return term.kind == "call" or (term.kind in ("power", "product") and _begins_with_call(term.parts[0]))
 
 
 def _starts_with_digit(written: str) -> bool:

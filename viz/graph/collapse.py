@@ -65,7 +65,7 @@ def fold_level(graph: Graph) -> Graph | None:
         if groups := list(_module_groups(graph, level, ())):
             return merge_shared_parameters(collapse_groups(graph, groups))
     functions = {node.scope[:1] for node in graph.nodes if node.scope and node.scope[0].endswith(FUNCTION)}
-    groups = repeated_blocks(graph) or [group for path in functions for group in _groups_at(graph, {path})]
+    groups = repeated_blocks(graph) or [group for path in functions for group in groups_at(graph, {path})]
     return merge_shared_parameters(collapse_groups(graph, groups)) if groups else None
 
 
@@ -96,10 +96,10 @@ def _module_groups(graph: Graph, depth: int | None, collapse: str | Sequence[str
             )
             raise ValueError(f"draw: collapse={pattern!r} matches no module; {known}")
         chosen |= matches
-    yield from _groups_at(graph, chosen)
+    yield from groups_at(graph, chosen)
 
 
-def _groups_at(graph: Graph, chosen: set[Path]) -> Iterator[Group]:
+def groups_at(graph: Graph, chosen: set[Path]) -> Iterator[Group]:
     """Yields a group for each of the chosen paths that has operations and is not inside another one."""
     members: dict[Path, list[int]] = {}
     for i, node in enumerate(graph.nodes):
@@ -267,7 +267,12 @@ def _rebuild_nodes(graph: Graph, groups: Sequence[Group], into: dict[int, int]) 
             at |= dict.fromkeys(inside, len(nodes))
             hidden = sum(graph.nodes[j].hidden or 1 for j in inside)
             first = graph.nodes[inside[0]]
-            nodes.append(Node("collapsed", group.title, number=first.number, seq=first.seq, scope=group.scope, hidden=hidden))
+            nodes.append(
+                Node(
+                    "collapsed", group.title, number=first.number, seq=first.seq, scope=group.scope, hidden=hidden,
+                    folds=group.path,
+                )
+            )  # fmt: skip
     return nodes, at
 
 

@@ -200,6 +200,7 @@ def _cluster_lines(graph: Graph, show: Show, chosen: Sequence[bool], opened_befo
         leaves.setdefault(graph.nodes[user].number, []).append(f"n{graph.nodes[leaf].number}")
     opened: Path = ()
     clusters = cluster_order({inner[:k] for inner in members for k in range(len(inner) + 1)})
+    ids = cluster_ids(graph)
     for number, path in enumerate(clusters):
         while path[: len(opened)] != opened:
             opened = opened[:-1]
@@ -209,10 +210,12 @@ def _cluster_lines(graph: Graph, show: Show, chosen: Sequence[bool], opened_befo
             name = f"{number}_{row}" if row else str(number)
             yield f"subgraph cluster_{name} {{ {CLUSTER}"
             heading = title(graph, path)
+            address = f' id="{ids[path]}"'
             if path in opened_before:
+                address = ""
                 heading = translate("{module} (continued)", module=heading)
             opened_before.add(path)
-            yield f"label=<{escape_label(heading)}> labeljust=l labelloc=t"
+            yield f"label=<{escape_label(heading)}> labeljust=l labelloc=t{address}"
         for node in members.get(path, ()):
             label = label_of(graph, node, show)
             yield f'n{node.number} [{_attributes(node, show)} label=<{label}> tooltip="{escape_string(_tooltip(node))}"]'
@@ -220,6 +223,13 @@ def _cluster_lines(graph: Graph, show: Show, chosen: Sequence[bool], opened_befo
             if node.number in leaves:
                 yield f"{{rank=same {' '.join(leaves[node.number])} n{node.number}}}"
     yield from "}" * len(opened)
+
+
+def cluster_ids(graph: Graph) -> dict[Path, str]:
+    """Maps the path of each module to the id of its box in an SVG, which is the same however much of the graph is folded."""
+    paths = dict.fromkeys([*graph.titles, *(node.folds for node in graph.nodes)])
+    paths |= dict.fromkeys(path[:k] for node in graph.nodes for path in (node.scope or (),) for k in range(1, len(path) + 1))
+    return {path: f"module{i}" for i, path in enumerate(paths)}
 
 
 def find_beside(graph: Graph) -> dict[int, int]:

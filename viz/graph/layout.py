@@ -133,9 +133,9 @@ def join_operations(graph: Graph) -> Graph:
                 into[maker] = i
     nodes = list(graph.nodes)
     for maker, result in into.items():
-        primitive = nodes[maker].primitive
-        name = primitive.symbol if primitive and primitive.symbol else nodes[maker].name
-        nodes[result] = nodes[result]._replace(via=name, primitive=primitive, params=nodes[maker].params)
+        call = nodes[maker]
+        name = call.primitive.symbol if call.primitive and call.primitive.symbol else call.name
+        nodes[result] = nodes[result]._replace(via=name, primitive=call.primitive, params=call.params, where=call.where)
     kept = [i for i in range(len(nodes)) if i not in into]
     at = {i: k for k, i in enumerate(kept)}
     edges = [

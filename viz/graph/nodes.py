@@ -59,10 +59,12 @@ class Node(NamedTuple):
     seq         the engine's creation number of the tensor, or of the operation's call
     scope       the path of its module; None if not known yet
     hidden      number of nodes that a collapsed one replaces
+    folds       the path of the module that a collapsed one replaces
     symbol      symbol of its gradient
     badge       a short verdict shown at the node
     step        in a compiled plan, the number of the step
     via         the operation that computed the tensor, if it is drawn inside of it
+    where       file and line of the operation, if it ran inside of `ag.detect_anomaly()`
     memory      in a compiled plan, the tensor's memory ("buffer 3", "gradient", "new"), or what the operation writes
     """
 
@@ -83,6 +85,8 @@ class Node(NamedTuple):
     step: int | None = None
     memory: str = ""
     via: str = ""
+    folds: Path = ()
+    where: str = ""
 
     @property
     def shape(self) -> Shape:
@@ -158,8 +162,12 @@ def build_graph(outputs: Outputs, params: Names = None) -> Graph:
         key = id(t)
         if t._primitive is not None and t._primitive is not ITEM:
             made_by[key] = len(nodes)
-            call = Node("operation", t._primitive.name, primitive=t._primitive, params=t._params, number=len(nodes), seq=t._seq)
-            nodes.append(call)
+            nodes.append(
+                Node(
+                    "operation", t._primitive.name, primitive=t._primitive, params=t._params, number=len(nodes), seq=t._seq,
+                    where=t._where or "",
+                )
+            )  # fmt: skip
         origin = find_origin(t, paths) if t._primitive is None else None
         if origin and origin.title and origin.key not in outside:
             outside[origin.key] = len(nodes)

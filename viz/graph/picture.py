@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from autograd_mini.jit.plan import Plan
 from autograd_mini.tools.plain_text import for_stdout
 
 from ..files import suffix_of, write_atomically
+from ..folding.page import make_page
+from ..folding.views import Whole, with_all_titles
 from ..language import translate
 from ..show import image_page, show_in_browser, show_in_notebook
 from .collapse import Collapse, collapse_graph, collapse_note, fold_level
@@ -23,8 +26,10 @@ from .nodes import Graph, Names, Outputs, build_graph
 from .plan import plan_graph
 from .render import FORMATS, render
 from .scopes import assign_scopes, name_outputs
-from .svg import Theme, style_svg
+from .svg import Theme, style_svg, title
 from .tree import format_tree
+
+HEIGHT: Final = 560  # pixels of the frame in a notebook
 
 Notation: TypeAlias = Literal["code", "lecture"]
 _Annotated: TypeAlias = tuple[Graph, tuple[LayerDelta, ...], list[str]]
@@ -35,7 +40,7 @@ class Picture:
     """A drawn graph: `source` is its DOT text, `graph` its node records, `notes` the text below the picture.
 
     `layers` holds the rows of the table that `heat="grad"` adds, and `table` is its text. `plan` is the text of a drawn plan.
-    The layout may take `timeout` seconds.
+    The layout may take `timeout` seconds. If it `is_interactive`, notebooks and `show` present the page `html`.
 
     >>> import autograd_mini as ag
     >>> from autograd_mini import viz
@@ -53,6 +58,8 @@ class Picture:
     theme: Theme = "auto"
     timeout: float = 10
     plan: str = ""
+    is_interactive: bool = False
+    whole: Whole | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"<Picture of {len(self.graph.nodes)} nodes>"
@@ -79,24 +86,44 @@ class Picture:
         rendered = render(self.source, format, self.timeout)
         return style_svg(rendered, self.graph, self.theme) if format == "svg" else rendered
 
+    @property
+    def html(self) -> str:
+        """The picture as a web page in one file: modules fold and unfold by a click, and nodes show their values.
+
+        A node that the mouse or the keyboard reaches shows value, gradient, shape, formula, and the source line if the graph
+        was recorded inside of `ag.detect_anomaly()`; the path of its gradient lights up. Raises the errors of `pipe`.
+        """
+        return make_page(self.graph, self.source, self.whole, self.theme, self.timeout)
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the picture to a file atomically, in the format of the suffix: .svg, .png, .pdf or .dot.
+        """Writes the picture to a file atomically, in the format of the suffix: .svg, .png, .pdf, .dot, or .html for `html`.
 
         Raises ValueError for another suffix, and the errors of `pipe`.
         """
-        write_atomically(path, self.pipe(suffix_of(path, FORMATS)))
+        suffix = suffix_of(path, (*FORMATS, "html"))
+        write_atomically(path, self.html.encode() if suffix == "html" else self.pipe(suffix))
 
     def show(self) -> None:
         """Shows the picture in the notebook, or else in a web browser."""
-        if not show_in_notebook(self):
+        if show_in_notebook(self):
+            return
+        if self.is_interactive:
+            show_in_browser(self.html)
+        else:
             show_in_browser(image_page(self.pipe("svg"), "image/svg+xml", repr(self)[1:-1]))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         """Returns what a notebook shows: the picture, or the graph as text and the reason why it cannot be drawn."""
         try:
-            return {"image/svg+xml": self.pipe("svg").decode(), "text/plain": repr(self)}
+            shown = {"image/svg+xml": self.pipe("svg").decode(), "text/plain": repr(self)}
+            return shown | ({"text/html": self._frame()} if self.is_interactive else {})
         except Exception as error:  # a notebook cell must show something even if rendering fails
             return {"text/plain": f"{self}\n{translate('(not drawn: {reason})', reason=error)}"}
+
+    def _frame(self) -> str:
+        style = f"width:100%;height:{HEIGHT}px;border:1px solid #999"
+        page, name = html.escape(self.html), html.escape(title(self.graph))
+        return f'<iframe sandbox="allow-scripts" title="{name}" style="{style}" srcdoc="{page}"></iframe>'
 
 
 def draw(
@@ -115,6 +142,7 @@ def draw(
     badges: Mapping[str, str] | None = None,
     theme: Theme = "auto",
     legend: bool = True,
+    interactive: bool = False,
     max_nodes: int = 2000,
     timeout: float = 10,
 ) -> Picture:
@@ -149,6 +177,8 @@ def draw(
     badges : a short text for each tensor of that name, as `check` shows
     theme : colours of an SVG: "light", "dark", or "auto", which follows the reader's setting; other formats are light
     legend : add a legend of the kinds of nodes
+    interactive : notebooks show a page whose modules fold and unfold by a click, with values and gradients at each node;
+        `save("graph.html")` writes it. draw computes the gradients of the scalar outputs for it and does not change `.grad`
     max_nodes : the largest number of nodes to draw, after collapsing
     timeout : seconds that the layout may take
 
@@ -188,13 +218,14 @@ def draw(
     else:
         annotated = _annotate(name_outputs(assign_scopes(build_graph(outputs, params))), outputs, notation, heat)
     graph, rows, notes = annotated
-    if not isinstance(outputs, Plan):
-        graph = fold_casts(graph)
-    if badges:
-        graph = graph._replace(nodes=[node._replace(badge=badges.get(node.name, "")) for node in graph.nodes])
-    graph = collapse_graph(graph, depth, collapse, max_nodes)
     if show_grad is None:
         show_grad = not heat and any(node.grad is not None for node in graph.nodes)
+    if not isinstance(outputs, Plan):
+        graph = fold_casts(_with_gradients(graph, outputs, notes) if interactive else graph)
+    if badges:
+        graph = graph._replace(nodes=[node._replace(badge=badges.get(node.name, "")) for node in graph.nodes])
+    unfolded = with_all_titles(graph)
+    graph = collapse_graph(graph, depth, collapse, max_nodes)
     show = Show(show_shapes, show_values, show_grad, show_formula, rankdir or "LR", legend)
     layout = Layout(graph, show.rankdir, ())
     if not isinstance(outputs, Plan):
@@ -203,7 +234,21 @@ def draw(
         show = show._replace(rankdir=layout.rankdir)
     captions = tuple(filter(None, [*notes, collapse_note(graph)]))
     source = to_dot(layout.graph, show, captions, table_cells(rows) if rows else (), layout.rows)
-    return Picture(source, graph, captions, rows, theme, timeout, repr(outputs) if isinstance(outputs, Plan) else "")
+    if isinstance(outputs, Plan):
+        return Picture(source, graph, captions, rows, theme, timeout, repr(outputs), interactive)
+    table = table_cells(rows) if rows else ()
+    whole = Whole(unfolded, show, rankdir, notation == "code", tuple(notes), table)
+    return Picture(source, graph, captions, rows, theme, timeout, "", interactive, whole)
+
+
+def _with_gradients(graph: Graph, outputs: Outputs, notes: list[str]) -> Graph:
+    """Returns the graph with the gradients of its outputs, or adds a note if they cannot be computed."""
+    try:
+        return replace_gradients(graph, compute_gradients(outputs))
+    except RuntimeError as error:
+        if (note := translate("gradients are not shown: {reason}", reason=error)) not in notes:
+            notes.append(note)
+        return graph
 
 
 def _annotate(graph: Graph, outputs: Outputs, notation: Notation, heat: Literal["grad"] | None) -> _Annotated:

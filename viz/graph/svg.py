@@ -33,12 +33,14 @@ STYLES: Final[dict[Theme, str]] = {
 }
 
 
-def style_svg(svg: bytes, graph: Graph, theme: Theme) -> bytes:
+def style_svg(svg: bytes, graph: Graph, theme: Theme, role: str = "img") -> bytes:
     """Returns Graphviz's SVG with a role, a title, a description and the colours of the theme."""
     head, mark, rest = svg.decode().partition("<svg")
     attributes, end, body = rest.partition(">")
     texts = f"<title>{html.escape(title(graph))}</title><desc>{html.escape(description(graph))}</desc>"
-    return f'{head}{mark} class="autograd-mini" role="img" style="{FIT}"{attributes}{end}{texts}{STYLES[theme]}{body}'.encode()
+    return (
+        f'{head}{mark} class="autograd-mini" role="{role}" style="{FIT}"{attributes}{end}{texts}{STYLES[theme]}{body}'.encode()
+    )
 
 
 def title(graph: Graph) -> str:

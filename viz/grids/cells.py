@@ -20,7 +20,8 @@ from ..graph.gradients import compute_gradients
 from ..graph.nodes import Names, named_parameters
 from ..graph.summary import format_number
 from ..language import translate
-from ..stepper.step import Page, embed_json
+from ..show import embed_json
+from ..stepper.step import Page
 from .page import build_page, script_texts
 
 MAX_CELLS: Final = 256  # of one array on the page
@@ -139,20 +140,31 @@ def _find(order: Sequence[Tensor], wanted: str | Tensor | None) -> Tensor:
 
 
 def _operands(call: Tensor, output: Tensor, names: dict[int, str], gradients: dict[int, Array]) -> Iterator[Part]:
-    """Yields the operands with a gradient, with the derivative of each output cell that is shown."""
+    """Yields the operands of floats that have a derivative, with that of each output cell that is shown.
+
+    An operand that requires no gradient, such as a batch of images, has here the one that reaches it through this operation.
+    """
     index = output._params["index"] if output._primitive is ITEM else None
+
+    def pull(slot: int, delta: Array) -> Array | None:
+        x = call._inputs[slot]
+        g: Any = delta if index is None else [delta if i == index else None for i in range(len(call._data))]
+        raw = run_vjp(call, {x._seq: x}, arrays, g, False)[slot]
+        return None if raw is None else np.asarray(unbroadcast(arrays, raw, x))
+
     count = min(output._data.size, MAX_CELLS)
     for slot, x in enumerate(call._inputs):
-        if x._seq not in gradients:
+        through = pull(slot, gradients[output._seq]) if x._data.dtype.kind == "f" else None
+        grad = gradients.get(x._seq, through)
+        if grad is None:
             continue
         slopes = np.zeros((count, x._data.size))
         for j in range(count):
             delta = np.zeros(output._data.shape, output._data.dtype)  # in rows, whatever the layout of the output
             delta.reshape(-1)[j] = 1
-            g: Any = delta if index is None else [delta if i == index else None for i in range(len(call._data))]
-            raw = run_vjp(call, {x._seq: x}, arrays, g, False)[slot]
-            slopes[j] = 0 if raw is None else np.asarray(unbroadcast(arrays, raw, x)).reshape(-1)
-        yield Part(_name(x, names) or f"x{slot}", x._data, gradients[x._seq], slopes, _uses(call, slot, slopes))
+            raw = pull(slot, delta)
+            slopes[j] = 0 if raw is None else raw.reshape(-1)
+        yield Part(_name(x, names) or f"x{slot}", x._data, grad, slopes, _uses(call, slot, slopes))
 
 
 def _uses(call: Tensor, slot: int, slopes: Array) -> Array:

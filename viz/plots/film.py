@@ -13,8 +13,7 @@ from autograd_mini.nn.training.callback import Callback
 
 from ..files import suffix_of, write_atomically
 from ..language import translate
-from ..show import show_in_browser, show_in_notebook
-from ..stepper.step import embed_json
+from ..show import embed_json, show_in_browser, show_in_notebook
 from .animation import PAUSE
 from .player import build_player, script_texts
 from .texts import literal, repair_texts

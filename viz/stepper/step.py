@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from ..graph.picture import Notation
 from ..graph.render import render
 from ..graph.scopes import assign_scopes
 from ..language import translate
-from ..show import show_in_browser, show_in_notebook
+from ..show import embed_json, show_in_browser, show_in_notebook
 from .frames import Frame, Granularity, node_name
 from .lesson import make_lesson
 from .page import build_page, script_texts
@@ -154,19 +153,6 @@ def _check_passes(update: object, iterations: int, params: Names) -> None:
         raise ValueError(f"step: iterations must be a positive integer, got {iterations!r}")
     if iterations > 1 and update is None:
         raise ValueError(f"step: iterations={iterations} needs update=, an optimizer; without it every pass is the same")
-
-
-def embed_json(data: object) -> str:
-    """Returns JSON that is safe inside a script element: no string in it can end the element or open a comment.
-
-    >>> from autograd_mini.viz.stepper.step import embed_json
-    >>> embed_json("</script>")
-    '"\\\\u003c/script\\\\u003e"'
-    """
-    text = json.dumps(data, ensure_ascii=False)
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text.encode("utf-8", "replace").decode()
 
 
 def _render_graph(graph: Graph, played: Sequence[Frame], timeout: float) -> str:

@@ -50,6 +50,8 @@ def as_numbers(value: Any, what: str) -> Array | Failure:
         return Failure(f"{what} is None; does your function lack a `return`?")
     try:
         array = np.asarray(value._data if isinstance(value, Tensor) else value)
+        if array.dtype.kind == "c":
+            return Failure(f"{what} must be real, got complex numbers, {array!r:.60}")
         return array.astype(np.float64)
     except (TypeError, ValueError):
         return Failure(f"{what} must be an array of numbers, got {type(value).__name__} {value!r:.60}")
@@ -138,11 +140,11 @@ def _ratio_hint(ratio: float, inputs: Mapping[str, Array], entries: int) -> str:
 
 
 def call(function: Callable[..., Any], arguments: Sequence[Any], name: str = "your function") -> Any | Failure:
-    """Calls a student's function; an error becomes a Failure that names the line."""
+    """Calls a student's function; an error, or `exit()`, becomes a Failure that names the line."""
     try:
         with np.errstate(all="ignore"):
             return function(*arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Failure(f"{name} raised {describe_error(error)}")
 
 

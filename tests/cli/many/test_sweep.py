@@ -51,3 +51,15 @@ def test_a_malformed_option_is_an_error_that_shows_it(text: str) -> None:
 def test_an_option_given_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="lr is given twice"):
         parse_grid(["lr=1", "lr=2"])
+
+
+def test_runs_with_other_settings_in_the_folder_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same folder with more iterations must not show the results of the short runs."""
+    command = ["sweep", "mlp", "--option", "lr=1e-3", "--seeds", "1", "--out", str(tmp_path)]
+    assert main([*command, "--iterations", "2"]) == 0
+    table = (tmp_path / "sweep.md").read_text()
+    assert "1 seed\n" in table
+    capsys.readouterr()
+    assert main([*command, "--iterations", "3"]) == 2
+    assert "iterations=2 instead of 3; choose another folder with --out" in capsys.readouterr().err
+    assert (tmp_path / "sweep.md").read_text() == table

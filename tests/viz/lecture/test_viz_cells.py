@@ -86,6 +86,16 @@ def test_the_first_operation_that_mixes_elements_is_the_default():
     assert viz.cells(u.sum(), u).operation == "max_pool2d"
 
 
+@pytest.mark.parametrize("operation", ["conv2d", "linear"])
+def test_an_input_that_requires_no_gradient_is_on_the_page(operation):
+    """A picture of a batch shows the batch: with and without requires_grad, the page is the same."""
+    ag.manual_seed(0)
+    layer = nn.Conv2d(2, 3, 3) if operation == "conv2d" else nn.Linear(4, 3)
+    pages = [viz.cells(ag.square(layer(Tensor(IMAGE, requires_grad=r, name="x"))).mean(), operation) for r in (True, False)]
+    assert pages[1].grids[0]["name"] == "x"
+    assert pages[0].grids == pages[1].grids
+
+
 def test_operands_that_are_broadcast_have_the_gradient_of_all_copies():
     x = Tensor(np.arange(24.0).reshape(2, 3, 4), requires_grad=True, name="x")
     w = Tensor(np.ones((4, 2)), requires_grad=True, name="w")

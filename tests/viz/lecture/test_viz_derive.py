@@ -163,7 +163,7 @@ def test_a_tensor_that_is_used_twice_has_the_sum_of_both_contributions():
     w = parameter(3.0, "w")
     derivation = viz.derive(ag.sin(w) * ag.exp(w), w)
     assert derivation.path_count == 2
-    assert to_text(derivation.equations[-1].sides[0]) == "eʷ cos w + sin w eʷ"
+    assert to_text(derivation.equations[-1].sides[0]) == "eʷ cos w + sin(w) eʷ"
     np.testing.assert_allclose(sum(path.value for path in derivation.paths), np.exp(3) * (np.cos(3) + np.sin(3)))
 
 
@@ -361,3 +361,26 @@ def other() -> Tensor:
 def test_bad_arguments_raise(call, error, message):
     with pytest.raises(error, match=message):
         call(chain())
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda w: ag.sin(w) * w, "∂L/∂w = w cos w + sin w = "),
+        (lambda w: w * w * ag.log(w), "2w ln w + w"),
+        (lambda w: ag.sin(ag.cos(w) * w), "cos(cos(w) w)"),
+        (lambda w: ag.exp(w) * ag.tanh(w) ** 2 * w, "tanh(w) (1 − tanh² w)"),
+    ],
+)
+def test_a_factor_after_a_function_is_not_read_as_part_of_its_argument(function, text):
+    w = Tensor(2.0, requires_grad=True, name="w")
+    written = str(viz.derive(function(w), w, notation="code"))
+    assert text in written
+    assert not re.search(r"\b(sin|cos|ln|tanh²?) w (?!sin|cos|ln|tanh)[a-zσ(∂]", written)
+
+
+def test_targets_without_a_name_are_defined():
+    """Each symbol of the formulas that stands for an array of the program has its values below "where"."""
+    w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    derivation = viz.derive(nn.mse_loss(ag.tanh(w), Tensor([0.0, 1.0])), w, notation="code")
+    assert "v₂ = [0 1]" in [str(e) for e in derivation.definitions]

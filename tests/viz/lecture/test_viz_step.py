@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import autograd_mini as ag
 from autograd_mini import Tensor, models, nn, viz
 from autograd_mini.viz.graph import render as rendering
+from autograd_mini.viz.show import embed_json
 from autograd_mini.viz.stepper.frames import format_array
-from autograd_mini.viz.stepper.step import embed_json
 
 X = np.linspace(-1, 1, 20, dtype=np.float32).reshape(4, 5)
 T = np.zeros((4, 2), np.float32)
