@@ -185,3 +185,14 @@ def test_functional_call_names_what_does_not_fit() -> None:
 def test_vmap_says_what_it_cannot_do(f: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises((RuntimeError, TypeError, ValueError), match=message):
         ag.vmap(f, **options)(ag.Tensor(np.ones((3, 2)), requires_grad=True))
+
+
+def test_batch_normalization_in_training_mode_is_refused_with_a_way_out() -> None:
+    """In evaluation mode the same call is that of the module on the batch."""
+    from autograd_mini import nn
+
+    norm, x = nn.BatchNorm1d(2), Tensor(np.arange(12.0).reshape(3, 2, 2))
+    with pytest.raises(RuntimeError, match=r"call \.eval\(\) on modules that keep running statistics"):
+        ag.vmap(norm)(x)
+    norm.eval()
+    np.testing.assert_array_equal(ag.vmap(norm)(x).numpy(), ag.stack([norm(each) for each in x]).numpy())
