@@ -61,6 +61,8 @@ from .pytorch.devices import *
 from .pytorch.dtype_names import *
 from .pytorch.dtype_names import SHADOWING as _SHADOWING
 from .pytorch.functions import *
+from .pytorch.sampling import *
+from .pytorch.scatter import *
 from .state import *
 from .tensor import *
 from .tools.anomaly import *

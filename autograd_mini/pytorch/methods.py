@@ -11,8 +11,10 @@ from ..dtypes import supported
 from ..ops import contraction, index, linalg, reduce, shape
 from ..ops import elementwise as e
 from ..ops import transcendental as t
+from ..ops.numpy_names import calculus, joins, order, statistics
 from ..tensor import Array, Tensor, leaf
 from . import functions as f
+from . import scatter
 from .devices import check_device, device, is_cpu
 from .dtype_names import SHADOWING, double, float16, float32, int16, int32, int64, uint8
 from .in_place import IN_PLACE, set_item
@@ -159,6 +161,21 @@ METHODS: Final[dict[str, Any]] = {
     "where": f.where_method,
     "scatter": f.scatter,
     "scatter_add": index.scatter_add,
+    "scatter_reduce": scatter.scatter_reduce,
+    "index_reduce": scatter.index_reduce,
+    "hsplit": joins.hsplit,
+    "vsplit": joins.vsplit,
+    "dsplit": joins.dsplit,
+    # statistics and running sums
+    "cov": statistics.cov,
+    "corrcoef": statistics.corrcoef,
+    "nansum": statistics.nansum,
+    "nanmean": statistics.nanmean,
+    "quantile": order.quantile,
+    "cummax": order.cummax,
+    "cummin": order.cummin,
+    "logcumsumexp": order.logcumsumexp,
+    "sinc": calculus.sinc,
     # products and arithmetic
     "matmul": linalg.matmul,
     "mm": linalg.matmul,

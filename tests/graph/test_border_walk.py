@@ -43,7 +43,8 @@ def squares(x: Any) -> Any:
 
 CALLS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(ONE.split(), (M,)), **dict.fromkeys(TWO.split(), (M, M)),
-    "append": (V, V), "convolve": (V, V), "dsplit": (VOLUME, 2), "hsplit": (M, 2), "interp": (V, V, V), "partition": (V, 1),
+    "append": (V, V), "cdist": (M, M), "grid_sample": (IMAGE, np.zeros((1, 2, 2, 2))), "index_reduce": (V, 0, [1], [5.0], "amax"),
+    "scatter_reduce": (V, 0, [1], [5.0], "prod"), "convolve": (V, V), "dsplit": (VOLUME, 2), "hsplit": (M, 2), "interp": (V, V, V), "partition": (V, 1),
     "percentile": (V, 50), "quantile": (V, 0.5), "select": ([BITS], [V[:2]]), "vsplit": (M, 2),
     "adaptive_avg_pool2d": (IMAGE, 2), "addcdiv": (V, V, V), "addcmul": (V, V, V), "arange": (3,), "array_split": (V, 2),
     "astype": (V, "float64"), "avg_pool2d": (IMAGE, 2), "batch_norm": (IMAGE, [1.0, 1.0], [0.0, 0.0]),
@@ -110,7 +111,7 @@ SPEAKERS: dict[str, tuple[str, ...]] = {
     "solve_triangular": ("solve",), "svdvals": ("svd",), "permute": ("transpose",), "randperm": ("permutation",),
     "repeat_interleave": ("repeat",), "scatter": ("index_put",), "scatter_add": ("broadcast_to",), "stack": ("concatenate", "expand_dims"),
     "take": ("getitem",), "tile": ("broadcast_to",), "unflatten": ("reshape",), "unsqueeze": ("expand_dims",),
-    "vjp": ("item",), "append": ("concatenate",), "average": ("mean",), "interp": ("where",), "nanmean": ("sum",), "nansum": ("sum",),
+    "vjp": ("item",), "scatter_reduce": ("getitem",), "index_reduce": ("getitem",), "append": ("concatenate",), "average": ("mean",), "interp": ("where",), "nanmean": ("sum",), "nansum": ("sum",),
     "select": ("where",),
 }  # fmt: skip
 """Functions that consist of others, whose errors name the other one."""

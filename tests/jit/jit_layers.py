@@ -67,6 +67,7 @@ LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "PixelUnshuffle": (lambda: nn.PixelUnshuffle(2), IMAGE),
     "Unfold": (lambda: nn.Unfold(2), IMAGE),
     "BatchNorm1d": (lambda: nn.BatchNorm1d(3), M),
+    "SyncBatchNorm": (lambda: nn.SyncBatchNorm(3), M),
     "BatchNorm2d": (lambda: nn.BatchNorm2d(1), IMAGE),
     "Conv1d": (lambda: nn.Conv1d(1, 2, 3), (2, 1, 5)),
     "Conv2d": (lambda: nn.Conv2d(1, 2, 3), IMAGE),

@@ -193,6 +193,10 @@ CALLS: dict[str, Call] = {
     # -- indexing by masks of which no shape depends
     "scan": (lambda x: ag.scan(lambda h, v: (h + ag.sin(v), h * v), x[0], x)[1], (V,)),
     "vmap": (lambda m: ag.vmap(lambda x: ag.sin(x).sum())(m), (M,)),
+    "cdist": (lambda x, y: ag.cdist(x, y, p=3), (M, M)),
+    "grid_sample": (lambda x, g: ag.grid_sample(x, g, padding_mode="border"), (IMAGE, (IMAGE[0], 2, 3, 2))),
+    "index_reduce": (lambda x, y: ag.index_reduce(x, 0, PLACES, y, "prod"), (V, V)),
+    "scatter_reduce": (lambda x, y: ag.scatter_reduce(x, 0, PLACES, y, "amax", include_self=False), (V, V)),
     # NumPy's names
     "append": (lambda x, y: ag.append(x, y), (V, V)),
     "average": (lambda x, w: ag.average(x, 1, weights=w), (M, V)),

@@ -30,7 +30,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "conv1d": (SERIES, np.ones((1, 1, 2))), "conv2d": (IMAGE, KERNEL), "conv3d": (VOLUME, VOLUME), "conv_transpose1d": (SERIES, SERIES),
     "conv_transpose2d": (IMAGE, KERNEL), "conv_transpose3d": (VOLUME, VOLUME), "cosine_embedding_loss": (M, M, [1.0, -1.0]),
     "cross_entropy": (M, LABELS), "embedding": (LABELS, M), "fold": (np.ones((1, 4, 9)), 4, 2), "gaussian_nll_loss": (M, M, M),
-    "hinge_embedding_loss": (M, SIGNS), "interpolate": (IMAGE, 2), "layer_norm": (M, 2), "linear": (M, M), "margin_ranking_loss": (M, M, SIGNS),
+    "hinge_embedding_loss": (M, SIGNS), "grid_sample": (IMAGE, np.zeros((1, 2, 2, 2))), "interpolate": (IMAGE, 2), "layer_norm": (M, 2), "linear": (M, M), "margin_ranking_loss": (M, M, SIGNS),
     "max_unpool1d": ([[1.0, 2.0]], [[0, 2]], 2), "max_unpool2d": ([[[1.0]]], [[[0]]], 2), "max_unpool3d": ([[[[1.0]]]], [[[[0]]]], 2),
     "multilabel_soft_margin_loss": (M, BITS), "nll_loss": (np.log(SHARES), LABELS), "one_hot": (LABELS, 3), "pad": (M, (1, 2)),
     "pixel_shuffle": (np.ones((1, 4, 2, 2)), 2), "pixel_unshuffle": (IMAGE, 2), "prelu": (M, [0.1, 0.2]), "soft_margin_loss": (M, SIGNS),

@@ -93,7 +93,18 @@ def _add_at(draw: Any) -> Call:
     return Call(lambda t, u: recorded.add_at(t, u, *arrays, index=template), (x, v), f"add_at {index!r}")
 
 
+@st.composite
+def _scatter_extreme(draw: Any, name: str) -> Call:
+    """Elements that are never equal, because ties are kinks."""
+    n, m = draw(st.integers(1, 4)), draw(st.integers(1, 5))
+    numbers = 0.37 * np.array(draw(st.permutations(range(n + m))), float) - 2
+    places = np.array(draw(st.lists(st.integers(0, n - 1), min_size=m, max_size=m)))
+    return Call(lambda x, s: getattr(recorded, name)(x, s, places), (numbers[:n], numbers[n:]), f"{name} {places}")
+
+
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
+    "scatter_max": _scatter_extreme("scatter_max"),
+    "scatter_min": _scatter_extreme("scatter_min"),
     "add_at": _add_at(),
     "getitem": _getitem(),
     "index_add": _index_add(),

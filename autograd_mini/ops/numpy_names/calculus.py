@@ -32,9 +32,8 @@ __all__ = [
 
 def _small_argument(z: Array, order: int) -> Array:
     """Returns the derivative of sin(z) / z of this order by its power series Σ ± zᵐ / (m! (m + order + 1)), m + order even."""
-    total, power = np.zeros_like(z), 1.0
     start = order % 2
-    power = z**start
+    total, power = np.zeros_like(z), z**start
     for m in range(start, start + 2 * (12 + 2 * order), 2):
         total += (-1.0) ** ((m + order) // 2) / (m + order + 1) / math.factorial(m) * power
         power = power * z * z

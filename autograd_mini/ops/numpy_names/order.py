@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -31,7 +31,7 @@ _POSITIONS: Final = {
     "normal_unbiased": (3 / 8, 3 / 8), "interpolated_inverted_cdf": (0.0, 1.0),
 }  # fmt: skip
 """α and β of the methods that interpolate at the position n q + α + q (1 − α − β) − 1: Hyndman and Fan 1996, section 2."""
-_ROUNDINGS: Final = {
+_ROUNDINGS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "lower": floor, "higher": ceil, "nearest": rint, "midpoint": lambda at: (floor(at) + ceil(at)) / 2,
 }  # fmt: skip
 """What the other methods make of the position of "linear"."""
