@@ -191,7 +191,7 @@ def test_batch_normalization_in_training_mode_is_refused_with_a_way_out() -> Non
     """In evaluation mode the same call is that of the module on the batch."""
     from autograd_mini import nn
 
-    norm, x = nn.BatchNorm1d(2), Tensor(np.arange(12.0).reshape(3, 2, 2))
+    norm, x = nn.BatchNorm1d(2), ag.Tensor(np.arange(12.0).reshape(3, 2, 2))
     with pytest.raises(RuntimeError, match=r"call \.eval\(\) on modules that keep running statistics"):
         ag.vmap(norm)(x)
     norm.eval()
