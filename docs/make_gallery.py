@@ -77,6 +77,16 @@ def stepper() -> None:
     page.save("backprop.html")
 
 
+@entry("A network whose modules unfold by a click", "fold.html")
+def fold() -> None:
+    """Click on a folded module, or on the title of a box. Point at a node, or reach it with the Tab key, to see its value, its
+    gradient, shape and formula; the path of its gradient lights up. A notebook shows this page with `interactive=True`."""
+    ag.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    x = Tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]], name="x")
+    viz.draw({"L": ag.square(net(x)).mean()}, params=net, depth=1, legend=False, interactive=True).save("fold.html")
+
+
 @entry("A network in the notation of the lecture", "mlp.svg")
 def mlp() -> None:
     """δ is shown only at pre-activations, and local derivatives at the edges. Clusters are modules."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..apply import apply, as_operands, recorded
 from ..ops.elementwise import floor_divide, maximum, ones_like, where, zeros_like
-from ..ops.index import Placeholder, _index_along, getitem, index_add, index_put, take
+from ..ops.index import Placeholder, _index_along, getitem, index_add, index_put
 from ..ops.order import argsort
 from ..ops.reduce import canonical_axis
 from ..ops.shape import concatenate, ravel, reshape
@@ -106,6 +106,14 @@ def _check_integers(name: str, index: TensorLike) -> Tensor:
     return indices
 
 
+def _targets(name: str, x: Tensor, indices: Tensor, position: Any) -> Tensor:
+    """Returns the places in the flattened `x` that an index selects. Raises IndexError for places that do not exist."""
+    try:
+        return getitem(np.arange(x._data.size).reshape(x._data.shape), position)
+    except IndexError:
+        raise IndexError(f"{name}: index {indices._data.tolist()} does not fit input of shape {x.shape}") from None
+
+
 def scatter_reduce(
     input: TensorLike, dim: int, index: TensorLike, src: TensorLike, reduce: str, *, include_self: bool = True
 ) -> Tensor:
@@ -133,7 +141,7 @@ def scatter_reduce(
     if values._data.ndim != len(lengths) or any(n > m for n, m in zip(lengths, values._data.shape, strict=False)):
         raise ValueError(f"scatter_reduce: src needs a place for each index, got shapes {values.shape} and {lengths}")
     position = _index_along("scatter_reduce", x, dim, indices, lengths)
-    targets = getitem(np.arange(x._data.size).reshape(x._data.shape), position)
+    targets = _targets("scatter_reduce", x, indices, position)
     used = getitem(values, tuple(slice(n) for n in lengths))
     return reshape(_reduce(ravel(x), ravel(targets), ravel(used), reduce, keep), x._data.shape)
 
@@ -168,5 +176,5 @@ def index_reduce(
             f"index_reduce: expected a vector of indices and a source of shape {expected}, got shapes {indices.shape} and "
             f"{values.shape}"
         )
-    targets = take(np.arange(x._data.size).reshape(x._data.shape), indices, axis)
+    targets = _targets("index_reduce", x, indices, (slice(None),) * axis + (indices,))
     return reshape(_reduce(ravel(x), ravel(targets), ravel(values), reduce, keep), x._data.shape)

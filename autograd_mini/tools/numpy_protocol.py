@@ -18,6 +18,7 @@ from ..dtypes import supported
 from ..ops import elementwise as e
 from ..ops._make import implements, numpy_functions
 from ..ops.index import nonzero
+from ..ops.numpy_names.order import cummax, cummin, logcumsumexp
 from ..ops.shape import astype, atleast_1d, atleast_2d, atleast_3d, broadcast_to, concatenate, copy, ints, transpose
 from ..tensor import Tensor, as_tensor
 
@@ -68,6 +69,9 @@ UFUNC_METHODS: Final[dict[tuple[np.ufunc, str], Function]] = {
     (np.logical_or, "reduce"): np.any,
     (np.add, "accumulate"): np.cumsum,
     (np.multiply, "accumulate"): np.cumprod,
+    (np.maximum, "accumulate"): np.maximum.accumulate,
+    (np.minimum, "accumulate"): np.minimum.accumulate,
+    (np.logaddexp, "accumulate"): np.logaddexp.accumulate,
 }
 """The function that does the same as a method of a ufunc."""
 
@@ -334,6 +338,21 @@ def _value(name: str, x: Any) -> Any:
 # -- functions with another form in NumPy -------------------------------------------------------------------------------
 
 numpy_functions.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim, np.positive: as_tensor})
+
+
+@implements(np.maximum.accumulate)
+def _cummax(array: TensorLike, axis: int = 0) -> Any:
+    return cummax(array, axis)
+
+
+@implements(np.minimum.accumulate)
+def _cummin(array: TensorLike, axis: int = 0) -> Any:
+    return cummin(array, axis)
+
+
+@implements(np.logaddexp.accumulate)
+def _logcumsumexp(array: TensorLike, axis: int = 0) -> Any:
+    return logcumsumexp(array, axis)
 
 
 @implements(np.size)

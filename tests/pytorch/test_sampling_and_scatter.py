@@ -173,6 +173,8 @@ def test_cdist_of_equal_vectors_has_gradient_0() -> None:
         (lambda: ag.scatter_reduce(X, 1, PLACES, SOURCE[:, :2], "sum"), ValueError, "src needs a place for each index"),
         (lambda: ag.scatter_reduce(X, 1, PLACES * 1.0, SOURCE, "sum"), TypeError, "index must hold integers, got float64"),
         (lambda: ag.index_reduce(X, 1, [0], SOURCE, "prod"), ValueError, r"a source of shape \(2, 1\), got shapes \(1,\) and"),
+        (lambda: ag.scatter_reduce([1.0, 2.0], 0, [5], [1.0], "sum"), IndexError, r"scatter_reduce: index \[5\] does not fit input of"),
+        (lambda: ag.index_reduce([1.0, 2.0], 0, [2], [1.0], "prod"), IndexError, r"index_reduce: index \[2\] does not fit input of"),
         (lambda: ag.cdist(X, X[:, :2]), ValueError, r"cdist: expected shapes .*\(2, 3\) and \(2, 2\)"),
         (lambda: ag.cdist(X, X, -1), ValueError, "cdist: p must be at least 0, got -1"),
     ],

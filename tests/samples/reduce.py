@@ -69,6 +69,13 @@ def _subtract_mean(draw: Any) -> Call:
     return Call(lambda t: recorded.subtract_mean(t, axis=axis), (x,), f"subtract_mean axis={axis}")
 
 
+@st.composite
+def _convolve(draw: Any) -> Call:
+    m, more, mode = draw(st.integers(1, 4)), draw(st.integers(0, 3)), draw(st.sampled_from(["full", "valid"]))
+    operands = draw(values((m + more,))), draw(values((m,)))
+    return Call(lambda a, v: recorded.convolve(a, v, mode=mode), operands, f"convolve {mode}")
+
+
 def _sample_var(x: ag.Tensor, axis: Any, keepdims: bool) -> ag.Tensor:
     """Variance with n − 1 over at least one axis, so that n > 1."""
     return ag.var(x, None if axis == () else axis, ddof=1, keepdims=keepdims)
@@ -78,6 +85,7 @@ KEEP = st.booleans()
 TWO_OR_MORE = hnp.array_shapes(min_dims=1, max_dims=3, min_side=2, max_side=3)
 SAMPLES: dict[str, st.SearchStrategy[Call]] = {
     "subtract_mean": _subtract_mean(),
+    "convolve": _convolve(),
     "cumprod": scans(ag.cumprod, -1.4, 1.4),
     "cumsum": scans(ag.cumsum),
     "log_softmax": reductions(ag.log_softmax),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -58,6 +59,7 @@ table { border-collapse: collapse; border: 2px solid var(--quiet); border-width:
 td { padding: 0.1rem 0.4rem; text-align: right; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; } }
 """
+COMMENT: Final = re.compile(r"<!--.*?-->\n?", re.DOTALL)  # names in an SVG have no "<"
 MEDIA: Final[dict[Theme, str]] = {
     "auto": "@media (prefers-color-scheme: dark)", "dark": "@media all", "light": "@media not all",
 }  # fmt: skip
@@ -277,9 +279,9 @@ def _render(views: Iterable[View], timeout: float) -> tuple[list[View], list[byt
 
 
 def _inner(svg: bytes) -> str:
-    """Returns an SVG without the XML declaration, which has no place inside a page."""
+    """Returns an SVG without the XML declaration, which has no place inside a page, and without comments."""
     text = svg.decode()
-    return text[text.index("<svg") :]
+    return COMMENT.sub("", text[text.index("<svg") :])
 
 
 def script_texts() -> dict[str, str]:

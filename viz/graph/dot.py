@@ -11,11 +11,13 @@ from itertools import compress
 from textwrap import fill
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from autograd_mini.tensor import Array
 from autograd_mini.tools.plain_text import escape_unprintable
 
 from ..language import get_language, translate
 from .calls import Path
 from .collapse import cluster_order, title
+from .grid import GridStyle, format_grid
 from .nodes import Edge, Graph, Kind, Node
 from .summary import MISSING, format_values
 
@@ -76,11 +78,14 @@ SYMBOLS: Final = {"∇": "∇ gradient", "δ": "δ⁽ˡ⁾ = ∂L/∂u⁽ˡ⁾",
 TOOLTIP_TYPES: Final = (int, float, str, tuple, slice, type(None))
 
 
+Values: TypeAlias = bool | GridStyle
+
+
 class Show(NamedTuple):
     """What a picture shows at each node, and its direction."""
 
     shapes: bool = True
-    values: bool = False
+    values: Values = False
     grad: bool = False
     formula: bool = False
     rankdir: Direction = "LR"
@@ -333,7 +338,16 @@ def _heat_scale() -> str:
 
 
 def label_of(graph: Graph, node: Node, show: Show) -> str:
-    """Returns the label of a node. Inside the box of its module, a parameter has its name without the path of the module."""
+    """Returns the label of a node: lines, or a table if one of them is a matrix."""
+    rows = label_rows(graph, node, show)
+    if not any(row.startswith("<table") for row in rows):
+        return "<br/>".join(rows) or "·"
+    cells = "".join(f"<tr><td>{row}</td></tr>" for row in rows)
+    return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="1">{cells}</table>'
+
+
+def label_rows(graph: Graph, node: Node, show: Show) -> list[str]:
+    """Returns the rows of a label. Inside the box of its module, a parameter has its name without the path of the module."""
     inside = graph.titles.get(node.scope or (), "").split(" · ")[0]
     if inside and node.kind in ("parameter", "frozen"):
         node = node._replace(name=node.name.removeprefix(f"{inside}."))
@@ -343,7 +357,7 @@ def label_of(graph: Graph, node: Node, show: Show) -> str:
         "collapsed": _collapsed_rows,
         "outside": _collapsed_rows,
     }.get(node.kind, _tensor_rows)
-    return "<br/>".join(rows(node, show)) or "·"
+    return list(rows(node, show))
 
 
 def _collapsed_rows(node: Node, show: Show) -> Iterator[str]:
@@ -384,9 +398,9 @@ def _operation_rows(node: Node, show: Show) -> Iterator[str]:
         if show.shapes and node.array.ndim:
             yield _small(str(node.shape), ink)
         if show.values:
-            yield _small(format_values(node.array, DIGITS), ink)
+            yield _values(node.array, show, ink)
         if show.grad and node.wants_grad:
-            yield from (_small(line, ink) for line in _gradient_lines(node))
+            yield from _gradient_rows(node, show, ink)
 
 
 def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
@@ -405,9 +419,9 @@ def _tensor_rows(node: Node, show: Show) -> Iterator[str]:
     ):  # a scalar with a name or value needs no ()
         yield _small(str(node.shape) if node.shape else translate("scalar"), QUIET)
     if show.values and not is_constant:
-        yield _small(format_values(node.array, DIGITS), "black")
+        yield _values(node.array, show, "black")
     if show.grad and node.wants_grad:
-        yield from (_small(line, GRADIENT) for line in _gradient_lines(node))
+        yield from _gradient_rows(node, show, GRADIENT)
     if node.memory:
         yield _small(_memory(node), "black")
     if node.badge:
@@ -422,11 +436,21 @@ def _memory(node: Node) -> str:
     return translate("buffer {number}", number=number) if number else translate(node.memory)
 
 
-def _gradient_lines(node: Node) -> list[str]:
+def _values(array: Array, show: Show, ink: str) -> str:
+    """An array as a matrix, a heat map or a short text."""
+    if isinstance(show.values, bool) or array.size < 2:
+        return _small(format_values(array, DIGITS), ink)
+    return format_grid(array, show.values, FRAME)
+
+
+def _gradient_rows(node: Node, show: Show, ink: str) -> list[str]:
     """Returns the symbol of the gradient and its values, in one line if that is short."""
+    if node.grad is not None and node.grad.size > 1 and not isinstance(show.values, bool):
+        return [_small(node.symbol, ink), format_grid(node.grad, show.values, GRADIENT)]
     values = MISSING if node.grad is None else format_values(node.grad, DIGITS)
     parts = [node.symbol, values]
-    return [" ".join(parts)] if len(node.symbol) + len(values) <= SHORT else parts
+    lines = [" ".join(parts)] if len(node.symbol) + len(values) <= SHORT else parts
+    return [_small(line, ink) for line in lines]
 
 
 def derivatives(node: Node) -> str:
@@ -434,11 +458,6 @@ def derivatives(node: Node) -> str:
     assert node.primitive is not None
     rows = node.primitive.derivative
     return ", ".join(f"∂{_subscript(i + 1) if len(rows) > 1 else ''} = {d}" for i, d in enumerate(rows))
-
-
-ROWS: Final = {
-    "operation": _operation_rows, "write": _operation_rows, "collapsed": _collapsed_rows, "outside": _collapsed_rows,
-}  # fmt: skip
 
 
 def _subscript(i: int) -> str:

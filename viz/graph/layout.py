@@ -19,7 +19,8 @@ from autograd_mini.tools.plain_text import display_width
 
 from ..language import translate
 from .calls import Path
-from .dot import SHORT, Direction, Show, find_beside, label_of
+from .dot import SHORT, Direction, Show, find_beside, label_rows
+from .grid import grid_size
 from .nodes import Edge, Graph, Node
 
 # Points. The smallest text has 12 points or 16 pixels, so a picture may shrink to 75 %: 900 and 720 pixels hold this much.
@@ -314,7 +315,11 @@ def _measure(graph: Graph, show: Show, direction: Direction, rows: Sequence[int]
 def node_size(graph: Graph, node: Node, show: Show) -> _Size:
     """Returns an estimate of a node's width and height in points, from the text of its label."""
     width, height = 0.0, 9.0
-    for row in label_of(graph, node, show).split("<br/>"):
+    for row in (line for part in label_rows(graph, node, show) for line in part.split("<br/>")):
+        if row.startswith("<table"):
+            across, down = grid_size(row)
+            width, height = max(width, across), height + down + 4
+            continue
         font = _SMALL if row.startswith("<font point-size") else _LARGE
         text = html.unescape(re.sub(r"<[^>]*>", "", row))
         letter = _BOLD if "<b>" in row else _EM

@@ -17,7 +17,7 @@ from ..folding.views import Whole, with_all_titles
 from ..language import translate
 from ..show import image_page, show_in_browser, show_in_notebook
 from .collapse import Collapse, collapse_graph, collapse_note, fold_level
-from .dot import Direction, Show, to_dot
+from .dot import Direction, Show, Values, to_dot
 from .gradients import compute_gradients, replace_gradients
 from .heat import LayerDelta, add_heat, format_table, layer_deltas, table_cells
 from .layout import Layout, fit, fold_casts
@@ -131,7 +131,7 @@ def draw(
     *,
     params: Names = None,
     show_shapes: bool = True,
-    show_values: bool = False,
+    show_values: Values = False,
     show_grad: bool | None = None,
     show_formula: bool = False,
     notation: Notation = "code",
@@ -161,7 +161,8 @@ def draw(
     params : names of the parameters: a module, or a dict of name to Tensor or module; other names are the keys of `outputs` and
         each tensor's `name`. Paths like `encoder.0.weight` create nested clusters
     show_shapes : show each tensor's shape
-    show_values : show up to four numbers, otherwise mean ± standard deviation, or the range of integers
+    show_values : show up to four numbers, otherwise mean ± standard deviation, or the range of integers; "matrix" shows values
+        and gradients as aligned matrices of up to 4 × 4 numbers, "heat" as small heat maps: orange above zero, blue below
     show_grad : show gradients, `—` if not computed; None shows them if there are any
     show_formula : show what each operation computes, and its local derivatives ∂ with respect to its operands
     notation : "lecture" calls pre-activations u⁽ˡ⁾, activations h⁽ˡ⁾, parameters W⁽ˡ⁾ and b⁽ˡ⁾, with the input as layer 1,
@@ -206,6 +207,8 @@ def draw(
     ):
         if value not in get_args(known):
             raise ValueError(f"draw: {name} must be one of {', '.join(get_args(known))}, got {value!r}")
+    if show_values not in (False, True, "matrix", "heat"):
+        raise ValueError(f"draw: show_values must be a bool, 'matrix' or 'heat', got {show_values!r}")
     if heat not in ("grad", None):
         raise ValueError(f"draw: heat must be 'grad' or None, got {heat!r}")
     if isinstance(outputs, Plan):

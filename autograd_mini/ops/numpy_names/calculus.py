@@ -15,10 +15,7 @@ from ...tools.arguments import one_int, one_of
 from .._make import implements
 from ..elementwise import remainder, where
 from ..index import getitem
-from ..linalg import matmul
-from ..neural.conv import conv1d
 from ..order import argsort
-from ..rearrange import flip, pad
 from ..reduce import canonical_axes, canonical_axis, one_axis, sum
 from ..scan import diff
 from ..shape import broadcast_to, concatenate, reshape
@@ -282,6 +279,24 @@ def _interval(knots: Tensor, x: Tensor) -> Tensor:
 # -- convolution --------------------------------------------------------------------------------------------------------------
 
 
+def _signal_rule(xp: Any, g: Any, y: Any, a: Any, v: Any, mode: str) -> Any:
+    return xp.convolve(g, xp.flip(v, axis=(0,)), mode="valid" if mode == "full" else "full")
+
+
+def _filter_rule(xp: Any, g: Any, y: Any, a: Any, v: Any, mode: str) -> Any:
+    if mode == "full":
+        return xp.convolve(g, xp.flip(a, axis=(0,)), mode="valid")
+    return xp.flip(xp.convolve(a, xp.flip(g, axis=(0,)), mode="valid"), axis=(0,))
+
+
+_CONVOLVE: Final = Primitive(
+    "convolve", lambda a, v, mode: np.convolve(a, v, mode), formula="yₙ = Σₘ aₘ vₙ₋ₘ", derivative=("vₙ₋ₘ", "aₙ₋ₘ"),
+    vjp=(_signal_rule, _filter_rule),
+    flops=lambda inputs, outputs, params: 2 * inputs[0].size * inputs[1].size,
+)  # fmt: skip
+"""In the modes "full" and "valid", whose gradients are convolutions of the same kind; a is at least as long as v."""
+
+
 @implements(np.convolve)
 def convolve(a: TensorLike, v: TensorLike, mode: str = "full") -> Tensor:
     """Discrete convolution Σₘ aₘ vₙ₋ₘ of two vectors.
@@ -304,12 +319,6 @@ def convolve(a: TensorLike, v: TensorLike, mode: str = "full") -> Tensor:
     signal, kernel = (reshape(t, -1) for t in (signal, kernel))
     if len(kernel._data) > len(signal._data):
         signal, kernel = kernel, signal
-    n, m = len(signal._data), len(kernel._data)
-    before, after = {"full": (m - 1, m - 1), "same": (m - 1 - (m - 1) // 2, (m - 1) // 2), "valid": (0, 0)}[mode]
-    signal = pad(signal, (before, after)) if m > 1 else signal
-    if signal._data.dtype.kind == "f":
-        line = conv1d(reshape(signal, 1, 1, -1), reshape(flip(kernel), 1, 1, -1))
-        return reshape(line, -1)
-    length = n + before + after - m + 1
-    windows = np.arange(length)[:, None] + np.arange(m)
-    return matmul(getitem(signal, windows), flip(kernel))
+    full = apply(_CONVOLVE, (signal, kernel), {"mode": "valid" if mode == "valid" else "full"})
+    start = (len(kernel._data) - 1) // 2
+    return getitem(full, slice(start, start + len(signal._data))) if mode == "same" else full
