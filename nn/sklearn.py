@@ -78,6 +78,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         return validate_data(self, *data, dtype=(np.float64, np.float32), allow_nd=self.model is not None, **options)
 
     def _train(self, X: Array, y: Array, outputs: int, loss: Loss) -> Self:
+        self._check_parameters()
         seed = int(check_random_state(self.random_state).randint(LARGEST_SEED))
         with ag.fork_rng(seed):
             network = self._build(X, outputs)
@@ -89,6 +90,17 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             self.history_ = Trainer(network, {"": step}, progress=self.progress).fit(batches, self.epochs)
         self.network_ = network
         return self
+
+    def _check_parameters(self) -> None:
+        """Raises TypeError if a parameter has the wrong type; scikit-learn wants this in `fit`, not in the constructor."""
+        if self.model is not None and not callable(self.model):
+            raise TypeError(f"model must be a module, a function (features, outputs) -> module, or None, got {self.model!r}")
+        if not callable(self.optimizer):
+            raise TypeError(f"optimizer must be a class such as nn.Adam, got {self.optimizer!r}")
+        if not isinstance(self.hidden, (tuple, list)):
+            raise TypeError(f"hidden must be the widths of the hidden layers, such as (100,), got {self.hidden!r}")
+        if isinstance(self.epochs, bool) or not hasattr(self.epochs, "__index__"):
+            raise TypeError(f"epochs must be an int, got {self.epochs!r}")
 
     def _build(self, X: Array, outputs: int) -> Module:
         features = int(np.prod(X.shape[1:]))

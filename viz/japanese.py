@@ -58,7 +58,7 @@ GRAPH: Final = {
     # the texts of an SVG for screen readers
     "a computation": "計算",
     "The graph of {names}": "{names} の計算グラフ",
-    "{count} nodes ({kinds}). Operations: {operations}.": "ノード{count}個({kinds})。演算：{operations}。",
+    "{count} nodes ({kinds}). Operations: {operations}.": "ノード{count}個（{kinds}）。演算：{operations}。",
     "no web browser was found; the picture is in {file}": "ウェブブラウザが見つかりません。図は {file} にあります",
     # the page whose modules fold and unfold
     "source line": "ソースコードの行",
@@ -78,7 +78,7 @@ GRAPH: Final = {
     "gradients are not shown: {reason}": "勾配は表示していません：{reason}",
     "drawn in code notation": "コードの表記で描画",
     "without a table of layers": "層の表は省略",
-    "{changes}: {reason}": "{changes}:{reason}",
+    "{changes}: {reason}": "{changes}：{reason}",
     "(not drawn: {reason})": "（描画できません：{reason}）",
     "no linear layer was found in this graph": "この計算グラフには線形層が見つかりません",
     "operations {first} and {second} would both be layer {layer}": "演算 {first} と {second} がどちらも第{layer}層になります",

@@ -64,7 +64,10 @@ class ExampleTrace(Trace):
     def record_effect(
         self, primitive: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any], writes: tuple[Any, ...]
     ) -> None:
-        raise RuntimeError(f"{self._name}: {primitive.name} modifies a tensor in place, {self._once}; compute a new tensor")
+        raise RuntimeError(
+            f"{self._name}: {primitive.name} modifies a tensor in place, {self._once}; compute a new tensor, "
+            "and call .eval() on modules that keep running statistics, such as batch normalization"
+        )
 
     def will_draw(self, stream: np.random.Generator) -> None:
         if self._running:

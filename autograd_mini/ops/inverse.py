@@ -159,7 +159,8 @@ def _third_derivative(xp: Any, v: Any, y: Any, g: Any, x: Any) -> Any:
     k = swap_last_axes(xp, xp.inverse_or_nan(x, accurate=True))
 
     def along(a: Any, b: Any) -> Any:
-        return xp.sum(a * b, axis=(x.ndim - 2, x.ndim - 1), keepdims=True)
+        product = a * b  # of one matrix and a stack of them it has the axes of the stack
+        return xp.sum(product, axis=(product.ndim - 2, product.ndim - 1), keepdims=True)
 
     def between(a: Any, b: Any) -> Any:
         return xp.matmul(xp.matmul(a, swap_last_axes(xp, b)), k)

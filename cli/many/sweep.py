@@ -173,7 +173,11 @@ def sweep(
     folder.mkdir(parents=True, exist_ok=True)
     threads = 2 if jobs == 1 and cluster is None else 1
     report = lambda done, total: say(f"{done} of {total} runs")
-    results = map_jobs(train_run, [(*case, threads) for case in cases], jobs, cluster=cluster, report=report)
+    try:
+        results = map_jobs(train_run, [(*case, threads) for case in cases], jobs, cluster=cluster, report=report)
+    except KeyboardInterrupt:
+        say(f"the sweep in {folder} is interrupted; the same command continues it")
+        raise
     groups = [(name_of(setting), results[i * seeds : (i + 1) * seeds]) for i, setting in enumerate(settings)]
     shown = _metric(results, metric)
     rows = [_row(name, group) for name, group in groups]

@@ -60,6 +60,8 @@ def export_onnx(
     True
     """
     onnx = extra("onnx", "exporting a model", "onnx")
+    if not callable(model):
+        raise TypeError(f"export_onnx: model must be a module or a function of tensors, got {model!r:.80}")
     examples = [as_tensor(x) for x in (example if isinstance(example, (tuple, list)) else (example,))]
     if dynamic_batch and any(x.ndim == 0 or not len(x) for x in examples):
         shapes = ", ".join(str(x.shape) for x in examples)
@@ -83,9 +85,11 @@ def _named_tensors(model: Callable[..., Any]) -> list[tuple[str, Tensor]]:
 
 
 def _names(argument: str, word: str, chosen: Sequence[str], count: int) -> list[str]:
-    names = list(chosen) or ([word] if count == 1 else [f"{word}_{i}" for i in range(count)])
-    if len(names) != count or len(set(names)) < count:
-        raise ValueError(f"export_onnx: {argument} must be {count} different names, got {names}")
+    given = [chosen] if isinstance(chosen, str) else list(chosen)
+    names = given or ([word] if count == 1 else [f"{word}_{i}" for i in range(count)])
+    if len(names) != count or len(set(names)) < count or not all(isinstance(name, str) and name for name in names):
+        what = "1 name" if count == 1 else f"{count} different names"
+        raise ValueError(f"export_onnx: {argument} must be {what}, got {names}")
     return names
 
 

@@ -185,3 +185,31 @@ def test_functional_call_names_what_does_not_fit() -> None:
 def test_vmap_says_what_it_cannot_do(f: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises((RuntimeError, TypeError, ValueError), match=message):
         ag.vmap(f, **options)(ag.Tensor(np.ones((3, 2)), requires_grad=True))
+
+
+def test_batch_normalization_in_training_mode_is_refused_with_a_way_out() -> None:
+    """In evaluation mode the same call is that of the module on the batch."""
+    from autograd_mini import nn
+
+    norm, x = nn.BatchNorm1d(2), ag.Tensor(np.arange(12.0).reshape(3, 2, 2))
+    with pytest.raises(RuntimeError, match=r"call \.eval\(\) on modules that keep running statistics"):
+        ag.vmap(norm)(x)
+    norm.eval()
+    with ag.no_grad():
+        np.testing.assert_allclose(ag.vmap(norm)(x).numpy(), ag.stack([norm(each) for each in x]).numpy())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_third_derivatives_of_one_determinant_for_several_directions(n: int) -> None:
+    """Only the directions are a batch, so one matrix meets a stack of them; the third derivative is that of a loop."""
+    x = ag.Tensor(np.random.default_rng(n).normal(size=(n, n)) + 2 * np.eye(n))
+    directions = ag.Tensor(np.random.default_rng(9).normal(size=(4, n, n)))
+
+    def second(x: ag.Tensor, v: ag.Tensor) -> ag.Tensor:
+        return (ag.grad(lambda x: (ag.grad(ag.det)(x) * v).sum())(x) * v).sum()
+
+    third = ag.grad(second)
+    want = np.stack([third(x, v).numpy() for v in directions])
+    np.testing.assert_allclose(ag.vmap(third, (None, 0))(x, directions).numpy(), want, atol=1e-12)
+    total = ag.grad(lambda x: ag.vmap(lambda v: second(x, v))(directions).sum())(x)
+    np.testing.assert_allclose(total.numpy(), want.sum(0), atol=1e-12)

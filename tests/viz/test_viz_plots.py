@@ -179,6 +179,11 @@ def test_bad_input_raises_an_error_with_its_shape(call, message):
         call()
 
 
+def test_losses_without_names_are_an_error():
+    with pytest.raises(TypeError, match=r"expected \{name: values\}, got \[1.0, 2.0\] of type list"):
+        viz.plot_losses([1.0, 2.0])
+
+
 def test_viz_imports_neither_matplotlib_nor_graphviz_and_plots_do_not_import_pyplot():
     program = (
         "import sys; from autograd_mini import viz; heavy = {'matplotlib', 'graphviz', 'pygraphviz'};"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from reprlib import repr as short
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +50,11 @@ def plot_losses(
     >>> viz.plot_losses({"train": [3.0, 2.5, 9000.0, 2.1, 1.9]}).axes[0].get_yscale()
     'log'
     """
+    if not isinstance(history, Mapping):
+        raise TypeError(
+            f"plot_losses: expected {{name: values}}, got {short(history)} of type {type(history).__name__}; of the rows of a "
+            "trainer pass {'loss': [row['loss'] for row in history]}"
+        )
     if not history:
         raise ValueError("plot_losses: the history is empty; expected {name: values}")
     figure, axes = canvas.new_figure(title)

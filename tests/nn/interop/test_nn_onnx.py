@@ -253,8 +253,26 @@ def test_what_cannot_be_exported_is_named(function: Callable[[Tensor], Any], mes
 
 
 def test_names_are_checked(path: Path) -> None:
-    with pytest.raises(ValueError, match=r"input_names must be 1 different names, got \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"input_names must be 1 name, got \['a', 'b'\]"):
         nn.export_onnx(lambda x: x + 1, numbers(2, 3), path, input_names=["a", "b"])
+
+
+@pytest.mark.parametrize("names", ["", [""], [3]])
+def test_a_name_is_a_text_that_is_not_empty(names: Any, path: Path) -> None:
+    with pytest.raises(ValueError, match="output_names must be 1 name, got"):
+        nn.export_onnx(nn.Linear(2, 1), np.zeros((1, 2), np.float32), path, output_names=names)
+
+
+def test_one_name_needs_no_list(path: Path) -> None:
+    nn.export_onnx(nn.Linear(2, 1), np.zeros((1, 2), np.float32), path, input_names="画像<&>")
+    import onnx
+
+    assert [x.name for x in onnx.load(path).graph.input] == ["画像<&>"]
+
+
+def test_a_model_that_cannot_be_called_is_an_error(path: Path) -> None:
+    with pytest.raises(TypeError, match="model must be a module or a function of tensors, got 3"):
+        nn.export_onnx(3, np.zeros((1, 2), np.float32), path)
 
 
 def test_an_example_without_a_batch_is_an_error(path: Path) -> None:

@@ -116,3 +116,17 @@ def test_a_fitted_estimator_is_pickled_and_a_clone_is_not_fitted(digits: tuple[A
 
 def test_the_module_is_an_attribute_of_nn() -> None:
     assert nn.sklearn.Classifier is Classifier
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (Classifier(hidden=5), "hidden must be the widths of the hidden layers, such as .100,., got 5"),
+        (Classifier(optimizer="adam"), "optimizer must be a class such as nn.Adam, got 'adam'"),
+        (Regressor(3), "model must be a module, .* got 3"),
+        (Classifier(epochs="5"), "epochs must be an int, got '5'"),
+    ],
+)
+def test_a_parameter_of_a_wrong_type_is_named(estimator: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        estimator.fit([[0.0], [1.0]], [0, 1])
