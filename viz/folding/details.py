@@ -52,7 +52,8 @@ def describe(graph: Graph, node: Node, with_values: bool) -> Detail:
     if node.array is not None:
         facts.append((translate("shape"), str(node.shape) if node.shape else translate("scalar")))
     if node.primitive is not None:
-        facts += [("", text) for text in (node.primitive.formula, node.primitive.derivative and derivatives(node)) if text]
+        derivative = derivatives(node) if node.primitive.derivative else ""
+        facts += [("", text) for text in (node.primitive.formula, derivative) if text]
     if node.where:
         facts.append((translate("source line"), _clean(source_line(node.where))))
     if node.changed:

@@ -26,12 +26,11 @@ MAX_SHOWN: Final = 300  # nodes of a view; larger ones cannot be read
 
 
 class Whole(NamedTuple):
-    """The graph before anything was folded, and how it is drawn; `boxes` says whether modules need their boxes."""
+    """The graph before anything was folded, and how it is drawn. Modules keep their boxes, because a click folds them."""
 
     graph: Graph
     show: Show
     rankdir: Direction | None
-    boxes: bool
     notes: tuple[str, ...] = ()
     table: Sequence[Sequence[str]] = ()
 
@@ -70,7 +69,7 @@ def make_views(whole: Whole, drawn: Graph) -> Iterator[View]:
     for state in choose_states(modules, first):
         graph = fold_modules(whole.graph, {path for path in modules if path not in state})
         if len(graph.nodes) <= MAX_SHOWN:
-            _, layout = fit(graph, whole.show, whole.rankdir, lambda graph: None, whole.boxes)
+            _, layout = fit(graph, whole.show, whole.rankdir, lambda graph: None)
             yield View(state, layout.graph, _source(whole, layout))
 
 

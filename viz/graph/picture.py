@@ -240,7 +240,7 @@ def draw(
     if isinstance(outputs, Plan):
         return Picture(source, graph, captions, rows, theme, timeout, repr(outputs), interactive)
     table = table_cells(rows) if rows else ()
-    whole = Whole(unfolded, show, rankdir, notation == "code", tuple(notes), table)
+    whole = Whole(unfolded, show, rankdir, tuple(notes), table)
     return Picture(source, graph, captions, rows, theme, timeout, "", interactive, whole)
 
 

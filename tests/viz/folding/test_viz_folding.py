@@ -315,3 +315,18 @@ def test_the_page_works_inside_the_frame_of_a_notebook(browser: Browser, tmp_pat
     browser.run("document.getElementById('fold').click()", frame)
     assert browser.run(EXPANDED + ".length", frame) == 3
     assert browser.errors == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("notation", ["code", "lecture"])
+def test_after_each_click_the_module_is_still_there(browser: Browser, tmp_path: Path, notation: Any):
+    ag.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    path = tmp_path / "graph.html"
+    loss = ag.square(net(Tensor([[0.5, -1.0]], name="x"))).mean()
+    viz.draw({"L": loss}, params=net, notation=notation, interactive=True).save(path)
+    browser.errors.clear()
+    browser.open(path)
+    lost = browser.run("""JSON.stringify(views.flatMap((view, i) => Object.keys(view.clicks).filter(number => {
+        go(i); click(number); return !document.activeElement.hasAttribute("aria-expanded"); })))""")
+    assert (browser.run("views.length"), lost, browser.errors) == (4, "[]", [])
