@@ -108,6 +108,7 @@ function go(index, number) {
   box.replaceChildren(picture(index));
   prepare();
   show(null);
+  at("status").textContent = "";
   if (number === undefined) return;
   const folded = Object.keys(views[index].folds).find(id => views[index].folds[id] == number);
   const target = at(folded ?? "module" + number);
