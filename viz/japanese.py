@@ -86,6 +86,7 @@ GRAPH: Final = {
     "the input of layer {layer} depends on more than the layer before, as in a residual connection":
         "第{layer}層の入力は直前の層だけでは決まりません（残差接続など）",
     "several layers share one weight": "複数の層が1つの重みを共有しています",
+    "the input of the first layer is computed from its weight": "最初の層の入力が、その層の重みから計算されています",
 }  # fmt: skip
 
 TABLES: Final = {

@@ -165,9 +165,21 @@ def find_layers(graph: Graph) -> list[Layer]:
             raise UnclearLayers(translate("the layers are not in one sequence"))
     if len({layer.weight for layer in ordered}) < len(ordered):
         raise UnclearLayers(translate("several layers share one weight"))
+    if _depends_on(operands, ordered[0].signal, ordered[0].weight):
+        raise UnclearLayers(translate("the input of the first layer is computed from its weight"))
     for first, second in pairwise(ordered):
         _follow_signal(graph, first, second, operands)
     return ordered
+
+
+def _depends_on(operands: list[list[int]], node: int, other: int) -> bool:
+    """Whether a node was computed from another one, or is it."""
+    todo, seen = [node], {node}
+    while todo:
+        new = {j for j in operands[todo.pop()] if j not in seen}
+        seen |= new
+        todo += new
+    return other in seen
 
 
 def _follow_signal(graph: Graph, first: Layer, second: Layer, operands: list[list[int]]) -> None:

@@ -384,3 +384,11 @@ def test_targets_without_a_name_are_defined():
     w = Tensor([1.0, 2.0], requires_grad=True, name="w")
     derivation = viz.derive(nn.mse_loss(ag.tanh(w), Tensor([0.0, 1.0])), w, notation="code")
     assert "v₂ = [0 1]" in [str(e) for e in derivation.definitions]
+
+
+def test_a_function_of_one_variable_is_not_mistaken_for_a_layer():
+    """In sin(cos(w) w) the "input" cos(w) comes from the "weight" w, so w keeps its name and has no δ."""
+    w = Tensor(2.0, requires_grad=True, name="w")
+    written = str(viz.derive(ag.sin(ag.cos(w) * w), w))
+    assert "∂L/∂w = " in written
+    assert "δ" not in written
