@@ -86,6 +86,9 @@ WITHOUT_GRADIENT: Final = {
 WRITING: Final = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 """Functions that write into their first argument."""
 
+WITHOUT_SIGNATURE: Final[dict[Function, tuple[str, ...]]] = {np.concatenate: ("out", "dtype", "casting")}
+"""Keywords of functions that have no signature in NumPy 2.0."""
+
 
 # -- the two protocols -------------------------------------------------------------------------------------------------------
 
@@ -133,14 +136,15 @@ def _call_ufunc(name: str, ours: Function, inputs: tuple[Any, ...], options: dic
 def with_numpys_keywords(ours: Function, positional: tuple[Any, ...], numpy: dict[str, Any], given: dict[str, Any]) -> Any:
     """Calls `ours` with the arguments `positional` and `given`, and with keywords that only NumPy's function has."""
     name = f"ag.{ours.__name__}"
-    known = {*_signature(_numpys(ours)).parameters, *OLD_NAMES, *WITHOUT_EFFECT, *RENAMED}
+    numpys = _numpys(ours)
+    known = {*_signature(numpys).parameters, *WITHOUT_SIGNATURE.get(numpys, ()), *OLD_NAMES, *WITHOUT_EFFECT, *RENAMED}
     if unknown := [n for n in numpy if n not in known]:
         raise TypeError(f"{name}: unknown keyword {unknown[0]!r}; it takes {', '.join(_signature(ours).parameters)}")
     named = {n: value for n, value in given.items() if value is not None and value is not False}
     for n in numpy:
         if (same := RENAMED.get(n, n)) != n and same in named:
             raise TypeError(f"{name}: {same}={named[same]!r} and {n}={numpy[n]!r} mean the same; give only one of them")
-    return _run(_numpys(ours), name, positional, {**named, **{OLD_NAMES.get(n, n): value for n, value in numpy.items()}})
+    return _run(numpys, name, positional, {**named, **{OLD_NAMES.get(n, n): value for n, value in numpy.items()}})
 
 
 @cache

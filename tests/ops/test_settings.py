@@ -108,6 +108,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "pad": lambda constant_values: ag.pad(X, 1, constant_values=constant_values),
     "upsample": lambda scale_factor: ag.upsample(IMAGE, scale_factor),
     "interpolate": lambda scale_factor: ag.interpolate(IMAGE, scale_factor=scale_factor),
+    "cdist": lambda p: ag.cdist(X, OTHER, p),
     "var": lambda ddof: ag.var(X, ddof=ddof),
     "std": lambda ddof: ag.std(X, ddof=ddof),
     "clip_grad_norm": clipped(lambda ws, **settings: nn.clip_grad_norm(ws, **{"max_norm": 1.0, **settings})),
@@ -141,6 +142,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "Softplus": layer(nn.Softplus),
     "SpectralNorm": lambda eps: nn.SpectralNorm(nn.Linear(3, 2), eps=eps)(X),
     "Upsample": layer(nn.Upsample, IMAGE),
+    "SyncBatchNorm": layer(nn.SyncBatchNorm, num_features=3),
     "VirtualBatchNorm": lambda eps: nn.VirtualBatch(nn.VirtualBatchNorm(3, eps=eps), OTHER)(X),
 }
 ADDED: dict[str, tuple[str, ...]] = {  # settings that are not annotated as floats, because they may be tensors or ints

@@ -124,7 +124,7 @@ def test_the_stepper_runs_in_its_frame_and_keeps_its_step(page: Page) -> None:
         "from autograd_mini import Tensor, playground, viz\nw = Tensor(playground.slider('w', 2.0), requires_grad=True)\nviz.step((w * w) * w)"
     )
     frame = until(lambda: ready_frame(page))
-    assert page.browser.run("document.getElementById('title').textContent", frame) == "∂L/∂L = 1"
+    assert page.browser.run("document.getElementById('title').textContent", frame).startswith("iteration 1")
     page.browser.run("document.getElementById('last').click()", frame)
     last = page.browser.run("document.getElementById('slider').value", frame)
     time.sleep(0.1)

@@ -201,16 +201,27 @@ def test_an_unknown_suffix_raises_an_error_that_lists_the_four_formats(picture, 
 @pytest.mark.parametrize(("rankdir", "along"), [("LR", 1), ("RL", 1), ("TB", 0), ("BT", 0)])
 @pytest.mark.parametrize("show_formula", [False, True])
 def test_the_first_operand_enters_at_the_first_corner(rankdir: Direction, along: int, show_formula: bool):
-    """Even if the layout puts it on the other side: a − b must not look like b − a."""
+    """Even if the layout puts it on the other side: a − b must not look like b − a.
+
+    In a picture of several rows an edge between rows ends in a numbered circle, and another circle of this number begins it.
+    """
     x = Tensor(2.0, requires_grad=True)
     y = x * x
     loss = (y * y + y / x) - x**y
     picture = viz.draw(loss, rankdir=rankdir, show_formula=show_formula)
     ends: dict[str, float] = {}
+    circles: dict[str, str] = {}
     for edge in xml.fromstring(picture.pipe("svg")).findall(".//{*}g"):
         if edge.get("class") == "edge":
             numbers = re.findall(r"-?[\d.]+", edge.find("{*}path").get("d"))
-            ends[edge.find("{*}title").text.split(":")[0]] = float(numbers[-2:][along])
+            source, target = edge.find("{*}title").text.split(":")[0].split("->")
+            if target.startswith("out"):
+                circles[target.removeprefix("out")] = source
+            else:
+                ends[f"{source}->{target}"] = float(numbers[-2:][along])
+    for key in [key for key in ends if key.startswith("in")]:
+        circle, target = key.split("->")
+        ends[f"{circles[circle[2:].split('_')[0]]}->{target}"] = ends[key]
     operands = picture.graph.operands()
     for i, node in enumerate(picture.graph.nodes):
         if node.name in ("subtract", "divide", "power"):

@@ -102,7 +102,7 @@ def step(
     >>> w = ag.Tensor(3.0, requires_grad=True, name="w")
     >>> page = viz.step(ag.square(w * 2), forward=False)
     >>> [frame["title"] for frame in page.frames]
-    ['∂L/∂L = 1', 'square → ∂L/∂#3', 'multiply → ∂L/∂w', 'the gradients']
+    ['∂L/∂L = 1', 'square → ∂L/∂v₁', 'multiply → ∂L/∂w', 'the gradients']
     >>> page.frames[-1]["lines"][0]["rows"]
     [['24']]
     """
