@@ -87,7 +87,7 @@ def _need(format: Format, term: Term, i: int) -> float:
 def _text_product(format: Format, term: Term, parts: Sequence[str]) -> str:
     """Joins factors by their sign; numbers are separated by a dot, a number and a letter by nothing."""
     factors = [_close_call(x) if not _begins_with_call(y) else x for x, y in pairwise(term.parts)]
-    parts = [*map(format, factors, format.needs(term)), parts[-1]]
+    parts = [*(format(x, least) for x, least in zip(factors, format.needs(term), strict=False)), parts[-1]]
     sign, text = TEXT_SIGNS[term.text], parts[0]
     for before, part, written in zip(term.parts, term.parts[1:], parts[1:], strict=False):
         exponent = "." in before.text and written.startswith("e")  # 0.4e³ would be read as 400
