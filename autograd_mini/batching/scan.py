@@ -73,9 +73,9 @@ def scan(
     states, inputs = _tensors(init, dtype), _tensors(xs, dtype)
     steps = _count_steps(_leaves(inputs), length)
     body, structure = _record(f, states, inputs)
-    operands = (*body.captured, *leaves(states), *_leaves(inputs))
+    operands = (*body.captured, *_leaves(states), *_leaves(inputs))
     results = _repeat(body, operands, steps, backwards)
-    return rebuild(states, results[: body.state]), _rebuild(structure, results[body.state : len(body.outputs)])
+    return _rebuild(states, results[: body.state]), _rebuild(structure, results[body.state : len(body.outputs)])
 
 
 def _tensors(tree: Tree, dtype: np.dtype[Any]) -> Tree:
@@ -240,11 +240,11 @@ def _variable(x: Tensor) -> Tensor:
 
 def _record(f: Callable[[Any, Any], Any], states: Tree, inputs: Tree) -> tuple[Body, Tree]:
     """Runs f on the first step; returns its body, and the structure of its result besides the state."""
-    flat = [*map(_variable, leaves(states)), *[_variable(leaf(x._data[0])) for x in _leaves(inputs)]]
-    count = len(leaves(states))
+    flat = [*map(_variable, _leaves(states)), *[_variable(leaf(x._data[0])) for x in _leaves(inputs)]]
+    count = len(_leaves(states))
     trace = ExampleTrace(flat, "scan", ONCE)
     with mode("tracer", trace), enable_grad():
-        result = f(rebuild(states, flat[:count]), _rebuild(inputs, flat[count:]))
+        result = f(_rebuild(states, flat[:count]), _rebuild(inputs, flat[count:]))
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"scan: the function must return a pair (state, result), got {short(result)}")
         structure = _tensors(result[1], np.dtype(float))
@@ -253,7 +253,7 @@ def _record(f: Callable[[Any, Any], Any], states: Tree, inputs: Tree) -> tuple[B
 
 def _check_state(new: Tree, states: Tree) -> list[Tensor]:
     """Returns the tensors of a new state. Raises ValueError unless they are like those of the first state."""
-    old, found = leaves(states), [] if new is None else leaves(new)
+    old, found = _leaves(states), _leaves(new)
     if len(old) != len(found):
         raise ValueError(f"scan: each state must have the structure of init, {short(states)}, got {short(new)}")
     tensors = [as_tensor_beside(y, x.dtype) for x, y in zip(old, found, strict=True)]

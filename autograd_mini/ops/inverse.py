@@ -179,7 +179,7 @@ Primitive(
     "cofactor_backward", lapack(_cofactor_backward), formula="∇ ⟨δ, C⟩ = (⟨δ, C⟩ C − C δᵀ C) / det A",
     derivative=("the same for δ", "the third derivative of det"),
     vjp=(lambda xp, v, y, g, x: xp.cofactor_backward(v, x), _third_derivative),
-    kink="third derivatives are nan for a singular or badly conditioned A", batch=rules.aligned,
+    kink="third derivatives are nan for a singular or badly conditioned A", batch=rules.repeated,
 )  # fmt: skip
 _DET = Primitive(
     "det", lapack(np.linalg.det), formula="det A", derivative=("δ · cofactors of A",),

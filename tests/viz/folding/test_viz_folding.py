@@ -264,6 +264,7 @@ def test_modules_fold_and_unfold_by_click_and_key_at_this_size(browser: Browser,
     assert browser.run("document.activeElement.getAttribute('aria-label')").startswith("unfold 1 · Residual")
     browser.run("document.getElementById('unfold').click()")
     assert not [label for label in browser.run(EXPANDED) if label.startswith("unfold")]
+    assert browser.run("document.getElementById('status').textContent") == ""
     smallest = (
         "[...document.querySelectorAll('#graph text')].map(t => t.getScreenCTM().a * parseFloat(t.getAttribute('font-size')))"
     )
