@@ -169,7 +169,7 @@ def _contribution_frames(event: Event, show: Show, is_complete: bool) -> Iterato
             line(translate("per copy"), str(event.raw.shape), event.raw),
             line(
                 translate("sum over the copies"),
-                f"{event.unbroadcast.shape} ← Σ {event.raw.shape}",
+                f"{shape_text(event.unbroadcast.shape)} ← Σ {event.raw.shape}",
                 event.unbroadcast,
                 answer=True,
             ),
@@ -364,10 +364,15 @@ def describe_shapes(event: Event) -> str:
         return re.sub(r"\{(\w+)\}", lambda match: str(parts[match[1]]), product)
     assert event.operation.primitive is not None
     if not upstream and not event.raw.shape:
-        return translate("scalar")
+        return shape_text(())
     if event.operation.primitive.elementwise and upstream:
         return f"{event.raw.shape} ← {upstream} ⊙ {upstream}"
-    return f"{event.raw.shape} ← {upstream}"
+    return f"{shape_text(event.raw.shape)} ← {shape_text(upstream)}"
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Returns a shape as text; the shape of one number is "scalar"."""
+    return str(shape) if shape else translate("scalar")
 
 
 def _product(event: Event) -> tuple[str, int | None]:

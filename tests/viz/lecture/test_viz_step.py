@@ -97,7 +97,7 @@ def test_adding_gradients_and_undoing_broadcasting_have_separate_frames():
     added = next(frame for frame in page.frames if frame["kind"] == "accumulate")
     assert [line["rows"][0] for line in added["lines"]] == [["2"] * 3, ["2"] * 3, ["4"] * 3], "old + new = total"
     undone = next(frame for frame in page.frames if frame["kind"] == "unbroadcast")
-    assert undone["lines"][-1]["detail"] == "() ← Σ (2, 3)"
+    assert undone["lines"][-1]["detail"] == "scalar ← Σ (2, 3)"
     assert undone["lines"][-1]["rows"] == [["6"]]
 
 
