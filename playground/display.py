@@ -16,9 +16,10 @@ def as_event(value: Any) -> dict[str, Any]:
     >>> as_event([1, 2])
     {'kind': 'text', 'text': '[1, 2]\\n'}
     """
-    if isinstance(getattr(value, "html", None), str):  # a stepper
-        return {"kind": "page", "html": value.html}
     bundle = _mime_bundle(value)
+    is_picture = "image/svg+xml" in bundle and "text/html" not in bundle
+    if not is_picture and isinstance(getattr(value, "html", None), str):  # a stepper, or a picture whose modules fold
+        return {"kind": "page", "html": value.html}
     if "image/svg+xml" in bundle:
         return {"kind": "svg", "svg": bundle["image/svg+xml"], "alt": str(value)}
     if "image/png" in bundle:

@@ -61,7 +61,7 @@ WAYS: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "np.from_dlpack": (lambda x: float(np.from_dlpack(x)), REFUSED, REFUSED),
     "ag.from_dlpack": (lambda x: ag.from_dlpack(x), REFUSED, REFUSED),
     "np.save": (lambda x: np.save(io.BytesIO(), x) or x, REFUSED, REFUSED),
-    "np.percentile": (lambda x: float(np.percentile(x, 50)), REFUSED, REFUSED),
+    "np.nanpercentile": (lambda x: float(np.nanpercentile(x, 50)), REFUSED, REFUSED),
     "np.spacing": (lambda x: float(np.spacing(x)) + 2, REFUSED, REFUSED),
     "np.isclose": (lambda x: np.isclose(x, 2.0) * 2.0, CONSTANT, CONSTANT),
     "np.asarray": (lambda x: float(np.asarray(x)), REFUSED, REFUSED),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -265,7 +266,7 @@ class Program:
     def _rearranged(self, link: Link, delta: Term) -> Term:
         """Returns the contribution of an operation that moves elements: δ itself where its elements keep their order."""
         operand, output = self.graph.nodes[link.operand], self.graph.nodes[link.output]
-        order = np.arange(max(output.array.size if output.array is not None else 0, 1), dtype=np.float64).reshape(output.shape)
+        order = np.arange(math.prod(output.shape), dtype=np.float64).reshape(output.shape)
         moved = self.pull(link, order.astype(output.array.dtype if output.array is not None else np.float64))
         if moved.shape == order.shape and np.array_equal(moved, order):
             return delta
