@@ -17,8 +17,8 @@ def as_event(value: Any) -> dict[str, Any]:
     {'kind': 'text', 'text': '[1, 2]\\n'}
     """
     bundle = _mime_bundle(value)
-    is_picture = "image/svg+xml" in bundle and "text/html" not in bundle
-    if not is_picture and isinstance(getattr(value, "html", None), str):  # a stepper, or a picture whose modules fold
+    may_be_page = "text/html" in bundle or not hasattr(value, "_repr_mimebundle_")
+    if may_be_page and isinstance(getattr(value, "html", None), str):  # a picture whose modules fold, or a stepper
         return {"kind": "page", "html": value.html}
     if "image/svg+xml" in bundle:
         return {"kind": "svg", "svg": bundle["image/svg+xml"], "alt": str(value)}

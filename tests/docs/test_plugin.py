@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -51,8 +52,10 @@ def test_fixtures_work_in_a_users_test(tmp_path: Path) -> None:
         "-q",
         str(tmp_path),
     ]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert "5 passed" in result.stdout, result.stdout
+    # An installed package has registered its plugin already, and pytest refuses to register it twice.
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert "5 passed" in result.stdout, result.stdout + result.stderr
     assert result.returncode == 0
 
 

@@ -210,7 +210,8 @@ def test_the_library_works_with_32_bit_indices_and_without_threads_and_extra_pac
     assert lines[1] == "[-0.213, 0.1065, 0.1065] Tensor([1, 2]) int64 int64"
     assert "targets must lie in [0, 3), got 5 to 5" in lines[2]
     assert lines[3:] == ["['bias', 'weight']", "True", "[2.2848, 2.2848, 2.2848]", "[[0.0, 1.0], [2.0, 3.0]]", "3"]
-    assert page.ask("document.querySelector('.curve-plot').getAttribute('aria-label')").startswith("loss: 3 points")
+    label = "document.querySelector('.curve-plot').getAttribute('aria-label')"
+    page.browser.wait(f"{label}.startsWith('loss: 3 points')", PATIENCE)  # the page draws after the program has ended
 
 
 def test_stop_ends_an_endless_loop_while_the_page_answers(page: Page) -> None:
